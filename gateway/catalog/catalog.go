@@ -1,0 +1,75 @@
+package catalog
+
+import (
+	"net/netip"
+)
+
+// Snapshot is what Redis said at one moment. It is immutable: whoever holds it
+// may read it without locks for as long as they like.
+type Snapshot struct {
+	// Principals by Redis user name, "node/1" or "module/traefik1".
+	Principals map[string]*Principal
+	// Destinations by ID.
+	Destinations map[string]*Destination
+	// Nodes by ID.
+	Nodes map[string]*Node
+	// Network is cluster/network, from which peers call; zero when unknown.
+	Network netip.Prefix
+	// LeaderID is the NODE_ID of the leader; empty when unknown.
+	LeaderID string
+	// Warnings name the entries that were left out, and never hold a secret.
+	Warnings []Warning
+}
+
+// Warning is one entry of Redis that could not be used.
+type Warning struct {
+	Key    string // the Redis key, with the hash field or user name behind a space
+	Reason string
+}
+
+// Role is what kind of user a principal is.
+type Role uint8
+
+// The roles. No other Redis user is a principal.
+const (
+	RoleModule Role = iota + 1
+	RoleNode
+)
+
+// Principal is a Redis user that may use the gateway.
+type Principal struct {
+	Name string // the Redis user name
+	Role Role
+	ID   string // the name behind the slash: "1", "traefik1"
+
+	// Own are the repository paths "<app type>/<module UUID>" of a module: one,
+	// or two where the image's name differs from the module ID's. Empty for
+	// nodes, and for modules without a UUID.
+	Own []string
+	// Granted are the repository paths that the module may read to restore from.
+	Granted []string
+
+	passwords [][32]byte // SHA-256 digests, any of which is accepted
+}
+
+// Destination is a backup destination as Redis describes it.
+type Destination struct {
+	ID       string
+	Name     string
+	Provider string
+	URL      string
+	// Type is the rclone backend's name, e.g. "s3" or "local".
+	Type string
+	// Section holds the keys of the rclone section, "type" included. It is full
+	// of secrets.
+	Section map[string]string
+	// Base is the path below which the destination's objects live, in the
+	// remote's own terms: "bucket/folder", "share/folder", "/srv/repo".
+	Base string
+}
+
+// Node is a node of the cluster.
+type Node struct {
+	ID        string
+	IPAddress netip.Addr // in cluster/network
+}

@@ -1,0 +1,34 @@
+package rest
+
+// Type is a kind of object in a restic repository.
+type Type uint8
+
+// The types of the restic REST protocol. Root is the repository itself, which
+// can only be created.
+const (
+	Root Type = iota
+	Config
+	Data
+	Keys
+	Locks
+	Snapshots
+	Index
+)
+
+// Target is what an authorised request is about.
+type Target struct {
+	// Store is where the repository lives.
+	Store Store
+	// Destination and Repo, "<app type>/<module UUID>", identify the repository
+	// across reloads, when the Store may be another one.
+	Destination, Repo string
+	Type              Type
+	// Name is the object's 64 lowercase hex digits; empty for Root, Config and
+	// for the list of a type.
+	Name string
+	// Create is true for POST base/?create=true.
+	Create bool
+	// ReplaceConfig lets a POST replace a config of other content. Only nodes
+	// may (restic migrate upgrade_repo_v2 does).
+	ReplaceConfig bool
+}
