@@ -1,0 +1,93 @@
+package catalog
+
+// Keys of NethServer 8 that have one fixed name.
+const (
+	// RcloneConf is a hash from destination ID to the rclone section of that
+	// destination. Only nodes may read it.
+	RcloneConf = "private/nodes/backup_destination/rclone_conf"
+	// ResticPassword is a hash from destination ID to the restic password of
+	// that destination. Nodes and modules may read it.
+	ResticPassword = "private/agents/backup_destination/restic_password"
+	// RestoreUUID is a hash from the UUID of a restored module to the UUID of
+	// the module it was restored from. Only nodes may read it.
+	RestoreUUID = "private/nodes/restore_uuid"
+
+	// BackupSequence is the counter that backup schedule IDs are taken from.
+	BackupSequence = "cluster/backup_sequence"
+	// ModuleUUID is a hash from module ID to module UUID.
+	ModuleUUID = "cluster/module_uuid"
+	// ModuleNode is a hash from module ID to the ID of the node it runs on.
+	ModuleNode = "cluster/module_node"
+	// ACLs is the set of ACL LIST lines of the nodes' and modules' users.
+	ACLs = "cluster/acls"
+	// ClusterUUID is the cluster's UUID, a string.
+	ClusterUUID = "cluster/uuid"
+	// ClusterNetwork is the network the nodes' VPN addresses are in, in CIDR
+	// notation, a string.
+	ClusterNetwork = "cluster/network"
+	// ClusterEnvironment is a hash; its field NODE_ID is the leader's node ID.
+	ClusterEnvironment = "cluster/environment"
+)
+
+// Fields of hashes.
+const (
+	FieldNodeID    = "NODE_ID"    // of ClusterEnvironment
+	FieldImageURL  = "IMAGE_URL"  // of ModuleEnvironmentKey
+	FieldIPAddress = "ip_address" // of NodeVPNKey
+
+	// Of DestinationKey.
+	FieldURL      = "url"
+	FieldName     = "name"
+	FieldProvider = "provider"
+	FieldBasePath = "basepath"
+)
+
+// FlagNoDataBackup is the member of ModuleFlagsKey that says that a module has
+// no data to back up.
+const FlagNoDataBackup = "no_data_backup"
+
+// Event channels that the cluster publishes on.
+const (
+	// ChannelACLChanged says that ACLs was rewritten.
+	ChannelACLChanged = "cluster/event/acl-changed"
+	// ChannelDestinationChanged carries {"destination_ids":["…"]}.
+	ChannelDestinationChanged = "cluster/event/backup-destination-changed"
+	// ChannelScheduleChanged carries {"backup_ids":["1"]}.
+	ChannelScheduleChanged = "cluster/event/backup-schedule-changed"
+)
+
+const destinationPrefix = "cluster/backup_repository/"
+
+// DestinationKey is the hash url, name, provider, basepath of a destination.
+func DestinationKey(id string) string { return destinationPrefix + id }
+
+// BackupKey is the hash that describes a backup schedule: repository,
+// retention, name, schedule, schedule_hint, enabled, instances, uinstances.
+func BackupKey(id string) string { return "cluster/backup/" + id }
+
+// BackupStatusKey is a hash from module ID to the JSON outcome of its last
+// backup by that schedule on that node.
+func BackupStatusKey(node, backup string) string {
+	return "node/" + node + "/backup_status/" + backup
+}
+
+// ChannelBackupStatusChanged is where a node tells that a status changed:
+// {"node_id":1,"backup_id":1,"module_id":"traefik1"}.
+func ChannelBackupStatusChanged(node string) string {
+	return "node/" + node + "/event/backup-status-changed"
+}
+
+// NodeVPNKey is the hash of a node's VPN settings, ip_address among them.
+func NodeVPNKey(node string) string { return "node/" + node + "/vpn" }
+
+// ModuleEnvironmentKey is the hash of a module's environment.
+func ModuleEnvironmentKey(module string) string { return "module/" + module + "/environment" }
+
+// ModuleUINameKey is the label an administrator gave a module, a string.
+func ModuleUINameKey(module string) string { return "module/" + module + "/ui_name" }
+
+// ModuleUINoteKey is the note an administrator wrote about a module, a string.
+func ModuleUINoteKey(module string) string { return "module/" + module + "/ui_note" }
+
+// ModuleFlagsKey is the set of a module's flags.
+func ModuleFlagsKey(module string) string { return "module/" + module + "/flags" }
