@@ -1,0 +1,54 @@
+package client
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// agent speaks to the NS8 agent that runs us, over the file descriptor that
+// AGENT_COMFD names. Rows are CSV with a space as separator, quoted only where
+// needed, and end in CR LF.
+type agent struct{ w io.Writer }
+
+// agent returns the channel to the agent: the descriptor of AGENT_COMFD, or
+// stderr where there is none.
+func (s *system) agent() agent {
+	// One os.File for the life of the process: the descriptor is closed with it.
+	s.agentOnce.Do(func() {
+		s.agentWriter = s.stderr
+		text, _ := s.env.lookup("AGENT_COMFD")
+		if fd, err := strconv.ParseUint(text, 10, 31); err == nil && fd > 2 {
+			s.agentWriter = os.NewFile(uintptr(fd), "AGENT_COMFD")
+		}
+	})
+	return agent{s.agentWriter}
+}
+
+// setProgress tells how much of the task is done, in percent.
+func (a agent) setProgress(percent int) { a.row("set-progress", strconv.Itoa(percent)) }
+
+// setWeight tells what part of the task a step is.
+func (a agent) setWeight(step string, weight int) {
+	a.row("set-weight", step, strconv.Itoa(weight))
+}
+
+// setStatus sets the task's status, such as "validation-failed".
+func (a agent) setStatus(status string) { a.row("set-status", status) }
+
+// row writes one row. An agent that no longer listens is no reason to fail.
+func (a agent) row(fields ...string) {
+	for i, field := range fields {
+		fields[i] = quoteField(field)
+	}
+	_, _ = fmt.Fprintf(a.w, "%s\r\n", strings.Join(fields, " "))
+}
+
+func quoteField(field string) string {
+	if field != "" && !strings.ContainsAny(field, " \"\r\n") {
+		return field
+	}
+	return `"` + strings.ReplaceAll(field, `"`, `""`) + `"`
+}

@@ -1,0 +1,191 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// program is the binary's own name, under which every applet is a subcommand.
+const program = "gatewayctl"
+
+// applets are the commands of the binary, in the order of the help text.
+var applets = []struct {
+	name string
+	new  func(*system) *cobra.Command
+}{
+	{"module-backup", newModuleBackup},
+	{"restore-module", newRestoreModule},
+	{"redis-dump", newRedisDump},
+	{"redis-restore", newRedisRestore},
+	{"restic-wrapper", newResticWrapper},
+}
+
+// Main runs the applet that args[0] names, or else the one that args[1] names,
+// and returns the process's exit status. SIGINT, SIGTERM and SIGHUP cancel the
+// applet's context.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := cancelOnSignal(context.Background())
+	defer stop()
+	return run(ctx, newSystem(stdin, stdout, stderr), args)
+}
+
+func run(ctx context.Context, sys *system, args []string) int {
+	root := newRoot(sys, filepath.Base(args[0]))
+	root.SetArgs(args[1:])
+	root.SetIn(sys.stdin)
+	root.SetOut(sys.stdout)
+	root.SetErr(sys.stderr)
+	// What fails before an applet's body begins is a wrong command line.
+	began := false
+	prepare(root, &began)
+
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return int(exitOK)
+	}
+	if !began {
+		err = withCode(exitUsage, fmt.Errorf("%w (see %s --help)", err, root.Name()))
+	}
+	code := exitCodeOf(ctx, err)
+	if !isSilent(err) {
+		fmt.Fprintf(sys.stderr, "%s: %v\n", root.Name(), err)
+	}
+	return code
+}
+
+// newRoot returns the applet called name, or the command that holds them all.
+func newRoot(sys *system, name string) *cobra.Command {
+	for _, a := range applets {
+		if a.name == name {
+			return a.new(sys)
+		}
+	}
+	root := &cobra.Command{
+		Use:   program,
+		Short: "Back up and restore modules through the gateway",
+		Long: `Back up and restore modules through the gateway.
+
+Called by the name of one of its commands, as through a symbolic link, it is
+that command.`,
+		Example: `  gatewayctl module-backup 1
+  gatewayctl install-links /usr/local/bin`,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
+		Args:        cobra.NoArgs,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	for _, a := range applets {
+		root.AddCommand(a.new(sys))
+	}
+	root.AddCommand(newInstallLinks(), newVersion())
+	root.CompletionOptions.DisableDefaultCmd = true
+	return root
+}
+
+// prepare gives cmd and its subcommands the one style of help and of errors,
+// and notes in began that a body was reached.
+func prepare(cmd *cobra.Command, began *bool) {
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetHelpTemplate(helpTemplate)
+	cmd.Flags().SortFlags = false
+	if body := cmd.RunE; body != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return body(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		prepare(sub, began)
+	}
+}
+
+const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
+
+USAGE
+  {{.UseLine}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND [argument ...]
+
+COMMANDS{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+OPTIONS
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasExample}}
+
+EXAMPLES
+{{.Example}}{{end}}{{with index .Annotations "exit-status"}}
+
+EXIT STATUS
+{{.}}{{end}}
+`
+
+func newInstallLinks() *cobra.Command {
+	return &cobra.Command{
+		Use:   "install-links DIR",
+		Short: "Make a symbolic link for each command",
+		Long: `Make a symbolic link to this binary in DIR for each command, replacing links of
+the same name. A file of the same name that is no link is left alone, and is an
+error.`,
+		Example:     `  gatewayctl install-links /usr/local/bin`,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
+		Args:        cobra.ExactArgs(1),
+		RunE:        func(_ *cobra.Command, args []string) error { return installLinks(args[0]) },
+	}
+}
+
+func installLinks(dir string) error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this binary: %w", err)
+	}
+	for _, a := range applets {
+		link := filepath.Join(dir, a.name)
+		if info, err := os.Lstat(link); err == nil && info.Mode().Type() != os.ModeSymlink {
+			return fmt.Errorf("%s is no symbolic link: remove it first", link)
+		}
+		// The rename replaces an old link without a moment in which there is none.
+		temporary := fmt.Sprintf("%s.%d", link, os.Getpid())
+		if err := os.Symlink(binary, temporary); err != nil {
+			return err
+		}
+		if err := os.Rename(temporary, link); err != nil {
+			_ = os.Remove(temporary)
+			return err
+		}
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:         "version",
+		Short:       "Print the version",
+		Example:     `  gatewayctl version`,
+		Annotations: exitStatus(exitOK),
+		Args:        cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), program, version())
+			return err
+		},
+	}
+}
+
+// version tells the module's version and the commit, as far as the build knows.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	parts := []string{info.Main.Version}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			parts = append(parts, s.Value)
+		}
+	}
+	return strings.Join(append(parts, info.GoVersion), " ")
+}

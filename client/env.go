@@ -1,0 +1,217 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Where NS8 keeps environment files. NS8_AGENT_ENV and NS8_CORE_ENV in the
+// process environment name others.
+const (
+	nodeAgentEnv = "/var/lib/nethserver/node/state/agent.env"
+	coreEnv      = "/etc/nethserver/core.env"
+)
+
+// environment is the agent's environment. A variable comes from the first place
+// that has it: the process environment, then, in the module's state directory,
+// the files environment and agent.env, then the node's agent.env, then core.env.
+// Files are read only when a variable is looked for in them. Safe for concurrent
+// use.
+type environment struct {
+	lookup func(string) (string, bool)
+
+	once    sync.Once
+	sources []*envFile
+}
+
+func newEnvironment(lookup func(string) (string, bool)) *environment {
+	return &environment{lookup: lookup}
+}
+
+// files are the places behind the process environment, in order.
+func (e *environment) files() []*envFile {
+	e.once.Do(func() {
+		if state, ok := e.lookup("AGENT_STATE_DIR"); ok && state != "" {
+			e.sources = append(e.sources,
+				newEnvFile(filepath.Join(state, "environment")),
+				newEnvFile(filepath.Join(state, "agent.env")))
+		}
+		agent, _ := e.lookup("NS8_AGENT_ENV")
+		core, _ := e.lookup("NS8_CORE_ENV")
+		e.sources = append(e.sources, newEnvFile(cmp.Or(agent, nodeAgentEnv)), newEnvFile(cmp.Or(core, coreEnv)))
+	})
+	return e.sources
+}
+
+// get returns the variable, or "" where it is nowhere or empty.
+func (e *environment) get(name string) string {
+	if value, ok := e.lookup(name); ok && value != "" {
+		return value
+	}
+	for _, file := range e.files() {
+		if value := file.values()[name]; value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// need returns the variable, or an error that tells how to get it.
+func (e *environment) need(name string) (string, error) {
+	value := e.get(name)
+	if value == "" {
+		return "", failf(exitUsage, "%s is not set: run this inside the module's environment (runagent -m MODULE …)%s", name, e.unreadable())
+	}
+	return value, nil
+}
+
+// unreadable names the files that could have held a variable but could not be
+// read, for the end of an error text.
+func (e *environment) unreadable() string {
+	var text strings.Builder
+	for _, file := range e.files() {
+		if file.values(); file.err != nil && !errors.Is(file.err, fs.ErrNotExist) {
+			fmt.Fprintf(&text, "; %v", file.err)
+		}
+	}
+	return text.String()
+}
+
+// own returns a variable of the module itself: the node's files are not asked,
+// so that a half-set environment is never completed by another agent's.
+func (e *environment) own(name string) (string, error) {
+	if value, ok := e.lookup(name); ok && value != "" {
+		return value, nil
+	}
+	if _, ok := e.lookup("AGENT_STATE_DIR"); ok {
+		if value := e.files()[0].values()[name]; value != "" {
+			return value, nil
+		}
+	}
+	return "", failf(exitUsage, "%s is not set: run this inside the module's environment (runagent -m MODULE …)", name)
+}
+
+func (e *environment) moduleID() (string, error)   { return e.own("MODULE_ID") }
+func (e *environment) moduleUUID() (string, error) { return e.own("MODULE_UUID") }
+func (e *environment) imageURL() (string, error)   { return e.own("IMAGE_URL") }
+func (e *environment) stateDir() (string, error)   { return e.own("AGENT_STATE_DIR") }
+func (e *environment) installDir() (string, error) { return e.own("AGENT_INSTALL_DIR") }
+
+// taskID is the agent's task, or "" when not run by the agent.
+func (e *environment) taskID() string {
+	id, _ := e.lookup("AGENT_TASK_ID")
+	return id
+}
+
+// resticImage is the container image of restic.
+func (e *environment) resticImage() (string, error) {
+	if image := e.get("RESTIC_IMAGE"); image != "" {
+		return image, nil
+	}
+	return "", failf(exitUsage, "RESTIC_IMAGE is not set: it belongs into %s%s", coreEnv, e.unreadable())
+}
+
+func (e *environment) redisReplica() string {
+	return cmp.Or(e.get("REDIS_REPLICA_ADDRESS"), "127.0.0.1:6379")
+}
+
+func (e *environment) redisLeader() string {
+	return cmp.Or(e.get("REDIS_ADDRESS"), "127.0.0.1:6379")
+}
+
+// gatewayURL is the base of all repositories, without a slash at the end.
+// NS8_GATEWAY_URL in the process environment overrides it.
+func (e *environment) gatewayURL() string {
+	override, _ := e.lookup("NS8_GATEWAY_URL")
+	return strings.TrimRight(cmp.Or(override, "http://127.0.0.1:4694"), "/")
+}
+
+// credentials are a Redis user and password, which the gateway takes too.
+type credentials struct{ user, password string }
+
+// String keeps the password out of every log and error text.
+func (c credentials) String() string { return c.user + ":***" }
+
+// GoString does the same for %#v.
+func (c credentials) GoString() string { return c.String() }
+
+// credentials returns REDIS_USER and REDIS_PASSWORD, both from one place.
+func (e *environment) credentials() (credentials, error) {
+	if user, ok := e.lookup("REDIS_USER"); ok && user != "" {
+		password, _ := e.lookup("REDIS_PASSWORD")
+		return checkCredentials(user, password, "the environment")
+	}
+	for _, file := range e.files() {
+		if user := file.values()["REDIS_USER"]; user != "" {
+			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
+		}
+	}
+	_, err := e.need("REDIS_USER")
+	return credentials{}, err
+}
+
+func checkCredentials(user, password, place string) (credentials, error) {
+	if password == "" {
+		return credentials{}, failf(exitUsage, "REDIS_PASSWORD is not set beside REDIS_USER in %s", place)
+	}
+	return credentials{user, password}, nil
+}
+
+// envFile is a file of KEY=VALUE lines, read when first needed.
+type envFile struct {
+	path string
+	once sync.Once
+	vars map[string]string
+	err  error
+}
+
+func newEnvFile(path string) *envFile { return &envFile{path: path} }
+
+// values returns the file's variables; none where the file cannot be read, and
+// then err says why.
+func (f *envFile) values() map[string]string {
+	f.once.Do(func() {
+		var data []byte
+		if data, f.err = os.ReadFile(f.path); f.err == nil {
+			f.vars = parseEnv(data)
+		}
+	})
+	return f.vars
+}
+
+// parseEnv reads KEY=VALUE lines as systemd's EnvironmentFile= and NS8's agent do
+// for the values that NS8 writes: comments and lines without "=" are skipped, and
+// one pair of quotes around the value is removed.
+func parseEnv(data []byte) map[string]string {
+	vars := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		vars[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
+	}
+	return vars
+}
+
+func unquote(value string) string {
+	for _, quote := range []string{`"`, `'`} {
+		if inner, ok := strings.CutPrefix(value, quote); ok {
+			if inner, ok := strings.CutSuffix(inner, quote); ok {
+				return inner
+			}
+		}
+	}
+	return value
+}
