@@ -1,0 +1,251 @@
+// Package imports holds the rules of who may import whom, as a test.
+package imports
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/rclone-gateway/rclone-gateway"
+	rclone = "github.com/rclone/rclone"
+	redis  = "github.com/redis/go-redis"
+)
+
+// A rule forbids the packages it is about to import others.
+type rule struct {
+	name string
+	// about tells whether the rule is about a package, by its path in the module.
+	about func(pkg string) bool
+	// forbids tells whether an import, by its full path, breaks the rule.
+	forbids func(imp string) bool
+	// indirect extends the rule to what is imported through packages of this
+	// module.
+	indirect bool
+	// tests extends the rule to the imports of test files.
+	tests bool
+}
+
+var rules = []rule{
+	{
+		name:    "only gateway/remote and test support import rclone",
+		about:   not(of("gateway/remote", "internal/rclone", "internal/s3test", "internal/deps", "integration")),
+		forbids: of(rclone),
+		tests:   true,
+	},
+	{
+		name:     "the protocols import neither Redis nor rclone",
+		about:    of("gateway/rest", "gateway/dav", "gateway/storetest"),
+		forbids:  of(redis, rclone, module+"/gateway/catalog"),
+		indirect: true,
+	},
+	{
+		name:     "the local store imports neither Redis nor rclone",
+		about:    of("gateway/local"),
+		forbids:  of(redis, rclone, module+"/gateway/catalog"),
+		indirect: true,
+	},
+	{
+		name:     "the catalog knows nothing of HTTP serving, stores or rclone",
+		about:    of("gateway/catalog"),
+		forbids:  both(of(rclone, module+"/gateway"), not(of(module+"/gateway/catalog"))),
+		indirect: true,
+	},
+	{
+		name:     "the client imports of the gateway only the catalog",
+		about:    of("client", "cmd/gatewayctl"),
+		forbids:  both(of(rclone, module+"/gateway"), not(of(module+"/gateway/catalog"))),
+		indirect: true,
+	},
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	code, tests := readImports(t, filepath.Join("..", ".."))
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			for broken := range violations(r, code, tests) {
+				t.Error(broken)
+			}
+		})
+	}
+}
+
+func TestRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name        string
+		code, tests graph
+		want        []string
+	}{
+		{
+			name: "the remote store imports rclone",
+			code: graph{"gateway/remote": {rclone + "/fs"}},
+		},
+		{
+			name: "the gateway imports rclone",
+			code: graph{"gateway": {rclone + "/fs"}},
+			want: []string{"gateway imports " + rclone + "/fs"},
+		},
+		{
+			name:  "a test of the gateway imports rclone",
+			code:  graph{"gateway": nil},
+			tests: graph{"gateway": {rclone + "/fs"}},
+			want:  []string{"gateway imports " + rclone + "/fs"},
+		},
+		{
+			name: "the client reaches rclone through another package",
+			code: graph{
+				"client":         {module + "/internal/x"},
+				"internal/x":     {module + "/gateway/remote"},
+				"gateway/remote": nil,
+			},
+			want: []string{"client → internal/x imports " + module + "/gateway/remote"},
+		},
+		{
+			name: "the client imports the catalog",
+			code: graph{"client/restic": {module + "/gateway/catalog"}, "gateway/catalog": {redis + "/v9"}},
+		},
+		{
+			name: "a protocol imports Redis",
+			code: graph{"gateway/rest": {redis + "/v9"}},
+			want: []string{"gateway/rest imports " + redis + "/v9"},
+		},
+		{
+			name: "a path that only begins like a forbidden one",
+			code: graph{"gateway": {"github.com/rclone/rclone-extras"}},
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, r := range rules {
+				got = slices.AppendSeq(got, violations(r, c.code, c.tests))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("violations are %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A graph maps each package's path in the module to the full paths it imports.
+type graph map[string][]string
+
+// violations yields, for each import that breaks r, the way to it.
+func violations(r rule, code, tests graph) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, pkg := range slices.Sorted(maps.Keys(code)) {
+			if !r.about(pkg) {
+				continue
+			}
+			direct := code[pkg]
+			if r.tests {
+				direct = slices.Concat(direct, tests[pkg])
+			}
+			if !follow(r, code, pkg, direct, map[string]bool{pkg: true}, yield) {
+				return
+			}
+		}
+	}
+}
+
+// follow yields the violations among imports, which were reached by way. It
+// returns false once yield has.
+func follow(r rule, code graph, way string, imports []string, seen map[string]bool, yield func(string) bool) bool {
+	for _, imp := range imports {
+		if r.forbids(imp) {
+			if !yield(way + " imports " + imp) {
+				return false
+			}
+			continue
+		}
+		pkg, ours := strings.CutPrefix(imp, module+"/")
+		if !r.indirect || !ours || seen[pkg] {
+			continue
+		}
+		seen[pkg] = true
+		if !follow(r, code, way+" → "+pkg, code[pkg], seen, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// readImports reads the imports of every Go file below root, whatever its build
+// tags. It reads the files itself, so that the go command knows that a cached
+// result is stale once one of them has changed.
+func readImports(t *testing.T, root string) (code, tests graph) {
+	t.Helper()
+	code, tests = graph{}, graph{}
+	files := token.NewFileSet()
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); name != "." && (base[0] == '.' || base == "testdata" || base == "tools") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(name) != ".go" {
+			return nil
+		}
+		file, err := parser.ParseFile(files, filepath.Join(root, name), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg, into := path.Dir(name), code
+		if strings.HasSuffix(name, "_test.go") {
+			into = tests
+		}
+		if _, known := code[pkg]; !known {
+			code[pkg] = nil // a package of nothing but tests is one, too
+		}
+		for _, spec := range file.Imports {
+			imp, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			into[pkg] = append(into[pkg], imp)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(code) < 3 {
+		t.Fatalf("found only %d packages below %s", len(code), root)
+	}
+	return code, tests
+}
+
+// of tells whether a path is one of prefixes or lies below one.
+func of(prefixes ...string) func(string) bool {
+	return func(p string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool {
+			return p == prefix || strings.HasPrefix(p, prefix+"/")
+		})
+	}
+}
+
+func not(f func(string) bool) func(string) bool {
+	return func(p string) bool { return !f(p) }
+}
+
+func both(f, g func(string) bool) func(string) bool {
+	return func(p string) bool { return f(p) && g(p) }
+}
