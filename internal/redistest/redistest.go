@@ -1,0 +1,247 @@
+// Package redistest starts real Redis servers for tests, and fills them the way
+// a NethServer 8 cluster does.
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// patience bounds everything that waits for a server.
+const patience = 20 * time.Second
+
+// AdminUser is the user that may do everything, as on NethServer 8; its
+// password is Password(AdminUser).
+const AdminUser = "cluster"
+
+// Server is a redis-server process that ends with the test. Its methods fail
+// the test when they fail, and are for the test's own goroutine.
+type Server struct {
+	// Addr is host:port on the loopback address, the same after a restart.
+	Addr string
+	// Socket is the path of the server's unix socket.
+	Socket string
+
+	tb    testing.TB
+	dir   string
+	args  []string
+	cmd   *exec.Cmd
+	admin *redis.Client
+}
+
+// Start runs a redis-server without persistence, with the additional arguments
+// (such as "--replicaof", "127.0.0.1 6379"). User default may do everything
+// until SetupNS8. Without a redis-server the test fails in CI and is skipped
+// elsewhere.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		missing(tb)
+	}
+	dir := shortTempDir(tb)
+	s := &Server{tb: tb, dir: dir, Socket: filepath.Join(dir, "redis.sock")}
+	s.writeFile("users.acl", fmt.Sprintf("user default on nopass ~* &* +@all\nuser %s on #%s ~* &* +@all\n",
+		AdminUser, digest(Password(AdminUser))))
+	tb.Cleanup(s.Kill)
+
+	// Another process may take the port between the choice and the start.
+	for range 5 {
+		s.Addr = freeAddr(tb)
+		_, port, _ := net.SplitHostPort(s.Addr)
+		s.args = append([]string{
+			path, "--bind", "127.0.0.1", "--port", port, "--unixsocket", s.Socket,
+			"--save", "", "--appendonly", "no", "--dir", dir,
+			"--aclfile", filepath.Join(dir, "users.acl"),
+		}, args...)
+		if err = s.run("Ready to accept connections"); err == nil {
+			s.admin = s.Client(AdminUser, Password(AdminUser))
+			return s
+		}
+	}
+	tb.Fatalf("start redis-server: %v", err)
+	return nil
+}
+
+// StartSentinel runs a Sentinel that watches the master under the name given,
+// and returns its host:port.
+func StartSentinel(tb testing.TB, name string, master *Server) string {
+	tb.Helper()
+	host, port, _ := net.SplitHostPort(master.Addr)
+	s := &Server{tb: tb, dir: shortTempDir(tb), Addr: freeAddr(tb)}
+	_, own, _ := net.SplitHostPort(s.Addr)
+	conf := s.writeFile("sentinel.conf", fmt.Sprintf(
+		"bind 127.0.0.1\nport %s\ndir %s\nsentinel monitor %s %s %s 1\nsentinel auth-user %[3]s %[6]s\nsentinel auth-pass %[3]s %[7]s\n",
+		own, s.dir, name, host, port, AdminUser, Password(AdminUser)))
+	s.args = []string{master.args[0], conf, "--sentinel"}
+	tb.Cleanup(s.Kill)
+	if err := s.run("+monitor master"); err != nil {
+		tb.Fatalf("start Sentinel: %v", err)
+	}
+	return s.Addr
+}
+
+// Client connects as the user; it is closed with the test. The user "" is
+// default without authentication.
+func (s *Server) Client(user, password string) *redis.Client {
+	c := redis.NewClient(&redis.Options{
+		Addr: s.Addr, Username: user, Password: password,
+		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+		// Redis 7.0 knows neither of these commands.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	s.tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Admin is a connection that may do everything.
+func (s *Server) Admin() *redis.Client { return s.admin }
+
+// Do runs a command as the administrator, for whatever has no method here.
+func (s *Server) Do(args ...any) any {
+	s.tb.Helper()
+	v, err := s.admin.Do(s.tb.Context(), args...).Result()
+	s.must(err)
+	return v
+}
+
+// Kill ends the process at once, as a crash does; its data is lost.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // ends a paused process too
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Stop saves the data and ends the process.
+func (s *Server) Stop() {
+	s.tb.Helper()
+	s.Do("ACL", "SAVE")
+	s.Do("SAVE")
+	s.Kill()
+}
+
+// Restart runs the server again, on the same address and with what Stop saved.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.Kill()
+	s.must(s.run("Ready to accept connections"))
+}
+
+// Pause freezes the process: connections are accepted by the kernel, and
+// nothing answers.
+func (s *Server) Pause() {
+	s.tb.Helper()
+	s.must(s.cmd.Process.Signal(syscall.SIGSTOP))
+}
+
+// Resume ends a Pause.
+func (s *Server) Resume() {
+	s.tb.Helper()
+	s.must(s.cmd.Process.Signal(syscall.SIGCONT))
+}
+
+// run starts the process and waits until it logs that it is ready.
+func (s *Server) run(ready string) error {
+	cmd := exec.Command(s.args[0], s.args[1:]...)
+	cmd.SysProcAttr = dieWithParent()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.cmd = cmd
+
+	result := make(chan error, 1)
+	go func() {
+		var said []string
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			said = append(said, lines.Text())
+			if strings.Contains(lines.Text(), ready) {
+				result <- nil
+				_, _ = io.Copy(io.Discard, out)
+				return
+			}
+		}
+		result <- fmt.Errorf("it ended with:\n%s", strings.Join(said, "\n"))
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	select {
+	case err = <-result:
+	case <-ctx.Done():
+		err = fmt.Errorf("not ready after %v", patience)
+	}
+	if err != nil {
+		s.Kill()
+	}
+	return err
+}
+
+func (s *Server) must(err error) {
+	s.tb.Helper()
+	if err != nil {
+		s.tb.Fatalf("redis-server at %s: %v", s.Addr, err)
+	}
+}
+
+func (s *Server) writeFile(name, content string) (path string) {
+	s.tb.Helper()
+	path = filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		s.tb.Fatal(err)
+	}
+	return path
+}
+
+// missing ends the test where there is no redis-server.
+func missing(tb testing.TB) {
+	tb.Helper()
+	const what = "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)"
+	if os.Getenv("CI") != "" {
+		tb.Fatal(what)
+	}
+	tb.Skip(what)
+}
+
+// shortTempDir is a directory whose path leaves room for the name of a unix
+// socket, which tb.TempDir does not promise.
+func shortTempDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// freeAddr is a loopback address that nobody listened on a moment ago.
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
