@@ -1,0 +1,106 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"io/fs"
+	"strings"
+)
+
+// nameLen is the length of an object's name: a SHA-256 in hexadecimal digits.
+const nameLen = 2 * sha256.Size
+
+var typeNames = [...]string{
+	Root:      "root",
+	Config:    "config",
+	Data:      "data",
+	Keys:      "keys",
+	Locks:     "locks",
+	Snapshots: "snapshots",
+	Index:     "index",
+}
+
+// String returns the type as it stands in a URL; for [Root], which has no such
+// name, "root".
+func (t Type) String() string {
+	if int(t) < len(typeNames) {
+		return typeNames[t]
+	}
+	return "unknown"
+}
+
+// ParseObject takes apart a slash-separated path inside a destination, by the
+// grammar of restic's REST backend and nothing beside it:
+//
+//	app/uuid/             the repository itself, [Root]
+//	app/uuid/config       [Config]
+//	app/uuid/data/        the list of a type; so keys, locks, snapshots, index
+//	app/uuid/data/<hex>   one object, named by 64 lowercase hex digits
+//
+// The repository is the first two segments; what they may be called is for the
+// caller to judge, bar what [fs.ValidPath] refuses. The path is the decoded one,
+// without a leading slash.
+func ParseObject(path string) (repo string, typ Type, name string, ok bool) {
+	app, rest, ok := strings.Cut(path, "/")
+	if !ok {
+		return "", Root, "", false
+	}
+	uuid, rest, ok := strings.Cut(rest, "/")
+	if !ok {
+		return "", Root, "", false
+	}
+	repo = path[:len(app)+1+len(uuid)]
+	if !fs.ValidPath(repo) {
+		return "", Root, "", false
+	}
+	if rest == "" {
+		return repo, Root, "", true
+	}
+	if rest == Config.String() {
+		return repo, Config, "", true
+	}
+	dir, name, ok := strings.Cut(rest, "/")
+	if !ok || name != "" && !validName(name) {
+		return "", Root, "", false
+	}
+	for typ := Data; typ <= Index; typ++ {
+		if dir == typ.String() {
+			return repo, typ, name, true
+		}
+	}
+	return "", Root, "", false
+}
+
+// validName reports whether name is a SHA-256 in lowercase hex digits.
+func validName(name string) bool {
+	if len(name) != nameLen {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// path is where the target lies in its Store. Packs are spread over 256
+// directories by their first two digits, as rest-server and "rclone serve
+// restic" do, so that each can serve what another wrote.
+func (t *Target) path() string {
+	switch {
+	case t.Type == Root:
+		return t.Repo
+	case t.Type == Config || t.Name == "":
+		return t.Repo + "/" + t.Type.String()
+	case t.Type == Data:
+		return t.Repo + "/data/" + t.Name[:2] + "/" + t.Name
+	default:
+		return t.Repo + "/" + t.Type.String() + "/" + t.Name
+	}
+}
+
+// config is where the repository's config lies.
+func (t *Target) config() string {
+	return t.Repo + "/config"
+}

@@ -1,0 +1,112 @@
+package rest
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+)
+
+// Options are what a [Handler] wants from its surroundings.
+type Options struct {
+	// Aborted, if set, is told why a response had to be broken off after its
+	// first byte, just before the panic with [http.ErrAbortHandler] that does
+	// it; w is what Serve was given. It is the only way for that cause into a log.
+	Aborted func(w http.ResponseWriter, err error)
+}
+
+// Handler serves the protocol for all repositories of a process. Its state, who
+// is changing which object and which locks were written or deleted a moment
+// ago, is keyed by destination and repository and so outlives reloads: a process
+// needs exactly one. It is safe for concurrent use.
+type Handler struct {
+	aborted func(http.ResponseWriter, error)
+	writers keyedMutex
+	recent  recentLocks
+}
+
+// NewHandler returns a Handler without any state.
+func NewHandler(opts Options) *Handler {
+	return &Handler{aborted: opts.Aborted}
+}
+
+// Serve answers one authorised request. Of r it reads the method, the headers,
+// the body and the context; what the URL says is in t.
+//
+// An error is returned only before the first byte of the response, for the
+// caller to turn into a status; Content-Range and Allow are then set in w's
+// header where the status wants them. A failure behind the first byte is a panic
+// with [http.ErrAbortHandler], which makes net/http break the connection off, so
+// that no client takes the response for a complete one.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
+	switch {
+	case t.Type == Root:
+		return h.serveRepository(w, r, &t)
+	case t.Type == Config || t.Name != "":
+		return h.serveObject(w, r, &t)
+	default:
+		return h.serveType(w, r, &t)
+	}
+}
+
+func (h *Handler) serveRepository(w http.ResponseWriter, r *http.Request, t *Target) error {
+	switch r.Method {
+	case http.MethodPost:
+		return h.create(w, r, t)
+	case http.MethodDelete:
+		return fmt.Errorf("a whole repository is not deleted over this protocol: %w", ErrForbidden)
+	default:
+		return refuseMethod(w, r, "POST")
+	}
+}
+
+func (h *Handler) serveType(w http.ResponseWriter, r *http.Request, t *Target) error {
+	if r.Method != http.MethodGet {
+		return refuseMethod(w, r, "GET")
+	}
+	return h.list(w, r, t)
+}
+
+func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target) error {
+	switch r.Method {
+	case http.MethodHead:
+		return h.head(w, r, t)
+	case http.MethodGet:
+		return h.get(w, r, t)
+	case http.MethodPost:
+		return h.post(w, r, t)
+	case http.MethodDelete:
+		return h.remove(w, r, t)
+	default:
+		return refuseMethod(w, r, "GET, HEAD, POST, DELETE")
+	}
+}
+
+// create makes a repository ready for its first object. It succeeds on an
+// existing repository too: restic asks for it once and never again, so that
+// after a lost answer its user simply repeats the init.
+func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) error {
+	if !t.Create {
+		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
+	}
+	if c, ok := t.Store.(Creator); ok {
+		if err := c.Create(r.Context(), t.path()); err != nil {
+			return err
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// refuseMethod returns ErrMethod and leaves in the header what is allowed.
+func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error {
+	w.Header().Set("Allow", allowed)
+	return fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
+}
+
+// abort breaks the response off. It does not return.
+func (h *Handler) abort(w http.ResponseWriter, err error) {
+	if h.aborted != nil {
+		h.aborted(w, err)
+	}
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,69 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+)
+
+// list answers with the names of all objects of one type.
+//
+// A repository in which nothing was stored below t yet has an empty list, but so
+// has a bucket that is gone and a disk that is not mounted, and to a prune that
+// would mean that everything may be deleted: an empty list is only believed
+// where the repository's config is there.
+func (h *Handler) list(w http.ResponseWriter, r *http.Request, t *Target) error {
+	l := newListWriter(w, r.Header)
+	defer l.release()
+	err := h.collect(r, t, l)
+	if err == nil {
+		err = l.finish()
+	}
+	if began := l.stop(); began && err != nil {
+		h.abort(w, fmt.Errorf("list %s: %w", t.path(), err))
+	}
+	return err
+}
+
+// collect hands every object of the list to l.
+func (h *Handler) collect(r *http.Request, t *Target, l *listWriter) error {
+	var recent map[string]recentLock
+	if t.Type == Locks {
+		recent = h.recent.all(t.repoKey())
+	}
+	found, listed := false, false
+	err := t.Store.List(r.Context(), t.path(), func(info fs.FileInfo) error {
+		found = true
+		name := info.Name()
+		// What else lies there is not the protocol's: temporary files, notes.
+		if info.IsDir() || !validName(name) {
+			return nil
+		}
+		if lock, known := recent[name]; known {
+			delete(recent, name)
+			if lock.removed {
+				return nil
+			}
+		}
+		listed = true
+		return l.add(name, info.Size())
+	})
+	if err != nil && (found || !errors.Is(err, fs.ErrNotExist)) {
+		return err
+	}
+	for name, lock := range recent {
+		if lock.removed {
+			continue
+		}
+		listed = true
+		if err := l.add(name, lock.size); err != nil {
+			return err
+		}
+	}
+	if listed {
+		return nil
+	}
+	_, err = t.Store.Stat(r.Context(), t.config())
+	return err
+}

@@ -1,0 +1,141 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+)
+
+// maxConfig bounds what is taken for a config; restic's has some 200 bytes.
+const maxConfig = 1 << 20
+
+// post stores an object.
+func (h *Handler) post(w http.ResponseWriter, r *http.Request, t *Target) error {
+	if r.ContentLength < 0 {
+		return ErrLength
+	}
+	store := h.putObject
+	if t.Type == Config {
+		store = h.putConfig
+	}
+	if err := store(r, t); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// putObject stores what is named by its hash. It does so even where the name is
+// there already: the content is verified and published atomically, so that this
+// repairs a damaged object and never harms a sound one.
+func (h *Handler) putObject(r *http.Request, t *Target) error {
+	body := newVerifier(r.Body, r.ContentLength, t.Name)
+	if err := body.failed(); err != nil {
+		return err
+	}
+	unlock, err := h.writers.lock(r.Context(), t.key())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = t.Store.Put(r.Context(), t.path(), r.ContentLength, body)
+	switch {
+	case body.failed() != nil:
+		// Whatever the store made of it, this is what happened.
+		return body.failed()
+	case err == nil && !body.complete():
+		err = errors.New("store took a part for the whole upload")
+	}
+	h.notePut(t, r.ContentLength, err)
+	return err
+}
+
+// notePut remembers a lock that was stored. After a failure it is open whether
+// one that was deleted before is there again.
+func (h *Handler) notePut(t *Target, size int64, err error) {
+	if t.Type != Locks {
+		return
+	}
+	if err == nil {
+		h.recent.wrote(t.repoKey(), t.Name, size)
+		return
+	}
+	h.recent.forget(t.repoKey(), t.Name)
+}
+
+// putConfig stores the one object that is not named by its hash. It may be
+// created, and created again with the same content; other content is refused
+// where the target does not allow it, since whoever replaces the config makes
+// the repository unreadable.
+func (h *Handler) putConfig(r *http.Request, t *Target) error {
+	if r.ContentLength == 0 || r.ContentLength > maxConfig {
+		return fmt.Errorf("config of %d bytes: %w", r.ContentLength, fs.ErrInvalid)
+	}
+	content := make([]byte, r.ContentLength)
+	if n, err := io.ReadFull(r.Body, content); err != nil {
+		return shortErr(r.ContentLength-int64(n), err)
+	}
+	unlock, err := h.writers.lock(r.Context(), t.key())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	there, err := readConfig(r.Context(), t)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case bytes.Equal(there, content):
+		return nil
+	case !t.ReplaceConfig:
+		return fmt.Errorf("config is there with other content: %w", ErrForbidden)
+	}
+	return t.Store.Put(r.Context(), t.path(), r.ContentLength, bytes.NewReader(content))
+}
+
+// readConfig returns what is stored as the repository's config, cut behind
+// maxConfig bytes.
+func readConfig(ctx context.Context, t *Target) ([]byte, error) {
+	body, _, err := t.Store.Open(ctx, t.path(), 0, maxConfig+1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, maxConfig+1))
+}
+
+// remove deletes an object. Absence is what was asked for, and so is a success:
+// a client repeats a DELETE whose answer it lost.
+func (h *Handler) remove(w http.ResponseWriter, r *http.Request, t *Target) error {
+	unlock, err := h.writers.lock(r.Context(), t.key())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = h.doubt(t, t.Store.Remove(r.Context(), t.path()))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	h.noteRemove(t, err)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// noteRemove remembers a lock that was deleted. After a failure it is open
+// whether it is there.
+func (h *Handler) noteRemove(t *Target, err error) {
+	switch {
+	case t.Type != Locks || errors.Is(err, ErrUnavailable):
+	case err == nil:
+		h.recent.removed(t.repoKey(), t.Name)
+	default:
+		h.recent.forget(t.repoKey(), t.Name)
+	}
+}

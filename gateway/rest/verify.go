@@ -1,0 +1,88 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// verifier passes an upload through while it hashes it, and keeps the last byte
+// back until the SHA-256 equals the object's name. A Store that publishes
+// nothing which it has not read to its end can thus not publish wrong content,
+// whatever it writes to, and needs no second look at it.
+//
+// Wrong content is [ErrCorrupt] and a body that ends early or breaks off is
+// [ErrShort], both as errors of Read.
+type verifier struct {
+	src  io.Reader
+	left int64 // bytes that src still owes
+	hash hash.Hash
+	name string
+	err  error // what Read returns from now on; io.EOF after correct content
+}
+
+// newVerifier expects size bytes from src that hash to name.
+func newVerifier(src io.Reader, size int64, name string) *verifier {
+	v := &verifier{src: src, left: size, hash: sha256.New(), name: name}
+	if size == 0 {
+		v.err = v.verdict()
+	}
+	return v
+}
+
+// Read implements io.Reader.
+func (v *verifier) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	if int64(len(p)) > v.left {
+		p = p[:v.left]
+	}
+	n, err := v.src.Read(p)
+	v.hash.Write(p[:n]) // never fails
+	v.left -= int64(n)
+	switch {
+	case v.left == 0:
+		if v.err = v.verdict(); v.err != io.EOF {
+			n-- // the byte held back
+		}
+		return n, v.err
+	case err != nil:
+		v.err = shortErr(v.left, err)
+		return n, v.err
+	}
+	return n, nil
+}
+
+// failed tells what was wrong with the upload, if anything was.
+func (v *verifier) failed() error {
+	if v.err == io.EOF {
+		return nil
+	}
+	return v.err
+}
+
+// complete reports whether all of the upload was passed on and was right.
+func (v *verifier) complete() bool { return v.err == io.EOF }
+
+// verdict is io.EOF for content that hashes to its name.
+func (v *verifier) verdict() error {
+	var sum [sha256.Size]byte
+	var name [nameLen]byte
+	hex.Encode(name[:], v.hash.Sum(sum[:0]))
+	if string(name[:]) != v.name {
+		return fmt.Errorf("%w: it hashes to %s", ErrCorrupt, name[:])
+	}
+	return io.EOF
+}
+
+// shortErr says by how much an upload fell short, and why.
+func shortErr(left int64, cause error) error {
+	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %d bytes are missing", ErrShort, left)
+	}
+	return fmt.Errorf("%w: %d bytes are missing: %w", ErrShort, left, cause)
+}
