@@ -1,0 +1,123 @@
+package restic
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Event is a line of restic's --json output: a [*Status], [*Summary],
+// [*FileError] or [*ExitMessage].
+type Event any
+
+// Status is the progress of a backup or of a restore. Totals are zero until the
+// scan has found something, and stay zero with --no-scan.
+type Status struct {
+	PercentDone float64 `json:"percent_done"` // 0 to 1
+	TotalFiles  uint64  `json:"total_files"`
+	TotalBytes  uint64  `json:"total_bytes"`
+
+	FilesDone uint64 `json:"files_done"` // backup
+	BytesDone uint64 `json:"bytes_done"` // backup
+
+	FilesRestored uint64 `json:"files_restored"` // restore
+	BytesRestored uint64 `json:"bytes_restored"` // restore
+
+	SecondsElapsed   uint64   `json:"seconds_elapsed"`
+	SecondsRemaining uint64   `json:"seconds_remaining"`
+	CurrentFiles     []string `json:"current_files"`
+}
+
+// Summary is the outcome of a backup or of a restore.
+type Summary struct {
+	FilesNew            uint64  `json:"files_new"`
+	FilesChanged        uint64  `json:"files_changed"`
+	FilesUnmodified     uint64  `json:"files_unmodified"`
+	DataAdded           uint64  `json:"data_added"`        // bytes before compression
+	DataAddedPacked     uint64  `json:"data_added_packed"` // bytes as stored; restic 0.16 and newer
+	TotalFilesProcessed uint64  `json:"total_files_processed"`
+	TotalBytesProcessed uint64  `json:"total_bytes_processed"`
+	TotalDuration       float64 `json:"total_duration"` // seconds
+	SnapshotID          string  `json:"snapshot_id"`    // short in restic 0.14
+
+	TotalFiles     uint64 `json:"total_files"`     // restore
+	FilesRestored  uint64 `json:"files_restored"`  // restore
+	TotalBytes     uint64 `json:"total_bytes"`     // restore
+	BytesRestored  uint64 `json:"bytes_restored"`  // restore
+	SecondsElapsed uint64 `json:"seconds_elapsed"` // restore
+}
+
+// Duration is how long the backup took.
+func (s *Summary) Duration() time.Duration {
+	return time.Duration(s.TotalDuration * float64(time.Second))
+}
+
+// FileError is a file that could not be read or written.
+type FileError struct {
+	Item    string // the path
+	During  string // "scan", "archival", "restore"
+	Message string
+}
+
+// ExitMessage is the last word of restic 0.17 and newer when it fails.
+type ExitMessage struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// ParseEvent reads one line. Lines that are no event, and events of no use here,
+// give nil.
+func ParseEvent(line []byte) Event {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || line[0] != '{' {
+		return nil
+	}
+	var head struct {
+		Type string `json:"message_type"`
+	}
+	if json.Unmarshal(line, &head) != nil {
+		return nil
+	}
+	var event Event
+	switch head.Type {
+	case "status":
+		event = new(Status)
+	case "summary":
+		event = new(Summary)
+	case "exit_error":
+		event = new(ExitMessage)
+	case "error":
+		return parseFileError(line)
+	default:
+		return nil
+	}
+	if json.Unmarshal(line, event) != nil {
+		return nil
+	}
+	return event
+}
+
+// parseFileError reads an error event. Its field "error" is {"message": …} from
+// restic 0.17 on, and before that whatever the Go error looked like in JSON.
+func parseFileError(line []byte) Event {
+	var raw struct {
+		Error  json.RawMessage `json:"error"`
+		During string          `json:"during"`
+		Item   string          `json:"item"`
+	}
+	if json.Unmarshal(line, &raw) != nil {
+		return nil
+	}
+	var shape struct {
+		Message string `json:"message"`
+		Op      string `json:"Op"`
+	}
+	// A shape of another kind leaves both empty.
+	_ = json.Unmarshal(raw.Error, &shape)
+	message := shape.Message
+	if message == "" {
+		message = strings.TrimSpace("cannot be read " + shape.Op)
+	}
+	return &FileError{Item: raw.Item, During: raw.During, Message: message}
+}

@@ -1,0 +1,109 @@
+package restic
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Reason is why restic failed.
+type Reason uint8
+
+// The reasons. Unknown is every other one.
+const (
+	Unknown Reason = iota
+	// Incomplete means that the snapshot was made, but that some files could
+	// not be read.
+	Incomplete
+	// NoRepository means that there is none, or that restic could not find out.
+	NoRepository
+	Locked
+	WrongKey
+	// Unreachable means that the gateway, or the destination behind it, does
+	// not answer.
+	Unreachable
+	// Full means that the quota is reached or the storage is full.
+	Full
+	// Forbidden means that the gateway refused the credentials or the path.
+	Forbidden
+	// NoRuntime means that podman or restic could not be started at all.
+	NoRuntime
+)
+
+// Failure is a run of restic that ended with another status than zero.
+type Failure struct {
+	Reason Reason
+	// Code is the exit status; −1 when a signal ended the process.
+	Code int
+	// Detail is the end of what restic, or podman, said on stderr.
+	Detail string
+}
+
+func (f *Failure) Error() string {
+	if f.Detail == "" {
+		return fmt.Sprintf("restic ended with exit status %d", f.Code)
+	}
+	return fmt.Sprintf("restic ended with exit status %d: %s", f.Code, f.Detail)
+}
+
+// podmanFailed to podmanNotFound are the statuses podman run ends with when it
+// cannot run the command in the container.
+const (
+	podmanFailed   = 125
+	podmanNotFound = 127
+)
+
+// exitReasons are restic's own statuses: from 0.17 on, and 3 in all versions.
+var exitReasons = map[int]Reason{3: Incomplete, 10: NoRepository, 11: Locked, 12: WrongKey}
+
+// textReasons tell failures apart by what restic says: before 0.17, and where its
+// status is a plain 1. The first match counts.
+var textReasons = []struct {
+	pattern *regexp.Regexp
+	reason  Reason
+}{
+	{regexp.MustCompile(`repository is already locked|unable to create lock in backend.*locked`), Locked},
+	{regexp.MustCompile(`wrong password or no key found`), WrongKey},
+	{regexp.MustCompile(`\b507\b|Insufficient Storage|no space left on device|disk quota exceeded`), Full},
+	{regexp.MustCompile(`\((401|403)\)|\b(401 Unauthorized|403 Forbidden)\b`), Forbidden},
+	{regexp.MustCompile(`connection refused|no such host|no route to host|network is unreachable|i/o timeout|connection reset|\((429|502|503|504|508)\)|\b(502 Bad Gateway|503 Service Unavailable|504 Gateway Timeout|508 Loop Detected)\b`), Unreachable},
+	{regexp.MustCompile(`Is there a repository at|config.*does not exist`), NoRepository},
+}
+
+// classify tells why a process of the runtime ended with code, which is not zero.
+func classify(runtime Runtime, code int, stderr string) *Failure {
+	failure := &Failure{Code: code, Detail: readable(stderr)}
+	if reason, ok := exitReasons[code]; ok {
+		failure.Reason = reason
+		return failure
+	}
+	if runtime != Native && code >= podmanFailed && code <= podmanNotFound {
+		failure.Reason = NoRuntime
+		return failure
+	}
+	for _, t := range textReasons {
+		if t.pattern.MatchString(stderr) {
+			failure.Reason = t.reason
+			return failure
+		}
+	}
+	return failure
+}
+
+// readable turns the events among the lines of stderr into plain text.
+func readable(stderr string) string {
+	var lines []string
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
+		switch event := ParseEvent([]byte(line)).(type) {
+		case *ExitMessage:
+			line = event.Message
+		case *FileError:
+			line = event.Item + ": " + event.Message
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

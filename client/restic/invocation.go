@@ -1,0 +1,174 @@
+package restic
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Runtime is the way restic is run.
+type Runtime string
+
+// The runtimes: a temporary container, or the program that PATH has.
+const (
+	Podman Runtime = "podman"
+	Native Runtime = "native"
+)
+
+// Repository is where restic finds a repository, and what opens it.
+type Repository struct {
+	// URL is the repository's, "http://127.0.0.1:4694/<destination>/<app>/<uuid>".
+	URL string
+	// User and Password are what the gateway asks for.
+	User, Password string
+	// Key is restic's own password, which decrypts the repository.
+	Key string
+}
+
+// String tells the address alone, so that no secret gets into a text.
+func (r Repository) String() string { return r.URL }
+
+// GoString does the same for %#v.
+func (r Repository) GoString() string { return r.URL }
+
+// Mount shows a directory, a file or a volume inside the container.
+type Mount struct {
+	// Source is an absolute path, or the name of a volume, which is made where
+	// it does not exist.
+	Source string
+	// Target is the absolute path inside the container.
+	Target   string
+	ReadOnly bool
+}
+
+func (m Mount) flag() string {
+	flag := "--volume=" + m.Source + ":" + m.Target
+	if m.ReadOnly {
+		flag += ":ro"
+	}
+	return flag
+}
+
+// cacheDir is where the container keeps restic's cache, on a volume that all
+// runs of one user share.
+const cacheDir = "/var/cache/restic"
+
+// Invocation is one run of restic.
+type Invocation struct {
+	Runtime Runtime
+	// Version is that of the restic which will run. The zero Version stands for
+	// a new one.
+	Version Version
+	// Repository may be zero for commands that need none.
+	Repository Repository
+	// Dir is the working directory; inside the container with [Podman].
+	Dir string
+	// Args are restic's arguments.
+	Args []string
+	// Env are further variables for restic, "RESTIC_…=…".
+	Env []string
+
+	// Image, Name, Mounts and PodmanArgs are for [Podman] alone: the image, the
+	// container's name, and further arguments of podman run.
+	Image      string
+	Name       string
+	Mounts     []Mount
+	PodmanArgs []string
+}
+
+// With returns a copy of i that runs restic with other arguments.
+func (i Invocation) With(args ...string) Invocation {
+	i.Args = args
+	return i
+}
+
+// Argv is the command line, which holds no secret.
+func (i Invocation) Argv() []string {
+	if i.Runtime == Native {
+		return append([]string{"restic"}, i.Args...)
+	}
+	// SIGINT is the one signal that every restic handles; as the container's
+	// first process it would ignore a signal without a handler.
+	argv := []string{
+		"podman", "run", "--interactive", "--rm", "--replace", "--name=" + i.Name,
+		"--privileged", "--network=host", "--env=RESTIC_*",
+		"--volume=restic-cache:" + cacheDir, "--log-driver=none", "--stop-signal=SIGINT",
+	}
+	if i.Dir != "" {
+		argv = append(argv, "--workdir="+i.Dir)
+	}
+	for _, m := range i.Mounts {
+		argv = append(argv, m.flag())
+	}
+	argv = append(argv, i.PodmanArgs...)
+	argv = append(argv, i.Image)
+	return append(argv, i.Args...)
+}
+
+// repositoryEnv are the variables that say which repository is meant. Inherited
+// ones never get through.
+var repositoryEnv = []string{
+	"RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE",
+	"RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND", "RESTIC_KEY_HINT",
+	"RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD",
+}
+
+// Environ returns the environment for the command of [Invocation.Argv]: inherited
+// (in the form of os.Environ) with the repository's variables replaced.
+func (i Invocation) Environ(inherited []string) []string {
+	env := slices.DeleteFunc(slices.Clone(inherited), func(assignment string) bool {
+		name, _, _ := strings.Cut(assignment, "=")
+		// A cache directory of the host means nothing inside the container.
+		return slices.Contains(repositoryEnv, name) || i.Runtime != Native && name == "RESTIC_CACHE_DIR"
+	})
+	if i.Runtime != Native {
+		env = append(env, "RESTIC_CACHE_DIR="+cacheDir)
+	}
+	if i.Repository.URL != "" {
+		env = append(env, i.Repository.environ(i.Version)...)
+	}
+	return append(env, i.Env...)
+}
+
+// restEnvVersion is the first restic that reads RESTIC_REST_USERNAME and
+// RESTIC_REST_PASSWORD.
+var restEnvVersion = Version{0, 16, 1}
+
+func (r Repository) environ(v Version) []string {
+	if v.atLeast(restEnvVersion) {
+		return []string{
+			"RESTIC_REPOSITORY=rest:" + r.URL,
+			"RESTIC_REST_USERNAME=" + r.User,
+			"RESTIC_REST_PASSWORD=" + r.Password,
+			"RESTIC_PASSWORD=" + r.Key,
+		}
+	}
+	address := r.URL
+	if parsed, err := url.Parse(r.URL); err == nil && r.User != "" {
+		parsed.User = url.UserPassword(r.User, r.Password)
+		address = parsed.String()
+	}
+	return []string{"RESTIC_REPOSITORY=rest:" + address, "RESTIC_PASSWORD=" + r.Key}
+}
+
+// Version is restic's version: major, minor, patch. The zero Version counts as
+// newer than all others.
+type Version [3]int
+
+// The first versions of restic with an option that is worth using.
+var (
+	// RetryLockVersion has --retry-lock.
+	RetryLockVersion = Version{0, 16, 0}
+	// NoScanVersion has backup --no-scan.
+	NoScanVersion = Version{0, 15, 0}
+	// ExcludeXattrVersion has restore --exclude-xattr.
+	ExcludeXattrVersion = Version{0, 18, 0}
+)
+
+// Has reports whether v is at least first, which is one of the versions above.
+func (v Version) Has(first Version) bool { return v.atLeast(first) }
+
+func (v Version) atLeast(other Version) bool {
+	return v == Version{} || cmp.Compare(v[0], other[0])*4+cmp.Compare(v[1], other[1])*2+cmp.Compare(v[2], other[2]) >= 0
+}

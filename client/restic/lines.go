@@ -1,0 +1,43 @@
+package restic
+
+import "bytes"
+
+// maxLine is where a line is cut that has no end. Restic's longest are a few
+// kilobytes.
+const maxLine = 1 << 20
+
+// Lines is a writer that calls a function for each line, without its end. It is
+// not safe for concurrent use.
+type Lines struct {
+	handle  func(line []byte)
+	partial []byte
+}
+
+// NewLines returns a writer that calls handle for each line; the slice is valid
+// only during the call. A last line without an end is handled by Flush.
+func NewLines(handle func(line []byte)) *Lines { return &Lines{handle: handle} }
+
+// Write never fails.
+func (l *Lines) Write(p []byte) (int, error) {
+	n := len(p)
+	for {
+		line, rest, found := bytes.Cut(p, []byte{'\n'})
+		l.partial = append(l.partial, line...)
+		if !found && len(l.partial) < maxLine {
+			return n, nil
+		}
+		l.Flush()
+		if !found {
+			return n, nil
+		}
+		p = rest
+	}
+}
+
+// Flush handles what has come since the last end of line.
+func (l *Lines) Flush() {
+	if len(l.partial) > 0 {
+		l.handle(bytes.TrimSuffix(l.partial, []byte{'\r'}))
+	}
+	l.partial = l.partial[:0]
+}

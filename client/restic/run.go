@@ -1,0 +1,117 @@
+package restic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Grace is the time restic has, after a run was cancelled, to drop its lock.
+const Grace = 60 * time.Second
+
+// Streams are what a run reads and writes. Nil ones are empty or thrown away.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Run runs restic to its end. When ctx is cancelled restic gets SIGINT, which all
+// its versions handle, and [Grace] to drop its lock, before it is killed. When
+// this process is killed restic gets SIGINT as well.
+//
+// Restic runs in a process group of its own, so that a Ctrl-C on the terminal
+// reaches it once, from us: a second SIGINT would end it with its lock held.
+//
+// The error is a [*Failure], or the context's cause when the run was cancelled.
+// Run is safe for concurrent use; the writers are used until it returns.
+func (i Invocation) Run(ctx context.Context, streams Streams) error {
+	argv := i.Argv()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = i.Environ(os.Environ())
+	if i.Runtime == Native {
+		cmd.Dir = i.Dir
+	}
+	var said tail
+	cmd.Stdin, cmd.Stdout = streams.Stdin, streams.Stdout
+	cmd.Stderr = &said
+	if streams.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(&said, streams.Stderr)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = Grace
+
+	err := runOnOneThread(cmd)
+	if i.Runtime != Native && (killed(cmd) || ctx.Err() != nil) {
+		i.stopContainer(ctx)
+	}
+	return i.explain(ctx, err, said.String())
+}
+
+// runOnOneThread runs cmd with its parent thread alive for as long as the process
+// is: the kernel sends the parent-death signal when that thread ends.
+func runOnOneThread(cmd *exec.Cmd) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		done <- cmd.Run()
+	}()
+	return <-done
+}
+
+func killed(cmd *exec.Cmd) bool {
+	if cmd.ProcessState == nil {
+		return false
+	}
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled()
+}
+
+// stopContainer ends a container that a killed or interrupted podman may have
+// left. Errors are of no use: most times the container is gone already.
+func (i Invocation) stopContainer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*Grace)
+	defer cancel()
+	seconds := fmt.Sprintf("--time=%d", int(Grace.Seconds()))
+	_ = exec.CommandContext(ctx, "podman", "stop", "--ignore", seconds, i.Name).Run()
+	_ = exec.CommandContext(ctx, "podman", "rm", "--force", "--ignore", i.Name).Run()
+}
+
+func (i Invocation) explain(ctx context.Context, err error, stderr string) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return classify(i.Runtime, exit.ExitCode(), stderr)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return &Failure{Reason: NoRuntime, Code: podmanNotFound, Detail: i.Argv()[0] + " is not on PATH"}
+	}
+	return &Failure{Reason: NoRuntime, Code: podmanNotFound, Detail: err.Error()}
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ buf bytes.Buffer }
+
+const tailSize = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf.Write(p)
+	if over := t.buf.Len() - tailSize; over > 0 {
+		t.buf.Next(over)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return t.buf.String() }
