@@ -1,0 +1,73 @@
+# Everything one does with this project. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+MODULE := github.com/rclone-gateway/rclone-gateway
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+
+# Where the tests find the programs they run.
+export RCLONE_GATEWAY ?= $(CURDIR)/bin/rclone-gateway
+export GATEWAYCTL ?= $(CURDIR)/bin/gatewayctl
+export RCLONE ?= $(CURDIR)/.cache/bin/rclone
+export RESTIC_0_14 ?= $(CURDIR)/.cache/restic/0.14/restic
+export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
+
+# TEST_ARGS narrows a run: make test TEST_ARGS='-run TestScope ./gateway'.
+TEST_ARGS ?= ./...
+TEST_TIMEOUT ?= 15m
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Back up and restore a real tree through the gateway (KEEP=1 leaves it running, DIR=… backs that up)
+	@KEEP='$(KEEP)' DIR='$(DIR)' go run ./cmd/demo
+
+# The Go files and go.mod are left to the go command, which knows what changed.
+.PHONY: build
+build: ## Build bin/rclone-gateway, with all of rclone's backends, and bin/gatewayctl
+	$(GOBUILD) -o bin/ ./cmd/rclone-gateway ./cmd/gatewayctl
+
+.PHONY: build-curated
+build-curated: ## Build both with the smaller set of backends
+	$(GOBUILD) -tags curated -o bin/ ./cmd/rclone-gateway ./cmd/gatewayctl
+
+.PHONY: deps
+deps: ## Get what the tests run: redis-server, restic in two versions, rclone
+	@scripts/deps
+	@scripts/restic-versions
+	@CGO_ENABLED=0 go build -o .cache/bin/rclone ./internal/rclone
+
+# The curated backends are enough here: a race build of all of them takes minutes.
+.PHONY: test
+test: deps lint build ## Vet, lint, and run the unit and integration tests with the race detector
+	@echo 'go test -race $(TEST_ARGS)'
+	@go test -json -race -tags curated -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | go run ./internal/testsum
+
+.PHONY: lint
+lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
+	go vet -tags curated ./...
+	.cache/bin/golangci-lint run
+
+.cache/bin/golangci-lint: tools/go.mod tools/go.sum
+	CGO_ENABLED=0 go -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (20s)
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: build deps ## Compare the gateway with its peers, side by side (BENCH_ARGS=-help tells the rest)
+	@go run ./bench/sidebyside $(BENCH_ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built and fetched
+	rm -rf bin dist .cache
