@@ -1,0 +1,177 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"testing"
+)
+
+// Repo is the repository in which [Run] works. A server under test must let the
+// user of [HTTP] do everything with it; that of a node may.
+const Repo = "mymodule/3f6a1c52-0f0e-4c5b-9d7f-6a3b8f1f2e71"
+
+// object is what a repository of restic holds: named, but for config, by the
+// SHA-256 of its content.
+type object struct {
+	name string
+	data []byte
+}
+
+func configOf(repo string, data []byte) object {
+	return object{name: repo + "/config", data: data}
+}
+
+// blob is an object of one of the other types; data is sharded.
+func blob(repo, typ string, data []byte) object {
+	sum := sha256.Sum256(data)
+	id := hex.EncodeToString(sum[:])
+	if typ == "data" {
+		typ = "data/" + id[:2]
+	}
+	return object{name: path.Join(repo, typ, id), data: data}
+}
+
+// random returns n bytes that are the same for the same seed.
+func random(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data)
+	return data
+}
+
+// numbered returns n small objects of different content.
+func numbered(repo, typ string, n int) []object {
+	objects := make([]object, n)
+	for i := range objects {
+		objects[i] = blob(repo, typ, fmt.Appendf(nil, "%s object %d", typ, i))
+	}
+	return objects
+}
+
+// dir is the directory in which a repository lists the object, the whole of
+// data without regard to shards; that of config cannot be listed over HTTP.
+func (o object) dir() string {
+	dir := path.Dir(o.name)
+	if parent := path.Dir(dir); path.Base(parent) == "data" {
+		return parent
+	}
+	return dir
+}
+
+func (o object) base() string { return path.Base(o.name) }
+
+// body hides every method of the reader but Read, as a request's body does.
+func (o object) body() io.Reader { return struct{ io.Reader }{bytes.NewReader(o.data)} }
+
+func (o object) size() int64 { return int64(len(o.data)) }
+
+func (e env) put(ctx context.Context, o object) error {
+	return e.store.Put(ctx, o.name, o.size(), o.body())
+}
+
+func (e env) mustPut(t *testing.T, objects ...object) {
+	t.Helper()
+	for _, o := range objects {
+		if err := e.put(t.Context(), o); err != nil {
+			t.Fatalf("Put(%s): %v", o.name, err)
+		}
+	}
+}
+
+// read reads what Open gives. A body that is an [*os.File] is already at off,
+// and the reader counts the bytes, so that net/http can send it with sendfile.
+func (e env) read(ctx context.Context, name string, off, n int64) (data []byte, size int64, err error) {
+	body, size, err := e.store.Open(ctx, name, off, n)
+	if err != nil {
+		return nil, size, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	var r io.Reader = body
+	if file, ok := body.(*os.File); ok && n >= 0 {
+		r = io.LimitReader(file, n)
+	}
+	data, err = io.ReadAll(r)
+	return data, size, err
+}
+
+// list collects a list by name, and fails on a name that comes twice.
+func (e env) list(ctx context.Context, dir string) (map[string]int64, error) {
+	sizes := make(map[string]int64)
+	err := e.store.List(ctx, dir, func(info fs.FileInfo) error {
+		if _, again := sizes[info.Name()]; again {
+			return fmt.Errorf("%s listed twice", info.Name())
+		}
+		if info.IsDir() || !info.Mode().IsRegular() {
+			return fmt.Errorf("%s listed with mode %v", info.Name(), info.Mode())
+		}
+		sizes[info.Name()] = info.Size()
+		return nil
+	})
+	return sizes, err
+}
+
+func (e env) mustList(t *testing.T, dir string) map[string]int64 {
+	t.Helper()
+	sizes, err := e.list(t.Context(), dir)
+	if err != nil {
+		t.Fatalf("List(%s): %v", dir, err)
+	}
+	return sizes
+}
+
+// wantObject looks at the object through Stat, Open and List.
+func (e env) wantObject(t *testing.T, o object) {
+	t.Helper()
+	info, err := e.store.Stat(t.Context(), o.name)
+	if err != nil {
+		t.Errorf("Stat(%s): %v", o.name, err)
+	} else if info.Name() != o.base() || info.Size() != o.size() || !info.Mode().IsRegular() {
+		t.Errorf("Stat(%s) = %s, %d bytes, %v; want %d bytes of a regular file",
+			o.name, info.Name(), info.Size(), info.Mode(), o.size())
+	}
+	data, size, err := e.read(t.Context(), o.name, 0, -1)
+	if err != nil || size != o.size() || !bytes.Equal(data, o.data) {
+		t.Errorf("Open(%s) gave %d bytes of size %d, %v; want the %d bytes that were put",
+			o.name, len(data), size, err, o.size())
+	}
+	if e.canList(o.dir()) {
+		if got, ok := e.mustList(t, o.dir())[o.base()]; !ok || got != o.size() {
+			t.Errorf("List(%s) has %s: %t, with %d bytes; want %d", o.dir(), o.base(), ok, got, o.size())
+		}
+	}
+}
+
+// wantAbsent looks for the object through Stat, Open and List.
+func (e env) wantAbsent(t *testing.T, o object) {
+	t.Helper()
+	if _, err := e.store.Stat(t.Context(), o.name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat(%s) of an absent object = %v; want fs.ErrNotExist", o.name, err)
+	}
+	if _, _, err := e.read(t.Context(), o.name, 0, -1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open(%s) of an absent object = %v; want fs.ErrNotExist", o.name, err)
+	}
+	if !e.canList(o.dir()) {
+		return
+	}
+	sizes, err := e.list(t.Context(), o.dir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("List(%s): %v", o.dir(), err)
+	}
+	if _, ok := sizes[o.base()]; ok {
+		t.Errorf("List(%s) has %s, which is absent", o.dir(), o.base())
+	}
+}
+
+// canList says whether dir is more than the directory of a config, which the
+// protocol cannot list.
+func (e env) canList(dir string) bool {
+	return !e.overHTTP || path.Dir(path.Dir(dir)) != "."
+}
