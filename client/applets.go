@@ -33,6 +33,7 @@ var applets = []struct {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := cancelOnSignal(context.Background())
 	defer stop()
+	silenceRedis()
 	return run(ctx, newSystem(stdin, stdout, stderr), args)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"time"
 	"unicode/utf8"
@@ -57,28 +58,21 @@ func isArchive(data []byte) bool {
 	return n > 0 && string(data[:n]) == archiveHeader[:n]
 }
 
-// writeArchive writes keys to w as one archive.
-func writeArchive(w io.Writer, keys []savedKey) error {
-	sum := sha256.New()
-	body := io.MultiWriter(w, sum)
-	if _, err := io.WriteString(body, archiveHeader); err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if err := writeArchiveEntry(body, k); err != nil {
-			return err
-		}
-	}
-	count := len(keys)
-	trailer, err := json.Marshal(archiveTrailer{Keys: &count, SHA256: hex.EncodeToString(sum.Sum(nil))})
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(trailer, '\n'))
-	return err
+// archiveWriter writes a key archive. Until close the archive is one that
+// [parseArchive] refuses.
+type archiveWriter struct {
+	w    io.Writer
+	sum  hash.Hash
+	keys int
 }
 
-func writeArchiveEntry(w io.Writer, k savedKey) error {
+func newArchiveWriter(w io.Writer) (*archiveWriter, error) {
+	a := &archiveWriter{w: w, sum: sha256.New()}
+	return a, a.write([]byte(archiveHeader))
+}
+
+// add writes one key.
+func (a *archiveWriter) add(k savedKey) error {
 	e := archiveEntry{Key: k.Name, TTL: k.TTL.Milliseconds(), Size: len(k.Value)}
 	if !utf8.ValidString(k.Name) {
 		e.Key, e.KeyBase64 = "", []byte(k.Name)
@@ -87,8 +81,23 @@ func writeArchiveEntry(w io.Writer, k savedKey) error {
 	if err != nil {
 		return err
 	}
-	for _, part := range [][]byte{line, {'\n'}, k.Value, {'\n'}} {
-		if _, err := w.Write(part); err != nil {
+	a.keys++
+	return a.write(line, []byte{'\n'}, k.Value, []byte{'\n'})
+}
+
+// close writes the trailer. It does not close the underlying writer.
+func (a *archiveWriter) close() error {
+	trailer, err := json.Marshal(archiveTrailer{Keys: &a.keys, SHA256: hex.EncodeToString(a.sum.Sum(nil))})
+	if err != nil {
+		return err
+	}
+	return a.write(trailer, []byte{'\n'})
+}
+
+func (a *archiveWriter) write(parts ...[]byte) error {
+	for _, part := range parts {
+		a.sum.Write(part)
+		if _, err := a.w.Write(part); err != nil {
 			return err
 		}
 	}

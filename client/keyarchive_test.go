@@ -17,10 +17,19 @@ func sampleKeys() []savedKey {
 	}
 }
 
-func archiveOf(t *testing.T, keys []savedKey) []byte {
+func archiveOf(t testing.TB, keys []savedKey) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writeArchive(&b, keys); err != nil {
+	a, err := newArchiveWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if err := a.add(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.close(); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -84,11 +93,7 @@ func TestArchiveErrorsSayWhatIsWrong(t *testing.T) {
 }
 
 func FuzzParseArchive(f *testing.F) {
-	var b bytes.Buffer
-	if err := writeArchive(&b, sampleKeys()); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes())
+	f.Add(archiveOf(f, sampleKeys()))
 	f.Add([]byte(archiveHeader))
 	f.Add([]byte(archiveHeader + `{"keys":0,"sha256":""}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
