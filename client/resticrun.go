@@ -1,0 +1,113 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// containerRoot is where state and volumes are inside restic's container.
+const containerRoot = "/srv"
+
+// resticOptions say how an applet runs restic.
+type resticOptions struct {
+	runtime string
+	root    string
+}
+
+// addFlags adds --runtime and --root to cmd.
+func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
+	preset := string(restic.Podman)
+	if fromEnv, ok := sys.env.lookup("NS8_RESTIC_RUNTIME"); ok && fromEnv != "" {
+		preset = fromEnv
+	}
+	cmd.Flags().StringVar(&o.runtime, "runtime", preset,
+		"run restic in a container (`podman`), or the one that PATH has (native); NS8_RESTIC_RUNTIME sets the default")
+	cmd.Flags().StringVar(&o.root, "root", "",
+		"the native runtime's `directory` that holds state and volumes/NAME (default: the one above the state directory)")
+}
+
+// newInvocation returns what all runs of restic by one applet have in common: the
+// runtime, the image, the container's name, the working directory and restic's
+// version. With podman the state directory is mounted.
+func (o resticOptions) newInvocation(ctx context.Context, sys *system, m module) (restic.Invocation, error) {
+	base, err := o.unversioned(sys, m)
+	if err != nil {
+		return base, err
+	}
+	if base.Version, err = restic.Detect(ctx, base); err != nil {
+		return base, resticError(base.Repository, err)
+	}
+	return base, nil
+}
+
+// unversioned is newInvocation without asking restic for its version.
+func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, error) {
+	base := restic.Invocation{
+		Runtime: restic.Runtime(o.runtime),
+		// Restic would tell its progress sixty times a second.
+		Env: []string{"RESTIC_PROGRESS_FPS=2"},
+	}
+	switch base.Runtime {
+	case restic.Native:
+		base.Dir = o.root
+		if base.Dir == "" {
+			base.Dir = filepath.Dir(filepath.Clean(m.stateDir))
+		}
+		return base, checkNativeRoot(base.Dir, m.stateDir)
+	case restic.Podman:
+		image, err := sys.env.resticImage()
+		if err != nil {
+			return base, err
+		}
+		base.Image = image
+		base.Name = fmt.Sprintf("restic-%s-%d", m.id, os.Getpid())
+		base.Dir = containerRoot
+		base.Mounts = []restic.Mount{{Source: m.stateDir, Target: containerRoot + "/state"}}
+		return base, nil
+	default:
+		return base, failf(exitUsage, "runtime %q is neither podman nor native", o.runtime)
+	}
+}
+
+// volumeMount shows a volume to restic under the name of the module's own files.
+func volumeMount(v volume) restic.Mount {
+	return restic.Mount{Source: v.podman, Target: containerRoot + "/volumes/" + v.name}
+}
+
+// resticExits are the exit statuses for restic's failures, and what to do.
+var resticExits = map[restic.Reason]struct {
+	code exitCode
+	text string
+}{
+	restic.Incomplete:   {exitPartial, "some files could not be read"},
+	restic.NoRepository: {exitNotFound, "there is no repository at this place"},
+	restic.Locked:       {exitLocked, "the repository is locked by another process: wait for it, or remove a stale lock with restic unlock"},
+	restic.WrongKey:     {exitPassword, "the repository does not open with the destination's password: it was made with another one"},
+	restic.Unreachable:  {exitUnreachable, "the gateway or the destination cannot be reached: try again later"},
+	restic.Full:         {exitFull, "the quota is reached or the storage is full: free space or raise the quota"},
+	restic.Forbidden:    {exitForbidden, "the gateway refuses this module"},
+	restic.NoRuntime:    {exitFailed, "restic cannot be started"},
+	restic.Unknown:      {exitFailed, "restic failed"},
+}
+
+// resticError gives a failure of restic its exit status and a text that says what
+// to do. Errors of another kind pass.
+func resticError(repository restic.Repository, err error) error {
+	failure, ok := errors.AsType[*restic.Failure](err)
+	if !ok {
+		return err
+	}
+	exit := resticExits[failure.Reason]
+	if repository.URL == "" {
+		return failf(exit.code, "%s: %w", exit.text, err)
+	}
+	return failf(exit.code, "repository %s: %s: %w", strings.TrimSuffix(repository.URL, "/"), exit.text, err)
+}

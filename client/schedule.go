@@ -1,0 +1,74 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// schedule is a backup schedule: which modules go where.
+type schedule struct {
+	id          string
+	destination string
+	modules     []string
+}
+
+// readSchedule reads the schedule called id from Redis.
+func readSchedule(ctx context.Context, rdb *redis.Client, id string) (schedule, error) {
+	if !pathSegment.MatchString(id) {
+		return schedule{}, failf(exitUsage, "%q is not the ID of a backup schedule", id)
+	}
+	fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
+	if err != nil {
+		return schedule{}, readError(catalog.BackupKey(id), err)
+	}
+	if len(fields) == 0 {
+		return schedule{}, failf(exitUsage, "backup schedule %s does not exist", id)
+	}
+	s := schedule{id: id, destination: fields["repository"], modules: strings.Fields(fields["instances"])}
+	if s.destination == "" {
+		return schedule{}, failf(exitUsage, "backup schedule %s has no destination", id)
+	}
+	return s, nil
+}
+
+func (s schedule) lists(moduleID string) bool { return slices.Contains(s.modules, moduleID) }
+
+// openRepository returns the repository of an application's instance on a
+// destination, with the credentials of the agent and the destination's password.
+func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
+	for _, segment := range []string{destination, app, uuid} {
+		if !pathSegment.MatchString(segment) {
+			return restic.Repository{}, failf(exitUsage, "%q cannot be a part of a repository's path", segment)
+		}
+	}
+	key, err := rdb.HGet(ctx, catalog.ResticPassword, destination).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return restic.Repository{}, failf(exitUsage, "backup destination %s does not exist, or has no password", destination)
+	case err != nil:
+		return restic.Repository{}, readError(catalog.ResticPassword, err)
+	}
+	login, err := s.env.credentials()
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	return restic.Repository{
+		URL:  s.env.gatewayURL() + "/" + destination + "/" + app + "/" + uuid,
+		User: login.user, Password: login.password, Key: key,
+	}, nil
+}
+
+// readError explains why key could not be read.
+func readError(key string, err error) error {
+	if redis.HasErrorPrefix(err, "NOPERM") {
+		return failf(exitForbidden, "redis does not let this user read %s", key)
+	}
+	return failf(exitRedis, "read %s from redis: %w", key, err)
+}

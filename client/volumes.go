@@ -1,0 +1,100 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// volume is a named volume of a module.
+type volume struct {
+	name   string // as in state-include.conf, behind volumes/
+	podman string // as Podman knows it
+}
+
+// resticVolumes begin the names of the volumes that are restic's own.
+const resticVolumes = "restic-"
+
+var volumePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// moduleVolume returns the volume that state-include.conf of the module calls
+// name: of the same name for a rootless module, and with the module's ID before
+// it for a rootfull one.
+func moduleVolume(moduleID string, rootfull bool, name string) (volume, error) {
+	if !volumePattern.MatchString(name) {
+		return volume{}, failf(exitUsage, "%q cannot be the name of a volume", name)
+	}
+	if rootfull {
+		return volume{name, moduleID + "-" + name}, nil
+	}
+	return volume{name, name}, nil
+}
+
+// moduleVolumes picks a module's volumes, sorted by name, out of the names that
+// Podman knows. A rootfull module sees only those that carry its ID.
+func moduleVolumes(moduleID string, rootfull bool, podmanNames []string) []volume {
+	var volumes []volume
+	for _, podmanName := range podmanNames {
+		name := podmanName
+		if rootfull {
+			var own bool
+			if name, own = strings.CutPrefix(podmanName, moduleID+"-"); !own {
+				continue
+			}
+		}
+		if strings.HasPrefix(podmanName, resticVolumes) || !volumePattern.MatchString(name) {
+			continue
+		}
+		volumes = append(volumes, volume{name, podmanName})
+	}
+	slices.SortFunc(volumes, func(a, b volume) int { return strings.Compare(a.name, b.name) })
+	return volumes
+}
+
+// listPodmanVolumes asks Podman for the names of all volumes of this user.
+func listPodmanVolumes(ctx context.Context) ([]string, error) {
+	output, err := exec.CommandContext(ctx, "podman", "volume", "ls", "--format={{.Name}}").Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return nil, fmt.Errorf("list volumes: podman: %s", strings.TrimSpace(string(exit.Stderr)))
+		}
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	return strings.Fields(string(output)), nil
+}
+
+// checkNativeRoot tells whether root holds a module as restic without a container
+// must find it: the directory state, which is the module's state directory, and,
+// where there are volumes, directories below volumes. Symbolic links in their
+// place are refused, because restic would save the link and not what is behind.
+func checkNativeRoot(root, stateDir string) error {
+	state := filepath.Join(root, "state")
+	info, err := os.Lstat(state)
+	if err != nil {
+		return failf(exitUsage, "the native runtime needs the state directory at %s: %w", state, err)
+	}
+	own, err := os.Stat(stateDir)
+	if err != nil {
+		return failf(exitUsage, "the module's state directory: %w", err)
+	}
+	if !os.SameFile(info, own) {
+		return failf(exitUsage, "%s is not the module's state directory %s: choose the directory above it with --root, or mount it there", state, stateDir)
+	}
+	entries, err := os.ReadDir(filepath.Join(root, "volumes"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failf(exitUsage, "the module's volumes: %w", err)
+	}
+	for _, entry := range entries {
+		if entry.Type() == fs.ModeSymlink {
+			return failf(exitUsage, "volume %s is a symbolic link: mount the volume there instead", filepath.Join(root, "volumes", entry.Name()))
+		}
+	}
+	return nil
+}
