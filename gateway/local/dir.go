@@ -1,0 +1,142 @@
+//go:build unix
+
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// dirFD is the descriptor of an open directory. Its methods take the name of an
+// entry, never a path, and follow no symbolic link.
+type dirFD int
+
+// dirEntry is what a directory tells about an entry without looking at it.
+type dirEntry struct {
+	name  string
+	isDir bool // known to be a directory
+}
+
+func openDir(at int, name string, flags int) (dirFD, error) {
+	fd, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|flags, 0)
+	return dirFD(fd), err
+}
+
+func (d dirFD) close() { _ = unix.Close(int(d)) }
+
+func (d dirFD) stat(name string, st *unix.Stat_t) error {
+	return retry(func() error { return unix.Fstatat(int(d), name, st, unix.AT_SYMLINK_NOFOLLOW) })
+}
+
+func (d dirFD) open(name string) (dirFD, error) { return openDir(int(d), name, unix.O_NOFOLLOW) }
+
+// make makes a directory, unless it is there.
+func (d dirFD) make(name string) error {
+	err := retry(func() error { return unix.Mkdirat(int(d), name, 0o700) })
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func (d dirFD) remove(name string) error {
+	return retry(func() error { return unix.Unlinkat(int(d), name, 0) })
+}
+
+func (d dirFD) rename(from, to string) error {
+	return retry(func() error { return unix.Renameat(int(d), from, int(d), to) })
+}
+
+// walk opens a directory below root step by step, which works everywhere.
+func walk(root int, name string) (int, error) {
+	at := root
+	for step := range strings.SplitSeq(name, "/") {
+		next, err := dirFD(at).open(step)
+		if at != root {
+			dirFD(at).close()
+		}
+		if err != nil {
+			return -1, err
+		}
+		at = int(next)
+	}
+	return at, nil
+}
+
+func openat(at int, name string, flags int, mode uint32) (fd int, err error) {
+	err = retry(func() error {
+		fd, err = unix.Openat(at, name, flags|unix.O_CLOEXEC, mode)
+		return err
+	})
+	return fd, err
+}
+
+// retry repeats a system call that a signal interrupted, as can happen on
+// network file systems.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
+			return err
+		}
+	}
+}
+
+// errIrregular is neither an object nor a directory of objects.
+var errIrregular = errors.New("neither a regular file nor a directory (symbolic links below the root are not followed)")
+
+// regular says why what was found is no object. A directory is none: by that
+// name there is no object.
+func regular(st *unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFDIR:
+		return fs.ErrNotExist
+	}
+	return errIrregular
+}
+
+// wrap tells what happened to what. Missing permissions are the gateway's, so
+// that they must not look like a refusal of the client.
+func (s *Store) wrap(op, name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ELOOP):
+		err = errIrregular
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
+	}
+	return &fs.PathError{Op: op, Path: s.path(name), Err: err}
+}
+
+// fileInfo describes an object.
+type fileInfo struct {
+	name    string
+	size    int64
+	modTime time.Time
+	mode    fs.FileMode
+}
+
+func (i *fileInfo) set(name string, st *unix.Stat_t) {
+	*i = fileInfo{
+		name:    name,
+		size:    st.Size,
+		modTime: time.Unix(st.Mtim.Unix()),
+		mode:    fs.FileMode(st.Mode) & fs.ModePerm,
+	}
+}
+
+func (i *fileInfo) Name() string       { return i.name }
+func (i *fileInfo) Size() int64        { return i.size }
+func (i *fileInfo) Mode() fs.FileMode  { return i.mode }
+func (i *fileInfo) ModTime() time.Time { return i.modTime }
+func (i *fileInfo) IsDir() bool        { return false }
+func (i *fileInfo) Sys() any           { return nil }

@@ -1,0 +1,190 @@
+//go:build unix
+
+// Package local is a [rest.Store] on a plain directory: uploads are atomic and
+// durable, reads end in sendfile, and a list that could not see everything is an
+// error.
+//
+// Names are used as they come: data/ab/abcd… is the caller's layout, and it is
+// that of rest-server and of "rclone serve restic", whose repositories are
+// served unchanged. Files are made with mode 0600 and directories with 0700,
+// less the umask.
+//
+// # Symbolic links
+//
+// The root itself may be a symbolic link or lie behind some. Below the root none
+// is followed, wherever it leads: an object behind one is an error of every
+// method, a list included, and never just absent. Where a part of the tree shall
+// live on another disk, use a bind mount.
+//
+// # The root
+//
+// Each call opens the root anew, so that no descriptor keeps a disk from being
+// unmounted and none writes beneath a file system that was mounted later. Without
+// the root nothing is proven absent: a root that is gone is
+// [rest.ErrUnavailable], and so is whatever the operating system's permissions
+// refuse, since it is the gateway that they refuse and not the client. All other
+// failures keep their errno (ENOSPC, EDQUOT, EROFS, EIO, …).
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Store is a directory. All methods are safe for concurrent use, by several
+// processes as well.
+type Store struct {
+	root    string
+	resolve func(root int, name string) (fd int, err error)
+	sync    func(fd int) error
+
+	// durable holds the names of directories that are known to outlive a power
+	// failure, as are all above them.
+	durable sync.Map
+}
+
+var _ rest.Store = (*Store)(nil)
+
+// Open returns the store below the directory root, which must be there.
+func Open(root string) (*Store, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openDir(unix.AT_FDCWD, abs, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: abs, Err: err}
+	}
+	defer fd.close()
+	return &Store{root: abs, resolve: resolverFor(fd), sync: fsync}, nil
+}
+
+// Stat implements [rest.Store].
+func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	if err := check(ctx, "stat", name); err != nil {
+		return nil, err
+	}
+	dir, err := s.openDir(path.Dir(name))
+	if err != nil {
+		return nil, s.wrap("stat", name, err)
+	}
+	defer dir.close()
+	var st unix.Stat_t
+	if err := dir.stat(path.Base(name), &st); err != nil {
+		return nil, s.wrap("stat", name, err)
+	}
+	if err := regular(&st); err != nil {
+		return nil, s.wrap("stat", name, err)
+	}
+	info := new(fileInfo)
+	info.set(path.Base(name), &st)
+	return info, nil
+}
+
+// Open implements [rest.Store]. The body is an [*os.File] that stands at off
+// and goes on behind n: whoever copies it counts the bytes, as [io.CopyN] does,
+// so that net/http can send the file with sendfile.
+func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	if err := check(ctx, "open", name); err != nil {
+		return nil, 0, err
+	}
+	file, size, err := s.open(name)
+	if err != nil {
+		return nil, 0, s.wrap("open", name, err)
+	}
+	if off < 0 || off > size || off == size && size > 0 {
+		file.Close()
+		return nil, size, fmt.Errorf("open %s at %d of %d: %w", name, off, size, rest.ErrRange)
+	}
+	if off > 0 {
+		if _, err := file.Seek(off, io.SeekStart); err != nil {
+			file.Close()
+			return nil, 0, err
+		}
+	}
+	return file, size, nil
+}
+
+func (s *Store) open(name string) (*os.File, int64, error) {
+	dir, err := s.openDir(path.Dir(name))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer dir.close()
+	fd, err := openat(int(dir), path.Base(name), unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	file := os.NewFile(uintptr(fd), s.path(name))
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	if err := regular(&st); err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return file, st.Size, nil
+}
+
+// Remove implements [rest.Store].
+func (s *Store) Remove(ctx context.Context, name string) error {
+	if err := check(ctx, "remove", name); err != nil {
+		return err
+	}
+	dir, err := s.openDir(path.Dir(name))
+	if err != nil {
+		return s.wrap("remove", name, err)
+	}
+	defer dir.close()
+	if err := dir.remove(path.Base(name)); err != nil {
+		return s.wrap("remove", name, err)
+	}
+	return s.wrap("sync directory of", name, s.sync(int(dir)))
+}
+
+// openDir opens a directory below the root.
+func (s *Store) openDir(name string) (dirFD, error) {
+	root, err := s.openRoot()
+	if err != nil || name == "." {
+		return root, err
+	}
+	defer root.close()
+	fd, err := s.resolve(int(root), name)
+	return dirFD(fd), err
+}
+
+// openRoot opens the root, without which nothing can be said about what is
+// below it.
+func (s *Store) openRoot() (dirFD, error) {
+	fd, err := openDir(unix.AT_FDCWD, s.root, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+	}
+	return fd, nil
+}
+
+func (s *Store) path(name string) string { return filepath.Join(s.root, name) }
+
+// check says why a call must not even begin.
+func check(ctx context.Context, op, name string) error {
+	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) || isTemp(path.Base(name)) {
+		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s %s: %w", op, name, err)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+//go:build unix
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Uploads grow under a name that no object can have, since it is neither
+// "config" nor 64 hexadecimal digits. An upload that a crash cut off leaves such
+// a file; a list removes it once nobody has written to it for a day.
+const (
+	tempPrefix  = ".rclone-gateway-upload-"
+	tempExpires = 24 * time.Hour
+)
+
+func tempName() string { return tempPrefix + strconv.FormatUint(rand.Uint64(), 36) }
+
+func isTemp(base string) bool { return strings.HasPrefix(base, tempPrefix) }
+
+// bufferSize is where larger buffers stopped to make uploads cheaper.
+const bufferSize = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// Put implements [rest.Store]. The order is that of every durable replacement:
+// write a temporary file, sync it, rename it, sync the directory. An error of
+// that last sync comes too late to take the new object back.
+func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	if err := check(ctx, "put", name); err != nil {
+		return err
+	}
+	dir, err := s.makeDir(path.Dir(name))
+	if err != nil {
+		return s.wrapPut(name, err)
+	}
+	defer dir.close()
+	temp := tempName()
+	err = s.upload(ctx, dir, temp, size, body)
+	if err == nil {
+		err = dir.rename(temp, path.Base(name))
+	}
+	if err != nil {
+		_ = dir.remove(temp) // if it fails, a list removes it
+		return s.wrapPut(name, err)
+	}
+	return s.wrapPut(name, s.sync(int(dir)))
+}
+
+// wrapPut is wrap for Put, to which an absence (the directory was removed in the
+// middle) is a failure and proves nothing.
+func (s *Store) wrapPut(name string, err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("%w: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+	}
+	return s.wrap("put", name, err)
+}
+
+// upload writes exactly size bytes to the new file temp, durably.
+func (s *Store) upload(ctx context.Context, dir dirFD, temp string, size int64, body io.Reader) error {
+	fd, err := openat(int(dir), temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), temp)
+	err = copyExactly(ctx, file, size, body)
+	if err == nil {
+		err = s.sync(fd)
+	}
+	return errors.Join(err, file.Close())
+}
+
+func copyExactly(ctx context.Context, file *os.File, size int64, body io.Reader) error {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	w := &exactWriter{ctx: ctx, file: file, left: size}
+	_, err := io.CopyBuffer(w, body, buf[:])
+	switch {
+	case w.err != nil:
+		return w.err
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case w.left > 0:
+		return fmt.Errorf("%w: %d bytes are missing", rest.ErrShort, w.left)
+	}
+	return nil
+}
+
+// exactWriter takes size bytes and no more. It has no ReadFrom, with which
+// [os.File] would copy through a smaller buffer of its own.
+type exactWriter struct {
+	ctx  context.Context
+	file *os.File
+	left int64
+	err  error // why Write failed
+}
+
+func (w *exactWriter) Write(p []byte) (n int, err error) {
+	switch {
+	case w.err != nil:
+	case w.ctx.Err() != nil:
+		w.err = w.ctx.Err()
+	case int64(len(p)) > w.left:
+		w.err = errors.New("body is longer than announced")
+	default:
+		n, w.err = w.file.Write(p)
+		w.left -= int64(n)
+	}
+	return n, w.err
+}
+
+// makeDir opens a directory, which it makes durable first if that is not known:
+// what a power failure takes with it would take the object along.
+func (s *Store) makeDir(name string) (dirFD, error) {
+	if _, ok := s.durable.Load(name); ok {
+		dir, err := s.openDir(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return dir, err
+		}
+	}
+	at, err := s.openRoot()
+	if err != nil || name == "." {
+		return at, err
+	}
+	end := 0
+	for step := range strings.SplitSeq(name, "/") {
+		end += len(step)
+		next, err := s.makeEntry(at, step, name[:end])
+		at.close()
+		if err != nil {
+			return -1, err
+		}
+		at = next
+		end++ // the slash
+	}
+	return at, nil
+}
+
+// makeEntry makes and opens the directory step in at; name is its whole name.
+// One that is there already may have been made a moment ago, by another call or
+// before a crash, and not be durable yet; one that was durable may be gone, if
+// somebody removed the tree.
+func (s *Store) makeEntry(at dirFD, step, name string) (dirFD, error) {
+	if _, ok := s.durable.Load(name); ok {
+		dir, err := at.open(step)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return dir, err
+		}
+	}
+	if err := at.make(step); err != nil {
+		return -1, err
+	}
+	if err := s.sync(int(at)); err != nil {
+		return -1, err
+	}
+	s.durable.Store(name, nil)
+	return at.open(step)
+}

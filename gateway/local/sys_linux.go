@@ -1,0 +1,89 @@
+package local
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+
+	"golang.org/x/sys/unix"
+)
+
+// resolverFor picks how directories below the root are opened: by one system
+// call that refuses symbolic links, where the kernel (5.6) has it and the
+// container's seccomp filter lets it through.
+func resolverFor(root dirFD) func(root int, name string) (int, error) {
+	if fd, err := openat2(int(root), "."); err == nil {
+		dirFD(fd).close()
+		return openat2
+	}
+	return walk
+}
+
+func openat2(root int, name string) (fd int, err error) {
+	how := unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	}
+	err = retry(func() error {
+		fd, err = unix.Openat2(root, name, &how)
+		return err
+	})
+	return fd, err
+}
+
+func fsync(fd int) error {
+	return retry(func() error { return unix.Fsync(fd) })
+}
+
+// The layout of struct linux_dirent64, getdents64(2).
+const (
+	direntReclen = 16
+	direntType   = 18
+	direntName   = 19
+)
+
+// entries reads the directory through buf, which may serve another directory
+// when the loop is over. [os.File.ReadDir] reads 8 KiB at a time and makes more
+// garbage.
+func (d dirFD) entries(buf []byte) iter.Seq2[dirEntry, error] {
+	return func(yield func(dirEntry, error) bool) {
+		for {
+			n, err := d.getdents(buf)
+			if err != nil {
+				yield(dirEntry{}, err)
+				return
+			}
+			if n == 0 {
+				return
+			}
+			if !parseDirents(buf[:n], yield) {
+				return
+			}
+		}
+	}
+}
+
+func (d dirFD) getdents(buf []byte) (n int, err error) {
+	err = retry(func() error {
+		n, err = unix.Getdents(int(d), buf)
+		return err
+	})
+	return n, err
+}
+
+// parseDirents yields the entries in buf and says whether to go on.
+func parseDirents(buf []byte, yield func(dirEntry, error) bool) bool {
+	for len(buf) > 0 {
+		reclen := int(binary.NativeEndian.Uint16(buf[direntReclen:]))
+		name, _, _ := bytes.Cut(buf[direntName:reclen], []byte{0})
+		isDir := buf[direntType] == unix.DT_DIR
+		buf = buf[reclen:]
+		if string(name) == "." || string(name) == ".." {
+			continue
+		}
+		if !yield(dirEntry{name: string(name), isDir: isDir}, nil) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,59 @@
+//go:build unix && !linux
+
+package local
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func resolverFor(dirFD) func(root int, name string) (int, error) { return walk }
+
+// fsync asks [os.File.Sync], which knows what it takes on each system: on macOS
+// fsync(2) alone leaves the data in the disk's cache.
+func fsync(fd int) error {
+	file, err := dup(fd)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+func dup(fd int) (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), ""), nil
+}
+
+// entries reads the directory.
+func (d dirFD) entries([]byte) iter.Seq2[dirEntry, error] {
+	return func(yield func(dirEntry, error) bool) {
+		dir, err := dup(int(d))
+		if err != nil {
+			yield(dirEntry{}, err)
+			return
+		}
+		defer dir.Close()
+		for {
+			batch, err := dir.ReadDir(1024)
+			for _, entry := range batch {
+				if !yield(dirEntry{name: entry.Name(), isDir: entry.IsDir()}, nil) {
+					return
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(dirEntry{}, err)
+				return
+			}
+		}
+	}
+}
