@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"net/netip"
 )
 
@@ -66,7 +67,20 @@ type Destination struct {
 	// Base is the path below which the destination's objects live, in the
 	// remote's own terms: "bucket/folder", "share/folder", "/srv/repo".
 	Base string
+	// PeerNode is the ID of the node that holds this destination on its own disk,
+	// when that is another node than ours. Type, Section and Base are empty then.
+	PeerNode string
 }
+
+// Equal tells whether two descriptions are the same to the last setting.
+func (d *Destination) Equal(other *Destination) bool {
+	return d.ID == other.ID && d.Name == other.Name && d.Provider == other.Provider &&
+		d.URL == other.URL && d.Type == other.Type && d.Base == other.Base &&
+		d.PeerNode == other.PeerNode && maps.Equal(d.Section, other.Section)
+}
+
+// String is the destination's ID, so that no secret gets into a log.
+func (d *Destination) String() string { return d.ID }
 
 // Node is a node of the cluster.
 type Node struct {

@@ -1,0 +1,118 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"strings"
+)
+
+// Why a user that looks like a principal is none. The texts stand in warnings:
+// they name no rule and no hash.
+var (
+	errNotACL     = errors.New("not a line of ACL LIST")
+	errBadID      = errors.New("the name is no valid node or module ID")
+	errNoPass     = errors.New("the user has nopass, so its password proves nothing; it is refused")
+	errNoPassword = errors.New("the user has no password")
+	errBadHash    = errors.New("a password is not a SHA-256 hash in lower-case hexadecimal")
+)
+
+// Accepts tells whether the password is one of the principal's. It takes the
+// same time for every password of one length, does not allocate, and refuses
+// everything for a nil Principal after the same hashing.
+func (p *Principal) Accepts(password []byte) bool {
+	sum := sha256.Sum256(password)
+	if p == nil {
+		return false
+	}
+	found := 0
+	for i := range p.passwords {
+		found |= subtle.ConstantTimeCompare(sum[:], p.passwords[i][:])
+	}
+	return found == 1
+}
+
+// String is the principal's name, so that no digest gets into a log.
+func (p *Principal) String() string { return p.Name }
+
+// splitACL cuts a line of ACL LIST, "user <name> <rules>".
+func splitACL(line string) (name, rules string, err error) {
+	rest, ok := strings.CutPrefix(line, "user ")
+	if !ok {
+		return "", "", errNotACL
+	}
+	name, rules, _ = strings.Cut(rest, " ")
+	if name == "" {
+		return "", "", errNotACL
+	}
+	return name, rules, nil
+}
+
+// parsePrincipal reads the rules of one user as ACL LIST writes them. It returns
+// nil and no error for users that are not meant to use the gateway: those with
+// another kind of name, and those that are switched off.
+func parsePrincipal(name, rules string) (*Principal, error) {
+	p := &Principal{Name: name}
+	if id, ok := strings.CutPrefix(name, "node/"); ok {
+		p.Role, p.ID = RoleNode, id
+	} else if id, ok := strings.CutPrefix(name, "module/"); ok {
+		p.Role, p.ID = RoleModule, id
+	} else {
+		return nil, nil
+	}
+	if p.Role == RoleNode && !validNodeID(p.ID) || p.Role == RoleModule && !validModuleID(p.ID) {
+		return nil, errBadID
+	}
+	on, err := p.readRules(rules)
+	if err != nil || !on {
+		return nil, err
+	}
+	if len(p.passwords) == 0 {
+		return nil, errNoPassword
+	}
+	return p, nil
+}
+
+// readRules collects the passwords, and whether the user is on. Names and
+// patterns hold no spaces; only selectors, "(~key* +get)", do, and what stands
+// in them is about commands, keys and channels, which do not concern us.
+func (p *Principal) readRules(rules string) (on bool, err error) {
+	off, selector := false, false
+	for rule := range strings.SplitSeq(rules, " ") {
+		if selector || strings.HasPrefix(rule, "(") {
+			selector = !strings.HasSuffix(rule, ")")
+			continue
+		}
+		switch rule {
+		case "on":
+			on = true
+		case "off":
+			off = true
+		case "nopass":
+			return false, errNoPass
+		case "reset", "resetpass":
+			return false, errNotACL // an instruction to ACL SETUSER
+		}
+		switch {
+		case strings.HasPrefix(rule, "#"):
+			digest, ok := parseDigest(rule[1:])
+			if !ok {
+				return false, errBadHash
+			}
+			p.passwords = append(p.passwords, digest)
+		case strings.HasPrefix(rule, ">"), strings.HasPrefix(rule, "<"), strings.HasPrefix(rule, "!"):
+			return false, errNotACL // so are these
+		}
+	}
+	return on && !off, nil
+}
+
+// parseDigest reads the only spelling of a hash that Redis accepts and writes.
+func parseDigest(s string) (digest [sha256.Size]byte, ok bool) {
+	if len(s) != hex.EncodedLen(len(digest)) || strings.ContainsAny(s, "ABCDEF") {
+		return digest, false
+	}
+	_, err := hex.Decode(digest[:], []byte(s))
+	return digest, err == nil
+}

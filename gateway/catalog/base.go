@@ -1,0 +1,125 @@
+package catalog
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// DefaultClusterStore is where a node keeps destinations of provider cluster.
+const DefaultClusterStore = "/srv/repo"
+
+// Providers that are treated by their name; all others by the scheme of their URL.
+const (
+	providerCluster = "cluster"
+	providerRclone  = "rclone"
+)
+
+const typeLocal = "local"
+
+// site is what placing a destination depends on besides its own record.
+type site struct {
+	nodeID       string
+	clusterStore string
+	nodes        map[string]*Node
+}
+
+// place fills in what d's provider, URL and section tell: Type, Section and Base,
+// or PeerNode. BasePath is the field of that name in the destination's record,
+// section its rclone section, nil where there is none.
+func (s site) place(d *Destination, basePath string, section map[string]string) error {
+	if d.Provider == providerCluster {
+		return s.placeCluster(d)
+	}
+	if section == nil {
+		return errNoSection
+	}
+	d.Section, d.Type = section, section[keyType]
+	if d.Type == "" {
+		return errors.New("its rclone section has no type")
+	}
+	base, err := basePathOf(d, basePath)
+	if err != nil {
+		return err
+	}
+	d.Base = base
+	if d.Type != typeLocal {
+		return nil
+	}
+	if !path.IsAbs(base) {
+		return errors.New("the base path of a local destination must begin with /")
+	}
+	d.Base = path.Clean(base)
+	return nil
+}
+
+var errNoSection = errors.New("the destination has no rclone section in " + RcloneConf)
+
+// basePathOf is the part of a destination's URL behind what leads to the server.
+func basePathOf(d *Destination, basePath string) (string, error) {
+	if d.Provider == providerRclone {
+		// Here a leading slash may matter: sftp tells / from the home directory.
+		if base := strings.TrimRight(basePath, "/"); base != "" || basePath == "" {
+			return base, nil
+		}
+		return "/", nil
+	}
+	scheme, rest, ok := strings.Cut(d.URL, ":")
+	if !ok || scheme == "" {
+		return "", errors.New("its url has no scheme before a colon")
+	}
+	switch scheme {
+	case "s3":
+		// The endpoint, which may be a URL itself, ends at the first slash.
+		if _, host, ok := strings.Cut(rest, "://"); ok {
+			rest = host
+		}
+		if _, rest, ok = strings.Cut(rest, "/"); !ok {
+			return "", errors.New("its s3 url has no / between endpoint and bucket")
+		}
+	case "webdav":
+		u, err := url.Parse(rest)
+		if err != nil || u.Host == "" {
+			return "", errors.New("its webdav url cannot be read") // the cause would hold a password in it
+		}
+		rest = u.Path
+	}
+	if d.Type == typeLocal {
+		return rest, nil
+	}
+	return strings.Trim(rest, "/"), nil
+}
+
+// placeCluster finds the node that holds the destination: the one whose VPN
+// address is in its URL, webdav:http://10.5.4.2:4694.
+func (s site) placeCluster(d *Destination) error {
+	u, err := url.Parse(strings.TrimPrefix(d.URL, "webdav:"))
+	if err != nil {
+		return errors.New("its url cannot be read")
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return errors.New("its url names no IP address")
+	}
+	owner := ""
+	for id, node := range s.nodes {
+		if node.IPAddress == ip && (owner == "" || id == s.nodeID) {
+			owner = id
+		}
+	}
+	switch owner {
+	case "":
+		return fmt.Errorf("no node has the address %s", ip)
+	case s.nodeID:
+		d.Type = typeLocal
+		d.Section = map[string]string{keyType: typeLocal}
+		d.Base = path.Join(cmp.Or(s.clusterStore, DefaultClusterStore), path.Clean("/"+u.Path))
+	default:
+		d.PeerNode = owner
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// explain adds what to do about an error of Redis's that met us at the key.
+func explain(err error, key string) error {
+	what := "read " + key
+	switch {
+	case redis.HasErrorPrefix(err, "WRONGPASS"):
+		return fmt.Errorf("log in to Redis: %w; check the Redis user and password", err)
+	case redis.HasErrorPrefix(err, "NOAUTH"):
+		return fmt.Errorf("%s: %w; give a Redis user and password", what, err)
+	case redis.HasErrorPrefix(err, "NOPERM"):
+		return fmt.Errorf("%s: %w; give the Redis user +@read on %%R~%s, or connect as a user of a node", what, err, key)
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return fmt.Errorf("%s: %w; NethServer 8 gives this key another type", what, err)
+	case redis.HasErrorPrefix(err, "LOADING"):
+		return fmt.Errorf("%s: %w; this passes by itself", what, err)
+	case redis.HasErrorPrefix(err, "MASTERDOWN"):
+		return fmt.Errorf("%s: %w; the replica lost its master and may not answer: check the leader", what, err)
+	case isNetwork(err):
+		return fmt.Errorf("%s: %w; check that Redis runs and that its address is right", what, err)
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+// explainNoUsers is about an ACL LIST that was refused.
+func explainNoUsers(err error, source ACLSource) error {
+	if !redis.HasErrorPrefix(err, "NOPERM") {
+		return explain(err, "ACL LIST")
+	}
+	if source == ACLList {
+		return fmt.Errorf("read the users: %w; give the Redis user +acl|list", err)
+	}
+	return fmt.Errorf("read the users: the set %s does not exist, and in its place: %w; have the cluster write the set, or give the Redis user +acl|list", ACLs, err)
+}
+
+// refused tells whether Redis answered that this user may not do it.
+func refused(err error) bool {
+	for _, prefix := range []string{"WRONGPASS", "NOAUTH", "NOPERM"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok
+}

@@ -1,0 +1,421 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ACLSource is where the users are read from.
+type ACLSource string
+
+// The sources of users. The zero value means auto.
+const (
+	ACLAuto ACLSource = "auto" // the set cluster/acls; ACL LIST where there is none
+	ACLSet  ACLSource = "set"  // the set cluster/acls, as NethServer 8 keeps it
+	ACLList ACLSource = "list" // ACL LIST of the server that is read
+)
+
+// ParseACLSource reads the value of a flag.
+func ParseACLSource(s string) (ACLSource, error) {
+	switch source := ACLSource(s); source {
+	case ACLAuto, ACLSet, ACLList:
+		return source, nil
+	}
+	return "", fmt.Errorf("%q is no source of users: it must be auto, set or list", s)
+}
+
+// LoadOptions says how to read the catalog.
+type LoadOptions struct {
+	ACLSource ACLSource
+	// NodeID is the node this is, for destinations of provider cluster. Where it
+	// is empty, those all belong to peers.
+	NodeID string
+	// ClusterStore is the directory that destinations of provider cluster have
+	// on their node; empty means DefaultClusterStore.
+	ClusterStore string
+}
+
+// Load reads the whole catalog in two round trips (three where ACL LIST stands
+// in for the set). An entry that cannot be used is left out with a warning. An
+// error means that Redis did not say everything, and that nothing can be
+// concluded from what it said: keep the last snapshot.
+//
+// The error tells what to do. It wraps Redis's own, or the network's.
+func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (snapshot *Snapshot, err error) {
+	// The client library panics on some replies that no Redis would send.
+	defer func() {
+		if p := recover(); p != nil {
+			snapshot, err = nil, fmt.Errorf("load the catalog: the server's reply is not Redis's: %v", p)
+		}
+	}()
+	l := &loader{rdb: rdb, opts: opts, snapshot: &Snapshot{
+		Principals:   make(map[string]*Principal),
+		Destinations: make(map[string]*Destination),
+		Nodes:        make(map[string]*Node),
+	}}
+	if err := l.load(ctx); err != nil {
+		return nil, fmt.Errorf("load the catalog: %w", err)
+	}
+	slices.SortFunc(l.snapshot.Warnings, func(a, b Warning) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Reason, b.Reason))
+	})
+	return l.snapshot, nil
+}
+
+type loader struct {
+	rdb      redis.UniversalClient
+	opts     LoadOptions
+	snapshot *Snapshot
+}
+
+// lists is the reply to the first round trip.
+type lists struct {
+	acls           *redis.StringSliceCmd
+	moduleUUIDs    *redis.MapStringStringCmd
+	moduleNodes    *redis.MapStringStringCmd
+	grants         *redis.MapStringStringCmd
+	sections       *redis.MapStringStringCmd
+	destinationIDs *redis.StringSliceCmd
+	network        *redis.StringCmd
+	leader         *redis.StringCmd
+}
+
+// details is the reply to the second.
+type details struct {
+	images       map[string]*redis.StringCmd // by module ID
+	addresses    map[string]*redis.StringCmd // by node ID
+	destinations map[string]*redis.SliceCmd  // by destination ID
+}
+
+func (l *loader) load(ctx context.Context) error {
+	first, err := l.askLists(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.readUsers(ctx, first.acls); err != nil {
+		return err
+	}
+	l.readCluster(first)
+	modules := l.readModules(first)
+
+	second, err := l.askDetails(ctx, first, modules)
+	if err != nil {
+		return err
+	}
+	l.readNodes(second)
+	l.readRepositories(modules, l.readGrants(first), second)
+	l.readDestinations(first, second)
+	return nil
+}
+
+func (l *loader) askLists(ctx context.Context) (*lists, error) {
+	p := l.rdb.Pipeline()
+	first := &lists{
+		acls:           p.SMembers(ctx, ACLs),
+		moduleUUIDs:    p.HGetAll(ctx, ModuleUUID),
+		moduleNodes:    p.HGetAll(ctx, ModuleNode),
+		grants:         p.HGetAll(ctx, RestoreUUID),
+		sections:       p.HGetAll(ctx, RcloneConf),
+		destinationIDs: p.HKeys(ctx, ResticPassword),
+		network:        p.Get(ctx, ClusterNetwork),
+		leader:         p.HGet(ctx, ClusterEnvironment, FieldNodeID),
+	}
+	_, _ = p.Exec(ctx) // each command has its own error
+
+	// Without these there is nobody to let in, or nowhere to go.
+	for key, cmd := range map[string]redis.Cmder{ModuleUUID: first.moduleUUIDs, RcloneConf: first.sections} {
+		if err := cmd.Err(); err != nil {
+			return nil, explain(err, key)
+		}
+	}
+	if err := first.acls.Err(); err != nil && l.opts.ACLSource != ACLList {
+		return nil, explain(err, ACLs)
+	}
+	for key, cmd := range map[string]redis.Cmder{
+		ModuleNode: first.moduleNodes, RestoreUUID: first.grants, ResticPassword: first.destinationIDs,
+		ClusterNetwork: first.network, ClusterEnvironment + " " + FieldNodeID: first.leader,
+	} {
+		if err := l.tolerate(key, cmd.Err()); err != nil {
+			return nil, err
+		}
+	}
+	return first, nil
+}
+
+// tolerate turns an error that is about one key alone into a warning. An absent
+// key is none.
+func (l *loader) tolerate(key string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, redis.Nil):
+		return nil
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		l.warn(key, errors.New("the key is of another type than NethServer 8 gives it"))
+		return nil
+	case redis.HasErrorPrefix(err, "NOPERM"):
+		l.warn(key, errors.New("our Redis user may not read it"))
+		return nil
+	default:
+		return explain(err, key)
+	}
+}
+
+func (l *loader) warn(key string, reason error) {
+	l.snapshot.Warnings = append(l.snapshot.Warnings, Warning{Key: key, Reason: reason.Error()})
+}
+
+// readUsers makes the principals.
+func (l *loader) readUsers(ctx context.Context, set *redis.StringSliceCmd) error {
+	source, lines := ACLs, set.Val()
+	if l.opts.ACLSource == ACLList || len(lines) == 0 && l.opts.ACLSource != ACLSet {
+		list := l.rdb.ACLList(ctx)
+		if err := list.Err(); err != nil {
+			return explainNoUsers(err, l.opts.ACLSource)
+		}
+		source, lines = "ACL LIST", list.Val()
+	}
+	if len(lines) == 0 {
+		return fmt.Errorf("there are no users: the set %s does not exist; have the cluster write it, or read the users from ACL LIST (--acl-source list)", ACLs)
+	}
+	seen := make(map[string]bool, len(lines))
+	for _, line := range lines {
+		name, rules, err := splitACL(line)
+		if err != nil {
+			l.warn(source, err)
+			continue
+		}
+		p, err := parsePrincipal(name, rules)
+		switch {
+		case seen[name]:
+			// Which of the two is the current one cannot be told.
+			delete(l.snapshot.Principals, name)
+			l.warn(source+" "+name, errors.New("the user is listed twice; it is refused"))
+		case err != nil:
+			l.warn(source+" "+name, err)
+		case p != nil:
+			l.snapshot.Principals[name] = p
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func (l *loader) readCluster(first *lists) {
+	l.snapshot.LeaderID = first.leader.Val()
+	if text := first.network.Val(); text != "" {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			l.warn(ClusterNetwork, errors.New("not a network in CIDR notation"))
+			return
+		}
+		l.snapshot.Network = network.Masked()
+	}
+}
+
+// readModules finds the UUIDs of the modules that are principals.
+func (l *loader) readModules(first *lists) (uuids map[string]string) {
+	uuids = make(map[string]string)
+	for id, uuid := range first.moduleUUIDs.Val() {
+		switch {
+		case !validUUID(uuid):
+			l.warn(ModuleUUID+" "+id, errNoUUID)
+		case l.snapshot.Principals["module/"+id] != nil:
+			uuids[id] = uuid
+		}
+	}
+	return uuids
+}
+
+var errNoUUID = errors.New("not a UUID in lower case")
+
+// readGrants keeps the restore grants that name two UUIDs.
+func (l *loader) readGrants(first *lists) map[string]string {
+	grants := first.grants.Val()
+	for restored, source := range grants {
+		if !validUUID(restored) || !validUUID(source) {
+			l.warn(RestoreUUID+" "+restored, errNoUUID)
+		}
+	}
+	maps.DeleteFunc(grants, func(restored, source string) bool {
+		return !validUUID(restored) || !validUUID(source)
+	})
+	return grants
+}
+
+func (l *loader) askDetails(ctx context.Context, first *lists, modules map[string]string) (*details, error) {
+	second := &details{
+		images:       make(map[string]*redis.StringCmd, len(modules)),
+		addresses:    make(map[string]*redis.StringCmd),
+		destinations: make(map[string]*redis.SliceCmd),
+	}
+	p := l.rdb.Pipeline()
+	for id := range modules {
+		second.images[id] = p.HGet(ctx, ModuleEnvironmentKey(id), FieldImageURL)
+	}
+	for id := range l.nodeIDs(first) {
+		second.addresses[id] = p.HGet(ctx, NodeVPNKey(id), FieldIPAddress)
+	}
+	for id := range l.destinationIDs(first) {
+		second.destinations[id] = p.HMGet(ctx, DestinationKey(id), FieldURL, FieldName, FieldProvider, FieldBasePath)
+	}
+	if p.Len() > 0 {
+		_, _ = p.Exec(ctx) // each command has its own error
+	}
+	return second, l.checkDetails(second)
+}
+
+func (l *loader) checkDetails(second *details) error {
+	for id, cmd := range second.images {
+		if err := l.tolerate(ModuleEnvironmentKey(id)+" "+FieldImageURL, cmd.Err()); err != nil {
+			return err
+		}
+	}
+	for id, cmd := range second.addresses {
+		if err := l.tolerate(NodeVPNKey(id)+" "+FieldIPAddress, cmd.Err()); err != nil {
+			return err
+		}
+	}
+	for id, cmd := range second.destinations {
+		if err := l.tolerate(DestinationKey(id), cmd.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nodeIDs are those of the nodes that are principals or that run a module.
+func (l *loader) nodeIDs(first *lists) map[string]bool {
+	ids := make(map[string]bool)
+	for _, p := range l.snapshot.Principals {
+		if p.Role == RoleNode {
+			ids[p.ID] = true
+		}
+	}
+	for _, id := range first.moduleNodes.Val() {
+		if validNodeID(id) {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
+// destinationIDs are those of the destinations with an rclone section, and of
+// those with a restic password: a destination of provider cluster may have but
+// that.
+func (l *loader) destinationIDs(first *lists) map[string]bool {
+	ids := make(map[string]bool)
+	for id := range first.sections.Val() {
+		if ids[id] = validUUID(id); !ids[id] {
+			l.warn(RcloneConf+" "+id, errNoUUID)
+		}
+	}
+	for _, id := range first.destinationIDs.Val() {
+		if _, known := ids[id]; known {
+			continue
+		}
+		if ids[id] = validUUID(id); !ids[id] {
+			l.warn(ResticPassword+" "+id, errNoUUID)
+		}
+	}
+	maps.DeleteFunc(ids, func(_ string, valid bool) bool { return !valid })
+	return ids
+}
+
+func (l *loader) readNodes(second *details) {
+	for id, cmd := range second.addresses {
+		node := &Node{ID: id}
+		if text := cmd.Val(); text != "" {
+			ip, err := netip.ParseAddr(text)
+			if err != nil {
+				l.warn(NodeVPNKey(id)+" "+FieldIPAddress, errors.New("not an IP address"))
+			}
+			node.IPAddress = ip
+		}
+		l.snapshot.Nodes[id] = node
+	}
+}
+
+// readRepositories tells each module its repositories: below the app type that
+// its ID names, and the one that its image names. The module can write its own
+// IMAGE_URL, but neither its UUID nor its grants.
+func (l *loader) readRepositories(modules, grants map[string]string, second *details) {
+	for id, uuid := range modules {
+		p := l.snapshot.Principals["module/"+id]
+		apps := []string{appOfModule(id)}
+		if image := second.images[id].Val(); image != "" {
+			switch app := appOfImage(image); {
+			case !validApp(app):
+				l.warn(ModuleEnvironmentKey(id)+" "+FieldImageURL, errors.New("not the name of an image"))
+			case app != apps[0]:
+				apps = append(apps, app)
+			}
+		}
+		source, granted := grants[uuid]
+		for _, app := range apps {
+			p.Own = append(p.Own, app+"/"+uuid)
+			if granted {
+				p.Granted = append(p.Granted, app+"/"+source)
+			}
+		}
+	}
+}
+
+func (l *loader) readDestinations(first *lists, second *details) {
+	where := site{nodeID: l.opts.NodeID, clusterStore: l.opts.ClusterStore, nodes: l.snapshot.Nodes}
+	sections := first.sections.Val()
+	for id, cmd := range second.destinations {
+		if cmd.Err() != nil {
+			continue // warned of
+		}
+		text, hasSection := sections[id]
+		d, basePath := newDestination(id, cmd.Val())
+		if d == nil {
+			// A password that outlived its destination harms nobody.
+			if hasSection {
+				l.warn(RcloneConf+" "+id, errors.New("there is no "+DestinationKey(id)))
+			}
+			continue
+		}
+		section, err := sectionOf(d, text)
+		if err != nil {
+			l.warn(RcloneConf+" "+id, err)
+			continue
+		}
+		if err := where.place(d, basePath, section); err != nil {
+			l.warn(DestinationKey(id), err)
+			continue
+		}
+		l.snapshot.Destinations[id] = d
+	}
+}
+
+// newDestination reads the reply to HMGET; it returns nil where there is no such hash.
+func newDestination(id string, values []any) (d *Destination, basePath string) {
+	if len(values) != 4 || !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
+		return nil, ""
+	}
+	field := func(i int) string { s, _ := values[i].(string); return s }
+	return &Destination{ID: id, URL: field(0), Name: field(1), Provider: field(2)}, field(3)
+}
+
+// sectionOf parses the rclone section of a destination that needs one.
+func sectionOf(d *Destination, text string) (map[string]string, error) {
+	if d.Provider == providerCluster || text == "" {
+		return nil, nil
+	}
+	name, section, err := ParseSection(text)
+	if err != nil {
+		return nil, fmt.Errorf("rclone section: %w", err)
+	}
+	if name != d.ID {
+		return nil, errors.New("rclone section: its [name] is not the destination's ID")
+	}
+	return section, nil
+}

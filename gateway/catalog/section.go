@@ -1,0 +1,132 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// keyType is the key that names the rclone backend.
+const keyType = "type"
+
+var (
+	errSectionName = errors.New("section name is empty or spans lines")
+	errMultiline   = errors.New("value spans lines, which a section cannot hold")
+)
+
+// ParseSection reads one section of an rclone configuration file: a [name] and
+// "key = value" lines, with blank lines and lines of comment anywhere. Values
+// are read as rclone does: white space around them is dropped, and a pair of `
+// or """ around them. There is one difference: rclone replaces %(key)s in a
+// value by another key's value, which no destination means; here it stays. The
+// last of several lines with one key wins.
+//
+// Keys are those that rclone's options have: letters, digits, "_", "." and "-",
+// and not a digit first. Errors name the line's number and nothing of its text.
+func ParseSection(text string) (name string, values map[string]string, err error) {
+	values = make(map[string]string)
+	text = strings.TrimPrefix(text, "\ufeff")
+	number := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		number++
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#' || line[0] == ';':
+		case line[0] == '[' && line[len(line)-1] == ']':
+			if name != "" {
+				return "", nil, fmt.Errorf("line %d: a second section begins", number)
+			}
+			if name = strings.TrimSpace(line[1 : len(line)-1]); name == "" {
+				return "", nil, fmt.Errorf("line %d: %w", number, errSectionName)
+			}
+		case name == "":
+			return "", nil, fmt.Errorf("line %d: text before the [name] of the section", number)
+		default:
+			key, value, err := parseSetting(line)
+			if err != nil {
+				return "", nil, fmt.Errorf("line %d: %w", number, err)
+			}
+			values[key] = value
+		}
+	}
+	if name == "" {
+		return "", nil, errors.New("no [name] of a section")
+	}
+	return name, values, nil
+}
+
+// FormatSection writes a section so that ParseSection and rclone read the same
+// values from it: type first, the other keys sorted. Errors name no value.
+func FormatSection(name string, values map[string]string) (string, error) {
+	if name == "" || strings.TrimSpace(name) != name || strings.Contains(name, "\n") {
+		return "", errSectionName
+	}
+	keys := slices.Sorted(maps.Keys(values))
+	if i, found := slices.BinarySearch(keys, keyType); found {
+		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, keyType)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "[%s]\n", name)
+	for _, key := range keys {
+		if !validKey(key) {
+			return "", errors.New("key is not one that a section can hold")
+		}
+		value := values[key]
+		if strings.Contains(value, "\n") {
+			return "", fmt.Errorf("%s: %w", key, errMultiline)
+		}
+		if got, err := parseValue(value); err != nil || got != value {
+			value = `"""` + value + `"""`
+		}
+		fmt.Fprintf(&b, "%s = %s\n", key, value)
+	}
+	return b.String(), nil
+}
+
+// parseSetting reads "key = value", or "key: value", which rclone takes too.
+func parseSetting(line string) (key, value string, err error) {
+	i := strings.IndexAny(line, "=:")
+	if i < 0 {
+		return "", "", errors.New(`no "=" between a key and a value`)
+	}
+	if key = strings.TrimSpace(line[:i]); !validKey(key) {
+		return "", "", errors.New(`what stands before "=" is no key`)
+	}
+	value, err = parseValue(line[i+1:])
+	return key, value, err
+}
+
+// parseValue drops the white space and the quotes that rclone drops. A quote is
+// ended by the last of its kind; what follows it is dropped too.
+func parseValue(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	quote := ""
+	switch {
+	case len(s) >= 2 && s[0] == '`':
+		quote = "`"
+	case len(s) >= 6 && strings.HasPrefix(s, `"""`):
+		quote = `"""`
+	default:
+		return s, nil
+	}
+	s = s[len(quote):]
+	end := strings.LastIndex(s, quote)
+	if end < 0 {
+		return "", errors.New("a quote is not closed")
+	}
+	return s[:end], nil
+}
+
+func validKey(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_':
+		case i > 0 && (c >= '0' && c <= '9' || c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,230 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Event says why the catalog may have changed.
+type Event uint8
+
+// The events.
+const (
+	// EventMaybeMissed comes whenever a subscription begins, the first one
+	// included: what was announced before it went unheard.
+	EventMaybeMissed Event = iota + 1
+	EventACLChanged
+	EventDestinationChanged
+)
+
+// String is the event's name in logs.
+func (e Event) String() string {
+	switch e {
+	case EventMaybeMissed:
+		return "events maybe missed"
+	case EventACLChanged:
+		return "users changed"
+	case EventDestinationChanged:
+		return "destination changed"
+	}
+	return "unknown event"
+}
+
+// WatchOptions says who listens.
+type WatchOptions struct {
+	// Username and Password are of the user that hears events. On NethServer 8
+	// the user of a node may not subscribe while "default" may, with any
+	// password; an empty Username means that one. Where it is refused, the user
+	// of the catalog's own connection is tried.
+	Username, Password string
+	// Log hears of each change between hearing and not hearing; nil means
+	// slog.Default.
+	Log *slog.Logger
+}
+
+// Times between attempts to subscribe.
+const (
+	watchBackoffMin = 200 * time.Millisecond
+	watchBackoffMax = 15 * time.Second
+	watchRefused    = time.Minute // permissions change seldom
+)
+
+// A subscription that is silent for watchIdle is asked whether it lives, and has
+// ioTimeout to answer.
+const watchIdle = 30 * time.Second
+
+// Watch calls fn, in one goroutine, for each event until the context ends. It
+// connects like a reader: events that are heard at the replica come after the
+// data they are about. Lost connections are renewed with growing pauses. Where
+// no user may subscribe, Watch says so once and tries again every minute; the
+// caller polls anyway. An error is about the configuration and comes at once.
+func Watch(ctx context.Context, r Redis, opts WatchOptions, fn func(Event)) error {
+	if opts.Username == "" {
+		opts.Username, opts.Password = "default", "default"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	listener, err := r.WithUser(opts.Username, opts.Password).OpenReader()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	own, err := r.OpenReader()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = own.Close() }()
+
+	w := &watcher{clients: []redis.UniversalClient{listener, own}, log: opts.Log, fn: fn}
+	w.run(ctx)
+	return nil
+}
+
+type watcher struct {
+	clients []redis.UniversalClient // in the order they are tried
+	log     *slog.Logger
+	fn      func(Event)
+	state   watchState
+}
+
+type watchState uint8
+
+const (
+	stateHearing watchState = iota + 1
+	stateLost
+	stateRefused
+)
+
+func (w *watcher) run(ctx context.Context) {
+	pause := watchBackoffMin
+	for {
+		heard, err := w.hear(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if heard {
+			pause = watchBackoffMin
+		}
+		wait := pause/2 + rand.N(pause)
+		if refused(err) {
+			wait = watchRefused
+			w.enter(stateRefused, slog.LevelWarn, "no user may subscribe to Redis events; changes are found by polling", err)
+		} else {
+			w.enter(stateLost, slog.LevelWarn, "Redis events are not heard; changes are found by polling until they are", err)
+		}
+		pause = min(2*pause, watchBackoffMax)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// enter logs a change of state, and only that.
+func (w *watcher) enter(state watchState, level slog.Level, msg string, err error) {
+	if w.state == state {
+		return
+	}
+	w.state = state
+	if err == nil {
+		w.log.Log(context.Background(), level, msg)
+		return
+	}
+	w.log.Log(context.Background(), level, msg, "err", err)
+}
+
+// hear subscribes with the first user that may, and reports events until the
+// connection fails. Heard tells whether there was a subscription.
+func (w *watcher) hear(ctx context.Context) (heard bool, err error) {
+	for _, client := range w.clients {
+		if heard, err = w.hearAs(ctx, client); !refused(err) || heard {
+			break
+		}
+	}
+	return heard, err
+}
+
+func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (heard bool, err error) {
+	// The client library panics on some messages that no Redis would send.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the server's message is not Redis's: %v", p)
+		}
+	}()
+	sub := client.Subscribe(ctx)
+	defer func() { _ = sub.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a pending read
+
+	if err := sub.Subscribe(ctx, ChannelACLChanged, ChannelDestinationChanged); err != nil {
+		return false, err
+	}
+	for range 2 { // one confirmation for each channel
+		if err := confirm(sub.ReceiveTimeout(ctx, ioTimeout)); err != nil {
+			return false, err
+		}
+	}
+	w.enter(stateHearing, slog.LevelInfo, "hearing Redis events", nil)
+	w.fn(EventMaybeMissed)
+	return true, w.listen(ctx, sub)
+}
+
+func confirm(message any, err error) error {
+	if err != nil {
+		return err
+	}
+	if _, ok := message.(*redis.Subscription); !ok {
+		return fmt.Errorf("a subscription was answered by %T", message)
+	}
+	return nil
+}
+
+// listen reports events; it returns when the connection fails.
+func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
+	asked := false
+	for {
+		patience := watchIdle
+		if asked {
+			patience = ioTimeout
+		}
+		message, err := sub.ReceiveTimeout(ctx, patience)
+		if isTimeout(err) && !asked {
+			if err := sub.Ping(ctx); err != nil {
+				return err
+			}
+			asked = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		asked = false
+		if m, ok := message.(*redis.Message); ok {
+			w.report(m.Channel)
+		}
+	}
+}
+
+func (w *watcher) report(channel string) {
+	switch channel {
+	case ChannelACLChanged:
+		w.fn(EventACLChanged)
+	case ChannelDestinationChanged:
+		w.fn(EventDestinationChanged)
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && timeout.Timeout()
+}
