@@ -1,7 +1,168 @@
 package client
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
 
-func newModuleBackup(_ *system) *cobra.Command {
-	return &cobra.Command{Use: "module-backup ID"}
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// backupOptions are the flags of module-backup.
+type backupOptions struct {
+	resticOptions
+	dryRun bool
+	events bool
+}
+
+func newModuleBackup(sys *system) *cobra.Command {
+	var options backupOptions
+	cmd := &cobra.Command{
+		Use:   "module-backup [flags] ID",
+		Short: "Back up a module by the schedule ID",
+		Long: `Back up the module in whose environment this runs to the destination of the
+backup schedule ID, which must list the module.
+
+Before, the module's command module-dump-state is run, if PATH has it, and the
+module's label and note are saved. Saved are then state/environment and what
+state-include.conf in the module's etc directory names, but for what
+state-exclude.conf names. At the end, whatever happened, module-cleanup-state is
+run. The repository is made if the gateway proves that there is none.
+
+With a task of the agent, progress goes to the agent; on a terminal it is a bar,
+elsewhere a line now and then.`,
+		Example: `  module-backup 1
+  module-backup --dry-run 1
+  module-backup --runtime native --json 1 | jq .
+  runagent -m mymodule1 module-backup 1`,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
+			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := moduleBackup(cmd.Context(), sys, options, args[0])
+			if err != nil && options.events {
+				_ = json.NewEncoder(sys.stdout).Encode(newFailureEvent(cmd.Context(), err))
+			}
+			return err
+		},
+	}
+	options.addFlags(sys, cmd)
+	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be done, and do nothing")
+	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
+	return cmd
+}
+
+func moduleBackup(ctx context.Context, sys *system, options backupOptions, id string) error {
+	m, err := sys.env.module()
+	if err != nil {
+		return err
+	}
+	if options.dryRun {
+		job, err := prepareBackup(ctx, sys, options, m, id)
+		if err != nil {
+			return err
+		}
+		defer job.close()
+		return job.plan.print(sys.stdout)
+	}
+	lock, err := lockState(m.stateDir)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	job, err := prepareBackup(ctx, sys, options, m, id)
+	if err != nil {
+		return err
+	}
+	defer job.close()
+	outcome, err := job.run(ctx, lock.interrupted)
+	if outcome != nil {
+		err = errors.Join(outcome.report(sys, options.events), err)
+	}
+	return err
+}
+
+// prepareBackup gathers the facts and plans the backup. Nothing is changed yet.
+func prepareBackup(ctx context.Context, sys *system, options backupOptions, m module, id string) (_ *backupJob, err error) {
+	if _, err := os.Stat(m.stateDir + "/environment"); err != nil {
+		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
+	}
+	rdb, err := sys.redis(ctx, localAgent)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = rdb.Close()
+		}
+	}()
+	facts := backupFacts{module: m, rootfull: os.Geteuid() == 0}
+	if facts.schedule, err = readSchedule(ctx, rdb, id); err != nil {
+		return nil, err
+	}
+	if !facts.schedule.lists(m.id) {
+		return nil, failf(exitUsage, "backup schedule %s does not list module %s", id, m.id)
+	}
+	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
+		return nil, err
+	}
+	if facts.base, err = options.unversioned(sys, m); err != nil {
+		return nil, err
+	}
+	if facts.base.Runtime == restic.Podman {
+		if facts.volumes, err = listPodmanVolumes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	installDir, err := sys.env.installDir()
+	if err != nil {
+		return nil, err
+	}
+	if facts.includes, err = readIncludes(installDir); err != nil {
+		return nil, err
+	}
+	if facts.excludes, err = readExcludes(installDir); err != nil {
+		return nil, err
+	}
+	job := &backupJob{sys: sys, module: m, id: id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
+	for _, warning := range limitWarnings(job.plan.warnings) {
+		sys.warnf("%s", warning)
+	}
+	job.progress = sys.newProgress(options.events, 1, 95)
+	return job, nil
+}
+
+// limitWarnings keeps a broken file from flooding the log.
+func limitWarnings(warnings []string) []string {
+	const most = 20
+	if len(warnings) <= most {
+		return warnings
+	}
+	return append(warnings[:most:most], fmt.Sprintf("and %d more", len(warnings)-most))
+}
+
+// print tells people what the plan is.
+func (p backupPlan) print(w io.Writer) error {
+	invocation := p.restic.With(p.args(backupRun{scan: true})...)
+	var text strings.Builder
+	fmt.Fprintf(&text, "repository %s\n", p.restic.Repository)
+	fmt.Fprintf(&text, "directory  %s\n", p.restic.Dir)
+	for _, m := range p.restic.Mounts {
+		fmt.Fprintf(&text, "mount      %s at %s\n", m.Source, m.Target)
+	}
+	for _, pattern := range p.includes {
+		fmt.Fprintf(&text, "include    %s\n", pattern)
+	}
+	for _, pattern := range p.excludes {
+		fmt.Fprintf(&text, "exclude    %s\n", pattern)
+	}
+	fmt.Fprintf(&text, "command    %q\n", invocation.Argv())
+	_, err := io.WriteString(w, text.String())
+	return err
 }

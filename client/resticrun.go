@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,8 +105,12 @@ func resticError(repository restic.Repository, err error) error {
 		return err
 	}
 	exit := resticExits[failure.Reason]
+	if failure.Reason == restic.Incomplete {
+		// The files are reported one by one.
+		return failf(exit.code, "repository %s: %s", repository, exit.text)
+	}
 	if repository.URL == "" {
 		return failf(exit.code, "%s: %w", exit.text, err)
 	}
-	return failf(exit.code, "repository %s: %s: %w", strings.TrimSuffix(repository.URL, "/"), exit.text, err)
+	return failf(exit.code, "repository %s: %s: %w", repository, exit.text, err)
 }

@@ -1,0 +1,187 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// cleanupTime bounds module-cleanup-state, which runs even after a signal.
+const cleanupTime = 5 * time.Minute
+
+// backupJob carries out a plan.
+type backupJob struct {
+	sys      *system
+	module   module
+	id       string // the schedule's, which the module's commands get
+	rdb      *redis.Client
+	probe    probe
+	plan     backupPlan
+	progress progress
+}
+
+func (j *backupJob) close() { _ = j.rdb.Close() }
+
+// backupOutcome is what a snapshot came to.
+type backupOutcome struct {
+	summary restic.Summary
+	// unreadable are the files that the snapshot lacks.
+	unreadable []restic.FileError
+}
+
+// run makes the backup. An outcome comes with an error when the snapshot was
+// made, but not everything went well. The repository comes first: where it cannot
+// be reached the module is not disturbed.
+func (j *backupJob) run(ctx context.Context, interrupted bool) (*backupOutcome, error) {
+	exists, err := j.probe.exists(ctx, j.plan.restic.Repository)
+	if err != nil {
+		return nil, err
+	}
+	if j.plan.restic.Version, err = restic.Detect(ctx, j.plan.restic); err != nil {
+		return nil, resticError(restic.Repository{}, err)
+	}
+	parent, err := j.openRepository(ctx, exists, interrupted)
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := j.backupState(ctx, parent)
+	return outcome, withCleanUp(err, j.cleanUp(ctx))
+}
+
+// withCleanUp joins the errors of a backup and of the clean-up after it. The
+// backup's exit status counts, unless it says that a snapshot was made.
+func withCleanUp(err, cleanUp error) error {
+	if cleanUp == nil {
+		return err
+	}
+	coded, ok := errors.AsType[*codedError](err)
+	if err == nil || ok && coded.code == exitPartial {
+		return withCode(exitFailed, errors.Join(cleanUp, err))
+	}
+	return errors.Join(err, cleanUp)
+}
+
+// openRepository makes the repository when it is proven absent, and returns the
+// parent for the next snapshot. After a run that was killed it looks for stale
+// locks.
+func (j *backupJob) openRepository(ctx context.Context, exists, interrupted bool) (parent string, err error) {
+	base := j.plan.restic
+	if !exists {
+		j.progress.say("making repository " + base.Repository.String())
+		return "", resticError(base.Repository, base.With("init").Run(ctx, restic.Streams{}))
+	}
+	snapshots, err := listSnapshots(ctx, base)
+	if err != nil {
+		return "", err
+	}
+	if interrupted {
+		j.progress.say("the last backup was killed: removing stale locks")
+		if err := j.unlock(ctx); err != nil {
+			j.sys.warnf("stale locks are not removed: %v", err)
+		}
+	}
+	return latestParent(snapshots), nil
+}
+
+// unlock removes stale locks, and no others.
+func (j *backupJob) unlock(ctx context.Context) error {
+	return resticError(j.plan.restic.Repository, j.plan.restic.With("unlock").Run(ctx, restic.Streams{}))
+}
+
+// backupState has the module prepare its state, and saves it.
+func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutcome, error) {
+	dumps, err := writeStateDumps(ctx, j.rdb, j.module)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.sys.runHook(ctx, j.module.stateDir, "module-dump-state", j.id); err != nil {
+		return nil, err
+	}
+	if err := j.writePatterns(); err != nil {
+		return nil, err
+	}
+	run := backupRun{parent: parent, dumps: dumps, scan: j.progress.wantsTotal()}
+	outcome, err := j.snapshot(ctx, j.plan.args(run))
+	if failure, ok := errors.AsType[*restic.Failure](err); ok && failure.Reason == restic.Locked {
+		j.progress.say("the repository is locked: removing stale locks and trying once more")
+		if err := j.unlock(ctx); err != nil {
+			return nil, err
+		}
+		run.retryLock = true
+		outcome, err = j.snapshot(ctx, j.plan.args(run))
+	}
+	return outcome, resticError(j.plan.restic.Repository, err)
+}
+
+// writePatterns writes the files that tell restic what to save.
+func (j *backupJob) writePatterns() error {
+	for name, lines := range map[string][]string{includeFile: j.plan.includes, excludeFile: j.plan.excludes} {
+		var text strings.Builder
+		for _, line := range lines {
+			text.WriteString(line + "\n")
+		}
+		if err := os.WriteFile(j.patternPath(name), []byte(text.String()), 0o600); err != nil {
+			return fmt.Errorf("write the patterns for restic: %w", err)
+		}
+	}
+	return nil
+}
+
+// patternPath is where a file is for us, that restic knows as name.
+func (j *backupJob) patternPath(name string) string {
+	return filepath.Join(j.module.stateDir, filepath.Base(name))
+}
+
+// snapshot runs restic backup. The outcome is nil when no snapshot was made.
+func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome, error) {
+	outcome := new(backupOutcome)
+	made := false
+	var mu sync.Mutex // stdout and stderr come from two goroutines
+	take := func(plain func(line string)) *restic.Lines {
+		return restic.NewLines(func(line []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch event := restic.ParseEvent(line).(type) {
+			case *restic.Status:
+				j.progress.update(*event)
+			case *restic.Summary:
+				outcome.summary, made = *event, true
+			case *restic.FileError:
+				outcome.unreadable = append(outcome.unreadable, *event)
+			case nil:
+				plain(string(line))
+			}
+		})
+	}
+	stdout, stderr := take(func(string) {}), take(j.progress.say)
+	err := j.plan.restic.With(args...).Run(ctx, restic.Streams{Stdout: stdout, Stderr: stderr})
+	stdout.Flush()
+	stderr.Flush()
+	j.progress.done()
+	if !made {
+		return nil, err
+	}
+	return outcome, err
+}
+
+// cleanUp leaves nothing behind that was made for the backup. A signal does not
+// stop it.
+func (j *backupJob) cleanUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	_ = os.Remove(j.patternPath(includeFile))
+	_ = os.Remove(j.patternPath(excludeFile))
+	return errors.Join(
+		j.sys.runHook(ctx, j.module.stateDir, "module-cleanup-state", j.id),
+		removeStateDumps(j.module.stateDir),
+	)
+}

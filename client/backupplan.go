@@ -1,0 +1,100 @@
+package client
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// The files that tell restic what to save, below the working directory. They lie
+// in the state directory, so that those of a killed backup are written over by
+// the next one.
+const (
+	includeFile = "state/.module-backup.include"
+	excludeFile = "state/.module-backup.exclude"
+)
+
+// backupFacts are what a backup is planned from.
+type backupFacts struct {
+	module     module
+	rootfull   bool
+	schedule   schedule
+	repository restic.Repository
+	base       restic.Invocation
+	volumes    []string // as Podman knows them
+	includes   includes
+	excludes   excludes
+}
+
+// backupPlan is what a backup will do.
+type backupPlan struct {
+	restic   restic.Invocation // without arguments
+	includes []string          // the lines of includeFile
+	excludes []string          // the lines of excludeFile
+	warnings []string
+	host     string
+	tags     []string
+}
+
+// planBackup is pure.
+func planBackup(facts backupFacts) backupPlan {
+	plan := backupPlan{
+		restic:   facts.base,
+		includes: facts.includes.patterns,
+		warnings: slices.Concat(facts.includes.warnings, facts.excludes.warnings),
+		host:     facts.module.uuid,
+		tags:     []string{"module-backup", "schedule-" + facts.schedule.id},
+	}
+	plan.restic.Repository = facts.repository
+	if facts.base.Runtime == restic.Podman {
+		for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
+			plan.restic.Mounts = append(plan.restic.Mounts, volumeMount(v))
+		}
+	}
+	root := escapePattern(facts.base.Dir)
+	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"))
+	plan.excludes = append(plan.excludes, facts.excludes.patterns...)
+	// The cluster cannot restore a module without it.
+	plan.excludes = append(plan.excludes, "!"+path.Join(root, "state/environment"))
+	return plan
+}
+
+// escapePattern makes a path match itself alone, in a file of patterns in which
+// restic also replaces $VARIABLES.
+func escapePattern(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `$`, `[$]`).Replace(name)
+}
+
+// backupRun is what is known only once a backup goes on.
+type backupRun struct {
+	parent    string // a snapshot's ID, or ""
+	dumps     []string
+	scan      bool // count the files first, so that progress has a total
+	retryLock bool // wait for a lock to go
+}
+
+// args are restic's arguments.
+func (p backupPlan) args(run backupRun) []string {
+	args := []string{"backup", "--json"}
+	if !run.scan && p.restic.Version.Has(restic.NoScanVersion) {
+		args = append(args, "--no-scan")
+	}
+	if run.retryLock && p.restic.Version.Has(restic.RetryLockVersion) {
+		args = append(args, "--retry-lock=5m")
+	}
+	args = append(args, "--host="+p.host)
+	for _, tag := range p.tags {
+		args = append(args, "--tag="+tag)
+	}
+	if run.parent != "" {
+		args = append(args, "--parent="+run.parent)
+	}
+	args = append(args, "--files-from="+includeFile, "--exclude-file="+excludeFile, "state/environment")
+	for _, file := range run.dumps {
+		args = append(args, filepath.Join("state", file))
+	}
+	return args
+}

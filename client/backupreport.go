@@ -1,0 +1,57 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// summaryEvent is the last event of a backup that made a snapshot.
+type summaryEvent struct {
+	Event      string   `json:"event"` // "summary"
+	SnapshotID string   `json:"snapshot_id"`
+	Files      uint64   `json:"files"`
+	BytesRead  uint64   `json:"bytes_read"`
+	BytesAdded uint64   `json:"bytes_added"`
+	Seconds    float64  `json:"seconds"`
+	Unreadable []string `json:"unreadable"`
+}
+
+// failureEvent is the last event of a command that failed.
+type failureEvent struct {
+	Event      string `json:"event"` // "failure"
+	ExitStatus int    `json:"exit_status"`
+	Message    string `json:"message"`
+}
+
+func newFailureEvent(ctx context.Context, err error) failureEvent {
+	return failureEvent{"failure", exitCodeOf(ctx, err), err.Error()}
+}
+
+// report tells what the snapshot came to, and which files it lacks.
+func (o *backupOutcome) report(sys *system, events bool) error {
+	// Restic before 0.16 tells only the size before compression.
+	added := cmp.Or(o.summary.DataAddedPacked, o.summary.DataAdded)
+	for _, file := range o.unreadable {
+		sys.warnf("%s: %s", file.Item, file.Message)
+	}
+	if !events {
+		sys.notef("snapshot %s: %d files, %s read, %s added, %s", o.summary.SnapshotID, o.summary.TotalFilesProcessed,
+			formatBytes(o.summary.TotalBytesProcessed), formatBytes(added), o.summary.Duration().Round(10*time.Millisecond))
+		return nil
+	}
+	event := summaryEvent{
+		Event: "summary", SnapshotID: o.summary.SnapshotID, Files: o.summary.TotalFilesProcessed,
+		BytesRead: o.summary.TotalBytesProcessed, BytesAdded: added, Seconds: o.summary.TotalDuration,
+		Unreadable: []string{},
+	}
+	for _, file := range o.unreadable {
+		event.Unreadable = append(event.Unreadable, file.Item)
+	}
+	if err := json.NewEncoder(sys.stdout).Encode(event); err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
+	return nil
+}

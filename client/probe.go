@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// probe asks the gateway whether a repository exists. Only its 404 proves that it
+// does not: the gateway never sends one for something that failed.
+type probe struct {
+	client *http.Client
+	// waits are the pauses before another try when the destination is
+	// unavailable; there is one try more than pauses.
+	waits []time.Duration
+}
+
+func newProbe() probe {
+	return probe{
+		// A destination's first use may take a while behind the gateway.
+		client: &http.Client{Timeout: time.Minute},
+		waits:  []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second},
+	}
+}
+
+// exists reports whether the repository is there. Errors carry their exit code.
+func (p probe) exists(ctx context.Context, repository restic.Repository) (bool, error) {
+	for attempt := 0; ; attempt++ {
+		status, err := p.head(ctx, repository)
+		switch {
+		case status == http.StatusOK:
+			return true, nil
+		case status == http.StatusNotFound:
+			return false, nil
+		case status == http.StatusUnauthorized, status == http.StatusForbidden:
+			return false, failf(exitForbidden, "the gateway refuses user %s at %s: %s", repository.User, repository, http.StatusText(status))
+		case status == http.StatusInsufficientStorage:
+			return false, failf(exitFull, "repository %s: %s", repository, http.StatusText(status))
+		case err == nil && status < 500:
+			return false, failf(exitFailed, "the gateway answers %d to HEAD %s/config", status, repository)
+		case err == nil:
+			err = fmt.Errorf("the gateway answers %d %s", status, http.StatusText(status))
+		}
+		if attempt == len(p.waits) {
+			return false, failf(exitUnreachable, "repository %s cannot be reached: %w", repository, err)
+		}
+		select {
+		case <-time.After(p.waits[attempt]):
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+func (p probe) head(ctx context.Context, repository restic.Repository) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, repository.URL+"/config", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.SetBasicAuth(repository.User, repository.Password)
+	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
+	response, err := p.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}

@@ -1,0 +1,185 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// progress shows how a run of restic goes. It is not safe for concurrent use.
+type progress interface {
+	// update takes restic's status.
+	update(status restic.Status)
+	// say prints a line for people, without disturbing what is shown.
+	say(line string)
+	// wantsTotal reports whether restic should count the files first.
+	wantsTotal() bool
+	// done ends the display.
+	done()
+}
+
+// newProgress picks the display: events on stdout when asked for, the agent when
+// it runs us, a bar on a terminal, lines elsewhere. The agent is told percents
+// from first to last.
+func (s *system) newProgress(events bool, first, last int) progress {
+	lines := &lineProgress{w: s.stderr}
+	switch {
+	case events:
+		return &eventProgress{lineProgress: lines, out: json.NewEncoder(s.stdout)}
+	case s.env.taskID() != "":
+		return &agentProgress{lineProgress: lines, agent: s.agent(), first: first, last: last}
+	}
+	if file, ok := s.stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return &barProgress{w: file, width: func() int {
+			width, _, err := term.GetSize(int(file.Fd()))
+			if err != nil {
+				return 80
+			}
+			return width
+		}}
+	}
+	return lines
+}
+
+// doneBytes are the bytes that a backup or a restore has dealt with.
+func doneBytes(s restic.Status) uint64 { return max(s.BytesDone, s.BytesRestored) }
+
+// agentProgress tells whole percents to the agent, never going back.
+type agentProgress struct {
+	*lineProgress
+	agent       agent
+	first, last int
+	told        int
+}
+
+func (p *agentProgress) wantsTotal() bool { return true }
+
+func (p *agentProgress) update(s restic.Status) {
+	done := min(max(s.PercentDone, 0), 1)
+	if percent := p.first + int(done*float64(p.last-p.first)); percent > p.told {
+		p.told = percent
+		p.agent.setProgress(percent)
+	}
+}
+
+func (p *agentProgress) done() {}
+
+// lineInterval is the time between two lines of progress in a log.
+const lineInterval = 30 * time.Second
+
+// lineProgress prints a line now and then.
+type lineProgress struct {
+	w       io.Writer
+	started time.Time
+	told    time.Time
+}
+
+func (p *lineProgress) wantsTotal() bool { return false }
+
+func (p *lineProgress) update(s restic.Status) {
+	now := time.Now()
+	if p.started.IsZero() {
+		p.started, p.told = now, now
+	}
+	if now.Sub(p.told) >= lineInterval {
+		p.told = now
+		p.say(describeStatus(s, now.Sub(p.started)))
+	}
+}
+
+func (p *lineProgress) say(line string) { fmt.Fprintln(p.w, line) }
+func (p *lineProgress) done()           {}
+
+// eventProgress writes JSON objects, one on a line, and what is for people to
+// stderr.
+type eventProgress struct {
+	*lineProgress
+	out *json.Encoder
+}
+
+// progressEvent is the event of a status.
+type progressEvent struct {
+	Event       string  `json:"event"` // "progress"
+	PercentDone float64 `json:"percent_done"`
+	BytesDone   uint64  `json:"bytes_done"`
+	TotalBytes  uint64  `json:"total_bytes"`
+}
+
+func (p *eventProgress) wantsTotal() bool { return true }
+
+func (p *eventProgress) update(s restic.Status) {
+	_ = p.out.Encode(progressEvent{"progress", s.PercentDone, doneBytes(s), s.TotalBytes})
+}
+
+// barProgress draws one line over and over.
+type barProgress struct {
+	w       io.Writer
+	width   func() int
+	started time.Time
+}
+
+func (p *barProgress) wantsTotal() bool { return true }
+
+func (p *barProgress) update(s restic.Status) {
+	if p.started.IsZero() {
+		p.started = time.Now()
+	}
+	text := barLine(s, time.Since(p.started))
+	if width := p.width(); len(text) >= width {
+		text = text[:max(width-1, 0)]
+	}
+	fmt.Fprint(p.w, "\r\x1b[K", text)
+}
+
+func (p *barProgress) say(line string) { fmt.Fprintf(p.w, "\r\x1b[K%s\n", line) }
+func (p *barProgress) done()           { fmt.Fprint(p.w, "\r\x1b[K") }
+
+func barLine(s restic.Status, elapsed time.Duration) string {
+	const cells = 20
+	full := int(min(max(s.PercentDone, 0), 1) * cells)
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", cells-full) + "] " + describeStatus(s, elapsed)
+}
+
+// describeStatus tells percent, size, rate, and the time it will take, as far as
+// they are known.
+func describeStatus(s restic.Status, elapsed time.Duration) string {
+	done := doneBytes(s)
+	rate := 0.0
+	if elapsed >= time.Second {
+		rate = float64(done) / elapsed.Seconds()
+	}
+	var parts []string
+	if s.TotalBytes == 0 {
+		parts = append(parts, formatBytes(done))
+	} else {
+		parts = append(parts, fmt.Sprintf("%3d%%  %s of %s", int(s.PercentDone*100), formatBytes(done), formatBytes(s.TotalBytes)))
+	}
+	if rate > 0 {
+		parts = append(parts, formatBytes(uint64(rate))+"/s")
+		if s.TotalBytes > done {
+			left := time.Duration(float64(s.TotalBytes-done) / rate * float64(time.Second))
+			parts = append(parts, left.Round(time.Second).String()+" left")
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+// formatBytes writes a number of bytes for people: "512 B", "1.5 GiB".
+func formatBytes(n uint64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/1024, 0
+	for value >= 1024 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}
