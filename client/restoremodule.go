@@ -1,7 +1,221 @@
 package client
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 
-func newRestoreModule(_ *system) *cobra.Command {
-	return &cobra.Command{Use: "restore-module"}
+	"github.com/spf13/cobra"
+)
+
+func newRestoreModule(sys *system) *cobra.Command {
+	var opts restoreOptions
+	cmd := &cobra.Command{
+		Use:   "restore-module [flags]",
+		Short: "Restore a module, or single files of it, from a backup",
+		Long: `Restore a module from a backup: NethServer 8's action restore-module. The request
+is the action's JSON on stdin,
+
+  {"repository": DESTINATION, "path": "APP/UUID", "snapshot": ID or "" for the
+   latest, "environment": {...}, "replace": false}
+
+or comes from --destination, --repopath and --snapshot.
+
+The steps run in the order of their names, each with the request on stdin and in
+the state directory: the built-in ones, and the programs in the module's directory
+actions/restore-module, which replace built-in steps of the same name. The first
+step that fails ends the restore with its exit status. Built in are 05replace (does
+nothing), 10restore (the data), 20label and 20note (the module's label and note).
+
+10restore writes over what is there, and can be repeated. The volumes that
+state-include.conf or the snapshot name are created where they do not exist. Left
+out are state/environment, which belongs to the new module, and security.*
+attributes.
+
+With --include, --path or --target only data is restored, and no other step runs.
+Below --target DIR it gets the names it has in the snapshot, state/... and
+volumes/NAME/...`,
+		Example: `  restore-module < request.json
+  restore-module --step 10restore < request.json
+  restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
+  restore-module --destination DESTINATION --include '*.odt' --target /tmp/found`,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitFull, exitForbidden, exitRedis,
+			exitNotFound, exitInvalid, exitLocked, exitPassword, exitBadDump, exitSignal),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.finish {
+				return runFinish(sys)
+			}
+			return runRestoreModule(cmd.Context(), sys, opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.step, "step", "", "run the built-in step `NAME` alone")
+	flags.StringArrayVar(&opts.include, "include", nil, "restore only what matches restic's `PATTERN`; can be repeated")
+	flags.StringArrayVar(&opts.paths, "path", nil, "restore only this file or directory, state/... or volumes/NAME/...; can be repeated")
+	flags.StringVar(&opts.target, "target", "", "restore to `DIR` instead of the module's state and volumes")
+	flags.BoolVar(&opts.verify, "verify", false, "read back what was written and compare it")
+	flags.StringVar(&opts.destination, "destination", "", "restore from this destination, without a request on stdin")
+	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
+	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
+	opts.restic.addFlags(sys, cmd)
+	flags.BoolVar(&opts.finish, finishFlag, false, "")
+	_ = flags.MarkHidden(finishFlag)
+	return cmd
+}
+
+type restoreOptions struct {
+	step           string
+	include, paths []string
+	target         string
+	verify         bool
+
+	destination, repopath, snapshot string
+
+	restic resticOptions
+	finish bool
+}
+
+// partial tells that this is about some files, not about the whole module.
+func (o restoreOptions) partial() bool {
+	return len(o.include) > 0 || len(o.paths) > 0 || o.target != ""
+}
+
+// check refuses options that contradict each other, and brings paths into the
+// form that restic knows.
+func (o *restoreOptions) check() error {
+	if o.partial() && o.step != "" && o.step != restoreStep {
+		return failf(exitUsage, "--include, --path and --target are for step %s, not for %s", restoreStep, o.step)
+	}
+	if o.destination == "" && (o.repopath != "" || o.snapshot != "") {
+		return failf(exitUsage, "--repopath and --snapshot need --destination; otherwise the request on stdin names them")
+	}
+	paths := make([]string, len(o.paths))
+	for i, p := range o.paths {
+		paths[i] = path.Clean(strings.TrimPrefix(p, "/"))
+		top, _, _ := strings.Cut(paths[i], "/")
+		if top != "state" && top != "volumes" {
+			return failf(exitUsage, "--path %q is neither below state/ nor below volumes/", p)
+		}
+		if paths[i] == "state/environment" && o.target == "" {
+			return failf(exitUsage, "state/environment belongs to the module as it is now: restore it with --target")
+		}
+	}
+	o.paths = paths
+	for _, pattern := range o.include {
+		if pattern == "" || badPattern(pattern) {
+			return failf(exitUsage, "--include %q is not a valid pattern", pattern)
+		}
+	}
+	if o.target == "" {
+		return nil
+	}
+	var err error
+	o.target, err = filepath.Abs(o.target)
+	return err
+}
+
+func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions) error {
+	if err := opts.check(); err != nil {
+		return err
+	}
+	input, err := opts.input(sys)
+	if err != nil {
+		return err
+	}
+	request, err := parseRestoreRequest(input)
+	if wrong, ok := errors.AsType[invalidInput](err); ok {
+		return sys.refuse(wrong)
+	}
+	steps := sys.restoreSteps(request, opts)
+	if opts.step != "" || opts.partial() {
+		err = runBuiltIn(ctx, steps, opts.step, input)
+	} else {
+		err = runRestoreSteps(ctx, sys, steps, input)
+	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: the restore is incomplete, run it again", context.Cause(ctx))
+	}
+	return err
+}
+
+// input returns the request as the steps get it.
+func (o restoreOptions) input(sys *system) ([]byte, error) {
+	if o.destination == "" {
+		data, err := io.ReadAll(sys.stdin)
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		return data, nil
+	}
+	if o.repopath == "" {
+		m, err := sys.env.module()
+		if err != nil {
+			return nil, err
+		}
+		o.repopath = m.app + "/" + m.uuid
+	}
+	return json.Marshal(restoreRequest{
+		Repository: o.destination, Path: o.repopath, Snapshot: o.snapshot, Environment: map[string]json.RawMessage{},
+	})
+}
+
+// restoreStep is the built-in step that restores data.
+const restoreStep = "10restore"
+
+// restoreSteps are the built-in steps of the action.
+func (s *system) restoreSteps(request restoreRequest, opts restoreOptions) []step {
+	steps := []step{
+		{name: "05replace"},
+		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {
+			return restoreData(ctx, s, request, opts)
+		}},
+	}
+	for i, name := range []string{"20label", "20note"} {
+		steps = append(steps, step{name: name, run: func(ctx context.Context, _ []byte) error {
+			return restoreStateDump(ctx, s, i)
+		}})
+	}
+	return steps
+}
+
+// runBuiltIn runs one built-in step, the one that restores data if name is "".
+func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) error {
+	if name == "" {
+		name = restoreStep
+	}
+	i := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
+	switch {
+	case i < 0:
+		return failf(exitUsage, "there is no built-in step %q", name)
+	case steps[i].run == nil:
+		return nil
+	default:
+		return steps[i].run(ctx, input)
+	}
+}
+
+func runRestoreSteps(ctx context.Context, sys *system, builtIn []step, input []byte) error {
+	installDir, err := sys.env.installDir()
+	if err != nil {
+		return err
+	}
+	stateDir, err := sys.env.stateDir()
+	if err != nil {
+		return err
+	}
+	steps, err := withFiles(builtIn, filepath.Join(installDir, "actions", "restore-module"), sys.warnf)
+	if err != nil {
+		return err
+	}
+	for _, s := range builtIn {
+		sys.agent().setWeight(s.name, s.weight)
+	}
+	return action{sys: sys, installDir: installDir, stateDir: stateDir, input: input}.run(ctx, steps)
 }
