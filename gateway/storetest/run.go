@@ -15,6 +15,10 @@ type Option func(*env)
 // directory may be empty instead of [fs.ErrNotExist].
 func WithoutDirectories() Option { return func(e *env) { e.noDirs = true } }
 
+// BlindRemove is for stores, such as S3, that delete without being told whether
+// there was anything: to remove what is absent may succeed.
+func BlindRemove() Option { return func(e *env) { e.blindRemove = true } }
+
 // OverHTTP is for [HTTP]: only names of the restic protocol exist, so that odd
 // directories and lists above a type are left out; a config is not replaced by
 // other content; removing what is absent succeeds; and the causes of errors
@@ -23,8 +27,8 @@ func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
 
 // env is what a test of the suite works with.
 type env struct {
-	store            rest.Store
-	noDirs, overHTTP bool
+	store                         rest.Store
+	noDirs, blindRemove, overHTTP bool
 }
 
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for

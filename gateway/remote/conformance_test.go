@@ -1,0 +1,95 @@
+package remote
+
+import (
+	"crypto/rand"
+	"maps"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rclone/rclone/fs/config/obscure"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+)
+
+func bucketName() string { return "bucket" + strings.ToLower(rand.Text()) }
+
+func TestMemory(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) rest.Store {
+		return open(t, map[string]string{"type": "memory"}, bucketName()+"/backups")
+	}, storetest.WithoutDirectories())
+}
+
+func TestLocal(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) rest.Store {
+		return open(t, map[string]string{"type": "local"}, filepath.Join(t.TempDir(), "backups"))
+	})
+}
+
+func TestS3(t *testing.T) {
+	server := newS3Server(t)
+	storetest.Run(t, func(t *testing.T) rest.Store { return server.open(t) },
+		storetest.WithoutDirectories(), storetest.BlindRemove())
+}
+
+// TestWrapped runs the suite on remotes that name the section of another
+// destination.
+func TestWrapped(t *testing.T) {
+	server := newS3Server(t)
+	password := obscure.MustObscure("correct horse battery staple")
+	// Encrypted names of the suite are longer than a directory of Linux takes.
+	plainNames := func(remote string) map[string]string {
+		return map[string]string{"type": "crypt", "remote": remote, "password": password, "filename_encryption": "off"}
+	}
+	setSections(t, map[string]map[string]string{
+		"memory-destination": {"type": "memory"},
+		"local-destination":  {"type": "local"},
+		"s3-destination":     server.section(),
+	})
+	for _, tt := range []struct {
+		name    string
+		section func(t *testing.T) map[string]string
+		options []storetest.Option
+	}{
+		{
+			"crypt over memory",
+			func(*testing.T) map[string]string {
+				return map[string]string{"type": "crypt", "remote": "memory-destination:" + bucketName(), "password": password}
+			},
+			[]storetest.Option{storetest.WithoutDirectories()},
+		},
+		{
+			"crypt over local",
+			func(t *testing.T) map[string]string {
+				return plainNames("local-destination:" + t.TempDir())
+			},
+			nil,
+		},
+		{
+			"crypt over S3",
+			func(t *testing.T) map[string]string {
+				return plainNames("s3-destination:" + server.makeBucket(t))
+			},
+			[]storetest.Option{storetest.WithoutDirectories()},
+		},
+		{
+			"alias of local",
+			func(t *testing.T) map[string]string {
+				return map[string]string{"type": "alias", "remote": "local-destination:" + t.TempDir()}
+			},
+			nil,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) rest.Store { return open(t, tt.section(t), "backups") }, tt.options...)
+		})
+	}
+}
+
+// setSections sets the sections for the time of the test.
+func setSections(t *testing.T, byID map[string]map[string]string) {
+	t.Helper()
+	SetSections(maps.Clone(byID))
+	t.Cleanup(func() { SetSections(nil) })
+}

@@ -1,0 +1,102 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/rclone/rclone/fs/fserrors"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// absent is the answer where it is proven that there is no such object.
+func absent(op, name string) error {
+	return &iofs.PathError{Op: op, Path: name, Err: iofs.ErrNotExist}
+}
+
+// failed turns an error of a backend into one of ours. It never wraps the
+// backend's, which may wrap fs.ErrNotExist for reasons of its own (a missing key
+// file, say) and hold secrets: only its scrubbed text stays, behind the sentinel
+// that fits.
+func (s *Store) failed(ctx context.Context, op, name string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s %s: %w", op, name, ctx.Err())
+	}
+	return describe(op+" "+name, err, s.scrub)
+}
+
+func describe(what string, err error, scrub scrubber) error {
+	text := scrub.Replace(err.Error())
+	if sentinel := classify(err); sentinel != nil {
+		return fmt.Errorf("%s: %w: %s", what, sentinel, text)
+	}
+	return fmt.Errorf("%s: %s", what, text)
+}
+
+// classify returns the sentinel for an error of a backend, or nil.
+func classify(err error) error {
+	switch {
+	case errors.Is(err, syscall.EDQUOT):
+		return syscall.EDQUOT
+	case isFull(err):
+		return syscall.ENOSPC
+	case isUnavailable(err):
+		return rest.ErrUnavailable
+	}
+	return nil
+}
+
+// fullMarks are what the backends' errors say when their storage is full: codes
+// of the vendors' protocols, and texts of servers that know no code. "Quota
+// exceeded" alone is none: Google says it of request rates.
+var fullMarks = []string{
+	"InsufficientStorage", "insufficient storage", "507 Insufficient", // HTTP 507: WebDAV, OneDrive, Nextcloud
+	"XMinioStorageFull", "code: QuotaExceeded", "QuotaExceededException", // MinIO, Ceph
+	"storageQuotaExceeded", "teamDriveFileLimitExceeded", // Google Drive
+	"insufficient_space",                   // Dropbox
+	"quotaLimitReached",                    // OneDrive
+	"storage_limit_exceeded",               // Box
+	"storage_cap_exceeded",                 // B2
+	"STATUS_DISK_FULL", "not enough space", // SMB
+	"no space left on device", "No space left", // SFTP, FTP
+	"disk quota exceeded", "Disk quota exceeded", // SFTP, FTP
+	"Exceeded storage allocation",                   // FTP
+	"Over quota", "over quota", "quota has been re", // Mega, Koofr
+}
+
+func isFull(err error) bool {
+	if errors.Is(err, syscall.ENOSPC) {
+		return true
+	}
+	text := err.Error()
+	for _, mark := range fullMarks {
+		if strings.Contains(text, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnavailable tells that the same request may succeed later: the server cannot
+// be reached, throttles, or fails in passing.
+func isUnavailable(err error) bool {
+	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
+		return true
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EHOSTUNREACH) ||
+		errors.Is(err, syscall.ENETUNREACH) ||
+		errors.Is(err, context.DeadlineExceeded) || // a limit of the backend's own
+		fserrors.IsRetryAfterError(err) ||
+		fserrors.IsRetryError(err) ||
+		fserrors.ShouldRetry(err)
+}

@@ -1,0 +1,185 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+	"path"
+	"sync"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/accounting"
+	"golang.org/x/sync/errgroup"
+)
+
+// List implements [rest.Store]. On buckets a directory that is not there is
+// empty.
+func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) error) error {
+	if !iofs.ValidPath(dir) {
+		return &iofs.PathError{Op: "list", Path: dir, Err: iofs.ErrInvalid}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("list %s: %w", dir, err)
+	}
+	ctx = s.with(ctx)
+	// Some backends (local) leave out what they cannot read and only count it as
+	// an error. Of two lists at once both fail then, which is safe.
+	before := accounting.Stats(ctx).GetErrors()
+	var (
+		mu      sync.Mutex // backends may call back from several goroutines
+		stopped error
+	)
+	err := s.listTree(ctx, rcloneDir(dir), func(entries fs.DirEntries) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped == nil {
+			stopped = s.each(ctx, entries, fn)
+		}
+		return stopped
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case errors.Is(err, fs.ErrorDirNotFound) && ctx.Err() == nil:
+		return s.missingDir(ctx, dir)
+	case err != nil:
+		return s.failed(ctx, "list", dir, err)
+	case accounting.Stats(ctx).GetErrors() != before:
+		return fmt.Errorf("list %s: some of it could not be read; see the log", dir)
+	}
+	return nil
+}
+
+// listers is how many directories are listed at once.
+const listers = 8
+
+// listTree lists dir and what is below it, as one list where the backend can.
+func (s *Store) listTree(ctx context.Context, dir string, fn fs.ListRCallback) error {
+	if listTree := s.fs.Features().ListR; listTree != nil {
+		return listTree(ctx, dir, fn)
+	}
+	for level := []string{dir}; len(level) > 0; {
+		var (
+			mu   sync.Mutex
+			next []string
+		)
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(listers)
+		for _, dir := range level {
+			group.Go(func() error {
+				return s.listDir(ctx, dir, func(entries fs.DirEntries) error {
+					mu.Lock()
+					entries.ForDir(func(d fs.Directory) { next = append(next, d.Remote()) })
+					mu.Unlock()
+					return fn(entries)
+				})
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		level = next
+	}
+	return nil
+}
+
+// listDir lists one directory, page by page where the backend can.
+func (s *Store) listDir(ctx context.Context, dir string, fn fs.ListRCallback) error {
+	if listPages := s.fs.Features().ListP; listPages != nil {
+		return listPages(ctx, dir, fn)
+	}
+	entries, err := s.fs.List(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return fn(entries)
+}
+
+// each calls fn for the objects among entries.
+func (s *Store) each(ctx context.Context, entries fs.DirEntries, fn func(iofs.FileInfo) error) error {
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		object, ok := entry.(fs.Object)
+		if !ok || isTemporary(path.Base(object.Remote())) {
+			continue
+		}
+		if object.Size() < 0 {
+			return fmt.Errorf("list: the remote does not know the size of %s", object.Remote())
+		}
+		if err := fn(s.fileInfo(ctx, object)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missingDir answers for a list that found no directory: it may have gone
+// missing on the way, or not have been looked at.
+func (s *Store) missingDir(ctx context.Context, dir string) error {
+	if s.fs.Features().BucketBased {
+		return s.failed(ctx, "list", dir, errNoBucket)
+	}
+	gone, err := s.dirAbsent(ctx, dir)
+	if err != nil {
+		return s.failed(ctx, "list", dir, err)
+	}
+	if !gone {
+		return fmt.Errorf("list %s: a directory could not be read, or went away meanwhile", dir)
+	}
+	return absent("list", dir)
+}
+
+// dirAbsent tells whether a directory is proven absent: its parent lists, and
+// does not have it, or is itself absent.
+func (s *Store) dirAbsent(ctx context.Context, dir string) (bool, error) {
+	if dir == "." {
+		return s.rootAbsent(), nil
+	}
+	parent := path.Dir(dir)
+	entries, err := s.fs.List(ctx, rcloneDir(parent))
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		return s.dirAbsent(ctx, parent)
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		if entry.Remote() == dir {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// rootAbsent tells whether the destination's base, which did not list, is absent.
+// Servers are taken at their word; rclone's local backend says so of what it
+// may not look at, too.
+func (s *Store) rootAbsent() bool {
+	if !s.fs.Features().IsLocal {
+		return true
+	}
+	_, err := os.Lstat(s.fs.Root())
+	return errors.Is(err, iofs.ErrNotExist)
+}
+
+var (
+	errNoBucket = errors.New("the bucket, or container, is not there")
+	errProbed   = errors.New("probed")
+)
+
+// probe asks a bucket for a page of its list; it returns errNoBucket when there
+// is no bucket.
+func (s *Store) probe(ctx context.Context, dir string) error {
+	err := s.listDir(ctx, rcloneDir(dir), func(fs.DirEntries) error { return errProbed })
+	switch {
+	case errors.Is(err, errProbed):
+		return nil
+	case errors.Is(err, fs.ErrorDirNotFound):
+		return errNoBucket
+	}
+	return err
+}

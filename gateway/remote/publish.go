@@ -1,0 +1,219 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/object"
+)
+
+// publishesPut are the backends whose PUT shows an object under its name only
+// when it is complete, and leaves what was there before if it fails.
+var publishesPut = map[string]bool{
+	// One request, or a multipart upload that a last request completes.
+	"s3":                   true,
+	"b2":                   true,
+	"azureblob":            true,
+	"google cloud storage": true,
+	"swift":                true,
+	"oracleobjectstorage":  true,
+	"qingstor":             true,
+	"storj":                true,
+	// Uploads are committed as a new revision of the file.
+	"drive":    true,
+	"onedrive": true,
+	"dropbox":  true,
+	"box":      true,
+	// The file appears with the request that ends the upload.
+	"mega": true,
+	// Read into memory as a whole first.
+	"memory": true,
+}
+
+// transparent are wrapping backends that make one PUT of one PUT.
+var transparent = map[string]bool{
+	"crypt":  true,
+	"hasher": true,
+}
+
+// putFunc stores size bytes of body under name: all or nothing.
+type putFunc func(ctx context.Context, name string, size int64, body io.Reader) error
+
+// putFor chooses the way that suits a backend. Those not known above, and all
+// that write straight into the file (local, sftp, smb, ftp, azurefiles, pcloud)
+// or delete it when an upload fails (webdav), get a temporary name and a move.
+func putFor(f fs.Fs) putFunc {
+	direct := func(ctx context.Context, name string, size int64, body io.Reader) error {
+		_, err := put(ctx, f, name, size, body)
+		return err
+	}
+	if publishes(f) {
+		return direct
+	}
+	features := f.Features()
+	switch {
+	case features.Move != nil:
+		return mover{f, features.Move}.put
+	case features.Copy != nil:
+		return mover{f, copyAndRemove(features.Copy)}.put
+	default:
+		// There is no better way, and none of these backends is a good place for
+		// backups.
+		return direct
+	}
+}
+
+func publishes(f fs.Fs) bool {
+	for {
+		backend := fs.FindFromFs(f)
+		if backend == nil {
+			return false
+		}
+		unwrap := f.Features().UnWrap
+		if !transparent[backend.Name] || unwrap == nil {
+			return publishesPut[backend.Name]
+		}
+		f = unwrap()
+	}
+}
+
+// put uploads to name as the backend does it.
+func put(ctx context.Context, f fs.Fs, name string, size int64, body io.Reader) (fs.Object, error) {
+	source := object.NewStaticObjectInfo(name, time.Now(), size, true, nil, nil)
+	o, err := f.Put(ctx, body, source)
+	if err != nil {
+		return o, err
+	}
+	if got := o.Size(); got != size {
+		return o, fmt.Errorf("the remote has %d bytes of %d", got, size)
+	}
+	return o, nil
+}
+
+// Put implements [rest.Store].
+func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	ctx, err := s.begin(ctx, "put", name)
+	if err != nil {
+		return err
+	}
+	if size < 0 {
+		return fmt.Errorf("put %s of unknown size: %w", name, iofs.ErrInvalid)
+	}
+	if isTemporary(path.Base(name)) {
+		return fmt.Errorf("put %s, a name for temporary files: %w", name, iofs.ErrInvalid)
+	}
+	up := newUpload(ctx, body, size)
+	if size == 0 {
+		// Backends do not read a body of which they expect nothing.
+		_, _ = up.Read(nil)
+	}
+	if up.failure() == nil {
+		err = s.put(ctx, name, size, up)
+	}
+	switch failure := up.failure(); {
+	case failure != nil && ctx.Err() == nil:
+		return fmt.Errorf("put %s: read the body: %w", name, failure)
+	case failure != nil:
+		return fmt.Errorf("put %s: %w: read the body: %w", name, ctx.Err(), failure)
+	case err != nil:
+		return s.failed(ctx, "put", name, err)
+	case !up.complete():
+		return fmt.Errorf("put %s: the remote took %d of %d bytes", name, size-up.left, size)
+	}
+	return nil
+}
+
+// moveFunc gives an object another name.
+type moveFunc = func(ctx context.Context, src fs.Object, remote string) (fs.Object, error)
+
+func copyAndRemove(duplicate moveFunc) moveFunc {
+	return func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
+		o, err := duplicate(ctx, src, remote)
+		if err == nil {
+			err = src.Remove(ctx)
+		}
+		return o, err
+	}
+}
+
+// mover publishes with a move.
+type mover struct {
+	fs   fs.Fs
+	move moveFunc
+}
+
+// tidyTimeout bounds what is still done for a request that failed.
+const tidyTimeout = 15 * time.Second
+
+func (m mover) put(ctx context.Context, name string, size int64, body io.Reader) error {
+	temporary := path.Join(path.Dir(name), temporaryName())
+	o, err := put(ctx, m.fs, temporary, size, body)
+	if err == nil {
+		if err = m.replace(ctx, o, name); err == nil {
+			return nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	defer cancel()
+	return errors.Join(err, m.discard(ctx, temporary))
+}
+
+// replace moves a complete upload to its name. Not every remote replaces an
+// object by a move: where it refuses, the old one is moved aside first, and back
+// if that does not help.
+func (m mover) replace(ctx context.Context, upload fs.Object, name string) error {
+	_, err := m.move(ctx, upload, name)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	old, findErr := m.fs.NewObject(ctx, name)
+	if findErr != nil {
+		return err // there is nothing in the way
+	}
+	// From here on the name stands for nothing until one of the moves is done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	defer cancel()
+	aside, asideErr := m.move(ctx, old, path.Join(path.Dir(name), temporaryName()))
+	if asideErr != nil {
+		return errors.Join(err, asideErr)
+	}
+	if _, err = m.move(ctx, upload, name); err != nil {
+		_, backErr := m.move(ctx, aside, name)
+		return errors.Join(err, backErr)
+	}
+	_ = aside.Remove(ctx) // what is left, if so, has a temporary name and no use
+	return nil
+}
+
+// discard removes what a failed upload left.
+func (m mover) discard(ctx context.Context, temporary string) error {
+	o, err := m.fs.NewObject(ctx, temporary)
+	if err == nil {
+		err = o.Remove(ctx)
+	}
+	if err == nil || errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+		return nil
+	}
+	return fmt.Errorf("%s may be left: %w", temporary, err)
+}
+
+// Temporary names are 26 random characters between this prefix and suffix: no
+// object of restic is called so.
+const (
+	temporaryPrefix = "upload-"
+	temporarySuffix = ".partial"
+)
+
+func temporaryName() string { return temporaryPrefix + rand.Text() + temporarySuffix }
+
+func isTemporary(base string) bool {
+	return strings.HasPrefix(base, temporaryPrefix) && strings.HasSuffix(base, temporarySuffix)
+}
