@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// listen returns the sockets that systemd handed over, or else opens those of
+// --addr: all of them or none.
+func listen(ctx context.Context, addrs []string) ([]net.Listener, error) {
+	inherited, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("socket activation: %w", err)
+	}
+	if len(inherited) > 0 {
+		return inherited, nil
+	}
+	var listeners []net.Listener
+	for _, addr := range addrs {
+		listener, err := open(ctx, addr)
+		if err != nil {
+			for _, opened := range listeners {
+				_ = opened.Close() // nothing was served on it
+			}
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+	}
+	return listeners, nil
+}
+
+func open(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	path, unix := strings.CutPrefix(addr, "unix:")
+	if !unix {
+		listener, err := config.Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("--addr %s: %w", addr, err)
+		}
+		return listener, nil
+	}
+	if err := removeStale(ctx, path); err != nil {
+		return nil, fmt.Errorf("--addr %s: %w", addr, err)
+	}
+	listener, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("--addr %s: %w", addr, err)
+	}
+	return listener, nil
+}
+
+// removeStale removes the socket that a killed process left behind: one that
+// nobody answers on.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("the path exists and is no socket")
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err == nil {
+		_ = conn.Close() // only asked whether somebody is there
+		return errors.New("another process listens there")
+	}
+	return os.Remove(path)
+}

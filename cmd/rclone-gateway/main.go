@@ -1,0 +1,63 @@
+// Command rclone-gateway serves restic repositories of NethServer 8 modules
+// from any rclone remote.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/version"
+)
+
+// Exit codes.
+const (
+	exitFailure     = 1 // the server could not run, or requests were cut at its stop
+	exitUsage       = 2 // wrong flags or configuration
+	exitDestination = 3 // check-config: a destination does not work
+)
+
+const exitStatus = `
+EXIT STATUS
+  0  all is well; serve: stopped as asked, every request had finished
+  1  failure: an address is in use, Redis cannot be read (check-config), or
+     requests were still running when the shutdown timeout ended
+  2  wrong flags, environment or files named there
+  3  check-config: at least one destination does not work`
+
+// codedError carries its exit code to main.
+type codedError struct {
+	error
+	code int
+}
+
+func (e codedError) Unwrap() error { return e.error }
+
+func usageError(err error) error { return codedError{err, exitUsage} }
+
+func main() {
+	root := &cobra.Command{
+		Use:           "rclone-gateway",
+		Short:         "Serve restic repositories of NethServer 8 modules from any rclone remote",
+		Long:          "Serve restic repositories of NethServer 8 modules from any rclone remote.\n" + exitStatus,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(newServe(), newCheckConfig(), &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the commit and the rclone that is linked",
+		Args:  cobra.NoArgs,
+		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), version.String()) },
+	})
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "rclone-gateway:", err)
+		var coded codedError
+		if errors.As(err, &coded) {
+			os.Exit(coded.code)
+		}
+		os.Exit(exitFailure)
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/internal/version"
+)
+
+func newServe() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve until SIGTERM; SIGHUP loads from Redis again",
+		Long: `Serve restic repositories on 127.0.0.1:4694 to the modules and nodes that Redis
+knows. While Redis is away at the start the server waits and answers 503.
+
+SIGHUP loads from Redis again. SIGTERM and SIGINT stop accepting connections and
+let requests finish; a second one ends the process at once.
+` + exitStatus,
+		Example: `  REDIS_ADDRESS=127.0.0.1:6379 REDIS_USER=node/1 REDIS_PASSWORD=… NODE_ID=1 rclone-gateway serve
+  rclone-gateway serve --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.complete(cmd.Flags(), os.LookupEnv); err != nil {
+				return usageError(err)
+			}
+			if err := s.startLog(cmd.ErrOrStderr()); err != nil {
+				return usageError(err)
+			}
+			return serve(cmd.Context(), &s)
+		},
+	}
+	s.register(cmd.Flags(), true)
+	return cmd
+}
+
+func serve(ctx context.Context, s *settings) error {
+	opts, err := s.options()
+	if err != nil {
+		return usageError(err)
+	}
+	if opts.Listeners, err = listen(ctx, s.addrs); err != nil {
+		return err
+	}
+	opts.Changed = func(ready bool) {
+		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
+	}
+	g, err := gateway.New(opts)
+	if err != nil {
+		return usageError(err)
+	}
+	slog.Info("starting", s.attributes(opts.Listeners)...)
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	go handleSignals(ctx, signals, g, stop)
+	go watchdog(ctx, g.Alive)
+	notify(daemon.SdNotifyReady + "\nSTATUS=waiting for Redis")
+	if err := g.Run(ctx); err != nil {
+		return fmt.Errorf("stopped: %w", err)
+	}
+	slog.Info("stopped, every request had finished")
+	return nil
+}
+
+// handleSignals reloads on SIGHUP and calls stop on the first SIGTERM or SIGINT;
+// a second one ends the process as if nothing handled it.
+func handleSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gateway, stop context.CancelFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				reload(ctx, g)
+				continue
+			}
+			slog.Info("stopping: requests may finish, a second signal cuts them", "signal", s.String())
+			signal.Reset(syscall.SIGTERM, syscall.SIGINT)
+			notify(daemon.SdNotifyStopping)
+			stop()
+			return
+		}
+	}
+}
+
+func reload(ctx context.Context, g *gateway.Gateway) {
+	notifyReloading()
+	defer notify(daemon.SdNotifyReady)
+	if err := g.Reload(ctx); err != nil {
+		slog.Error("reload failed, serving as before", "err", err)
+		return
+	}
+	slog.Info("reloaded")
+}
+
+// attributes is the configuration as the log shows it: no secret is among them.
+func (s *settings) attributes(listeners []net.Listener) []any {
+	addrs := make([]string, len(listeners))
+	for i, listener := range listeners {
+		addrs[i] = listener.Addr().String()
+	}
+	return []any{
+		"version", version.String(), "addr", addrs, "tls", s.tlsCert != "", "tls_client_ca", s.tlsClientCA,
+		"redis", s.redis, "node_id", s.nodeID, "acl_source", s.aclSource, "cluster_store", s.clusterStore,
+		"allow_from", s.allowFrom, "refresh_interval", s.refreshInterval, "max_stale", s.maxStale,
+		"stall_timeout", s.stallTimeout, "shutdown_timeout", s.shutdownTimeout, "log_level", s.logLevel,
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// settings are the flags and the environment, as they were given.
+type settings struct {
+	addrs             []string
+	redis             catalog.Redis
+	redisPasswordFile string
+	eventsUser        string
+	eventsPassword    string
+	nodeID            string
+	aclSource         string
+	clusterStore      string
+	allowFrom         []string
+	tlsCert           string
+	tlsKey            string
+	tlsClientCA       string
+	refreshInterval   time.Duration
+	maxStale          time.Duration
+	stallTimeout      time.Duration
+	shutdownTimeout   time.Duration
+	logLevel          string
+	logFormat         string
+}
+
+// envAnnotation is where a flag keeps the name of its environment variable.
+const envAnnotation = "env"
+
+// register defines every flag, with its environment variable behind its usage.
+func (s *settings) register(flags *pflag.FlagSet, serving bool) {
+	defaults := gateway.Defaults()
+	env := func(flag, variable string) {
+		f := flags.Lookup(flag)
+		f.Usage += " [$" + variable + "]"
+		if err := flags.SetAnnotation(flag, envAnnotation, []string{variable}); err != nil {
+			panic(err) // a flag that does not exist: a defect that the first start shows
+		}
+	}
+	str := func(p *string, flag, variable, value, usage string) {
+		flags.StringVar(p, flag, value, usage)
+		env(flag, variable)
+	}
+	list := func(p *[]string, flag, variable string, value []string, usage string) {
+		flags.StringSliceVar(p, flag, value, usage)
+		env(flag, variable)
+	}
+	duration := func(p *time.Duration, flag, variable string, value time.Duration, usage string) {
+		flags.DurationVar(p, flag, value, usage)
+		env(flag, variable)
+	}
+
+	str(&s.redis.Address, "redis-address", "REDIS_ADDRESS", "", "`host:port` or socket path of Redis (default 127.0.0.1:6379)")
+	str(&s.redis.ReplicaAddress, "redis-replica-address", "REDIS_REPLICA_ADDRESS", "", "`host:port` of a replica to read from while it answers")
+	str(&s.redis.URL, "redis-url", "REDIS_URL", "", "redis://, rediss:// (TLS) or unix:// `URL` instead of an address")
+	str(&s.redis.CACert, "redis-ca", "REDIS_CA", "", "`file` of the CA certificates that Redis's must be signed by")
+	list(&s.redis.SentinelAddrs, "redis-sentinel", "REDIS_SENTINEL", nil, "`host:port` of each Sentinel, separated by commas")
+	str(&s.redis.SentinelMaster, "redis-sentinel-master", "REDIS_SENTINEL_MASTER", "", "`name` of the master that the Sentinels watch")
+	str(&s.redis.Username, "redis-user", "REDIS_USER", "", "Redis ACL `user`; the password is in $REDIS_PASSWORD or a file")
+	str(&s.redisPasswordFile, "redis-password-file", "REDIS_PASSWORD_FILE", "", "`file` that holds the password of the Redis user")
+	str(&s.eventsUser, "redis-events-user", "REDIS_EVENTS_USER", "default", "Redis ACL `user` that may subscribe to events")
+	str(&s.nodeID, "node-id", "NODE_ID", "", "`ID` of this node in the cluster; empty without a cluster")
+	str(&s.aclSource, "acl-source", "GATEWAY_ACL_SOURCE", "auto", "where users come from: `set` (cluster/acls), list (ACL LIST) or auto")
+	str(&s.clusterStore, "cluster-store", "GATEWAY_CLUSTER_STORE", "/srv/repo", "`directory` of this node's own cluster destination")
+	str(&s.logLevel, "log-level", "GATEWAY_LOG_LEVEL", "info", "least `level` to log: debug (one line for each request), info, warn, error")
+	str(&s.logFormat, "log-format", "GATEWAY_LOG_FORMAT", "auto", "`format` of the log: text, json, or auto: text on a terminal")
+	if !serving {
+		return
+	}
+	list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are let in, beside this host and cluster/network")
+	str(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
+	str(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
+	str(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
+	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
+	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
+	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stand still before it is cut")
+	duration(&s.shutdownTimeout, "shutdown-timeout", "GATEWAY_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, "how long requests may take to finish after SIGTERM")
+}
+
+// complete fills in the environment where no flag was given, and reads the
+// password.
+func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		variable := f.Annotations[envAnnotation]
+		if f.Changed || len(variable) == 0 {
+			return
+		}
+		value, ok := lookup(variable[0])
+		if !ok || value == "" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("$%s: %w", variable[0], err))
+		}
+	})
+	s.redis.Password, _ = lookup("REDIS_PASSWORD")
+	if s.redisPasswordFile != "" {
+		password, err := os.ReadFile(s.redisPasswordFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--redis-password-file: %w", err))
+		}
+		s.redis.Password = strings.TrimRight(string(password), "\r\n")
+	}
+	// NethServer 8's default user has no password and takes any.
+	s.eventsPassword, _ = lookup("REDIS_EVENTS_PASSWORD")
+	s.eventsPassword = cmp.Or(s.eventsPassword, "node/"+s.nodeID)
+	return errors.Join(errs...)
+}
+
+// options checks the settings and makes the gateway's options of them; the
+// listeners are still to come.
+func (s *settings) options() (gateway.Options, error) {
+	source, err := catalog.ParseACLSource(s.aclSource)
+	if err != nil {
+		return gateway.Options{}, fmt.Errorf("--acl-source: %w", err)
+	}
+	opts := gateway.Options{
+		Redis: s.redis,
+		Load: catalog.LoadOptions{
+			ACLSource:    source,
+			NodeID:       s.nodeID,
+			ClusterStore: s.clusterStore,
+		},
+		Events:          catalog.WatchOptions{Username: s.eventsUser, Password: s.eventsPassword},
+		RefreshInterval: s.refreshInterval,
+		MaxStale:        s.maxStale,
+		StallTimeout:    s.stallTimeout,
+		ShutdownTimeout: s.shutdownTimeout,
+		Log:             slog.Default(),
+	}
+	for _, text := range s.allowFrom {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return opts, fmt.Errorf("--allow-from: %w", err)
+		}
+		opts.AllowFrom = append(opts.AllowFrom, network.Masked())
+	}
+	for flag, value := range map[string]time.Duration{
+		"--refresh-interval": s.refreshInterval, "--max-stale": s.maxStale, "--stall-timeout": s.stallTimeout,
+	} {
+		if value < 0 {
+			return opts, fmt.Errorf("%s: %s is negative", flag, value)
+		}
+	}
+	opts.TLS, err = s.tls()
+	return opts, err
+}
+
+// tls loads the certificates, nil where there are none.
+func (s *settings) tls() (*tls.Config, error) {
+	if s.tlsCert == "" && s.tlsKey == "" && s.tlsClientCA == "" {
+		return nil, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(s.tlsCert, s.tlsKey)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	config := &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{certificate},
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+	if s.tlsClientCA != "" {
+		pem, err := os.ReadFile(s.tlsClientCA)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-client-ca: %w", err)
+		}
+		config.ClientCAs = x509.NewCertPool()
+		if !config.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--tls-client-ca: %s holds no certificate", s.tlsClientCA)
+		}
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return config, nil
+}

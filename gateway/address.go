@@ -1,0 +1,29 @@
+package gateway
+
+import "net/netip"
+
+// allowed tells whether a caller at that address may talk to the gateway: it is
+// on this host (a unix socket has no address that parses as one), in the
+// cluster's network, or in a network that the administrator named.
+func (g *Gateway) allowed(v *view, remoteAddr string) bool {
+	remote, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return isUnixPeer(remoteAddr)
+	}
+	addr := remote.Addr().Unmap()
+	if addr.IsLoopback() || v != nil && v.snapshot.Network.Contains(addr) {
+		return true
+	}
+	for _, network := range g.opts.AllowFrom {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnixPeer recognises the address that net/http gives the client of a unix
+// socket: none, an abstract name or a path.
+func isUnixPeer(remoteAddr string) bool {
+	return remoteAddr == "" || remoteAddr[0] == '@' || remoteAddr[0] == '/'
+}

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Refusals of the gateway itself. Those of the protocol are in package rest.
+var (
+	errUnauthenticated = errors.New("unknown user or wrong password")
+	errForbidden       = errors.New("outside the user's scope")
+	errAddress         = errors.New("caller's address is not allowed")
+	errNotFound        = errors.New("no such destination or path")
+	errWebDAV          = errors.New("WebDAV is not served")
+	errUnready         = errors.New("the state of Redis is not known")
+)
+
+// statusClientGone is what the log says of a request whose client went away.
+const statusClientGone = 499
+
+// statuses turns an error into an HTTP status: the first row whose error is in
+// the chain wins. What a status does to a running backup is in the protocol's
+// contract: 401, 403, 404, 416 and 507 end it, so none of them may stand for
+// something that passes.
+var statuses = []struct {
+	err    error
+	status int
+}{
+	{errUnauthenticated, http.StatusUnauthorized},
+	{errForbidden, http.StatusForbidden},
+	{errAddress, http.StatusForbidden},
+	{rest.ErrForbidden, http.StatusForbidden},
+	{errNotFound, http.StatusNotFound},
+	{rest.ErrMethod, http.StatusMethodNotAllowed},
+	{os.ErrDeadlineExceeded, http.StatusRequestTimeout},
+	{rest.ErrLength, http.StatusLengthRequired},
+	{rest.ErrCorrupt, http.StatusBadRequest},
+	{rest.ErrShort, http.StatusBadRequest},
+	{fs.ErrInvalid, http.StatusBadRequest},
+	{rest.ErrRange, http.StatusRequestedRangeNotSatisfiable},
+	{errWebDAV, http.StatusNotImplemented},
+	{syscall.ENOSPC, http.StatusInsufficientStorage},
+	{syscall.EDQUOT, http.StatusInsufficientStorage},
+	{errDefect, http.StatusInternalServerError},
+	{errUnready, http.StatusServiceUnavailable},
+	{rest.ErrUnavailable, http.StatusServiceUnavailable},
+	{fs.ErrNotExist, http.StatusNotFound},
+}
+
+// status returns the HTTP status for what serve returned. An error that nothing
+// classifies is the remote's fault: 502, never 404.
+func status(ctx context.Context, err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	if ctx.Err() != nil {
+		return statusClientGone
+	}
+	for _, row := range statuses {
+		if errors.Is(err, row.err) {
+			return row.status
+		}
+	}
+	return http.StatusBadGateway
+}

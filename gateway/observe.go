@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// realm is what clients of NethServer 8 expect in a 401.
+const realm = `Basic realm="ns8-rclone-gateway"`
+
+// entry is what the access log says of a request; serve fills it in.
+type entry struct {
+	user, destination, repo, object string
+}
+
+// handler is a request's handler that leaves errors to observe.
+type handler func(w *response, r *http.Request) error
+
+// observer is the one middleware.
+type observer struct {
+	log    *slog.Logger
+	stall  time.Duration
+	prefix string // of the request ids of this process
+	count  atomic.Uint64
+}
+
+func newObserver(log *slog.Logger, stall time.Duration) *observer {
+	var prefix [4]byte
+	rand.Read(prefix[:]) // never fails
+	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-"}
+}
+
+// observe turns h into an http.Handler: it gives the request an id, watches its
+// progress, turns its error into a status, and writes its line in the log.
+func (o *observer) observe(h handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		id := o.prefix + strconv.FormatUint(o.count.Add(1), 36)
+		w := &response{ResponseWriter: rw, control: http.NewResponseController(rw), stall: o.stall}
+		r.Body = w.watch(r.Body)
+
+		err := o.call(h, w, r)
+		begun, code := w.status != 0, w.status
+		switch {
+		case err == nil && !begun:
+			code = http.StatusOK // net/http's own, for an empty body
+		case err != nil && w.broken:
+			code = statusClientGone
+		case err != nil:
+			code = status(r.Context(), err)
+		}
+		if err != nil && !begun {
+			o.refuse(w, code, id)
+		}
+		o.record(r, w, id, code, started, err)
+		if err != nil && begun {
+			panic(http.ErrAbortHandler) // what is cut must not look complete
+		}
+	})
+}
+
+// errDefect stands for a panic of ours; it is answered 500, which restic retries.
+var errDefect = errors.New("internal error")
+
+// call runs h and turns a panic into an error.
+func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()))
+			err = errDefect
+		}
+	}()
+	return h(w, r)
+}
+
+// refuse answers with the status's own text and the request id. Causes may hold
+// URLs, keys and bucket names: they go to the log only.
+func (o *observer) refuse(w *response, code int, id string) {
+	if code == statusClientGone {
+		return
+	}
+	header := w.Header()
+	switch code {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", realm)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", "GET, HEAD, POST, DELETE")
+	}
+	header.Del("Content-Encoding")
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Request-Id", id)
+	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), id)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(body)) // the client may be gone
+}
+
+// record writes the request's line: a success at debug level, a refusal at
+// info, a failure of ours or of a remote at error.
+func (o *observer) record(r *http.Request, w *response, id string, code int, started time.Time, err error) {
+	level := slog.LevelDebug
+	switch {
+	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
+		level = slog.LevelError
+	case code == http.StatusNotFound && r.Method == http.MethodHead:
+		// the question whether a repository is there
+	case code >= http.StatusBadRequest:
+		level = slog.LevelInfo
+	}
+	ctx := context.WithoutCancel(r.Context())
+	if !o.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("req", id),
+		slog.String("method", r.Method),
+		slog.Int("status", code),
+		slog.String("user", w.entry.user),
+		slog.String("dest", w.entry.destination),
+		slog.String("repo", w.entry.repo),
+		slog.String("obj", w.entry.object),
+		slog.Int64("received", w.received),
+		slog.Int64("sent", w.sent),
+		slog.Duration("took", time.Since(started)),
+		slog.String("from", r.RemoteAddr),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	o.log.LogAttrs(ctx, level, "request", attrs...)
+}

@@ -1,0 +1,30 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// openStore opens a destination: directories of this host are the gateway's own
+// work, because rclone's local backend neither publishes atomically nor syncs;
+// everything else is rclone's.
+func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
+	if d.PeerNode != "" {
+		return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", rest.ErrUnavailable, d.PeerNode)
+	}
+	if d.Type == "local" {
+		s, err := local.Open(d.Base)
+		return s, nil, err
+	}
+	s, err := remote.Open(ctx, d.ID, d.Section, d.Base, remote.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", rest.ErrUnavailable, err)
+	}
+	return s, s, nil
+}

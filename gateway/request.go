@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// probeName is the path below a destination that NethServer 8's health checks
+// ask for; they expect 404.
+const probeName = "_probe_rest_404"
+
+// request is what the URL, the method and the Accept header say. Nothing else
+// in the gateway reads r.URL.
+type request struct {
+	destination string
+	// inside is the path within the destination, as it stood on the wire.
+	inside string
+	// restic is false for what NethServer 8 serves as WebDAV.
+	restic bool
+	// probe is true for the health check's path.
+	probe bool
+
+	// known is false where the path is none of the restic protocol's; the fields
+	// below are then empty.
+	known  bool
+	repo   string
+	typ    rest.Type
+	name   string
+	create bool
+}
+
+// parseRequest reads a request without normalising anything: a path that holds
+// an encoded byte, an empty segment or a dot segment belongs to nobody.
+func parseRequest(r *http.Request) request {
+	var req request
+	req.create = r.Method == http.MethodPost && r.URL.RawQuery != "" && r.URL.Query().Get("create") == "true"
+	req.restic = req.create || strings.Contains(r.Header.Get("Accept"), rest.MediaTypeV2)
+
+	path, rooted := strings.CutPrefix(r.URL.Path, "/")
+	if !rooted || r.URL.RawPath != "" || !fs.ValidPath(strings.TrimSuffix(path, "/")) || strings.IndexByte(path, 0) >= 0 {
+		return req
+	}
+	var below bool
+	req.destination, req.inside, below = strings.Cut(path, "/")
+	if !below {
+		return req
+	}
+	req.probe = req.inside == probeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	req.repo, req.typ, req.name, req.known = rest.ParseObject(req.inside)
+	if req.create && req.typ != rest.Root || req.typ == rest.Root && req.repo == "" {
+		req.known = false
+	}
+	return req
+}
+
+// access tells what the request wants to do to its repository.
+func (req request) access(method string) access {
+	if !req.known {
+		return accessUnknown
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return accessRead
+	case http.MethodPost:
+		switch req.typ {
+		case rest.Root:
+			if req.create {
+				return accessCreate
+			}
+		case rest.Config:
+			return accessConfig
+		case rest.Locks:
+			return accessSaveLock
+		default:
+			return accessSave
+		}
+	case http.MethodDelete:
+		if req.typ == rest.Locks && req.name != "" {
+			return accessRemoveLock
+		}
+		return accessRemove
+	}
+	return accessUnknown
+}

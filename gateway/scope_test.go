@@ -1,0 +1,227 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	destID   = "76d73f29-7446-5baf-a700-3ad39be75475"
+	ownUUID  = "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
+	srcUUID  = "5a6d3c1e-1111-4222-8333-0123456789ab"
+	digits64 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+)
+
+var (
+	aNode   = &catalog.Principal{Name: "node/1", Role: catalog.RoleNode, ID: "1"}
+	aModule = &catalog.Principal{
+		Name: "module/mail2", Role: catalog.RoleModule, ID: "mail2",
+		Own:     []string{"mail/" + ownUUID, "mailserver/" + ownUUID},
+		Granted: []string{"mail/" + srcUUID},
+	}
+	homeless = &catalog.Principal{Name: "module/new1", Role: catalog.RoleModule, ID: "new1"}
+)
+
+// TestWhoMayDoWhat is the whole permission matrix: every principal, on every
+// kind of repository, with every operation of the protocol.
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	operations := []struct {
+		name, method, object string
+		// Who may: a letter each for own, granted, stranger's repository of a
+		// module, and for a node.
+		may string
+	}{
+		{"ask for the config", "HEAD", "config", "og-n"},
+		{"read the config", "GET", "config", "og-n"},
+		{"create the repository", "POST", "?create=true", "o--n"},
+		{"create the config", "POST", "config", "o--n"},
+		{"delete the config", "DELETE", "config", "---n"},
+		{"delete the repository", "DELETE", "", "---n"},
+		{"post to the repository without create", "POST", "", "---n"},
+		{"put a pack", "PUT", "data/" + digits64, "---n"},
+		{"patch a pack", "PATCH", "data/" + digits64, "---n"},
+		{"delete the list of locks", "DELETE", "locks/", "---n"},
+
+		{"list packs", "GET", "data/", "og-n"},
+		{"read a pack", "GET", "data/" + digits64, "og-n"},
+		{"stat a pack", "HEAD", "data/" + digits64, "og-n"},
+		{"save a pack", "POST", "data/" + digits64, "o--n"},
+		{"delete a pack", "DELETE", "data/" + digits64, "---n"},
+
+		{"list keys", "GET", "keys/", "og-n"},
+		{"read a key", "GET", "keys/" + digits64, "og-n"},
+		{"save a key", "POST", "keys/" + digits64, "o--n"},
+		{"delete a key", "DELETE", "keys/" + digits64, "---n"},
+
+		{"list snapshots", "GET", "snapshots/", "og-n"},
+		{"read a snapshot", "GET", "snapshots/" + digits64, "og-n"},
+		{"save a snapshot", "POST", "snapshots/" + digits64, "o--n"},
+		{"delete a snapshot", "DELETE", "snapshots/" + digits64, "---n"},
+
+		{"list indexes", "GET", "index/", "og-n"},
+		{"read an index", "GET", "index/" + digits64, "og-n"},
+		{"save an index", "POST", "index/" + digits64, "o--n"},
+		{"delete an index", "DELETE", "index/" + digits64, "---n"},
+
+		{"list locks", "GET", "locks/", "og-n"},
+		{"read a lock", "GET", "locks/" + digits64, "og-n"},
+		{"save a lock", "POST", "locks/" + digits64, "og-n"},
+		{"delete a lock", "DELETE", "locks/" + digits64, "og-n"},
+	}
+	callers := []struct {
+		name      string
+		principal *catalog.Principal
+		repos     []string
+		letter    string
+	}{
+		{"a module in its own repository", aModule, aModule.Own, "o"},
+		{"a module in a granted repository", aModule, aModule.Granted, "g"},
+		{"a module in a repository of somebody else", aModule, []string{
+			"mail/" + strings.Replace(srcUUID, "5a", "5b", 1), "traefik/" + ownUUID, "mailserver/" + srcUUID,
+			"mai/" + ownUUID, "mail/" + ownUUID + "0", "mail/" + strings.ToUpper(ownUUID), "Mail/" + ownUUID,
+		}, "s"},
+		{"a module without UUID", homeless, []string{"new/" + ownUUID, "mail/" + ownUUID}, "s"},
+		{"no known role", &catalog.Principal{Name: "cluster"}, []string{"mail/" + ownUUID}, "s"},
+		{"a node", aNode, []string{"mail/" + ownUUID, "anything/" + srcUUID}, "n"},
+	}
+	for _, c := range callers {
+		for _, op := range operations {
+			t.Run(c.name+" may "+op.name, func(t *testing.T) {
+				for _, repo := range c.repos {
+					r := httptest.NewRequest(op.method, "/"+destID+"/"+repo+"/"+op.object, nil)
+					r.Header.Set("Accept", rest.MediaTypeV2)
+					req := parseRequest(r)
+					if !req.known {
+						t.Fatalf("%s is not understood", r.URL)
+					}
+					got := allow(relate(c.principal, req.inside), req.access(op.method))
+					if want := strings.Contains(op.may, c.letter); got != want {
+						t.Errorf("%s %s: allowed %v, want %v", op.method, r.URL, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestEveryPermissionIsDecided keeps the table and the enumerations together: a
+// stranger may nothing, and what nobody may would be a forgotten row.
+func TestEveryPermissionIsDecided(t *testing.T) {
+	t.Parallel()
+	for a := range accessEnd {
+		if allow(stranger, a) {
+			t.Errorf("access %d: a stranger may", a)
+		}
+		if !allow(operator, a) {
+			t.Errorf("access %d: not even a node may", a)
+		}
+		if allow(grantee, a) && !allow(owner, a) {
+			t.Errorf("access %d: a grant gives more than ownership", a)
+		}
+	}
+	for _, a := range []access{accessRemove, accessUnknown} {
+		if allow(owner, a) || allow(grantee, a) {
+			t.Errorf("access %d: a module may", a)
+		}
+	}
+}
+
+func TestUnusualPathsBelongToNobody(t *testing.T) {
+	t.Parallel()
+	own := "/" + destID + "/mail/" + ownUUID
+	long := strings.Repeat("a", 10<<10)
+	for name, target := range map[string]string{
+		"dot dot":                    "/" + destID + "/mail/../mail/" + ownUUID + "/config",
+		"dot dot out of locks":       own + "/locks/../config",
+		"dot":                        "/" + destID + "/./mail/" + ownUUID + "/config",
+		"encoded dots":               "/" + destID + "/mail/%2e%2e/mail/" + ownUUID + "/config",
+		"encoded slash":              "/" + destID + "/mail%2F" + ownUUID + "/config",
+		"encoded letter":             "/" + destID + "/m%61il/" + ownUUID + "/config",
+		"double slash":               "/" + destID + "//mail/" + ownUUID + "/config",
+		"leading double slash":       "//" + destID + "/mail/" + ownUUID + "/config",
+		"NUL":                        own + "/config%00",
+		"NUL in the app":             "/" + destID + "/mail%00/" + ownUUID + "/config",
+		"upper case UUID":            "/" + destID + "/mail/" + strings.ToUpper(ownUUID) + "/config",
+		"long segment":               "/" + destID + "/" + long + "/" + ownUUID + "/config",
+		"trailing dot":               "/" + destID + "/mail./" + ownUUID + "/config",
+		"trailing dot of the UUID":   "/" + destID + "/mail/" + ownUUID + "./config",
+		"unknown type":               own + "/blobs/" + digits64,
+		"name too short":             own + "/data/" + digits64[:63],
+		"name in upper case":         own + "/data/" + strings.ToUpper(digits64),
+		"sharded name":               own + "/data/ba/" + digits64,
+		"config with a slash":        own + "/config/",
+		"list without a slash":       own + "/data",
+		"below an object":            own + "/data/" + digits64 + "/x",
+		"destination alone":          "/" + destID,
+		"destination and slash":      "/" + destID + "/",
+		"app alone":                  "/" + destID + "/mail/",
+		"root":                       "/",
+		"backslash":                  "/" + destID + `/mail\` + ownUUID + "/config",
+		"probe suffix further below": own + "/_probe_rest_404",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(http.MethodGet, target, nil)
+			r.Header.Set("Accept", rest.MediaTypeV2)
+			req := parseRequest(r)
+			if req.probe {
+				t.Errorf("%.80s is taken for the probe", target)
+			}
+			if allow(relate(aModule, req.inside), req.access(r.Method)) {
+				t.Errorf("%.80s: the module may", target)
+			}
+		})
+	}
+}
+
+func TestOnlyTheExactProbeIsTheProbe(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		method, target string
+		want           bool
+	}{
+		{"GET", "/" + destID + "/_probe_rest_404", true},
+		{"HEAD", "/" + destID + "/_probe_rest_404", true},
+		{"POST", "/" + destID + "/_probe_rest_404", false},
+		{"MOVE", "/" + destID + "/_probe_rest_404", false},
+		{"GET", "/_probe_rest_404", false},
+		{"GET", "/" + destID + "/mail/_probe_rest_404", false},
+		{"GET", "/" + destID + "/x_probe_rest_404", false},
+		{"GET", "/" + destID + "/_probe_rest_404/", false},
+		{"GET", "/" + destID + "/%5fprobe_rest_404", false},
+	} {
+		if got := parseRequest(httptest.NewRequest(c.method, c.target, nil)).probe; got != c.want {
+			t.Errorf("%s %s: probe %v, want %v", c.method, c.target, got, c.want)
+		}
+	}
+}
+
+func TestRestOrWebDAV(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, method, query, accept string
+		want                        bool
+	}{
+		{"restic", "GET", "", rest.MediaTypeV2, true},
+		{"one type of several", "GET", "", "text/html, " + rest.MediaTypeV2 + ";q=0.5", true},
+		{"create without Accept", "POST", "create=true", "", true},
+		{"create among other parameters", "POST", "a=b&create=true", "", true},
+		{"create is a POST", "GET", "create=true", "", false},
+		{"another value", "POST", "create=1", "", false},
+		{"a browser", "GET", "", "*/*", false},
+		{"version 1", "GET", "", rest.MediaTypeV1, false},
+		{"no Accept", "PROPFIND", "", "", false},
+	} {
+		r := httptest.NewRequest(c.method, "/"+destID+"/mail/"+ownUUID+"/?"+c.query, nil)
+		r.Header.Set("Accept", c.accept)
+		if got := parseRequest(r).restic; got != c.want {
+			t.Errorf("%s: restic %v, want %v", c.name, got, c.want)
+		}
+	}
+}

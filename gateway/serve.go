@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// serve is the path of every request that is not the gateway's own.
+func (g *Gateway) serve(w *response, r *http.Request) error {
+	req := parseRequest(r)
+	w.entry.destination, w.entry.repo, w.entry.object = req.destination, req.repo, req.name
+
+	v := g.views.current()
+	if !g.allowed(v, r.RemoteAddr) {
+		return errAddress
+	}
+	if req.probe {
+		return errNotFound
+	}
+
+	adm, err := g.admit(v, r, req)
+	if adm.principal != nil {
+		w.entry.user = adm.principal.Name
+	}
+	if err != nil {
+		return err
+	}
+
+	store, err := adm.store.acquire(r.Context())
+	if err != nil {
+		return err
+	}
+	defer adm.store.release()
+
+	return g.rest.Serve(w, r, rest.Target{
+		Store:         store,
+		Destination:   req.destination,
+		Repo:          req.repo,
+		Type:          req.typ,
+		Name:          req.name,
+		Create:        req.create,
+		ReplaceConfig: adm.principal.Role == catalog.RoleNode,
+	})
+}
+
+// admission is what a view says of a request.
+type admission struct {
+	principal *catalog.Principal
+	store     *store
+	// news is true where a refusal rests on something that the view lacks and
+	// that Redis may have by now: a user, a password, a module's UUID, a grant,
+	// a destination.
+	news bool
+}
+
+// admit authenticates and authorises the request against v. A refusal that may
+// be news makes it ask Redis once more, so that a module gets in that was
+// created a moment ago; where Redis cannot be asked, the refusal is not proven.
+func (g *Gateway) admit(v *view, r *http.Request, req request) (admission, error) {
+	adm, err := v.admit(r, req)
+	if err == nil || !adm.news {
+		return adm, err
+	}
+	fresh, refreshErr := g.views.refresh(r.Context())
+	if refreshErr != nil {
+		return adm, refreshErr
+	}
+	return fresh.admit(r, req)
+}
+
+// admit is the decision itself. It allocates nothing where it says yes.
+func (v *view) admit(r *http.Request, req request) (admission, error) {
+	var adm admission
+	var buf [maxCredentials]byte
+	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
+	if !ok {
+		return adm, errUnauthenticated
+	}
+	if v == nil {
+		adm.news = true
+		return adm, errUnready
+	}
+	principal := v.snapshot.Principals[string(user)]
+	if principal == nil || !principal.Accepts(secret) {
+		adm.news = true
+		return adm, errUnauthenticated
+	}
+	adm.principal = principal
+
+	related := relate(principal, req.inside)
+	if !allow(related, req.access(r.Method)) {
+		adm.news = related == stranger && req.known && req.restic
+		return adm, errForbidden
+	}
+	if !req.restic {
+		return adm, notRestic(related)
+	}
+	if !req.known {
+		return adm, errNotFound
+	}
+	if adm.store = v.stores[req.destination]; adm.store == nil {
+		adm.news = true
+		return adm, errNotFound
+	}
+	return adm, nil
+}
+
+// notRestic refuses what NethServer 8 serves as WebDAV.
+func notRestic(related relation) error {
+	if related == operator {
+		return errWebDAV
+	}
+	return errForbidden
+}

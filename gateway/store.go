@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	// openTimeout bounds the opening of a destination.
+	openTimeout = 30 * time.Second
+	// openPause is how long a destination that could not be opened is left alone.
+	openPause = 5 * time.Second
+)
+
+// opener opens the store of a destination; closer, where it is not nil, ends it.
+type opener func(ctx context.Context, destination *catalog.Destination) (s rest.Store, closer io.Closer, err error)
+
+// store is the place of a destination's rest.Store: opened at its first use,
+// shared by all requests, closed after the last one once the destination is
+// gone. One that hangs or fails costs only the requests that ask for it.
+type store struct {
+	destination *catalog.Destination
+	open        opener
+
+	mu      sync.Mutex
+	users   int
+	retired bool
+	opening chan struct{} // closed when the attempt under way has ended
+	store   rest.Store
+	closer  io.Closer
+	err     error     // why the last attempt failed
+	tried   time.Time // when it did
+}
+
+func newStore(destination *catalog.Destination, open opener) *store {
+	return &store{destination: destination, open: open}
+}
+
+// acquire returns the open store; release must follow when err is nil.
+func (s *store) acquire(ctx context.Context) (rest.Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users++
+	for s.store == nil {
+		if s.err != nil && time.Since(s.tried) < openPause {
+			s.users--
+			return nil, s.err
+		}
+		if s.opening == nil {
+			s.opening = make(chan struct{})
+			go s.attempt()
+		}
+		opening := s.opening
+		s.mu.Unlock()
+		var gone error
+		select {
+		case <-opening:
+		case <-ctx.Done():
+			gone = ctx.Err()
+		}
+		s.mu.Lock()
+		if gone != nil {
+			s.users--
+			return nil, gone
+		}
+	}
+	return s.store, nil
+}
+
+// attempt opens the store once, on its own time: the request that asked for it
+// may be gone before it ends.
+func (s *store) attempt() {
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	opened, closer, err := s.open(ctx, s.destination)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.opening)
+	s.opening = nil
+	s.tried = time.Now()
+	if s.err = err; err != nil {
+		s.err = fmt.Errorf("open destination %s: %w", s.destination.ID, err)
+		return
+	}
+	s.store, s.closer = opened, closer
+	s.closeIfDone()
+}
+
+// release ends a use that acquire began.
+func (s *store) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users--
+	s.closeIfDone()
+}
+
+// retire closes the store as soon as nobody uses it. A request that still holds
+// the view from before may open it again, and closes it when it ends.
+func (s *store) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	s.closeIfDone()
+}
+
+// closeIfDone runs with mu held; closing itself may take the network's time.
+func (s *store) closeIfDone() {
+	if !s.retired || s.users > 0 || s.store == nil {
+		return
+	}
+	closer := s.closer
+	s.store, s.closer = nil, nil
+	if closer == nil {
+		return
+	}
+	go func() {
+		if err := closer.Close(); err != nil {
+			slog.Warn("closing a destination", "dest", s.destination.ID, "err", err)
+		}
+	}()
+}

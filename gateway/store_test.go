@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+)
+
+type closerFunc func() error
+
+func (f closerFunc) Close() error { return f() }
+
+// counted is an opener that counts what it opened and what was closed.
+type counted struct {
+	opened, closed atomic.Int32
+	fail           error
+	delay          time.Duration
+}
+
+func (c *counted) open(ctx context.Context, _ *catalog.Destination) (rest.Store, io.Closer, error) {
+	c.opened.Add(1)
+	select {
+	case <-time.After(c.delay):
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	if c.fail != nil {
+		return nil, nil, c.fail
+	}
+	return storetest.NewMem(), closerFunc(func() error { c.closed.Add(1); return nil }), nil
+}
+
+func TestStoreIsOpenedOnceForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{delay: time.Second}
+		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		for range 10 {
+			go func() {
+				if _, err := s.acquire(t.Context()); err != nil {
+					t.Error(err)
+				}
+				s.release()
+			}()
+		}
+		synctest.Wait()
+		time.Sleep(2 * time.Second) // of the bubble
+		synctest.Wait()
+		if n := c.opened.Load(); n != 1 {
+			t.Errorf("opened %d times", n)
+		}
+		if n := c.closed.Load(); n != 0 {
+			t.Errorf("closed %d times while in use", n)
+		}
+	})
+}
+
+func TestRetiredStoreClosesAfterItsLastRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{}
+		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		for range 2 {
+			if _, err := s.acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.retire()
+		s.release()
+		synctest.Wait()
+		if c.closed.Load() != 0 {
+			t.Error("closed under a request")
+		}
+		s.release()
+		synctest.Wait()
+		if c.closed.Load() != 1 {
+			t.Error("not closed after the last request")
+		}
+		// A request that still holds the old view opens it anew, and closes it.
+		if _, err := s.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.release()
+		synctest.Wait()
+		if o, c := c.opened.Load(), c.closed.Load(); o != 2 || c != 2 {
+			t.Errorf("opened %d times, closed %d times; want 2 and 2", o, c)
+		}
+	})
+}
+
+func TestRetiredWhileOpeningIsClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{delay: time.Second}
+		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error)
+		go func() {
+			_, err := s.acquire(ctx)
+			result <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-result; !errors.Is(err, context.Canceled) {
+			t.Errorf("acquire: %v", err)
+		}
+		s.retire()
+		time.Sleep(2 * time.Second) // of the bubble
+		synctest.Wait()
+		if c.closed.Load() != 1 {
+			t.Error("the store that nobody waited for stays open")
+		}
+	})
+}
+
+func TestFailedOpeningIsRetriedAfterAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{fail: rest.ErrUnavailable}
+		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		for range 5 {
+			if _, err := s.acquire(t.Context()); !errors.Is(err, rest.ErrUnavailable) {
+				t.Errorf("acquire: %v", err)
+			}
+		}
+		if n := c.opened.Load(); n != 1 {
+			t.Errorf("tried %d times within the pause", n)
+		}
+		c.fail = nil
+		time.Sleep(openPause) // of the bubble
+		if _, err := s.acquire(t.Context()); err != nil {
+			t.Errorf("after the pause: %v", err)
+		}
+	})
+}
+
+func TestHangingOpeningEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{delay: time.Hour}
+		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		if _, err := s.acquire(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("acquire: %v", err)
+		}
+	})
+}
