@@ -131,23 +131,22 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 	_, _ = p.Exec(ctx) // each command has its own error
 
 	// Without these there is nobody to let in, or nowhere to go.
-	for key, cmd := range map[string]redis.Cmder{ModuleUUID: first.moduleUUIDs, RcloneConf: first.sections} {
-		if err := cmd.Err(); err != nil {
-			return nil, explain(err, key)
-		}
-	}
 	if err := first.acls.Err(); err != nil && l.opts.ACLSource != ACLList {
 		return nil, explain(err, ACLs)
 	}
-	for key, cmd := range map[string]redis.Cmder{
-		ModuleNode: first.moduleNodes, RestoreUUID: first.grants, ResticPassword: first.destinationIDs,
-		ClusterNetwork: first.network, ClusterEnvironment + " " + FieldNodeID: first.leader,
-	} {
-		if err := l.tolerate(key, cmd.Err()); err != nil {
-			return nil, err
-		}
+	if err := first.moduleUUIDs.Err(); err != nil {
+		return nil, explain(err, ModuleUUID)
 	}
-	return first, nil
+	if err := first.sections.Err(); err != nil {
+		return nil, explain(err, RcloneConf)
+	}
+	return first, errors.Join(
+		l.tolerate(ModuleNode, first.moduleNodes.Err()),
+		l.tolerate(RestoreUUID, first.grants.Err()),
+		l.tolerate(ResticPassword, first.destinationIDs.Err()),
+		l.tolerate(ClusterNetwork, first.network.Err()),
+		l.tolerate(ClusterEnvironment+" "+FieldNodeID, first.leader.Err()),
+	)
 }
 
 // tolerate turns an error that is about one key alone into a warning. An absent
