@@ -1,6 +1,6 @@
 // Command rclone is upstream's own command, cut down to what tests and
-// benchmarks put beside the gateway: `serve restic` as a peer to compare with,
-// and `serve s3` as a stand-in for S3, both on a local directory.
+// benchmarks put beside the gateway: `serve restic`, on a local directory or S3,
+// as a peer to compare with, and `serve s3` as a stand-in for S3.
 //
 // It comes from the very module the gateway links, so both sides of a
 // comparison are of one version.
@@ -9,7 +9,8 @@ package main
 import (
 	"github.com/rclone/rclone/cmd"
 
-	_ "github.com/rclone/rclone/backend/local" // the remote that both serve
+	_ "github.com/rclone/rclone/backend/local"
+	_ "github.com/rclone/rclone/backend/s3"
 	_ "github.com/rclone/rclone/cmd/serve/restic"
 	_ "github.com/rclone/rclone/cmd/serve/s3"
 )

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// Who calls, and what: the same for all servers, in the form each can have it.
+const (
+	moduleID    = "bench1"
+	moduleUUID  = "3e2d1c0b-5a49-4c8d-9e7f-0123456789ab"
+	repository  = "bench/" + moduleUUID
+	destination = "7f6e5d4c-3b2a-4190-8f7e-6d5c4b3a2918"
+
+	// The repository of many objects, which the module may read by a grant.
+	longUUID       = "9a8b7c6d-5e4f-4302-8110-fedcba987654"
+	longRepository = "bench/" + longUUID
+
+	password = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+	nodeUser = "node/1"
+)
+
+// A contestant is a kind of server that can serve a directory.
+type contestant struct {
+	name string
+	// start serves what lies in storage.
+	start func(ctx context.Context, storage storage) (*server, error)
+	// s3 tells whether it can serve S3, too.
+	s3 bool
+}
+
+// A storage is where repositories lie: a local directory or, where bucket is
+// set, a bucket of an S3 server.
+type storage struct {
+	dir      string
+	endpoint string
+	bucket   string
+}
+
+// A server is a contestant that runs, and a client of it.
+type server struct {
+	*process
+	client *client
+}
+
+func (s *server) stop() {
+	s.client.close()
+	s.process.stop()
+}
+
+// connections is how many idle connections a client keeps: enough for all modes.
+const connections = 64
+
+func gatewayContestant(binary string, r *redisServer) contestant {
+	start := func(ctx context.Context, at storage) (*server, error) {
+		if err := r.describe(ctx, at); err != nil {
+			return nil, err
+		}
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		env := []string{"REDIS_ADDRESS=" + r.addr, "REDIS_USER=" + nodeUser, "REDIS_PASSWORD=" + password, "NODE_ID=1"}
+		p, err := startProcess(ctx, addr, env, binary, "serve", "--addr", addr)
+		if err != nil {
+			return nil, err
+		}
+		s := &server{p, newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
+		err = poll(ctx, 20*time.Second, func() error {
+			return s.client.ready(ctx, "http://"+addr+"/-/ready")
+		})
+		if err != nil {
+			s.stop()
+			return nil, fmt.Errorf("%w\n%s", err, p.output)
+		}
+		return s, nil
+	}
+	return contestant{name: "gateway", start: start, s3: true}
+}
+
+func restServerContestant(binary string) contestant {
+	start := func(ctx context.Context, at storage) (*server, error) {
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), 5) // htpasswd's default cost
+		if err != nil {
+			return nil, err
+		}
+		htpasswd := filepath.Join(filepath.Dir(at.dir), "htpasswd")
+		if err := os.WriteFile(htpasswd, fmt.Appendf(nil, "%s:%s\n", moduleID, hash), 0o600); err != nil {
+			return nil, err
+		}
+		return startPlain(ctx, binary, nil, func(addr string) []string {
+			return []string{"--path", at.dir, "--listen", addr, "--htpasswd-file", htpasswd}
+		})
+	}
+	return contestant{name: "rest-server", start: start}
+}
+
+func rcloneContestant(binary string) contestant {
+	start := func(ctx context.Context, at storage) (*server, error) {
+		// A remote from the environment; no configuration file.
+		env := []string{"RCLONE_CONFIG="}
+		remote := at.dir
+		if at.bucket != "" {
+			remote = "bench:" + at.bucket
+			for key, value := range s3Section(at) {
+				env = append(env, "RCLONE_CONFIG_BENCH_"+key+"="+value)
+			}
+		}
+		return startPlain(ctx, binary, env, func(addr string) []string {
+			return []string{"serve", "restic", "--addr", addr, "--user", moduleID, "--pass", password, remote}
+		})
+	}
+	return contestant{name: "rclone serve restic", start: start, s3: true}
+}
+
+// startPlain starts a server that knows users and directories, and no more.
+func startPlain(ctx context.Context, binary string, env []string, args func(addr string) []string) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	p, err := startProcess(ctx, addr, env, binary, args(addr)...)
+	if err != nil {
+		return nil, err
+	}
+	return &server{p, newClient("http://"+addr+"/"+repository+"/", moduleID, password, connections)}, nil
+}
+
+// s3Section is what rclone must know of the S3 server.
+func s3Section(at storage) map[string]string {
+	return map[string]string{
+		"TYPE":              "s3",
+		"PROVIDER":          "Other",
+		"ENDPOINT":          at.endpoint,
+		"ACCESS_KEY_ID":     s3Key,
+		"SECRET_ACCESS_KEY": s3Secret,
+	}
+}
+
+// A redisServer holds what the gateway reads.
+type redisServer struct {
+	*process
+	addr   string
+	client *redis.Client
+}
+
+func startRedis(ctx context.Context, dir string) (*redisServer, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	p, err := startProcess(ctx, addr, nil, "redis-server",
+		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "no")
+	if err != nil {
+		return nil, err
+	}
+	return &redisServer{p, addr, redis.NewClient(&redis.Options{Addr: addr})}, nil
+}
+
+// describe writes one module, one node and one destination.
+func (r *redisServer) describe(ctx context.Context, at storage) error {
+	sum := sha256.Sum256([]byte(password))
+	digest := "#" + hex.EncodeToString(sum[:])
+	section, base := "type = local\n", at.dir
+	if at.bucket != "" {
+		section, base = "", at.bucket
+		for key, value := range s3Section(at) {
+			section += strings.ToLower(key) + " = " + value + "\n"
+		}
+	}
+	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Do(ctx, "ACL", "SETUSER", nodeUser, "reset", "on", digest, "~*", "+@read", "+@connection")
+		p.Del(ctx, catalog.ACLs)
+		p.SAdd(ctx, catalog.ACLs,
+			"user "+nodeUser+" on "+digest+" ~* +@read",
+			"user module/"+moduleID+" on "+digest+" ~module/"+moduleID+"/* +@read")
+		p.HSet(ctx, catalog.ModuleUUID, moduleID, moduleUUID)
+		p.HSet(ctx, catalog.RestoreUUID, moduleUUID, longUUID)
+		p.HSet(ctx, catalog.DestinationKey(destination), catalog.FieldURL, "rclone:bench", catalog.FieldName, "bench",
+			catalog.FieldProvider, "rclone", catalog.FieldBasePath, base)
+		p.HSet(ctx, catalog.RcloneConf, destination, "["+destination+"]\n"+section)
+		return nil
+	})
+	return err
+}
+
+func (r *redisServer) stop() {
+	_ = r.client.Close() // its server ends with it
+	r.process.stop()
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	uploads    = 64
+	uploadSize = 64 * miB
+
+	s3Key    = "benchmark"
+	s3Secret = "benchmark-secret"
+	s3Bucket = "bucket"
+)
+
+// runMemory uploads 64 blobs of 64 MiB at once to each contestant, on a local
+// directory and on S3, and prints how large it grew.
+func runMemory(ctx context.Context, o options, base string, redis *redisServer) error {
+	all, err := contestants(o, redis)
+	if err != nil {
+		return err
+	}
+	fmt.Println("| 64 uploads of 64 MiB at once, to | server | idle RSS MiB | peak RSS MiB, all rounds | CPU s/GiB | MiB/s |")
+	fmt.Println("|---|---|---:|---:|---:|---:|")
+	for _, s3 := range []bool{false, true} {
+		for _, c := range all {
+			if s3 && !c.s3 {
+				continue
+			}
+			if err := memoryRow(ctx, o, base, c, s3); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// memoryRow measures one contestant in every round, and prints its line.
+func memoryRow(ctx context.Context, o options, base string, c contestant, s3 bool) error {
+	var idle, ms []measurement
+	var peaks strings.Builder
+	for range o.rounds {
+		before, m, err := measureMemory(ctx, o, base, c, s3)
+		if err != nil {
+			return err
+		}
+		idle, ms = append(idle, before), append(ms, m)
+		fmt.Fprintf(&peaks, " %.0f", m.peakMiB())
+	}
+	where := "local directory"
+	if s3 {
+		where = "S3"
+	}
+	kind := speedCase{bytes: uploadSize}
+	fmt.Printf("| %s | %s | %.0f |%s | %.2f | %.0f |\n", where, c.name, median(idle, measurement.peakMiB), &peaks,
+		median(ms, kind.cost), median(ms, measurement.opsPerSecond)*uploadSize/miB)
+	return nil
+}
+
+// measureMemory starts a contestant on an empty storage and measures it before
+// and during the uploads.
+func measureMemory(ctx context.Context, o options, base string, c contestant, s3 bool) (idle, busy measurement, err error) {
+	dir, err := os.MkdirTemp(base, "memory")
+	if err != nil {
+		return idle, busy, err
+	}
+	defer os.RemoveAll(dir)
+	at := storage{dir: filepath.Join(dir, "root")}
+	if err := os.Mkdir(at.dir, 0o700); err != nil {
+		return idle, busy, err
+	}
+	if s3 {
+		standIn, endpoint, err := startS3(ctx, o.rclone, at.dir)
+		if err != nil {
+			return idle, busy, err
+		}
+		defer standIn.stop()
+		at = storage{endpoint: endpoint, bucket: s3Bucket}
+	}
+	server, err := c.start(ctx, at)
+	if err != nil {
+		return idle, busy, err
+	}
+	defer server.stop()
+	if err := server.client.create(ctx); err != nil {
+		return idle, busy, err
+	}
+	if idle.peak, err = server.peak(); err != nil {
+		return idle, busy, err
+	}
+	if err := server.resetPeak(); err != nil {
+		return idle, busy, err
+	}
+	before, err := server.cpu()
+	if err != nil {
+		return idle, busy, err
+	}
+	began := time.Now()
+	if err := uploadAll(ctx, server.client); err != nil {
+		return idle, busy, fmt.Errorf("%w\n%s", err, server.output)
+	}
+	busy.wall, busy.ops = time.Since(began), uploads
+	after, err1 := server.cpu()
+	peak, err2 := server.peak()
+	busy.cpu, busy.peak = after-before, peak
+	return idle, busy, errors.Join(err1, err2)
+}
+
+func uploadAll(ctx context.Context, c *client) error {
+	made := newBlobs(uploadSize)
+	errs := make([]error, uploads)
+	var running sync.WaitGroup
+	for i := range uploads {
+		running.Go(func() {
+			blob, err := made.new()
+			if err == nil {
+				err = c.put(ctx, blob)
+			}
+			errs[i] = err
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// startS3 starts the stand-in for S3, with one bucket, in dir.
+func startS3(ctx context.Context, rclone, dir string) (*process, string, error) {
+	if err := os.Mkdir(filepath.Join(dir, s3Bucket), 0o700); err != nil {
+		return nil, "", err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := startProcess(ctx, addr, []string{"RCLONE_CONFIG="}, rclone,
+		"serve", "s3", "--addr", addr, "--auth-key", s3Key+","+s3Secret, dir)
+	return p, "http://" + addr, err
+}

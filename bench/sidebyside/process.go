@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A process is a server that was started for the measurement.
+type process struct {
+	cmd    *exec.Cmd
+	output *bytes.Buffer
+	exited chan struct{}
+}
+
+// startProcess starts a program that listens on addr, and waits until it does.
+func startProcess(ctx context.Context, addr string, env []string, name string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(name, args...), output: new(bytes.Buffer), exited: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // what it printed tells more than how it ended
+		close(p.exited)
+	}()
+	if err := p.waitFor(ctx, addr); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, p.output)
+	}
+	return p, nil
+}
+
+// waitFor returns once somebody listens on addr.
+func (p *process) waitFor(ctx context.Context, addr string) error {
+	var dialer net.Dialer
+	return poll(ctx, 20*time.Second, func() error {
+		select {
+		case <-p.exited:
+			return fatal{errors.New("has ended")}
+		default:
+		}
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// stop ends the process, and does not return before it has ended.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+	select {
+	case <-p.exited:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+	}
+}
+
+// ticksPerSecond is USER_HZ, which is 100 on every platform Linux has today.
+const ticksPerSecond = 100
+
+// cpu is the time that the process and its children spent, as user and in the
+// kernel. Its resolution is 10 ms.
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(p.proc("stat"))
+	if err != nil {
+		return 0, err
+	}
+	// proc(5): the fields are counted from behind the command's name, which may
+	// hold anything. utime, stime, cutime, cstime are number 14 to 17.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 15 {
+		return 0, fmt.Errorf("%s has %d fields", p.proc("stat"), len(fields))
+	}
+	ticks := 0
+	for _, field := range fields[11:15] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// resetPeak makes peak begin anew, at what is resident now.
+func (p *process) resetPeak() error {
+	return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0)
+}
+
+// peak is the largest resident set since the last reset, in bytes.
+func (p *process) peak() (int64, error) {
+	status, err := os.ReadFile(p.proc("status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM in %s", p.proc("status"))
+}
+
+func (p *process) proc(name string) string {
+	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, name)
+}
+
+// fatal is an error that polling again does not heal.
+type fatal struct{ error }
+
+// poll tries until try succeeds, fails for good, or the time is over.
+func poll(ctx context.Context, limit time.Duration, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil || errors.As(err, new(fatal)) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("still after %v: %w", limit, err)
+		}
+	}
+}
+
+// freeAddr is a loopback address nobody listens on just now.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

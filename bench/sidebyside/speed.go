@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A bench is one contestant in one round: its server, and what its cases need.
+type bench struct {
+	*server
+	dir   string       // of its repository
+	big   []*blob      // 16 MiB each, stored
+	fresh *blobs       // to be stored
+	named atomic.Int64 // picks of big, in turn
+	long  *client      // of the repository with many objects
+	count int          // of those objects
+
+	mu     sync.Mutex
+	stored []*blob // by the put case, to be removed after it
+}
+
+const (
+	bigSize   = 16 * miB
+	bigCount  = 32
+	rangeSize = 64 * kiB
+)
+
+// A speedCase is one kind of request.
+type speedCase struct {
+	name    string
+	clients int // 0: as many as the options say
+	// bytes is how many bytes of objects an operation moves; CPU is given for each
+	// GiB of them, or for 1000 operations where it is 0.
+	bytes int64
+	run   func(ctx context.Context, b *bench) error
+}
+
+func speedCases() []speedCase {
+	list := func(zip bool) func(context.Context, *bench) error {
+		return func(ctx context.Context, b *bench) error {
+			n, err := b.long.list(ctx, zip)
+			if err == nil && n != b.count {
+				err = fmt.Errorf("list: %d objects, want %d", n, b.count)
+			}
+			return err
+		}
+	}
+	return []speedCase{
+		{name: "POST 16 MiB", bytes: bigSize, run: func(ctx context.Context, b *bench) error {
+			blob, err := b.fresh.new()
+			if err != nil {
+				return err
+			}
+			b.mu.Lock()
+			b.stored = append(b.stored, blob)
+			b.mu.Unlock()
+			return b.client.put(ctx, blob)
+		}},
+		{name: "GET 16 MiB", bytes: bigSize, run: func(ctx context.Context, b *bench) error {
+			blob := b.pick()
+			return b.client.get(ctx, blob, 0, blob.size())
+		}},
+		{name: "range 64 KiB", run: func(ctx context.Context, b *bench) error {
+			return b.client.get(ctx, b.pick(), rand.Int64N(bigSize-rangeSize), rangeSize)
+		}},
+		{name: "HEAD", run: func(ctx context.Context, b *bench) error {
+			return b.client.head(ctx, b.pick())
+		}},
+		{name: "list", clients: 1, run: list(false)},
+		{name: "list, gzip accepted", clients: 1, run: list(true)},
+	}
+}
+
+// pick returns the stored blobs in turn.
+func (b *bench) pick() *blob {
+	return b.big[int(b.named.Add(1))%len(b.big)]
+}
+
+// runSpeed measures every case with every contestant, in turns, and prints a table.
+func runSpeed(ctx context.Context, o options, base string, redis *redisServer) error {
+	all, err := contestants(o, redis)
+	if err != nil {
+		return err
+	}
+	cases := slices.DeleteFunc(speedCases(), func(c speedCase) bool { return !strings.Contains(c.name, o.only) })
+	if len(cases) == 0 {
+		return fmt.Errorf("no case's name contains %q", o.only)
+	}
+	fmt.Fprintf(os.Stderr, "making %d objects for the list\n", o.objects)
+	for _, c := range all {
+		if err := makeObjects(o.objects, longDir(base, c)); err != nil {
+			return err
+		}
+	}
+	results := newResults(all)
+	for round := range o.rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
+		order := slices.Concat(all[round%len(all):], all[:round%len(all)])
+		if err := speedRound(ctx, o, base, order, cases, results); err != nil {
+			return err
+		}
+	}
+	results.print(os.Stdout, cases)
+	return nil
+}
+
+// speedRound starts every contestant anew and measures each case with all of
+// them before the next case begins.
+func speedRound(ctx context.Context, o options, base string, order []contestant, cases []speedCase, results *results) error {
+	benches := make(map[string]*bench, len(order))
+	defer func() {
+		for _, b := range benches {
+			b.stop()
+		}
+	}()
+	for _, c := range order {
+		b, err := newBench(ctx, o, base, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		benches[c.name] = b
+	}
+	for _, sc := range cases {
+		for _, c := range order {
+			m, err := benches[c.name].measure(ctx, sc, o)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
+			}
+			results.add(sc.name, c.name, m)
+		}
+	}
+	return nil
+}
+
+func newBench(ctx context.Context, o options, base string, c contestant) (*bench, error) {
+	root := rootDir(base, c)
+	s, err := c.start(ctx, storage{dir: root})
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{
+		server: s,
+		dir:    filepath.Join(root, filepath.FromSlash(repository)),
+		fresh:  newBlobs(bigSize),
+		count:  o.objects,
+	}
+	b.long = b.client.in(longRepository)
+	if err := b.fill(ctx); err != nil {
+		b.stop()
+		return nil, fmt.Errorf("%w\n%s", err, s.output)
+	}
+	return b, nil
+}
+
+// fill makes the repository, and stores what is read.
+func (b *bench) fill(ctx context.Context) error {
+	if err := os.RemoveAll(b.dir); err != nil {
+		return err
+	}
+	if err := b.client.create(ctx); err != nil {
+		return err
+	}
+	if err := b.client.putConfig(ctx); err != nil {
+		return err
+	}
+	for range bigCount {
+		blob, err := b.fresh.new()
+		if err != nil {
+			return err
+		}
+		if err := b.client.put(ctx, blob); err != nil {
+			return err
+		}
+		b.big = append(b.big, blob)
+	}
+	return nil
+}
+
+// A measurement is what one case cost one contestant in one round.
+type measurement struct {
+	ops  int64
+	wall time.Duration
+	cpu  time.Duration
+	peak int64
+}
+
+// measure runs a case for the time the options say, after a moment to warm up.
+func (b *bench) measure(ctx context.Context, sc speedCase, o options) (measurement, error) {
+	clients := sc.clients
+	if clients == 0 {
+		clients = o.clients
+	}
+	if _, err := b.load(ctx, sc, clients, o.duration/20); err != nil {
+		return measurement{}, err
+	}
+	var m measurement
+	if err := b.resetPeak(); err != nil {
+		return m, err
+	}
+	before, err := b.cpu()
+	if err != nil {
+		return m, err
+	}
+	began := time.Now()
+	m.ops, err = b.load(ctx, sc, clients, o.duration)
+	if err != nil {
+		return m, err
+	}
+	m.wall = time.Since(began)
+	after, err1 := b.cpu()
+	peak, err2 := b.peak()
+	m.cpu, m.peak = after-before, peak
+	return m, errors.Join(err1, err2, b.removeStored())
+}
+
+// load runs a case with so many clients at once and returns how many operations
+// were completed. The first error ends it.
+func (b *bench) load(ctx context.Context, sc speedCase, clients int, duration time.Duration) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end := time.Now().Add(duration)
+	var ops atomic.Int64
+	var running sync.WaitGroup
+	for range clients {
+		running.Go(func() {
+			for time.Now().Before(end) && ctx.Err() == nil {
+				if err := sc.run(ctx, b); err != nil {
+					cancel(err)
+					return
+				}
+				ops.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	return ops.Load(), context.Cause(ctx)
+}
+
+// removeStored removes, behind the server's back, what the put case has stored,
+// so that the disk does not fill and nothing is left to be written back.
+func (b *bench) removeStored() error {
+	var errs []error
+	for _, blob := range b.stored {
+		errs = append(errs, os.Remove(filepath.Join(b.dir, "data", blob.name[:2], blob.name)))
+	}
+	b.stored = nil
+	return errors.Join(errs...)
+}
+
+// makeObjects makes a repository of n small objects in dir, in the layout that
+// all contestants share.
+func makeObjects(n int, dir string) error {
+	objects := newBlobs(kiB)
+	made := map[string]bool{}
+	for range n {
+		blob, err := objects.new()
+		if err != nil {
+			return err
+		}
+		shard := filepath.Join(dir, "data", blob.name[:2])
+		if !made[shard] {
+			if err := os.MkdirAll(shard, 0o700); err != nil {
+				return err
+			}
+			made[shard] = true
+		}
+		content := slices.Concat(blob.common, blob.tail[:])
+		if err := os.WriteFile(filepath.Join(shard, blob.name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "config"), []byte("benchmark"), 0o600)
+}
+
+func rootDir(base string, c contestant) string {
+	return filepath.Join(base, strings.ReplaceAll(c.name, " ", "-"), "root")
+}
+
+func longDir(base string, c contestant) string {
+	return filepath.Join(rootDir(base, c), filepath.FromSlash(longRepository))
+}
