@@ -49,8 +49,13 @@ func (h *Handler) collect(r *http.Request, t *Target, l *listWriter) error {
 		listed = true
 		return l.add(name, info.Size())
 	})
-	if err != nil && (found || !errors.Is(err, fs.ErrNotExist)) {
+	switch {
+	case err == nil:
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	case found:
+		// Something vanished under the listing; t itself is not proven absent.
+		return fmt.Errorf("broke off: %s", err.Error())
 	}
 	for name, lock := range recent {
 		if lock.removed {

@@ -103,12 +103,13 @@ func (h *Handler) gone(t *Target) error {
 
 // doubt keeps an absence from passing for a proven one where a lock was written
 // here a moment ago: either the remote lags behind or somebody else removed it.
+// The error then no longer wraps fs.ErrNotExist.
 func (h *Handler) doubt(t *Target, err error) error {
 	if t.Type != Locks || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if l, known := h.recent.last(t.repoKey(), t.Name); known && !l.removed {
-		return fmt.Errorf("%w: lock was written a moment ago and is not there: %v", ErrUnavailable, err) //nolint:errorlint // it must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: lock was written a moment ago and is not there: %s", ErrUnavailable, err.Error())
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func newVerifier(src io.Reader, size int64, name string) *verifier {
 
 // Read implements io.Reader.
 func (v *verifier) Read(p []byte) (int, error) {
-	if v.err != nil {
+	if v.err != nil || len(p) == 0 {
 		return 0, v.err
 	}
 	if int64(len(p)) > v.left {
