@@ -111,14 +111,16 @@ type restoreSource struct {
 func findSnapshot(ctx context.Context, base restic.Invocation, name string, paths []string) (restoreSource, error) {
 	name = cmp.Or(name, "latest")
 	// Snapshots of absolute paths hold the whole way to them.
-	folders := []string{"", base.Dir, containerRoot}
-	args := []string{"ls", "--json", name, "/"}
+	folders := slices.Compact([]string{"", base.Dir, containerRoot})
+	dirs := []string{"/"}
 	for _, folder := range folders {
-		args = append(args, path.Join("/", folder), path.Join("/", folder, "volumes"))
+		dirs = append(dirs, path.Join("/", folder), path.Join("/", folder, "volumes"))
 		for _, p := range paths {
-			args = append(args, path.Join("/", folder, path.Dir(p)))
+			dirs = append(dirs, path.Join("/", folder, path.Dir(p)))
 		}
 	}
+	slices.Sort(dirs)
+	args := append([]string{"ls", "--json", "--no-lock", name}, slices.Compact(dirs)...)
 	var found listing
 	out := restic.NewLines(found.add)
 	err := base.With(args...).Run(ctx, restic.Streams{Stdout: out})
@@ -391,7 +393,7 @@ func (r *restoreRun) saveResult() error {
 	if r.resultFile == "" || r.last == nil {
 		return nil
 	}
-	if err := os.WriteFile(r.resultFile, r.last, 0o600); err != nil {
+	if err := os.WriteFile(r.resultFile, append(r.last, '\n'), 0o600); err != nil {
 		return fmt.Errorf("save restic's last message: %w", err)
 	}
 	return nil
