@@ -56,7 +56,7 @@ func classify(err error) error {
 // exceeded" alone is none: Google says it of request rates.
 var fullMarks = []string{
 	"InsufficientStorage", "insufficient storage", "507 Insufficient", // HTTP 507: WebDAV, OneDrive, Nextcloud
-	"XMinioStorageFull", "code: QuotaExceeded", "QuotaExceededException", // MinIO, Ceph
+	"XMinioStorageFull", "api error QuotaExceeded", // MinIO, Ceph
 	"storageQuotaExceeded", "teamDriveFileLimitExceeded", // Google Drive
 	"insufficient_space",                   // Dropbox
 	"quotaLimitReached",                    // OneDrive

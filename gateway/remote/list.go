@@ -43,13 +43,14 @@ func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) err
 	case stopped != nil:
 		return stopped
 	case errors.Is(err, fs.ErrorDirNotFound) && ctx.Err() == nil:
-		return s.missingDir(ctx, dir)
+		err = s.missingDir(ctx, dir)
 	case err != nil:
 		return s.failed(ctx, "list", dir, err)
-	case accounting.Stats(ctx).GetErrors() != before:
+	}
+	if accounting.Stats(ctx).GetErrors() != before {
 		return fmt.Errorf("list %s: some of it could not be read; see the log", dir)
 	}
-	return nil
+	return err
 }
 
 // listers is how many directories are listed at once.

@@ -68,7 +68,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	}
 	var ci *fs.ConfigInfo
 	s.config, ci = fs.AddConfig(context.WithoutCancel(ctx))
-	configure(ci)
+	configure(ci, backend)
 
 	values := newSection(tuned(section), opts.Changed)
 	overrides := map[string]string(nil)

@@ -53,11 +53,14 @@ func takesOneRequest(section map[string]string) bool {
 
 // configure sets what a backend captures of rclone's global configuration when
 // it is made.
-func configure(ci *fs.ConfigInfo) {
-	// restic retries for minutes; an answer soon is worth more than another
-	// try here. Ten tries, rclone's default, against a port that refuses take
-	// minutes.
+func configure(ci *fs.ConfigInfo, backend string) {
+	// Two tries: restic goes on for minutes, so that an answer soon is worth more
+	// than a third. Ten, rclone's default, against a port that refuses take minutes.
 	ci.LowLevelRetries = 2
+	if backend == "s3" {
+		// Here it is how often the SDK tries each of rclone's own two tries.
+		ci.LowLevelRetries = 1
+	}
 	ci.ConnectTimeout = fs.Duration(10 * time.Second)
 	// The longest silence of a server; not a limit on a whole transfer.
 	ci.Timeout = fs.Duration(2 * time.Minute)
