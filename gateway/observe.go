@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
 // realm is what clients of NethServer 8 expect in a 401.
@@ -19,7 +21,20 @@ const realm = `Basic realm="ns8-rclone-gateway"`
 
 // entry is what the access log says of a request; serve fills it in.
 type entry struct {
-	user, destination, repo, object string
+	user, destination, repo string
+	typ                     rest.Type
+	name                    string
+}
+
+// object is what the request was about within its repository: "data/ba78…".
+func (e *entry) object() string {
+	switch {
+	case e.repo == "" || e.typ == rest.Root:
+		return ""
+	case e.typ == rest.Config:
+		return e.typ.String()
+	}
+	return e.typ.String() + "/" + e.name
 }
 
 // handler is a request's handler that leaves errors to observe.
@@ -128,10 +143,10 @@ func (o *observer) record(r *http.Request, w *response, id string, code int, sta
 		slog.String("user", w.entry.user),
 		slog.String("dest", w.entry.destination),
 		slog.String("repo", w.entry.repo),
-		slog.String("obj", w.entry.object),
+		slog.String("obj", w.entry.object()),
 		slog.Int64("received", w.received),
 		slog.Int64("sent", w.sent),
-		slog.Duration("took", time.Since(started)),
+		slog.Float64("seconds", time.Since(started).Seconds()),
 		slog.String("from", r.RemoteAddr),
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // serve is the path of every request that is not the gateway's own.
 func (g *Gateway) serve(w *response, r *http.Request) error {
 	req := parseRequest(r)
-	w.entry.destination, w.entry.repo, w.entry.object = req.destination, req.repo, req.name
+	w.entry = entry{destination: req.destination, repo: req.repo, typ: req.typ, name: req.name}
 
 	v := g.views.current()
 	if !g.allowed(v, r.RemoteAddr) {

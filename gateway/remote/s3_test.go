@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/rclone/rclone/fs/rc"
-
-	_ "github.com/rclone/rclone/cmd/serve/s3" // the S3 server of these tests
 )
 
 const (
@@ -35,25 +32,15 @@ type s3Server struct {
 
 func newS3Server(t *testing.T) *s3Server {
 	t.Helper()
-	setup()
 	s := &s3Server{dir: t.TempDir()}
-	call := func(method string, in rc.Params) rc.Params {
-		out, err := rc.Calls.Get(method).Fn(context.Background(), in)
-		if err != nil {
-			t.Fatalf("%s: %v", method, err)
-		}
-		return out
-	}
-	out := call("serve/start", rc.Params{
+	backend := serve(t, rc.Params{
 		"type":     "s3",
 		"fs":       s.dir,
-		"addr":     []string{"127.0.0.1:0"},
 		"auth_key": []string{accessKey + "," + secretKey},
 	})
-	t.Cleanup(func() { call("serve/stop", rc.Params{"id": out["id"]}) })
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: out["addr"].(string)})
+			r.SetURL(&url.URL{Scheme: "http", Host: backend})
 			r.Out.Host = r.In.Host // which is signed
 		},
 	}
