@@ -12,22 +12,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// snapshot is what restic snapshots --json tells of one.
-type snapshot struct {
-	ID       string    `json:"id"`
-	Time     time.Time `json:"time"`
-	Paths    []string  `json:"paths"`
-	Hostname string    `json:"hostname"`
-	Tags     []string  `json:"tags"`
+// listedSnapshot is what restic snapshots --json tells of one.
+type listedSnapshot struct {
+	ID    string    `json:"id"`
+	Time  time.Time `json:"time"`
+	Paths []string  `json:"paths"`
 }
 
 // listSnapshots returns the repository's snapshots. It takes no lock.
-func listSnapshots(ctx context.Context, base restic.Invocation) ([]snapshot, error) {
+func listSnapshots(ctx context.Context, base restic.Invocation) ([]listedSnapshot, error) {
 	var output bytes.Buffer
 	if err := base.With("snapshots", "--json", "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
 		return nil, resticError(base.Repository, err)
 	}
-	var snapshots []snapshot
+	var snapshots []listedSnapshot
 	if err := json.Unmarshal(output.Bytes(), &snapshots); err != nil {
 		return nil, fmt.Errorf("read the list of snapshots: %w", err)
 	}
@@ -39,8 +37,8 @@ func listSnapshots(ctx context.Context, base restic.Invocation) ([]snapshot, err
 // everything again after the module moved to another node, got a label or changed
 // its include file. A repository holds one module, so the newest one is right
 // whoever made it; one without state/environment is somebody's experiment.
-func latestParent(snapshots []snapshot) string {
-	var latest snapshot
+func latestParent(snapshots []listedSnapshot) string {
+	var latest listedSnapshot
 	for _, s := range snapshots {
 		ofModule := slices.ContainsFunc(s.Paths, func(p string) bool { return strings.HasSuffix(p, "/state/environment") })
 		if ofModule && (latest.ID == "" || s.Time.After(latest.Time)) {
