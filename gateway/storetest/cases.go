@@ -141,6 +141,9 @@ func testFailingBody(t *testing.T, e env) {
 		{"is far too long", func(o object) io.Reader { return plain(bytes.Repeat(o.data, 3)) }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if e.overHTTP && strings.HasSuffix(tt.name, "too long") {
+				t.Skip("a server gets to see no more than the announced length, which is right")
+			}
 			e.mustPut(t, old)
 			for _, o := range []object{fresh, small, old} {
 				err := e.store.Put(t.Context(), o.name, o.size(), tt.body(o))

@@ -1,0 +1,258 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Method names a method of [rest.Store].
+type Method string
+
+// The methods of [rest.Store].
+const (
+	Stat   Method = "Stat"
+	Open   Method = "Open"
+	Put    Method = "Put"
+	Remove Method = "Remove"
+	List   Method = "List"
+)
+
+// Faulty is a Store whose calls fail as planned, and are otherwise those of the
+// Store beneath. A planned fault meets one call; those of one method are met in
+// the order of planning. Faults that no call met fail the test at its end.
+type Faulty struct {
+	store rest.Store
+
+	mu     sync.Mutex
+	faults map[Method][]Fault
+}
+
+var _ rest.Store = (*Faulty)(nil)
+
+// NewFaulty wraps store for the test t.
+func NewFaulty(t testing.TB, store rest.Store) *Faulty {
+	f := &Faulty{store: store, faults: make(map[Method][]Fault)}
+	t.Cleanup(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for method, faults := range f.faults {
+			for _, fault := range faults {
+				t.Errorf("planned fault never fired: %s %s %s", method, fault.name, fault.what)
+			}
+		}
+	})
+	return f
+}
+
+// Plan adds faults to those that wait for calls of method.
+func (f *Faulty) Plan(method Method, faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults[method] = append(f.faults[method], faults...)
+}
+
+// next takes the first fault that waits for this call; without one it returns
+// the zero Fault, which changes nothing.
+func (f *Faulty) next(method Method, name string) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	faults := f.faults[method]
+	i := slices.IndexFunc(faults, func(fault Fault) bool { return fault.name == "" || fault.name == name })
+	if i < 0 {
+		return Fault{}
+	}
+	fault := faults[i]
+	f.faults[method] = slices.Delete(faults, i, i+1)
+	return fault
+}
+
+// Fault is one way to fail. The functions below make them.
+type Fault struct {
+	what string
+	name string // only for calls with this name, if set
+
+	wait  func(context.Context) error         // before anything else
+	err   error                               // instead of the call, or after its first part
+	cut   bool                                // the call has a first part
+	after int64                               // its length, in bytes or entries
+	lie   bool                                // about the size
+	size  int64                               // what to tell instead
+	list  func(func(fs.FileInfo) error) error // instead of the list
+}
+
+// Fail makes the call return err without doing anything.
+func Fail(err error) Fault {
+	return Fault{what: fmt.Sprintf("Fail(%v)", err), err: err}
+}
+
+// FailAfter lets a part of the call happen: n bytes of the body that Open
+// returns, n bytes of the body that Put reads, n entries of List. Then it fails
+// with err. If err is nil, Open's body and List end as if they were complete; a
+// Put that is cut must have an error.
+func FailAfter(n int64, err error) Fault {
+	return Fault{what: fmt.Sprintf("FailAfter(%d, %v)", n, err), cut: true, after: n, err: err}
+}
+
+// Hold keeps the call waiting until release is called or the call's context
+// ends, whose error it then returns. Reached is closed when the call is there.
+func Hold() (fault Fault, reached <-chan struct{}, release func()) {
+	arrived, released := make(chan struct{}), make(chan struct{})
+	wait := func(ctx context.Context) error {
+		close(arrived)
+		select {
+		case <-released:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return Fault{what: "Hold", wait: wait}, arrived, sync.OnceFunc(func() { close(released) })
+}
+
+// LieAboutSize makes Stat and Open tell this size.
+func LieAboutSize(size int64) Fault {
+	return Fault{what: fmt.Sprintf("LieAboutSize(%d)", size), lie: true, size: size}
+}
+
+// Stale makes List answer as store would have done for dir at the moment of
+// this call.
+func Stale(t testing.TB, store rest.Store, dir string) Fault {
+	t.Helper()
+	var entries []fs.FileInfo
+	listErr := store.List(t.Context(), dir, func(i fs.FileInfo) error {
+		entries = append(entries, info{name: i.Name(), size: i.Size(), modTime: i.ModTime()})
+		return nil
+	})
+	return Fault{what: "Stale", list: func(fn func(fs.FileInfo) error) error {
+		for _, entry := range entries {
+			if err := fn(entry); err != nil {
+				return err
+			}
+		}
+		return listErr
+	}}
+}
+
+// On restricts the fault to calls with this name; calls with another leave it
+// waiting.
+func (f Fault) On(name string) Fault {
+	f.name = name
+	return f
+}
+
+// before says why the call does not happen, or not yet.
+func (f Fault) before(ctx context.Context) error {
+	if f.wait != nil {
+		if err := f.wait(ctx); err != nil {
+			return err
+		}
+	}
+	if !f.cut {
+		return f.err
+	}
+	return nil
+}
+
+// Stat implements [rest.Store].
+func (f *Faulty) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	fault := f.next(Stat, name)
+	if err := fault.before(ctx); err != nil {
+		return nil, err
+	}
+	i, err := f.store.Stat(ctx, name)
+	if err != nil || !fault.lie {
+		return i, err
+	}
+	return info{name: i.Name(), size: fault.size, modTime: i.ModTime()}, nil
+}
+
+// Open implements [rest.Store].
+func (f *Faulty) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	fault := f.next(Open, name)
+	if err := fault.before(ctx); err != nil {
+		return nil, 0, err
+	}
+	body, size, err := f.store.Open(ctx, name, off, n)
+	if err != nil {
+		return nil, size, err
+	}
+	if fault.lie {
+		size = fault.size
+	}
+	if fault.cut {
+		body = cutBody{io.MultiReader(io.LimitReader(body, fault.after), endReader{fault.err}), body}
+	}
+	return body, size, nil
+}
+
+type cutBody struct {
+	io.Reader
+	io.Closer
+}
+
+// endReader ends with err, or if it is nil with io.EOF.
+type endReader struct{ err error }
+
+func (r endReader) Read([]byte) (int, error) {
+	if r.err == nil {
+		return 0, io.EOF
+	}
+	return 0, r.err
+}
+
+// Put implements [rest.Store].
+func (f *Faulty) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	fault := f.next(Put, name)
+	if err := fault.before(ctx); err != nil {
+		return err
+	}
+	if !fault.cut {
+		return f.store.Put(ctx, name, size, body)
+	}
+	if _, err := io.CopyN(io.Discard, body, fault.after); err != nil {
+		return err
+	}
+	return fault.err
+}
+
+// Remove implements [rest.Store].
+func (f *Faulty) Remove(ctx context.Context, name string) error {
+	if err := f.next(Remove, name).before(ctx); err != nil {
+		return err
+	}
+	return f.store.Remove(ctx, name)
+}
+
+// List implements [rest.Store].
+func (f *Faulty) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	fault := f.next(List, dir)
+	if err := fault.before(ctx); err != nil {
+		return err
+	}
+	if fault.list != nil {
+		return fault.list(fn)
+	}
+	if !fault.cut {
+		return f.store.List(ctx, dir, fn)
+	}
+	// The list beneath is run to its end, so that its error is not lost.
+	left := fault.after
+	err := f.store.List(ctx, dir, func(i fs.FileInfo) error {
+		if left <= 0 {
+			return nil
+		}
+		left--
+		return fn(i)
+	})
+	if err != nil {
+		return err
+	}
+	return fault.err
+}
