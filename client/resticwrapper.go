@@ -1,7 +1,284 @@
 package client
 
-import "github.com/spf13/cobra"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
 
-func newResticWrapper(_ *system) *cobra.Command {
-	return &cobra.Command{Use: "restic-wrapper"}
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+func newResticWrapper(sys *system) *cobra.Command {
+	return &cobra.Command{
+		Use:   "restic-wrapper [option ...] COMMAND [argument ...]",
+		Short: "Run restic on a module's repository, or on any other",
+		Long: `Run restic on a module's repository, or on any other. Everything but the options
+below goes to restic untouched and in order; behind "--" all is restic's.
+
+  --module ID       the module whose repository it is (default: the module we are)
+  --backup ID       the schedule whose destination it is (default: the one with
+                    the lowest number that lists the module)
+  --destination ID  the destination, in place of a schedule's
+  --repopath PATH   the repository's path on it, APP/UUID, in place of a module's
+  --podman ARG      one more argument for podman run; can be repeated
+  --show            list destinations, schedules and the repository; run nothing
+
+Root on a node acts with the node's credentials, a module with its own, which open
+its own repositories only. NS8_RESTIC_RUNTIME=native runs the restic of PATH in
+place of a container.`,
+		Example: `  runagent -m dokuwiki1 restic-wrapper snapshots
+  restic-wrapper --module dokuwiki1 --backup 2 ls latest
+  restic-wrapper --destination DESTINATION --repopath dokuwiki/UUID stats
+  restic-wrapper --module dokuwiki1 --podman --volume=/mnt:/mnt restore latest --target /mnt
+  restic-wrapper --show`,
+		Annotations: map[string]string{"exit-status": exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis)["exit-status"] +
+			"\n  other that of restic, or of podman run"},
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := splitWrapperArgs(args)
+			switch {
+			case err != nil:
+				return err
+			case w.help:
+				return cmd.Help()
+			case w.show:
+				return showBackups(cmd.Context(), sys, w)
+			case len(w.restic) == 0:
+				return failf(exitUsage, "give restic a command, such as snapshots (see --help)")
+			default:
+				return runResticWrapper(cmd.Context(), sys, w)
+			}
+		},
+	}
+}
+
+// runResticWrapper becomes restic: signals, terminal and exit status are its own.
+func runResticWrapper(ctx context.Context, sys *system, w wrapperArgs) error {
+	repository, err := wrappedRepository(ctx, sys, w)
+	if err != nil {
+		return err
+	}
+	run, err := wrapperInvocation(ctx, sys, w)
+	if err != nil {
+		return err
+	}
+	run.Repository = repository
+	argv := run.Argv()
+	file, err := exec.LookPath(argv[0])
+	if err != nil {
+		return fmt.Errorf("%s is not on PATH", argv[0])
+	}
+	return syscall.Exec(file, argv, run.Environ(os.Environ()))
+}
+
+func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.Invocation, error) {
+	runtime, _ := sys.env.lookup("NS8_RESTIC_RUNTIME")
+	run := restic.Invocation{
+		Runtime:    restic.Runtime(cmp.Or(runtime, string(restic.Podman))),
+		PodmanArgs: w.podman,
+		Args:       w.restic,
+	}
+	if run.Runtime != restic.Native {
+		image, err := sys.env.resticImage()
+		if err != nil {
+			return run, err
+		}
+		run.Image, run.Name = image, fmt.Sprintf("restic-%s-%d", sys.env.agentName(), os.Getpid())
+	} else if len(w.podman) > 0 {
+		return run, failf(exitUsage, "--podman has no meaning with NS8_RESTIC_RUNTIME=native")
+	}
+	version, err := restic.Detect(ctx, run)
+	if err != nil {
+		return run, resticError(restic.Repository{}, err)
+	}
+	run.Version = version
+	return run, nil
+}
+
+// agentName is who we are, fit for a container's name.
+func (e *environment) agentName() string {
+	name := cmp.Or(e.get("MODULE_ID"), strings.ReplaceAll(e.get("AGENT_ID"), "/", ""))
+	if !moduleIDPattern.MatchString(name) {
+		return "wrapper"
+	}
+	return name
+}
+
+// wrappedRepository is the repository that w means.
+func wrappedRepository(ctx context.Context, sys *system, w wrapperArgs) (restic.Repository, error) {
+	rdb, err := sys.redis(ctx, localAgent)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	defer func() { _ = rdb.Close() }()
+	moduleID, err := w.moduleID(sys)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	app, uuid, err := w.path(ctx, sys, rdb, moduleID)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	destination, err := w.where(ctx, rdb, moduleID)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	return sys.openRepository(ctx, rdb, destination, app, uuid)
+}
+
+// moduleID is the module that is meant, or "" where none is needed.
+func (w wrapperArgs) moduleID(sys *system) (string, error) {
+	id := w.module
+	if id == "" {
+		id, _ = sys.env.moduleID()
+	}
+	switch {
+	case id != "" && !moduleIDPattern.MatchString(id):
+		return "", failf(exitUsage, "%q is not a module ID", id)
+	case id == "" && (w.repopath == "" || w.backup == "" && w.destination == ""):
+		return "", failf(exitUsage, "name a repository: --module, or --destination and --repopath (see --show)")
+	}
+	return id, nil
+}
+
+// path is the repository's path on the destination.
+func (w wrapperArgs) path(ctx context.Context, sys *system, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
+	if w.repopath != "" {
+		if !repositoryPath.MatchString(w.repopath) {
+			return "", "", failf(exitUsage, "--repopath %q is not of the form APP/UUID", w.repopath)
+		}
+		app, uuid, _ = strings.Cut(w.repopath, "/")
+		return app, uuid, nil
+	}
+	if own, err := sys.env.module(); err == nil && own.id == moduleID {
+		return own.app, own.uuid, nil
+	}
+	uuid, err = rdb.HGet(ctx, catalog.ModuleUUID, moduleID).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", "", failf(exitUsage, "module %s is not installed: name its repository with --repopath", moduleID)
+	}
+	if err != nil {
+		return "", "", readError(catalog.ModuleUUID, err)
+	}
+	image, err := rdb.HGet(ctx, catalog.ModuleEnvironmentKey(moduleID), catalog.FieldImageURL).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", "", readError(catalog.ModuleEnvironmentKey(moduleID), err)
+	}
+	app, err = appOfImage(image)
+	return app, uuid, err
+}
+
+// where is the destination's ID.
+func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
+	if w.destination != "" {
+		return w.destination, nil
+	}
+	if w.backup != "" {
+		s, err := readSchedule(ctx, rdb, w.backup)
+		return s.destination, err
+	}
+	schedules, err := allSchedules(ctx, rdb)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range schedules {
+		if s.lists(moduleID) && s.destination != "" {
+			return s.destination, nil
+		}
+	}
+	return "", failf(exitUsage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
+}
+
+// allSchedules returns all backup schedules in the order of their numbers.
+func allSchedules(ctx context.Context, rdb *redis.Client) ([]schedule, error) {
+	keys, err := keysBelow(ctx, rdb, catalog.BackupKey(""))
+	if err != nil {
+		return nil, err
+	}
+	var schedules []schedule
+	for _, id := range keys {
+		fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
+		if err != nil {
+			return nil, readError(catalog.BackupKey(id), err)
+		}
+		schedules = append(schedules, schedule{id: id, destination: fields["repository"], modules: strings.Fields(fields["instances"])})
+	}
+	slices.SortFunc(schedules, func(a, b schedule) int { return compareNumbers(a.id, b.id) })
+	return schedules, nil
+}
+
+// keysBelow returns what follows prefix in the names of keys, sorted.
+func keysBelow(ctx context.Context, rdb *redis.Client, prefix string) ([]string, error) {
+	var names []string
+	found := rdb.Scan(ctx, 0, prefix+"*", 1000).Iterator()
+	for found.Next(ctx) {
+		names = append(names, strings.TrimPrefix(found.Val(), prefix))
+	}
+	if err := found.Err(); err != nil {
+		return nil, readError(prefix+"*", err)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// compareNumbers orders IDs by their value, and puts what is no number last.
+func compareNumbers(a, b string) int {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	switch {
+	case errX == nil && errY == nil:
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	default:
+		return cmp.Compare(a, b)
+	}
+}
+
+// showBackups prints what the options can name.
+func showBackups(ctx context.Context, sys *system, w wrapperArgs) error {
+	rdb, err := sys.redis(ctx, localAgent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rdb.Close() }()
+	destinations, err := keysBelow(ctx, rdb, catalog.DestinationKey(""))
+	if err != nil {
+		return err
+	}
+	schedules, err := allSchedules(ctx, rdb)
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(sys.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "DESTINATION\tNAME\tPROVIDER")
+	for _, id := range destinations {
+		fields, err := rdb.HGetAll(ctx, catalog.DestinationKey(id)).Result()
+		if err != nil {
+			return readError(catalog.DestinationKey(id), err)
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\n", id, fields[catalog.FieldName], fields[catalog.FieldProvider])
+	}
+	fmt.Fprintln(out, "\nBACKUP\tDESTINATION\tMODULES")
+	for _, s := range schedules {
+		fmt.Fprintf(out, "%s\t%s\t%s\n", s.id, s.destination, strings.Join(s.modules, " "))
+	}
+	if repository, err := wrappedRepository(ctx, sys, w); err == nil {
+		fmt.Fprintf(out, "\nREPOSITORY\n%s\n", repository)
+	}
+	return out.Flush()
 }

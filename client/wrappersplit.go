@@ -1,0 +1,56 @@
+package client
+
+import "strings"
+
+// wrapperArgs is the command line of restic-wrapper, taken apart.
+type wrapperArgs struct {
+	module, backup, destination, repopath string
+	podman                                []string
+	show, help                            bool
+	restic                                []string
+}
+
+// splitWrapperArgs picks the wrapper's own options out of args and leaves all else
+// for restic, untouched and in order. Behind "--", which is restic's, nothing is
+// the wrapper's. A flag parser would not do: told to let unknown flags pass, it
+// drops them, and "forget --dry-run" would become "forget".
+func splitWrapperArgs(args []string) (wrapperArgs, error) {
+	var w wrapperArgs
+	values := map[string]*string{
+		"--module": &w.module, "--backup": &w.backup,
+		"--destination": &w.destination, "--repopath": &w.repopath,
+	}
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		name, value, joined := strings.Cut(arg, "=")
+		target, ours := values[name]
+		switch {
+		case arg == "--":
+			w.restic = append(append(w.restic, arg), args...)
+			return w, nil
+		case arg == "--show":
+			w.show = true
+		case (arg == "--help" || arg == "-h") && len(w.restic) == 0:
+			w.help = true
+		case ours || name == "--podman":
+			if !joined {
+				if len(args) == 0 {
+					return w, failf(exitUsage, "%s needs a value", name)
+				}
+				value, args = args[0], args[1:]
+			}
+			if value == "" {
+				return w, failf(exitUsage, "the value of %s is empty", name)
+			}
+			if ours {
+				*target = value
+			} else {
+				w.podman = append(w.podman, value)
+			}
+		default:
+			w.restic = append(w.restic, arg)
+		}
+	}
+	return w, nil
+}
