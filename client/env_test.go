@@ -1,0 +1,103 @@
+package client
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// testEnvironment is an environment of these variables and these files.
+func testEnvironment(t *testing.T, vars map[string]string, files map[string]string) *environment {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vars = maps.Collect(maps.All(vars))
+	vars["NS8_AGENT_ENV"], vars["NS8_CORE_ENV"] = filepath.Join(dir, "node.env"), filepath.Join(dir, "core.env")
+	vars["AGENT_STATE_DIR"] = dir
+	return newEnvironment(func(name string) (string, bool) {
+		value, ok := vars[name]
+		return value, ok
+	})
+}
+
+func TestEnvironmentOrder(t *testing.T) {
+	env := testEnvironment(t, map[string]string{"A": "process", "EMPTY": ""}, map[string]string{
+		"environment": "A=state\nB=state\n",
+		"agent.env":   "B=agent\nC=agent\n",
+		"node.env":    "C=node\nD=node\nMODULE_ID=other1\n",
+		"core.env":    "D=core\nE=core\nEMPTY=core\n",
+	})
+	for name, want := range map[string]string{
+		"A": "process", "B": "state", "C": "agent", "D": "node", "E": "core", "EMPTY": "core", "F": "",
+	} {
+		if got := env.get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if id, err := env.moduleID(); err == nil {
+		t.Errorf("the node's file gave the module's ID %q", id)
+	}
+}
+
+func TestCredentialsComeFromOnePlace(t *testing.T) {
+	tests := map[string]struct {
+		vars, files map[string]string
+		want        credentials
+		words       string
+	}{
+		"the process":                     {map[string]string{"REDIS_USER": "module/a1", "REDIS_PASSWORD": "p"}, nil, credentials{"module/a1", "p"}, ""},
+		"the module's file":               {nil, map[string]string{"agent.env": "REDIS_USER=module/a1\nREDIS_PASSWORD=p\n", "node.env": "REDIS_USER=node/1\nREDIS_PASSWORD=n\n"}, credentials{"module/a1", "p"}, ""},
+		"the node's file":                 {nil, map[string]string{"node.env": "REDIS_USER=node/1\nREDIS_PASSWORD=n\n"}, credentials{"node/1", "n"}, ""},
+		"never half of it from elsewhere": {map[string]string{"REDIS_USER": "module/a1"}, map[string]string{"node.env": "REDIS_USER=node/1\nREDIS_PASSWORD=n\n"}, credentials{}, "REDIS_PASSWORD is not set"},
+		"nowhere":                         {nil, nil, credentials{}, "REDIS_USER is not set"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := testEnvironment(t, test.vars, test.files).credentials()
+			if got != test.want || (err == nil) != (test.words == "") || err != nil && !strings.Contains(err.Error(), test.words) {
+				t.Errorf("credentials = %s, %v; want %s, %q", got, err, test.want, test.words)
+			}
+		})
+	}
+}
+
+func TestCredentialsArePrintedWithoutThePassword(t *testing.T) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(verb, credentials{"module/a1", "geheim"}); strings.Contains(text, "geheim") {
+			t.Errorf("%s prints %s", verb, text)
+		}
+	}
+}
+
+func TestParseEnv(t *testing.T) {
+	got := parseEnv([]byte("A=1\r\n# B=2\n\nC=\"two words\"\n D = 'x=y' \nnothing\nE=\"\nF=a\"b\nLAST=end"))
+	want := map[string]string{"A": "1", "C": "two words", "D": "x=y", "E": `"`, "F": `a"b`, "LAST": "end"}
+	if !maps.Equal(got, want) {
+		t.Errorf("parseEnv\n got %q\nwant %q", got, want)
+	}
+}
+
+func TestAppOfImage(t *testing.T) {
+	tests := map[string]string{
+		"ghcr.io/nethserver/traefik:1.2.3":       "traefik",
+		"ghcr.io:5000/nethserver/my-app@sha256:": "my-app",
+		"app:latest":                             "app",
+		"ghcr.io/x/app:1@sha256:00":              "app",
+		"ghcr.io/nethserver/traefik":             "",
+		"ghcr.io/nethserver/:1":                  "",
+		"ghcr.io/x/a b:1":                        "",
+		"":                                       "",
+	}
+	for image, want := range tests {
+		if got, err := appOfImage(image); got != want || (err == nil) != (want != "") {
+			t.Errorf("appOfImage(%q) = %q, %v; want %q", image, got, err, want)
+		}
+	}
+}
