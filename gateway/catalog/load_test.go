@@ -2,10 +2,8 @@ package catalog_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -404,7 +402,8 @@ func TestServerThatTalksGarbageIsAnError(t *testing.T) {
 		"numbers":                 strings.Repeat(":1\r\n", 50),
 		"strings":                 strings.Repeat("$1\r\nx\r\n", 50),
 		"no values":               strings.Repeat("$-1\r\n", 50),
-		"odd maps":                strings.Repeat("*3\r\n:1\r\n*1\r\n:1\r\n:2\r\n", 50),
+		"odd lists":               strings.Repeat("*3\r\n:1\r\n*1\r\n:1\r\n:2\r\n", 50),
+		"odd maps":                strings.Repeat("%1\r\n*0\r\n:2\r\n", 50),
 		"a length out of range":   strings.Repeat("$9223372036854775800\r\n", 5),
 		"a negative length":       strings.Repeat("$-9\r\n", 5),
 		"a list without end":      "*1000000\r\n:1\r\n",
@@ -412,49 +411,65 @@ func TestServerThatTalksGarbageIsAnError(t *testing.T) {
 		"nothing":                 "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			rdb := open(t, catalog.Redis{Address: serve(t, reply), Username: "u", Password: "SECRET"})
-			got, err := catalog.Load(t.Context(), rdb, catalog.LoadOptions{})
-			if err == nil || got != nil || strings.Contains(err.Error(), "SECRET") {
-				t.Errorf("got %v, error %v", got, err)
+			for when, addr := range map[string]string{
+				"at once":         serve(t, reply),
+				"after the login": serveAfterLogin(t, reply),
+			} {
+				rdb := open(t, catalog.Redis{Address: addr, Username: "u", Password: "SECRET"})
+				got, err := catalog.Load(t.Context(), rdb, catalog.LoadOptions{})
+				if err == nil || got != nil || strings.Contains(err.Error(), "SECRET") {
+					t.Errorf("%s: got %v, error %v", when, got, err)
+				}
 			}
 		})
 	}
 }
 
-// serve answers each connection with the reply as soon as it hears something,
-// and closes it.
-func serve(t *testing.T, reply string) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+// TestLoadFailsWhereRedisFailsHalfway has a Redis that lists a user, and fails
+// when it is asked for details.
+func TestLoadFailsWhereRedisFailsHalfway(t *testing.T) {
+	for reply, want := range map[string]string{
+		"-LOADING Redis is loading the dataset in memory": "passes by itself",
+		"-MASTERDOWN Link with MASTER is down":            "check the leader",
+		"-ERR out of memory":                              "out of memory",
+	} {
+		t.Run(reply, func(t *testing.T) {
+			addr := serveCommands(t, func(command string) (string, bool) {
+				switch word, _, _ := strings.Cut(command, " "); word {
+				case "smembers":
+					return "*1\r\n" + bulk("user node/1 on #"+strings.Repeat("0", 64)), true
+				case "hgetall", "hkeys":
+					return "*0\r\n", true
+				default:
+					if command == "hget node/1/vpn ip_address" {
+						return reply + "\r\n", true
+					}
+					return "$-1\r\n", true
+				}
+			})
+			_, err := catalog.Load(t.Context(), open(t, catalog.Redis{Address: addr}), catalog.LoadOptions{})
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "node/1/vpn") {
+				t.Errorf("error %v", err)
 			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte(reply))
-			_ = conn.(*net.TCPConn).CloseWrite()
-		}
-	}()
-	return l.Addr().String()
+		})
+	}
 }
 
-// unused is an address that refuses connections.
-func unused(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+func TestWhatOurUserMayNotReadIsMissedOnlyWhereItIsNeeded(t *testing.T) {
+	s := cluster(t)
+	s.AddLocalDestination(dest1, "/mnt")
+	s.Do("ACL", "SETUSER", "node/1", "resetkeys", "%R~cluster/*", "%R~module/*", "%R~"+catalog.RcloneConf)
+	got := load(t, s)
+	var keys []string
+	for _, w := range got.Warnings {
+		keys = append(keys, w.Key)
 	}
-	if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		t.Fatal(err)
+	if want := []string{"node/1/vpn ip_address", catalog.ResticPassword, catalog.RestoreUUID}; !slices.Equal(keys, want) {
+		t.Errorf("warnings %+v", got.Warnings)
 	}
-	return l.Addr().String()
+	if got.Destinations[dest1] == nil {
+		t.Error("no destination")
+	}
 }
 
 func BenchmarkLoad(b *testing.B) {

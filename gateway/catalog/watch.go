@@ -55,9 +55,11 @@ const (
 	watchRefused    = time.Minute // permissions change seldom
 )
 
-// A subscription that is silent for watchIdle is asked whether it lives, and has
-// ioTimeout to answer.
-const watchIdle = 30 * time.Second
+// liveness is how long a subscription may be silent before it is asked whether it
+// lives, and how long it has to answer.
+type liveness struct{ idle, answer time.Duration }
+
+var watchLiveness = liveness{idle: 30 * time.Second, answer: ioTimeout}
 
 // Watch calls fn, in one goroutine, for each event until the context ends. It
 // connects like a reader: events that are heard at the replica come after the
@@ -65,6 +67,10 @@ const watchIdle = 30 * time.Second
 // no user may subscribe, Watch says so once and tries again every minute; the
 // caller polls anyway. An error is about the configuration and comes at once.
 func Watch(ctx context.Context, r Redis, opts WatchOptions, fn func(Event)) error {
+	return watch(ctx, r, opts, watchLiveness, fn)
+}
+
+func watch(ctx context.Context, r Redis, opts WatchOptions, live liveness, fn func(Event)) error {
 	if opts.Username == "" {
 		opts.Username, opts.Password = "default", "default"
 	}
@@ -82,7 +88,7 @@ func Watch(ctx context.Context, r Redis, opts WatchOptions, fn func(Event)) erro
 	}
 	defer func() { _ = own.Close() }()
 
-	w := &watcher{clients: []redis.UniversalClient{listener, own}, log: opts.Log, fn: fn}
+	w := &watcher{clients: []redis.UniversalClient{listener, own}, log: opts.Log, live: live, fn: fn}
 	w.run(ctx)
 	return nil
 }
@@ -90,6 +96,7 @@ func Watch(ctx context.Context, r Redis, opts WatchOptions, fn func(Event)) erro
 type watcher struct {
 	clients []redis.UniversalClient // in the order they are tried
 	log     *slog.Logger
+	live    liveness
 	fn      func(Event)
 	state   watchState
 }
@@ -190,9 +197,9 @@ func confirm(message any, err error) error {
 func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 	asked := false
 	for {
-		patience := watchIdle
+		patience := w.live.idle
 		if asked {
-			patience = ioTimeout
+			patience = w.live.answer
 		}
 		message, err := sub.ReceiveTimeout(ctx, patience)
 		if isTimeout(err) && !asked {
