@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -367,7 +368,7 @@ func TestSlowListThatFails(t *testing.T) {
 
 func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 	allocs := func(n int) float64 {
-		store := &hooked{Store: storetest.NewMem(), list: sameObject(n)}
+		store := &hooked{Store: storetest.NewMem(), list: listed(slices.Repeat([]*object{{name: nameOf("x"), size: 16 << 20}}, n))}
 		h := rest.NewHandler(rest.Options{})
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Accept", rest.MediaTypeV2)
@@ -382,12 +383,11 @@ func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 	}
 }
 
-// sameObject lists one object n times, and allocates nothing itself.
-func sameObject(n int) func(context.Context, string, func(fs.FileInfo) error) error {
-	var info fs.FileInfo = object{name: nameOf("x"), size: 16 << 20}
+// listed is a List of the objects given, that allocates nothing itself.
+func listed(objects []*object) func(context.Context, string, func(fs.FileInfo) error) error {
 	return func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
-		for range n {
-			if err := fn(info); err != nil {
+		for _, o := range objects {
+			if err := fn(o); err != nil {
 				return err
 			}
 		}
