@@ -330,6 +330,36 @@ func testListFnError(t *testing.T, e env) {
 	}
 }
 
+// testListVanishing is what restic's locks do to a server: one that is there when
+// the directory is read, and gone when the object is looked at, is no error.
+func testListVanishing(t *testing.T, e env) {
+	locks := numbered(Repo, "locks", 10)
+	e.mustPut(t, locks...)
+	first := ""
+	err := e.store.List(t.Context(), Repo+"/locks", func(info fs.FileInfo) error {
+		if first != "" {
+			return nil
+		}
+		first = info.Name()
+		for _, o := range locks {
+			if o.base() == first {
+				continue
+			}
+			if err := e.store.Remove(t.Context(), o.name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || first == "" {
+		t.Errorf("List while objects are removed = %v", err)
+	}
+	left := e.mustList(t, Repo+"/locks")
+	if _, ok := left[first]; !ok || len(left) != 1 {
+		t.Errorf("List afterwards has %v; want %s alone", left, first)
+	}
+}
+
 func testDirectories(t *testing.T, e env) {
 	o := blob(Repo, "data", []byte("a pack"))
 	e.mustPut(t, o)
@@ -501,8 +531,8 @@ func (e env) wantOneOf(ctx context.Context, variants []object) error {
 	return fmt.Errorf("Open gave %d bytes of size %d that nobody put", len(data), size)
 }
 
-// testListWhileChanging is what restic's locks do to a server: an object that
-// goes between the reading of a directory and of the object is no error.
+// testListWhileChanging wants the objects that nobody touches in every list,
+// however many others come and go meanwhile.
 func testListWhileChanging(t *testing.T, e env) {
 	stable := numbered(Repo, "locks", 20)
 	e.mustPut(t, stable...)

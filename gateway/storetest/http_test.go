@@ -63,3 +63,55 @@ func TestConformsOverHTTP(t *testing.T) {
 		})
 	}
 }
+
+// A server that restic would not work with must not pass for one.
+func TestHTTPTakesOnlyWhatResticTakes(t *testing.T) {
+	const v2 = "application/vnd.x.restic.rest.v2"
+	name := storetest.Repo + "/keys/" + strings.Repeat("a", 64)
+	put := func(s rest.Store) error { return s.Put(t.Context(), name, 1, strings.NewReader("x")) }
+	get := func(s rest.Store) error {
+		body, _, err := s.Open(t.Context(), name, 2, 3)
+		if err == nil {
+			body.Close()
+		}
+		return err
+	}
+	list := func(s rest.Store) error {
+		return s.List(t.Context(), storetest.Repo+"/keys", func(fs.FileInfo) error { return nil })
+	}
+	for _, tt := range []struct {
+		name   string
+		do     func(rest.Store) error
+		code   int
+		header map[string]string
+		body   string
+		ok     bool
+	}{
+		{"a save", put, 200, nil, "", true},
+		{"a save that was created", put, 201, nil, "", false},
+		{"a save without content", put, 204, nil, "", false},
+		{"a range", get, 206, map[string]string{"Content-Range": "bytes 2-4/9"}, "234", true},
+		{"a range that is too long", get, 206, map[string]string{"Content-Range": "bytes 2-8/9"}, "2345678", false},
+		{"a range without its size", get, 206, nil, "234", false},
+		{"the whole instead of a range", get, 200, nil, "012345678", false},
+		{"an empty list", list, 200, map[string]string{"Content-Type": v2}, "[]", true},
+		{"a list", list, 200, map[string]string{"Content-Type": v2}, `[{"name":"a","size":1}]`, true},
+		{"a list of another type", list, 200, map[string]string{"Content-Type": v2 + "; charset=utf-8"}, "[]", false},
+		{"a list of names", list, 200, map[string]string{"Content-Type": v2}, `["a"]`, false},
+		{"a list without its end", list, 200, map[string]string{"Content-Type": v2}, `[{"name":"a","size":1}`, false},
+		{"two lists", list, 200, map[string]string{"Content-Type": v2}, "[][]", false},
+		{"no list", list, 200, map[string]string{"Content-Type": v2}, "{}", false},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for key, value := range tt.header {
+				w.Header().Set(key, value)
+			}
+			w.WriteHeader(tt.code)
+			_, _ = w.Write([]byte(tt.body)) // fails where the status allows no body
+		}))
+		if err := tt.do(storetest.HTTP(server.URL, "", "")); (err == nil) != tt.ok {
+			t.Errorf("%s: %v; want success: %t", tt.name, err, tt.ok)
+		}
+		server.Close()
+	}
+}

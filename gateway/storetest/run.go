@@ -88,6 +88,7 @@ var suite = []struct {
 	{name: "a list does not leave its directory", run: testListScope},
 	{name: "an emptied directory lists as empty", run: testListEmptied},
 	{name: "an error of fn ends the list and is returned", run: testListFnError},
+	{name: "an object that goes in the middle of a list", run: testListVanishing},
 	{name: "directories are no objects", beneathHTTP: true, run: testDirectories},
 	{name: "odd directory names are names", beneathHTTP: true, run: testOddNames},
 	{name: "names that are no valid paths are refused", beneathHTTP: true, run: testInvalidNames},
