@@ -1,0 +1,33 @@
+// Command demo shows the main job to a newcomer: a module of a cluster is backed
+// up through the gateway, changes, is backed up again, is lost, and comes back.
+// Everything is real but for Redis, which is embedded; everything lives in one
+// temporary directory.
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+func main() {
+	var s story
+	flag.StringVar(&s.tree, "dir", cmp.Or(os.Getenv("DIR"), filepath.Join(runtime.GOROOT(), "src")), "`directory` to back up")
+	flag.BoolVar(&s.keep, "keep", os.Getenv("KEEP") != "", "leave everything running and print how to use it")
+	flag.StringVar(&s.gateway, "gateway", "bin/rclone-gateway", "the gateway's `binary`")
+	flag.StringVar(&s.client, "gatewayctl", "bin/gatewayctl", "the client's `binary`")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := s.tell(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// startGateway runs the gateway for the cluster and returns when it is ready. It
+// takes the port that modules expect, or any other where that one is taken.
+func startGateway(ctx context.Context, binary string, c *cluster, logFile string) (url string, stop func() error, err error) {
+	addr, err := freeAddr(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	log, err := os.Create(logFile)
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.Command(binary, "serve", "--addr", addr)
+	cmd.Env = append(os.Environ(),
+		"REDIS_ADDRESS="+c.redis.Addr(), "REDIS_REPLICA_ADDRESS=", "REDIS_URL=",
+		"REDIS_USER="+node, "REDIS_PASSWORD="+c.passwords[node], "NODE_ID=1", "GATEWAY_LOG_FORMAT=text")
+	cmd.Stderr = log
+	// Ctrl-C is for the demo, which then ends the gateway.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return "", nil, fmt.Errorf("start the gateway: %w (make build)", err)
+	}
+	stop = func() error {
+		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait(), log.Close())
+	}
+	url = "http://" + addr
+	if err := awaitReady(ctx, url); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("the gateway does not get ready: %w (its log is %s)", err, logFile), stop())
+	}
+	return url, stop, nil
+}
+
+func freeAddr(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:4694")
+	if err != nil {
+		listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+func awaitReady(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		code, err := ask(ctx, http.MethodGet, url+"/-/ready", "", "")
+		if code == http.StatusOK {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-retry.C:
+		}
+	}
+}
+
+// ask sends a request as restic does and returns the status.
+func ask(ctx context.Context, method, url, user, password string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
+	if user != "" {
+		request.SetBasicAuth(user, password)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// linkClient makes the client's commands, module-backup and the others, in dir.
+func linkClient(ctx context.Context, binary, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	absolute, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	output, err := exec.CommandContext(ctx, absolute, "install-links", dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("gatewayctl install-links: %w: %s", err, output)
+	}
+	return nil
+}
