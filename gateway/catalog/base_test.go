@@ -43,6 +43,8 @@ func TestDestinationIsPlacedByItsProviderAndURL(t *testing.T) {
 		{name: "cluster on another node", provider: "cluster", url: "webdav:http://10.5.4.2:4694", wantPeer: "2"},
 		{name: "cluster on a node that is gone", provider: "cluster", url: "webdav:http://10.5.4.3:4694", wantErr: "no node has the address 10.5.4.3"},
 		{name: "cluster at a name", provider: "cluster", url: "webdav:http://node1:4694", wantErr: "no IP address"},
+		{name: "cluster at a URL that cannot be read", provider: "cluster", url: "webdav:http://[::SECRET", wantErr: "cannot be read"},
+		{name: "a local directory", provider: "local", url: "local:/mnt/x/", typ: "local", wantType: "local", wantBase: "/mnt/x"},
 		{name: "rclone", provider: "rclone", url: "rclone:sftp:host:base", basePath: "base/path/", typ: "sftp", wantType: "sftp", wantBase: "base/path"},
 		{name: "rclone with an absolute path", provider: "rclone", url: "rclone:sftp:host:/base", basePath: "/base", typ: "sftp", wantType: "sftp", wantBase: "/base"},
 		{name: "rclone at the root", provider: "rclone", url: "rclone:sftp:host:/", basePath: "/", typ: "sftp", wantType: "sftp", wantBase: "/"},

@@ -39,13 +39,8 @@ func serveCommands(t *testing.T, answer func(command string) (reply string, goOn
 			if err != nil {
 				return
 			}
-			reply, goOn := "", true
-			switch word, _, _ := strings.Cut(command, " "); strings.ToLower(word) {
-			case "hello":
-				reply = "-ERR unknown command\r\n"
-			case "auth":
-				reply = "+OK\r\n"
-			default:
+			reply, goOn := logIn(command)
+			if reply == "" {
 				reply, goOn = answer(command)
 			}
 			if _, err := io.WriteString(conn, reply); err != nil || !goOn {
@@ -53,6 +48,16 @@ func serveCommands(t *testing.T, answer func(command string) (reply string, goOn
 			}
 		}
 	})
+}
+
+func logIn(command string) (reply string, goOn bool) {
+	switch word, _, _ := strings.Cut(command, " "); strings.ToLower(word) {
+	case "hello":
+		return "-ERR unknown command\r\n", true
+	case "auth":
+		return "+OK\r\n", true
+	}
+	return "", true
 }
 
 func readCommand(r *bufio.Reader) (string, error) {

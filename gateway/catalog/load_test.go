@@ -405,6 +405,7 @@ func TestServerThatTalksGarbageIsAnError(t *testing.T) {
 		"odd lists":               strings.Repeat("*3\r\n:1\r\n*1\r\n:1\r\n:2\r\n", 50),
 		"odd maps":                strings.Repeat("%1\r\n*0\r\n:2\r\n", 50),
 		"a length out of range":   strings.Repeat("$9223372036854775800\r\n", 5),
+		"a list out of range":     strings.Repeat("*9223372036854775800\r\n", 50),
 		"a negative length":       strings.Repeat("$-9\r\n", 5),
 		"a list without end":      "*1000000\r\n:1\r\n",
 		"every command forbidden": strings.Repeat("-ERR no\r\n", 50),

@@ -102,7 +102,7 @@ func parseSetting(line string) (key, value string, err error) {
 // ended by the last of its kind; what follows it is dropped too.
 func parseValue(s string) (string, error) {
 	s = strings.TrimSpace(s)
-	quote := ""
+	var quote string
 	switch {
 	case len(s) >= 2 && s[0] == '`':
 		quote = "`"

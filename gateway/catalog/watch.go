@@ -50,9 +50,9 @@ type WatchOptions struct {
 
 // Times between attempts to subscribe.
 const (
-	watchBackoffMin = 200 * time.Millisecond
-	watchBackoffMax = 15 * time.Second
-	watchRefused    = time.Minute // permissions change seldom
+	firstPause   = 200 * time.Millisecond
+	longestPause = 15 * time.Second
+	refusedPause = time.Minute // permissions change seldom
 )
 
 // liveness is how long a subscription may be silent before it is asked whether it
@@ -110,23 +110,25 @@ const (
 )
 
 func (w *watcher) run(ctx context.Context) {
-	pause := watchBackoffMin
+	pause := firstPause
 	for {
 		heard, err := w.hear(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if heard {
-			pause = watchBackoffMin
+			pause = firstPause
 		}
 		wait := pause/2 + rand.N(pause)
 		if refused(err) {
-			wait = watchRefused
-			w.enter(stateRefused, slog.LevelWarn, "no user may subscribe to Redis events; changes are found by polling", err)
-		} else {
-			w.enter(stateLost, slog.LevelWarn, "Redis events are not heard; changes are found by polling until they are", err)
+			wait = refusedPause
+			if w.enter(stateRefused) {
+				w.log.WarnContext(ctx, "no user may subscribe to Redis events; changes are found by polling", "err", err)
+			}
+		} else if w.enter(stateLost) {
+			w.log.WarnContext(ctx, "Redis events are not heard; changes are found by polling until they are", "err", err)
 		}
-		pause = min(2*pause, watchBackoffMax)
+		pause = min(2*pause, longestPause)
 		select {
 		case <-ctx.Done():
 			return
@@ -135,17 +137,11 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// enter logs a change of state, and only that.
-func (w *watcher) enter(state watchState, level slog.Level, msg string, err error) {
-	if w.state == state {
-		return
-	}
+// enter tells whether the state is a new one, which is worth a line in the log.
+func (w *watcher) enter(state watchState) bool {
+	changed := w.state != state
 	w.state = state
-	if err == nil {
-		w.log.Log(context.Background(), level, msg)
-		return
-	}
-	w.log.Log(context.Background(), level, msg, "err", err)
+	return changed
 }
 
 // hear subscribes with the first user that may, and reports events until the
@@ -178,7 +174,9 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 			return false, err
 		}
 	}
-	w.enter(stateHearing, slog.LevelInfo, "hearing Redis events", nil)
+	if w.enter(stateHearing) {
+		w.log.InfoContext(ctx, "hearing Redis events")
+	}
 	w.fn(EventMaybeMissed)
 	return true, w.listen(ctx, sub)
 }
