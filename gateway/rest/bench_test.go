@@ -3,12 +3,12 @@ package rest_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -57,7 +57,7 @@ func BenchmarkList(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			infos := make([]*object, 100_000)
 			for i := range infos {
-				infos[i] = &object{name: nameOf(fmt.Sprint(i)), size: 16<<20 + int64(i)}
+				infos[i] = &object{name: nameOf(strconv.Itoa(i)), size: 16<<20 + int64(i)}
 			}
 			store := &hooked{Store: storetest.NewMem(), list: listed(infos)}
 			h := rest.NewHandler(rest.Options{})
@@ -111,7 +111,7 @@ func BenchmarkRange(b *testing.B) {
 		}
 	}))
 	defer server.Close()
-	req, err := http.NewRequestWithContext(b.Context(), "GET", server.URL, nil)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

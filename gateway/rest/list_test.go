@@ -63,8 +63,8 @@ func TestListLeavesOutWhatIsNoObject(t *testing.T) {
 		"data/.rclone/" + strings.Repeat("z", 64): "of others",
 	}))
 	s.run(t, []call{
-		{about: "keys", method: "GET", path: "keys/", header: acceptV2, status: 200, text: text(`[{"name":"` + name + `","size":5}]`)},
-		{about: "data", method: "GET", path: "data/", header: acceptV2, status: 200, text: text("[]")},
+		{about: "keys", method: "GET", path: "keys/", header: acceptV2, status: 200, text: new(`[{"name":"` + name + `","size":5}]`)},
+		{about: "data", method: "GET", path: "data/", header: acceptV2, status: 200, text: new("[]")},
 	})
 }
 
@@ -96,7 +96,7 @@ func TestEmptyListNeedsAConfig(t *testing.T) {
 			})
 			c := call{method: "GET", path: "index/", header: acceptV2, status: tt.status}
 			if tt.status == 200 {
-				c.text = text("[]")
+				c.text = new("[]")
 				c.want = map[string]string{"Content-Type": rest.MediaTypeV2}
 			}
 			s.run(t, []call{c})
@@ -279,7 +279,7 @@ func TestListEndsWhenTheClientGoes(t *testing.T) {
 func slowly(times []time.Duration, err error) func(context.Context, string, func(fs.FileInfo) error) error {
 	return func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
 		for i, d := range times {
-			time.Sleep(d) // of a bubble
+			pass(d)
 			if err := fn(object{name: numbered(i), size: int64(i)}); err != nil {
 				return err
 			}
@@ -332,34 +332,34 @@ func (h *heard) Flush() {
 
 func TestSlowListThatFails(t *testing.T) {
 	down := errors.New("connection reset")
-	serveList := func(t *testing.T, list func(context.Context, string, func(fs.FileInfo) error) error) (w *httptest.ResponseRecorder, err error, panicked any) {
+	serveList := func(t *testing.T, list func(context.Context, string, func(fs.FileInfo) error) error) (w *httptest.ResponseRecorder, panicked any, err error) {
 		w = httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		h := rest.NewHandler(rest.Options{})
 		defer func() { panicked = recover() }()
 		err = h.Serve(w, r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data})
-		return w, err, nil
+		return w, nil, err
 	}
 	synctest.Test(t, func(t *testing.T) {
 		list := func(context.Context, string, func(fs.FileInfo) error) error {
-			time.Sleep(9 * time.Second)
+			pass(9 * time.Second)
 			return down
 		}
-		w, err, panicked := serveList(t, list)
+		w, panicked, err := serveList(t, list)
 		if !errors.Is(err, down) || panicked != nil || w.Flushed {
 			t.Errorf("within ten seconds: %v, %v, header sent %v; want an error alone", err, panicked, w.Flushed)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if w.Flushed || w.Body.Len() > 0 {
 			t.Errorf("written after the end: %q", w.Body)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		list := func(context.Context, string, func(fs.FileInfo) error) error {
-			time.Sleep(11 * time.Second)
+			pass(11 * time.Second)
 			return down
 		}
-		w, _, panicked := serveList(t, list)
+		w, panicked, _ := serveList(t, list)
 		if panicked != http.ErrAbortHandler || !w.Flushed || json.Valid(w.Body.Bytes()) {
 			t.Errorf("after ten seconds: panic %v, header sent %v, body %q; want it broken off", panicked, w.Flushed, w.Body)
 		}

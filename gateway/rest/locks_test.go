@@ -3,7 +3,6 @@ package rest_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/http/httptest"
@@ -115,7 +114,7 @@ func TestLocksAreListedAsTheyWereLeft(t *testing.T) {
 		l.want(t, "and another DELETE", "new")
 		store.catchUp()
 		l.want(t, "when the remote has caught up", "new")
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		l.want(t, "two minutes later", "new")
 	})
 }
@@ -125,7 +124,7 @@ func TestRemoteHasTheLastWordAfterAMinute(t *testing.T) {
 		l := newLocks(newLagging(t, "old"))
 		l.must(t, "POST", "new")
 		l.must(t, "DELETE", "old")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		l.want(t, "after a minute", "old")
 	})
 }
@@ -139,7 +138,7 @@ func TestLockListHasTheSizeOfWhatIsNotListedYet(t *testing.T) {
 	if err := l.handler.Serve(w, r, l.target); err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf(`[{"name":"%s","size":3}]`, nameOf("new")); w.Body.String() != want {
+	if want := `[{"name":"` + nameOf("new") + `","size":3}]`; w.Body.String() != want {
 		t.Errorf("list is %s, want %s", w.Body, want)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 func TestConformanceOverHTTP(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) rest.Store {
+		t.Helper()
 		s := serve(t, storetest.NewMem())
 		return storetest.HTTP(s.URL, "", "")
 	}, storetest.OverHTTP())
@@ -32,26 +33,26 @@ func TestLifeOfARepository(t *testing.T) {
 	s := serve(t, storetest.NewMem())
 	s.run(t, []call{
 		{about: "no repository yet", method: "HEAD", path: "config", status: 404},
-		{about: "create", method: "POST", path: "?create=true", status: 200, text: text("")},
+		{about: "create", method: "POST", path: "?create=true", status: 200, text: new("")},
 		{about: "create again", method: "POST", path: "?create=true", status: 200},
 		{about: "still no config", method: "HEAD", path: "config", status: 404},
-		{about: "save config", method: "POST", path: "config", body: "a config", status: 200, text: text("")},
+		{about: "save config", method: "POST", path: "config", body: "a config", status: 200, text: new("")},
 		{about: "config is there", method: "HEAD", path: "config", status: 200, want: map[string]string{"Content-Length": "8"}},
 		{about: "pack is absent", method: "HEAD", path: path, status: 404},
 		{about: "load an absent pack", method: "GET", path: path, status: 404},
-		{about: "save pack", method: "POST", path: path, body: pack, status: 200, text: text("")},
+		{about: "save pack", method: "POST", path: path, body: pack, status: 200, text: new("")},
 		{about: "save it again", method: "POST", path: path, body: pack, status: 200},
 		{
-			about: "pack is there", method: "HEAD", path: path, status: 200, text: text(""),
+			about: "pack is there", method: "HEAD", path: path, status: 200, text: new(""),
 			want: map[string]string{"Content-Length": "6", "Content-Type": "application/octet-stream", "Server": ""},
 		},
 		{
-			about: "load it", method: "GET", path: path, status: 200, text: text(pack),
+			about: "load it", method: "GET", path: path, status: 200, text: new(pack),
 			want: map[string]string{"Content-Length": "6", "Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Range": ""},
 		},
 		{about: "create once more, with all in place", method: "POST", path: "?create=true", status: 200},
-		{about: "it stays", method: "GET", path: path, status: 200, text: text(pack)},
-		{about: "remove", method: "DELETE", path: path, status: 200, text: text("")},
+		{about: "it stays", method: "GET", path: path, status: 200, text: new(pack)},
+		{about: "remove", method: "DELETE", path: path, status: 200, text: new("")},
 		{about: "remove what is gone", method: "DELETE", path: path, status: 200},
 		{about: "gone", method: "HEAD", path: path, status: 404},
 	})
@@ -294,7 +295,7 @@ func TestBodyIsNeverLongerThanPromised(t *testing.T) {
 	})
 	s.run(t, []call{{
 		about: "a store that ignores the range's end", method: "GET", path: "config",
-		header: map[string]string{"Range": "bytes=0-3"}, status: 206, text: text("0123"),
+		header: map[string]string{"Range": "bytes=0-3"}, status: 206, text: new("0123"),
 		want: map[string]string{"Content-Length": "4", "Content-Range": "bytes 0-3/10"},
 	}})
 }

@@ -1,11 +1,14 @@
 package rest
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// pass lets time go by, in a bubble.
+func pass(d time.Duration) { <-time.After(d) }
 
 func TestRecentLocksLastForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -14,7 +17,7 @@ func TestRecentLocksLastForAMinute(t *testing.T) {
 		r.wrote(repo, "a", 200)
 		r.removed(repo, "b")
 
-		time.Sleep(recentFor - 1)
+		pass(recentFor - 1)
 		if l, known := r.last(repo, "a"); !known || l.removed || l.size != 200 {
 			t.Errorf("just within the minute, what was written is %+v, %v", l, known)
 		}
@@ -25,7 +28,7 @@ func TestRecentLocksLastForAMinute(t *testing.T) {
 			t.Errorf("just within the minute there are %v", all)
 		}
 
-		time.Sleep(1)
+		pass(1)
 		if l, known := r.last(repo, "a"); known {
 			t.Errorf("after a minute %+v is still known", l)
 		}
@@ -69,19 +72,19 @@ func TestRecentLocksAreBounded(t *testing.T) {
 		repo, busy := repoKey{"d", "r"}, repoKey{"d", "busy"}
 		r.wrote(repo, "kept", 1)
 		for i := range 3 * recentMax {
-			r.wrote(busy, fmt.Sprint(i), 1)
-			time.Sleep(time.Millisecond)
+			r.wrote(busy, strconv.Itoa(i), 1)
+			pass(time.Millisecond)
 		}
 		if n := len(r.repos[busy]); n != recentMax {
 			t.Errorf("%d locks are remembered, want %d", n, recentMax)
 		}
-		if _, known := r.last(busy, fmt.Sprint(3*recentMax-1)); !known {
+		if _, known := r.last(busy, strconv.Itoa(3*recentMax-1)); !known {
 			t.Error("the newest was dropped")
 		}
 		if _, known := r.last(repo, "kept"); !known {
 			t.Error("one repository pushed out another's")
 		}
-		time.Sleep(2 * recentFor)
+		pass(2 * recentFor)
 		r.wrote(repo, "new", 1)
 		if len(r.repos) != 1 || len(r.repos[repo]) != 1 {
 			t.Errorf("after the time there are %v", r.repos)

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
@@ -110,9 +111,6 @@ type call struct {
 	want   map[string]string // headers; "" for one that must be absent
 	text   *string           // the body, where it matters
 }
-
-// text is the body of an answer.
-func text(s string) *string { return &s }
 
 // run sends the calls in their order.
 func (s *server) run(t *testing.T, calls []call) {
@@ -308,3 +306,6 @@ func listOf(n int, err error) func(context.Context, string, func(fs.FileInfo) er
 
 // numbered is a name that is cheap to make.
 func numbered(i int) string { return fmt.Sprintf("%064x", i) }
+
+// pass lets time go by, in a bubble.
+func pass(d time.Duration) { <-time.After(d) }

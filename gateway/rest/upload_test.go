@@ -36,7 +36,7 @@ func TestUploadOfOtherContentIsNotStored(t *testing.T) {
 				{about: "look", method: "HEAD", path: "keys/" + name, status: 404},
 				{about: "save rightly", method: "POST", path: "keys/" + name, body: "right", status: 200},
 				{about: "save wrongly over it", method: "POST", path: "keys/" + name, body: body, status: 400},
-				{about: "look again", method: "GET", path: "keys/" + name, status: 200, text: text("right")},
+				{about: "look again", method: "GET", path: "keys/" + name, status: 200, text: new("right")},
 			})
 		})
 	}
@@ -47,7 +47,7 @@ func TestUploadRepairsADamagedObject(t *testing.T) {
 	s := serve(t, newRepo(t, map[string]string{name: "rotten"}))
 	s.run(t, []call{
 		{about: "save", method: "POST", path: name, body: "right", status: 200},
-		{about: "load", method: "GET", path: name, status: 200, text: text("right")},
+		{about: "load", method: "GET", path: name, status: 200, text: new("right")},
 	})
 }
 
@@ -135,12 +135,12 @@ func TestConfig(t *testing.T) {
 		{about: "other content", method: "POST", path: "config", body: "config 2", status: 403},
 		{about: "shorter content", method: "POST", path: "config", body: "config", status: 403},
 		{about: "longer content", method: "POST", path: "config", body: "config 11", status: 403},
-		{about: "it stays", method: "GET", path: "config", status: 200, text: text("config 1")},
+		{about: "it stays", method: "GET", path: "config", status: 200, text: new("config 1")},
 	})
 	s.replace = true
 	s.run(t, []call{
 		{about: "who may replace it", method: "POST", path: "config", body: "config 2", status: 200},
-		{about: "does", method: "GET", path: "config", status: 200, text: text("config 2")},
+		{about: "does", method: "GET", path: "config", status: 200, text: new("config 2")},
 	})
 }
 
@@ -192,7 +192,9 @@ func TestExpectContinue(t *testing.T) {
 	if head := readHead(t, r); !strings.HasPrefix(head, "HTTP/1.1 100 ") {
 		t.Fatalf("before the body: %s", head)
 	}
-	io.WriteString(conn, "content")
+	if _, err := io.WriteString(conn, "content"); err != nil {
+		t.Fatal(err)
+	}
 	if head := readHead(t, r); !strings.HasPrefix(head, "HTTP/1.1 200 ") {
 		t.Errorf("after the body: %s", head)
 	}
@@ -226,6 +228,7 @@ type exchange struct {
 }
 
 func start(t *testing.T, h *rest.Handler, method string, target rest.Target, body io.Reader, length int64) *exchange {
+	t.Helper()
 	x := &exchange{ResponseRecorder: httptest.NewRecorder()}
 	r := httptest.NewRequestWithContext(t.Context(), method, "/", body)
 	r.ContentLength = length

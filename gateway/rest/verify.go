@@ -21,7 +21,7 @@ type verifier struct {
 	left int64 // bytes that src still owes
 	hash hash.Hash
 	name string
-	err  error // what Read returns from now on; io.EOF after correct content
+	err  error // what was wrong; Read goes on returning it
 }
 
 // newVerifier expects size bytes from src that hash to name.
@@ -35,10 +35,14 @@ func newVerifier(src io.Reader, size int64, name string) *verifier {
 
 // Read implements io.Reader.
 func (v *verifier) Read(p []byte) (int, error) {
-	if v.err != nil || len(p) == 0 {
+	switch {
+	case v.err != nil:
 		return 0, v.err
-	}
-	if int64(len(p)) > v.left {
+	case v.left == 0:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	case int64(len(p)) > v.left:
 		p = p[:v.left]
 	}
 	n, err := v.src.Read(p)
@@ -46,29 +50,22 @@ func (v *verifier) Read(p []byte) (int, error) {
 	v.left -= int64(n)
 	switch {
 	case v.left == 0:
-		if v.err = v.verdict(); v.err != io.EOF {
+		if v.err = v.verdict(); v.err != nil {
 			n-- // the byte held back
 		}
-		return n, v.err
 	case err != nil:
 		v.err = shortErr(v.left, err)
-		return n, v.err
 	}
-	return n, nil
+	return n, v.err
 }
 
 // failed tells what was wrong with the upload, if anything was.
-func (v *verifier) failed() error {
-	if v.err == io.EOF {
-		return nil
-	}
-	return v.err
-}
+func (v *verifier) failed() error { return v.err }
 
 // complete reports whether all of the upload was passed on and was right.
-func (v *verifier) complete() bool { return v.err == io.EOF }
+func (v *verifier) complete() bool { return v.left == 0 && v.err == nil }
 
-// verdict is io.EOF for content that hashes to its name.
+// verdict compares the hash of all that was read with the name.
 func (v *verifier) verdict() error {
 	var sum [sha256.Size]byte
 	var name [nameLen]byte
@@ -76,7 +73,7 @@ func (v *verifier) verdict() error {
 	if string(name[:]) != v.name {
 		return fmt.Errorf("%w: it hashes to %s", ErrCorrupt, name[:])
 	}
-	return io.EOF
+	return nil
 }
 
 // shortErr says by how much an upload fell short, and why.

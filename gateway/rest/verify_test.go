@@ -36,7 +36,7 @@ func TestVerifierPassesRightContentInEverySplit(t *testing.T) {
 			for second := 1; second <= size+1; second++ {
 				v := newVerifier(bytes.NewReader(content), int64(size), hashName(content))
 				got, err := readSizes(v, first, second)
-				if err != io.EOF || !bytes.Equal(got, content) || v.failed() != nil || !v.complete() {
+				if !errors.Is(err, io.EOF) || !bytes.Equal(got, content) || v.failed() != nil || !v.complete() {
 					t.Fatalf("%d bytes in reads of %d and %d: %q, %v", size, first, second, got, err)
 				}
 			}
