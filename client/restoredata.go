@@ -53,6 +53,9 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if err := plan.makeDirs(); err != nil {
 		return err
 	}
+	if err := plan.assist.clear(ctx, base, snapshot, opts.paths); err != nil {
+		return fmt.Errorf("prepare the restore: %w", resticError(repository, err))
+	}
 	run := restoreRun{sys: sys, plan: plan, started: time.Now()}
 	if !plan.partial {
 		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
@@ -215,7 +218,7 @@ type restorePlan struct {
 	snapshot restoreSource
 	partial  bool
 	dirs     []string // to be made before
-	finish   finish
+	assist   assistance
 	warnings []string
 }
 
@@ -235,7 +238,7 @@ func planRestore(f restoreFacts) (restorePlan, error) {
 		source += ":" + f.snapshot.folder
 	}
 	plan.restic.Args = append([]string{"restore", "--json", source, "--target", "."}, restoreFlags(f)...)
-	plan.finish = planFinish(f, volumes)
+	plan.assist = planAssistance(f, volumes)
 	return plan, nil
 }
 
@@ -374,8 +377,7 @@ func (r *restoreRun) hearError(line []byte) {
 
 // finish does what an old restic cannot do itself.
 func (r *restoreRun) finish(ctx context.Context) error {
-	r.plan.finish.Since = r.started
-	done, err := r.plan.finish.run(ctx)
+	done, err := r.plan.assist.finish(ctx, r.started)
 	if err != nil {
 		return fmt.Errorf("finish the restore: %w", err)
 	}

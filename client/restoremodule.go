@@ -49,8 +49,8 @@ volumes/NAME/...`,
 			exitNotFound, exitInvalid, exitLocked, exitPassword, exitBadDump, exitSignal),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.finish {
-				return runFinish(sys)
+			if opts.assist {
+				return runAssist(sys)
 			}
 			return runRestoreModule(cmd.Context(), sys, opts)
 		},
@@ -65,8 +65,8 @@ volumes/NAME/...`,
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
 	opts.restic.addFlags(sys, cmd)
-	flags.BoolVar(&opts.finish, finishFlag, false, "")
-	_ = flags.MarkHidden(finishFlag)
+	flags.BoolVar(&opts.assist, assistFlag, false, "")
+	_ = flags.MarkHidden(assistFlag)
 	return cmd
 }
 
@@ -79,7 +79,7 @@ type restoreOptions struct {
 	destination, repopath, snapshot string
 
 	restic resticOptions
-	finish bool
+	assist bool
 }
 
 // partial tells that this is about some files, not about the whole module.

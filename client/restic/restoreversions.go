@@ -6,4 +6,6 @@ var (
 	SparseVersion = Version{0, 15, 0}
 	// SubfolderVersion has restore SNAPSHOT:FOLDER, and tells its progress.
 	SubfolderVersion = Version{0, 16, 0}
+	// OverwriteVersion replaces links, pipes and devices that exist already.
+	OverwriteVersion = Version{0, 17, 0}
 )
