@@ -81,11 +81,11 @@ func (l *lister) entry(dir dirFD, parent string, entry dirEntry) (isDir bool, er
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
+	if err == nil && l.stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return true, nil
+	}
 	if err == nil {
 		err = regular(&l.stat)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
 	}
 	if err != nil {
 		return false, l.store.wrap("list", path.Join(parent, entry.name), err)

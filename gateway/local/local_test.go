@@ -4,6 +4,8 @@ package local
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -206,6 +208,8 @@ func TestNoLinkBelowTheRootIsFollowed(t *testing.T) {
 						continue // they replace or remove the link itself
 					case err == nil, errors.Is(err, fs.ErrNotExist):
 						t.Errorf("%s through a link = %v; want an error other than fs.ErrNotExist", op, err)
+					case tt.remove && !errors.Is(err, errIrregular):
+						t.Errorf("%s of a link = %v; want an error that tells so", op, err)
 					}
 				}
 				data, err := os.ReadFile(outside)
@@ -282,6 +286,51 @@ func TestATreeMayBeRemovedAndMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, s, "app/uuid/locks/"+filepath.Base(pack), []byte("lock"))
+	}
+}
+
+// A directory that goes in the middle of an upload proves no absence.
+func TestATreeMayBeRemovedUnderAnUpload(t *testing.T) {
+	s := open(t)
+	body := io.MultiReader(strings.NewReader("pa"), readerFunc(func([]byte) (int, error) {
+		return 0, cmp.Or(os.RemoveAll(s.path("app")), io.EOF)
+	}), strings.NewReader("ck"))
+	if err := s.Put(t.Context(), pack, 4, body); !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Put = %v; want rest.ErrUnavailable", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAShardMayBeRemovedUnderAList(t *testing.T) {
+	s := open(t)
+	other := strings.ReplaceAll(pack, "ab", "cd")
+	put(t, s, pack, nil)
+	put(t, s, other, nil)
+	n := 0
+	err := s.List(t.Context(), "app/uuid/data", func(info fs.FileInfo) error {
+		n++
+		if info.Name() == filepath.Base(pack) {
+			return os.RemoveAll(s.path(filepath.Dir(other)))
+		}
+		return os.RemoveAll(s.path(shard))
+	})
+	if err != nil || n != 1 {
+		t.Errorf("List = %d objects, %v; want the one that was not removed", n, err)
+	}
+}
+
+func TestAListEndsWithItsContext(t *testing.T) {
+	s := open(t)
+	put(t, s, pack, nil)
+	put(t, s, config, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	err := s.List(ctx, ".", func(fs.FileInfo) error { n++; cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || n != 1 {
+		t.Errorf("List = %d objects, %v; want context.Canceled after the first", n, err)
 	}
 }
 

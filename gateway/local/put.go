@@ -95,8 +95,6 @@ func copyExactly(ctx context.Context, file *os.File, size int64, body io.Reader)
 		return w.err
 	case err != nil:
 		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case w.left > 0:
 		return fmt.Errorf("%w: %d bytes are missing", rest.ErrShort, w.left)
 	}
