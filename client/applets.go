@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
 // program is the binary's own name, under which every applet is a subcommand.
@@ -93,7 +93,7 @@ that command.`,
 // and notes in began that a body was reached.
 func prepare(cmd *cobra.Command, began *bool) {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetHelpTemplate(helpTemplate)
+	cmd.SetHelpFunc(printHelp)
 	cmd.Flags().SortFlags = false
 	if body := cmd.RunE; body != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -105,25 +105,6 @@ func prepare(cmd *cobra.Command, began *bool) {
 		prepare(sub, began)
 	}
 }
-
-const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
-
-USAGE
-  {{.UseLine}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND [argument ...]
-
-COMMANDS{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-OPTIONS
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasExample}}
-
-EXAMPLES
-{{.Example}}{{end}}{{with index .Annotations "exit-status"}}
-
-EXIT STATUS
-{{.}}{{end}}
-`
 
 func newInstallLinks() *cobra.Command {
 	return &cobra.Command{
@@ -170,23 +151,8 @@ func newVersion() *cobra.Command {
 		Annotations: exitStatus(exitOK),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), program, version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), program, version.String())
 			return err
 		},
 	}
-}
-
-// version tells the module's version and the commit, as far as the build knows.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	parts := []string{info.Main.Version}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			parts = append(parts, s.Value)
-		}
-	}
-	return strings.Join(append(parts, info.GoVersion), " ")
 }

@@ -1,0 +1,39 @@
+package client
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// printHelp writes the help text of cmd to stdout. It is no template, because
+// text/template would keep the linker from leaving out what is not used.
+func printHelp(cmd *cobra.Command, _ []string) {
+	var text strings.Builder
+	section := func(title, body string) {
+		if body != "" {
+			fmt.Fprintf(&text, "\n%s\n%s\n", title, strings.TrimRight(body, "\n"))
+		}
+	}
+	about := cmd.Long
+	if about == "" {
+		about = cmd.Short
+	}
+	text.WriteString(strings.TrimSpace(about) + "\n")
+	usage, commands := "  "+cmd.UseLine(), ""
+	if cmd.HasAvailableSubCommands() {
+		usage = "  " + cmd.CommandPath() + " COMMAND [argument ...]"
+	}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			commands += fmt.Sprintf("  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+		}
+	}
+	section("USAGE", usage)
+	section("COMMANDS", commands)
+	section("OPTIONS", cmd.LocalFlags().FlagUsages())
+	section("EXAMPLES", cmd.Example)
+	section("EXIT STATUS", cmd.Annotations["exit-status"])
+	fmt.Fprint(cmd.OutOrStdout(), text.String())
+}
