@@ -68,7 +68,10 @@ type archiveWriter struct {
 
 func newArchiveWriter(w io.Writer) (*archiveWriter, error) {
 	a := &archiveWriter{w: w, sum: sha256.New()}
-	return a, a.write([]byte(archiveHeader))
+	if err := a.write([]byte(archiveHeader)); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // add writes one key.

@@ -17,20 +17,20 @@ func sampleKeys() []savedKey {
 	}
 }
 
-func archiveOf(t testing.TB, keys []savedKey) []byte {
-	t.Helper()
+func archiveOf(tb testing.TB, keys []savedKey) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	a, err := newArchiveWriter(&b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, k := range keys {
 		if err := a.add(k); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := a.close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }

@@ -150,7 +150,10 @@ func newKeyReader(ctx context.Context, sys *system) (*keyReader, error) {
 	if _, unreachable := errors.AsType[*net.OpError](err); unreachable || !r.hasAgent() {
 		return nil, err
 	}
-	return r, r.becomeAgent(ctx)
+	if err := r.becomeAgent(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *keyReader) hasAgent() bool {

@@ -75,15 +75,17 @@ func planAssistance(f restoreFacts, volumes []volume) assistance {
 // clear removes links, pipes and devices that the snapshot holds too. Where one
 // exists restic before 0.17 fails, and of hard links it silently loses all but
 // one.
-func (a assistance) clear(ctx context.Context, base restic.Invocation, source restoreSource, only []string) error {
+func (a *assistance) clear(ctx context.Context, base restic.Invocation, source restoreSource, only []string) error {
 	if !a.clears {
 		return nil
 	}
-	var err error
-	if a.Remove, err = filesIn(ctx, base, source, only); err != nil || len(a.Remove) == 0 {
+	files, err := filesIn(ctx, base, source, only)
+	if err != nil || len(files) == 0 {
 		return err
 	}
-	_, err = a.run(ctx)
+	before := *a
+	before.Remove = files
+	_, err = before.run(ctx)
 	return err
 }
 
@@ -112,25 +114,20 @@ func filesIn(ctx context.Context, base restic.Invocation, source restoreSource, 
 }
 
 // finish completes a restore that began at started.
-func (a assistance) finish(ctx context.Context, started time.Time) (assisted, error) {
+func (a *assistance) finish(ctx context.Context, started time.Time) (assisted, error) {
 	if !a.finishes {
 		return assisted{}, nil
 	}
-	a.Finish, a.Since = true, started
-	return a.run(ctx)
+	after := *a
+	after.Remove, after.Finish, after.Since = nil, true, started
+	return after.run(ctx)
 }
 
 // run does the work, in Podman's user namespace where the files are foreign
 // outside of it.
-func (a assistance) run(ctx context.Context) (assisted, error) {
-	for _, v := range a.volumes {
-		dir, err := volumeDir(ctx, v)
-		if err != nil {
-			return assisted{}, err
-		}
-		if dir != "" {
-			a.Places = append(a.Places, place{"volumes/" + v.name, dir})
-		}
+func (a *assistance) run(ctx context.Context) (assisted, error) {
+	if err := a.findVolumes(ctx); err != nil {
+		return assisted{}, err
 	}
 	if a.unshared {
 		return a.runUnshared(ctx)
@@ -138,23 +135,33 @@ func (a assistance) run(ctx context.Context) (assisted, error) {
 	return a.assist()
 }
 
-// volumeDir is the directory of a volume, or "" where it does not exist yet.
-func volumeDir(ctx context.Context, v volume) (string, error) {
-	if exec.CommandContext(ctx, "podman", "volume", "exists", "--", v.podman).Run() != nil {
-		return "", nil
+// findVolumes adds the directories of those volumes that exist.
+func (a *assistance) findVolumes(ctx context.Context) error {
+	if len(a.volumes) == 0 {
+		return nil
 	}
-	output, err := exec.CommandContext(ctx, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "--", v.podman).Output()
+	existing, err := listPodmanVolumes(ctx)
 	if err != nil {
-		return "", fmt.Errorf("look up the directory of volume %s: podman: %w", v.podman, err)
+		return err
 	}
-	return strings.TrimSpace(string(output)), nil
+	for _, v := range a.volumes {
+		if !slices.Contains(existing, v.podman) {
+			continue
+		}
+		output, err := exec.CommandContext(ctx, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "--", v.podman).Output()
+		if err != nil {
+			return fmt.Errorf("look up the directory of volume %s: podman: %w", v.podman, err)
+		}
+		a.Places = append(a.Places, place{"volumes/" + v.name, strings.TrimSpace(string(output))})
+	}
+	return nil
 }
 
 // assistFlag makes restore-module do nothing but assist, with an assistance on
 // stdin and what came of it on stdout.
 const assistFlag = "assist"
 
-func (a assistance) runUnshared(ctx context.Context) (assisted, error) {
+func (a *assistance) runUnshared(ctx context.Context) (assisted, error) {
 	var done assisted
 	self, err := os.Executable()
 	if err != nil {
@@ -175,7 +182,10 @@ func (a assistance) runUnshared(ctx context.Context) (assisted, error) {
 	if err != nil {
 		return done, fmt.Errorf("podman unshare: %w: %s", err, bytes.TrimSpace(said.Bytes()))
 	}
-	return done, json.Unmarshal(output, &done)
+	if err := json.Unmarshal(output, &done); err != nil {
+		return done, fmt.Errorf("podman unshare: %w", err)
+	}
+	return done, nil
 }
 
 func runAssist(sys *system) error {
@@ -191,7 +201,7 @@ func runAssist(sys *system) error {
 }
 
 // assist does the work where the files are ours.
-func (a assistance) assist() (assisted, error) {
+func (a *assistance) assist() (assisted, error) {
 	if err := a.removeAll(); err != nil || !a.Finish {
 		return assisted{}, err
 	}
@@ -200,7 +210,7 @@ func (a assistance) assist() (assisted, error) {
 
 // removeAll looks at everything before it removes the first: the last one of some
 // hard links would look like an ordinary file.
-func (a assistance) removeAll() error {
+func (a *assistance) removeAll() error {
 	for _, p := range a.Places {
 		root, err := os.OpenRoot(p.Dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -248,7 +258,7 @@ func hardLinked(info fs.FileInfo) bool {
 const clockTolerance = time.Second
 
 // walk finishes everything that was restored.
-func (a assistance) walk() (assisted, error) {
+func (a *assistance) walk() (assisted, error) {
 	var done assisted
 	since := a.Since.Add(-clockTolerance)
 	for _, p := range a.Places {
@@ -279,7 +289,7 @@ func restored(info fs.FileInfo, since time.Time) bool {
 	return ok && !time.Unix(stat.Ctim.Unix()).Before(since)
 }
 
-func (a assistance) finishOne(name string, info fs.FileInfo, done *assisted) {
+func (a *assistance) finishOne(name string, info fs.FileInfo, done *assisted) {
 	done.Files++
 	if info.Mode().IsRegular() {
 		done.Bytes += uint64(info.Size())

@@ -280,7 +280,7 @@ func (p *restorePlan) place(f restoreFacts, volumes []volume) {
 	}
 }
 
-func (p restorePlan) makeDirs() error {
+func (p *restorePlan) makeDirs() error {
 	for _, dir := range p.dirs {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make the target directory: %w", err)

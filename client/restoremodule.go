@@ -83,7 +83,7 @@ type restoreOptions struct {
 }
 
 // partial tells that this is about some files, not about the whole module.
-func (o restoreOptions) partial() bool {
+func (o *restoreOptions) partial() bool {
 	return len(o.include) > 0 || len(o.paths) > 0 || o.target != ""
 }
 
@@ -130,7 +130,7 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions) err
 		return err
 	}
 	request, err := parseRestoreRequest(input)
-	if wrong, ok := errors.AsType[invalidInput](err); ok {
+	if wrong, ok := errors.AsType[invalidInputError](err); ok {
 		return sys.refuse(wrong)
 	}
 	steps := sys.restoreSteps(request, opts)
@@ -146,7 +146,7 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions) err
 }
 
 // input returns the request as the steps get it.
-func (o restoreOptions) input(sys *system) ([]byte, error) {
+func (o *restoreOptions) input(sys *system) ([]byte, error) {
 	if o.destination == "" {
 		data, err := io.ReadAll(sys.stdin)
 		if err != nil {
@@ -154,15 +154,16 @@ func (o restoreOptions) input(sys *system) ([]byte, error) {
 		}
 		return data, nil
 	}
-	if o.repopath == "" {
+	repopath := o.repopath
+	if repopath == "" {
 		m, err := sys.env.module()
 		if err != nil {
 			return nil, err
 		}
-		o.repopath = m.app + "/" + m.uuid
+		repopath = m.app + "/" + m.uuid
 	}
 	return json.Marshal(restoreRequest{
-		Repository: o.destination, Path: o.repopath, Snapshot: o.snapshot, Environment: map[string]json.RawMessage{},
+		Repository: o.destination, Path: repopath, Snapshot: o.snapshot, Environment: map[string]json.RawMessage{},
 	})
 }
 

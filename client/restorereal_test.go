@@ -83,7 +83,7 @@ func (m realModule) state() string   { return filepath.Join(m.root, "state") }
 func (m realModule) volume() string  { return filepath.Join(m.root, "volumes", "data") }
 func (m realModule) install() string { return filepath.Join(m.root, "install") }
 func (m realModule) step(s string) string {
-	return filepath.Join(m.install(), "actions/restore-module", s)
+	return filepath.Join(m.install(), "actions", "restore-module", s)
 }
 
 // gatewayFor serves the restic protocol from memory to all users that know their
@@ -121,9 +121,9 @@ func (m realModule) become(t *testing.T, gateway string) {
 		mustDo(t, os.MkdirAll(dir, 0o755))
 	}
 	write(t, filepath.Join(m.state(), "environment"), "MODULE_ID="+m.id+"\n", 0o600)
-	write(t, filepath.Join(m.install(), "etc/state-include.conf"), "state/mykey.dump\nstate/tree\nvolumes/data", 0o644)
-	write(t, filepath.Join(m.install(), "bin/module-dump-state"), "#!/bin/bash\nset -e\nredis-dump mymodule1/mykey > mykey.dump\n", 0o755)
-	write(t, filepath.Join(m.install(), "bin/module-cleanup-state"), "#!/bin/bash\nrm -f mykey.dump\n", 0o755)
+	write(t, m.install()+"/etc/state-include.conf", "state/mykey.dump\nstate/tree\nvolumes/data", 0o644)
+	write(t, m.install()+"/bin/module-dump-state", "#!/bin/bash\nset -e\nredis-dump mymodule1/mykey > mykey.dump\n", 0o755)
+	write(t, m.install()+"/bin/module-cleanup-state", "#!/bin/bash\nrm -f mykey.dump\n", 0o755)
 	write(t, m.step("20loadkey"), "#!/bin/bash\nredis-restore "+m.id+"/mykey < mykey.dump\n", 0o755)
 	for name, value := range moduleVars(m.server, m.id) {
 		t.Setenv(name, value)
@@ -191,7 +191,7 @@ func plant(t *testing.T, dir string) {
 	}
 	past := time.Date(2020, 2, 29, 1, 2, 3, 4000, time.UTC)
 	mustDo(t, os.Chtimes(filepath.Join(dir, "sparse"), past, past))
-	mustDo(t, os.Chtimes(filepath.Join(dir, "deep/er/file"), past, past))
+	mustDo(t, os.Chtimes(dir+"/deep/er/file", past, past))
 }
 
 // describe returns a line for each file below dir with all that a restore must
@@ -255,6 +255,7 @@ func sameTree(t *testing.T, got, want []string) {
 
 func TestRestoreOfARealModule(t *testing.T) {
 	resticVersions(t, func(t *testing.T, _ string) {
+		t.Helper()
 		server := cluster(t)
 		server.AddDestinations(redistest.Destination{ID: realDestination, Name: "d", Provider: "x", URL: "b2:b"})
 		server.AddSchedule(redistest.Schedule{ID: "1", Repository: realDestination, Instances: []string{"mymodule1"}})
@@ -327,7 +328,7 @@ func restoreOfFiles(t *testing.T, m realModule, request string) {
 	mustDo(t, os.RemoveAll(filepath.Join(m.volume(), "deep")))
 	write(t, filepath.Join(m.volume(), "plain"), "mine", 0o600)
 	call(t, request, "restore-module", "--path", "volumes/data/deep").succeed(t)
-	if data, err := os.ReadFile(filepath.Join(m.volume(), "deep/er/file")); string(data) != "content of deep/er/file" {
+	if data, err := os.ReadFile(m.volume() + "/deep/er/file"); string(data) != "content of deep/er/file" {
 		t.Errorf("got %q, %v", data, err)
 	}
 	if data, _ := os.ReadFile(filepath.Join(m.volume(), "plain")); string(data) != "mine" {
@@ -339,11 +340,11 @@ func restoreOfFiles(t *testing.T, m realModule, request string) {
 	}
 	target := filepath.Join(t.TempDir(), "found")
 	call(t, request, "restore-module", "--target", target, "--path", "state/environment", "--include", "gr*").succeed(t)
-	found, err := filepath.Glob(filepath.Join(target, "*/*/gr*"))
+	found, err := filepath.Glob(target + "/*/*/gr*")
 	if err != nil || len(found) != 2 {
 		t.Errorf("found %q, %v", found, err)
 	}
-	if data, err := os.ReadFile(filepath.Join(target, "state/environment")); string(data) != "MODULE_ID=mymodule1\n" {
+	if data, err := os.ReadFile(target + "/state/environment"); string(data) != "MODULE_ID=mymodule1\n" {
 		t.Errorf("the old environment is %q, %v", data, err)
 	}
 	call(t, request, "restore-module", "--path", "volumes/data/none").fail(t, exitNotFound, "does not hold")
@@ -352,6 +353,7 @@ func restoreOfFiles(t *testing.T, m realModule, request string) {
 
 func TestRestoreOfSnapshotsByPlainRestic(t *testing.T) {
 	resticVersions(t, func(t *testing.T, version string) {
+		t.Helper()
 		server := cluster(t)
 		server.AddDestinations(redistest.Destination{ID: realDestination, Name: "d", Provider: "x", URL: "b2:b"})
 		gateway := gatewayFor(t)
@@ -394,6 +396,7 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 		t.Skip("only root can mount a small file system")
 	}
 	resticVersions(t, func(t *testing.T, _ string) {
+		t.Helper()
 		server := cluster(t)
 		server.AddDestinations(redistest.Destination{ID: realDestination, Name: "d", Provider: "x", URL: "b2:b"})
 		server.AddSchedule(redistest.Schedule{ID: "1", Repository: realDestination, Instances: []string{"mymodule1"}})

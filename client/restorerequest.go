@@ -32,10 +32,10 @@ type invalidField struct {
 	Error     string `json:"error"`
 }
 
-// invalidInput are all errors of an input.
-type invalidInput []invalidField
+// invalidInputError are all errors of an input.
+type invalidInputError []invalidField
 
-func (e invalidInput) Error() string {
+func (e invalidInputError) Error() string {
 	texts := make([]string, len(e))
 	for i, f := range e {
 		texts[i] = fmt.Sprintf("%s: %s", f.Parameter, f.Error)
@@ -79,14 +79,14 @@ var requestFields = []requestField{
 }
 
 // parseRestoreRequest reads and checks the action's input. Its error is an
-// [invalidInput] with everything that is wrong.
+// [invalidInputError] with everything that is wrong.
 func parseRestoreRequest(data []byte) (restoreRequest, error) {
 	var request restoreRequest
 	fields, err := splitObject(data)
 	if err != nil {
 		return request, err
 	}
-	var wrong invalidInput
+	var wrong invalidInputError
 	for _, f := range requestFields {
 		raw, given := fields[f.name]
 		delete(fields, f.name)
@@ -106,8 +106,8 @@ func parseRestoreRequest(data []byte) (restoreRequest, error) {
 func splitObject(data []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	err := json.Unmarshal(data, &fields)
-	kind := ""
 	_, wrongType := errors.AsType[*json.UnmarshalTypeError](err)
+	var kind string
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
 		kind = inputEmpty
@@ -118,7 +118,7 @@ func splitObject(data []byte) (map[string]json.RawMessage, error) {
 	default:
 		return fields, nil
 	}
-	return nil, invalidInput{{Field: wholeInput, Parameter: wholeInput, Error: kind}}
+	return nil, invalidInputError{{Field: wholeInput, Parameter: wholeInput, Error: kind}}
 }
 
 // take stores the field's value in r, or returns what is wrong with it.
@@ -150,7 +150,7 @@ func newInvalidField(name string, raw json.RawMessage, kind string) invalidField
 }
 
 // refuse tells the agent what is wrong with an action's input, in its form.
-func (s *system) refuse(input invalidInput) error {
+func (s *system) refuse(input invalidInputError) error {
 	s.agent().setStatus("validation-failed")
 	if err := json.NewEncoder(s.stdout).Encode(input); err != nil {
 		return fmt.Errorf("write the errors of the input: %w", err)

@@ -54,7 +54,7 @@ func TestRestoreRequestErrorsNameTheField(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseRestoreRequest([]byte(c.input))
-			wrong, ok := errors.AsType[invalidInput](err)
+			wrong, ok := errors.AsType[invalidInputError](err)
 			if !ok || len(wrong) != 1 {
 				t.Fatalf("error %v, want one wrong field", err)
 			}
