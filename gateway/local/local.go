@@ -92,10 +92,10 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// Open implements [rest.Store]. The body is an [*os.File] that stands at off
-// and goes on behind n: whoever copies it counts the bytes, as [io.CopyN] does,
-// so that net/http can send the file with sendfile.
-func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+// Open implements [rest.Store]. The body is an [*os.File] that stands at off and
+// goes on to the end, whatever n is: whoever copies it counts the bytes, as
+// [io.CopyN] does, so that net/http can send the file with sendfile.
+func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadCloser, int64, error) {
 	if err := check(ctx, "open", name); err != nil {
 		return nil, 0, err
 	}

@@ -28,19 +28,19 @@ const (
 	pack   = shard + "/ab00000000000000000000000000000000000000000000000000000000000000"
 )
 
-func open(t testing.TB) *Store {
-	t.Helper()
-	s, err := Open(t.TempDir())
+func open(tb testing.TB) *Store {
+	tb.Helper()
+	s, err := Open(tb.TempDir())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
-func put(t testing.TB, s *Store, name string, data []byte) {
-	t.Helper()
-	if err := s.Put(t.Context(), name, int64(len(data)), bytes.NewReader(data)); err != nil {
-		t.Fatalf("Put(%s): %v", name, err)
+func put(tb testing.TB, s *Store, name string, data []byte) {
+	tb.Helper()
+	if err := s.Put(tb.Context(), name, int64(len(data)), bytes.NewReader(data)); err != nil {
+		tb.Fatalf("Put(%s): %v", name, err)
 	}
 }
 
@@ -86,11 +86,15 @@ func attempts(t *testing.T, s *Store, dir, name string) map[string]error {
 }
 
 func TestConforms(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store { return open(t) })
+	storetest.Run(t, func(t *testing.T) rest.Store {
+		t.Helper()
+		return open(t)
+	})
 }
 
 func TestConformsWithoutOpenat2(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) rest.Store {
+		t.Helper()
 		s := open(t)
 		s.resolve = walk
 		return s

@@ -1,3 +1,4 @@
+//nolint:thelper // these are tests, not helpers: a failure is told with their line
 package storetest
 
 import (

@@ -36,15 +36,16 @@ type Faulty struct {
 
 var _ rest.Store = (*Faulty)(nil)
 
-// NewFaulty wraps store for the test t.
-func NewFaulty(t testing.TB, store rest.Store) *Faulty {
+// NewFaulty wraps store for the test tb.
+func NewFaulty(tb testing.TB, store rest.Store) *Faulty {
+	tb.Helper()
 	f := &Faulty{store: store, faults: make(map[Method][]Fault)}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for method, faults := range f.faults {
 			for _, fault := range faults {
-				t.Errorf("planned fault never fired: %s %s %s", method, fault.name, fault.what)
+				tb.Errorf("planned fault never fired: %s %s %s", method, fault.name, fault.what)
 			}
 		}
 	})
@@ -123,10 +124,10 @@ func LieAboutSize(size int64) Fault {
 
 // Stale makes List answer as store would have done for dir at the moment of
 // this call.
-func Stale(t testing.TB, store rest.Store, dir string) Fault {
-	t.Helper()
+func Stale(tb testing.TB, store rest.Store, dir string) Fault {
+	tb.Helper()
 	var entries []fs.FileInfo
-	listErr := store.List(t.Context(), dir, func(i fs.FileInfo) error {
+	listErr := store.List(tb.Context(), dir, func(i fs.FileInfo) error {
 		entries = append(entries, info{name: i.Name(), size: i.Size(), modTime: i.ModTime()})
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,7 +30,10 @@ func newFaulty(t *testing.T) (*storetest.Faulty, *storetest.Mem) {
 }
 
 func TestFaultyConformsWithoutFaults(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store { return storetest.NewFaulty(t, storetest.NewMem()) })
+	storetest.Run(t, func(t *testing.T) rest.Store {
+		t.Helper()
+		return storetest.NewFaulty(t, storetest.NewMem())
+	})
 }
 
 // calls does each method once and tells what came of it.
@@ -37,7 +41,7 @@ func calls(ctx context.Context, s rest.Store) map[storetest.Method]string {
 	outcomes := make(map[storetest.Method]string)
 	info, err := s.Stat(ctx, "d/a")
 	if err == nil {
-		outcomes[storetest.Stat] = fmt.Sprint(info.Size())
+		outcomes[storetest.Stat] = strconv.FormatInt(info.Size(), 10)
 	} else {
 		outcomes[storetest.Stat] = err.Error()
 	}

@@ -51,6 +51,7 @@ func TestConformsOverHTTP(t *testing.T) {
 	for name, newStore := range map[string]func(t *testing.T) rest.Store{
 		"memory": func(*testing.T) rest.Store { return storetest.NewMem() },
 		"local": func(t *testing.T) rest.Store {
+			t.Helper()
 			store, err := local.Open(t.TempDir())
 			if err != nil {
 				t.Fatal(err)
@@ -59,7 +60,10 @@ func TestConformsOverHTTP(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) rest.Store { return serve(t, newStore(t)) }, storetest.OverHTTP())
+			storetest.Run(t, func(t *testing.T) rest.Store {
+				t.Helper()
+				return serve(t, newStore(t))
+			}, storetest.OverHTTP())
 		})
 	}
 }

@@ -36,6 +36,7 @@ type env struct {
 // objects are such as a restic repository has, in [Repo] and in repositories
 // whose paths begin like it; so the same suite runs over HTTP.
 func Run(t *testing.T, newStore func(t *testing.T) rest.Store, opts ...Option) {
+	t.Helper()
 	var e env
 	for _, opt := range opts {
 		opt(&e)
