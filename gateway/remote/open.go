@@ -90,7 +90,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	if s.oneRequest {
 		s.creator = func() (fs.Fs, error) { return connect(nil) }
 	}
-	s.put = putFor(s.fs)
+	s.put = putFor(s.fs, info)
 	return s, nil
 }
 

@@ -50,12 +50,12 @@ type putFunc func(ctx context.Context, name string, size int64, body io.Reader) 
 // putFor chooses the way that suits a backend. Those not known above, and all
 // that write straight into the file (local, sftp, smb, ftp, azurefiles, pcloud)
 // or delete it when an upload fails (webdav), get a temporary name and a move.
-func putFor(f fs.Fs) putFunc {
+func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 	direct := func(ctx context.Context, name string, size int64, body io.Reader) error {
 		_, err := put(ctx, f, name, size, body)
 		return err
 	}
-	if publishes(f) {
+	if publishes(f, opened) {
 		return direct
 	}
 	features := f.Features()
@@ -71,11 +71,14 @@ func putFor(f fs.Fs) putFunc {
 	}
 }
 
-func publishes(f fs.Fs) bool {
+// publishes tells whether a PUT to f, which was opened as that backend, is all or
+// nothing. An alias opens as what it stands for.
+func publishes(f fs.Fs, opened *fs.RegInfo) bool {
 	for {
+		// rclone knows the backends that it opened itself.
 		backend := fs.FindFromFs(f)
 		if backend == nil {
-			return false
+			backend = opened
 		}
 		unwrap := f.Features().UnWrap
 		if !transparent[backend.Name] || unwrap == nil {

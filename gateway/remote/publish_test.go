@@ -1,0 +1,129 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config/obscure"
+)
+
+// localMover returns a mover on an empty directory.
+func localMover(t *testing.T) (m mover, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := open(t, map[string]string{"type": "local"}, dir)
+	return mover{s.fs, s.fs.Features().Move}, dir
+}
+
+var errMove = errors.New("planned failure of a move")
+
+// TestMoveThatDoesNotReplace publishes on a remote that refuses to move an object
+// to a name that is taken, as SMB does.
+func TestMoveThatDoesNotReplace(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fails func(move int) bool // by the count of moves
+		want  string              // content in the end
+		err   bool
+	}{
+		{"all goes well", func(int) bool { return false }, "after", false},
+		{"the old one does not move aside", func(n int) bool { return n == 2 }, "before", true},
+		{"the new one does not move in", func(n int) bool { return n == 3 }, "before", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, dir := localMover(t)
+			moves := 0
+			move := m.move
+			m.move = func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
+				moves++
+				if _, err := os.Stat(filepath.Join(dir, remote)); err == nil || tt.fails(moves) {
+					return nil, errMove
+				}
+				return move(ctx, src, remote)
+			}
+			put := func(content string) error {
+				return m.put(t.Context(), "name", int64(len(content)), strings.NewReader(content))
+			}
+			if err := os.WriteFile(filepath.Join(dir, "name"), []byte("before"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := put("after"); (err != nil) != tt.err {
+				t.Errorf("put = %v; want an error: %t", err, tt.err)
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, "name")); string(got) != tt.want {
+				t.Errorf("content %q, %v; want %q", got, err, tt.want)
+			}
+			if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
+				t.Errorf("files %v; want the object alone", got)
+			}
+		})
+	}
+}
+
+func TestFailedMoveLeavesNothing(t *testing.T) {
+	m, dir := localMover(t)
+	m.move = func(context.Context, fs.Object, string) (fs.Object, error) { return nil, errMove }
+	if err := m.put(t.Context(), "name", 4, strings.NewReader("pack")); !errors.Is(err, errMove) {
+		t.Errorf("put = %v; want the error of the move", err)
+	}
+	if got := files(t, dir); len(got) != 0 {
+		t.Errorf("files %v are left", got)
+	}
+}
+
+func TestCopyAndRemove(t *testing.T) {
+	m, dir := localMover(t)
+	s := open(t, map[string]string{"type": "local"}, dir)
+	m.move = copyAndRemove(func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
+		body, err := src.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		return put(ctx, s.fs, remote, src.Size(), body)
+	})
+	if err := m.put(t.Context(), "name", 4, strings.NewReader("pack")); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
+		t.Errorf("files %v; want the object alone", got)
+	}
+}
+
+func TestPublishes(t *testing.T) {
+	setSections(t, map[string]map[string]string{
+		"bucket": {"type": "memory"},
+		"disk":   {"type": "local"},
+	})
+	for _, tt := range []struct {
+		name    string
+		section map[string]string
+		want    bool
+	}{
+		{"memory", map[string]string{"type": "memory"}, true},
+		{"local", map[string]string{"type": "local"}, false},
+		{"alias of memory", map[string]string{"type": "alias", "remote": "bucket:b"}, true},
+		{"alias of local", map[string]string{"type": "alias", "remote": "disk:" + t.TempDir()}, false},
+		{"crypt over memory", map[string]string{"type": "crypt", "remote": "bucket:b", "password": obscure.MustObscure("password")}, true},
+		{"crypt over local", map[string]string{"type": "crypt", "remote": "disk:" + t.TempDir(), "password": obscure.MustObscure("password")}, false},
+		{"S3", s3Section("http://127.0.0.1:1"), true},
+		{"chunks in memory", map[string]string{"type": "chunker", "remote": "bucket:b"}, false},
+		{"a union of memories", map[string]string{"type": "union", "upstreams": "bucket:a bucket:b"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opened, err := fs.Find(tt.section["type"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := publishes(open(t, tt.section, "").fs, opened); got != tt.want {
+				t.Errorf("publishes = %t; want %t", got, tt.want)
+			}
+		})
+	}
+}
