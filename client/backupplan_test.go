@@ -70,6 +70,7 @@ func TestLatestParent(t *testing.T) {
 		"the newest, in any order": {[]listedSnapshot{{"b", at(2), ours}, {"a", at(1), ours}}, "b"},
 		"none of other files":      {[]listedSnapshot{{"a", at(1), ours}, {"b", at(2), []string{"/etc"}}}, "a"},
 		"made without a container": {[]listedSnapshot{{"a", at(1), []string{"/home/app1/.config/state/environment"}}}, "a"},
+		"of the whole state":       {[]listedSnapshot{{"a", at(1), []string{"/srv/state"}}}, "a"},
 		"only others' files":       {[]listedSnapshot{{"b", at(2), []string{"/etc"}}}, ""},
 		"a file of a similar name": {[]listedSnapshot{{"b", at(2), []string{"/srv/state/environment.bak"}}}, ""},
 	}

@@ -40,10 +40,13 @@ func listSnapshots(ctx context.Context, base restic.Invocation) ([]listedSnapsho
 func latestParent(snapshots []listedSnapshot) string {
 	var latest listedSnapshot
 	for _, s := range snapshots {
-		ofModule := slices.ContainsFunc(s.Paths, func(p string) bool { return strings.HasSuffix(p, "/state/environment") })
-		if ofModule && (latest.ID == "" || s.Time.After(latest.Time)) {
+		if slices.ContainsFunc(s.Paths, holdsState) && (latest.ID == "" || s.Time.After(latest.Time)) {
 			latest = s
 		}
 	}
 	return latest.ID
+}
+
+func holdsState(path string) bool {
+	return strings.HasSuffix(path, "/state") || strings.HasSuffix(path, "/state/environment")
 }
