@@ -12,7 +12,9 @@ import (
 // A repository in which nothing was stored below t yet has an empty list, but so
 // has a bucket that is gone and a disk that is not mounted, and to a prune that
 // would mean that everything may be deleted: an empty list is only believed
-// where the repository's config is there.
+// where the repository's config is there. Where it is proven absent the answer
+// is 404, which restic's init takes for an empty list (it looks for keys and
+// snapshots before it writes the config, from 0.17 on).
 func (h *Handler) list(w http.ResponseWriter, r *http.Request, t *Target) error {
 	l := newListWriter(w, r.Header)
 	defer l.release()
