@@ -272,7 +272,9 @@ func TestListEndsWhenTheClientGoes(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("the list did not end")
 	}
-	<-s.aborted
+	if err := <-s.aborted; err == nil {
+		t.Error("broken off without a cause")
+	}
 }
 
 // slowly lists one object after each of the given times.

@@ -92,7 +92,7 @@ func TestVerifierOfABrokenUpload(t *testing.T) {
 	} {
 		v := newVerifier(src, 4, testName)
 		got, err := io.ReadAll(v)
-		if !errors.Is(err, ErrShort) || !strings.HasPrefix("tes", string(got)) || v.failed() != err || v.complete() {
+		if !errors.Is(err, ErrShort) || !bytes.HasPrefix([]byte("tes"), got) || v.failed() != err || v.complete() {
 			t.Errorf("%s: %q, %v", about, got, err)
 		}
 		if want := about == "breaks"; errors.Is(err, cause) != want {
