@@ -71,8 +71,8 @@ func withCleanUp(err, cleanUp error) error {
 }
 
 // openRepository makes the repository when it is proven absent, and returns the
-// parent for the next snapshot. After a run that was killed it looks for stale
-// locks.
+// parent for the next snapshot. After a run that was interrupted it looks for
+// stale locks.
 func (j *backupJob) openRepository(ctx context.Context, exists, interrupted bool) (parent string, err error) {
 	base := j.plan.restic
 	if !exists {
@@ -84,7 +84,7 @@ func (j *backupJob) openRepository(ctx context.Context, exists, interrupted bool
 		return "", err
 	}
 	if interrupted {
-		j.progress.say("the last backup was killed: removing stale locks")
+		j.progress.say("the last backup was interrupted: removing stale locks")
 		if err := j.unlock(ctx); err != nil {
 			j.sys.warnf("stale locks are not removed: %v", err)
 		}

@@ -75,7 +75,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	if err != nil {
 		return err
 	}
-	defer lock.release()
+	defer func() { lock.release(ctx.Err() != nil) }()
 	job, err := prepareBackup(ctx, sys, options, m, id)
 	if err != nil {
 		return err

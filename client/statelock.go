@@ -15,11 +15,11 @@ import (
 const lockName = ".module-backup.lock"
 
 // stateLock is the exclusive lock on a module's backups. While it is held its
-// file is not empty, so that the next holder sees when one was killed. The kernel
+// file is not empty, so that the next holder sees when one was interrupted. The kernel
 // drops the lock with the process; commands that we start do not inherit it.
 type stateLock struct {
 	file *os.File
-	// interrupted tells that the last holder did not end by itself.
+	// interrupted tells that the last holder was killed, or ended by a signal.
 	interrupted bool
 }
 
@@ -47,9 +47,12 @@ func lockState(stateDir string) (*stateLock, error) {
 	return &stateLock{file: file, interrupted: info.Size() > 0}, nil
 }
 
-// release drops the lock, and notes that its holder ended by itself.
-func (l *stateLock) release() {
-	// A mark that stays does no harm: the next backup looks for stale locks.
-	_ = l.file.Truncate(0)
+// release drops the lock. The mark of a run that was interrupted stays: restic
+// before 0.17 leaves its lock when the signal comes while it is making it.
+func (l *stateLock) release(interrupted bool) {
+	if !interrupted {
+		// A mark that stays does no harm: the next backup looks for stale locks.
+		_ = l.file.Truncate(0)
+	}
 	_ = l.file.Close()
 }
