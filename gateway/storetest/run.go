@@ -1,115 +1,44 @@
 package storetest
 
 import (
-	"errors"
-	"io/fs"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 )
 
+// Repo is the repository in which [Run] works. A server under test must let the
+// user of [HTTP] do everything with it; that of a node may.
+const Repo = suite.Repo
+
 // Option names a documented difference between a Store and the contract.
-type Option func(*env)
+type Option = suite.Option
 
 // WithoutDirectories is for stores, such as buckets, whose List of an absent
 // directory may be empty instead of [fs.ErrNotExist].
-func WithoutDirectories() Option { return func(e *env) { e.noDirs = true } }
+func WithoutDirectories() Option { return suite.WithoutDirectories() }
 
 // BlindRemove is for stores, such as S3, that delete without being told whether
 // there was anything: to remove what is absent may succeed.
-func BlindRemove() Option { return func(e *env) { e.blindRemove = true } }
+func BlindRemove() Option { return suite.BlindRemove() }
 
 // OverHTTP is for [HTTP]: only names of the restic protocol exist, so that odd
 // directories and lists above a type are left out; a config is not replaced by
 // other content; removing what is absent succeeds; and the causes of errors
 // stay with the server.
-func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
-
-// env is what a test of the suite works with.
-type env struct {
-	store                         rest.Store
-	noDirs, blindRemove, overHTTP bool
-}
+func OverHTTP() Option { return suite.OverHTTP() }
 
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for
 // each subtest and returns an empty store, which it closes by t.Cleanup. All
 // objects are such as a restic repository has, in [Repo] and in repositories
 // whose paths begin like it; so the same suite runs over HTTP.
 func Run(t *testing.T, newStore func(t *testing.T) rest.Store, opts ...Option) {
-	t.Helper()
-	var e env
-	for _, opt := range opts {
-		opt(&e)
-	}
-	for _, tt := range suite {
-		t.Run(tt.name, func(t *testing.T) {
-			if e.overHTTP && tt.beneathHTTP {
-				t.Skip("the protocol has no words for this")
-			}
-			e := e
-			e.store = newStore(t)
-			e.init(t, Repo)
-			tt.run(t, e)
-		})
-	}
+	suite.Run(test{t}, func(t suite.T) rest.Store { return newStore(t.(test).T) }, opts...)
 }
 
-// init makes a repository: where a config is, the other directories are known to
-// be empty rather than absent.
-func (e env) init(t *testing.T, repo string) {
-	t.Helper()
-	if creator, ok := e.store.(rest.Creator); ok {
-		if err := creator.Create(t.Context(), repo); err != nil {
-			t.Fatalf("Create(%s): %v", repo, err)
-		}
-	}
-	e.mustPut(t, configOf(repo, []byte("config of "+repo)))
-}
+// test is a [testing.T] for the suite.
+type test struct{ *testing.T }
 
-// suite is sorted from the plain to the intricate. What is beneathHTTP cannot be
-// said in the restic protocol.
-var suite = []struct {
-	name        string
-	beneathHTTP bool
-	run         func(*testing.T, env)
-}{
-	{name: "an absent object is fs.ErrNotExist", run: testAbsentObject},
-	{name: "a directory nobody wrote to lists as absent", run: testAbsentDir},
-	{name: "a repository nobody made is absent", run: testAbsentRepo},
-	{name: "what was put is there, whatever its type and size", run: testPut},
-	{name: "ranges", run: testRanges},
-	{name: "the same content may be put again", run: testPutAgain},
-	{name: "other content replaces", beneathHTTP: true, run: testReplace},
-	{name: "a body that fails leaves nothing", run: testFailingBody},
-	{name: "an upload under way is not seen", run: testUploadUnderWay},
-	{name: "a replacement under way is not seen", beneathHTTP: true, run: testReplacementUnderWay},
-	{name: "removed is gone and its neighbours stay", run: testRemove},
-	{name: "removing what is absent", run: testRemoveAbsent},
-	{name: "lists are complete at every depth", run: testList},
-	{name: "a list does not leave its directory", run: testListScope},
-	{name: "an emptied directory lists as empty", run: testListEmptied},
-	{name: "an error of fn ends the list and is returned", run: testListFnError},
-	{name: "an object that goes in the middle of a list", run: testListVanishing},
-	{name: "directories are no objects", beneathHTTP: true, run: testDirectories},
-	{name: "odd directory names are names", beneathHTTP: true, run: testOddNames},
-	{name: "names that are no valid paths are refused", beneathHTTP: true, run: testInvalidNames},
-	{name: "a cancelled context is an error everywhere", run: testCancelled},
-	{name: "a context cancelled in the middle of an upload leaves nothing", run: testCancelledUpload},
-	{name: "many objects at once", run: testConcurrentPuts},
-	{name: "one object at once", run: testConcurrentSame},
-	{name: "replacements at once are never mixed", beneathHTTP: true, run: testConcurrentReplace},
-	{name: "lists while objects come and go", run: testListWhileChanging},
-}
-
-// wantNoDir checks the answer to the list of an absent directory.
-func (e env) wantNoDir(t *testing.T, dir string, mayBeEmpty bool) {
-	t.Helper()
-	sizes, err := e.list(t.Context(), dir)
-	if len(sizes) != 0 {
-		t.Errorf("List(%s) of an absent directory has %d entries", dir, len(sizes))
-	}
-	if errors.Is(err, fs.ErrNotExist) || mayBeEmpty && err == nil {
-		return
-	}
-	t.Errorf("List(%s) of an absent directory = %v; want fs.ErrNotExist", dir, err)
+func (t test) Run(name string, f func(suite.T)) {
+	t.T.Run(name, func(t *testing.T) { f(test{t}) })
 }

@@ -1,5 +1,5 @@
 //nolint:thelper // these are tests, not helpers: a failure is told with their line
-package storetest
+package suite
 
 import (
 	"bytes"
@@ -11,30 +11,29 @@ import (
 	"path"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
-func testAbsentObject(t *testing.T, e env) {
+func testAbsentObject(t T, e env) {
 	e.wantAbsent(t, blob(Repo, "data", []byte("never put")))
 	e.mustPut(t, blob(Repo, "data", []byte("put")), blob(Repo, "locks", []byte("put")))
 	e.wantAbsent(t, blob(Repo, "data", []byte("never put")))
 	e.wantAbsent(t, blob(Repo, "locks", []byte("never put")))
 }
 
-func testAbsentDir(t *testing.T, e env) {
+func testAbsentDir(t T, e env) {
 	e.wantNoDir(t, Repo+"/snapshots", e.noDirs || e.overHTTP)
 }
 
-func testAbsentRepo(t *testing.T, e env) {
+func testAbsentRepo(t T, e env) {
 	const absent = "mymodule/00000000-0000-4000-8000-000000000000"
 	e.wantAbsent(t, configOf(absent, nil))
 	// Over HTTP the server knows by the config that this is no repository.
 	e.wantNoDir(t, absent+"/data", e.noDirs && !e.overHTTP)
 }
 
-func testPut(t *testing.T, e env) {
+func testPut(t T, e env) {
 	for _, o := range []object{
 		blob(Repo, "data", random(1, 5<<20)),
 		blob(Repo, "data", random(2, 64<<10)),
@@ -58,7 +57,7 @@ func testPut(t *testing.T, e env) {
 	e.wantObject(t, o)
 }
 
-func testRanges(t *testing.T, e env) {
+func testRanges(t T, e env) {
 	const size = 300<<10 + 7
 	o := blob(Repo, "data", random(1, size))
 	empty := blob(Repo, "data", nil)
@@ -87,7 +86,7 @@ func testRanges(t *testing.T, e env) {
 		{"the whole of an empty object", empty, 0, -1, nil, nil},
 		{"behind the end of an empty object", empty, 1, -1, nil, rest.ErrRange},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, func(t T) {
 			data, size, err := e.read(t.Context(), tt.object.name, tt.off, tt.n)
 			if !errors.Is(err, tt.err) || !bytes.Equal(data, tt.want) {
 				t.Errorf("Open(%d, %d) = %d bytes, %v; want %d bytes, %v",
@@ -101,7 +100,7 @@ func testRanges(t *testing.T, e env) {
 	}
 }
 
-func testPutAgain(t *testing.T, e env) {
+func testPutAgain(t T, e env) {
 	for _, o := range []object{
 		blob(Repo, "data", random(1, 100<<10)),
 		blob(Repo, "locks", []byte("a lock")),
@@ -112,7 +111,7 @@ func testPutAgain(t *testing.T, e env) {
 	}
 }
 
-func testReplace(t *testing.T, e env) {
+func testReplace(t T, e env) {
 	for _, data := range [][]byte{random(1, 100<<10), []byte("short"), nil, random(2, 1000)} {
 		o := configOf(Repo, data)
 		e.mustPut(t, o)
@@ -123,7 +122,7 @@ func testReplace(t *testing.T, e env) {
 // errBody is the failure of a body.
 var errBody = errors.New("planned failure of the body")
 
-func testFailingBody(t *testing.T, e env) {
+func testFailingBody(t T, e env) {
 	fresh := blob(Repo, "data", random(1, 700<<10))
 	small := blob(Repo, "locks", []byte("a lock"))
 	old := blob(Repo, "data", random(2, 700<<10))
@@ -141,7 +140,7 @@ func testFailingBody(t *testing.T, e env) {
 		{"is one byte too long", func(o object) io.Reader { return plain(append(bytes.Clone(o.data), 'x')) }, nil},
 		{"is far too long", func(o object) io.Reader { return plain(bytes.Repeat(o.data, 3)) }, nil},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, func(t T) {
 			if e.overHTTP && strings.HasSuffix(tt.name, "too long") {
 				t.Skip("a server gets to see no more than the announced length, which is right")
 			}
@@ -182,7 +181,7 @@ func (errReader) Read([]byte) (int, error) { return 0, errBody }
 
 // upload begins to put o and returns when the first half of it has been read.
 // Finish sends the other half and returns the error of Put.
-func (e env) upload(t *testing.T, o object) (finish func() error) {
+func (e env) upload(t T, o object) (finish func() error) {
 	t.Helper()
 	half := len(o.data) / 2
 	r, w := io.Pipe()
@@ -203,7 +202,7 @@ func (e env) upload(t *testing.T, o object) (finish func() error) {
 	}
 }
 
-func testUploadUnderWay(t *testing.T, e env) {
+func testUploadUnderWay(t T, e env) {
 	there, o := blob(Repo, "data", []byte("another pack")), blob(Repo, "data", random(1, 1<<20))
 	e.mustPut(t, there)
 	finish := e.upload(t, o)
@@ -216,7 +215,7 @@ func testUploadUnderWay(t *testing.T, e env) {
 	wantList(t, e.mustList(t, Repo+"/data"), []object{there, o})
 }
 
-func testReplacementUnderWay(t *testing.T, e env) {
+func testReplacementUnderWay(t T, e env) {
 	before, after := configOf(Repo, random(1, 200<<10)), configOf(Repo, random(2, 100<<10))
 	e.mustPut(t, before)
 	finish := e.upload(t, after)
@@ -227,7 +226,7 @@ func testReplacementUnderWay(t *testing.T, e env) {
 	e.wantObject(t, after)
 }
 
-func testRemove(t *testing.T, e env) {
+func testRemove(t T, e env) {
 	gone, stays := blob(Repo, "locks", []byte("one")), blob(Repo, "locks", []byte("another"))
 	pack, stray := blob(Repo, "data", random(1, 1000)), blob(Repo, "data", random(2, 1000))
 	e.mustPut(t, gone, stays, pack, stray)
@@ -243,7 +242,7 @@ func testRemove(t *testing.T, e env) {
 	e.wantObject(t, gone)
 }
 
-func testRemoveAbsent(t *testing.T, e env) {
+func testRemoveAbsent(t T, e env) {
 	e.mustPut(t, blob(Repo, "locks", []byte("present")))
 	for _, o := range []object{
 		blob(Repo, "locks", []byte("absent")),
@@ -256,7 +255,7 @@ func testRemoveAbsent(t *testing.T, e env) {
 	}
 }
 
-func testList(t *testing.T, e env) {
+func testList(t T, e env) {
 	packs, locks := numbered(Repo, "data", 400), numbered(Repo, "locks", 20)
 	e.mustPut(t, packs...)
 	e.mustPut(t, locks...)
@@ -279,7 +278,7 @@ func testList(t *testing.T, e env) {
 	wantList(t, e.mustList(t, shard), inShard)
 }
 
-func wantList(t *testing.T, got map[string]int64, want []object) {
+func wantList(t T, got map[string]int64, want []object) {
 	t.Helper()
 	for _, o := range want {
 		if size, ok := got[o.base()]; !ok || size != o.size() {
@@ -291,7 +290,7 @@ func wantList(t *testing.T, got map[string]int64, want []object) {
 	}
 }
 
-func testListScope(t *testing.T, e env) {
+func testListScope(t T, e env) {
 	mine := numbered(Repo, "keys", 3)
 	e.mustPut(t, mine...)
 	e.mustPut(t, numbered(Repo, "locks", 2)...)
@@ -303,7 +302,7 @@ func testListScope(t *testing.T, e env) {
 	wantList(t, e.mustList(t, Repo+"/keys"), mine)
 }
 
-func testListEmptied(t *testing.T, e env) {
+func testListEmptied(t T, e env) {
 	o := blob(Repo, "locks", []byte("a lock"))
 	e.mustPut(t, o)
 	if err := e.store.Remove(t.Context(), o.name); err != nil {
@@ -316,7 +315,7 @@ func testListEmptied(t *testing.T, e env) {
 	}
 }
 
-func testListFnError(t *testing.T, e env) {
+func testListFnError(t T, e env) {
 	e.mustPut(t, numbered(Repo, "data", 30)...)
 	errStop := errors.New("stop")
 	calls := 0
@@ -333,7 +332,7 @@ func testListFnError(t *testing.T, e env) {
 
 // testListVanishing is what restic's locks do to a server: one that is there when
 // the directory is read, and gone when the object is looked at, is no error.
-func testListVanishing(t *testing.T, e env) {
+func testListVanishing(t T, e env) {
 	locks := numbered(Repo, "locks", 10)
 	e.mustPut(t, locks...)
 	first := ""
@@ -361,7 +360,7 @@ func testListVanishing(t *testing.T, e env) {
 	}
 }
 
-func testDirectories(t *testing.T, e env) {
+func testDirectories(t T, e env) {
 	o := blob(Repo, "data", []byte("a pack"))
 	e.mustPut(t, o)
 	for _, dir := range []string{path.Dir(o.name), Repo + "/data", Repo, path.Dir(Repo)} {
@@ -373,7 +372,7 @@ func testDirectories(t *testing.T, e env) {
 	e.wantObject(t, o)
 }
 
-func (e env) wantAbsentName(t *testing.T, name string) {
+func (e env) wantAbsentName(t T, name string) {
 	t.Helper()
 	if _, err := e.store.Stat(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Stat(%s) = %v; want fs.ErrNotExist", name, err)
@@ -383,7 +382,7 @@ func (e env) wantAbsentName(t *testing.T, name string) {
 	}
 }
 
-func testOddNames(t *testing.T, e env) {
+func testOddNames(t T, e env) {
 	for _, dir := range []string{
 		"with space", "per%cent%2F%00", "question?and#hash", "plus+and&amp;", "quote'and\"quote",
 		"semi;colon,comma=equal", "at@tilde~", "{braces}[brackets]", "grüße-日本", "..dots..x",
@@ -400,7 +399,7 @@ func testOddNames(t *testing.T, e env) {
 	}
 }
 
-func testInvalidNames(t *testing.T, e env) {
+func testInvalidNames(t T, e env) {
 	ctx := t.Context()
 	for _, name := range []string{"", "/", "/abs", "..", "../up", "a/../b", "a/..", "a//b", "a/", "./a", "a/."} {
 		_, statErr := e.store.Stat(ctx, name)
@@ -419,7 +418,7 @@ func testInvalidNames(t *testing.T, e env) {
 	}
 }
 
-func testCancelled(t *testing.T, e env) {
+func testCancelled(t T, e env) {
 	o, absent := blob(Repo, "data", []byte("present")), blob(Repo, "data", []byte("absent"))
 	e.mustPut(t, o)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -441,7 +440,7 @@ func testCancelled(t *testing.T, e env) {
 	e.wantAbsent(t, absent)
 }
 
-func testCancelledUpload(t *testing.T, e env) {
+func testCancelledUpload(t T, e env) {
 	o := blob(Repo, "data", random(1, 4<<20))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -460,7 +459,7 @@ func (h *hook) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func testConcurrentPuts(t *testing.T, e env) {
+func testConcurrentPuts(t T, e env) {
 	objects := numbered(Repo, "data", 128)
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -477,7 +476,7 @@ func testConcurrentPuts(t *testing.T, e env) {
 	wantList(t, e.mustList(t, Repo+"/data"), objects)
 }
 
-func testConcurrentSame(t *testing.T, e env) {
+func testConcurrentSame(t T, e env) {
 	o := blob(Repo, "data", random(1, 200<<10))
 	var wg sync.WaitGroup
 	for range 8 {
@@ -493,7 +492,7 @@ func testConcurrentSame(t *testing.T, e env) {
 	wantList(t, e.mustList(t, Repo+"/data"), []object{o})
 }
 
-func testConcurrentReplace(t *testing.T, e env) {
+func testConcurrentReplace(t T, e env) {
 	variants := make([]object, 4)
 	for i := range variants {
 		variants[i] = configOf(Repo, random(byte(i), 300<<10))
@@ -534,7 +533,7 @@ func (e env) wantOneOf(ctx context.Context, variants []object) error {
 
 // testListWhileChanging wants the objects that nobody touches in every list,
 // however many others come and go meanwhile.
-func testListWhileChanging(t *testing.T, e env) {
+func testListWhileChanging(t T, e env) {
 	stable := numbered(Repo, "locks", 20)
 	e.mustPut(t, stable...)
 	done := make(chan struct{})

@@ -1,4 +1,4 @@
-package storetest
+package suite
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
-	"testing"
 )
 
 // Repo is the repository in which [Run] works. A server under test must let the
@@ -77,7 +76,7 @@ func (e env) put(ctx context.Context, o object) error {
 	return e.store.Put(ctx, o.name, o.size(), o.body())
 }
 
-func (e env) mustPut(t *testing.T, objects ...object) {
+func (e env) mustPut(t T, objects ...object) {
 	t.Helper()
 	for _, o := range objects {
 		if err := e.put(t.Context(), o); err != nil {
@@ -118,7 +117,7 @@ func (e env) list(ctx context.Context, dir string) (map[string]int64, error) {
 	return sizes, err
 }
 
-func (e env) mustList(t *testing.T, dir string) map[string]int64 {
+func (e env) mustList(t T, dir string) map[string]int64 {
 	t.Helper()
 	sizes, err := e.list(t.Context(), dir)
 	if err != nil {
@@ -128,7 +127,7 @@ func (e env) mustList(t *testing.T, dir string) map[string]int64 {
 }
 
 // wantObject looks at the object through Stat, Open and List.
-func (e env) wantObject(t *testing.T, o object) {
+func (e env) wantObject(t T, o object) {
 	t.Helper()
 	info, err := e.store.Stat(t.Context(), o.name)
 	if err != nil {
@@ -150,7 +149,7 @@ func (e env) wantObject(t *testing.T, o object) {
 }
 
 // wantAbsent looks for the object through Stat, Open and List.
-func (e env) wantAbsent(t *testing.T, o object) {
+func (e env) wantAbsent(t T, o object) {
 	t.Helper()
 	if _, err := e.store.Stat(t.Context(), o.name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Stat(%s) of an absent object = %v; want fs.ErrNotExist", o.name, err)

@@ -1,0 +1,130 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Option names a documented difference between a Store and the contract.
+type Option func(*env)
+
+// WithoutDirectories is for stores, such as buckets, whose List of an absent
+// directory may be empty instead of [fs.ErrNotExist].
+func WithoutDirectories() Option { return func(e *env) { e.noDirs = true } }
+
+// BlindRemove is for stores, such as S3, that delete without being told whether
+// there was anything: to remove what is absent may succeed.
+func BlindRemove() Option { return func(e *env) { e.blindRemove = true } }
+
+// OverHTTP is for a store that speaks the restic protocol: only its names exist,
+// so that odd directories and lists above a type are left out; a config is not
+// replaced by other content; removing what is absent succeeds; and the causes of
+// errors stay with the server.
+func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
+
+// env is what a test of the suite works with.
+type env struct {
+	store                         rest.Store
+	noDirs, blindRemove, overHTTP bool
+}
+
+// T is what the suite asks of a test: of a [testing.T] where it is one, of a
+// [Recorder] where the suite runs in a program.
+type T interface {
+	Helper()
+	// Context ends with the test.
+	Context() context.Context
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	// Fatal, Fatalf and Skip end the test's goroutine.
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Skip(args ...any)
+	// Run runs f as a subtest and returns when it has ended.
+	Run(name string, f func(t T))
+}
+
+// Run holds a Store to the contract of [rest.Store]. NewStore is called once for
+// each subtest and returns an empty store. All objects are such as a restic
+// repository has, in [Repo] and in repositories whose paths begin like it; so the
+// same suite runs over HTTP.
+func Run(t T, newStore func(t T) rest.Store, opts ...Option) {
+	var e env
+	for _, opt := range opts {
+		opt(&e)
+	}
+	for _, tt := range suite {
+		t.Run(tt.name, func(t T) {
+			if e.overHTTP && tt.beneathHTTP {
+				t.Skip("the protocol has no words for this")
+			}
+			e := e
+			e.store = newStore(t)
+			e.init(t, Repo)
+			tt.run(t, e)
+		})
+	}
+}
+
+// init makes a repository: where a config is, the other directories are known to
+// be empty rather than absent.
+func (e env) init(t T, repo string) {
+	t.Helper()
+	if creator, ok := e.store.(rest.Creator); ok {
+		if err := creator.Create(t.Context(), repo); err != nil {
+			t.Fatalf("Create(%s): %v", repo, err)
+		}
+	}
+	e.mustPut(t, configOf(repo, []byte("config of "+repo)))
+}
+
+// suite is sorted from the plain to the intricate. What is beneathHTTP cannot be
+// said in the restic protocol.
+var suite = []struct {
+	name        string
+	beneathHTTP bool
+	run         func(T, env)
+}{
+	{name: "an absent object is fs.ErrNotExist", run: testAbsentObject},
+	{name: "a directory nobody wrote to lists as absent", run: testAbsentDir},
+	{name: "a repository nobody made is absent", run: testAbsentRepo},
+	{name: "what was put is there, whatever its type and size", run: testPut},
+	{name: "ranges", run: testRanges},
+	{name: "the same content may be put again", run: testPutAgain},
+	{name: "other content replaces", beneathHTTP: true, run: testReplace},
+	{name: "a body that fails leaves nothing", run: testFailingBody},
+	{name: "an upload under way is not seen", run: testUploadUnderWay},
+	{name: "a replacement under way is not seen", beneathHTTP: true, run: testReplacementUnderWay},
+	{name: "removed is gone and its neighbours stay", run: testRemove},
+	{name: "removing what is absent", run: testRemoveAbsent},
+	{name: "lists are complete at every depth", run: testList},
+	{name: "a list does not leave its directory", run: testListScope},
+	{name: "an emptied directory lists as empty", run: testListEmptied},
+	{name: "an error of fn ends the list and is returned", run: testListFnError},
+	{name: "an object that goes in the middle of a list", run: testListVanishing},
+	{name: "directories are no objects", beneathHTTP: true, run: testDirectories},
+	{name: "odd directory names are names", beneathHTTP: true, run: testOddNames},
+	{name: "names that are no valid paths are refused", beneathHTTP: true, run: testInvalidNames},
+	{name: "a cancelled context is an error everywhere", run: testCancelled},
+	{name: "a context cancelled in the middle of an upload leaves nothing", run: testCancelledUpload},
+	{name: "many objects at once", run: testConcurrentPuts},
+	{name: "one object at once", run: testConcurrentSame},
+	{name: "replacements at once are never mixed", beneathHTTP: true, run: testConcurrentReplace},
+	{name: "lists while objects come and go", run: testListWhileChanging},
+}
+
+// wantNoDir checks the answer to the list of an absent directory.
+func (e env) wantNoDir(t T, dir string, mayBeEmpty bool) {
+	t.Helper()
+	sizes, err := e.list(t.Context(), dir)
+	if len(sizes) != 0 {
+		t.Errorf("List(%s) of an absent directory has %d entries", dir, len(sizes))
+	}
+	if errors.Is(err, fs.ErrNotExist) || mayBeEmpty && err == nil {
+		return
+	}
+	t.Errorf("List(%s) of an absent directory = %v; want fs.ErrNotExist", dir, err)
+}
