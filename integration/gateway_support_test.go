@@ -159,7 +159,7 @@ func newLogbook(t *testing.T) *logbook {
 		lines := b.all()
 		wantNoSecret(t, "the log", strings.Join(lines, "\n"))
 		if t.Failed() {
-			t.Logf("the end of the log:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+			t.Logf("the end of the log:\n%s", strings.Join(lines[max(0, len(lines)-20):], "\n"))
 		}
 	})
 	return b
