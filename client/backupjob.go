@@ -49,11 +49,19 @@ func (j *backupJob) run(ctx context.Context, interrupted bool) (*backupOutcome, 
 	if j.plan.restic.Version, err = restic.Detect(ctx, j.plan.restic); err != nil {
 		return nil, resticError(restic.Repository{}, err)
 	}
-	parent, err := j.openRepository(ctx, exists, interrupted)
+	parent, err := j.openRepository(ctx, exists)
 	if err != nil {
 		return nil, err
 	}
 	outcome, err := j.backupState(ctx, parent)
+	if interrupted && outcome != nil {
+		// A lock of the last run does not hinder a backup, but it does hinder
+		// prune. By now the restic of the last run has ended.
+		j.progress.say("the last backup was interrupted: removing stale locks")
+		if err := j.unlock(ctx); err != nil {
+			j.sys.warnf("stale locks are not removed: %v", err)
+		}
+	}
 	return outcome, withCleanUp(err, j.cleanUp(ctx))
 }
 
@@ -71,9 +79,8 @@ func withCleanUp(err, cleanUp error) error {
 }
 
 // openRepository makes the repository when it is proven absent, and returns the
-// parent for the next snapshot. After a run that was interrupted it looks for
-// stale locks.
-func (j *backupJob) openRepository(ctx context.Context, exists, interrupted bool) (parent string, err error) {
+// parent for the next snapshot.
+func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent string, err error) {
 	base := j.plan.restic
 	if !exists {
 		j.progress.say("making repository " + base.Repository.String())
@@ -82,12 +89,6 @@ func (j *backupJob) openRepository(ctx context.Context, exists, interrupted bool
 	snapshots, err := listSnapshots(ctx, base)
 	if err != nil {
 		return "", err
-	}
-	if interrupted {
-		j.progress.say("the last backup was interrupted: removing stale locks")
-		if err := j.unlock(ctx); err != nil {
-			j.sys.warnf("stale locks are not removed: %v", err)
-		}
 	}
 	return latestParent(snapshots), nil
 }
