@@ -90,7 +90,7 @@ func (m realModule) step(s string) string {
 // password.
 func gatewayFor(t *testing.T) string {
 	t.Helper()
-	handler, store := rest.NewHandler(rest.Options{}), storetest.NewMem()
+	handler, store := rest.NewHandler(), storetest.NewMem()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/"+realDestination+"/"))
 		user, password, _ := r.BasicAuth()

@@ -54,7 +54,7 @@ func Defaults() Options {
 	return Options{
 		RefreshInterval: 30 * time.Second,
 		MaxStale:        24 * time.Hour,
-		StallTimeout:    4 * time.Minute, // under the 5 minutes of restic's watchdog
+		StallTimeout:    2 * time.Minute, // well under the 5 minutes of restic's watchdog
 		ShutdownTimeout: 90 * time.Second,
 	}
 }
@@ -96,7 +96,7 @@ func New(opts Options) (*Gateway, error) {
 		opts:     opts,
 		log:      opts.Log,
 		rdb:      rdb,
-		rest:     rest.NewHandler(rest.Options{}),
+		rest:     rest.NewHandler(),
 		observer: newObserver(opts.Log, opts.StallTimeout),
 		failed:   make(chan error, len(opts.Listeners)),
 	}

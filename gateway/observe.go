@@ -108,7 +108,9 @@ func (o *observer) refuse(w *response, code int, id string) {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", realm)
 	case http.StatusMethodNotAllowed:
-		header.Set("Allow", "GET, HEAD, POST, DELETE")
+		if header.Get("Allow") == "" {
+			header.Set("Allow", "GET, HEAD, POST, DELETE")
+		}
 	}
 	header.Del("Content-Encoding")
 	header.Set("Content-Type", "text/plain; charset=utf-8")

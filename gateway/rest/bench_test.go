@@ -32,7 +32,7 @@ func BenchmarkPost(b *testing.B) {
 			}
 		}
 	}}
-	h := rest.NewHandler(rest.Options{})
+	h := rest.NewHandler()
 	target := rest.Target{Store: store, Destination: "d", Repo: repo, Type: rest.Data, Name: nameOf(string(content))}
 	body := bytes.NewReader(content)
 	r := httptest.NewRequestWithContext(b.Context(), "POST", "/", struct{ io.Reader }{body})
@@ -60,7 +60,7 @@ func BenchmarkList(b *testing.B) {
 				infos[i] = &object{name: nameOf(strconv.Itoa(i)), size: 16<<20 + int64(i)}
 			}
 			store := &hooked{Store: storetest.NewMem(), list: listed(infos)}
-			h := rest.NewHandler(rest.Options{})
+			h := rest.NewHandler()
 			r := httptest.NewRequestWithContext(b.Context(), "GET", "/", nil)
 			r.Header.Set("Accept", bm.accept)
 			r.Header.Set("Accept-Encoding", bm.encoding)
@@ -104,7 +104,7 @@ func BenchmarkRange(b *testing.B) {
 		_, err = f.Seek(off, io.SeekStart)
 		return f, size, err
 	}}
-	h := rest.NewHandler(rest.Options{})
+	h := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Config}); err != nil {
 			b.Error(err)

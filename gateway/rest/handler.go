@@ -6,37 +6,26 @@ import (
 	"net/http"
 )
 
-// Options are what a [Handler] wants from its surroundings.
-type Options struct {
-	// Aborted, if set, is told why a response had to be broken off after its
-	// first byte, just before the panic with [http.ErrAbortHandler] that does
-	// it; w is what Serve was given. It is the only way for that cause into a log.
-	Aborted func(w http.ResponseWriter, err error)
-}
-
 // Handler serves the protocol for all repositories of a process. Its state, who
 // is changing which object and which locks were written or deleted a moment
 // ago, is keyed by destination and repository and so outlives reloads: a process
 // needs exactly one. It is safe for concurrent use.
 type Handler struct {
-	aborted func(http.ResponseWriter, error)
 	writers keyedMutex
 	recent  recentLocks
 }
 
 // NewHandler returns a Handler without any state.
-func NewHandler(opts Options) *Handler {
-	return &Handler{aborted: opts.Aborted}
-}
+func NewHandler() *Handler { return &Handler{} }
 
 // Serve answers one authorised request. Of r it reads the method, the headers,
 // the body and the context; what the URL says is in t.
 //
-// An error is returned only before the first byte of the response, for the
-// caller to turn into a status; Content-Range and Allow are then set in w's
-// header where the status wants them. A failure behind the first byte is a panic
-// with [http.ErrAbortHandler], which makes net/http break the connection off, so
-// that no client takes the response for a complete one.
+// An error before the first byte of the response is for the caller to turn into
+// a status; Content-Range and Allow are then set in w's header where the status
+// wants them. After an error behind the first byte the caller must break the
+// connection off, by a panic with [http.ErrAbortHandler], so that no client takes
+// the response for a complete one.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
 	switch {
 	case t.Type == Root:
@@ -101,12 +90,4 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) erro
 func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
-}
-
-// abort breaks the response off. It does not return.
-func (h *Handler) abort(w http.ResponseWriter, err error) {
-	if h.aborted != nil {
-		h.aborted(w, err)
-	}
-	panic(http.ErrAbortHandler)
 }

@@ -22,10 +22,10 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, t *Target) error 
 	if err == nil {
 		err = l.finish()
 	}
-	if began := l.stop(); began && err != nil {
-		h.abort(w, fmt.Errorf("list %s: %w", t.path(), err))
+	if err != nil {
+		return fmt.Errorf("list %s: %w", t.path(), err)
 	}
-	return err
+	return nil
 }
 
 // collect hands every object of the list to l.

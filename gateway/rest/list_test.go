@@ -295,7 +295,7 @@ func TestSlowListIsNeverSilentForLong(t *testing.T) {
 		t.Run(encoding, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				list := slowly([]time.Duration{time.Hour, time.Second, time.Minute}, nil)
-				h := rest.NewHandler(rest.Options{})
+				h := rest.NewHandler()
 				w := &heard{ResponseRecorder: httptest.NewRecorder(), last: time.Now()}
 				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 				r.Header.Set("Accept", rest.MediaTypeV2)
@@ -334,22 +334,21 @@ func (h *heard) Flush() {
 
 func TestSlowListThatFails(t *testing.T) {
 	down := errors.New("connection reset")
-	serveList := func(t *testing.T, list func(context.Context, string, func(fs.FileInfo) error) error) (w *httptest.ResponseRecorder, panicked any, err error) {
+	serveList := func(t *testing.T, list func(context.Context, string, func(fs.FileInfo) error) error) (w *httptest.ResponseRecorder, err error) {
 		w = httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
-		h := rest.NewHandler(rest.Options{})
-		defer func() { panicked = recover() }()
+		h := rest.NewHandler()
 		err = h.Serve(w, r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data})
-		return w, nil, err
+		return w, err
 	}
 	synctest.Test(t, func(t *testing.T) {
 		list := func(context.Context, string, func(fs.FileInfo) error) error {
 			pass(9 * time.Second)
 			return down
 		}
-		w, panicked, err := serveList(t, list)
-		if !errors.Is(err, down) || panicked != nil || w.Flushed {
-			t.Errorf("within ten seconds: %v, %v, header sent %v; want an error alone", err, panicked, w.Flushed)
+		w, err := serveList(t, list)
+		if !errors.Is(err, down) || w.Flushed {
+			t.Errorf("within ten seconds: %v, header sent %v; want an error alone", err, w.Flushed)
 		}
 		pass(time.Minute)
 		if w.Flushed || w.Body.Len() > 0 {
@@ -361,9 +360,9 @@ func TestSlowListThatFails(t *testing.T) {
 			pass(11 * time.Second)
 			return down
 		}
-		w, panicked, _ := serveList(t, list)
-		if panicked != http.ErrAbortHandler || !w.Flushed || json.Valid(w.Body.Bytes()) {
-			t.Errorf("after ten seconds: panic %v, header sent %v, body %q; want it broken off", panicked, w.Flushed, w.Body)
+		w, err := serveList(t, list)
+		if !errors.Is(err, down) || !w.Flushed || json.Valid(w.Body.Bytes()) {
+			t.Errorf("after ten seconds: %v, header sent %v, body %q; want it broken off", err, w.Flushed, w.Body)
 		}
 	})
 }
@@ -371,7 +370,7 @@ func TestSlowListThatFails(t *testing.T) {
 func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 	allocs := func(n int) float64 {
 		store := &hooked{Store: storetest.NewMem(), list: listed(slices.Repeat([]*object{{name: nameOf("x"), size: 16 << 20}}, n))}
-		h := rest.NewHandler(rest.Options{})
+		h := rest.NewHandler()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Accept", rest.MediaTypeV2)
 		return testing.AllocsPerRun(5, func() {

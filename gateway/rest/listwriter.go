@@ -111,6 +111,7 @@ func (l *listWriter) add(name string, size int64) error {
 func (l *listWriter) finish() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.finished = true
 	l.buf = append(l.buf, ']')
 	if l.out == nil {
 		l.zipping = false
@@ -124,13 +125,12 @@ func (l *listWriter) finish() error {
 	return l.err
 }
 
-// stop ends all writing and tells whether there was any.
-func (l *listWriter) stop() (began bool) {
+// stop ends all writing.
+func (l *listWriter) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.finished = true
 	l.silence.Stop()
-	return l.out != nil
 }
 
 // release gives the buffers back.

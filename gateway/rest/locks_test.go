@@ -53,7 +53,7 @@ type locks struct {
 
 func newLocks(store rest.Store) *locks {
 	return &locks{
-		handler: rest.NewHandler(rest.Options{}),
+		handler: rest.NewHandler(),
 		target:  rest.Target{Store: store, Destination: "d", Repo: repo, Type: rest.Locks},
 	}
 }

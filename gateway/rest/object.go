@@ -64,7 +64,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	w.WriteHeader(status)
 	// CopyN hands w a LimitedReader: for a file that is what becomes sendfile.
 	if _, err := io.CopyN(w, body, length); err != nil {
-		h.abort(w, fmt.Errorf("send %s: %w", t.path(), err))
+		return fmt.Errorf("send %s: %w", t.path(), err)
 	}
 	return nil
 }

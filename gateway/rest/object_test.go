@@ -327,7 +327,7 @@ func TestFileReachesTheResponseAsAFile(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header.Set("Range", "bytes=2-4")
 	w := &sendfileProbe{ResponseRecorder: httptest.NewRecorder()}
-	if err := rest.NewHandler(rest.Options{}).Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Config}); err != nil {
+	if err := rest.NewHandler().Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Config}); err != nil {
 		t.Fatal(err)
 	}
 	limited, ok := w.src.(*io.LimitedReader)
@@ -349,7 +349,7 @@ func FuzzRange(f *testing.F) {
 		f.Add(header, uint8(10))
 		f.Add(header, uint8(0))
 	}
-	handler := rest.NewHandler(rest.Options{})
+	handler := rest.NewHandler()
 	f.Fuzz(func(t *testing.T, header string, size uint8) {
 		content := make([]byte, size)
 		for i := range content {

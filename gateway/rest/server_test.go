@@ -43,9 +43,7 @@ type server struct {
 func serve(t *testing.T, store rest.Store) *server {
 	t.Helper()
 	s := &server{store: store, aborted: make(chan error, 16)}
-	s.handler = rest.NewHandler(rest.Options{
-		Aborted: func(_ http.ResponseWriter, err error) { s.aborted <- err },
-	})
+	s.handler = rest.NewHandler()
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -72,10 +70,29 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if err := s.handler.Serve(w, r, target); err != nil {
+	answer := &answer{ResponseWriter: w}
+	switch err := s.handler.Serve(answer, r, target); {
+	case err == nil:
+	case answer.begun:
+		s.aborted <- err
+		panic(http.ErrAbortHandler)
+	default:
 		http.Error(w, err.Error(), statusOf(err))
 	}
 }
+
+// answer notes whether a response has begun.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (a *answer) WriteHeader(code int) {
+	a.begun = true
+	a.ResponseWriter.WriteHeader(code)
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func statusOf(err error) int {
 	for _, row := range []struct {

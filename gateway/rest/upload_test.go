@@ -100,7 +100,7 @@ func TestCauseOfABrokenUploadIsKept(t *testing.T) {
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", errReader{syscall.ETIMEDOUT})
 		r.ContentLength = 7
-		err := rest.NewHandler(rest.Options{}).Serve(httptest.NewRecorder(), r, target)
+		err := rest.NewHandler().Serve(httptest.NewRecorder(), r, target)
 		if !errors.Is(err, rest.ErrShort) || !errors.Is(err, syscall.ETIMEDOUT) {
 			t.Errorf("%v: %v", target.Type, err)
 		}
@@ -241,7 +241,7 @@ func start(t *testing.T, h *rest.Handler, method string, target rest.Target, bod
 
 func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := rest.NewHandler(rest.Options{})
+		h := rest.NewHandler()
 		mem := storetest.NewMem()
 		target := rest.Target{Store: mem, Destination: "d", Repo: repo, Type: rest.Keys, Name: nameOf("content")}
 		body, client := io.Pipe()
@@ -286,7 +286,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 
 func TestWaitingEndsWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := rest.NewHandler(rest.Options{})
+		h := rest.NewHandler()
 		target := rest.Target{Store: storetest.NewMem(), Repo: repo, Type: rest.Keys, Name: nameOf("content")}
 		body, client := io.Pipe()
 		upload := start(t, h, "POST", target, body, 7)

@@ -16,7 +16,7 @@ import (
 // serve puts the protocol's handler in front of a store, without any users.
 func serve(t *testing.T, store rest.Store) rest.Store {
 	t.Helper()
-	handler := rest.NewHandler(rest.Options{})
+	handler := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/dest/"))
 		if user, password, _ := r.BasicAuth(); !ok || user != "user" || password != "password" {
