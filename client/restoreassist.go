@@ -25,7 +25,8 @@ import (
 // assistance does what restic does itself from some version on: before a restore
 // it removes what stands in the way (before 0.17), and after it, of everything
 // that has changed since the restore began, it removes security.* attributes
-// (before 0.18), keeps sparse files sparse (before 0.15) and counts (before 0.16).
+// (before 0.18), keeps sparse files sparse (before 0.15, and after a restore that
+// was interrupted) and counts (before 0.16).
 type assistance struct {
 	Places []place   `json:"places"`
 	Remove []string  `json:"remove"` // the paths in the snapshot that stand in the way

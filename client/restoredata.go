@@ -57,13 +57,34 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 		return fmt.Errorf("prepare the restore: %w", resticError(repository, err))
 	}
 	run := restoreRun{sys: sys, plan: plan, started: time.Now()}
-	if !plan.partial {
-		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
-	}
 	if opts.target != "" {
 		return run.restore(ctx)
 	}
-	return keepingEnvironment(m.stateDir, func() error { return run.restore(ctx) })
+	if !plan.partial {
+		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
+	}
+	return run.inPlace(ctx, m.stateDir)
+}
+
+// restoreMark is the file in the state directory that stands for a restore that
+// has begun and was not completed.
+const restoreMark = ".restore-module.incomplete"
+
+// inPlace restores into the module's own directories.
+func (r *restoreRun) inPlace(ctx context.Context, stateDir string) error {
+	mark := filepath.Join(stateDir, restoreMark)
+	if _, err := os.Lstat(mark); err == nil {
+		r.sys.notef("the last restore was not completed")
+		// Restic leaves no holes in a file that it finds half written.
+		r.plan.assist.Sparse, r.plan.assist.finishes = true, true
+	}
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		return fmt.Errorf("begin the restore: %w", err)
+	}
+	if err := keepingEnvironment(stateDir, func() error { return r.restore(ctx) }); err != nil {
+		return err
+	}
+	return os.Remove(mark)
 }
 
 // keepingEnvironment calls restore and puts the module's own file environment
