@@ -1,0 +1,38 @@
+package remote
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config/obscure"
+)
+
+// Obscure returns a copy of the values of a section of that type with the
+// passwords among them obscured, as a section must hold them. Which ones are
+// passwords is the backend's to say; an access key, say, is none.
+func Obscure(backend string, values map[string]string) (map[string]string, error) {
+	info, err := fs.Find(backend)
+	if err != nil {
+		return nil, fmt.Errorf("no such remote type %q", backend)
+	}
+	out := maps.Clone(values)
+	for key, value := range values {
+		if option := info.Options.Get(key); option == nil || !option.IsPassword || value == "" {
+			continue
+		}
+		if out[key], err = obscure.Obscure(value); err != nil {
+			return nil, fmt.Errorf("obscure %q: %w", key, err)
+		}
+	}
+	return out, nil
+}
+
+// Reveal undoes Obscure for one value.
+func Reveal(value string) (string, error) {
+	plain, err := obscure.Reveal(value)
+	if err != nil {
+		return "", fmt.Errorf("the value is not an obscured one: %w", err)
+	}
+	return plain, nil
+}

@@ -1,0 +1,34 @@
+package remote
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestObscureOnlyPasswords(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{
+		"Nethesis,1234", `100%(key)s % "quoted" 'too' = # ; \ `, "pässwörd 日本", strings.Repeat("long", 1024),
+	} {
+		out, err := Obscure("smb", map[string]string{"host": "10.0.0.1", "user": "me", "pass": secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out["host"] != "10.0.0.1" || out["user"] != "me" || strings.Contains(out["pass"], secret) {
+			t.Errorf("obscured %q", out)
+		}
+		if plain, err := Reveal(out["pass"]); err != nil || plain != secret {
+			t.Errorf("revealed %q, %v", plain, err)
+		}
+	}
+	out, err := Obscure("s3", map[string]string{"secret_access_key": "key", "unheard": "of", "empty": ""})
+	if err != nil || out["secret_access_key"] != "key" || out["unheard"] != "of" || out["empty"] != "" {
+		t.Errorf("obscured %q, %v", out, err)
+	}
+	if _, err := Obscure("floppy", nil); err == nil {
+		t.Error("obscured for a remote that does not exist")
+	}
+	if _, err := Reveal("short"); err == nil {
+		t.Error("revealed what was not obscured")
+	}
+}
