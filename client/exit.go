@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -57,7 +58,7 @@ var exitMeaning = map[exitCode]string{
 func exitStatus(codes ...exitCode) map[string]string {
 	lines := make([]string, len(codes))
 	for i, c := range codes {
-		number := fmt.Sprint(int(c))
+		number := strconv.Itoa(int(c))
 		if c == exitSignal {
 			number = "128+"
 		}
@@ -118,7 +119,7 @@ func exitCodeOf(ctx context.Context, err error) int {
 // signalError is the cause of a context that a signal cancelled.
 type signalError struct{ syscall.Signal }
 
-func (e signalError) Error() string { return "interrupted by signal: " + e.Signal.String() }
+func (e signalError) Error() string { return "interrupted by signal: " + e.String() }
 
 // cancelOnSignal returns a context that SIGINT, SIGTERM or SIGHUP cancels, with a
 // [signalError] as its cause. Further signals change nothing: what runs gets the

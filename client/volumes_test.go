@@ -74,12 +74,12 @@ func TestCheckNativeRoot(t *testing.T) {
 		},
 		"a link in the place of the state": {
 			func(t *testing.T, root string) string {
-				real := t.TempDir()
+				behind := t.TempDir()
 				if err := os.Remove(filepath.Join(root, "state")); err != nil {
 					t.Fatal(err)
 				}
-				symlink(t, real, filepath.Join(root, "state"))
-				return real
+				symlink(t, behind, filepath.Join(root, "state"))
+				return behind
 			}, "is not the module's state directory",
 		},
 		"no state directory": {

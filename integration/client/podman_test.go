@@ -347,7 +347,7 @@ func (h *clientHost) importImage(t *testing.T, restic string) {
 	copyFile(t, restic, filepath.Join(root, "usr/bin/restic"), 0o755)
 	// A static binary has none, and ldd says so by its exit status.
 	libraries, _ := exec.Command("ldd", restic).Output()
-	for _, field := range strings.Fields(string(libraries)) {
+	for field := range strings.FieldsSeq(string(libraries)) {
 		if filepath.IsAbs(field) {
 			copyFile(t, field, filepath.Join(root, field), 0o755)
 		}
