@@ -2,9 +2,9 @@
 
 package remote
 
-// The backends that backups usually go to, and those that wrap them: a third of
-// the size, and of the time to link.
 import (
+	// The backends that backups usually go to, and those that wrap them: a third
+	// of all that rclone has.
 	_ "github.com/rclone/rclone/backend/alias"
 	_ "github.com/rclone/rclone/backend/azureblob"
 	_ "github.com/rclone/rclone/backend/azurefiles"

@@ -55,7 +55,6 @@ func makeRepository(t *testing.T, server *s3Server) (bucket string) {
 // TestWrapped runs the suite on remotes that name the section of another
 // destination.
 func TestWrapped(t *testing.T) {
-	server := newS3Server(t)
 	password := obscure.MustObscure("correct horse battery staple")
 	// Encrypted names of the suite are longer than a directory of Linux takes.
 	plainNames := func(remote string) map[string]string {
@@ -64,7 +63,6 @@ func TestWrapped(t *testing.T) {
 	setSections(t, map[string]map[string]string{
 		"memory-destination": {"type": "memory"},
 		"local-destination":  {"type": "local"},
-		"s3-destination":     server.section(),
 	})
 	for _, tt := range []struct {
 		name    string
@@ -84,13 +82,6 @@ func TestWrapped(t *testing.T) {
 				return plainNames("local-destination:" + t.TempDir())
 			},
 			nil,
-		},
-		{
-			"crypt over S3",
-			func(t *testing.T) map[string]string {
-				return plainNames("s3-destination:" + makeRepository(t, server))
-			},
-			[]storetest.Option{storetest.WithoutDirectories()},
 		},
 		{
 			"alias of local",
