@@ -157,7 +157,10 @@ func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome
 			case *restic.Summary:
 				outcome.summary, made = *event, true
 			case *restic.FileError:
-				outcome.unreadable = append(outcome.unreadable, *event)
+				// What fails in the scan fails again when it is to be saved.
+				if event.During != "scan" {
+					outcome.unreadable = append(outcome.unreadable, *event)
+				}
 			case nil:
 				plain(string(line))
 			}

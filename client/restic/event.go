@@ -2,8 +2,9 @@ package restic
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"strings"
+	"syscall"
 	"time"
 )
 
@@ -110,14 +111,15 @@ func parseFileError(line []byte) Event {
 		return nil
 	}
 	var shape struct {
-		Message string `json:"message"`
-		Op      string `json:"Op"`
+		Message string        `json:"message"`
+		Op      string        `json:"Op"`
+		Err     syscall.Errno `json:"Err"`
 	}
-	// A shape of another kind leaves both empty.
+	// A shape of another kind leaves all empty.
 	_ = json.Unmarshal(raw.Error, &shape)
-	message := shape.Message
-	if message == "" {
-		message = strings.TrimSpace("cannot be read " + shape.Op)
+	message := cmp.Or(shape.Message, "cannot be read")
+	if shape.Message == "" && shape.Err != 0 {
+		message = shape.Op + ": " + shape.Err.Error()
 	}
 	return &FileError{Item: raw.Item, During: raw.During, Message: message}
 }

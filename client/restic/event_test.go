@@ -35,7 +35,7 @@ func TestParseEvent(t *testing.T) {
 		},
 		"a file's error of 0.14": {
 			`{"message_type":"error","error":{"Op":"open","Path":"/a","Err":13},"during":"archival","item":"/a"}`,
-			&FileError{Item: "/a", During: "archival", Message: "cannot be read open"},
+			&FileError{Item: "/a", During: "archival", Message: "open: permission denied"},
 		},
 		"a file's error without a shape": {
 			`{"message_type":"error","error":"what","during":"scan","item":"/a"}`,
