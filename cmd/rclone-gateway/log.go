@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 )
 
-// startLog makes the process's logger of the settings.
+// startLog makes the process's logger of the settings; rclone logs to it too.
 func (s *settings) startLog(w io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
@@ -31,5 +33,6 @@ func (s *settings) startLog(w io.Writer) error {
 	default:
 		return fmt.Errorf("--log-format: %q is none of auto, text, json", s.logFormat)
 	}
+	remote.Init(slog.Default().Handler())
 	return nil
 }
