@@ -38,7 +38,7 @@ help: ## List the targets
 demo: ## Back up and restore a real tree through the gateway (KEEP=1 leaves it running, DIR=… backs that up)
 	@echo 'building the gateway; the first time takes a minute or two'
 	@go build -tags curated -o .cache/demo/ ./cmd/rclone-gateway ./cmd/gatewayctl
-	@KEEP='$(KEEP)' DIR='$(DIR)' go run ./cmd/demo \
+	@KEEP='$(KEEP)' DIR='$(or $(DIR),$(shell go env GOROOT)/src)' go run ./cmd/demo \
 		-gateway .cache/demo/rclone-gateway -gatewayctl .cache/demo/gatewayctl
 
 # The Go files and go.mod are left to the go command, which knows what changed.
