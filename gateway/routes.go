@@ -15,6 +15,7 @@ func (g *Gateway) routes() http.Handler {
 	mux.Head("/-/healthy", g.healthy)
 	mux.Get("/-/ready", g.readiness)
 	mux.Head("/-/ready", g.readiness)
+	g.adminRoutes(mux)
 	data := g.observer.observe(g.serve)
 	mux.Handle("/*", data)
 	// Whatever chi does not route, methods that it does not know above all, is

@@ -16,7 +16,7 @@ import (
 const (
 	exitFailure     = 1 // the server could not run, or requests were cut at its stop
 	exitUsage       = 2 // wrong flags or configuration
-	exitDestination = 3 // check-config: a destination does not work
+	exitDestination = 3 // check-config, check-destination: a destination does not work
 )
 
 const exitStatus = `
@@ -25,7 +25,7 @@ EXIT STATUS
   1  failure: an address is in use, Redis cannot be read (check-config), or
      requests were still running when the shutdown timeout ended
   2  wrong flags, environment or files named there
-  3  check-config: at least one destination does not work`
+  3  check-config, check-destination: a destination does not work`
 
 // codedError carries its exit code to main.
 type codedError struct {
@@ -46,7 +46,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newServe(), newCheckConfig(), &cobra.Command{
+	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the commit and the rclone that is linked",
 		Args:  cobra.NoArgs,

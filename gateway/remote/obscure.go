@@ -27,12 +27,3 @@ func Obscure(backend string, values map[string]string) (map[string]string, error
 	}
 	return out, nil
 }
-
-// Reveal undoes Obscure for one value.
-func Reveal(value string) (string, error) {
-	plain, err := obscure.Reveal(value)
-	if err != nil {
-		return "", fmt.Errorf("the value is not an obscured one: %w", err)
-	}
-	return plain, nil
-}

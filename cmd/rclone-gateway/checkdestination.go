@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// candidateID stands for a destination that has none yet.
+const candidateID = "00000000-0000-4000-8000-000000000000"
+
+func newCheckDestination() *cobra.Command {
+	var s settings
+	var asJSON, conformance, fromStdin bool
+	var base string
+	cmd := &cobra.Command{
+		Use:   "check-destination [ID]",
+		Short: "Test one destination: list, write, read back and delete a small file",
+		Long: `Test one destination through the code that serves backups: list it, write a small
+file, read it back, compare it and delete it. It is the one that Redis has by
+that ID, or with --stdin the one whose rclone section comes on stdin. This is what
+the running gateway does for "gatewayctl destination check"; it works where no
+gateway runs.
+
+--conformance goes on with the suite that every kind of storage is held to, some
+2,000 requests in a folder of its own, and lists what does not hold.
+` + exitStatus,
+		Example: `  rclone-gateway check-destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
+  rclone-gateway check-destination --stdin --base bucket/folder < rclone.conf
+  rclone-gateway check-destination --conformance --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if fromStdin == (len(args) == 1) {
+				return usageError(errors.New("name a destination, or give a section with --stdin"))
+			}
+			if err := s.complete(cmd.Flags(), os.LookupEnv); err != nil {
+				return usageError(err)
+			}
+			if err := s.startLog(cmd.ErrOrStderr()); err != nil {
+				return usageError(err)
+			}
+			req := adminapi.CheckRequest{Conformance: conformance}
+			if fromStdin {
+				candidate, err := readCandidate(cmd.InOrStdin(), base)
+				if err != nil {
+					return usageError(err)
+				}
+				req.ID, req.Candidate = candidateID, candidate
+			} else {
+				req.ID = args[0]
+			}
+			return checkDestination(cmd.Context(), &s, req, cmd.OutOrStdout(), asJSON)
+		},
+	}
+	s.register(cmd.Flags(), false)
+	cmd.Flags().BoolVar(&fromStdin, "stdin", false, "read the rclone section of the destination from stdin")
+	cmd.Flags().StringVar(&base, "base", "", "`path` on the remote below which backups go, for --stdin")
+	cmd.Flags().BoolVar(&conformance, "conformance", false, "run the conformance suite too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// readCandidate reads one section; its name does not matter.
+func readCandidate(stdin io.Reader, base string) (*adminapi.Candidate, error) {
+	text, err := io.ReadAll(io.LimitReader(stdin, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("read the section: %w", err)
+	}
+	_, values, err := catalog.ParseSection(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("the section on stdin: %w", err)
+	}
+	section, err := catalog.FormatSection(candidateID, values)
+	if err != nil {
+		return nil, fmt.Errorf("the section on stdin: %w", err)
+	}
+	return &adminapi.Candidate{Provider: "rclone", BasePath: base, Section: section}, nil
+}
+
+func checkDestination(ctx context.Context, s *settings, req adminapi.CheckRequest, w io.Writer, asJSON bool) error {
+	opts, err := s.options()
+	if err != nil {
+		return usageError(err)
+	}
+	report, err := gateway.CheckDestination(ctx, opts, req)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = printReport(w, report)
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Error != "":
+		return codedError{fmt.Errorf("%s: %s", report.Error, report.Reason), exitDestination}
+	case report.Node != "":
+		return codedError{errors.New("not tested: " + report.Reason), exitDestination}
+	case !report.Conforms():
+		return codedError{errors.New("the destination does not hold to what backups need"), exitDestination}
+	}
+	return nil
+}
+
+func printReport(w io.Writer, report *adminapi.CheckReport) error {
+	for _, step := range report.Steps {
+		fmt.Fprintf(w, "%-7s %-6s %6.3f s\n", step.Name, map[bool]string{true: "ok", false: "failed"}[step.OK], step.Seconds)
+	}
+	if report.Detail != "" {
+		fmt.Fprintf(w, "the storage said: %s\n", report.Detail)
+	}
+	for _, test := range report.Conformance {
+		state := "ok"
+		if test.Skipped {
+			state = "skipped"
+		}
+		if len(test.Failures) > 0 {
+			state = "FAILED: " + test.Failures[0]
+		}
+		fmt.Fprintf(w, "%s: %s\n", test.Name, state)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/netip"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// maxAdminBody bounds a request to the administrative endpoint, in bytes: an
+// rclone section of NethServer 8 has up to 100,000 characters.
+const maxAdminBody = 1 << 20
+
+// adminRoutes adds the administrative endpoint, for the nodes' own tools on this
+// host. Bodies hold secrets: no part of one is logged, or answered.
+func (g *Gateway) adminRoutes(mux chi.Router) {
+	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(g.checkDestination)).ServeHTTP)
+	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(g.obscure)).ServeHTTP)
+}
+
+// administered lets in who calls from this host with the credentials of a node.
+func (g *Gateway) administered(h func(w *response, r *http.Request, v *view) error) handler {
+	return func(w *response, r *http.Request) error {
+		if !isThisHost(r.RemoteAddr) {
+			return errAddress
+		}
+		v, principal, err := g.node(r)
+		if principal != nil {
+			w.entry.user = principal.Name
+		}
+		if err != nil {
+			return err
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
+		return h(w, r, v)
+	}
+}
+
+// node authenticates a node. A user that the view lacks may be news.
+func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
+	v := g.views.current()
+	principal, err := v.node(r)
+	if err == nil || errors.Is(err, errForbidden) {
+		return v, principal, err
+	}
+	fresh, refreshErr := g.views.refresh(r.Context())
+	if refreshErr != nil {
+		return nil, nil, refreshErr
+	}
+	principal, err = fresh.node(r)
+	return fresh, principal, err
+}
+
+func (v *view) node(r *http.Request) (*catalog.Principal, error) {
+	var buf [maxCredentials]byte
+	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
+	if !ok {
+		return nil, errUnauthenticated
+	}
+	if v == nil {
+		return nil, errUnready
+	}
+	principal := v.snapshot.Principals[string(user)]
+	if !principal.Accepts(secret) {
+		return nil, errUnauthenticated
+	}
+	if principal.Role != catalog.RoleNode {
+		return principal, errForbidden
+	}
+	return principal, nil
+}
+
+// isThisHost tells whether the caller is on the loopback interface or a unix
+// socket.
+func isThisHost(remoteAddr string) bool {
+	remote, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return isUnixPeer(remoteAddr)
+	}
+	return remote.Addr().Unmap().IsLoopback()
+}
+
+// checkDestination tests a destination and answers with the report, whether it
+// works or not.
+func (g *Gateway) checkDestination(w *response, r *http.Request, v *view) error {
+	var req adminapi.CheckRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	w.entry.destination = req.ID
+	if req.Candidate == nil {
+		// It may have been written a moment ago.
+		fresh, err := g.views.refresh(r.Context())
+		if err != nil {
+			return err
+		}
+		v = fresh
+	}
+	d, err := wanted(v.snapshot, g.opts.Load, req)
+	switch {
+	case errors.Is(err, errUnknownDestination):
+		return fmt.Errorf("%w: %w", errNotFound, err)
+	case err != nil:
+		return writeJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
+	}
+	return writeJSON(w, examine(r.Context(), d, g.views.open, req.Conformance))
+}
+
+// obscure answers with the values as an rclone section holds them.
+func (g *Gateway) obscure(w *response, r *http.Request, _ *view) error {
+	var req adminapi.ObscureRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	values, err := remote.Obscure(req.Type, req.Values)
+	if err != nil {
+		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
+	}
+	return writeJSON(w, adminapi.ObscureReply{Values: values})
+}
+
+// readJSON decodes a body. Its error does not quote the body.
+func readJSON(r *http.Request, v any) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return fmt.Errorf("%w: the body is not the JSON that is wanted here", fs.ErrInvalid)
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDefect, err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err = w.Write(append(body, '\n'))
+	return err
+}

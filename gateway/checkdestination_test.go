@@ -1,0 +1,225 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/webdav"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// davServer is a WebDAV server in memory, of which spoil may answer requests.
+func davServer(t *testing.T, spoil func(w http.ResponseWriter, r *http.Request) (done bool)) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	dav := &webdav.Handler{FileSystem: webdav.NewMemFS(), LockSystem: webdav.NewMemLS()}
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if spoil == nil || !spoil(w, r) {
+			dav.ServeHTTP(w, r)
+		}
+	})
+	t.Cleanup(server.Close)
+	return server
+}
+
+func davDestination(url string) *catalog.Destination {
+	return &catalog.Destination{
+		ID: destID, Type: "webdav", Base: "backups",
+		Section: map[string]string{"type": "webdav", "url": url, "vendor": "other", "pacer_min_sleep": "0"},
+	}
+}
+
+// refusing answers requests of that method with the status.
+func refusing(method string, status int) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == method {
+			http.Error(w, http.StatusText(status), status)
+		}
+		return r.Method == method
+	}
+}
+
+func TestCheckPassesOnStorageThatWorks(t *testing.T) {
+	t.Parallel()
+	dav := davServer(t, nil)
+	dav.Start()
+	dir := t.TempDir()
+	for name, d := range map[string]*catalog.Destination{
+		"a directory":   {ID: destID, Type: "local", Base: dir},
+		"memory":        {ID: destID, Type: "memory", Base: "bucket", Section: map[string]string{"type": "memory"}},
+		"a file server": davDestination(dav.URL),
+	} {
+		report := examine(t.Context(), d, openStore, false)
+		var steps []string
+		for _, s := range report.Steps {
+			if s.OK {
+				steps = append(steps, s.Name)
+			}
+		}
+		if report.Error != "" || !slices.Equal(steps, []string{"open", "list", "write", "read", "delete"}) {
+			if name == "memory" && report.Error == adminapi.NotAccessible {
+				continue // its bucket comes with the first file
+			}
+			t.Errorf("%s: steps %q, %+v", name, steps, report)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the check left %v, %v", left, err)
+	}
+}
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		spoil  func(http.ResponseWriter, *http.Request) bool
+		error  string
+		reason string
+		failed string
+	}{
+		{"no list", refusing("PROPFIND", 403), adminapi.NoReadPermission, "permission to list", "open"},
+		{"wrong password", refusing("PROPFIND", 401), adminapi.NotAccessible, "does not accept the credentials", "open"},
+		{"no write", refusing("PUT", 403), adminapi.NoWritePermission, "permission to write", "write"},
+		{"a full disk", refusing("PUT", 507), adminapi.NoWritePermission, "full", "write"},
+		{"a write that fails oddly", refusing("PUT", 418), adminapi.NoWritePermission, "detail", "write"},
+		{"no read", refusing("GET", 403), adminapi.NoReadPermission, "permission to read", "read"},
+		{"other bytes", otherBytes, adminapi.NoReadPermission, "other bytes", "read"},
+		{"no delete", refusing("DELETE", 403), adminapi.NoDeletePermission, "permission to delete", "delete"},
+		{"a delete without effect", refusing("DELETE", 204), adminapi.NoDeletePermission, "keeps deleted files", "delete"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := davServer(t, tt.spoil)
+			server.Start()
+			report := examine(t.Context(), davDestination(server.URL), openStore, true)
+			if report.Error != tt.error || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
+				t.Errorf("%s: %q, %q; want %s and %q", report.Error, report.Reason, report.Detail, tt.error, tt.reason)
+			}
+			for _, s := range report.Steps {
+				if s.OK == (s.Name == tt.failed) {
+					t.Errorf("step %s ok: %t", s.Name, s.OK)
+				}
+			}
+			if len(report.Conformance) > 0 {
+				t.Error("what does not work was held to the suite")
+			}
+		})
+	}
+}
+
+// otherBytes stores other bytes than are sent.
+func otherBytes(_ http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodPut {
+		r.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", int(r.ContentLength))))
+	}
+	return false
+}
+
+func TestCheckOfServersThatAreAway(t *testing.T) {
+	t.Parallel()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	secure := davServer(t, nil)
+	secure.StartTLS()
+	ended := make(chan struct{})
+	hanging := davServer(t, func(http.ResponseWriter, *http.Request) bool {
+		<-ended
+		return true
+	})
+	hanging.Start()
+	t.Cleanup(func() { close(ended) })
+	for name, tt := range map[string]struct {
+		d      *catalog.Destination
+		reason string
+	}{
+		"nobody listens":        {davDestination(closed.URL), "nothing listens"},
+		"no such host":          {davDestination("http://no-such-host.invalid"), "cannot be resolved"},
+		"a foreign certificate": {davDestination(secure.URL), "certificate"},
+		"no answer":             {davDestination(hanging.URL), "in time"},
+		"no directory":          {&catalog.Destination{ID: destID, Type: "local", Base: t.TempDir() + "/gone"}, "does not exist"},
+		"no such type":          {&catalog.Destination{ID: destID, Type: "floppy", Section: map[string]string{"type": "floppy"}}, "detail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			report := examine(ctx, tt.d, openStore, false)
+			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) {
+				t.Errorf("%s: %q, %q; want a reason with %q", report.Error, report.Reason, report.Detail, tt.reason)
+			}
+		})
+	}
+}
+
+func TestDiagnosisKnowsTheVendorsWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"operation error S3: ListObjectsV2, https response error StatusCode: 403, RequestID: 1, api error InvalidAccessKeyId: unknown":              "credentials",
+		"operation error S3: PutObject, https response error StatusCode: 403, RequestID: 1, api error SignatureDoesNotMatch: SignatureDoesNotMatch": "credentials",
+		"operation error S3: ListObjectsV2, StatusCode: 404, api error NoSuchBucket: gone":                                                          "does not exist",
+		"StatusCode: 301, api error PermanentRedirect: other endpoint":                                                                              "region",
+		"response error: STATUS_LOGON_FAILURE": "credentials",
+		"STATUS_BAD_NETWORK_NAME":              "does not exist",
+		"ssh: handshake failed: ssh: unable to authenticate, attempted methods [none]":          "credentials",
+		"dial tcp 10.0.0.1:445: connect: no route to host":                                      "no route",
+		"AuthenticationFailed: Server failed to authenticate the request":                       "credentials",
+		"oauth2: cannot fetch token: 400 Bad Request":                                           "credentials",
+		"bad_auth_token (401 unauthorized)":                                                     "credentials",
+		"StatusCode: 400, api error XMinioStorageFull / 507 Insufficient Storage":               "full",
+		"tls: failed to verify certificate: x509: certificate signed by unknown authority":      "certificate",
+		"put x: read-only file system":                                                          "read-only",
+		"http: server gave HTTP response to HTTPS client":                                       "certificate",
+		"read tcp 127.0.0.1:1->127.0.0.1:2: i/o timeout":                                        "in time",
+		"something that nobody has heard of, with the request 40340155 and the bucket x401y403": "detail",
+	} {
+		if _, reason := diagnose(stepList, errors.New(text)); !strings.Contains(reason, want) {
+			t.Errorf("%s: %q; want %q", text, reason, want)
+		}
+	}
+}
+
+func TestConformanceOfADestinationLeavesNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "local", Base: dir}, openStore, true)
+	if report.Error != "" || !report.Conforms() || len(report.Conformance) < 20 {
+		t.Errorf("%+v", report)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the suite left %v, %v", left, err)
+	}
+}
+
+// forgetful is a store that keeps nothing but small objects.
+type forgetful struct{ *storetest.Mem }
+
+func (s forgetful) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	if size < 1000 {
+		return s.Mem.Put(ctx, name, size, body)
+	}
+	_, err := io.Copy(io.Discard, body)
+	return err
+}
+
+func TestConformanceFindsAStoreThatLies(t *testing.T) {
+	t.Parallel()
+	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) {
+		return forgetful{storetest.NewMem()}, nil, nil
+	}
+	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, true)
+	if report.Error != "" || report.Conforms() {
+		t.Errorf("%+v", report)
+	}
+}

@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// ailment is what is wrong with a destination, as far as its error tells.
+type ailment struct {
+	// marks are texts of which the error holds one: codes of the protocols, and
+	// words of the backends and of the operating system, in lower case.
+	marks []string
+	// denied is true where the storage was reached and logged in to, and said no.
+	denied bool
+	advice string
+}
+
+// ailments are looked through in their order; the first that fits is told.
+var ailments = []ailment{
+	{
+		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution"},
+		advice: "the server's name cannot be resolved: check the host name, and the DNS of this node",
+	},
+	{
+		marks:  []string{"connection refused"},
+		advice: "nothing listens at that address: check host and port, and that the server runs",
+	},
+	{
+		marks:  []string{"no route to host", "network is unreachable", "host is down"},
+		advice: "there is no route to the server: check the address, the network and the firewall",
+	},
+	{
+		marks:  []string{"x509:", "certificate", "tls: handshake", "http response to https client", "first record does not look like a tls handshake"},
+		advice: "the server's certificate is not trusted, or the server speaks no TLS: check the endpoint's name and scheme, and its certificate",
+	},
+	{
+		marks: []string{
+			"invalidaccesskeyid", "signaturedoesnotmatch", "invalidtoken", "expiredtoken", "authfailed", "authenticationfailed",
+			"bad_auth_token", "unauthorized", ": 401", "invalid_grant", "invalid_client", "oauth2", "unable to authenticate",
+			"status_logon_failure", "logon is invalid", "530 ", "login incorrect", "login authentication failed",
+			"couldn't decrypt", "illegal base64", "invalid account", "key is not valid", "no supported methods remain",
+		},
+		advice: "the storage does not accept the credentials: check the key or user and the secret or password",
+	},
+	{
+		marks: []string{
+			"nosuchbucket", "bucket not found", "containernotfound", "the bucket, or container, is not there",
+			"status_bad_network_name", "bad network name", "bucket doesn't exist", "no_such_bucket", "share not found",
+		},
+		advice: "the bucket, container or share does not exist: create it, or check its name and region",
+	},
+	{
+		marks: []string{
+			"permanentredirect", "authorizationheadermalformed", "301 moved", "illegallocationconstraint",
+		},
+		advice: "the bucket is in another region: set the region, or the region's endpoint",
+	},
+	{
+		marks:  []string{"no space left", "disk quota exceeded", "quotaexceeded", "insufficientstorage", "507 "},
+		denied: true,
+		advice: "the storage is full, or its quota is reached: free some space there",
+	},
+	{
+		marks:  []string{"read-only file system"},
+		denied: true,
+		advice: "the storage is mounted read-only: check the mount and the disk",
+	},
+	{
+		marks: []string{
+			"accessdenied", "access denied", "permission denied", "forbidden", ": 403", "status_access_denied",
+			"access is denied", "authorizationpermissionmismatch", "allaccessdisabled", "access_denied", "not authorized",
+			"insufficientpermissions", "operation not permitted", "550 ", "objectlock", "object lock", "worm",
+		},
+		denied: true,
+		advice: refusedAdvice,
+	},
+	{
+		marks:  []string{"no such file or directory", "directory not found", "not a directory"},
+		advice: "the directory does not exist: create it, or mount the disk",
+	},
+	{
+		marks:  []string{"i/o timeout", "deadline exceeded", "timeout", "timed out", "connection reset"},
+		advice: "the storage does not answer in time: check the address, the firewall and the server's load",
+	},
+}
+
+// advised are errors that say by themselves what is wrong.
+var advised = []struct {
+	err    error
+	denied bool
+	advice string
+}{
+	{errDiffers, true, "the storage returned other bytes than were written: do not use it before that is understood"},
+	{errStays, true, "the storage keeps deleted files: check retention, object lock and versioning"},
+	{syscall.ENOSPC, true, "the storage is full: free some space there"},
+	{syscall.EDQUOT, true, "the storage's quota is reached: free some space there"},
+	{os.ErrPermission, true, "the operating system refuses this to the gateway's user: check owner and mode of the directory"},
+	{fs.ErrNotExist, false, "the directory does not exist: create it, or mount the disk"},
+	{context.DeadlineExceeded, false, "the storage does not answer in time: check the address, the firewall and the server's load"},
+}
+
+// refusals are the named errors of steps that a storage refused.
+var refusals = map[string]struct{ name, permission string }{
+	stepOpen:   {adminapi.NoReadPermission, "give it permission to list and to read"},
+	stepList:   {adminapi.NoReadPermission, "give it permission to list and to read"},
+	stepWrite:  {adminapi.NoWritePermission, "give it permission to write"},
+	stepRead:   {adminapi.NoReadPermission, "give it permission to read"},
+	stepDelete: {adminapi.NoDeletePermission, "give it permission to delete"},
+}
+
+// diagnose returns the named error for a failed step, and a sentence that an
+// administrator can act on.
+func diagnose(step string, err error) (name, reason string) {
+	advice, denied, known := advise(err)
+	refusal := refusals[step]
+	reached := step != stepOpen && step != stepList // by the step before
+	switch {
+	case known && !denied, !known && !reached:
+		return adminapi.NotAccessible, advice
+	case advice == refusedAdvice:
+		return refusal.name, advice + ": " + refusal.permission
+	}
+	return refusal.name, advice
+}
+
+// refusedAdvice is that of the one ailment whose cure depends on the step.
+const refusedAdvice = "the storage refuses this to the key or user"
+
+// advise finds what is wrong. What only the detail knows is not known.
+func advise(err error) (advice string, denied, known bool) {
+	for _, a := range advised {
+		if errors.Is(err, a.err) {
+			return a.advice, a.denied, true
+		}
+	}
+	text := strings.ToLower(err.Error())
+	for _, a := range ailments {
+		for _, mark := range a.marks {
+			if strings.Contains(text, mark) {
+				return a.advice, a.denied, true
+			}
+		}
+	}
+	return "the storage failed in a way that this gateway does not know: the detail says how", false, false
+}

@@ -1,0 +1,91 @@
+// Package adminapi is what a gateway and its administrators' tools say to each
+// other: the paths below /-/ and the JSON that is sent there. The gateway takes it
+// from callers on its own host, with the credentials of a node, and logs none of it.
+package adminapi
+
+// Paths of the endpoint; all take POST.
+const (
+	CheckPath   = "/-/destination/check"
+	ObscurePath = "/-/destination/obscure"
+)
+
+// The named errors of NethServer 8 that a check ends with.
+const (
+	NoReadPermission   = "no_read_permission"
+	NoWritePermission  = "no_write_permission"
+	NoDeletePermission = "no_delete_permission"
+	NotAccessible      = "backup_repository_not_accessible"
+)
+
+// CheckRequest asks to test a destination: the one that Redis knows by ID, or
+// else a candidate, of which Redis knows nothing yet.
+type CheckRequest struct {
+	ID        string     `json:"id"`
+	Candidate *Candidate `json:"candidate,omitempty"`
+	// Conformance runs the conformance suite too, in a folder of its own.
+	Conformance bool `json:"conformance,omitempty"`
+}
+
+// Candidate is a destination as it would stand in Redis. Section is full of
+// secrets.
+type Candidate struct {
+	Provider string `json:"provider"`
+	URL      string `json:"url"`
+	BasePath string `json:"basepath"`
+	Section  string `json:"rclone_conf"`
+}
+
+// CheckReport tells how a check went. It holds no secret.
+type CheckReport struct {
+	ID   string `json:"id"`
+	Type string `json:"type"` // of the rclone remote
+	// Node is the ID of the node on whose disk the destination is, where that is
+	// another one; nothing was tested then.
+	Node string `json:"node,omitempty"`
+	// Error is one of the named errors, empty where all is well.
+	Error string `json:"error,omitempty"`
+	// Reason tells an administrator what is wrong and what to do.
+	Reason string `json:"reason,omitempty"`
+	// Detail is what the storage said.
+	Detail string `json:"detail,omitempty"`
+	Steps  []Step `json:"steps,omitempty"`
+	// Conformance are the results of the suite, where it was asked for.
+	Conformance []Conformance `json:"conformance,omitempty"`
+}
+
+// Conforms tells whether no test of the conformance suite failed.
+func (r *CheckReport) Conforms() bool {
+	for _, c := range r.Conformance {
+		if len(c.Failures) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Step is one thing that was tried: open, list, write, read, delete.
+type Step struct {
+	Name    string  `json:"name"`
+	OK      bool    `json:"ok"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Conformance is the result of one test of the conformance suite.
+type Conformance struct {
+	Name     string   `json:"name"`
+	Skipped  bool     `json:"skipped,omitempty"`
+	Failures []string `json:"failures,omitempty"`
+}
+
+// ObscureRequest asks for the values of an rclone section of that type as rclone
+// wants them in its configuration: those of passwords obscured, all others as
+// they are.
+type ObscureRequest struct {
+	Type   string            `json:"type"`
+	Values map[string]string `json:"values"`
+}
+
+// ObscureReply answers it.
+type ObscureReply struct {
+	Values map[string]string `json:"values"`
+}
