@@ -55,11 +55,16 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 			ID: d.ID, Name: d.Name, Provider: d.Provider, Type: d.Type,
 		})
 	}
+	for id, reason := range snapshot.Broken {
+		report.Destinations = append(report.Destinations, DestinationReport{ID: id, Err: errors.New(reason)})
+	}
 	slices.SortFunc(report.Destinations, func(a, b DestinationReport) int { return strings.Compare(a.ID, b.ID) })
 	var probes sync.WaitGroup
 	for i := range report.Destinations {
 		d := &report.Destinations[i]
-		probes.Go(func() { d.Err = probe(ctx, snapshot.Destinations[d.ID]) })
+		if d.Err == nil {
+			probes.Go(func() { d.Err = probe(ctx, snapshot.Destinations[d.ID]) })
+		}
 	}
 	probes.Wait()
 	return report, nil

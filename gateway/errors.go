@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
 	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -19,6 +18,7 @@ var (
 	errNotFound        = errors.New("no such destination or path")
 	errWebDAV          = errors.New("WebDAV is not served")
 	errUnready         = errors.New("the state of Redis is not known")
+	errStalled         = errors.New("the client stood still")
 )
 
 // statusClientGone is what the log says of a request whose client went away.
@@ -38,7 +38,7 @@ var statuses = []struct {
 	{rest.ErrForbidden, http.StatusForbidden},
 	{errNotFound, http.StatusNotFound},
 	{rest.ErrMethod, http.StatusMethodNotAllowed},
-	{os.ErrDeadlineExceeded, http.StatusRequestTimeout},
+	{errStalled, http.StatusRequestTimeout},
 	{rest.ErrLength, http.StatusLengthRequired},
 	{rest.ErrCorrupt, http.StatusBadRequest},
 	{rest.ErrShort, http.StatusBadRequest},
@@ -59,7 +59,10 @@ func status(ctx context.Context, err error) int {
 	if err == nil {
 		return http.StatusOK
 	}
-	if ctx.Err() != nil {
+	// net/http ends the context, too, of a request whose body cannot be read on. A
+	// client that stands still, or has closed but its own direction, hears why.
+	upload := errors.Is(err, errStalled) || errors.Is(err, rest.ErrShort)
+	if ctx.Err() != nil && !upload {
 		return statusClientGone
 	}
 	for _, row := range statuses {

@@ -73,12 +73,12 @@ func (o *observer) observe(h handler) http.Handler {
 		case err != nil:
 			code = status(r.Context(), err)
 		}
-		if err != nil && !begun {
+		if err != nil && !begun && code != statusClientGone {
 			o.refuse(w, code, id)
 		}
 		o.record(r, w, id, code, started, err)
-		if err != nil && begun {
-			panic(http.ErrAbortHandler) // what is cut must not look complete
+		if err != nil && (begun || code == statusClientGone) {
+			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}
 	})
 }
@@ -100,9 +100,6 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
 func (o *observer) refuse(w *response, code int, id string) {
-	if code == statusClientGone {
-		return
-	}
 	header := w.Header()
 	switch code {
 	case http.StatusUnauthorized:

@@ -11,6 +11,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
+// typeLocal is the rclone type of destinations that are directories.
+const typeLocal = "local"
+
 // openStore opens a destination: directories of this host are the gateway's own
 // work, because rclone's local backend neither publishes atomically nor syncs;
 // everything else is rclone's.
@@ -18,9 +21,14 @@ func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Clos
 	if d.PeerNode != "" {
 		return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", rest.ErrUnavailable, d.PeerNode)
 	}
-	if d.Type == "local" {
+	if d.Type == typeLocal {
 		s, err := local.Open(d.Base)
-		return s, nil, err
+		if err != nil {
+			// A directory that is not there is a disk that is not mounted, and no
+			// proof that what was in it never existed.
+			return nil, nil, fmt.Errorf("%w: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		}
+		return s, nil, nil
 	}
 	s, err := remote.Open(ctx, d.ID, d.Section, d.Base, remote.Options{})
 	if err != nil {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -128,7 +129,9 @@ func (w *response) watch(body io.ReadCloser) io.ReadCloser {
 	if body == nil || body == http.NoBody {
 		return body
 	}
-	return &watchedBody{ReadCloser: body, w: w}
+	b := &watchedBody{ReadCloser: body, w: w}
+	b.renew() // net/http reads on where the handler stops, or never began
+	return b
 }
 
 type watchedBody struct {
@@ -138,17 +141,26 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	deadline := time.Now().Add(b.w.stall)
-	if deadline.Sub(b.deadline) >= renewal {
-		b.deadline = deadline
-		_ = b.w.control.SetReadDeadline(deadline) // as in renew
-	}
+	b.renew()
 	n, err := b.ReadCloser.Read(p)
 	b.w.received += int64(n)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		// From here on the server reads ahead to notice a client that goes away;
 		// a deadline would look like one.
 		_ = b.w.control.SetReadDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("%w: %w", errStalled, err)
 	}
 	return n, err
+}
+
+// renew moves the read deadline, as the response's does the write deadline.
+func (b *watchedBody) renew() {
+	deadline := time.Now().Add(b.w.stall)
+	if deadline.Sub(b.deadline) < renewal {
+		return
+	}
+	b.deadline = deadline
+	_ = b.w.control.SetReadDeadline(deadline)
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -100,11 +101,14 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	if !req.known {
 		return adm, errNotFound
 	}
-	if adm.store = v.stores[req.destination]; adm.store == nil {
-		adm.news = true
-		return adm, errNotFound
+	if adm.store = v.stores[req.destination]; adm.store != nil {
+		return adm, nil
 	}
-	return adm, nil
+	if reason, broken := v.snapshot.Broken[req.destination]; broken {
+		return adm, fmt.Errorf("%w: destination %s: %s", rest.ErrUnavailable, req.destination, reason)
+	}
+	adm.news = true
+	return adm, errNotFound
 }
 
 // notRestic refuses what NethServer 8 serves as WebDAV.

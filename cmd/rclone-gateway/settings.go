@@ -156,8 +156,8 @@ func (s *settings) options() (gateway.Options, error) {
 	for flag, value := range map[string]time.Duration{
 		"--refresh-interval": s.refreshInterval, "--max-stale": s.maxStale, "--stall-timeout": s.stallTimeout,
 	} {
-		if value < 0 {
-			return opts, fmt.Errorf("%s: %s is negative", flag, value)
+		if value < time.Second {
+			return opts, fmt.Errorf("%s: %s is less than a second", flag, value)
 		}
 	}
 	opts.TLS, err = s.tls()

@@ -12,6 +12,9 @@ type Snapshot struct {
 	Principals map[string]*Principal
 	// Destinations by ID.
 	Destinations map[string]*Destination
+	// Broken tells, by ID, why a destination that Redis names cannot be used. It is
+	// there all the same: nobody may be told that it does not exist.
+	Broken map[string]string
 	// Nodes by ID.
 	Nodes map[string]*Node
 	// Network is cluster/network, from which peers call; zero when unknown.

@@ -59,6 +59,7 @@ func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (sna
 	l := &loader{rdb: rdb, opts: opts, snapshot: &Snapshot{
 		Principals:   make(map[string]*Principal),
 		Destinations: make(map[string]*Destination),
+		Broken:       make(map[string]string),
 		Nodes:        make(map[string]*Node),
 	}}
 	if err := l.load(ctx); err != nil {
@@ -371,7 +372,8 @@ func (l *loader) readDestinations(first *lists, second *details) {
 	sections := first.sections.Val()
 	for id, cmd := range second.destinations {
 		if cmd.Err() != nil {
-			continue // warned of
+			l.snapshot.Broken[id] = "its record cannot be read" // and was warned of
+			continue
 		}
 		text, hasSection := sections[id]
 		d, basePath := newDestination(id, cmd.Val())
@@ -385,10 +387,12 @@ func (l *loader) readDestinations(first *lists, second *details) {
 		section, err := sectionOf(d, text)
 		if err != nil {
 			l.warn(RcloneConf+" "+id, err)
+			l.snapshot.Broken[id] = err.Error()
 			continue
 		}
 		if err := where.place(d, basePath, section); err != nil {
 			l.warn(DestinationKey(id), err)
+			l.snapshot.Broken[id] = err.Error()
 			continue
 		}
 		l.snapshot.Destinations[id] = d

@@ -218,6 +218,11 @@ func TestMalformedEntryCostsThatEntryOnly(t *testing.T) {
 			if got.Destinations[dest1] == nil || len(got.Destinations) != 1 {
 				t.Errorf("destinations: %v", got.Destinations)
 			}
+			// What is broken is not unknown, unless nothing but a left-over is there.
+			leftOver := strings.HasPrefix(tt.because, "there is no")
+			if _, broken := got.Broken[dest2]; broken != (strings.HasSuffix(tt.key, dest2) && !leftOver) {
+				t.Errorf("broken destinations: %v", got.Broken)
+			}
 			if _, stays := got.Principals["module/broken1"]; stays != tt.stays {
 				t.Errorf("the broken module is a principal: %v", stays)
 			}
