@@ -21,7 +21,7 @@ func loadedView(tb testing.TB) *view {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	v, _ := newView(nil, snapshot, (&counted{}).open)
+	v, _ := newView(nil, snapshot, (&counted{}).open, discard)
 	return v
 }
 

@@ -143,7 +143,7 @@ func (vs *views) reload(ctx context.Context) error {
 	}
 
 	old := vs.latest.Load()
-	next, retired := newView(old, snapshot, vs.open)
+	next, retired := newView(old, snapshot, vs.open, vs.log)
 	vs.sections(snapshot)
 	vs.latest.Store(next)
 	for _, store := range retired {

@@ -246,8 +246,8 @@ func TestUnchangedDestinationsStayOpen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			open := (&counted{}).open
-			old, _ := newView(nil, c.before, open)
-			next, retired := newView(old, c.after, open)
+			old, _ := newView(nil, c.before, open, discard)
+			next, retired := newView(old, c.after, open, discard)
 			if got := next.stores[c.id] == old.stores[c.id]; got != c.stays {
 				t.Errorf("kept its store: %v, want %v", got, c.stays)
 			}

@@ -28,6 +28,8 @@ type opener func(ctx context.Context, destination *catalog.Destination) (s rest.
 type store struct {
 	destination *catalog.Destination
 	open        opener
+	log         *slog.Logger
+	breaker     *breaker
 
 	mu      sync.Mutex
 	users   int
@@ -39,9 +41,25 @@ type store struct {
 	tried   time.Time // when it did
 }
 
-func newStore(destination *catalog.Destination, open opener) *store {
-	return &store{destination: destination, open: open}
+func newStore(destination *catalog.Destination, open opener, log *slog.Logger) *store {
+	return &store{
+		destination: destination,
+		open:        open,
+		log:         log,
+		breaker:     newBreaker(destination.ID, log),
+	}
 }
+
+// assemble puts together what requests see of an open destination.
+func (s *store) assemble(backend rest.Store) rest.Store {
+	if !s.isLocal() {
+		// A directory answers at once, and is there again at once.
+		backend = &resilient{store: backend, breaker: s.breaker}
+	}
+	return backend
+}
+
+func (s *store) isLocal() bool { return s.destination.Type == typeLocal }
 
 // acquire returns the open store; release must follow when err is nil.
 func (s *store) acquire(ctx context.Context) (rest.Store, error) {
@@ -90,7 +108,7 @@ func (s *store) attempt() {
 		s.err = fmt.Errorf("open destination %s: %w", s.destination.ID, err)
 		return
 	}
-	s.store, s.closer = opened, closer
+	s.store, s.closer = s.assemble(opened), closer
 	s.closeIfDone()
 }
 
@@ -123,7 +141,7 @@ func (s *store) closeIfDone() {
 	}
 	go func() {
 		if err := closer.Close(); err != nil {
-			slog.Warn("closing a destination", "dest", s.destination.ID, "err", err)
+			s.log.Warn("closing a destination", "dest", s.destination.ID, "err", err)
 		}
 	}()
 }

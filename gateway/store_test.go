@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
+
+var discard = slog.New(slog.DiscardHandler)
 
 type closerFunc func() error
 
@@ -42,7 +45,7 @@ func TestStoreIsOpenedOnceForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Second}
-		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		for range 10 {
 			go func() {
 				if _, err := s.acquire(t.Context()); err != nil {
@@ -67,7 +70,7 @@ func TestRetiredStoreClosesAfterItsLastRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{}
-		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		for range 2 {
 			if _, err := s.acquire(t.Context()); err != nil {
 				t.Fatal(err)
@@ -100,7 +103,7 @@ func TestRetiredWhileOpeningIsClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Second}
-		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error)
 		go func() {
@@ -125,7 +128,7 @@ func TestFailedOpeningIsRetriedAfterAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{fail: rest.ErrUnavailable}
-		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		for range 5 {
 			if _, err := s.acquire(t.Context()); !errors.Is(err, rest.ErrUnavailable) {
 				t.Errorf("acquire: %v", err)
@@ -146,7 +149,7 @@ func TestHangingOpeningEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Hour}
-		s := newStore(&catalog.Destination{ID: destID}, c.open)
+		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		if _, err := s.acquire(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("acquire: %v", err)
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"log/slog"
 	"maps"
 	"time"
 
@@ -18,7 +19,7 @@ type view struct {
 // newView makes the view that follows old, which may be nil. Destinations that
 // did not change keep their store, open as it is; those that went or changed
 // are returned as retired.
-func newView(old *view, snapshot *catalog.Snapshot, open opener) (next *view, retired []*store) {
+func newView(old *view, snapshot *catalog.Snapshot, open opener, log *slog.Logger) (next *view, retired []*store) {
 	next = &view{
 		snapshot: snapshot,
 		stores:   make(map[string]*store, len(snapshot.Destinations)),
@@ -29,7 +30,7 @@ func newView(old *view, snapshot *catalog.Snapshot, open opener) (next *view, re
 			next.stores[id] = old.stores[id]
 			continue
 		}
-		next.stores[id] = newStore(destination, open)
+		next.stores[id] = newStore(destination, open, log)
 	}
 	if old != nil {
 		for id, store := range old.stores {

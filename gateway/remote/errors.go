@@ -6,9 +6,12 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/rclone/rclone/fs/fserrors"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -45,6 +48,8 @@ func classify(err error) error {
 		return syscall.EDQUOT
 	case isFull(err):
 		return syscall.ENOSPC
+	case isThrottled(err):
+		return rest.ErrThrottled
 	case isUnavailable(err):
 		return rest.ErrUnavailable
 	}
@@ -82,6 +87,30 @@ func isFull(err error) bool {
 	return false
 }
 
+// throttledMarks are what the backends' errors say of a server that wants fewer
+// requests, or the same one later: texts of HTTP statuses, and codes of vendors.
+var throttledMarks = []string{
+	"429 Too Many Requests", "503 Service Unavailable", // WebDAV and most others
+	"StatusCode: 429", "StatusCode: 503", "SlowDown", // S3
+	"ServerBusy",                                     // Azure
+	"too_many_requests", "too_many_write_operations", // B2, Dropbox
+	"rateLimitExceeded", "userRateLimitExceeded", // Google
+	"activityLimitReached", // OneDrive
+}
+
+// isThrottled tells that the server answered, and put the request off.
+func isThrottled(err error) bool {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		code := response.HTTPStatusCode()
+		return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable
+	}
+	if fserrors.IsRetryAfterError(err) {
+		return true
+	}
+	text := err.Error()
+	return slices.ContainsFunc(throttledMarks, func(mark string) bool { return strings.Contains(text, mark) })
+}
+
 // isUnavailable tells that the same request may succeed later: the server cannot
 // be reached, throttles, or fails in passing.
 func isUnavailable(err error) bool {
@@ -96,7 +125,6 @@ func isUnavailable(err error) bool {
 		errors.Is(err, syscall.EHOSTUNREACH) ||
 		errors.Is(err, syscall.ENETUNREACH) ||
 		errors.Is(err, context.DeadlineExceeded) || // a limit of the backend's own
-		fserrors.IsRetryAfterError(err) ||
 		fserrors.IsRetryError(err) ||
 		fserrors.ShouldRetry(err)
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 )
@@ -74,4 +75,7 @@ var (
 	ErrMethod = errors.New("method not allowed here")
 	// ErrUnavailable says that the destination cannot serve just now (503).
 	ErrUnavailable = errors.New("destination unavailable")
+	// ErrThrottled is an ErrUnavailable of a destination that works, and asks to
+	// be asked less often or a little later (503).
+	ErrThrottled = fmt.Errorf("%w: it asks to slow down", ErrUnavailable)
 )

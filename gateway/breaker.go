@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	// breakerFailures is how many operations in a row must fail, each after the
+	// retries it was worth, before a destination is left alone.
+	breakerFailures = 5
+	// breakerPause is how long it is left alone first; each probe that fails
+	// doubles that, up to breakerLongest.
+	breakerPause   = 5 * time.Second
+	breakerLongest = 2 * time.Minute
+)
+
+// errBroken says that a destination failed so often that it is not even asked.
+var errBroken = fmt.Errorf("%w: it has failed repeatedly and is left alone", rest.ErrUnavailable)
+
+// breaker keeps requests away from a destination that fails them all: its
+// clients, who try again for a quarter of an hour, get their answer at once, and
+// the destination is asked by one of them now and then, until it works again.
+type breaker struct {
+	dest string
+	log  *slog.Logger
+
+	mu       sync.Mutex
+	failures int           // in a row
+	pause    time.Duration // how long it stays open this time; 0: closed
+	until    time.Time     // when the next probe may go
+	probing  bool
+}
+
+func newBreaker(dest string, log *slog.Logger) *breaker {
+	return &breaker{dest: dest, log: log}
+}
+
+// enter asks whether an operation may begin; errBroken says no. A probe must not
+// try again within itself. After a nil error, leave must follow.
+func (b *breaker) enter() (probe bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pause == 0 {
+		return false, nil
+	}
+	if b.probing || time.Now().Before(b.until) {
+		return false, errBroken
+	}
+	b.probing = true
+	return true, nil
+}
+
+// leave tells how an operation that entered has ended.
+func (b *breaker) leave(probe bool, result outcome, cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if probe {
+		b.probing = false
+	}
+	switch {
+	case result == answered:
+		b.failures = 0
+		if b.pause > 0 {
+			b.pause = 0
+			b.log.Info("a destination works again", "dest", b.dest)
+		}
+	case result == undecided:
+	case b.pause == 0:
+		if b.failures++; b.failures >= breakerFailures {
+			b.open(breakerPause)
+			b.log.Error("a destination fails every request and is left alone; a probe goes to it now and then",
+				"dest", b.dest, "failures", b.failures, "err", cause)
+		}
+	case probe:
+		b.open(min(2*b.pause, breakerLongest))
+		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause)
+	}
+}
+
+// open starts a pause, with up to a half more, so that the gateways of a cluster
+// do not all probe at one moment.
+func (b *breaker) open(pause time.Duration) {
+	b.pause = pause
+	b.until = time.Now().Add(pause + rand.N(pause/2))
+}
+
+// outcome is what an operation says of its destination.
+type outcome uint8
+
+const (
+	answered  outcome = iota // it works, whatever it said
+	failed                   // it does not
+	undecided                // the client is to blame, or left
+)
+
+// judge tells what the end of an operation says of the destination.
+func judge(ctx context.Context, err error) outcome {
+	_, ours := errors.AsType[callerError](err)
+	switch {
+	case err == nil:
+		return answered
+	case ours, ctx.Err() != nil, errors.Is(err, rest.ErrShort), errors.Is(err, rest.ErrCorrupt), errors.Is(err, fs.ErrInvalid):
+		return undecided
+	case errors.Is(err, rest.ErrUnavailable):
+		return failed
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, rest.ErrRange),
+		errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return answered
+	}
+	return failed
+}

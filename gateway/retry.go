@@ -1,0 +1,224 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	// throttleBudget is how long one operation may be repeated while the provider
+	// asks to slow down. Clients give a request up after five minutes.
+	throttleBudget = 90 * time.Second
+	// outageBudget is the same for a destination that cannot be reached: enough
+	// for a server's restart. Beyond it clients repeat the request themselves.
+	outageBudget = 15 * time.Second
+	// answerTimeout is how long a destination may take to begin an answer.
+	answerTimeout = time.Minute
+
+	retryFirst   = 500 * time.Millisecond
+	retryLongest = 15 * time.Second
+
+	// replayable is the size up to which an upload is kept in memory, so that it
+	// can be sent again: locks, keys, snapshots and most indexes.
+	replayable = 512 << 10
+)
+
+// resilient is a store that repeats what a remote put off, within a budget, and
+// leaves alone a remote that fails everything. What cannot be repeated, because
+// bytes of it have passed, fails at once: its client has them still.
+type resilient struct {
+	store   rest.Store
+	breaker *breaker
+}
+
+var (
+	_ rest.Store   = (*resilient)(nil)
+	_ rest.Creator = (*resilient)(nil)
+)
+
+// once runs one attempt; repeatable tells whether another one may follow.
+type once func(ctx context.Context) (repeatable bool, err error)
+
+// do runs attempts until one succeeds, or fails for good, or the budget is spent.
+func (r *resilient) do(ctx context.Context, attempt once) error {
+	probe, err := r.breaker.enter()
+	if err != nil {
+		return err
+	}
+	err = r.repeat(ctx, probe, attempt)
+	r.breaker.leave(probe, judge(ctx, err), err)
+	if stopped, ok := errors.AsType[callerError](err); ok {
+		return stopped.error
+	}
+	return err
+}
+
+func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error {
+	started := time.Now()
+	for pause := retryFirst; ; pause = min(2*pause, retryLongest) {
+		repeatable, err := attempt(ctx)
+		if err == nil || probe || !repeatable || ctx.Err() != nil || !errors.Is(err, rest.ErrUnavailable) {
+			return err
+		}
+		wait := pause/2 + rand.N(pause)
+		if time.Since(started)+wait > budget(err) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("%w, after: %w", ctx.Err(), err)
+		}
+	}
+}
+
+func budget(err error) time.Duration {
+	if errors.Is(err, rest.ErrThrottled) {
+		return throttleBudget
+	}
+	return outageBudget
+}
+
+// callerError is an error of the caller's own function, which says nothing of
+// the destination.
+type callerError struct{ error }
+
+func (e callerError) Unwrap() error { return e.error }
+
+// promptly bounds the time to the beginning of an answer. The context it gives
+// to begin lives until release is called, for the body that begin may return.
+func promptly(ctx context.Context, begin func(context.Context) error) (release func(), err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(answerTimeout, func() { cancel(errSilent) })
+	err = begin(ctx)
+	if !timer.Stop() && err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		// The context's error would pass for that of a client which left.
+		err = fmt.Errorf("%w: %s", errSilent, err.Error())
+	}
+	return func() { cancel(nil) }, err
+}
+
+var errSilent = fmt.Errorf("%w: no answer within %v", rest.ErrUnavailable, answerTimeout)
+
+// Stat implements [rest.Store].
+func (r *resilient) Stat(ctx context.Context, name string) (info fs.FileInfo, err error) {
+	err = r.do(ctx, func(ctx context.Context) (bool, error) {
+		release, err := promptly(ctx, func(ctx context.Context) (err error) {
+			info, err = r.store.Stat(ctx, name)
+			return err
+		})
+		release()
+		return true, err
+	})
+	return info, err
+}
+
+// Open implements [rest.Store]. Of a body that breaks off nothing is repeated.
+func (r *resilient) Open(ctx context.Context, name string, off, n int64) (body io.ReadCloser, size int64, err error) {
+	err = r.do(ctx, func(ctx context.Context) (bool, error) {
+		var opened io.ReadCloser
+		release, err := promptly(ctx, func(ctx context.Context) (err error) {
+			opened, size, err = r.store.Open(ctx, name, off, n)
+			return err
+		})
+		if err != nil {
+			release()
+			return true, err
+		}
+		body = &releasedBody{opened, release}
+		return false, nil
+	})
+	return body, size, err
+}
+
+// releasedBody ends its request's context when it is closed.
+type releasedBody struct {
+	io.ReadCloser
+	release func()
+}
+
+func (b *releasedBody) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}
+
+// Put implements [rest.Store].
+func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	if size <= replayable {
+		return r.putSmall(ctx, name, size, body)
+	}
+	counted := &touched{Reader: body}
+	return r.do(ctx, func(ctx context.Context) (bool, error) {
+		err := r.store.Put(ctx, name, size, counted)
+		return !counted.touched, err
+	})
+}
+
+// putSmall keeps the body, to send it again.
+func (r *resilient) putSmall(ctx context.Context, name string, size int64, body io.Reader) error {
+	// One byte more than announced makes the store see a body that is too long.
+	content, err := io.ReadAll(io.LimitReader(body, size+1))
+	if err != nil {
+		return fmt.Errorf("put %s: read the body: %w", name, err)
+	}
+	return r.do(ctx, func(ctx context.Context) (bool, error) {
+		return true, r.store.Put(ctx, name, size, bytes.NewReader(content))
+	})
+}
+
+// touched remembers whether anybody has begun to read.
+type touched struct {
+	io.Reader
+	touched bool
+}
+
+func (t *touched) Read(p []byte) (int, error) {
+	t.touched = true
+	return t.Reader.Read(p)
+}
+
+// Remove implements [rest.Store]. Where a first attempt did delete and only its
+// answer was lost, the second finds nothing: absence is what was asked for.
+func (r *resilient) Remove(ctx context.Context, name string) error {
+	return r.do(ctx, func(ctx context.Context) (bool, error) {
+		release, err := promptly(ctx, func(ctx context.Context) error { return r.store.Remove(ctx, name) })
+		release()
+		return true, err
+	})
+}
+
+// List implements [rest.Store].
+func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	return r.do(ctx, func(ctx context.Context) (bool, error) {
+		begun := false
+		err := r.store.List(ctx, dir, func(info fs.FileInfo) error {
+			begun = true
+			if err := fn(info); err != nil {
+				return callerError{err}
+			}
+			return nil
+		})
+		return !begun, err
+	})
+}
+
+// Create implements [rest.Creator].
+func (r *resilient) Create(ctx context.Context, dir string) error {
+	return r.do(ctx, func(ctx context.Context) (bool, error) { return true, create(ctx, r.store, dir) })
+}
+
+// create makes what a store needs before its first object, where it needs anything.
+func create(ctx context.Context, store rest.Store, dir string) error {
+	if c, ok := store.(rest.Creator); ok {
+		return c.Create(ctx, dir)
+	}
+	return nil
+}

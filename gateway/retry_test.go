@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+)
+
+const anObject = "mail/uuid/data/ba/" + digits64
+
+// resilientFaulty is a resilient store whose backend fails as planned and holds
+// anObject.
+func resilientFaulty(t *testing.T) (*resilient, *storetest.Faulty) {
+	t.Helper()
+	mem := storetest.NewMem()
+	if err := mem.Put(t.Context(), anObject, 7, strings.NewReader("content")); err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(t, mem)
+	return &resilient{store: faulty, breaker: newBreaker(destID, discard)}, faulty
+}
+
+// operations are one of each kind.
+var operations = []struct {
+	method storetest.Method
+	run    func(ctx context.Context, s rest.Store) error
+}{
+	{storetest.Stat, func(ctx context.Context, s rest.Store) error {
+		_, err := s.Stat(ctx, anObject)
+		return err
+	}},
+	{storetest.Open, func(ctx context.Context, s rest.Store) error {
+		body, _, err := s.Open(ctx, anObject, 0, -1)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		content, err := io.ReadAll(body)
+		if err == nil && string(content) != "content" {
+			err = errors.New("other content")
+		}
+		return err
+	}},
+	{storetest.List, func(ctx context.Context, s rest.Store) error {
+		n := 0
+		err := s.List(ctx, "mail/uuid/data", func(fs.FileInfo) error { n++; return nil })
+		if err == nil && n != 1 {
+			err = errors.New("not one entry")
+		}
+		return err
+	}},
+	{storetest.Put, func(ctx context.Context, s rest.Store) error {
+		return s.Put(ctx, "mail/uuid/locks/"+digits64, 6, strings.NewReader("a lock"))
+	}},
+	{storetest.Remove, func(ctx context.Context, s rest.Store) error { return s.Remove(ctx, anObject) }},
+}
+
+func TestThrottlingIsAbsorbed(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		t.Run(string(op.method), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, faulty := resilientFaulty(t)
+				for range 8 { // takes half a minute and more
+					faulty.Plan(op.method, storetest.Fail(rest.ErrThrottled))
+				}
+				if err := op.run(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// always returns err from every method.
+type always struct {
+	rest.Store
+	err   error
+	calls atomic.Int32
+}
+
+func (a *always) Stat(context.Context, string) (fs.FileInfo, error) {
+	a.calls.Add(1)
+	return nil, a.err
+}
+
+func TestBudgets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		err   error
+		limit time.Duration
+	}{
+		{"a provider that throttles", rest.ErrThrottled, throttleBudget},
+		{"a server that cannot be reached", rest.ErrUnavailable, outageBudget},
+		{"an answer that says nothing", errors.New("garbage"), 0},
+		{"an absent object", fs.ErrNotExist, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				backend := &always{err: c.err}
+				s := &resilient{store: backend, breaker: newBreaker(destID, discard)}
+				start := time.Now()
+				if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, c.err) {
+					t.Errorf("Stat = %v", err)
+				}
+				took, calls := time.Since(start), backend.calls.Load()
+				if took > c.limit || took < c.limit/3 || (calls > 1) != (c.limit > 0) {
+					t.Errorf("%d attempts in %v; want them to end within %v, and not much before", calls, took, c.limit)
+				}
+			})
+		})
+	}
+}
+
+func TestClientThatLeavesEndsTheRetries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &resilient{store: &always{err: rest.ErrThrottled}, breaker: newBreaker(destID, discard)}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := s.Stat(ctx, anObject); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Stat = %v", err)
+		}
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestBrokenDestinationIsNotAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		backend := &always{err: rest.ErrUnavailable}
+		s := &resilient{store: backend, breaker: newBreaker(destID, discard)}
+		for range breakerFailures {
+			_, _ = s.Stat(t.Context(), anObject)
+		}
+		asked, start := backend.calls.Load(), time.Now()
+		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, errBroken) || !errors.Is(err, rest.ErrUnavailable) {
+			t.Errorf("Stat = %v", err)
+		}
+		if backend.calls.Load() != asked || time.Since(start) != 0 {
+			t.Error("it was asked, or waited for")
+		}
+		time.Sleep(2 * breakerPause) // of the bubble
+		start = time.Now()
+		if _, err := s.Stat(t.Context(), anObject); errors.Is(err, errBroken) {
+			t.Errorf("the probe: %v", err)
+		}
+		if backend.calls.Load() != asked+1 || time.Since(start) != 0 {
+			t.Error("a probe must be one attempt")
+		}
+		backend.err = fs.ErrNotExist
+		time.Sleep(4 * breakerPause) // of the bubble
+		for range 2 {
+			if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("after it came back: %v", err)
+			}
+		}
+	})
+}
+
+func TestSilentDestinationFails(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		if op.method == storetest.Put || op.method == storetest.List {
+			continue // they may take long, and their backends have time limits of their own
+		}
+		t.Run(string(op.method), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, faulty := resilientFaulty(t)
+				hang, _, _ := storetest.Hold()
+				faulty.Plan(op.method, hang)
+				start := time.Now()
+				if err := op.run(t.Context(), s); !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, context.Canceled) {
+					t.Errorf("%s = %v", op.method, err)
+				}
+				if took := time.Since(start); took != answerTimeout {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatHasPassedIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, faulty := resilientFaulty(t)
+
+		faulty.Plan(storetest.Put, storetest.FailAfter(10, rest.ErrThrottled))
+		large := int64(replayable + 1)
+		err := s.Put(t.Context(), anObject, large, io.LimitReader(neverEnding('x'), large))
+		if !errors.Is(err, rest.ErrThrottled) {
+			t.Errorf("Put of which bytes were read = %v", err)
+		}
+		faulty.Plan(storetest.Put, storetest.Fail(rest.ErrThrottled))
+		if err := s.Put(t.Context(), anObject, large, io.LimitReader(neverEnding('x'), large)); err != nil {
+			t.Errorf("Put of which nothing was read = %v", err)
+		}
+
+		faulty.Plan(storetest.List, storetest.FailAfter(1, rest.ErrThrottled))
+		entries := 0
+		err = s.List(t.Context(), "mail", func(fs.FileInfo) error { entries++; return nil })
+		if !errors.Is(err, rest.ErrThrottled) || entries != 1 {
+			t.Errorf("List that broke off = %v after %d entries", err, entries)
+		}
+
+		faulty.Plan(storetest.Open, storetest.FailAfter(3, rest.ErrThrottled))
+		body, _, err := s.Open(t.Context(), anObject, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(body); !errors.Is(err, rest.ErrThrottled) {
+			t.Errorf("a body that breaks off: %v", err)
+		}
+		body.Close()
+	})
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
+}
+
+func TestFailureOfTheCallerIsNoFailureOfTheDestination(t *testing.T) {
+	t.Parallel()
+	s, _ := resilientFaulty(t)
+	errCaller := errors.New("the client cannot be written to")
+	for range 2 * breakerFailures {
+		err := s.List(t.Context(), "mail", func(fs.FileInfo) error { return errCaller })
+		if err != errCaller { //nolint:errorlint // it must come back as it is
+			t.Fatalf("List = %v", err)
+		}
+	}
+}
+
+func TestResilientStoreConforms(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(*testing.T) rest.Store {
+		return &resilient{store: storetest.NewMem(), breaker: newBreaker(destID, discard)}
+	})
+}
