@@ -517,6 +517,9 @@ func TestBrokenDestinations(t *testing.T) {
 				{http.MethodPost, "/?create=true", nil},
 				{http.MethodDelete, "/locks/" + name, nil},
 			} {
+				if b.line == "connection refused" && step.method != http.MethodHead {
+					continue // each is tried again for a while
+				}
 				answer := g.module("mail1").call(t, step.method, base+step.path, step.body)
 				if answer.status != http.StatusServiceUnavailable && answer.status != http.StatusBadGateway {
 					t.Errorf("%s %s: %d, want 503", step.method, step.path, answer.status)

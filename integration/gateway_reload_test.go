@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// countingListener counts the connections that clients made.
+type countingListener struct {
+	net.Listener
+	accepted atomic.Int32
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.accepted.Add(1)
+	}
+	return conn, err
+}
+
+// TestReloadsDropNothing changes destinations and modules under clients that
+// never pause.
+func TestReloadsDropNothing(t *testing.T) {
+	t.Parallel()
+	const clients, rounds = 32, 50
+	c := newCluster(t)
+	addS3Destination(t, c, moreDest)
+	var listener *countingListener
+	g := c.serve(t, func(opts *gateway.Options) {
+		listener = &countingListener{Listener: opts.Listeners[0]}
+		opts.Listeners[0] = listener
+	})
+	g.log.want(t, "hearing Redis events")
+	for _, dest := range []string{localDest, moreDest} {
+		for _, module := range []string{"mail1", "wiki7"} {
+			repo := map[string]string{"mail1": mailRepo, "wiki7": wikiRepo}[module]
+			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/?create=true", nil)
+			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/config", []byte("config"))
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	before := listener.accepted.Load()
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var work sync.WaitGroup
+	var requests atomic.Int32
+	for i := range clients {
+		user, repo := "module/mail1", mailRepo
+		if i%2 == 1 {
+			user, repo = "module/wiki7", wikiRepo
+		}
+		dest := localDest
+		if i%4 >= 2 {
+			dest = moreDest
+		}
+		busy := &busyClient{caller: callerOf(g.url, user), base: "/" + dest + "/" + repo + "/data/", requests: &requests}
+		work.Go(func() {
+			if err := busy.run(ctx, int64(i)); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		})
+	}
+
+	// The churn has a connection of its own.
+	mark := g.log.mark()
+	churn := callerOf(g.url, "node/1")
+	churn.client = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer churn.client.CloseIdleConnections()
+	for round := range rounds {
+		turn(t, c, churn, round)
+	}
+	g.log.wantFrom(t, mark, "loaded from Redis", `"retired":`)
+	stop()
+	work.Wait()
+
+	if got := listener.accepted.Load() - before; got != clients+1 {
+		t.Errorf("%d connections were made, want %d", got, clients+1)
+	}
+	if got := requests.Load(); got < 10*clients {
+		t.Errorf("only %d requests were made", got)
+	}
+	t.Logf("%d requests", requests.Load())
+}
+
+// turn adds, changes and removes a destination and a module. Every tenth round
+// waits until the gateway knows, and uses what it changes.
+func turn(t *testing.T, c *cluster, node caller, round int) {
+	t.Helper()
+	id := fmt.Sprintf("cccccccc-0000-4000-8000-%012d", round)
+	module := redistest.Module{ID: fmt.Sprintf("churn%d", round+1), UUID: id}
+	path := "/" + id + "/churn/" + id
+	use := round%10 == 0
+
+	c.AddModules(module)
+	c.AddLocalDestination(id, t.TempDir())
+	if use {
+		node.want(t, http.StatusOK, http.MethodPost, path+"/?create=true", nil)
+		node.want(t, http.StatusOK, http.MethodPost, path+"/config", []byte("before"))
+		node.with("module/"+module.ID, redistest.Password("module/"+module.ID)).
+			want(t, http.StatusOK, http.MethodHead, path+"/config", nil)
+	}
+	c.AddLocalDestination(id, t.TempDir())
+	if use {
+		waitFor(t, "the destination to have changed", func() bool {
+			return node.call(t, http.MethodHead, path+"/config", nil).status == http.StatusNotFound
+		})
+	}
+	c.RemoveDestination(id)
+	c.RemoveModule(module.ID)
+}
+
+// busyClient uploads, asks and downloads over one connection that it keeps.
+type busyClient struct {
+	caller
+	base     string
+	requests *atomic.Int32
+}
+
+func (b *busyClient) run(ctx context.Context, seed int64) error {
+	b.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	defer b.client.CloseIdleConnections()
+	connections := 0
+	traced := httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if !info.Reused {
+				connections++
+			}
+		},
+	})
+	size := 1000 + seed*2000
+	for ctx.Err() == nil {
+		if err := b.round(traced, size); err != nil {
+			return err
+		}
+		if connections != 1 {
+			return fmt.Errorf("%d connections", connections)
+		}
+	}
+	return nil
+}
+
+func (b *busyClient) round(ctx context.Context, size int64) error {
+	content, err := io.ReadAll(io.LimitReader(rand.Reader, size))
+	if err != nil {
+		return err
+	}
+	target := b.base + nameOf(content)
+	for _, step := range []struct {
+		method string
+		body   io.Reader
+		want   []byte
+	}{
+		{http.MethodPost, bytes.NewReader(content), nil},
+		{http.MethodHead, nil, nil},
+		{http.MethodGet, nil, content},
+	} {
+		answer, err := b.do(ctx, step.method, target, step.body)
+		if err != nil {
+			return err
+		}
+		if answer.status != http.StatusOK || !bytes.Equal(answer.body, step.want) {
+			return fmt.Errorf("%s %s: %d, %d bytes", step.method, target, answer.status, len(answer.body))
+		}
+		b.requests.Add(1)
+	}
+	return nil
+}
