@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -44,6 +45,11 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 		return nil, err
 	}
 	registerSections(snapshot)
+	seen, err := newSightings(opts.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	open := openWith(local.Mark{Memory: seen, Log: opts.Log})
 
 	report := &Report{
 		Users:        len(snapshot.Principals),
@@ -63,7 +69,7 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 	for i := range report.Destinations {
 		d := &report.Destinations[i]
 		if d.Err == nil {
-			probes.Go(func() { d.Err = probe(ctx, snapshot.Destinations[d.ID]) })
+			probes.Go(func() { d.Err = probe(ctx, snapshot.Destinations[d.ID], open) })
 		}
 	}
 	probes.Wait()
@@ -71,10 +77,10 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 }
 
 // probe opens a destination through the code that serves it.
-func probe(ctx context.Context, d *catalog.Destination) (err error) {
+func probe(ctx context.Context, d *catalog.Destination, open opener) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	store, closer, err := openStore(ctx, d)
+	store, closer, err := open(ctx, d)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
@@ -33,6 +34,11 @@ type Options struct {
 	Load  catalog.LoadOptions
 	// Events is who hears of changes.
 	Events catalog.WatchOptions
+
+	// StateDir is where the gateway remembers which local destinations it has
+	// seen, to tell a disk that is not mounted from an empty one; it is made. It
+	// must not lie on such a disk. Empty means that a restart forgets them.
+	StateDir string
 
 	// RefreshInterval lies between loads from Redis that no event asked for.
 	RefreshInterval time.Duration
@@ -84,6 +90,13 @@ type Gateway struct {
 
 // New wires a gateway; it makes no connection yet.
 func New(opts Options) (*Gateway, error) {
+	seen, err := newSightings(opts.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if opts.StateDir == "" {
+		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty")
+	}
 	rdb, err := opts.Redis.OpenReader()
 	if err != nil {
 		return nil, err
@@ -103,6 +116,7 @@ func New(opts Options) (*Gateway, error) {
 	g.views = newViews(opts, func(ctx context.Context) (*catalog.Snapshot, error) {
 		return catalog.Load(ctx, rdb, opts.Load)
 	})
+	g.views.open = openWith(local.Mark{Memory: seen, Log: opts.Log})
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,

@@ -28,6 +28,7 @@ type settings struct {
 	nodeID            string
 	aclSource         string
 	clusterStore      string
+	stateDir          string
 	allowFrom         []string
 	tlsCert           string
 	tlsKey            string
@@ -78,6 +79,7 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	str(&s.nodeID, "node-id", "NODE_ID", "", "`ID` of this node in the cluster; empty without a cluster")
 	str(&s.aclSource, "acl-source", "GATEWAY_ACL_SOURCE", "auto", "where users come from: `set` (cluster/acls), list (ACL LIST) or auto")
 	str(&s.clusterStore, "cluster-store", "GATEWAY_CLUSTER_STORE", "/srv/repo", "`directory` of this node's own cluster destination")
+	str(&s.stateDir, "state-dir", "GATEWAY_STATE_DIR", "", "`directory` to remember mounted disks in, not on such a disk (default $STATE_DIRECTORY, as systemd sets it)")
 	str(&s.logLevel, "log-level", "GATEWAY_LOG_LEVEL", "info", "least `level` to log: debug (one line for each request), info, warn, error")
 	str(&s.logFormat, "log-format", "GATEWAY_LOG_FORMAT", "auto", "`format` of the log: text, json, or auto: text on a terminal")
 	if !serving {
@@ -111,6 +113,11 @@ func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, b
 			errs = append(errs, fmt.Errorf("$%s: %w", variable[0], err))
 		}
 	})
+	if s.stateDir == "" {
+		// Systemd separates several by colons.
+		directories, _ := lookup("STATE_DIRECTORY")
+		s.stateDir, _, _ = strings.Cut(directories, ":")
+	}
 	s.redis.Password, _ = lookup("REDIS_PASSWORD")
 	if s.redisPasswordFile != "" {
 		password, err := os.ReadFile(s.redisPasswordFile)
@@ -139,6 +146,7 @@ func (s *settings) options() (gateway.Options, error) {
 			NodeID:       s.nodeID,
 			ClusterStore: s.clusterStore,
 		},
+		StateDir:        s.stateDir,
 		Events:          catalog.WatchOptions{Username: s.eventsUser, Password: s.eventsPassword},
 		RefreshInterval: s.refreshInterval,
 		MaxStale:        s.maxStale,

@@ -204,3 +204,43 @@ func TestMissingPermissions(t *testing.T) {
 		t.Errorf("Open of an unreadable object = %v; want rest.ErrUnavailable", err)
 	}
 }
+
+// TestDiskThatIsUnmounted is what the marker is for: the directory below the
+// mount point is there, and empty.
+func TestDiskThatIsUnmounted(t *testing.T) {
+	if !inNamespace(t, 0) {
+		return
+	}
+	mountPoint := t.TempDir()
+	disk := func() { // the same content each time
+		t.Helper()
+		if err := unix.Mount("tmpfs", mountPoint, "tmpfs", 0, "size=1m"); err != nil {
+			t.Fatalf("mount a tmpfs: %v", err)
+		}
+	}
+	disk()
+	t.Cleanup(func() { _ = unix.Unmount(mountPoint, 0) })
+	var m memory
+	s := openMarked(t, mountPoint, &m)
+	put(t, s, config, []byte("config"))
+	if got, _, _ := m.Seen(destID); got != mountPoint {
+		t.Errorf("the mount point is remembered as %q; want %q", got, mountPoint)
+	}
+	if err := unix.Unmount(mountPoint, 0); err != nil {
+		t.Fatal(err)
+	}
+	wantDetached(t, s)
+	wantDetached(t, openMarked(t, mountPoint, &m))
+	if left, err := os.ReadDir(mountPoint); err != nil || len(left) != 0 {
+		t.Errorf("below the mount point is %v, %v; want nothing", left, err)
+	}
+	disk() // another one, without a marker
+	wantDetached(t, s)
+	if err := os.WriteFile(filepath.Join(mountPoint, markerName), []byte(destID), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, config, []byte("config"))
+	if got := read(t, s, config); got != "config" {
+		t.Errorf("read %q", got)
+	}
+}

@@ -77,6 +77,9 @@ func (l *lister) entry(dir dirFD, parent string, entry dirEntry) (isDir bool, er
 	if entry.isDir {
 		return true, nil
 	}
+	if entry.name == markerName {
+		return false, nil
+	}
 	err = dir.stat(entry.name, &l.stat)
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil

@@ -21,9 +21,10 @@
 // Each call opens the root anew, so that no descriptor keeps a disk from being
 // unmounted and none writes beneath a file system that was mounted later. Without
 // the root nothing is proven absent: a root that is gone is
-// [rest.ErrUnavailable], and so is whatever the operating system's permissions
-// refuse, since it is the gateway that they refuse and not the client. All other
-// failures keep their errno (ENOSPC, EDQUOT, EROFS, EIO, …).
+// [rest.ErrUnavailable], and so is, with [OpenMarked], one that lost its marker.
+// So is whatever the operating system's permissions refuse, since it is the
+// gateway that they refuse and not the client. All other failures keep their
+// errno (ENOSPC, EDQUOT, EROFS, EIO, …).
 package local
 
 import (
@@ -48,13 +49,17 @@ type Store struct {
 	root    string
 	resolve func(root int, name string) (fd int, err error)
 	sync    func(fd int) error
+	marker  *marker
 
 	// durable holds the names of directories that are known to outlive a power
 	// failure, as are all above them.
 	durable sync.Map
 }
 
-var _ rest.Store = (*Store)(nil)
+var (
+	_ rest.Store   = (*Store)(nil)
+	_ rest.Creator = (*Store)(nil)
+)
 
 // Open returns the store below the directory root, which must be there.
 func Open(root string) (*Store, error) {
@@ -89,6 +94,7 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	}
 	info := new(fileInfo)
 	info.set(path.Base(name), &st)
+	s.adopt(name)
 	return info, nil
 }
 
@@ -113,6 +119,7 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 			return nil, 0, err
 		}
 	}
+	s.adopt(name)
 	return file, size, nil
 }
 
@@ -167,11 +174,15 @@ func (s *Store) openDir(name string) (dirFD, error) {
 }
 
 // openRoot opens the root, without which nothing can be said about what is
-// below it.
+// below it; nor without its marker, where it had one.
 func (s *Store) openRoot() (dirFD, error) {
 	fd, err := openDir(unix.AT_FDCWD, s.root, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return -1, s.marker.noRoot(s.root, err)
+	}
+	if err := s.marker.check(fd); err != nil {
+		fd.close()
+		return -1, err
 	}
 	return fd, nil
 }
@@ -180,7 +191,7 @@ func (s *Store) path(name string) string { return filepath.Join(s.root, name) }
 
 // check says why a call must not even begin.
 func check(ctx context.Context, op, name string) error {
-	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) || isTemp(path.Base(name)) {
+	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) || isTemp(path.Base(name)) || path.Base(name) == markerName {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	if err := ctx.Err(); err != nil {

@@ -59,7 +59,11 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 		_ = dir.remove(temp) // if it fails, a list removes it
 		return s.wrapPut(name, err)
 	}
-	return s.wrapPut(name, s.sync(int(dir)))
+	if err := s.sync(int(dir)); err != nil {
+		return s.wrapPut(name, err)
+	}
+	s.adopt(name)
+	return nil
 }
 
 // wrapPut is wrap for Put, to which an absence (the directory was removed in the

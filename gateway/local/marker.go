@@ -1,0 +1,264 @@
+//go:build unix
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// markerName is a file in the root that holds the destination's ID. No list
+// shows it, and no object can have its name.
+const markerName = ".rclone-gateway-destination"
+
+// maxMarker bounds what is read of a marker, in bytes.
+const maxMarker = 256
+
+// Mark tells the disk of a destination from the empty directory that it is
+// mounted on: where the destination was seen once, a root without its marker is
+// [rest.ErrUnavailable], whatever is asked.
+type Mark struct {
+	// ID is the destination's.
+	ID string
+	// Memory remembers, apart from the disk, that the marker was there. Without
+	// one a marker is heeded where there is one, and none is written.
+	Memory Memory
+	// Log is told when the disk goes and comes; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Memory remembers which destinations were seen. It is safe for concurrent use.
+type Memory interface {
+	// Seen tells whether the destination was seen, and what was mounted where:
+	// the mount point that its root was on.
+	Seen(id string) (mountPoint string, seen bool, err error)
+	// Remember notes that it was.
+	Remember(id, mountPoint string) error
+}
+
+// OpenMarked is [Open] for a destination whose disk may not be mounted. A root
+// without a marker is taken for the destination's at its first proven use: an
+// object in it is found or stored, or a repository is created.
+func OpenMarked(root string, mark Mark) (*Store, error) {
+	if mark.Log == nil {
+		mark.Log = slog.Default()
+	}
+	m := &marker{Mark: mark}
+	s, err := Open(root)
+	if err != nil {
+		return nil, m.noRoot(root, err)
+	}
+	m.root = s.root
+	s.marker = m
+	return s, nil
+}
+
+// marker is the state of a Mark in an open store. A nil one asks for nothing.
+type marker struct {
+	Mark
+	root string
+
+	// verified is the marker file that was last found to hold the right ID.
+	verified atomic.Pointer[unix.Stat_t]
+	away     atomic.Bool // the disk was missing at the last look
+	hopeless atomic.Bool // the marker cannot be written
+}
+
+// check looks for the marker in the root. It costs one system call as long as
+// nothing changes.
+func (m *marker) check(root dirFD) error {
+	if m == nil {
+		return nil
+	}
+	var st unix.Stat_t
+	err := root.stat(markerName, &st)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		err = m.absent()
+	case err != nil:
+		err = fmt.Errorf("%w: its marker: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
+	case !sameFile(m.verified.Load(), &st):
+		err = m.verify(root, &st)
+	}
+	if err == nil && m.away.Swap(false) {
+		m.Log.Info("the disk of a destination is back", "dest", m.ID, "root", m.root)
+	}
+	return err
+}
+
+func sameFile(a, b *unix.Stat_t) bool {
+	return a != nil && a.Dev == b.Dev && a.Ino == b.Ino && a.Ctim == b.Ctim && a.Size == b.Size
+}
+
+// absent answers for a root without a marker.
+func (m *marker) absent() error {
+	if m.Memory == nil {
+		return nil
+	}
+	mountPoint, seen, err := m.Memory.Seen(m.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+	case !seen:
+		return nil
+	}
+	return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
+}
+
+// missing reports, once, that the disk is not there, and says so.
+func (m *marker) missing(mountPoint, why string) error {
+	if !m.away.Swap(true) {
+		m.Log.Error("the disk of a destination is not mounted; nothing is read or written until it is",
+			"dest", m.ID, "mount", mountPoint, "err", why)
+	}
+	return fmt.Errorf("%w: its disk is not mounted on %s: %s", rest.ErrUnavailable, mountPoint, why)
+}
+
+// noRoot explains why a root could not be opened.
+func (m *marker) noRoot(root string, err error) error {
+	if m == nil || m.Memory == nil {
+		return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+	}
+	if mountPoint, seen, errSeen := m.Memory.Seen(m.ID); seen && errSeen == nil && errors.Is(err, unix.ENOENT) {
+		return m.missing(mountPoint, root+" is not there")
+	}
+	return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // as above
+}
+
+// verify reads a marker that was not read before.
+func (m *marker) verify(root dirFD, st *unix.Stat_t) error {
+	id, err := readMarker(root)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: read %s: %v", rest.ErrUnavailable, m.path(), err) //nolint:errorlint // must not count as fs.ErrNotExist
+	case id != m.ID:
+		return fmt.Errorf("%w: %s says that this is the place of destination %.36q; delete that file if it is this one's now",
+			rest.ErrUnavailable, m.path(), id)
+	}
+	m.remember()
+	m.verified.Store(st)
+	return nil
+}
+
+func (m *marker) remember() {
+	if m.Memory == nil {
+		return
+	}
+	if err := m.Memory.Remember(m.ID, mountPointOf(m.root)); err != nil {
+		m.Log.Error("cannot remember that a destination was seen; after a restart its disk may go missing unnoticed",
+			"dest", m.ID, "err", err)
+	}
+}
+
+func (m *marker) path() string { return filepath.Join(m.root, markerName) }
+
+func readMarker(root dirFD) (id string, err error) {
+	fd, err := openat(int(root), markerName, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	file := os.NewFile(uintptr(fd), markerName)
+	defer file.Close()
+	var buf [maxMarker]byte
+	n, err := file.Read(buf[:])
+	return strings.TrimSpace(string(buf[:n])), err
+}
+
+// unmarked tells whether a proven use would write the marker.
+func (m *marker) unmarked() bool {
+	return m != nil && m.Memory != nil && m.verified.Load() == nil && !m.hopeless.Load()
+}
+
+// adopt marks the root after a proven use: name, unless empty, is an object that
+// was there. It looks again, through the descriptor that it marks: the disk may
+// have gone meanwhile. What lies in the root itself proves nothing.
+func (s *Store) adopt(name string) {
+	if !s.marker.unmarked() || name != "" && path.Dir(name) == "." {
+		return
+	}
+	root, err := s.openRoot()
+	if err != nil {
+		return // whoever asks next is told
+	}
+	defer root.close()
+	if !s.marker.unmarked() || name != "" && !s.holds(root, name) {
+		return
+	}
+	if err := s.writeMarker(root); err != nil {
+		s.marker.hopeless.Store(true)
+		s.marker.Log.Warn("cannot mark a destination; that its disk is not mounted will not be noticed",
+			"dest", s.marker.ID, "root", s.root, "err", err)
+		return
+	}
+	s.marker.Log.Info("marked a destination's directory", "dest", s.marker.ID, "root", s.root)
+	_ = s.marker.check(root) // remembers it; whoever asks next is told what fails
+}
+
+func (s *Store) holds(root dirFD, name string) bool {
+	fd, err := s.resolve(int(root), path.Dir(name))
+	if err != nil {
+		return false
+	}
+	defer dirFD(fd).close()
+	var st unix.Stat_t
+	return dirFD(fd).stat(path.Base(name), &st) == nil
+}
+
+func (s *Store) writeMarker(root dirFD) error {
+	temp := tempName()
+	content := s.marker.ID + "\n"
+	err := s.upload(context.Background(), root, temp, int64(len(content)), strings.NewReader(content))
+	if err == nil {
+		err = root.rename(temp, markerName)
+	}
+	if err != nil {
+		_ = root.remove(temp) // if it fails, a list removes it
+		return err
+	}
+	return s.sync(int(root))
+}
+
+// Create implements [rest.Creator]: that a repository is wanted here is the first
+// proven use of a directory.
+func (s *Store) Create(ctx context.Context, dir string) error {
+	if err := check(ctx, "create", dir); err != nil {
+		return err
+	}
+	root, err := s.openRoot()
+	if err != nil {
+		return s.wrap("create", dir, err)
+	}
+	root.close()
+	s.adopt("")
+	return nil
+}
+
+// mountPointOf returns the directory that dir's file system is mounted on.
+func mountPointOf(dir string) string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	var here, above unix.Stat_t
+	if unix.Stat(dir, &here) != nil {
+		return dir
+	}
+	for dir != "/" {
+		parent := filepath.Dir(dir)
+		if unix.Stat(parent, &above) != nil || above.Dev != here.Dev {
+			break
+		}
+		dir = parent
+	}
+	return dir
+}
