@@ -41,7 +41,12 @@ type backupOutcome struct {
 // run makes the backup. An outcome comes with an error when the snapshot was
 // made, but not everything went well. The repository comes first: where it cannot
 // be reached the module is not disturbed.
-func (j *backupJob) run(ctx context.Context, interrupted bool) (*backupOutcome, error) {
+func (j *backupJob) run(ctx context.Context, lock *stateLock) (*backupOutcome, error) {
+	if lock.stale && j.plan.restic.Runtime == restic.Podman {
+		if err := restic.StopContainers(ctx, backupLabel(j.module.id)); err != nil {
+			return nil, err
+		}
+	}
 	exists, err := j.probe.exists(ctx, j.plan.restic.Repository)
 	if err != nil {
 		return nil, err
@@ -54,15 +59,26 @@ func (j *backupJob) run(ctx context.Context, interrupted bool) (*backupOutcome, 
 		return nil, err
 	}
 	outcome, err := j.backupState(ctx, parent)
-	if interrupted && outcome != nil {
-		// A lock of the last run does not hinder a backup, but it does hinder
-		// prune. By now the restic of the last run has ended.
-		j.progress.say("the last backup was interrupted: removing stale locks")
-		if err := j.unlock(ctx); err != nil {
-			j.sys.warnf("stale locks are not removed: %v", err)
-		}
-	}
+	j.clearLocks(ctx, lock, outcome != nil, err)
 	return outcome, withCleanUp(err, j.cleanUp(ctx))
+}
+
+// clearLocks removes stale locks where there may be some, if restic could work at
+// all. Such a lock does not hinder a backup, but it does hinder prune. By now the
+// restic of an earlier backup has ended.
+func (j *backupJob) clearLocks(ctx context.Context, lock *stateLock, saved bool, err error) {
+	failure, failed := errors.AsType[*restic.Failure](err)
+	killed := failed && failure.Killed()
+	lock.stale = lock.stale || killed
+	if !lock.stale || !saved && !killed {
+		return
+	}
+	j.progress.say("a backup was interrupted: removing stale locks")
+	if err := j.removeStaleLocks(ctx); err != nil {
+		j.sys.warnf("stale locks are not removed: %v", err)
+		return
+	}
+	lock.stale = false
 }
 
 // withCleanUp joins the errors of a backup and of the clean-up after it. The
@@ -93,11 +109,6 @@ func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent str
 	return latestParent(snapshots), nil
 }
 
-// unlock removes stale locks, and no others.
-func (j *backupJob) unlock(ctx context.Context) error {
-	return resticError(j.plan.restic.Repository, j.plan.restic.With("unlock").Run(ctx, restic.Streams{}))
-}
-
 // backupState has the module prepare its state, and saves it.
 func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutcome, error) {
 	dumps, err := writeStateDumps(ctx, j.rdb, j.module)
@@ -114,7 +125,7 @@ func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutc
 	outcome, err := j.snapshot(ctx, j.plan.args(run))
 	if failure, ok := errors.AsType[*restic.Failure](err); ok && failure.Reason == restic.Locked {
 		j.progress.say("the repository is locked: removing stale locks and trying once more")
-		if err := j.unlock(ctx); err != nil {
+		if err := j.removeStaleLocks(ctx); err != nil {
 			return nil, err
 		}
 		run.retryLock = true

@@ -20,6 +20,7 @@ const (
 // backupFacts are what a backup is planned from.
 type backupFacts struct {
 	module     module
+	node       string // the machine's host name
 	rootfull   bool
 	schedule   schedule
 	repository restic.Repository
@@ -37,6 +38,9 @@ type backupPlan struct {
 	warnings []string
 	host     string
 	tags     []string
+	// lockHost is the host that the locks of our containers name; "" for the
+	// native runtime.
+	lockHost string
 }
 
 // planBackup is pure.
@@ -50,6 +54,8 @@ func planBackup(facts backupFacts) backupPlan {
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {
+		plan.lockHost = backupHost(facts.module.id, facts.node)
+		plan.restic.PodmanArgs = []string{"--hostname=" + plan.lockHost, "--label=" + backupLabel(facts.module.id)}
 		for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
 			plan.restic.Mounts = append(plan.restic.Mounts, volumeMount(v))
 		}

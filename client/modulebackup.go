@@ -75,13 +75,13 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	if err != nil {
 		return err
 	}
-	defer func() { lock.release(ctx.Err() != nil) }()
+	defer lock.release(ctx)
 	job, err := prepareBackup(ctx, sys, options, m, id)
 	if err != nil {
 		return err
 	}
 	defer job.close()
-	outcome, err := job.run(ctx, lock.interrupted)
+	outcome, err := job.run(ctx, lock)
 	if outcome != nil {
 		err = errors.Join(outcome.report(sys, options.events), err)
 	}
@@ -117,6 +117,9 @@ func prepareBackup(ctx context.Context, sys *system, options backupOptions, m mo
 	}
 	if facts.base.Runtime == restic.Podman {
 		if facts.volumes, err = listPodmanVolumes(ctx); err != nil {
+			return nil, err
+		}
+		if facts.node, err = nodeName(); err != nil {
 			return nil, err
 		}
 	}

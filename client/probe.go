@@ -29,7 +29,7 @@ func newProbe() probe {
 // exists reports whether the repository is there. Errors carry their exit code.
 func (p probe) exists(ctx context.Context, repository restic.Repository) (bool, error) {
 	for attempt := 0; ; attempt++ {
-		status, err := p.head(ctx, repository)
+		status, err := p.request(ctx, http.MethodHead, repository, "config")
 		switch {
 		case status == http.StatusOK:
 			return true, nil
@@ -55,8 +55,10 @@ func (p probe) exists(ctx context.Context, repository restic.Repository) (bool, 
 	}
 }
 
-func (p probe) head(ctx context.Context, repository restic.Repository) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, repository.URL+"/config", nil)
+// request asks for an object of the repository, and returns the status of the
+// answer.
+func (p probe) request(ctx context.Context, method string, repository restic.Repository, object string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, method, repository.URL+"/"+object, nil)
 	if err != nil {
 		return 0, err
 	}

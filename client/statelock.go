@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +16,12 @@ import (
 const lockName = ".module-backup.lock"
 
 // stateLock is the exclusive lock on a module's backups. While it is held its
-// file is not empty, so that the next holder sees when one was interrupted. The kernel
-// drops the lock with the process; commands that we start do not inherit it.
+// file is not empty, so that the next holder sees when one was interrupted. The
+// kernel drops the lock with the process; commands that we start do not inherit it.
 type stateLock struct {
 	file *os.File
-	// interrupted tells that the last holder was killed, or ended by a signal.
-	interrupted bool
+	// stale tells that an earlier backup may have left a lock in the repository.
+	stale bool
 }
 
 // lockState takes the lock, without waiting.
@@ -44,13 +45,14 @@ func lockState(stateDir string) (*stateLock, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("write %s: %w", file.Name(), err)
 	}
-	return &stateLock{file: file, interrupted: info.Size() > 0}, nil
+	return &stateLock{file: file, stale: info.Size() > 0}, nil
 }
 
-// release drops the lock. The mark of a run that was interrupted stays: restic
-// before 0.17 leaves its lock when the signal comes while it is making it.
-func (l *stateLock) release(interrupted bool) {
-	if !interrupted {
+// release drops the lock. The mark stays while there may be a stale lock in the
+// repository, and after an interruption too: restic before 0.17 leaves its lock
+// when the signal comes while it is making it.
+func (l *stateLock) release(ctx context.Context) {
+	if !l.stale && ctx.Err() == nil {
 		// A mark that stays does no harm: the next backup looks for stale locks.
 		_ = l.file.Truncate(0)
 	}

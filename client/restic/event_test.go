@@ -133,6 +133,15 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func TestKilledIsNotAnExitStatus(t *testing.T) {
+	for code, want := range map[int]bool{-1: true, 137: true, 1: false, 11: false, 130: false} {
+		failure := classify(Podman, code, "the end")
+		if failure.Killed() != want || strings.Contains(failure.Error(), "restic was killed: the end") != want {
+			t.Errorf("status %d: Killed = %v, %v", code, failure.Killed(), failure)
+		}
+	}
+}
+
 func TestFailureIsReadable(t *testing.T) {
 	got := classify(Native, 1, "plain\n"+`{"message_type":"error","error":{"message":"denied"},"item":"/a"}`+"\n"+
 		`{"message_type":"exit_error","code":1,"message":"Fatal: it failed"}`+"\n").Error()

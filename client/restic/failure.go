@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 // Reason is why restic failed.
@@ -39,7 +40,14 @@ type Failure struct {
 	Detail string
 }
 
+// Killed reports whether a signal ended restic, or podman, so that a lock may be
+// left in the repository.
+func (f *Failure) Killed() bool { return f.Code == -1 || f.Code == 128+int(syscall.SIGKILL) }
+
 func (f *Failure) Error() string {
+	if f.Killed() {
+		return strings.TrimSuffix("restic was killed: "+f.Detail, ": ")
+	}
 	if f.Detail == "" {
 		return fmt.Sprintf("restic ended with exit status %d", f.Code)
 	}

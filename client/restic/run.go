@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -83,6 +84,19 @@ func (i Invocation) stopContainer(ctx context.Context) {
 	seconds := fmt.Sprintf("--time=%d", int(Grace.Seconds()))
 	_ = exec.CommandContext(ctx, "podman", "stop", "--ignore", seconds, i.Name).Run()
 	_ = exec.CommandContext(ctx, "podman", "rm", "--force", "--ignore", i.Name).Run()
+}
+
+// StopContainers ends the containers that carry the label, as cancelling their
+// runs would have done.
+func StopContainers(ctx context.Context, label string) error {
+	output, err := exec.CommandContext(ctx, "podman", "ps", "--all", "--filter=label="+label, "--format={{.Names}}").Output()
+	if err != nil {
+		return fmt.Errorf("list the containers of earlier runs: %w", err)
+	}
+	for name := range strings.FieldsSeq(string(output)) {
+		Invocation{Name: name}.stopContainer(ctx)
+	}
+	return nil
 }
 
 func (i Invocation) explain(ctx context.Context, err error, stderr string) error {
