@@ -18,6 +18,9 @@ const (
 	reloadShare = 10
 	// retryPause is the interval of the attempts while there is no view at all.
 	retryPause = 2 * time.Second
+	// loadTimeout bounds a load from a Redis that hangs. It is shorter than
+	// refreshTimeout, so that the gateway does not pass for hanging itself.
+	loadTimeout = 10 * time.Second
 	// refreshTimeout bounds how long a request waits for a load that it asked for.
 	refreshTimeout = 15 * time.Second
 )
@@ -94,12 +97,18 @@ func (vs *views) refresh(ctx context.Context) (*view, error) {
 // the interval has passed, until ctx ends.
 func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
 	var waiting []chan error
-	var started time.Time
-	var took time.Duration
+	due := time.Now()     // when the next load begins
+	var soonest time.Time // when it may
 	next := time.NewTimer(0)
 	defer next.Stop()
+	schedule := func(at time.Time) {
+		due = at
+		next.Reset(max(0, time.Until(at)))
+	}
 	sooner := func() {
-		next.Reset(max(0, time.Until(started.Add(max(reloadPause, reloadShare*took)))))
+		if soonest.Before(due) {
+			schedule(soonest)
+		}
 	}
 	for {
 		select {
@@ -116,24 +125,31 @@ func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
 			continue
 		case <-next.C:
 		}
-		started = time.Now()
+		started := time.Now()
 		err := vs.reload(ctx)
-		took = time.Since(started)
+		pause := reloadPause
+		if err == nil {
+			// A failure took its time in waiting for Redis, which costs nobody.
+			pause = max(pause, reloadShare*time.Since(started))
+		}
+		soonest = started.Add(pause)
 		for _, done := range waiting {
 			done <- err
 		}
 		waiting = nil
 		if err != nil && vs.latest.Load() == nil {
-			next.Reset(min(retryPause, vs.interval))
+			schedule(time.Now().Add(min(retryPause, vs.interval)))
 		} else {
-			next.Reset(vs.interval)
+			schedule(time.Now().Add(vs.interval))
 		}
 	}
 }
 
 // reload loads once. What can fail comes first; from the swap on nothing can.
 func (vs *views) reload(ctx context.Context) error {
-	snapshot, err := vs.load(ctx)
+	limited, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	snapshot, err := vs.load(limited)
 	if err != nil {
 		if ctx.Err() == nil && !vs.failing.Swap(true) {
 			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil)
