@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,4 +226,42 @@ func TestRestOrWebDAV(t *testing.T) {
 			t.Errorf("%s: restic %v, want %v", c.name, got, c.want)
 		}
 	}
+}
+
+// FuzzRequest follows a URL from the wire to the store's name: whatever a module
+// may do stays below one of its own or granted repositories.
+func FuzzRequest(f *testing.F) {
+	own := "/" + destID + "/mail/" + ownUUID
+	for _, target := range []string{
+		own + "/config", own + "/data/" + digits64, own + "/locks/", own + "/?create=true",
+		own + "/../x/config", own + "//config", own + "/%2e%2e/config", "/" + destID + "/mail%2f" + ownUUID + "/config",
+		own + "/locks/%00", "/" + destID + "/_probe_rest_404", "//" + destID, "/", "*", "http://host" + own + "/config",
+	} {
+		for _, method := range []string{"GET", "POST", "DELETE", "PROPFIND"} {
+			f.Add(method, target)
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, target string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			return
+		}
+		r := &http.Request{Method: method, URL: u, Header: http.Header{"Accept": {rest.MediaTypeV2}}}
+		req := parseRequest(r)
+		if !allow(relate(aModule, req.inside), req.access(method)) {
+			return
+		}
+		if !req.known {
+			t.Fatalf("%s %q: allowed and not understood", method, target)
+		}
+		if !slices.Contains(slices.Concat(aModule.Own, aModule.Granted), req.repo) {
+			t.Fatalf("%s %q: allowed in repository %q", method, target, req.repo)
+		}
+		if u.Path != "/"+req.destination+"/"+req.inside || u.RawPath != "" || strings.Contains(u.Path, "..") {
+			t.Fatalf("%s %q: something was normalised: %q", method, target, u.Path)
+		}
+		if req.access(method) == accessRemoveLock && req.typ != rest.Locks {
+			t.Fatalf("%s %q: deletes %s", method, target, req.typ)
+		}
+	})
 }
