@@ -5,28 +5,26 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
 	"syscall"
 )
 
 func main() {
 	var s story
-	flag.StringVar(&s.tree, "dir", cmp.Or(os.Getenv("DIR"), filepath.Join(runtime.GOROOT(), "src")), "`directory` to back up")
+	flag.StringVar(&s.tree, "dir", os.Getenv("DIR"), "`directory` to back up")
 	flag.BoolVar(&s.keep, "keep", os.Getenv("KEEP") != "", "leave everything running and print how to use it")
 	flag.StringVar(&s.gateway, "gateway", "bin/rclone-gateway", "the gateway's `binary`")
 	flag.StringVar(&s.client, "gatewayctl", "bin/gatewayctl", "the client's `binary`")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := s.tell(ctx); err != nil {
+	err := s.tell(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
 	}

@@ -32,6 +32,9 @@ func (s *story) tell(ctx context.Context) (err error) {
 	if _, err := exec.LookPath("restic"); err != nil {
 		return errors.New("restic is not installed: get it with your system's package manager (Debian, Ubuntu: apt-get install restic)")
 	}
+	if s.tree == "" {
+		return errors.New("no directory to back up: name one with -dir, or run make demo")
+	}
 	if s.dir, err = os.MkdirTemp("", "rclone-gateway-demo-"); err != nil {
 		return err
 	}

@@ -54,8 +54,7 @@ func main() {
 	})
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "rclone-gateway:", err)
-		var coded codedError
-		if errors.As(err, &coded) {
+		if coded, ok := errors.AsType[codedError](err); ok {
 			os.Exit(coded.code)
 		}
 		os.Exit(exitFailure)
