@@ -274,6 +274,11 @@ func (a *assistance) walk() (assisted, error) {
 			if restored(info, since) {
 				a.finishOne(name, info, &done)
 			}
+			// What we wrote ourselves just before is finished for safety, and is
+			// not restored.
+			if restored(info, a.Since) {
+				done.count(info)
+			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -290,14 +295,17 @@ func restored(info fs.FileInfo, since time.Time) bool {
 	return ok && !time.Unix(stat.Ctim.Unix()).Before(since)
 }
 
-func (a *assistance) finishOne(name string, info fs.FileInfo, done *assisted) {
-	done.Files++
+func (d *assisted) count(info fs.FileInfo) {
+	d.Files++
 	if info.Mode().IsRegular() {
-		done.Bytes += uint64(info.Size())
-		if a.Sparse {
-			if err := digHoles(name, info); err != nil {
-				done.Warnings = append(done.Warnings, fmt.Sprintf("%s cannot be made sparse: %v", name, err))
-			}
+		d.Bytes += uint64(info.Size())
+	}
+}
+
+func (a *assistance) finishOne(name string, info fs.FileInfo, done *assisted) {
+	if info.Mode().IsRegular() && a.Sparse {
+		if err := digHoles(name, info); err != nil {
+			done.Warnings = append(done.Warnings, fmt.Sprintf("%s cannot be made sparse: %v", name, err))
 		}
 	}
 	if err := dropSecurityAttributes(name); err != nil {

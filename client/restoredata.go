@@ -56,7 +56,7 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if err := plan.assist.clear(ctx, base, snapshot, opts.paths); err != nil {
 		return fmt.Errorf("prepare the restore: %w", resticError(repository, err))
 	}
-	run := restoreRun{sys: sys, plan: plan, started: time.Now()}
+	run := restoreRun{sys: sys, plan: plan}
 	if opts.target != "" {
 		return run.restore(ctx)
 	}
@@ -353,6 +353,7 @@ type restoreRun struct {
 }
 
 func (r *restoreRun) restore(ctx context.Context) error {
+	r.started = time.Now()
 	r.progress = r.sys.newProgress(false, 1, 100)
 	out, errs := restic.NewLines(r.hear), restic.NewLines(r.hearError)
 	err := r.plan.restic.Run(ctx, restic.Streams{Stdout: out, Stderr: errs})
