@@ -15,6 +15,8 @@ type Snapshot struct {
 	// Broken tells, by ID, why a destination that Redis names cannot be used. It is
 	// there all the same: nobody may be told that it does not exist.
 	Broken map[string]string
+	// Limits by the ID of a destination; where there is none, it has no limits.
+	Limits map[string]Limits
 	// Nodes by ID.
 	Nodes map[string]*Node
 	// Network is cluster/network, from which peers call; zero when unknown.

@@ -61,6 +61,12 @@ const destinationPrefix = "cluster/backup_repository/"
 // DestinationKey is the hash url, name, provider, basepath of a destination.
 func DestinationKey(id string) string { return destinationPrefix + id }
 
+// LimitsKey is the hash of a destination's limits, an addition to NethServer 8's
+// keys: the cluster writes it, nodes and modules may read it. Its fields are
+// FieldUpload and those beside it; without the key nothing is limited. Whoever
+// changes it publishes ChannelDestinationChanged.
+func LimitsKey(id string) string { return "cluster/backup_repository_limits/" + id }
+
 // BackupKey is the hash that describes a backup schedule: repository,
 // retention, name, schedule, schedule_hint, enabled, instances, uinstances.
 func BackupKey(id string) string { return "cluster/backup/" + id }

@@ -59,6 +59,7 @@ func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (sna
 	l := &loader{rdb: rdb, opts: opts, snapshot: &Snapshot{
 		Principals:   make(map[string]*Principal),
 		Destinations: make(map[string]*Destination),
+		Limits:       make(map[string]Limits),
 		Broken:       make(map[string]string),
 		Nodes:        make(map[string]*Node),
 	}}
@@ -94,6 +95,7 @@ type details struct {
 	images       map[string]*redis.StringCmd // by module ID
 	addresses    map[string]*redis.StringCmd // by node ID
 	destinations map[string]*redis.SliceCmd  // by destination ID
+	limits       map[string]*redis.MapStringStringCmd
 }
 
 func (l *loader) load(ctx context.Context) error {
@@ -114,6 +116,7 @@ func (l *loader) load(ctx context.Context) error {
 	l.readNodes(second)
 	l.readRepositories(modules, l.readGrants(first), second)
 	l.readDestinations(first, second)
+	l.readLimits(second)
 	return nil
 }
 
@@ -254,6 +257,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 		images:       make(map[string]*redis.StringCmd, len(modules)),
 		addresses:    make(map[string]*redis.StringCmd),
 		destinations: make(map[string]*redis.SliceCmd),
+		limits:       make(map[string]*redis.MapStringStringCmd),
 	}
 	p := l.rdb.Pipeline()
 	for id := range modules {
@@ -264,6 +268,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 	}
 	for id := range l.destinationIDs(first) {
 		second.destinations[id] = p.HMGet(ctx, DestinationKey(id), FieldURL, FieldName, FieldProvider, FieldBasePath)
+		second.limits[id] = p.HGetAll(ctx, LimitsKey(id))
 	}
 	if p.Len() > 0 {
 		_, _ = p.Exec(ctx) // each command has its own error
@@ -283,7 +288,8 @@ func (l *loader) checkDetails(second *details) error {
 		}
 	}
 	for id, cmd := range second.destinations {
-		if err := l.tolerate(DestinationKey(id), cmd.Err()); err != nil {
+		err := errors.Join(l.tolerate(DestinationKey(id), cmd.Err()), l.tolerate(LimitsKey(id), second.limits[id].Err()))
+		if err != nil {
 			return err
 		}
 	}
@@ -396,6 +402,20 @@ func (l *loader) readDestinations(first *lists, second *details) {
 			continue
 		}
 		l.snapshot.Destinations[id] = d
+	}
+}
+
+// readLimits keeps the limits of the destinations that have any.
+func (l *loader) readLimits(second *details) {
+	for id, cmd := range second.limits {
+		if l.snapshot.Destinations[id] == nil || len(cmd.Val()) == 0 {
+			continue
+		}
+		limits, err := ParseLimits(cmd.Val())
+		if err != nil {
+			l.warn(LimitsKey(id), err)
+		}
+		l.snapshot.Limits[id] = limits
 	}
 }
 

@@ -1,0 +1,71 @@
+package catalog
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits are what an administrator allows of a destination. Zero is no limit.
+type Limits struct {
+	// Upload and Download are in bytes per second, over all requests together.
+	Upload, Download int64
+	// Operations is how many requests the destination gets at once.
+	Operations int64
+	// Quota is how many bytes the destination may hold, ModuleQuota how many of
+	// each module; ModuleQuotas, by module UUID, go before that.
+	Quota, ModuleQuota int64
+	ModuleQuotas       map[string]int64
+}
+
+// QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
+func (l *Limits) QuotaOf(uuid string) int64 {
+	if quota, ok := l.ModuleQuotas[uuid]; ok {
+		return quota
+	}
+	return l.ModuleQuota
+}
+
+// Fields of LimitsKey. All hold whole numbers, in decimal digits.
+const (
+	FieldUpload      = "upload"       // bytes per second
+	FieldDownload    = "download"     // bytes per second
+	FieldOperations  = "operations"   // at once
+	FieldQuota       = "quota"        // bytes, of all modules together
+	FieldModuleQuota = "module_quota" // bytes, of each module
+	// FieldModuleQuotaPrefix and a module's UUID are the quota of that module.
+	FieldModuleQuotaPrefix = FieldModuleQuota + ":"
+)
+
+// ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out
+// and named by the error; the limits beside them hold all the same.
+func ParseLimits(fields map[string]string) (Limits, error) {
+	var l Limits
+	var errs []error
+	places := map[string]*int64{
+		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
+		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
+	}
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		value, err := strconv.ParseInt(fields[field], 10, 64)
+		if err != nil || value < 0 {
+			errs = append(errs, errors.New(field+" is not a whole number of 0 or more"))
+			continue
+		}
+		uuid, ofModule := strings.CutPrefix(field, FieldModuleQuotaPrefix)
+		switch place := places[field]; {
+		case place != nil:
+			*place = value
+		case ofModule && validUUID(uuid):
+			if l.ModuleQuotas == nil {
+				l.ModuleQuotas = make(map[string]int64)
+			}
+			l.ModuleQuotas[uuid] = value
+		default:
+			errs = append(errs, errors.New(field+" is no limit that this version knows"))
+		}
+	}
+	return l, errors.Join(errs...)
+}
