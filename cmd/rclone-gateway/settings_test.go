@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func newSettings() (*settings, *pflag.FlagSet) {
+	s, flags := new(settings), pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	s.register(flags, true)
+	return s, flags
+}
+
+func lookupIn(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) { value, ok := env[name]; return value, ok }
+}
+
+func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+	t.Parallel()
+	s, flags := newSettings()
+	example := map[string]string{
+		"string": "anything", "stringSlice": "one,two", "duration": "42s", "bool": "true",
+	}
+	env, flagOf := map[string]string{}, map[string]string{}
+	flags.VisitAll(func(f *pflag.Flag) {
+		names := f.Annotations[envAnnotation]
+		if len(names) != 1 {
+			t.Errorf("--%s has the variables %q", f.Name, names)
+			return
+		}
+		if other, taken := flagOf[names[0]]; taken {
+			t.Errorf("--%s and --%s share $%s", f.Name, other, names[0])
+		}
+		if !strings.Contains(f.Usage, "[$"+names[0]+"]") {
+			t.Errorf("the usage of --%s does not name $%s", f.Name, names[0])
+		}
+		if example[f.Value.Type()] == "" {
+			t.Errorf("--%s is of type %s, of which this test has no example", f.Name, f.Value.Type())
+		}
+		flagOf[names[0]], env[names[0]] = f.Name, example[f.Value.Type()]
+	})
+	delete(env, "REDIS_PASSWORD_FILE") // is read at once
+	if err := s.complete(flags, lookupIn(env)); err != nil {
+		t.Fatal(err)
+	}
+	for variable := range env {
+		f := flags.Lookup(flagOf[variable])
+		if got := strings.Trim(f.Value.String(), "[]"); got != env[variable] {
+			t.Errorf("$%s=%s makes --%s %q", variable, env[variable], f.Name, got)
+		}
+	}
+}
+
+func TestNethServersVariablesWorkAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s, flags := newSettings()
+	err := s.complete(flags, lookupIn(map[string]string{
+		"REDIS_ADDRESS": "10.5.4.1:6379", "REDIS_REPLICA_ADDRESS": "127.0.0.1:6379",
+		"REDIS_USER": "node/2", "REDIS_PASSWORD": "secret", "NODE_ID": "2",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts, err := s.options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := opts.Redis; r.Address != "10.5.4.1:6379" || r.ReplicaAddress != "127.0.0.1:6379" || r.Username != "node/2" || r.Password != "secret" {
+		t.Errorf("%#v", r)
+	}
+	if opts.Load.NodeID != "2" || opts.Events.Username != "default" || opts.Events.Password == "" {
+		t.Errorf("%+v, %+v", opts.Load, opts.Events)
+	}
+}
+
+func TestAFlagGoesBeforeTheEnvironment(t *testing.T) {
+	t.Parallel()
+	s, flags := newSettings()
+	if err := flags.Parse([]string{"--max-stale", "1h"}); err != nil {
+		t.Fatal(err)
+	}
+	// An empty variable is none.
+	env := map[string]string{"GATEWAY_MAX_STALE": "2h", "GATEWAY_STALL_TIMEOUT": "3m", "GATEWAY_REFRESH_INTERVAL": ""}
+	if err := s.complete(flags, lookupIn(env)); err != nil {
+		t.Fatal(err)
+	}
+	if s.maxStale != time.Hour || s.stallTimeout != 3*time.Minute || s.refreshInterval != 30*time.Second {
+		t.Errorf("%v, %v, %v", s.maxStale, s.stallTimeout, s.refreshInterval)
+	}
+}
+
+func TestTheConfigurationHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	s, flags := newSettings()
+	err := s.complete(flags, lookupIn(map[string]string{
+		"REDIS_URL": "redis://node%2F1:" + secret + "@127.0.0.1", "REDIS_PASSWORD": secret, "REDIS_EVENTS_PASSWORD": secret,
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v"} {
+		if text := fmt.Sprintf(verb, s.attributes(nil)); strings.Contains(text, secret) {
+			t.Errorf("%s: %s", verb, text)
+		}
+	}
+}
