@@ -25,6 +25,7 @@ var applets = []struct {
 	{"redis-dump", newRedisDump},
 	{"redis-restore", newRedisRestore},
 	{"restic-wrapper", newResticWrapper},
+	{"destination", newDestination},
 }
 
 // Main runs the applet that args[0] names, or else the one that args[1] names,

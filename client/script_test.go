@@ -103,6 +103,9 @@ func setupScript(env *testscript.Env, server *redistest.Server) error {
 	status := new(atomic.Int32)
 	status.Store(http.StatusOK)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answerAdmin(w, r) {
+			return
+		}
 		if user, password, _ := r.BasicAuth(); user != "module/"+scriptModule || password != redistest.Password(user) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -120,6 +123,7 @@ func setupScript(env *testscript.Env, server *redistest.Server) error {
 		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
 		"NS8_CORE_ENV": core, "NS8_AGENT_ENV": filepath.Join(env.WorkDir, "agent.env"), "NS8_GATEWAY_URL": gateway.URL,
 		"FAKE": fake, "DEST": scriptDestination, "UUID": scriptUUID,
+		"CLUSTER_PASSWORD": redistest.Password(redistest.AdminUser), "NODE_PASSWORD": redistest.Password("node/1"),
 		"PATH": filepath.Join(install, "bin") + string(os.PathListSeparator) + env.Getenv("PATH"),
 	} {
 		env.Setenv(name, value)

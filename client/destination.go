@@ -1,0 +1,115 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+)
+
+func newDestination(sys *system) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "destination",
+		Short: "Add, test, change and remove backup destinations",
+		Long: `Add, test, change and remove backup destinations.
+
+Destinations are written to the cluster's Redis: run this on the leader with the
+credentials of the cluster's agent, as "runagent" sets them. The gateway of this
+node tests a destination before it is saved.
+
+With --action a command is one of NethServer 8's actions: it reads JSON from stdin,
+and errors are the arrays and exit codes of that action.`,
+		Example: `  gatewayctl destination add
+  gatewayctl destination list
+  gatewayctl destination check 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
+		Annotations: destinationStatus(),
+		Args:        cobra.NoArgs,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newDestinationAdd(sys), newDestinationList(sys), newDestinationShow(sys), newDestinationAlter(sys),
+		newDestinationRemove(sys), newDestinationCheck(sys), newDestinationImport(sys), newDestinationExport(sys),
+	)
+	return cmd
+}
+
+func destinationStatus() map[string]string {
+	return exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitForbidden, exitRedis, exitNotFound,
+		exitInvalid, exitConflict, exitSignal)
+}
+
+// actionFlag makes the command one of NethServer 8's actions.
+func actionFlag(cmd *cobra.Command, value *bool, action string) {
+	cmd.Flags().BoolVar(value, "action", false, "be the action "+action+": JSON on stdin, its errors and exit codes")
+}
+
+// destinations is Redis as far as destinations go, with the gateway that tests them.
+type destinations struct {
+	sys *system
+	rdb *redis.Client
+}
+
+// withDestinations runs do with a connection to the leader's Redis.
+func withDestinations(ctx context.Context, sys *system, do func(*destinations) error) error {
+	rdb, err := sys.redis(ctx, leaderAgent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rdb.Close() }()
+	return do(&destinations{sys: sys, rdb: rdb})
+}
+
+// The exit statuses of NethServer 8's actions; each action has its own.
+const (
+	actionRefused    exitCode = 2
+	actionMismatch   exitCode = 3 // alter-backup-repository
+	actionNoAccess   exitCode = 4 // alter-backup-repository
+	actionPassphrase exitCode = 3 // import-backup-destinations
+)
+
+// fault is why a destination was refused: one of NethServer 8's named errors, with
+// the exit status of its action, and what people are told.
+type fault struct {
+	problems []destination.Problem
+	value    any // of the field; never a secret
+	action   exitCode
+	code     exitCode
+	reason   string
+}
+
+func (f *fault) Error() string {
+	text := ""
+	for i, p := range f.problems {
+		if i > 0 {
+			text += ", "
+		}
+		if p.Field != "" {
+			text += p.Field + ": "
+		}
+		text += p.Kind
+	}
+	if f.reason != "" {
+		text += ": " + f.reason
+	}
+	return text
+}
+
+// newFault is a fault of one field.
+func newFault(field, kind string, value any, action, code exitCode, format string, args ...any) *fault {
+	return &fault{[]destination.Problem{{Field: field, Kind: kind}}, value, action, code, fmt.Sprintf(format, args...)}
+}
+
+// malformed are the faults that the schema of an action finds.
+func malformed(problems []destination.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return &fault{problems: problems, action: exitInvalid, code: exitInvalid}
+}
+
+func notFound(id string) error {
+	return newFault("id", "backup_repository_not_found", id, actionRefused, exitNotFound, "there is no destination %s", id)
+}

@@ -1,0 +1,257 @@
+package destination
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+func decode(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var request map[string]any
+	if err := json.Unmarshal([]byte(text), &request); err != nil {
+		t.Fatal(err)
+	}
+	return request
+}
+
+func TestIDsAreThoseOfNethServer(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]string{
+		`{"name":"repository1","provider":"backblaze","url":"b2:mybucket/mybackup","password":"","parameters":{
+			"b2_account_id":"YEFYEIOEHGO","b2_account_key":"sdifjsiodv7sdv7suivyhsfv7fvyhdfvb7d"}}`: "b6f0639c-4276-5b7b-8752-eda8eda282db",
+		`{"name":"n","password":"p","provider":"cluster","url":"webdav:http://10.5.4.2:4694","parameters":{}}`: "76d73f29-7446-5baf-a700-3ad39be75475",
+		`{"parameters":{"smb_user":"bàck<up>&","smb_pass":"Nethesis,1234","smb_host":"10.114.0.2","smb_domain":"NTDOM"},
+			"provider":"smb","url":"smb:myshare/subpath","name":"","password":""}`: "4d924319-154e-5686-b2d5-6849ca2486fc",
+	} {
+		if id, err := ID(decode(t, request)); id != want || err != nil {
+			t.Errorf("%s: %s, %v; want %s", request, id, err, want)
+		}
+	}
+}
+
+func TestJSONForIDsEscapesNoMoreThanItMust(t *testing.T) {
+	t.Parallel()
+	got, err := compactJSON(map[string]any{"b": "\u2028<&>\u2029é\\u2028", "a": nil, "c": "\n\"\x01\x7f"})
+	want := "{\"a\":null,\"b\":\"\u2028<&>\u2029é\\\\u2028\",\"c\":\"\\n\\\"\\u0001\x7f\"}"
+	if string(got) != want || err != nil {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
+func params(pairs ...string) Parameters {
+	p := Parameters{}
+	for i := 0; i < len(pairs); i += 2 {
+		p[pairs[i]] = &pairs[i+1]
+	}
+	return p
+}
+
+// s3Keys are the parameters of the examples of S3.
+func s3Keys(more ...string) Parameters {
+	return params(append([]string{"aws_access_key_id", "ID", "aws_secret_access_key", "SECRET"}, more...)...)
+}
+
+func TestSectionOfEveryProviderAndVendor(t *testing.T) {
+	t.Parallel()
+	s3 := func(pairs ...string) map[string]string {
+		m := map[string]string{"type": "s3", "env_auth": "true", "access_key_id": "ID", "secret_access_key": "SECRET"}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = pairs[i+1]
+		}
+		return m
+	}
+	for _, tt := range []struct {
+		provider, url string
+		params        Parameters
+		want          map[string]string
+	}{
+		{Backblaze, "b2:b/f", params("b2_account_id", "A", "b2_account_key", "K"), map[string]string{"type": "b2", "account": "A", "key": "K"}},
+		{Azure, "azure:c", params("azure_account_name", "A", "azure_account_key", "K=="), map[string]string{"type": "azureblob", "account": "A", "key": "K=="}},
+		{SMB, "smb:s/f", params("smb_host", "H", "smb_user", "U", "smb_pass", "P", "smb_domain", "D"),
+			map[string]string{"type": "smb", "host": "H", "user": "U", "pass": "P", "domain": "D"}},
+		{Cluster, "webdav:http://10.5.4.2:4694", nil, map[string]string{"type": "local"}},
+		{AWS, "s3:s3.amazonaws.com/b", s3Keys("aws_default_region", "us-east-1"), s3("endpoint", "s3.amazonaws.com", "provider", "AWS", "region", "us-east-1")},
+		{AWS, "s3:s3.amazonaws.com/b", s3Keys(), s3("endpoint", "s3.amazonaws.com", "provider", "AWS", "region", "")},
+		{GenericS3, "s3:ams3.digitaloceanspaces.com/b", s3Keys("aws_default_region", "x"), s3("endpoint", "ams3.digitaloceanspaces.com", "provider", "DigitalOcean")},
+		{GenericS3, "s3:s3.gra.io.cloud.ovh.net/b", s3Keys(), s3("endpoint", "s3.gra.io.cloud.ovh.net", "provider", "Other", "region", "gra", "location_constraint", "gra")},
+		{GenericS3, "s3:s3.gra.io.cloud.ovh.net/b", s3Keys("aws_default_region", "de"), s3("endpoint", "s3.gra.io.cloud.ovh.net", "provider", "Other", "region", "de", "location_constraint", "de")},
+		{GenericS3, "s3:s3.eu-central-1.wasabisys.com/b", s3Keys(), s3("endpoint", "s3.eu-central-1.wasabisys.com", "provider", "Wasabi", "region", "eu-central-1")},
+		{GenericS3, "s3:eu-001.s3.synologyc2.net/b", s3Keys(), s3("endpoint", "eu-001.s3.synologyc2.net", "provider", "Synology", "region", "eu-001", "no_check_bucket", "true")},
+		{GenericS3, "s3:fsn1.your-objectstorage.com/b", s3Keys(), s3("endpoint", "fsn1.your-objectstorage.com", "provider", "Other", "region", "fsn1")},
+		{GenericS3, "s3:x.fra.idrivee2-1.com/b", s3Keys(), s3("endpoint", "x.fra.idrivee2-1.com", "provider", "IDrive", "no_check_bucket", "true")},
+		{GenericS3, "s3:s3.cubbit.eu/b", s3Keys("aws_default_region", "x"), s3("endpoint", "s3.cubbit.eu", "provider", "Other", "region", "eu-west-1")},
+		{GenericS3, "s3:s3.scalablestorage.it/b", s3Keys(), s3("endpoint", "s3.scalablestorage.it", "provider", "Other", "no_check_bucket", "true")},
+		{GenericS3, "s3:minio.example.org:9000/b", s3Keys(), s3("endpoint", "minio.example.org:9000", "provider", "Other")},
+		{GenericS3, "s3:http://127.0.0.1:9000/b/f", s3Keys(), s3("endpoint", "http://127.0.0.1:9000", "provider", "Other")},
+	} {
+		p, _ := ProviderOf(tt.provider)
+		if problems := append(p.CheckURL(tt.url), p.CheckParameters(tt.params, false)...); len(problems) > 0 {
+			t.Errorf("%s: %v", tt.url, problems)
+		}
+		got, err := p.NewStorage(tt.url, tt.params, nil)
+		if err != nil || !maps.Equal(got.Section, tt.want) || got.URL != tt.url {
+			t.Errorf("%s %s: %v, %v; want %v", tt.provider, tt.url, got, err, tt.want)
+		}
+		if want := tt.provider == SMB; slices.Contains(got.Plain, "pass") != want {
+			t.Errorf("%s: to be obscured: %v", tt.provider, got.Plain)
+		}
+	}
+}
+
+func TestPastedSections(t *testing.T) {
+	t.Parallel()
+	p, _ := ProviderOf(Rclone)
+	b64 := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	for _, tt := range []struct {
+		name   string
+		params Parameters
+		url    string
+	}{
+		{"without a header", params("rclone_conf_secret", "type = s3\nendpoint = s3.example.org\n", "basepath", "/b/f/"), "rclone:s3:s3.example.org:b/f"},
+		{"with one", params("rclone_conf_secret", "[any]\ntype = sftp\nhost = h.example.org\nport = 22\n"), "rclone:sftp:h.example.org:"},
+		{"with an endpoint that is a URL", params("rclone_conf_secret", "type = s3\nendpoint = https://e.example.org:9000/x\n"), "rclone:s3:e.example.org:"},
+		{"in Base64, with a comment", Parameters{"rclone_conf_secret": nil, "rclone_conf_b64_secret": new(b64("# mine\n[a]\ntype = ftp\nhost = f\n"))}, "rclone:ftp:f:"},
+		{"without a host", params("rclone_conf_secret", "type = drive\n"), "rclone:drive:af4e9:"},
+	} {
+		if problems := p.CheckParameters(tt.params, false); len(problems) > 0 {
+			t.Errorf("%s: %v", tt.name, problems)
+		}
+		s, err := p.NewStorage("", tt.params, nil)
+		if err != nil || s.URL != tt.url && !strings.HasPrefix(s.URL, "rclone:drive:") {
+			t.Errorf("%s: %v, %v; want %s", tt.name, s, err, tt.url)
+		}
+	}
+	for name, conf := range map[string]string{
+		"two sections": "[a]\ntype = local\n[b]\ntype = local\n",
+		"no type":      "host = h\n",
+		"nothing":      "",
+		"no lines":     "[a]\nwhatever\n",
+	} {
+		if s, err := p.NewStorage("", Parameters{"rclone_conf_secret": nil, "rclone_conf_b64_secret": new(b64(conf))}, nil); err == nil {
+			t.Errorf("%s: %v", name, s)
+		}
+	}
+	if s, err := p.NewStorage("", Parameters{"rclone_conf_secret": nil, "rclone_conf_b64_secret": new("***")}, nil); err == nil {
+		t.Errorf("no Base64: %v", s)
+	}
+}
+
+func TestSecretsSurviveTheSection(t *testing.T) {
+	t.Parallel()
+	p, _ := ProviderOf(Backblaze)
+	for _, secret := range []string{
+		`100%`, `%(type)s`, `"quoted"`, `'single'`, "`ticks`", `"""three"""`, "a=b=c", "# no comment", "; nor this", " spaces ",
+		"pässwörd 日本", `back\slash`, strings.Repeat("0123456789abcdef", 256), "[section]", "",
+	} {
+		s, err := p.NewStorage("b2:b", params("b2_account_id", "A", "b2_account_key", secret), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := catalog.FormatSection("x", s.Section)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, back, err := catalog.ParseSection(text)
+		if err != nil || back["key"] != secret {
+			t.Errorf("%q came back as %q, %v", secret, back["key"], err)
+		}
+	}
+}
+
+func TestAlteringKeepsWhatIsNotGiven(t *testing.T) {
+	t.Parallel()
+	p, _ := ProviderOf(SMB)
+	old := map[string]string{"type": "smb", "host": "H", "user": "U", "pass": "obscured", "domain": "D"}
+	s, err := p.NewStorage("smb:s", params("smb_user", "V", "smb_pass", "", "smb_domain", ""), old)
+	want := map[string]string{"type": "smb", "host": "H", "user": "V", "pass": "obscured", "domain": ""}
+	if err != nil || !maps.Equal(s.Section, want) || len(s.Plain) > 0 {
+		t.Errorf("%v, %v; want %v", s, err, want)
+	}
+	r, _ := ProviderOf(Rclone)
+	pastedOld := map[string]string{"type": "sftp", "host": "h", "pass": "obscured"}
+	for _, given := range []Parameters{{}, params("rclone_conf_secret", "", "basepath", "new")} {
+		if s, err := r.NewStorage("", given, pastedOld); err != nil || !maps.Equal(s.Section, pastedOld) {
+			t.Errorf("%v, %v", s, err)
+		}
+	}
+}
+
+func TestProblemsOfParameters(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxConf+1)
+	for _, tt := range []struct {
+		provider string
+		params   Parameters
+		want     []Problem
+	}{
+		{Backblaze, params("b2_account_id", "A"), []Problem{{"parameters.b2_account_key", Required}}},
+		{Backblaze, params("b2_account_id", "A\nkey = x", "b2_account_key", "K"), []Problem{{"parameters.b2_account_id", Malformed}}},
+		{Backblaze, Parameters{"b2_account_id": nil, "b2_account_key": new("K")}, []Problem{{"parameters.b2_account_id", WrongType}}},
+		{SMB, params("smb_host", "", "smb_user", "U", "smb_pass", "", "smb_domain", ""), []Problem{{"parameters.smb_host", TooShort}}},
+		{Cluster, params("surplus", "x"), []Problem{{"parameters.surplus", Unexpected}}},
+		{Rclone, params("rclone_conf_secret", "# comment\ntype = local\n"), []Problem{{"parameters.rclone_conf_secret", Malformed}}},
+		{Rclone, params("rclone_conf_secret", long), []Problem{{"parameters.rclone_conf_secret", TooLong}}},
+		{Rclone, params("rclone_conf_secret", "", "basepath", strings.Repeat("x", 513)), []Problem{{"parameters.basepath", TooLong}}},
+	} {
+		p, _ := ProviderOf(tt.provider)
+		if got := p.CheckParameters(tt.params, false); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v; want %v", tt.provider, got, tt.want)
+		}
+	}
+	for provider, url := range map[string]string{
+		Backblaze: "s3:x/y", AWS: "s3:nobucket", GenericS3: "s3:/bucket", SMB: "smb:", Cluster: "http://10.5.4.1", Azure: "azure",
+	} {
+		p, _ := ProviderOf(provider)
+		if len(p.CheckURL(url)) == 0 {
+			t.Errorf("%s took %s", provider, url)
+		}
+	}
+}
+
+func TestPublicParametersHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ section, want map[string]string }{
+		{map[string]string{"type": "b2", "account": "A", "key": "S"}, map[string]string{"b2_account_id": "A", "b2_account_key": ""}},
+		{map[string]string{"type": "s3", "access_key_id": "A", "secret_access_key": "S"}, map[string]string{"aws_access_key_id": "A", "aws_secret_access_key": ""}},
+		{map[string]string{"type": "s3", "access_key_id": "A", "region": "r"}, map[string]string{"aws_access_key_id": "A", "aws_secret_access_key": "", "aws_default_region": "r"}},
+		{map[string]string{"type": "azureblob", "account": "A", "key": "S"}, map[string]string{"azure_account_name": "A", "azure_account_key": ""}},
+		{map[string]string{"type": "smb", "host": "h", "user": "u", "pass": "S", "domain": "d"}, map[string]string{"smb_host": "h", "smb_user": "u", "smb_pass": "", "smb_domain": "d"}},
+		{map[string]string{"type": "sftp", "pass": "S"}, map[string]string{"type": "sftp"}},
+		{map[string]string{"type": "local"}, map[string]string{"type": "local"}},
+	} {
+		if got := PublicParameters(tt.section); !maps.Equal(got, tt.want) {
+			t.Errorf("%v: %v; want %v", tt.section, got, tt.want)
+		}
+	}
+}
+
+func TestDefaultNames(t *testing.T) {
+	t.Parallel()
+	const id = "b6f0639c-4276-5b7b-8752-eda8eda282db"
+	for _, tt := range [][3]string{
+		{AWS, "s3:s3.amazonaws.com/b/f", "AWS b/f"}, {Backblaze, "b2:b/f", "Backblaze b/f"}, {SMB, "smb:s", "smb b6f0"}, {Rclone, "", "rclone b6f0"},
+	} {
+		if got := DefaultName(tt[0], tt[1], id); got != tt[2] {
+			t.Errorf("%q; want %q", got, tt[2])
+		}
+	}
+}
+
+func TestCutSection(t *testing.T) {
+	t.Parallel()
+	const conf = "# all\n[a]\ntype = s3\n\n[b c]\ntype = sftp\nhost = [x\n[d]\ntype = ftp"
+	for name, want := range map[string]string{"a": "[a]\ntype = s3\n\n", "b c": "[b c]\ntype = sftp\nhost = [x\n", "d": "[d]\ntype = ftp"} {
+		if got, found := CutSection(conf, name); got != want || !found {
+			t.Errorf("%s: %q, %t", name, got, found)
+		}
+	}
+	if _, found := CutSection(conf, "e"); found {
+		t.Error("found what is not there")
+	}
+}

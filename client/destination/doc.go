@@ -1,0 +1,4 @@
+// Package destination knows what NethServer 8 means by a backup destination: which
+// providers there are and what they ask for, the ID that a request leads to, and
+// the rclone section of each. It is pure: no files, no network.
+package destination

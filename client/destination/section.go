@@ -1,0 +1,226 @@
+package destination
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// Storage is where a destination is, as Redis is to hold it.
+type Storage struct {
+	URL      string
+	BasePath string // of provider rclone alone
+	// Section is the rclone section. Values that Plain names are not obscured yet.
+	Section map[string]string
+	Plain   []string
+}
+
+// NewStorage makes of a request, whose URL and parameters were checked, what Redis
+// is to hold. Old is the section that the destination had, nil for a new one: what
+// is missing among the parameters, and secrets that are empty, are taken from it.
+// An error is a [ConfError]; it holds no value.
+func (p Provider) NewStorage(url string, params Parameters, old map[string]string) (Storage, error) {
+	switch p.Name {
+	case Cluster:
+		return Storage{URL: url, Section: map[string]string{"type": p.Type}}, nil
+	case Rclone:
+		return pasted(params, old)
+	}
+	s := Storage{URL: url, Section: map[string]string{"type": p.Type}}
+	for _, param := range p.Parameters {
+		value, given := params[param.Name]
+		switch {
+		case given && value != nil && (*value != "" || !param.Secret || old == nil):
+			s.Section[param.Key] = *value
+			if param.Key == "pass" {
+				s.Plain = append(s.Plain, param.Key)
+			}
+		case old != nil:
+			if value, found := old[param.Key]; found {
+				s.Section[param.Key] = value
+			}
+		}
+	}
+	if p.Type == "s3" {
+		s3(p.Name, url, s.Section)
+	}
+	return s, nil
+}
+
+// vendor is a row of the table of S3 vendors, found by a part of the endpoint.
+type vendor struct {
+	part     string
+	provider string // as rclone calls it
+	region   func(endpoint string) string
+	more     map[string]string
+}
+
+// label returns the part of a host name between dots, counted from 0.
+func label(n int) func(string) string {
+	return func(endpoint string) string {
+		labels := strings.Split(endpoint, ".")
+		if n >= len(labels) {
+			return ""
+		}
+		return labels[n]
+	}
+}
+
+func always(region string) func(string) string { return func(string) string { return region } }
+
+var noCheckBucket = map[string]string{"no_check_bucket": "true"}
+
+// vendors of generic-s3. Where region is nil there is none in the section.
+var vendors = []vendor{
+	{part: "digitalocean", provider: "DigitalOcean"},
+	{part: "ovh.net", provider: "Other", region: label(1)},
+	{part: "wasabi", provider: "Wasabi", region: label(1)},
+	{part: "synology", provider: "Synology", region: label(0), more: noCheckBucket},
+	{part: "your-objectstorage.com", provider: "Other", region: label(0)},
+	{part: "idrivee2", provider: "IDrive", more: noCheckBucket},
+	{part: "cubbit.eu", provider: "Other", region: always("eu-west-1")},
+	{part: "scalablestorage.it", provider: "Other", more: noCheckBucket},
+	{part: "", provider: "Other"},
+}
+
+// s3 completes a section of S3 with what the endpoint tells. The region that the
+// parameters gave is in it already.
+func s3(provider, url string, section map[string]string) {
+	given := section["region"]
+	delete(section, "region")
+	section["env_auth"] = "true"
+	endpoint := endpointOf(url)
+	section["endpoint"] = endpoint
+	if provider == AWS {
+		section["provider"], section["region"] = "AWS", given
+		return
+	}
+	for _, v := range vendors {
+		if !strings.Contains(endpoint, v.part) {
+			continue
+		}
+		section["provider"] = v.provider
+		maps.Copy(section, v.more)
+		if v.region != nil {
+			section["region"] = v.region(hostOf(endpoint))
+			if v.part != "cubbit.eu" {
+				section["region"] = cmp.Or(given, section["region"])
+			}
+		}
+		if v.part == "ovh.net" {
+			section["location_constraint"] = section["region"]
+		}
+		return
+	}
+}
+
+// endpointOf is what stands before the bucket in s3:endpoint/bucket, where the
+// endpoint may begin with a scheme.
+func endpointOf(url string) string {
+	rest := strings.TrimPrefix(url, "s3:")
+	scheme, host, ok := strings.Cut(rest, "://")
+	if !ok {
+		endpoint, _, _ := strings.Cut(rest, "/")
+		return endpoint
+	}
+	host, _, _ = strings.Cut(host, "/")
+	return scheme + "://" + host
+}
+
+// hostOf is the host of an endpoint or of an address.
+func hostOf(address string) string {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	address, _, _ = strings.Cut(address, "/")
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// pasted takes a section as it is.
+func pasted(params Parameters, old map[string]string) (Storage, error) {
+	s := Storage{BasePath: params.text(ParamBasePath)}
+	text, given := params[ParamConf]
+	if old != nil && (!given || text != nil && *text == "") {
+		s.Section = maps.Clone(old)
+	} else {
+		text, err := params.conf()
+		if err != nil {
+			return s, err
+		}
+		if s.Section, err = ParseConf(text); err != nil {
+			return s, err
+		}
+	}
+	if s.Section["type"] == "" {
+		return s, errors.New("the section has no type")
+	}
+	host := hostOf(cmp.Or(s.Section["host"], s.Section["endpoint"]))
+	if host == "" {
+		id, err := stableUUID(s.Section)
+		if err != nil {
+			return s, err
+		}
+		host = id[:5]
+	}
+	s.URL = fmt.Sprintf("rclone:%s:%s:%s", s.Section["type"], host, strings.Trim(s.BasePath, "/"))
+	return s, nil
+}
+
+// ParseConf reads one section of rclone.conf, whose header may be missing.
+func ParseConf(text string) (map[string]string, error) {
+	if !hasHeader(text) {
+		text = "[x]\n" + text
+	}
+	_, section, err := catalog.ParseSection(text)
+	if err == nil && len(section) == 0 {
+		err = errors.New("the section is empty")
+	}
+	return section, err
+}
+
+// PlainConf returns a section as plain "key = value" lines, as the action of
+// NethServer 8 takes them.
+func PlainConf(text string) (string, error) {
+	section, err := ParseConf(text)
+	if err != nil {
+		return "", err
+	}
+	plain, err := catalog.FormatSection("x", section)
+	return strings.TrimPrefix(plain, "[x]\n"), err
+}
+
+// hasHeader tells whether the first line that is no comment is a [name].
+func hasHeader(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line != "" && line[0] != '#' && line[0] != ';' {
+			return line[0] == '['
+		}
+	}
+	return false
+}
+
+// CutSection returns the section of that name out of a whole rclone.conf.
+func CutSection(text, name string) (section string, found bool) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "[") && strings.HasSuffix(trimmed, "]") {
+			if found {
+				break
+			}
+			found = strings.TrimSpace(trimmed[1:len(trimmed)-1]) == name
+		}
+		if found {
+			b.WriteString(line)
+		}
+	}
+	return b.String(), found
+}

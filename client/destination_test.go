@@ -1,0 +1,418 @@
+package client
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// The named errors that the gateway of these tests finds, by a word in the URL or
+// the base path.
+var plannedFaults = []string{
+	adminapi.NoReadPermission, adminapi.NoWritePermission, adminapi.NoDeletePermission, adminapi.NotAccessible,
+}
+
+// answerAdmin plays the administrative endpoint of a gateway. It reports whether
+// the request was one for it.
+func answerAdmin(w http.ResponseWriter, r *http.Request) bool {
+	if !strings.HasPrefix(r.URL.Path, "/-/") {
+		return false
+	}
+	if user, password, _ := r.BasicAuth(); user != "node/1" || password != redistest.Password(user) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+	var answer any
+	switch r.URL.Path {
+	case adminapi.CheckPath:
+		var req adminapi.CheckRequest
+		if json.NewDecoder(r.Body).Decode(&req) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return true
+		}
+		answer = plannedReport(req)
+	case adminapi.ObscurePath:
+		var req adminapi.ObscureRequest
+		if json.NewDecoder(r.Body).Decode(&req) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return true
+		}
+		for key, value := range req.Values {
+			req.Values[key] = "obscured-" + base64.RawURLEncoding.EncodeToString([]byte(value))
+		}
+		answer = adminapi.ObscureReply{Values: req.Values}
+	}
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	return true
+}
+
+func plannedReport(req adminapi.CheckRequest) adminapi.CheckReport {
+	report := adminapi.CheckReport{ID: req.ID, Type: "b2", Steps: []adminapi.Step{{Name: "open", OK: true}}}
+	if req.Conformance {
+		report.Conformance = []adminapi.Conformance{{Name: "ranges"}, {Name: "lists", Failures: []string{"a list lies"}}}
+	}
+	if req.Candidate == nil {
+		return report
+	}
+	for _, name := range plannedFaults {
+		if strings.Contains(req.Candidate.URL+req.Candidate.BasePath, name) {
+			report.Error, report.Reason = name, "as planned"
+		}
+	}
+	return report
+}
+
+// administration is a cluster with a gateway, and the environment of the cluster's
+// agent.
+type administration struct {
+	*redistest.Server
+	vars map[string]string
+}
+
+func administer(t *testing.T) administration {
+	t.Helper()
+	server := cluster(t)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !answerAdmin(w, r) {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(gateway.Close)
+	node := filepath.Join(t.TempDir(), "agent.env")
+	text := "REDIS_USER=node/1\nREDIS_PASSWORD=" + redistest.Password("node/1") + "\n"
+	if err := os.WriteFile(node, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return administration{server, map[string]string{
+		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
+		"REDIS_USER": redistest.AdminUser, "REDIS_PASSWORD": redistest.Password(redistest.AdminUser),
+		"NS8_AGENT_ENV": node, "NS8_GATEWAY_URL": gateway.URL,
+	}}
+}
+
+// call runs a command of destination.
+func (a administration) call(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	return callApplet(t, a.vars, stdin, append([]string{program, "destination"}, args...)...)
+}
+
+// awkward is a secret that every syntax on its way could break.
+const awkward = `100%(type)s "q" 'q' = # ; \ pässwörd 日本 `
+
+func TestDestinationIsAddedWholeAndAnnounced(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	events := a.Client("", "").Subscribe(t.Context(), catalog.ChannelDestinationChanged)
+	defer func() { _ = events.Close() }()
+	if _, err := events.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range map[string]string{"awkward": awkward, "long": strings.Repeat("0123456789abcdef", 256)} {
+		got := a.call(t, secret+"\n", "add", "--provider", "backblaze", "--url", "b2:bucket/"+name, "--set", "b2_account_id=ID",
+			"--secret-file", "b2_account_key=-").succeed(t)
+		id, password, _ := strings.Cut(strings.TrimSpace(got.stdout), "\n")
+		if len(password) != 64 || a.Do("HGET", catalog.ResticPassword, id) != password {
+			t.Errorf("%s: the password is %q", name, password)
+		}
+		conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+		section, values, err := catalog.ParseSection(conf)
+		if err != nil || section != id || values["key"] != secret || values["account"] != "ID" {
+			t.Errorf("%s: section [%s] %q, %v", name, section, values, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		event, err := events.ReceiveMessage(ctx)
+		cancel()
+		if err != nil || event.Payload != `{"destination_ids":["`+id+`"]}` {
+			t.Errorf("%s: announced %v, %v", name, event, err)
+		}
+		for _, args := range [][]string{{"list"}, {"list", "--json"}, {"show", id}, {"show", "--json", id}, {"export"}, {"list", "--action"}} {
+			shown := a.call(t, "", args...).succeed(t)
+			if strings.Contains(shown.stdout+shown.stderr, secret) || strings.Contains(shown.stdout+shown.stderr, password) {
+				t.Errorf("%v shows a secret", args)
+			}
+			if !strings.Contains(shown.stdout, id) {
+				t.Errorf("%v does not show the destination:\n%s", args, shown.stdout)
+			}
+		}
+	}
+}
+
+func TestDestinationPasswordsAreObscured(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	request := `{"provider":"smb","name":"","url":"smb:myshare/subpath","password":"mine","parameters":{"smb_host":"10.114.0.2","smb_user":"bàck<up>&","smb_pass":"Nethesis,1234","smb_domain":"NTDOM"}}`
+	got := a.call(t, request, "add", "--action").succeed(t)
+	const id = "4d924319-154e-5686-b2d5-6849ca2486fc"
+	if got.stdout != `{"id":"`+id+`","password":"mine"}`+"\n" {
+		t.Errorf("the action answered %s", got.stdout)
+	}
+	conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+	if !strings.Contains(conf, "pass = obscured-") || strings.Contains(conf, "Nethesis") {
+		t.Errorf("section %s", conf)
+	}
+	// Altered with an empty secret it keeps the one it has, obscured once.
+	a.call(t, `{"id":"`+id+`","provider":"smb","parameters":{"smb_host":"h","smb_user":"u","smb_pass":"","smb_domain":""}}`, "alter", "--action").succeed(t)
+	after, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+	if !strings.Contains(after, "host = h\n") || conf[strings.Index(conf, "pass"):] != after[strings.Index(after, "pass"):] && strings.Count(after, "obscured-") != 1 {
+		t.Errorf("section %s", after)
+	}
+}
+
+func TestDestinationActionsEndAsInNethServer(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	b2 := func(url string) string {
+		return `{"provider":"backblaze","name":"","url":"` + url + `","password":"","parameters":{"b2_account_id":"A","b2_account_key":"Very-Secret"}}`
+	}
+	var first added
+	if err := json.Unmarshal([]byte(a.call(t, b2("b2:bucket"), "add", "--action").succeed(t).stdout), &first); err != nil {
+		t.Fatal(err)
+	}
+	if name := a.Do("HGET", catalog.DestinationKey(first.ID), "name"); name != "Backblaze bucket" {
+		t.Errorf("named %q", name)
+	}
+	for _, tt := range []struct {
+		name, action, request string
+		code                  int
+		want                  string
+	}{
+		{"exists", "add", b2("b2:bucket"), 2, `[{"field":"","parameter":"","value":"","error":"backup_repository_exists"}]`},
+		{"no read", "add", b2("b2:no_read_permission"), 2, `[{"field":"parameters","parameter":"parameters","value":{},"error":"no_read_permission"}]`},
+		{"no write", "add", b2("b2:no_write_permission"), 2, `[{"field":"parameters","parameter":"parameters","value":{},"error":"no_write_permission"}]`},
+		{"no delete", "add", b2("b2:no_delete_permission"), 2, `[{"field":"parameters","parameter":"parameters","value":{},"error":"no_delete_permission"}]`},
+		{"away", "add", b2("b2:backup_repository_not_accessible"), 2, `[{"field":"parameters","parameter":"parameters","value":{},"error":"backup_repository_not_accessible"}]`},
+		{"a section without type", "add", `{"provider":"rclone","name":"","url":"","password":"","parameters":{"rclone_conf_secret":"host = Very-Secret"}}`, 2,
+			`[{"field":"parameters","parameter":"parameters","value":"***","error":"rclone_conf_error"}]`},
+		{"a comment in a section", "add", `{"provider":"rclone","name":"","url":"","password":"","parameters":{"rclone_conf_secret":"# Very-Secret"}}`, 10,
+			`[{"field":"parameters.rclone_conf_secret","parameter":"parameters.rclone_conf_secret","value":null,"error":"pattern"}]`},
+		{"a field is missing", "add", `{"provider":"backblaze","name":"","url":"b2:x","parameters":{}}`, 10,
+			`[{"field":"password","parameter":"password","value":null,"error":"required"}]`},
+		{"an unknown provider", "add", strings.Replace(b2("b2:x"), "backblaze", "floppy", 1), 10,
+			`[{"field":"provider","parameter":"provider","value":null,"error":"enum"}]`},
+		{"no JSON", "add", `{`, 10, `[{"field":"(root)","parameter":"(root)","value":null,"error":"invalid_json"}]`},
+		{"nothing", "add", ``, 10, `[{"field":"(root)","parameter":"(root)","value":null,"error":"empty_input"}]`},
+		{"unknown", "alter", `{"id":"x","provider":"backblaze"}`, 2, `[{"field":"id","parameter":"id","value":"x","error":"backup_repository_not_found"}]`},
+		{"another provider", "alter", `{"id":"` + first.ID + `","provider":"aws"}`, 3, `[{"field":"provider","parameter":"provider","value":"aws","error":"backup_provider_mismatch"}]`},
+		{"altered to one that is refused", "alter", `{"id":"` + first.ID + `","provider":"backblaze","url":"b2:no_write_permission"}`, 4,
+			`[{"field":"parameters","parameter":"parameters","value":{},"error":"no_write_permission"}]`},
+		{"unknown", "remove", `{"id":"x"}`, 2, `[{"field":"id","parameter":"id","value":"x","error":"backup_repository_not_found"}]`},
+		{"no Base64", "import", `{"backup_password":"p","backup_data":"***"}`, 2, `[{"field":"backup_data","parameter":"backup_data","value":"","error":"invalid_base64"}]`},
+		{"a wrong passphrase", "import", `{"backup_password":"p","backup_data":"` + encrypted(t, "other", `{}`) + `"}`, 3,
+			`[{"field":"backup_password","parameter":"backup_password","value":"","error":"invalid_passphrase"}]`},
+	} {
+		got := a.call(t, tt.request, tt.action, "--action")
+		if got.code != tt.code || strings.TrimSpace(got.stdout) != tt.want {
+			t.Errorf("%s %s: exit status %d, %s; want %d, %s", tt.action, tt.name, got.code, got.stdout, tt.code, tt.want)
+		}
+		if !strings.Contains(got.stderr, "set-status validation-failed\r\n") {
+			t.Errorf("%s %s: no status: %s", tt.action, tt.name, got.stderr)
+		}
+		if strings.Contains(got.stdout+got.stderr, "Very-Secret") {
+			t.Errorf("%s %s: tells the secret", tt.action, tt.name)
+		}
+	}
+	if url := a.Do("HGET", catalog.DestinationKey(first.ID), "url"); url != "b2:bucket" {
+		t.Errorf("a refused change made the url %q", url)
+	}
+}
+
+func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	id := strings.TrimSpace(a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-",
+		"--password-file", writeTemp(t, "mine\n")).succeed(t).stdout)
+	a.AddSchedule(redistest.Schedule{ID: "7", Repository: id, Name: "nightly"})
+	a.AddSchedule(redistest.Schedule{ID: "8", Repository: "another", Name: "weekly"})
+	if got := a.call(t, "", "list").succeed(t); !strings.Contains(got.stdout, "nightly (7)") {
+		t.Errorf("the list does not tell of the schedule:\n%s", got.stdout)
+	}
+	a.call(t, "", "remove", id).fail(t, exitConflict, "nightly (7)")
+	a.call(t, "", "remove", "--force", id).succeed(t)
+	for _, key := range []string{catalog.DestinationKey(id), catalog.BackupKey("7")} {
+		if a.Do("EXISTS", key) != int64(0) {
+			t.Errorf("%s is still there", key)
+		}
+	}
+	if a.Do("EXISTS", catalog.BackupKey("8")) != int64(1) || a.Do("HEXISTS", catalog.ResticPassword, id) != int64(0) || a.Do("HEXISTS", catalog.RcloneConf, id) != int64(0) {
+		t.Error("too much or too little was removed")
+	}
+	a.call(t, "", "remove", id).fail(t, exitNotFound, "there is no destination")
+}
+
+func writeTemp(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestDestinationsSurviveExportAndImport(t *testing.T) {
+	t.Parallel()
+	a, b := administer(t), administer(t)
+	conf := writeTemp(t, "[other]\ntype = s3\n\n[nas]\n# mine\ntype = sftp\nhost = nas\npass = `"+strings.TrimSpace(awkward)+"`\n")
+	a.call(t, "", "add", "--provider", "rclone", "--conf", conf, "--section", "nas", "--base-path", "/backups").succeed(t)
+	a.call(t, "", "add", "--provider", "cluster", "--url", "webdav:http://10.5.4.1:4694").succeed(t)
+	plain := a.call(t, "", "export").succeed(t).stdout
+	if got := b.call(t, plain, "import", "-").succeed(t); !strings.Contains(got.stdout, "0 imported, 2 skipped") {
+		t.Errorf("imported without secrets: %s", got.stdout)
+	}
+	whole := a.call(t, "", "export", "--with-secrets").succeed(t).stdout
+	if got := b.call(t, whole, "import", "-").succeed(t); !strings.Contains(got.stdout, "2 imported, 0 skipped") {
+		t.Errorf("imported %s", got.stdout)
+	}
+	if got := b.call(t, whole, "import", "--json", "-").succeed(t); got.stdout != `{"imported_destinations":0,"skipped_destinations":2}`+"\n" {
+		t.Errorf("imported again %s", got.stdout)
+	}
+	if again := b.call(t, "", "export", "--with-secrets").succeed(t).stdout; again != whole {
+		t.Errorf("it came back as\n%s, not\n%s", again, whole)
+	}
+	b.Do("SET", catalog.ClusterUUID, "another")
+	for id := range exported(t, whole) {
+		b.call(t, "", "remove", id).succeed(t)
+	}
+	if got := b.call(t, whole, "import", "-").succeed(t); !strings.Contains(got.stdout, "1 imported, 1 skipped") {
+		t.Errorf("a disk of another cluster: %s", got.stdout)
+	}
+}
+
+func exported(t *testing.T, text string) map[string]archivedDestination {
+	t.Helper()
+	a, err := parseDestinations([]byte(text), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Cluster.Destinations
+}
+
+// encrypted is what gpg --symmetric makes of the compressed text, in Base64.
+func encrypted(t *testing.T, passphrase, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := openpgp.SymmetricallyEncrypt(&b, []byte(passphrase), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(w)
+	_, err = z.Write([]byte(text))
+	for _, err := range []error{err, z.Close(), w.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func TestDestinationsOfAClusterBackup(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	const id = "b6f0639c-4276-5b7b-8752-eda8eda282db"
+	for name, backup := range map[string]string{
+		"of today":      `{"version":4,"cluster":{"uuid":"u","backup_repository":{"` + id + `":{"name":"n","provider":"backblaze","url":"b2:b","basepath":"","rclone_conf":"[` + id + `]\ntype = b2\naccount = A\nkey = K\n","restic_password":"P"}}}}`,
+		"of an old day": `{"version":3,"cluster":{"uuid":"u","backup_repository":{"` + id + `":{"name":"n","provider":"backblaze","url":"b2:b","password":"P","b2_account_id":"A","b2_account_key":"K"}}}}`,
+	} {
+		request := `{"backup_password":"right","backup_data":"` + encrypted(t, "right", backup) + `"}`
+		if got := a.call(t, request, "import", "--action").succeed(t); got.stdout != `{"imported_destinations":1,"skipped_destinations":0}`+"\n" {
+			t.Errorf("%s: %s", name, got.stdout)
+		}
+		conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+		if _, section, err := catalog.ParseSection(conf); err != nil || section["key"] != "K" || section["account"] != "A" || a.Do("HGET", catalog.ResticPassword, id) != "P" {
+			t.Errorf("%s: %s, %v", name, conf, err)
+		}
+		a.call(t, "", "remove", id).succeed(t)
+	}
+}
+
+func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	for name, tt := range map[string]struct {
+		args []string
+		code exitCode
+		want string
+	}{
+		"a secret in argv":         {[]string{"add", "--provider", "backblaze", "--set", "b2_account_key=Very-Secret"}, exitUsage, "--secret-file"},
+		"no provider":              {[]string{"add"}, exitUsage, "--provider"},
+		"no parameters":            {[]string{"add", "--provider", "backblaze", "--url", "b2:x"}, exitInvalid, "b2_account_key: required"},
+		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b]"},
+		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitInvalid, "second section"},
+		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "no destination x"},
+		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exitInvalid, "no archive"},
+		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "no destination"},
+		"export of what is not":    {[]string{"export", "x"}, exitNotFound, "no destination"},
+		"a file that is not there": {[]string{"import", "/nowhere/at/all"}, exitUsage, "/nowhere/at/all"},
+	} {
+		got := a.call(t, "", tt.args...)
+		got.fail(t, tt.code, tt.want)
+		if strings.Contains(got.stderr, "Very-Secret") {
+			t.Errorf("%s: the secret is told", name)
+		}
+	}
+}
+
+func TestDestinationCheck(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	if got := a.call(t, "", "check", "x").succeed(t); !strings.Contains(got.stdout, "open    ok") {
+		t.Errorf("told %s", got.stdout)
+	}
+	got := a.call(t, "", "check", "--conformance", "x")
+	if got.code != int(exitFailed) || !strings.Contains(got.stdout, "lists: FAILED: a list lies") {
+		t.Errorf("exit status %d, %s", got.code, got.stdout)
+	}
+	a.vars["NS8_GATEWAY_URL"] = "http://127.0.0.1:1"
+	a.call(t, "", "check", "x").fail(t, exitUnreachable, "does not answer")
+	a.vars["NS8_AGENT_ENV"] = "/nowhere"
+	a.call(t, "", "check", "x").fail(t, exitUsage, "credentials of a node")
+}
+
+func TestDestinationsNeedTheClustersCredentials(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	a.vars["REDIS_USER"], a.vars["REDIS_PASSWORD"] = "module/mymodule1", redistest.Password("module/mymodule1")
+	a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-").
+		fail(t, exitForbidden, "cluster's agent")
+	a.vars["REDIS_USER"], a.vars["REDIS_PASSWORD"] = "node/1", redistest.Password("node/1")
+	a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-").
+		fail(t, exitForbidden, "cluster's agent")
+}
+
+// fromGPG was made by gpg 2.2 as NethServer 8 calls it: gzip of an archive without
+// destinations, encrypted with --symmetric to the passphrase "right".
+const fromGPG = "jA0ECQMChpxu+Og5svz/0oIBoGVf+6Zag7cy7F7UmlWjP4/n3S245oLryDQ5cJlofUCcwLpzvtgJvHJQpypLxORC9Kipf5Agh85fIKj0h37LLH23wcFDp/xa4nPDFbZjeuXZaVIv9yjh1dFwvVfdhkGUROz3b1Qk7iQl8oTGxj0SgGO8SZBVrY7M+hx2ePPhYpWe"
+
+func TestArchiveOfGPGIsOpened(t *testing.T) {
+	t.Parallel()
+	data, err := base64.StdEncoding.DecodeString(fromGPG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := parseDestinations(data, "right")
+	if err != nil || a.Version != "4" || a.Cluster.UUID != "u" {
+		t.Errorf("%v, %v", a, err)
+	}
+	if _, err := parseDestinations(data, "wrong"); !errors.Is(err, errPassphrase) {
+		t.Errorf("a wrong passphrase: %v", err)
+	}
+	data[len(data)-8] ^= 1
+	if _, err := parseDestinations(data, "right"); err == nil {
+		t.Error("a changed archive was opened")
+	}
+}

@@ -1,0 +1,84 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+func newDestinationCheck(sys *system) *cobra.Command {
+	var asJSON, conformance bool
+	cmd := &cobra.Command{
+		Use:   "check [flags] ID",
+		Short: "Test a destination: list, write, read back and delete a small file",
+		Long: `Test a destination through the gateway of this node, with the code that serves
+backups: list it, write a small file, read it back, compare it and delete it.
+
+--conformance goes on with the suite that every kind of storage is held to: some
+2,000 requests in a folder of its own, which is removed afterwards.
+
+Where no gateway runs, "rclone-gateway check-destination" does the same.`,
+		Example: `  gatewayctl destination check 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
+  gatewayctl destination check --conformance --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
+		Annotations: destinationStatus(),
+		Args:        cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return forPeople(sys.runCheck(cmd.Context(), args[0], conformance, asJSON))
+		},
+	}
+	cmd.Flags().BoolVar(&conformance, "conformance", false, "run the conformance suite too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (s *system) runCheck(ctx context.Context, id string, conformance, asJSON bool) error {
+	report, err := s.checkDestination(ctx, adminapi.CheckRequest{ID: id, Conformance: conformance})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = s.printJSON(report)
+	} else {
+		err = s.printReport(report)
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Node != "":
+		return failf(exitUnreachable, "destination %s was not tested: %s", id, report.Reason)
+	case report.Error != "":
+		return reportFault(report, exitFailed)
+	case !report.Conforms():
+		return errors.New("the destination does not do what backups need: do not use it")
+	}
+	return nil
+}
+
+func (s *system) printReport(report *adminapi.CheckReport) error {
+	for _, step := range report.Steps {
+		state := "ok"
+		if !step.OK {
+			state = "failed"
+		}
+		if _, err := fmt.Fprintf(s.stdout, "%-7s %-6s %7.3f s\n", step.Name, state, step.Seconds); err != nil {
+			return err
+		}
+	}
+	for _, test := range report.Conformance {
+		state := "ok"
+		switch {
+		case test.Skipped:
+			state = "skipped"
+		case len(test.Failures) > 0:
+			state = "FAILED: " + printable(test.Failures[0])
+		}
+		if _, err := fmt.Fprintf(s.stdout, "%s: %s\n", test.Name, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+const (
+	// checkTimeout is longer than a gateway needs for each step of a test.
+	checkTimeout = 3 * time.Minute
+	// conformanceTimeout is longer than a gateway lets the suite run.
+	conformanceTimeout = 25 * time.Minute
+)
+
+// checkDestination has the gateway of this node test a destination.
+func (s *system) checkDestination(ctx context.Context, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
+	timeout := checkTimeout
+	if req.Conformance {
+		timeout = conformanceTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var report adminapi.CheckReport
+	if err := s.askGateway(ctx, adminapi.CheckPath, req, &report); err != nil {
+		return nil, err
+	}
+	return &report, nil
+}
+
+// obscure has the gateway of this node obscure the passwords among values.
+func (s *system) obscure(ctx context.Context, backend string, values map[string]string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var reply adminapi.ObscureReply
+	err := s.askGateway(ctx, adminapi.ObscurePath, adminapi.ObscureRequest{Type: backend, Values: values}, &reply)
+	return reply.Values, err
+}
+
+// askGateway sends a request to the gateway's administrative endpoint, as the node.
+func (s *system) askGateway(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	login, err := s.env.nodeCredentials()
+	if err != nil {
+		return err
+	}
+	url := s.env.gatewayURL()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, bytes.NewReader(body))
+	if err != nil {
+		return failf(exitUsage, "the gateway's address %s is no URL", url)
+	}
+	request.SetBasicAuth(login.user, login.password)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return failf(exitUnreachable, "the gateway at %s does not answer, so that nothing can be tested: %w", url, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return failf(exitUnreachable, "the gateway's answer broke off: %w", err)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		if err := json.Unmarshal(answer, out); err != nil {
+			return fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", url)
+		}
+		return nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return failf(exitForbidden, "the gateway at %s refuses user %q: it takes a node's credentials, from this host", url, login.user)
+	case http.StatusNotFound:
+		return failf(exitNotFound, "the gateway at %s does not know the destination", url)
+	}
+	return failf(exitUnreachable, "the gateway at %s answered %s", url, response.Status)
+}
+
+// nodeCredentials are those of a node, which the cluster's agent borrows.
+func (e *environment) nodeCredentials() (credentials, error) {
+	if user, ok := e.lookup("REDIS_USER"); ok && strings.HasPrefix(user, "node/") {
+		return e.credentials()
+	}
+	for _, file := range e.files() {
+		if user := file.values()["REDIS_USER"]; strings.HasPrefix(user, "node/") {
+			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
+		}
+	}
+	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s must be there%s", nodeAgentEnv, e.unreadable())
+}

@@ -1,0 +1,223 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+func newDestinationImport(sys *system) *cobra.Command {
+	var passphraseFile string
+	var asJSON, action bool
+	cmd := &cobra.Command{
+		Use:   "import [flags] FILE",
+		Short: "Take over destinations that were exported, or from a cluster backup",
+		Long: `Take over destinations that "export" wrote, or those of NethServer 8's cluster
+backup, encrypted or not. FILE is - for stdin. Destinations that exist already are
+left as they are, and so are disks of another cluster's nodes.
+
+A section of rclone.conf becomes a destination with "add --provider rclone".`,
+		Example: `  gatewayctl destination import destinations.json
+  gatewayctl destination import --passphrase-file passphrase.txt cluster-backup.json.gz.gpg
+  ssh other gatewayctl destination export --with-secrets | gatewayctl destination import -`,
+		Annotations: destinationStatus(),
+		Args:        idUnless(&action),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				if action {
+					return d.actImport(cmd.Context())
+				}
+				return forPeople(d.runImport(cmd.Context(), args[0], passphraseFile, asJSON))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of an encrypted cluster backup")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
+	actionFlag(cmd, &action, "import-backup-destinations")
+	return cmd
+}
+
+// imported is the output of import-backup-destinations.
+type imported struct {
+	Imported int `json:"imported_destinations"`
+	Skipped  int `json:"skipped_destinations"`
+}
+
+func (d *destinations) actImport(ctx context.Context) error {
+	return d.sys.act(func(raw map[string]any) (any, error) {
+		encoded, given := raw["backup_data"].(string)
+		passphrase, also := raw["backup_password"].(string)
+		if !given || !also {
+			var missing []destination.Problem
+			for name, there := range map[string]bool{"backup_data": given, "backup_password": also} {
+				if !there {
+					missing = append(missing, destination.Problem{Field: name, Kind: destination.Required})
+				}
+			}
+			return nil, malformed(missing)
+		}
+		data, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, newFault("backup_data", "invalid_base64", "", actionRefused, exitInvalid, "%v", err)
+		}
+		return d.importFrom(ctx, data, passphrase)
+	})
+}
+
+func (d *destinations) runImport(ctx context.Context, file, passphraseFile string, asJSON bool) error {
+	text, err := d.sys.readFile(file)
+	if err != nil {
+		return err
+	}
+	passphrase := ""
+	switch tty := d.sys.terminal(); {
+	case passphraseFile != "":
+		passphrase, err = d.sys.readSecret(passphraseFile)
+	case tty != nil && text != "" && text[0]&0x80 != 0:
+		passphrase, err = d.sys.prompter(tty).askSecret("passphrase of the cluster backup")
+	}
+	if err != nil {
+		return err
+	}
+	result, err := d.importFrom(ctx, []byte(text), passphrase)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(d.sys.stdout).Encode(result)
+	}
+	_, err = fmt.Fprintf(d.sys.stdout, "%d imported, %d skipped\n", result.Imported, result.Skipped)
+	return err
+}
+
+// importFrom saves the destinations of an archive that are not there yet, all in
+// one transaction.
+func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase string) (imported, error) {
+	a, err := parseDestinations(data, passphrase)
+	switch {
+	case errors.Is(err, errPassphrase):
+		return imported{}, newFault("backup_password", "invalid_passphrase", "", actionPassphrase, exitInvalid, "%v", err)
+	case err != nil:
+		return imported{}, newFault("backup_data", "invalid_json", "", actionRefused, exitInvalid, "%v", err)
+	}
+	cluster, err := d.rdb.Get(ctx, catalog.ClusterUUID).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return imported{}, d.failed("read "+catalog.ClusterUUID, err)
+	}
+	var result imported
+	var records []record
+	for _, id := range slices.Sorted(maps.Keys(a.Cluster.Destinations)) {
+		archived := a.Cluster.Destinations[id]
+		if archived.Provider == destination.Cluster && (cluster == "" || cluster != a.Cluster.UUID) {
+			d.sys.notef("skipped %s: it is on the disk of a node of another cluster", id)
+			result.Skipped++
+			continue
+		}
+		_, err := d.get(ctx, id)
+		if err == nil {
+			result.Skipped++
+			continue
+		} else if _, absent := errors.AsType[*fault](err); !absent {
+			return imported{}, err
+		}
+		rec, err := d.archivedRecord(ctx, a, id)
+		if err != nil {
+			d.sys.warnf("skipped destination %s: %v", id, err)
+			result.Skipped++
+			continue
+		}
+		records = append(records, rec)
+	}
+	if len(records) == 0 {
+		return result, nil
+	}
+	result.Imported = len(records)
+	return result, d.save(ctx, true, records...)
+}
+
+// archivedRecord makes of an archived destination what Redis is to hold.
+func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string) (record, error) {
+	archived := a.Cluster.Destinations[id]
+	rec := record{id: id, provider: archived.Provider, name: archived.Name, url: archived.URL, basePath: archived.BasePath, password: archived.Password}
+	if !a.old() {
+		conf, err := archived.check(id)
+		rec.conf = conf
+		return rec, err
+	}
+	if archived.OldPassword == "" || !uuidPattern.MatchString(id) {
+		return rec, errors.New("it has no password, or no ID")
+	}
+	rec.password = archived.OldPassword
+	storage, err := archived.storageOf()
+	if err != nil {
+		return rec, err
+	}
+	return rec, d.complete(ctx, &rec, storage, archived.Name)
+}
+
+func newDestinationExport(sys *system) *cobra.Command {
+	var withSecrets bool
+	cmd := &cobra.Command{
+		Use:   "export [flags] [ID...]",
+		Short: "Write destinations for import",
+		Long: `Write destinations, all or those named, as JSON for "import". Their keys and
+passwords are left out, and import refuses it then, unless --with-secrets is given.
+That output opens all their backups: encrypt it on its way, as with gpg. Import
+reads what gpg --symmetric wrote.`,
+		Example: `  gatewayctl destination export
+  gatewayctl destination export --with-secrets | gpg --symmetric --output destinations.gpg`,
+		Annotations: destinationStatus(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				return forPeople(d.runExport(cmd.Context(), args, withSecrets))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&withSecrets, "with-secrets", false, "write keys and passwords too")
+	return cmd
+}
+
+func (d *destinations) runExport(ctx context.Context, ids []string, withSecrets bool) error {
+	records, err := d.all(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(records, func(r record) bool { return r.id == id }) {
+			return notFound(id)
+		}
+	}
+	cluster, err := d.rdb.Get(ctx, catalog.ClusterUUID).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return d.failed("read "+catalog.ClusterUUID, err)
+	}
+	a := archive{
+		Version: json.Number(strconv.Itoa(archiveVersion)),
+		Cluster: archiveCluster{UUID: cluster, Destinations: map[string]archivedDestination{}},
+	}
+	for _, r := range records {
+		if len(ids) > 0 && !slices.Contains(ids, r.id) {
+			continue
+		}
+		archived := archivedDestination{Name: r.name, Provider: r.provider, URL: r.url, BasePath: r.basePath}
+		if withSecrets {
+			archived.RcloneConf, archived.Password = r.conf, r.password
+		}
+		a.Cluster.Destinations[r.id] = archived
+	}
+	return d.sys.printJSON(a)
+}

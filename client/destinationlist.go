@@ -1,0 +1,189 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+)
+
+func newDestinationList(sys *system) *cobra.Command {
+	var asJSON, action bool
+	cmd := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List the destinations, and the schedules that use them",
+		Long:  `List the destinations, and the schedules that use them. No secret is shown.`,
+		Example: `  gatewayctl destination list
+  gatewayctl destination list --json | jq -r '.[].id'`,
+		Annotations: destinationStatus(),
+		Args:        cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				if action {
+					return d.actList(cmd.Context())
+				}
+				return d.runList(cmd.Context(), asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	actionFlag(cmd, &action, "list-backup-repositories")
+	return cmd
+}
+
+// shown is a destination as it may be shown.
+type shown struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Provider   string            `json:"provider"`
+	URL        string            `json:"url"`
+	BasePath   string            `json:"basepath"`
+	Parameters map[string]string `json:"parameters"`
+	Schedules  map[string]string `json:"schedules"` // names by ID
+}
+
+func (r record) shown(schedules map[string]string) shown {
+	if schedules == nil {
+		schedules = map[string]string{}
+	}
+	return shown{r.id, r.name, r.provider, r.url, r.basePath, destination.PublicParameters(r.section()), schedules}
+}
+
+func (d *destinations) runList(ctx context.Context, asJSON bool) error {
+	records, err := d.all(ctx)
+	if err != nil {
+		return err
+	}
+	used, err := d.allSchedules(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]shown, len(records))
+	for i, r := range records {
+		list[i] = r.shown(used[r.id])
+	}
+	if asJSON {
+		return d.sys.printJSON(list)
+	}
+	table := tabwriter.NewWriter(d.sys.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tPROVIDER\tURL\tSCHEDULES")
+	for _, s := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, printable(s.Name), s.Provider, printable(s.URL), cmp.Or(scheduleNames(s.Schedules), "-"))
+	}
+	return table.Flush()
+}
+
+// printable keeps control characters from the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// scheduleNames tells schedules by name and ID.
+func scheduleNames(schedules map[string]string) string {
+	names := make([]string, 0, len(schedules))
+	for _, id := range slices.Sorted(maps.Keys(schedules)) {
+		names = append(names, fmt.Sprintf("%s (%s)", printable(cmp.Or(schedules[id], "unnamed")), id))
+	}
+	return strings.Join(names, ", ")
+}
+
+// listed is a destination in the output of list-backup-repositories. The password
+// is in the contract, and empty: whoever may list may not read backups.
+type listed struct {
+	ID         string            `json:"id"`
+	Provider   string            `json:"provider"`
+	Name       string            `json:"name"`
+	URL        string            `json:"url"`
+	Password   string            `json:"password"`
+	BasePath   string            `json:"basepath"`
+	Parameters map[string]string `json:"parameters"`
+}
+
+func (d *destinations) actList(ctx context.Context) error {
+	records, err := d.all(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]listed, len(records))
+	for i, r := range records {
+		list[i] = listed{r.id, r.provider, r.name, r.url, "", r.basePath, destination.PublicParameters(r.section())}
+	}
+	return json.NewEncoder(d.sys.stdout).Encode(struct {
+		Repositories   []listed `json:"repositories"`
+		PasswordExists bool     `json:"password_exists"`
+	}{list, d.sys.passphraseExists()})
+}
+
+// passphraseExists tells whether the passphrase of the cluster's own backup is set.
+func (s *system) passphraseExists() bool {
+	dir, _ := s.env.lookup("AGENT_STATE_DIR")
+	info, err := os.Stat(filepath.Join(dir, "backup", "passphrase"))
+	return err == nil && info.Size() > 0
+}
+
+func (s *system) printJSON(v any) error {
+	encoder := json.NewEncoder(s.stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+func newDestinationShow(sys *system) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show [flags] ID",
+		Short: "Show one destination, without its secrets",
+		Example: `  gatewayctl destination show 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
+  gatewayctl destination show --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
+		Annotations: destinationStatus(),
+		Args:        cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				return forPeople(d.runShow(cmd.Context(), args[0], asJSON))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (d *destinations) runShow(ctx context.Context, id string, asJSON bool) error {
+	r, err := d.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	used, err := d.schedules(ctx, id)
+	if err != nil {
+		return err
+	}
+	s := r.shown(used)
+	if asJSON {
+		return d.sys.printJSON(s)
+	}
+	table := tabwriter.NewWriter(d.sys.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", s.URL}, {"base path", s.BasePath},
+	} {
+		fmt.Fprintf(table, "%s\t%s\n", row[0], cmp.Or(printable(row[1]), "-"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
+		fmt.Fprintf(table, "%s\t%s\n", name, cmp.Or(printable(s.Parameters[name]), "(not shown)"))
+	}
+	fmt.Fprintf(table, "schedules\t%s\n", cmp.Or(scheduleNames(s.Schedules), "-"))
+	return table.Flush()
+}

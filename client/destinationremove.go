@@ -1,0 +1,61 @@
+package client
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+)
+
+func newDestinationRemove(sys *system) *cobra.Command {
+	var force, action bool
+	cmd := &cobra.Command{
+		Use:   "remove [flags] ID",
+		Short: "Remove a destination from the cluster; its backups stay where they are",
+		Long: `Remove a destination from the cluster. The backups stay on the storage, but to
+read them needs its keys and the password of its repositories: export it first.
+
+A destination that schedules use is not removed without --force, which removes
+those schedules too; the action always does.`,
+		Example: `  gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
+  gatewayctl destination remove --force 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
+		Annotations: destinationStatus(),
+		Args:        idUnless(&action),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				if action {
+					return d.actRemove(cmd.Context())
+				}
+				return forPeople(d.runRemove(cmd.Context(), args[0], force))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "remove it with the schedules that use it")
+	actionFlag(cmd, &action, "remove-backup-repository")
+	return cmd
+}
+
+func (d *destinations) actRemove(ctx context.Context) error {
+	return d.sys.act(func(raw map[string]any) (any, error) {
+		id, isText := raw["id"].(string)
+		if !isText || id == "" {
+			return nil, malformed([]destination.Problem{{Field: "id", Kind: destination.Required}})
+		}
+		return nil, d.runRemove(ctx, id, true)
+	})
+}
+
+func (d *destinations) runRemove(ctx context.Context, id string, force bool) error {
+	if _, err := d.get(ctx, id); err != nil {
+		return err
+	}
+	used, err := d.schedules(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(used) > 0 && !force {
+		return failf(exitConflict, "destination %s is used by the schedules %s: --force removes them too", id, scheduleNames(used))
+	}
+	return d.remove(ctx, id, used)
+}
