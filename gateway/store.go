@@ -30,6 +30,8 @@ type store struct {
 	open        opener
 	log         *slog.Logger
 	breaker     *breaker
+	limits      *limits
+	usage       *usage
 
 	mu      sync.Mutex
 	users   int
@@ -47,6 +49,8 @@ func newStore(destination *catalog.Destination, open opener, log *slog.Logger) *
 		open:        open,
 		log:         log,
 		breaker:     newBreaker(destination.ID, log),
+		limits:      newLimits(),
+		usage:       &usage{dest: destination.ID, log: log, modules: make(map[string]*tally)},
 	}
 }
 
@@ -56,7 +60,12 @@ func (s *store) assemble(backend rest.Store) rest.Store {
 		// A directory answers at once, and is there again at once.
 		backend = &resilient{store: backend, breaker: s.breaker}
 	}
-	return backend
+	return &quotas{
+		Store:   &limited{store: backend, limits: s.limits},
+		beneath: backend,
+		limits:  s.limits,
+		usage:   s.usage,
+	}
 }
 
 func (s *store) isLocal() bool { return s.destination.Type == typeLocal }

@@ -17,8 +17,8 @@ type view struct {
 }
 
 // newView makes the view that follows old, which may be nil. Destinations that
-// did not change keep their store, open as it is; those that went or changed
-// are returned as retired.
+// did not change keep their store, open as it is, under the limits of now; those
+// that went or changed are returned as retired.
 func newView(old *view, snapshot *catalog.Snapshot, open opener, log *slog.Logger) (next *view, retired []*store) {
 	next = &view{
 		snapshot: snapshot,
@@ -31,6 +31,9 @@ func newView(old *view, snapshot *catalog.Snapshot, open opener, log *slog.Logge
 			continue
 		}
 		next.stores[id] = newStore(destination, open, log)
+	}
+	for id, store := range next.stores {
+		store.limits.set(snapshot.Limits[id])
 	}
 	if old != nil {
 		for id, store := range old.stores {

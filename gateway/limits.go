@@ -1,0 +1,238 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	// rateBurst is how many bytes may pass at once under a limit of bandwidth.
+	rateBurst = 64 << 10
+	// slotPatience is how long an operation waits for its turn.
+	slotPatience = 90 * time.Second
+)
+
+// limits are those of one destination, shared by all its requests. They may
+// change at any time, and hold from then on: of transfers under way only for
+// those that were limited before.
+type limits struct {
+	current          atomic.Pointer[catalog.Limits]
+	upload, download *rate.Limiter
+	slots            slots
+}
+
+func newLimits() *limits {
+	l := &limits{
+		upload:   rate.NewLimiter(rate.Inf, rateBurst),
+		download: rate.NewLimiter(rate.Inf, rateBurst),
+	}
+	l.current.Store(&catalog.Limits{})
+	return l
+}
+
+// set puts other limits in force.
+func (l *limits) set(to catalog.Limits) {
+	l.current.Store(&to)
+	l.upload.SetLimit(bytesPerSecond(to.Upload))
+	l.download.SetLimit(bytesPerSecond(to.Download))
+	l.slots.resize(int(to.Operations))
+}
+
+func bytesPerSecond(n int64) rate.Limit {
+	if n == 0 {
+		return rate.Inf
+	}
+	return rate.Limit(n)
+}
+
+// limited is a store whose bandwidth and concurrent operations are limited.
+type limited struct {
+	store  rest.Store
+	limits *limits
+}
+
+var (
+	_ rest.Store   = (*limited)(nil)
+	_ rest.Creator = (*limited)(nil)
+)
+
+// Stat implements [rest.Store].
+func (l *limited) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return l.store.Stat(ctx, name)
+}
+
+// Open implements [rest.Store]. Without limits the body is the store's own, so
+// that a file can still be sent by the kernel.
+func (l *limited) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	body, size, err := l.store.Open(ctx, name, off, n)
+	if err != nil {
+		release()
+		return nil, size, err
+	}
+	now := l.limits.current.Load()
+	if now.Operations == 0 && now.Download == 0 {
+		release()
+		return body, size, nil
+	}
+	return &limitedBody{metered{body, ctx, l.limits.download}, body, release}, size, nil
+}
+
+// limitedBody gives its operation's place free when it is closed.
+type limitedBody struct {
+	metered
+
+	body    io.Closer
+	release func()
+}
+
+func (b *limitedBody) Close() error {
+	defer b.release()
+	return b.body.Close()
+}
+
+// Put implements [rest.Store].
+func (l *limited) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return l.store.Put(ctx, name, size, &metered{body, ctx, l.limits.upload})
+}
+
+// Remove implements [rest.Store].
+func (l *limited) Remove(ctx context.Context, name string) error {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return l.store.Remove(ctx, name)
+}
+
+// List implements [rest.Store].
+func (l *limited) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return l.store.List(ctx, dir, fn)
+}
+
+// Create implements [rest.Creator].
+func (l *limited) Create(ctx context.Context, dir string) error {
+	release, err := l.limits.slots.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return create(ctx, l.store, dir)
+}
+
+// metered is a reader whose bytes pass no faster than the limiter lets them.
+type metered struct {
+	from    io.Reader
+	ctx     context.Context
+	limiter *rate.Limiter
+}
+
+func (m *metered) Read(p []byte) (int, error) {
+	n, err := m.from.Read(p)
+	for left := n; left > 0; left -= rateBurst {
+		if waitErr := m.limiter.WaitN(m.ctx, min(left, rateBurst)); waitErr != nil {
+			return 0, fmt.Errorf("wait for bandwidth: %w", waitErr)
+		}
+	}
+	return n, err
+}
+
+// slots lets a number of operations through at once, in the order of their
+// coming. The zero value lets all through.
+type slots struct {
+	mu    sync.Mutex
+	max   int // 0: any number
+	held  int
+	queue []chan struct{} // closed when it is that one's turn
+}
+
+// acquire waits for a slot. Release must be called once, when err is nil.
+func (s *slots) acquire(ctx context.Context) (release func(), err error) {
+	s.mu.Lock()
+	if s.max == 0 {
+		s.mu.Unlock()
+		return func() {}, nil
+	}
+	turn := make(chan struct{})
+	s.queue = append(s.queue, turn)
+	s.next()
+	s.mu.Unlock()
+
+	patience := time.NewTimer(slotPatience)
+	defer patience.Stop()
+	select {
+	case <-turn:
+		return sync.OnceFunc(s.release), nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-patience.C:
+		err = fmt.Errorf("%w: as many operations as its limit allows are under way", rest.ErrUnavailable)
+	}
+	s.abandon(turn)
+	return nil, err
+}
+
+// abandon gives up waiting; the turn may have come in this very moment.
+func (s *slots) abandon(turn chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.queue, turn); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		return
+	}
+	s.held--
+	s.next()
+}
+
+func (s *slots) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held--
+	s.next()
+}
+
+func (s *slots) resize(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max = n
+	s.next()
+}
+
+// next hands out the free slots; it runs with mu held.
+func (s *slots) next() {
+	for len(s.queue) > 0 && (s.max == 0 || s.held < s.max) {
+		close(s.queue[0])
+		s.queue = slices.Delete(s.queue, 0, 1)
+		s.held++
+	}
+}

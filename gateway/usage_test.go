@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+)
+
+// listed is a store that counts its lists, and may fail or delay them.
+type listed struct {
+	rest.Store
+
+	lists atomic.Int32
+	takes time.Duration
+	err   error
+}
+
+func (l *listed) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	l.lists.Add(1)
+	select {
+	case <-time.After(l.takes):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if l.err != nil {
+		return l.err
+	}
+	return l.Store.List(ctx, dir, fn)
+}
+
+// filled is a store under quotas, in which the objects are already.
+func filled(t *testing.T, to catalog.Limits, objects map[string]int) (*listed, rest.Store) {
+	t.Helper()
+	backend := &listed{Store: storetest.NewMem()}
+	for name, size := range objects {
+		if err := putSized(t, backend, name, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s.limits.set(to)
+	return backend, s.assemble(backend)
+}
+
+func putSized(t *testing.T, s rest.Store, name string, size int) error {
+	t.Helper()
+	return s.Put(t.Context(), name, int64(size), bytes.NewReader(make([]byte, size)))
+}
+
+const (
+	ownRepo   = "mail/" + ownUUID
+	aliasRepo = "mailserver/" + ownUUID
+	srcRepo   = "mail/" + srcUUID
+)
+
+func TestFullStoreHasRoomForWhatUnlocksAndPrunesIt(t *testing.T) {
+	t.Parallel()
+	for quota, to := range map[string]catalog.Limits{
+		"of the destination": {Quota: 1000},
+		"of every module":    {ModuleQuota: 1000},
+		"of this module":     {ModuleQuota: 1 << 40, ModuleQuotas: map[string]int64{ownUUID: 1000}},
+	} {
+		t.Run(quota, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				_, s := filled(t, to, map[string]int{ownRepo + "/data/aa/1": 900})
+				for kind, want := range map[string]error{
+					"data/bb/2": syscall.ENOSPC, "index/2": syscall.ENOSPC, "snapshots/2": syscall.ENOSPC,
+					"locks/2": nil, "keys/2": nil, "config": nil,
+				} {
+					if err := putSized(t, s, ownRepo+"/"+kind, 150); !errors.Is(err, want) {
+						t.Errorf("put %s = %v; want %v", kind, err, want)
+					}
+				}
+				if err := s.Remove(t.Context(), ownRepo+"/data/aa/1"); err != nil {
+					t.Errorf("Remove: %v", err)
+				}
+				if err := putSized(t, s, ownRepo+"/data/bb/2", 150); err != nil {
+					t.Errorf("put after something was removed: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestQuotaIsUsedUpToTheLastByte(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		backend, s := filled(t, catalog.Limits{ModuleQuota: 1000}, nil)
+		for i := range 10 {
+			if err := putSized(t, s, fmt.Sprintf("%s/data/aa/%d", ownRepo, i), 100); err != nil {
+				t.Fatalf("put %d: %v", i, err)
+			}
+		}
+		if n := backend.lists.Load(); n != 1 {
+			t.Errorf("%d lists for uploads that fit; want 1", n)
+		}
+		for range 5 {
+			if err := putSized(t, s, ownRepo+"/data/aa/more", 1); !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("one byte more = %v", err)
+			}
+		}
+		if n := backend.lists.Load(); n != 2 {
+			t.Errorf("%d lists after refusals; want one more, to be sure", n)
+		}
+		if err := putSized(t, s, srcRepo+"/data/aa/0", 100); err != nil {
+			t.Errorf("another module: %v", err)
+		}
+	})
+}
+
+func TestUploadsAgainAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, s := filled(t, catalog.Limits{Quota: 1000}, nil)
+		for range 20 {
+			if err := putSized(t, s, ownRepo+"/data/aa/same", 300); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestModuleHasOneQuotaForAllItsRepositories(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, s := filled(t, catalog.Limits{ModuleQuota: 1000}, map[string]int{ownRepo + "/data/aa/1": 600})
+		if err := putSized(t, s, ownRepo+"/data/aa/2", 100); err != nil {
+			t.Errorf("in the first: %v", err)
+		}
+		if err := putSized(t, s, aliasRepo+"/data/aa/3", 500); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("in the second: %v", err)
+		}
+	})
+}
+
+func TestFailedUploadsAreGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, s := filled(t, catalog.Limits{Quota: 1000, ModuleQuota: 1000}, nil)
+		for range 20 {
+			err := s.Put(t.Context(), ownRepo+"/data/aa/1", 300, bytes.NewReader(nil))
+			if !errors.Is(err, rest.ErrShort) {
+				t.Fatalf("Put = %v", err)
+			}
+		}
+	})
+}
+
+func TestLongCountHoldsUploadsUpForAWhileOnly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		backend, s := filled(t, catalog.Limits{Quota: 1000}, map[string]int{ownRepo + "/data/aa/1": 900})
+		backend.takes = time.Minute
+		start := time.Now()
+		for i := range 3 {
+			if err := putSized(t, s, fmt.Sprintf("%s/data/bb/%d", ownRepo, i), 50); err != nil {
+				t.Errorf("put before the count ended: %v", err)
+			}
+		}
+		if took := time.Since(start); took != countPatience {
+			t.Errorf("three uploads were held up for %v; want %v in all", took, countPatience)
+		}
+		time.Sleep(time.Minute) // of the bubble
+		synctest.Wait()
+		err := putSized(t, s, ownRepo+"/data/bb/3", 50)
+		if !errors.Is(err, rest.ErrUnavailable) && !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("put into a store that turned out to be full = %v", err)
+		}
+		time.Sleep(20 * time.Minute) // of the bubble
+		backend.takes = 0
+		if err := putSized(t, s, ownRepo+"/data/bb/3", 50); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("put into a store that was counted full = %v", err)
+		}
+	})
+}
+
+func TestQuotaThatCannotBeCountedRefusesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		backend, s := filled(t, catalog.Limits{Quota: 1000}, map[string]int{ownRepo + "/data/aa/1": 900})
+		backend.err = rest.ErrUnavailable
+		if err := putSized(t, s, ownRepo+"/data/bb/1", 200); err != nil {
+			t.Errorf("put: %v", err)
+		}
+		if err := putSized(t, s, ownRepo+"/data/bb/2", 1001); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("put of what can never fit = %v", err)
+		}
+		backend.err = nil
+		time.Sleep(countAgain) // of the bubble
+		if err := putSized(t, s, ownRepo+"/data/bb/2", 200); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("put after the list works again = %v", err)
+		}
+	})
+}
+
+func TestWithoutQuotaNothingIsListed(t *testing.T) {
+	t.Parallel()
+	backend, s := filled(t, catalog.Limits{Upload: 1 << 40}, nil)
+	if err := putSized(t, s, ownRepo+"/data/aa/1", 100); err != nil {
+		t.Fatal(err)
+	}
+	if n := backend.lists.Load(); n != 0 {
+		t.Errorf("%d lists", n)
+	}
+}
+
+func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
+	t.Parallel()
+	c := &counted{}
+	before := snapshotOf(destinationOf(destID, nil))
+	after := snapshotOf(destinationOf(destID, nil))
+	after.Limits = map[string]catalog.Limits{destID: {Quota: 10}}
+	old, _ := newView(nil, before, c.open, discard)
+	s, err := old.stores[destID].acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.stores[destID].release()
+	next, retired := newView(old, after, c.open, discard)
+	if next.stores[destID] != old.stores[destID] || len(retired) != 0 {
+		t.Error("the store was replaced")
+	}
+	if err := putSized(t, s, ownRepo+"/data/aa/1", 11); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("put = %v", err)
+	}
+	if _, _ = newView(next, before, c.open, discard); putSized(t, s, ownRepo+"/data/aa/1", 11) != nil {
+		t.Error("a limit that was lifted still holds")
+	}
+}
