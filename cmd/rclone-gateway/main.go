@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -45,18 +46,39 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	// What cobra refuses before a command begins is its usage.
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, the commit and the rclone that is linked",
+		Short: "Print the version, and those of rclone and Go that are linked",
 		Args:  cobra.NoArgs,
-		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), version.String()) },
+		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), versions()) },
 	})
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "rclone-gateway:", err)
 		if coded, ok := errors.AsType[codedError](err); ok {
 			os.Exit(coded.code)
 		}
+		if !began {
+			os.Exit(exitUsage)
+		}
 		os.Exit(exitFailure)
 	}
+}
+
+// versions names what a report of a defect must: our version, and those of
+// rclone and Go that are linked.
+func versions() string {
+	text := "rclone-gateway " + version.String() + "\n"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return text
+	}
+	for _, module := range info.Deps {
+		if module.Path == "github.com/rclone/rclone" {
+			text += "rclone " + module.Version + "\n"
+		}
+	}
+	return text + info.GoVersion + "\n"
 }

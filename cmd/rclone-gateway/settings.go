@@ -24,6 +24,8 @@ type settings struct {
 	redis             catalog.Redis
 	redisPasswordFile string
 	eventsUser        string
+	writerUser        string
+	writerPassword    string
 	eventsPassword    string
 	nodeID            string
 	aclSource         string
@@ -76,6 +78,7 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	str(&s.redis.Username, "redis-user", "REDIS_USER", "", "Redis ACL `user`; the password is in $REDIS_PASSWORD or a file")
 	str(&s.redisPasswordFile, "redis-password-file", "REDIS_PASSWORD_FILE", "", "`file` that holds the password of the Redis user")
 	str(&s.eventsUser, "redis-events-user", "REDIS_EVENTS_USER", "default", "Redis ACL `user` that may subscribe to events")
+	str(&s.writerUser, "redis-writer-user", "REDIS_WRITER_USER", "", "Redis ACL `user` that may write refreshed OAuth tokens; its password is in $REDIS_WRITER_PASSWORD")
 	str(&s.nodeID, "node-id", "NODE_ID", "", "`ID` of this node in the cluster; empty without a cluster")
 	str(&s.aclSource, "acl-source", "GATEWAY_ACL_SOURCE", "auto", "where users come from: `set` (cluster/acls), list (ACL LIST) or auto")
 	str(&s.clusterStore, "cluster-store", "GATEWAY_CLUSTER_STORE", "/srv/repo", "`directory` of this node's own cluster destination")
@@ -83,6 +86,7 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	str(&s.logLevel, "log-level", "GATEWAY_LOG_LEVEL", "info", "least `level` to log: debug (one line for each request), info, warn, error")
 	str(&s.logFormat, "log-format", "GATEWAY_LOG_FORMAT", "auto", "`format` of the log: text, json, or auto: text on a terminal")
 	if !serving {
+		s.refreshInterval, s.maxStale, s.stallTimeout = defaults.RefreshInterval, defaults.MaxStale, defaults.StallTimeout
 		return
 	}
 	list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
@@ -126,6 +130,7 @@ func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, b
 		}
 		s.redis.Password = strings.TrimRight(string(password), "\r\n")
 	}
+	s.writerPassword, _ = lookup("REDIS_WRITER_PASSWORD")
 	// NethServer 8's default user has no password and takes any.
 	s.eventsPassword, _ = lookup("REDIS_EVENTS_PASSWORD")
 	s.eventsPassword = cmp.Or(s.eventsPassword, "node/"+s.nodeID)
@@ -153,6 +158,10 @@ func (s *settings) options() (gateway.Options, error) {
 		StallTimeout:    s.stallTimeout,
 		ShutdownTimeout: s.shutdownTimeout,
 		Log:             slog.Default(),
+	}
+	if s.writerUser != "" {
+		writer := s.redis.WithUser(s.writerUser, s.writerPassword)
+		opts.Writer = &writer
 	}
 	for _, text := range s.allowFrom {
 		network, err := netip.ParsePrefix(text)
