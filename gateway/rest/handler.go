@@ -2,7 +2,6 @@ package rest
 
 import (
 	"fmt"
-	"io/fs"
 	"net/http"
 )
 
@@ -68,22 +67,6 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target)
 	default:
 		return refuseMethod(w, r, "GET, HEAD, POST, DELETE")
 	}
-}
-
-// create makes a repository ready for its first object. It succeeds on an
-// existing repository too: restic asks for it once and never again, so that
-// after a lost answer its user simply repeats the init.
-func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) error {
-	if !t.Create {
-		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
-	}
-	if c, ok := t.Store.(Creator); ok {
-		if err := c.Create(r.Context(), t.path()); err != nil {
-			return err
-		}
-	}
-	w.WriteHeader(http.StatusOK)
-	return nil
 }
 
 // refuseMethod returns ErrMethod and leaves in the header what is allowed.
