@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,10 +69,24 @@ func TestRedisDiesInTheMiddleOfABackup(t *testing.T) {
 			nobody.want(t, http.StatusOK, http.MethodGet, "/-/healthy", nil)
 			// Neither may be refused for good by whoever cannot ask.
 			path := "/" + localDest + "/" + mailRepo + "/config"
-			g.module("fresh1").want(t, http.StatusServiceUnavailable, http.MethodGet, path, nil)
-			g.module("mail1").with("module/mail1", wrongPassword).want(t, http.StatusServiceUnavailable, http.MethodGet, path, nil)
-			g.module("mail1").want(t, http.StatusServiceUnavailable, http.MethodGet, "/"+moreDest+"/"+mailRepo+"/config", nil)
+			var asked sync.WaitGroup
+			for _, news := range []struct {
+				caller
+				path string
+			}{
+				{g.module("fresh1"), path},
+				{g.module("mail1").with("module/mail1", wrongPassword), path},
+				{g.module("mail1"), "/" + moreDest + "/" + mailRepo + "/config"},
+			} {
+				asked.Go(func() {
+					answer, err := news.do(t.Context(), http.MethodGet, news.path, nil)
+					if err != nil || answer.status != http.StatusServiceUnavailable {
+						t.Errorf("%s, %s: %v, %v; want 503", news.user, news.path, answer, err)
+					}
+				})
+			}
 			g.module("mail1").want(t, http.StatusOK, http.MethodGet, path, nil)
+			asked.Wait()
 			if code := backup.wait(t); code != 0 {
 				t.Fatalf("the backup ended with %d:\n%s", code, strings.Join(backup.out.all(), "\n"))
 			}
