@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -32,6 +33,7 @@ type store struct {
 	breaker     *breaker
 	limits      *limits
 	usage       *usage
+	lastSpace   atomic.Pointer[spaceThen]
 
 	mu      sync.Mutex
 	users   int

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+const (
+	// spaceTimeout bounds the question for space.
+	spaceTimeout = 30 * time.Second
+	// spaceExpires is how old an answer may be.
+	spaceExpires = 5 * time.Minute
+)
+
+// Space is the storage that a destination lies on, in bytes, with all that
+// others keep there too. Numbers that the remote does not tell are -1.
+type Space struct {
+	Free, Used, Total int64
+}
+
+// spacer is implemented by a store whose remote may tell its space. What it does
+// not tell is -1.
+type spacer interface {
+	Space(ctx context.Context) (free, used, total int64, err error)
+}
+
+// Space asks the destination of that ID, which it opens, for its space. The
+// answer may be some minutes old. Many remotes tell nothing, which is no error.
+func (g *Gateway) Space(ctx context.Context, id string) (Space, error) {
+	v := g.views.current()
+	if v == nil {
+		return Space{}, errUnready
+	}
+	s := v.stores[id]
+	if s == nil {
+		return Space{}, fmt.Errorf("destination %s: %w", id, errNotFound)
+	}
+	return s.space(ctx)
+}
+
+// space answers from memory where that is fresh.
+func (s *store) space(ctx context.Context) (Space, error) {
+	if last := s.lastSpace.Load(); last != nil && time.Since(last.at) < spaceExpires {
+		return last.Space, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
+	defer cancel()
+	assembled, err := s.acquire(ctx)
+	if err != nil {
+		return Space{}, err
+	}
+	defer s.release()
+	answer, err := spaceOf(ctx, assembled)
+	if err != nil {
+		return Space{}, err
+	}
+	s.lastSpace.Store(&spaceThen{answer, time.Now()})
+	return answer, nil
+}
+
+// spaceThen is an answer of some time ago.
+type spaceThen struct {
+	Space
+
+	at time.Time
+}
+
+// spaceOf asks the store that requests are served from, past its limits.
+func spaceOf(ctx context.Context, assembled rest.Store) (Space, error) {
+	unknown := Space{-1, -1, -1}
+	q, ok := assembled.(*quotas)
+	if !ok {
+		return unknown, nil
+	}
+	beneath := q.beneath
+	if r, ok := beneath.(*resilient); ok {
+		beneath = r.store
+	}
+	told, ok := beneath.(spacer)
+	if !ok {
+		return unknown, nil
+	}
+	var answer Space
+	var err error
+	answer.Free, answer.Used, answer.Total, err = told.Space(ctx)
+	return answer, err
+}
