@@ -49,7 +49,7 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := openWith(local.Mark{Memory: seen, Log: opts.Log})
+	open := openWith(local.Mark{Memory: seen, Log: opts.Log}, nil)
 
 	report := &Report{
 		Users:        len(snapshot.Principals),

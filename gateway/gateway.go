@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,6 +33,9 @@ type Options struct {
 
 	Redis catalog.Redis
 	Load  catalog.LoadOptions
+	// Writer, where set, is Redis as a user that may write refreshed tokens back
+	// into the rclone sections; a node's own user may not on NethServer 8.
+	Writer *catalog.Redis
 	// Events is who hears of changes.
 	Events catalog.WatchOptions
 
@@ -78,6 +82,8 @@ type Gateway struct {
 	opts     Options
 	log      *slog.Logger
 	rdb      redis.UniversalClient
+	writer   redis.UniversalClient
+	tokens   *tokens
 	views    *views
 	rest     *rest.Handler
 	observer *observer
@@ -101,6 +107,14 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := newTokens(writer, opts.StateDir, opts.Log)
+	if err != nil {
+		return nil, err
+	}
 	opts.Events.Log = opts.Log
 	if opts.Changed == nil {
 		opts.Changed = func(bool) {}
@@ -109,14 +123,21 @@ func New(opts Options) (*Gateway, error) {
 		opts:     opts,
 		log:      opts.Log,
 		rdb:      rdb,
+		writer:   writer,
+		tokens:   kept,
 		rest:     rest.NewHandler(),
 		observer: newObserver(opts.Log, opts.StallTimeout),
 		failed:   make(chan error, len(opts.Listeners)),
 	}
 	g.views = newViews(opts, func(ctx context.Context) (*catalog.Snapshot, error) {
-		return catalog.Load(ctx, rdb, opts.Load)
+		snapshot, err := catalog.Load(ctx, rdb, opts.Load)
+		if err == nil {
+			g.tokens.settle(snapshot)
+		}
+		return snapshot, err
 	})
-	g.views.open = openWith(local.Mark{Memory: seen, Log: opts.Log})
+	g.views.open = openWith(local.Mark{Memory: seen, Log: opts.Log}, g.tokens)
+	g.views.sections = g.tokens.register
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -136,6 +157,7 @@ func (g *Gateway) Start() {
 	hints := make(chan struct{}, 1)
 	g.working.Go(func() { g.views.run(ctx, hints) })
 	g.working.Go(func() { g.watch(ctx, hints) })
+	g.working.Go(func() { g.tokens.run(ctx) })
 	for _, listener := range g.opts.Listeners {
 		g.working.Go(func() { g.listen(listener) })
 	}
@@ -189,7 +211,7 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	g.background()
 	g.working.Wait()
 	g.views.close()
-	return errors.Join(err, g.rdb.Close())
+	return errors.Join(err, g.rdb.Close(), g.writer.Close())
 }
 
 // Run serves until ctx ends, then lets requests finish for ShutdownTimeout.

@@ -16,13 +16,14 @@ const typeLocal = "local"
 
 // openStore opens a destination without a memory of those that were seen.
 func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
-	return openWith(local.Mark{})(ctx, d)
+	return openWith(local.Mark{}, nil)(ctx, d)
 }
 
 // openWith returns the opener of all destinations: directories of this host are
 // the gateway's own work, because rclone's local backend neither publishes
 // atomically nor syncs; everything else is rclone's.
-func openWith(mark local.Mark) opener {
+// Kept, where it is not nil, has the latest tokens, and is told of newer ones.
+func openWith(mark local.Mark, kept *tokens) opener {
 	return func(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
 		if d.PeerNode != "" {
 			return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", rest.ErrUnavailable, d.PeerNode)
@@ -33,7 +34,12 @@ func openWith(mark local.Mark) opener {
 			s, err := local.OpenMarked(d.Base, mark)
 			return s, nil, err
 		}
-		s, err := remote.Open(ctx, d.ID, d.Section, d.Base, remote.Options{})
+		var opts remote.Options
+		if kept != nil {
+			opts.Changed = kept.changed(d)
+			d = kept.latest(d)
+		}
+		s, err := remote.Open(ctx, d.ID, d.Section, d.Base, opts)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", rest.ErrUnavailable, err)
 		}
