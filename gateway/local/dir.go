@@ -24,8 +24,11 @@ type dirEntry struct {
 	isDir bool // known to be a directory
 }
 
+// directory are the flags to open a directory with.
+const directory = unix.O_RDONLY | unix.O_DIRECTORY
+
 func openDir(at int, name string, flags int) (dirFD, error) {
-	fd, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|flags, 0)
+	fd, err := openat(at, name, directory|flags, 0)
 	return dirFD(fd), err
 }
 
@@ -54,20 +57,28 @@ func (d dirFD) rename(from, to string) error {
 	return retry(func() error { return unix.Renameat(int(d), from, int(d), to) })
 }
 
-// walk opens a directory below root step by step, which works everywhere.
-func walk(root int, name string) (int, error) {
+// walk opens what is below root step by step, which works everywhere.
+func walk(root int, name string, flags int) (int, error) {
 	at := root
-	for step := range strings.SplitSeq(name, "/") {
-		next, err := dirFD(at).open(step)
+	for {
+		step, below, more := strings.Cut(name, "/")
+		next, err := openat(at, step, stepFlags(more, flags), 0)
 		if at != root {
 			dirFD(at).close()
 		}
-		if err != nil {
-			return -1, err
+		if err != nil || !more {
+			return next, err
 		}
-		at = int(next)
+		at, name = next, below
 	}
-	return at, nil
+}
+
+// stepFlags are those of the directories on the way, and flags at its end.
+func stepFlags(onTheWay bool, flags int) int {
+	if onTheWay {
+		flags = directory
+	}
+	return flags | unix.O_NOFOLLOW
 }
 
 func openat(at int, name string, flags int, mode uint32) (fd int, err error) {

@@ -43,11 +43,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
+// resolver opens what is below a directory and follows no symbolic link.
+type resolver func(root int, name string, flags int) (fd int, err error)
+
 // Store is a directory. All methods are safe for concurrent use, by several
 // processes as well.
 type Store struct {
 	root    string
-	resolve func(root int, name string) (fd int, err error)
+	resolve resolver
 	sync    func(fd int) error
 	marker  *marker
 
@@ -124,12 +127,12 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 }
 
 func (s *Store) open(name string) (*os.File, int64, error) {
-	dir, err := s.openDir(path.Dir(name))
+	root, err := s.openRoot()
 	if err != nil {
 		return nil, 0, err
 	}
-	defer dir.close()
-	fd, err := openat(int(dir), path.Base(name), unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	defer root.close()
+	fd, err := s.resolve(int(root), name, unix.O_RDONLY)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -169,7 +172,7 @@ func (s *Store) openDir(name string) (dirFD, error) {
 		return root, err
 	}
 	defer root.close()
-	fd, err := s.resolve(int(root), name)
+	fd, err := s.resolve(int(root), name, directory)
 	return dirFD(fd), err
 }
 

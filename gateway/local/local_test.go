@@ -197,10 +197,10 @@ func TestNoLinkBelowTheRootIsFollowed(t *testing.T) {
 		{"a directory outside", shard, "../../../../outside", false},
 		{"a directory inside", shard, "../keys", false},
 	} {
-		for resolver, resolve := range map[string]func(int, string) (int, error){
+		for about, resolve := range map[string]resolver{
 			"as the system can": nil, "step by step": walk,
 		} {
-			t.Run(tt.name+", "+resolver, func(t *testing.T) {
+			t.Run(tt.name+", "+about, func(t *testing.T) {
 				base := t.TempDir()
 				s, outside := linkedTree(t, base, tt.link, tt.target)
 				if resolve != nil {

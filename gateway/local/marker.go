@@ -206,7 +206,7 @@ func (s *Store) adopt(name string) {
 }
 
 func (s *Store) holds(root dirFD, name string) bool {
-	fd, err := s.resolve(int(root), path.Dir(name))
+	fd, err := s.resolve(int(root), path.Dir(name), directory)
 	if err != nil {
 		return false
 	}

@@ -8,20 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolverFor picks how directories below the root are opened: by one system
+// resolverFor picks how what is below the root is opened: by one system
 // call that refuses symbolic links, where the kernel (5.6) has it and the
 // container's seccomp filter lets it through.
-func resolverFor(root dirFD) func(root int, name string) (int, error) {
-	if fd, err := openat2(int(root), "."); err == nil {
+func resolverFor(root dirFD) resolver {
+	if fd, err := openat2(int(root), ".", directory); err == nil {
 		dirFD(fd).close()
 		return openat2
 	}
 	return walk
 }
 
-func openat2(root int, name string) (fd int, err error) {
+func openat2(root int, name string, flags int) (fd int, err error) {
 	how := unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Flags:   uint64(flags | unix.O_CLOEXEC),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	}
 	err = retry(func() error {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func resolverFor(dirFD) func(root int, name string) (int, error) { return walk }
+func resolverFor(dirFD) resolver { return walk }
 
 // fsync asks [os.File.Sync], which knows what it takes on each system: on macOS
 // fsync(2) alone leaves the data in the disk's cache.
