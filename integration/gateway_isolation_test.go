@@ -1,0 +1,340 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+func destinationID(group string, i int) string {
+	return fmt.Sprintf("%s-0000-4000-8000-%012d", group, i)
+}
+
+// brokenStorage returns endpoints of S3 that fail in six ways. Release lets those
+// go that hang.
+func brokenStorage(t *testing.T) (endpoints map[string]string, release func()) {
+	t.Helper()
+	released := make(chan struct{})
+	release = sync.OnceFunc(func() { close(released) })
+	answer := func(after time.Duration, code int, body string) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			timer := time.NewTimer(after)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-released:
+			}
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}))
+		t.Cleanup(server.Close)
+		t.Cleanup(release) // first
+		return server.URL
+	}
+	return map[string]string{
+		"hangs":     answer(time.Hour, http.StatusServiceUnavailable, ""),
+		"is slow":   answer(time.Second, http.StatusInternalServerError, "<Error><Code>InternalError</Code></Error>"),
+		"throttles": answer(0, http.StatusTooManyRequests, "<Error><Code>SlowDown</Code></Error>"),
+		"forbids":   answer(0, http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>"),
+		"refuses":   "http://" + refusedAddress(t),
+		"babbles":   "http://" + babbler(t),
+	}, release
+}
+
+func refusedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// babbler is a server that speaks no HTTP.
+func babbler(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write(bytes.Repeat([]byte("\x00\xffgarbage\n"), 100))
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestBrokenDestinationsCostTheOthersNothing serves six destinations that work
+// and six that fail, each in its way, under load at once.
+func TestBrokenDestinationsCostTheOthersNothing(t *testing.T) {
+	c := newCluster(t)
+	var healthy []string
+	for i := range 5 {
+		healthy = append(healthy, destinationID("aaaaaaaa", i))
+		c.AddLocalDestination(healthy[i], t.TempDir())
+	}
+	healthy = append(healthy, moreDest)
+	if err := os.MkdirAll(filepath.Join(addS3Destination(t, c, moreDest), "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	endpoints, release := brokenStorage(t)
+	broken := map[string]string{} // IDs by how they fail
+	for how, endpoint := range endpoints {
+		broken[how] = destinationID("bbbbbbbb", len(broken))
+		c.AddDestinations(s3Destination(broken[how], endpoint))
+	}
+	g := c.serve(t)
+	base := func(id string) string { return "/" + id + "/" + mailRepo }
+
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	var refused sync.Map // how it fails → the number of answers
+	for how, id := range broken {
+		count := new(atomic.Int32)
+		refused.Store(how, count)
+		for range 4 {
+			load.Go(func() { keepAsking(ctx, t, g, how, base(id), count) })
+		}
+	}
+	var work sync.WaitGroup
+	for _, id := range healthy {
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/?create=true", nil)
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/config", []byte("config"))
+		for range 2 {
+			work.Go(func() { backUp(t, g, base(id)) })
+		}
+	}
+	work.Wait()
+	for _, how := range []string{"is slow", "forbids", "babbles"} {
+		waitFor(t, "an answer of a destination that "+how, func() bool {
+			count, _ := refused.Load(how)
+			return count.(*atomic.Int32).Load() > 0
+		})
+	}
+	stop()
+	release()
+	load.Wait()
+}
+
+// keepAsking sends requests to a broken destination until ctx ends. No answer may
+// tell that there is something, or that there is nothing.
+func keepAsking(ctx context.Context, t *testing.T, g *served, how, base string, count *atomic.Int32) {
+	content, name := blob(1000)
+	for ctx.Err() == nil {
+		for _, r := range []struct {
+			method, path string
+			body         []byte
+		}{
+			{http.MethodHead, "/config", nil},
+			{http.MethodGet, "/data/", nil},
+			{http.MethodGet, "/data/" + name, nil},
+			{http.MethodPost, "/data/" + name, content},
+		} {
+			answer, err := g.module("mail1").do(ctx, r.method, base+r.path, bytes.NewReader(r.body))
+			if err != nil {
+				continue // the end of ctx, as a rule
+			}
+			count.Add(1)
+			if answer.status != http.StatusServiceUnavailable && answer.status != http.StatusBadGateway {
+				t.Errorf("a destination that %s: %s %s = %d, want 502 or 503", how, r.method, r.path, answer.status)
+			}
+		}
+	}
+}
+
+// backUp does what a backup does, many times; each request must succeed.
+func backUp(t *testing.T, g *served, base string) {
+	for range 30 {
+		content, name := blob(64 << 10)
+		for _, r := range []struct {
+			method, path string
+			body         []byte
+		}{
+			{http.MethodPost, "/data/" + name, content},
+			{http.MethodHead, "/data/" + name, nil},
+			{http.MethodGet, "/data/" + name, nil},
+			{http.MethodPost, "/locks/" + name, content},
+			{http.MethodGet, "/locks/", nil},
+			{http.MethodDelete, "/locks/" + name, nil},
+		} {
+			answer, err := g.module("mail1").do(t.Context(), r.method, base+r.path, bytes.NewReader(r.body))
+			if err != nil || answer.status != http.StatusOK {
+				t.Errorf("%s %s%s: %v, %v", r.method, base, r.path, answer, err)
+				return
+			}
+		}
+	}
+}
+
+// TestStorageThatIsLostNeverLooksEmpty takes away what a bucket needs, one thing
+// after the other, from a repository that has packs.
+func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		// lose breaks the bucket in dir, or what answers for it.
+		lose func(t *testing.T, dir string) (instead func(http.ResponseWriter, *http.Request, http.Handler))
+	}{
+		{"the bucket vanishes", func(t *testing.T, dir string) func(http.ResponseWriter, *http.Request, http.Handler) {
+			t.Helper()
+			if err := os.Rename(filepath.Join(dir, "backups"), filepath.Join(dir, "elsewhere")); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}},
+		{"the permission is lost", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
+			return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+			}
+		}},
+		{"answers are cut short", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
+			return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				whole := httptest.NewRecorder()
+				next.ServeHTTP(whole, r)
+				body := whole.Body.Bytes()
+				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
+				w.Header().Set("Content-Length", fmt.Sprint(len(body)+1))
+				w.WriteHeader(whole.Code)
+				_, _ = w.Write(body[:len(body)/2])
+				panic(http.ErrAbortHandler)
+			}
+		}},
+		{"lists end in the middle, and objects lose their length", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
+			return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				whole := httptest.NewRecorder()
+				next.ServeHTTP(whole, r)
+				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
+				w.WriteHeader(whole.Code)
+				_ = http.NewResponseController(w).Flush() // no Content-Length from here on
+				_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			target, err := url.Parse(startRclone(t, "s3", dir, "--auth-key", s3AccessKey+","+s3SecretKey, "--dir-cache-time", "0s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(target)
+				r.Out.Host = r.In.Host // which is signed
+			}}
+			var instead atomic.Pointer[func(http.ResponseWriter, *http.Request, http.Handler)]
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if f := instead.Load(); f != nil && *f != nil {
+					(*f)(w, r, through)
+					return
+				}
+				through.ServeHTTP(w, r)
+			}))
+			t.Cleanup(proxy.Close)
+			c.AddDestinations(s3Destination(moreDest, proxy.URL))
+			g := c.serve(t)
+			base := "/" + moreDest + "/" + mailRepo
+			content, name := blob(10_000)
+			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", content)
+			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
+
+			f := tt.lose(t, dir)
+			instead.Store(&f)
+			var asked sync.WaitGroup
+			for _, path := range []string{"/data/", "/snapshots/", "/locks/", "/data/" + name, "/config", "/keys/" + name} {
+				asked.Go(func() {
+					answer, err := g.module("mail1").do(t.Context(), http.MethodGet, base+path, nil)
+					if err == nil && answer.status != http.StatusServiceUnavailable && answer.status != http.StatusBadGateway {
+						t.Errorf("GET %s = %d %.60q, want 502, 503 or an answer that breaks off", path, answer.status, answer.body)
+					}
+				})
+			}
+			asked.Wait()
+		})
+	}
+}
+
+// TestDestinationsComeWithoutFailedRequests adds destinations to a gateway under
+// load, each of which must be served at its first request.
+func TestDestinationsComeWithoutFailedRequests(t *testing.T) {
+	c := newCluster(t)
+	g := c.serve(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for ctx.Err() == nil {
+				backUp(t, g, "/"+localDest+"/"+mailRepo)
+			}
+		})
+	}
+	for i := range 5 {
+		id := destinationID("cccccccc", i)
+		c.AddLocalDestination(id, t.TempDir())
+		base := "/" + id + "/" + mailRepo
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
+	}
+	stop()
+	load.Wait()
+}
+
+// TestLimitsHoldAtOnceAndForOpenDestinations sets a quota as an administrator does.
+func TestLimitsHoldAtOnceAndForOpenDestinations(t *testing.T) {
+	c := newCluster(t)
+	g := c.serve(t)
+	base := "/" + localDest + "/" + mailRepo
+	put := func(status, size int) {
+		t.Helper()
+		content, name := blob(size)
+		g.module("mail1").want(t, status, http.MethodPost, base+"/data/"+name, content)
+	}
+	set := func(value string) {
+		t.Helper()
+		c.Do("HSET", catalog.LimitsKey(localDest), catalog.FieldModuleQuota, value)
+		c.Do("PUBLISH", catalog.ChannelDestinationChanged, `{"destination_ids":["`+localDest+`"]}`)
+		if err := g.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(http.StatusOK, 8000)
+	set("10000")
+	put(http.StatusInsufficientStorage, 4000)
+	put(http.StatusOK, 1000)
+	lock, lockName := blob(4000)
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/locks/"+lockName, lock)
+	g.module("mail1").want(t, http.StatusOK, http.MethodDelete, base+"/locks/"+lockName, nil)
+	set("0")
+	put(http.StatusOK, 4000)
+	if strings.Contains(strings.Join(g.log.all(), "\n"), "left out an entry") {
+		t.Error("the limits were not understood")
+	}
+}
