@@ -16,6 +16,9 @@ var tuning = map[string]map[string]string{
 	"azureblob": {"chunk_size": "32Mi"},
 	// Without it nothing is ever freed: deletion would only hide objects.
 	"b2": {"hard_delete": "true"},
+	// rclone's default, 10 ms between any two requests, makes a list of a
+	// repository's 256 directories take seconds, whatever the server could do.
+	"webdav": {"pacer_min_sleep": "1ms"},
 }
 
 // oneRequest makes every operation on S3 a single request: no HEAD of an object
