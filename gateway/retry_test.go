@@ -247,7 +247,7 @@ func TestFailureOfTheCallerIsNoFailureOfTheDestination(t *testing.T) {
 	errCaller := errors.New("the client cannot be written to")
 	for range 2 * breakerFailures {
 		err := s.List(t.Context(), "mail", func(fs.FileInfo) error { return errCaller })
-		if err != errCaller { //nolint:errorlint // it must come back as it is
+		if err != errCaller {
 			t.Fatalf("List = %v", err)
 		}
 	}

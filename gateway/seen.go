@@ -81,7 +81,8 @@ func replaceFile(path, content string) (err error) {
 	if err == nil {
 		err = temp.Sync()
 	}
-	if err = errors.Join(err, temp.Close()); err != nil {
+	err = errors.Join(err, temp.Close())
+	if err != nil {
 		return err
 	}
 	if err := os.Rename(temp.Name(), path); err != nil {

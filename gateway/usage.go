@@ -87,7 +87,7 @@ func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reade
 		if err := q.take(ctx, claim, size); err != nil {
 			return fmt.Errorf("put %s: %w", name, err)
 		}
-		defer func() { q.usage.settle(claim.tally, size, err) }()
+		defer func() { q.usage.settle(claim.tally, size, err) }() //nolint:gocritic // at most two claims
 	}
 	return q.Store.Put(ctx, name, size, body)
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-// sha is a well-formed name of no object.
-const sha = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 // TestWhoMayDoWhat goes through the permissions over HTTP, in the order in which
 // a repository lives.
 func TestWhoMayDoWhat(t *testing.T) {

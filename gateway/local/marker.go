@@ -246,8 +246,8 @@ func (s *Store) Create(ctx context.Context, dir string) error {
 
 // mountPointOf returns the directory that dir's file system is mounted on.
 func mountPointOf(dir string) string {
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
 	}
 	var here, above unix.Stat_t
 	if unix.Stat(dir, &here) != nil {

@@ -21,6 +21,6 @@ func (s *Store) Space(context.Context) (free, used, total int64, err error) {
 	if err := retry(func() error { return unix.Fstatfs(int(root), &st) }); err != nil {
 		return 0, 0, 0, fmt.Errorf("free space of %s: %w", s.root, err)
 	}
-	block := int64(st.Bsize)
+	block := int64(st.Bsize) //nolint:unconvert // another type on other systems
 	return int64(st.Bavail) * block, int64(st.Blocks-st.Bfree) * block, int64(st.Blocks) * block, nil
 }
