@@ -100,6 +100,7 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
 func (o *observer) refuse(w *response, code int, id string) {
+	w.hurry()
 	header := w.Header()
 	switch code {
 	case http.StatusUnauthorized:

@@ -14,8 +14,10 @@ const (
 	// reloadPause lies between the starts of two loads, however many ask.
 	reloadPause = time.Second
 	// reloadShare bounds the time spent loading: after a load that took t, the
-	// next one starts no sooner than reloadShare × t later.
-	reloadShare = 10
+	// next one starts no sooner than reloadShare × t later, if that is less than
+	// reloadPauseMax. That and a load fit into refreshTimeout.
+	reloadShare    = 10
+	reloadPauseMax = 5 * time.Second
 	// retryPause is the interval of the attempts while there is no view at all.
 	retryPause = 2 * time.Second
 	// loadTimeout bounds a load from a Redis that hangs. It is shorter than
@@ -130,7 +132,7 @@ func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
 		pause := reloadPause
 		if err == nil {
 			// A failure took its time in waiting for Redis, which costs nobody.
-			pause = max(pause, reloadShare*time.Since(started))
+			pause = min(max(pause, reloadShare*time.Since(started)), reloadPauseMax)
 		}
 		soonest = started.Add(pause)
 		for _, done := range waiting {

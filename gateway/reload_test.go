@@ -209,7 +209,7 @@ func TestSlowLoadsLeavePauses(t *testing.T) {
 			}
 			time.Sleep(time.Second) // of the bubble
 		}
-		if n := src.loads.Load() - before; n > 100/reloadShare+1 {
+		if n := src.loads.Load() - before; n > int32(100*time.Second/reloadPauseMax)+1 {
 			t.Errorf("%d loads of 1 s within 100 s", n)
 		}
 	})

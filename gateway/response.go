@@ -38,6 +38,7 @@ type response struct {
 	received int64
 	broken   bool // the client could not be written to
 
+	body          *watchedBody // nil where there is none
 	writeDeadline time.Time
 }
 
@@ -129,14 +130,24 @@ func (w *response) watch(body io.ReadCloser) io.ReadCloser {
 	if body == nil || body == http.NoBody {
 		return body
 	}
-	b := &watchedBody{ReadCloser: body, w: w}
-	b.renew() // net/http reads on where the handler stops, or never began
-	return b
+	w.body = &watchedBody{ReadCloser: body, w: w}
+	w.body.renew() // net/http reads on where the handler stops, or never began
+	return w.body
+}
+
+// hurry leaves a client whose request was refused half the time to send the rest
+// of its body, which net/http waits for: the refusal itself must still get out
+// after that.
+func (w *response) hurry() {
+	if w.body != nil && !w.body.ended {
+		_ = w.control.SetReadDeadline(time.Now().Add(w.stall / 2)) // as in renew
+	}
 }
 
 type watchedBody struct {
 	io.ReadCloser
 	w        *response
+	ended    bool
 	deadline time.Time
 }
 
@@ -148,6 +159,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		// From here on the server reads ahead to notice a client that goes away;
 		// a deadline would look like one.
+		b.ended = true
 		_ = b.w.control.SetReadDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: %w", errStalled, err)

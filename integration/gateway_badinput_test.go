@@ -275,8 +275,10 @@ func TestBodiesThatAreNotWhatTheySay(t *testing.T) {
 		mark := g.log.mark()
 		conn := module.dial(t)
 		module.send(t, conn, http.MethodPost, tt.target, tt.body, tt.headers...)
-		if err := conn.CloseWrite(); err != nil {
-			t.Fatal(err)
+		if strings.HasSuffix(tt.line, "bytes are missing") {
+			if err := conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got := conn.answer(t, http.MethodPost).status; got != tt.status {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.status)

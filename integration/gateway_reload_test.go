@@ -54,9 +54,10 @@ func TestReloadsDropNothing(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	before := listener.accepted.Load()
 
+	var work sync.WaitGroup
+	defer work.Wait()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var work sync.WaitGroup
 	var requests atomic.Int32
 	for i := range clients {
 		user, repo := "module/mail1", mailRepo
