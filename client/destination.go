@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -81,16 +82,14 @@ type fault struct {
 }
 
 func (f *fault) Error() string {
-	text := ""
+	texts := make([]string, len(f.problems))
 	for i, p := range f.problems {
-		if i > 0 {
-			text += ", "
-		}
+		texts[i] = p.Kind
 		if p.Field != "" {
-			text += p.Field + ": "
+			texts[i] = p.Field + ": " + p.Kind
 		}
-		text += p.Kind
 	}
+	text := strings.Join(texts, ", ")
 	if f.reason != "" {
 		text += ": " + f.reason
 	}

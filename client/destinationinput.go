@@ -140,20 +140,14 @@ func (s *system) prompter(tty *os.File) *prompter {
 	return &prompter{sys: s, in: bufio.NewReader(tty), tty: tty}
 }
 
-// ask asks for a line; an empty answer is the default.
-func (p *prompter) ask(question, defaultAnswer string) (string, error) {
-	if defaultAnswer != "" {
-		question += " [" + defaultAnswer + "]"
-	}
+// ask asks for a line.
+func (p *prompter) ask(question string) (string, error) {
 	fmt.Fprintf(p.sys.stderr, "%s: ", question)
 	line, err := p.in.ReadString('\n')
 	if err != nil && line == "" {
 		return "", failf(exitUsage, "no answer to the question for the %s", question)
 	}
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		line = defaultAnswer
-	}
-	return line, nil
+	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // askSecret asks for a line that is not shown.
@@ -172,14 +166,14 @@ func (p *prompter) provider() (string, error) {
 	for _, provider := range destination.Providers {
 		fmt.Fprintf(p.sys.stderr, "  %-10s %s\n", provider.Name, provider.About)
 	}
-	return p.ask("provider", "")
+	return p.ask("provider")
 }
 
 // fill asks for what flags did not give of a new destination.
 func (p *prompter) fill(f *destinationFlags, provider destination.Provider, params map[string]string) error {
 	var err error
 	if provider.URLHint != "" && f.url == "" {
-		if f.url, err = p.ask("url, such as "+provider.URLHint, ""); err != nil {
+		if f.url, err = p.ask("url, such as " + provider.URLHint); err != nil {
 			return err
 		}
 	}
@@ -194,7 +188,7 @@ func (p *prompter) fill(f *destinationFlags, provider destination.Provider, para
 			params[param.Name], err = p.askSecret(param.About)
 		default:
 			var answer string
-			if answer, err = p.ask(param.About, ""); answer != "" || !param.Optional {
+			if answer, err = p.ask(param.About); answer != "" || !param.Optional {
 				params[param.Name] = answer
 			}
 		}
@@ -203,7 +197,7 @@ func (p *prompter) fill(f *destinationFlags, provider destination.Provider, para
 		}
 	}
 	if f.name == "" {
-		f.name, err = p.ask("name (empty for one that is made up)", "")
+		f.name, err = p.ask("name (empty for one that is made up)")
 	}
 	return err
 }

@@ -101,7 +101,7 @@ func (d *destinations) save(ctx context.Context, isNew bool, records ...record) 
 	if err != nil {
 		return err
 	}
-	write := func(p redis.Pipeliner) error {
+	write := func(p redis.Pipeliner) {
 		for _, r := range records {
 			p.Del(ctx, catalog.DestinationKey(r.id))
 			p.HSet(ctx, catalog.DestinationKey(r.id), catalog.FieldURL, r.url, catalog.FieldName, r.name,
@@ -114,7 +114,6 @@ func (d *destinations) save(ctx context.Context, isNew bool, records ...record) 
 			}
 		}
 		p.Publish(ctx, catalog.ChannelDestinationChanged, string(announcement))
-		return nil
 	}
 	err = d.rdb.Watch(ctx, func(tx *redis.Tx) error {
 		if isNew {
@@ -126,7 +125,7 @@ func (d *destinations) save(ctx context.Context, isNew bool, records ...record) 
 				return errExists
 			}
 		}
-		_, err := tx.TxPipelined(ctx, write)
+		_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { write(p); return nil })
 		return err
 	}, keys...)
 	switch {

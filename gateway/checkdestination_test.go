@@ -44,10 +44,11 @@ func davDestination(url string) *catalog.Destination {
 // refusing answers requests of that method with the status.
 func refusing(method string, status int) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == method {
-			http.Error(w, http.StatusText(status), status)
+		if r.Method != method {
+			return false
 		}
-		return r.Method == method
+		w.WriteHeader(status)
+		return true
 	}
 }
 

@@ -161,12 +161,18 @@ func (t *tokens) latest(d *catalog.Destination) *catalog.Destination {
 	return &fresh
 }
 
-// register tells rclone the sections of a snapshot with the latest tokens.
+// register tells rclone the sections of a snapshot with the latest tokens, for
+// remotes that are built upon another one.
 func (t *tokens) register(snapshot *catalog.Snapshot) {
 	sections := make(map[string]map[string]string, len(snapshot.Destinations))
 	for id, d := range snapshot.Destinations {
 		sections[id] = t.latest(d).Section
 	}
+	remote.OnChange(func(id, key, value string) {
+		if d := snapshot.Destinations[id]; d != nil {
+			t.note(tokenKey{id, key}, d.Section[key], value)
+		}
+	})
 	remote.SetSections(sections)
 }
 
@@ -216,8 +222,7 @@ func (t *tokens) writeAll(ctx context.Context) (done bool) {
 			t.settled(k, known, false)
 		case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"), redis.HasErrorPrefix(err, "READONLY"):
 			t.settled(k, known, true)
-			t.log.Warn("Redis does not let us write a refreshed token back; this node goes on with it, other nodes may lose access: "+
-				"give a Redis user that may write "+catalog.RcloneConf+" (--redis-writer-user)",
+			t.log.Warn("Redis does not let us write a refreshed token back, so that other nodes may lose access: name a user that may, by --redis-writer-user",
 				"dest", k.destination, "kept", t.file != "", "err", err)
 		default:
 			done = false

@@ -135,7 +135,12 @@ func (c *tokenCluster) start(t *testing.T, writer string) (g *Gateway, log *safe
 // stat uses the destination once, which refreshes its token.
 func stat(t *testing.T, g *Gateway) {
 	t.Helper()
-	s := g.views.current().stores[destID]
+	statOn(t, g, destID)
+}
+
+func statOn(t *testing.T, g *Gateway, id string) {
+	t.Helper()
+	s := g.views.current().stores[id]
 	opened, err := s.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +255,28 @@ func TestTokenIsWrittenOnceRedisIsBack(t *testing.T) {
 	until(t, "a failure in the log", func() bool { return strings.Contains(log.String(), "trying again") })
 	c.Restart()
 	until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+}
+
+// Rclone opens by itself what a remote is built upon. Not parallel: its storage of
+// sections is that of the whole process.
+func TestRefreshedTokenOfAFoundationIsWrittenBack(t *testing.T) {
+	c := newTokenCluster(t)
+	const alias = "4d924319-154e-5686-b2d5-6849ca2486fc"
+	c.AddDestinations(redistest.Destination{
+		ID: alias, Name: "alias", Provider: "rclone", URL: "rclone:alias:x:",
+		RcloneConf: "[" + alias + "]\ntype = alias\nremote = " + destID + ":bucket\n",
+	})
+	g, _, stop := c.start(t, redistest.AdminUser)
+	statOn(t, g, alias)
+	until(t, "the token in Redis", func() bool { return c.oauth.good() != "refresh-0" && c.inRedis(c.oauth.good()) })
+	before := g.views.current().stores[alias]
+	if err := g.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if g.views.current().stores[alias] != before {
+		t.Error("the store was opened anew for a token of its foundation's own")
+	}
+	stop()
 }
 
 func TestDamagedTokenFileIsNotIgnored(t *testing.T) {

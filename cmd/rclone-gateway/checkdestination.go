@@ -100,7 +100,7 @@ func checkDestination(ctx context.Context, s *settings, req adminapi.CheckReques
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(report)
 	} else {
-		err = printReport(w, report)
+		printReport(w, report)
 	}
 	switch {
 	case err != nil:
@@ -115,7 +115,7 @@ func checkDestination(ctx context.Context, s *settings, req adminapi.CheckReques
 	return nil
 }
 
-func printReport(w io.Writer, report *adminapi.CheckReport) error {
+func printReport(w io.Writer, report *adminapi.CheckReport) {
 	for _, step := range report.Steps {
 		fmt.Fprintf(w, "%-7s %-6s %6.3f s\n", step.Name, map[bool]string{true: "ok", false: "failed"}[step.OK], step.Seconds)
 	}
@@ -132,5 +132,4 @@ func printReport(w io.Writer, report *adminapi.CheckReport) error {
 		}
 		fmt.Fprintf(w, "%s: %s\n", test.Name, state)
 	}
-	return nil
 }

@@ -25,6 +25,15 @@ func SetSections(byID map[string]map[string]string) {
 	}
 }
 
+// OnChange has f told what backends change in those sections that rclone opens
+// itself, for remotes that are built upon them. Call it before SetSections; f must
+// not block.
+func OnChange(f func(id, key, value string)) {
+	sections.mu.Lock()
+	defer sections.mu.Unlock()
+	sections.changed = f
+}
+
 // Wraps tells whether a remote of that type stores its objects on other remotes,
 // whose sections it names.
 func Wraps(backend string) bool {
@@ -38,8 +47,9 @@ func Wraps(backend string) bool {
 // sectionStorage implements rclone's config.Storage. What a backend changes in
 // its section lives until the next replace.
 type sectionStorage struct {
-	mu   sync.RWMutex
-	byID map[string]map[string]string
+	mu      sync.RWMutex
+	byID    map[string]map[string]string
+	changed func(id, key, value string)
 }
 
 var _ config.Storage = (*sectionStorage)(nil)
@@ -93,9 +103,14 @@ func (s *sectionStorage) GetValue(id, key string) (value string, found bool) {
 // SetValue changes a section that exists: backends keep refreshed tokens so.
 func (s *sectionStorage) SetValue(id, key, value string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if section := s.byID[id]; section != nil {
+	section, changed := s.byID[id], s.changed
+	isNew := section != nil && section[key] != value
+	if isNew {
 		section[key] = value
+	}
+	s.mu.Unlock()
+	if isNew && changed != nil {
+		changed(id, key, value)
 	}
 }
 

@@ -521,14 +521,14 @@ func testConcurrentReplace(t T, e env) {
 func (e env) wantOneOf(ctx context.Context, variants []object) error {
 	data, size, err := e.read(ctx, variants[0].name, 0, -1)
 	if err != nil {
-		return fmt.Errorf("Open: %w", err)
+		return fmt.Errorf("read: %w", err)
 	}
 	for _, o := range variants {
 		if size == o.size() && bytes.Equal(data, o.data) {
 			return nil
 		}
 	}
-	return fmt.Errorf("Open gave %d bytes of size %d that nobody put", len(data), size)
+	return fmt.Errorf("read gave %d bytes of size %d that nobody put", len(data), size)
 }
 
 // testListWhileChanging wants the objects that nobody touches in every list,
