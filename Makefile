@@ -36,6 +36,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Back up and restore a real tree through the gateway (KEEP=1 leaves it running, DIR=… backs that up)
+	@scripts/deps restic
 	@echo 'building the gateway; the first time takes a minute or two'
 	@go build -tags curated -o .cache/demo/ ./cmd/rclone-gateway ./cmd/gatewayctl
 	@KEEP='$(KEEP)' DIR='$(or $(DIR),$(shell go env GOROOT)/src)' go run ./cmd/demo \
