@@ -24,6 +24,7 @@ type story struct {
 	url     string
 	links   string
 	began   time.Time
+	quiet   bool // nothing was said since the last headline
 }
 
 // tell runs the whole demo.
@@ -218,6 +219,9 @@ Files and the gateway's log are in %s. Ctrl-C ends it.
 
 // run runs a command of the client as the module's agent does, and shows it.
 func (s *story) run(ctx context.Context, m module, input []byte, name string, args ...string) error {
+	if !s.quiet {
+		fmt.Println()
+	}
 	fmt.Printf("  $ %s\n", strings.Join(append([]string{name}, args...), " "))
 	cmd := exec.CommandContext(ctx, filepath.Join(s.links, name), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -245,10 +249,12 @@ func (s *story) run(ctx context.Context, m module, input []byte, name string, ar
 
 func (s *story) headline(format string, args ...any) {
 	fmt.Printf("\n== "+format+"\n\n", args...)
+	s.quiet = true
 }
 
 func (s *story) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
+	s.quiet = false
 }
 
 // indented prints lines with a margin, so that what a command says is told apart.
