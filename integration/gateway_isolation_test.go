@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,7 +218,7 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 				next.ServeHTTP(whole, r)
 				body := whole.Body.Bytes()
 				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
-				w.Header().Set("Content-Length", fmt.Sprint(len(body)+1))
+				w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 				w.WriteHeader(whole.Code)
 				_, _ = w.Write(body[:len(body)/2])
 				panic(http.ErrAbortHandler)
@@ -280,6 +281,48 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 			asked.Wait()
 		})
 	}
+}
+
+// TestThrottlingIsAbsorbed puts a destination at a provider that refuses each
+// request a few times before it answers.
+func TestThrottlingIsAbsorbed(t *testing.T) {
+	c := newCluster(t)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(startRclone(t, "s3", dir, "--auth-key", s3AccessKey+","+s3SecretKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // which is signed
+	}}
+	var throttling atomic.Bool
+	var asked sync.Map // how often, by request
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		count, _ := asked.LoadOrStore(fmt.Sprint(throttling.Load(), r.Method, r.URL), new(atomic.Int32))
+		if n := count.(*atomic.Int32).Add(1); throttling.Load() && n <= 3 {
+			code := http.StatusTooManyRequests
+			if n%2 == 0 {
+				code = http.StatusServiceUnavailable
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", code)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	c.AddDestinations(s3Destination(moreDest, proxy.URL))
+	g := c.serve(t)
+	base := "/" + moreDest + "/" + mailRepo
+	lock, name := blob(200)
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", lock)
+	throttling.Store(true)
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/locks/"+name, lock)
+	g.module("mail1").want(t, http.StatusOK, http.MethodGet, base+"/locks/", nil)
 }
 
 // TestDestinationsComeWithoutFailedRequests adds destinations to a gateway under

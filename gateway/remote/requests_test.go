@@ -210,11 +210,16 @@ func TestRefusedPort(t *testing.T) {
 func TestThrottled(t *testing.T) {
 	server := newS3Server(t)
 	s := server.open(t)
-	server.spoilWith(func(w http.ResponseWriter, _ *http.Request) bool {
-		http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
-		return true
-	})
-	wantAllFault(t, s, true)
+	for _, code := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+		server.spoilWith(func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", code)
+			return true
+		})
+		wantAllFault(t, s, true)
+		if _, err := s.Stat(t.Context(), pack); !errors.Is(err, rest.ErrThrottled) {
+			t.Errorf("%d: Stat = %v; want rest.ErrThrottled", code, err)
+		}
+	}
 }
 
 func TestOneFailureInPassingIsAbsorbed(t *testing.T) {
