@@ -121,7 +121,7 @@ func (s *Store) each(ctx context.Context, entries fs.DirEntries, fn func(iofs.Fi
 // missingDir answers for a list that found no directory: it may have gone
 // missing on the way, or not have been looked at.
 func (s *Store) missingDir(ctx context.Context, dir string) error {
-	if s.fs.Features().BucketBased {
+	if s.buckets {
 		return s.failed(ctx, "list", dir, errNoBucket)
 	}
 	gone, err := s.dirAbsent(ctx, dir)

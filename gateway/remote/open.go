@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Store struct {
 
 	// oneRequest: an fs.Object knows nothing until it is asked; see tuning.go.
 	oneRequest bool
+	// buckets: what is not found may be the bucket, and then proves nothing.
+	buckets bool
 	// put publishes all or nothing, in the way that suits the backend.
 	put putFunc
 	// creator returns an Fs that may make the bucket.
@@ -91,7 +94,19 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		s.creator = func() (fs.Fs, error) { return connect(nil) }
 	}
 	s.put = putFor(s.fs, info)
+	s.buckets = hasBuckets(s.fs, info)
 	return s, nil
+}
+
+// hasBuckets tells whether f, opened as that backend, stores in buckets. To rclone
+// the shares of SMB are some, too, but in them are true directories.
+func hasBuckets(f fs.Fs, opened *fs.RegInfo) bool {
+	based := f.Features().BucketBased
+	for f.Features().UnWrap != nil {
+		f = f.Features().UnWrap()
+	}
+	// rclone knows the backends that it opened itself.
+	return based && cmp.Or(fs.FindFromFs(f), opened).Name != "smb"
 }
 
 // checkOptions parses every option of the section, so that an error can name the

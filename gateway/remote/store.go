@@ -65,7 +65,7 @@ func (s *Store) missing(ctx context.Context, op, name string, err error) error {
 	case errors.Is(err, fs.ErrorIsDir):
 		return absent(op, name)
 	case errors.Is(err, fs.ErrorObjectNotFound), errors.Is(err, fs.ErrorDirNotFound):
-		if s.fs.Features().BucketBased {
+		if s.buckets {
 			// The same is said of a bucket that is gone.
 			if err := s.probe(ctx, path.Dir(name)); err != nil {
 				return s.failed(ctx, op, name, err)
@@ -222,7 +222,7 @@ func (s *Store) Create(ctx context.Context, dir string) error {
 		return &iofs.PathError{Op: "create", Path: dir, Err: iofs.ErrInvalid}
 	}
 	ctx = s.with(ctx)
-	if s.fs.Features().BucketBased {
+	if s.buckets {
 		if err := s.probe(ctx, dir); !errors.Is(err, errNoBucket) {
 			if err != nil {
 				return s.failed(ctx, "create", dir, err)
@@ -253,7 +253,7 @@ func rcloneDir(dir string) string {
 func (s *Store) fileInfo(ctx context.Context, object fs.Object) iofs.FileInfo {
 	info := fileInfo{name: path.Base(object.Remote()), size: object.Size()}
 	// Buckets know when they received the object, and tell so unasked.
-	if features := s.fs.Features(); !features.SlowModTime || features.BucketBased {
+	if features := s.fs.Features(); !features.SlowModTime || s.buckets {
 		info.modTime = object.ModTime(ctx)
 	}
 	return info

@@ -28,6 +28,10 @@ func BlindRemove() Option { return suite.BlindRemove() }
 // stay with the server.
 func OverHTTP() Option { return suite.OverHTTP() }
 
+// FewObjects is for stores, such as FTP, that need a connection for each directory
+// of a list: the test that lists a lot, at once, makes do with less.
+func FewObjects() Option { return suite.FewObjects() }
+
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for
 // each subtest and returns an empty store, which it closes by t.Cleanup. All
 // objects are such as a restic repository has, in [Repo] and in repositories

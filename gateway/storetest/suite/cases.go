@@ -460,7 +460,11 @@ func (h *hook) Read([]byte) (int, error) {
 }
 
 func testConcurrentPuts(t T, e env) {
-	objects := numbered(Repo, "data", 128)
+	count := 128
+	if e.few {
+		count = 24
+	}
+	objects := numbered(Repo, "data", count)
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
