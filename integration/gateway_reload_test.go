@@ -117,7 +117,7 @@ func turn(t *testing.T, c *cluster, node caller, round int) {
 	c.AddLocalDestination(id, t.TempDir())
 	if use {
 		waitFor(t, "the destination to have changed", func() bool {
-			return node.call(t, http.MethodHead, path+"/config", nil).status == http.StatusNotFound
+			return node.call(t, http.MethodHead, path+"/config", nil).status != http.StatusOK
 		})
 	}
 	c.RemoveDestination(id)
