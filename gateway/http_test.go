@@ -1,0 +1,203 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// logLines is a log that may be read while it is written.
+type logLines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// observed serves h behind the one middleware.
+func observed(t *testing.T, h handler) (url string, log *logLines) {
+	t.Helper()
+	log = &logLines{}
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	server := httptest.NewServer(newObserver(logger, time.Minute).observe(h))
+	t.Cleanup(server.Close)
+	return server.URL, log
+}
+
+func get(t *testing.T, url string) (*http.Response, string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp, string(body), err
+}
+
+// TestEveryErrorHasItsStatus goes through the table row by row: the client hears
+// the status alone, and the log the cause.
+func TestEveryErrorHasItsStatus(t *testing.T) {
+	t.Parallel()
+	const cause = "bucket-and-key-of-the-provider"
+	for _, tt := range []struct {
+		err    error
+		status int
+		level  string
+	}{
+		{errUnauthenticated, 401, "INFO"},
+		{errForbidden, 403, "INFO"},
+		{errAddress, 403, "INFO"},
+		{rest.ErrForbidden, 403, "INFO"},
+		{errNotFound, 404, "INFO"},
+		{fs.ErrNotExist, 404, "INFO"},
+		{rest.ErrMethod, 405, "INFO"},
+		{errStalled, 408, "INFO"},
+		{rest.ErrLength, 411, "INFO"},
+		{rest.ErrCorrupt, 400, "INFO"},
+		{rest.ErrShort, 400, "INFO"},
+		{fs.ErrInvalid, 400, "INFO"},
+		{rest.ErrRange, 416, "INFO"},
+		{errWebDAV, 501, "INFO"},
+		{syscall.ENOSPC, 507, "ERROR"},
+		{syscall.EDQUOT, 507, "ERROR"},
+		{errDefect, 500, "ERROR"},
+		{errUnready, 503, "ERROR"},
+		{rest.ErrUnavailable, 503, "ERROR"},
+		// Nobody's but the remote's, and never "not found" nor "forbidden".
+		{fs.ErrPermission, 502, "ERROR"},
+		{fs.ErrExist, 502, "ERROR"},
+		{syscall.EIO, 502, "ERROR"},
+		{syscall.EROFS, 502, "ERROR"},
+		{context.DeadlineExceeded, 502, "ERROR"},
+		{io.ErrUnexpectedEOF, 502, "ERROR"},
+		{errors.New("anything else"), 502, "ERROR"},
+		// Two at once: what is about the caller goes first.
+		{fmt.Errorf("%w: %w", rest.ErrUnavailable, fs.ErrNotExist), 503, "ERROR"},
+		{fmt.Errorf("%w: %w", errUnready, context.DeadlineExceeded), 503, "ERROR"},
+	} {
+		t.Run(tt.err.Error(), func(t *testing.T) {
+			t.Parallel()
+			url, log := observed(t, func(*response, *http.Request) error {
+				return fmt.Errorf("%s: %w", cause, tt.err)
+			})
+			resp, body, err := get(t, url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != tt.status {
+				t.Errorf("status %d, want %d", resp.StatusCode, tt.status)
+			}
+			if strings.Contains(body, cause) || !strings.Contains(body, resp.Header.Get("X-Request-Id")) {
+				t.Errorf("the body is %q", body)
+			}
+			if got := resp.Header.Get("WWW-Authenticate"); (got == realm) != (tt.status == http.StatusUnauthorized) {
+				t.Errorf("WWW-Authenticate is %q", got)
+			}
+			line := log.String()
+			for _, part := range []string{"level=" + tt.level, fmt.Sprintf("status=%d", tt.status), cause, "req=" + resp.Header.Get("X-Request-Id")} {
+				if !strings.Contains(line, part) {
+					t.Errorf("no %q in the log: %s", part, line)
+				}
+			}
+		})
+	}
+}
+
+// TestWhatHasBegunIsCut neither completes an answer that failed in the middle,
+// nor makes a success of one that never began.
+func TestWhatHasBegunIsCut(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		handler handler
+		status  string // in the log
+	}{
+		{
+			"with its length",
+			func(w *response, _ *http.Request) error {
+				w.Header().Set("Content-Length", "10")
+				_, _ = w.Write([]byte("half"))
+				return rest.ErrUnavailable
+			},
+			"status=503",
+		},
+		{
+			"without its length",
+			func(w *response, _ *http.Request) error {
+				_, _ = w.Write([]byte(`[{"name":`))
+				w.Flush()
+				return errors.New("the list broke off")
+			},
+			"status=502",
+		},
+		{
+			"by a defect",
+			func(w *response, _ *http.Request) error {
+				_, _ = w.Write([]byte("half"))
+				w.Flush()
+				panic("a defect")
+			},
+			"status=500",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, log := observed(t, tt.handler)
+			if _, body, err := get(t, url); err == nil {
+				t.Errorf("a complete answer: %q", body)
+			}
+			if !strings.Contains(log.String(), tt.status) {
+				t.Errorf("no %s in the log: %s", tt.status, log)
+			}
+		})
+	}
+}
+
+func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
+	t.Parallel()
+	log := &logLines{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	h := newObserver(logger, time.Minute).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	recorder := httptest.NewRecorder()
+	func() {
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // panics carry it bare
+				t.Errorf("panic %v, want http.ErrAbortHandler", p)
+			}
+		}()
+		h.ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader("body")))
+	}()
+	if recorder.Body.Len() > 0 || !strings.Contains(log.String(), "status=499") {
+		t.Errorf("%d bytes were sent, and the log says %s", recorder.Body.Len(), log)
+	}
+}
