@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -121,5 +122,7 @@ func parseFileError(line []byte) Event {
 	if shape.Message == "" && shape.Err != 0 {
 		message = shape.Op + ": " + shape.Err.Error()
 	}
+	// Restic 0.18 repeats the path.
+	message = strings.TrimPrefix(message, raw.Item+": ")
 	return &FileError{Item: raw.Item, During: raw.During, Message: message}
 }

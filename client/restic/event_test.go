@@ -33,6 +33,10 @@ func TestParseEvent(t *testing.T) {
 			`{"message_type":"error","error":{"message":"open /a: permission denied"},"during":"archival","item":"/a"}`,
 			&FileError{Item: "/a", During: "archival", Message: "open /a: permission denied"},
 		},
+		"a file's error that repeats the path": {
+			`{"message_type":"error","error":{"message":"/srv/a: open a: permission denied"},"during":"archival","item":"/srv/a"}`,
+			&FileError{Item: "/srv/a", During: "archival", Message: "open a: permission denied"},
+		},
 		"a file's error of 0.14": {
 			`{"message_type":"error","error":{"Op":"open","Path":"/a","Err":13},"during":"archival","item":"/a"}`,
 			&FileError{Item: "/a", During: "archival", Message: "open: permission denied"},

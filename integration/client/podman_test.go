@@ -165,7 +165,13 @@ type clientWorld struct {
 
 func newClientWorld(t *testing.T) *clientWorld {
 	t.Helper()
-	w := &clientWorld{redis: redistest.Start(t), storage: publicDir(t)}
+	return newClientWorldAt(t, publicDir(t))
+}
+
+// newClientWorldAt has its destination in the directory storage.
+func newClientWorldAt(t *testing.T, storage string) *clientWorld {
+	t.Helper()
+	w := &clientWorld{redis: redistest.Start(t), storage: storage}
 	w.redis.SetupNS8()
 	w.redis.AddLocalDestination(clientDestination, w.storage)
 	w.redis.AddModules(savedModule, newModule)
@@ -424,17 +430,21 @@ func (h *clientHost) podman(t *testing.T, args ...string) string {
 	return strings.TrimSpace(h.run(t, "podman", args...).succeed(t).stdout)
 }
 
-// restic runs plain restic on the module's repository, from the directory above
-// the state.
-func (h *clientHost) restic(t *testing.T, args ...string) string {
-	t.Helper()
+// resticCommand is plain restic on the saved module's repository, as a user whom
+// the gateway knows, from the directory above the state.
+func (h *clientHost) resticCommand(userName string, args ...string) *exec.Cmd {
 	cmd := h.command("restic", args...)
-	userName := "module/" + h.module.ID
 	address := strings.Replace(h.world.endpoint, "//", "//"+strings.ReplaceAll(userName, "/", "%2F")+":"+redistest.Password(userName)+"@", 1)
 	cmd.Env = append(slices.Clone(cmd.Env),
 		"RESTIC_REPOSITORY=rest:"+address+"/"+clientDestination+"/mymodule/"+savedModule.UUID,
 		"RESTIC_PASSWORD="+redistest.Password(clientDestination))
-	return runCommand(t, cmd).succeed(t).stdout
+	return cmd
+}
+
+// restic runs plain restic as the module.
+func (h *clientHost) restic(t *testing.T, args ...string) string {
+	t.Helper()
+	return runCommand(t, h.resticCommand("module/"+h.module.ID, args...)).succeed(t).stdout
 }
 
 // request restores the saved module's latest snapshot.

@@ -1,0 +1,205 @@
+package client
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// failed wants a backup to end with an exit status and a message, and the module
+// to be cleaned up.
+func (h *clientHost) failed(t *testing.T, got result, code int, message string) {
+	t.Helper()
+	if got.code != code || !strings.Contains(got.stderr, message) {
+		t.Errorf("exit status %d, want %d and a text with %q: %s", got.code, code, message, got.stderr)
+	}
+	if left := h.dumpFiles(t); len(left) > 0 {
+		t.Errorf("%q are left in the state directory", left)
+	}
+}
+
+func TestReasonsOfFailure(t *testing.T) {
+	for _, version := range []string{"0.14", "0.18"} {
+		t.Run("restic "+version, func(t *testing.T) {
+			world := newClientWorld(t)
+			host := world.newHost(t, version, "native", savedModule)
+			host.fill(t)
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+
+			const passwords = "private/agents/backup_destination/restic_password"
+			right := world.redis.Do("hget", passwords, clientDestination)
+			world.redis.Do("hset", passwords, clientDestination, "another one")
+			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 12, "does not open with the destination's password")
+			world.redis.Do("hset", passwords, clientDestination, right)
+
+			host.failed(t, host.ctl(t, "module-backup", "77"), 2, "backup schedule 77 does not exist")
+
+			h := host.path("install/bin/module-dump-state")
+			host.check(t, os.Rename(h, h+".well"))
+			host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\nexit 9\n", 0o755)
+			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 1, "exit status 9")
+			host.check(t, os.Rename(h+".well", h))
+
+			away := world.storage + ".away"
+			host.check(t, os.Rename(world.storage, away))
+			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 5, "cannot be reached")
+			host.check(t, os.Rename(away, world.storage))
+
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			if n := len(world.objects(t, "snapshots")); n != 2 {
+				t.Errorf("%d snapshots, want 2", n)
+			}
+		})
+	}
+}
+
+// TestUnreadableFiles has a file of root among those of an ordinary user.
+func TestUnreadableFiles(t *testing.T) {
+	for _, version := range []string{"0.14", "0.18"} {
+		t.Run("restic "+version, func(t *testing.T) {
+			host := newClientWorld(t).newHost(t, version, "rootless", savedModule)
+			host.fill(t)
+			host.write(t, "state/things/of root", "secret", 0o600)
+			got := host.ctl(t, "module-backup", clientSchedule)
+			host.failed(t, got, 4, "warning: /srv/state/things/of root: open")
+			if strings.Count(got.stderr, "warning: ") != 1 || !strings.Contains(got.stderr, "\nsnapshot ") {
+				t.Errorf("it said %q", got.stderr)
+			}
+			got = host.ctl(t, "module-backup", "--json", clientSchedule)
+			host.failed(t, got, 4, "")
+			if !strings.Contains(got.stdout, `"unreadable":["/srv/state/things/of root"]`) {
+				t.Errorf("its events are %s", got.stdout)
+			}
+			if n := len(host.world.objects(t, "snapshots")); n != 2 {
+				t.Errorf("%d snapshots, want 2", n)
+			}
+		})
+	}
+}
+
+// TestKilledInit finds what an init leaves that was killed between its two
+// objects, the key and the config.
+func TestKilledInit(t *testing.T) {
+	for _, version := range []string{"0.14", "0.18"} {
+		t.Run("restic "+version, func(t *testing.T) {
+			host := newClientWorld(t).newHost(t, version, "native", savedModule)
+			host.fill(t)
+			host.restic(t, "init")
+			host.check(t, os.Remove(filepath.Join(host.world.storage, "mymodule", savedModule.UUID, "config")))
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			if keys := host.world.objects(t, "keys"); len(keys) != 1 {
+				t.Errorf("the repository has keys %q, want one", keys)
+			}
+			host.restic(t, "check", "--read-data")
+		})
+	}
+}
+
+// TestKilledWhileTheModuleDumps kills module-backup before restic has begun.
+func TestKilledWhileTheModuleDumps(t *testing.T) {
+	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
+	host.fill(t)
+	dump := host.path("install/bin/module-dump-state")
+	host.check(t, os.Rename(dump, dump+".well"))
+	host.check(t, unix.Mkfifo(host.path("gate"), 0o600))
+	host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\nread -r < ../gate\n", 0o755)
+	cmd := host.command("module-backup", clientSchedule)
+	host.check(t, cmd.Start())
+	waitUntil(t, "the module dumps", func() bool {
+		_, err := os.Stat(host.path("state/mykey.dump"))
+		return err == nil
+	})
+	host.check(t, cmd.Process.Signal(syscall.SIGKILL))
+	_ = cmd.Wait()
+	host.check(t, os.WriteFile(host.path("gate"), []byte("go on\n"), 0o600))
+
+	host.check(t, os.Rename(dump+".well", dump))
+	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	host.wantNothingLeft(t)
+	if got := host.restic(t, "dump", "latest", "/state/mykey.dump"); strings.Contains(got, "half") {
+		t.Errorf("the snapshot has the dump of the killed run: %q", got)
+	}
+}
+
+// mountSmall puts a file system of that size over a directory, and returns what
+// gives it another size.
+func mountSmall(t *testing.T, dir, size string) (resize func(size string)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "a full disk needs root, to mount a small one")
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+size); err != nil {
+		t.Fatalf("mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return func(size string) {
+		t.Helper()
+		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size="+size); err != nil {
+			t.Fatalf("remount: %v", err)
+		}
+	}
+}
+
+// TestFullDestination runs restic 0.14 alone: newer ones ask again for a quarter
+// of an hour.
+func TestFullDestination(t *testing.T) {
+	storage := publicDir(t)
+	resize := mountSmall(t, storage, "20m")
+	host := newClientWorldAt(t, storage).newHost(t, "0.14", "native", savedModule)
+	host.fill(t)
+	host.addBulk(t, 40)
+	host.failed(t, host.ctl(t, "module-backup", clientSchedule), 6, "the storage is full")
+	if n := len(host.world.objects(t, "snapshots")); n != 0 {
+		t.Errorf("%d snapshots of half a backup", n)
+	}
+	resize("200m")
+	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	host.wantNothingLeft(t)
+	host.restic(t, "check", "--read-data")
+}
+
+// TestFullStateDirectory has no room for the dumps.
+func TestFullStateDirectory(t *testing.T) {
+	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
+	resize := mountSmall(t, host.path("state"), "1m")
+	host.write(t, "state/environment", "MODULE_ID="+savedModule.ID+"\n", 0o600)
+	random := make([]byte, 2<<20) // which Redis cannot compress in its dumps
+	_, _ = rand.Read(random)
+	host.world.redis.Do("set", "module/"+savedModule.ID+"/mykey", random)
+	got := host.ctl(t, "module-backup", clientSchedule)
+	host.failed(t, got, 1, "no space left on device")
+	resize("100m")
+	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+}
+
+func TestRestoreToAFullDisk(t *testing.T) {
+	for _, version := range []string{"0.14", "0.18"} {
+		t.Run("restic "+version, func(t *testing.T) {
+			world := newClientWorld(t)
+			backup := world.newHost(t, version, "native", savedModule)
+			backup.fill(t)
+			want := backup.tree(t)
+			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
+
+			host := world.newHost(t, version, "native", newModule)
+			resize := mountSmall(t, host.volume(t), "8m")
+			got := host.request(t)
+			if got.code != 6 || !strings.Contains(got.stderr, "the disk is full") {
+				t.Errorf("exit status %d: %s", got.code, got.stderr)
+			}
+			resize("200m")
+			host.request(t).succeed(t)
+			host.compare(t, want)
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package client
+
+import (
+	"bufio"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestKilledBackup kills one of those who take part in a backup, while restic
+// saves data and so holds a lock. Where module-backup lives on it fails, and has
+// removed the lock; else the next one removes it. Nothing waits until restic takes
+// the lock for stale, which in containers takes half an hour.
+func TestKilledBackup(t *testing.T) {
+	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			world := newClientWorld(t)
+			host := world.newHost(t, c.version, c.kind, savedModule)
+			host.fill(t)
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			for _, victim := range []struct {
+				name     string
+				kill     func(*testing.T, *clientHost, int)
+				survives bool // module-backup does
+			}{
+				{"restic", killRestic, true},
+				{"what module-backup runs", killChild, true},
+				{"module-backup", killSelf, false},
+				{"all but restic", killAllButRestic, false},
+			} {
+				t.Run(victim.name, func(t *testing.T) {
+					host.addBulk(t, 64)
+					host.killBackup(t, victim.kill, victim.survives)
+					if victim.survives {
+						host.wantNothingLeft(t)
+					}
+					host.ctl(t, "module-backup", clientSchedule).succeed(t)
+					host.wantNothingLeft(t)
+				})
+			}
+		})
+	}
+}
+
+// killBackup starts a backup, and kills when restic saves data.
+func (h *clientHost) killBackup(t *testing.T, kill func(*testing.T, *clientHost, int), survives bool) {
+	t.Helper()
+	cmd := h.command("module-backup", clientSchedule)
+	stderr := new(strings.Builder)
+	cmd.Stderr = stderr
+	before := h.world.packs(t)
+	h.check(t, cmd.Start())
+	waitUntil(t, "restic saves data", func() bool { return h.world.packs(t) > before })
+	kill(t, h, cmd.Process.Pid)
+	err := cmd.Wait()
+	switch code := cmd.ProcessState.ExitCode(); {
+	case !survives && code != -1:
+		t.Errorf("the killed backup ended with %v: %s", err, stderr)
+	case survives && (code != 1 || !strings.Contains(stderr.String(), "restic was killed")):
+		t.Errorf("the backup ended with %v: %s", err, stderr)
+	}
+}
+
+func killSelf(t *testing.T, h *clientHost, pid int) {
+	t.Helper()
+	h.check(t, syscall.Kill(pid, syscall.SIGKILL))
+}
+
+// killChild kills podman, or restic where there is no podman.
+func killChild(t *testing.T, h *clientHost, pid int) {
+	t.Helper()
+	h.check(t, syscall.Kill(childOf(t, pid), syscall.SIGKILL))
+}
+
+func killRestic(t *testing.T, h *clientHost, pid int) {
+	t.Helper()
+	if h.kind == "native" {
+		killChild(t, h, pid)
+		return
+	}
+	h.podman(t, "kill", "--signal=KILL", h.podman(t, "ps", "--quiet"))
+}
+
+// killAllButRestic leaves nobody who could tell restic to end.
+func killAllButRestic(t *testing.T, h *clientHost, pid int) {
+	t.Helper()
+	if h.kind != "native" {
+		// Else module-backup would see podman die, and end the container.
+		h.check(t, syscall.Kill(pid, syscall.SIGSTOP))
+		killChild(t, h, pid)
+	}
+	killSelf(t, h, pid)
+}
+
+func (h *clientHost) wantNothingLeft(t *testing.T) {
+	t.Helper()
+	if locks := h.world.objects(t, "locks"); len(locks) > 0 {
+		t.Errorf("locks %q stay", locks)
+	}
+	if left := h.dumpFiles(t); len(left) > 0 {
+		t.Errorf("%q are left in the state directory", left)
+	}
+	if h.kind == "native" {
+		return
+	}
+	if containers := h.podman(t, "ps", "--all", "--quiet"); containers != "" {
+		t.Errorf("containers %q are left", containers)
+	}
+}
+
+// TestRepositoryLockedByOthers has a check of the repository, which wants it for
+// itself, in the way.
+func TestRepositoryLockedByOthers(t *testing.T) {
+	locked := func(t *testing.T, version string) (*clientHost, *exec.Cmd) {
+		t.Helper()
+		host := newClientWorld(t).newHost(t, version, "native", savedModule)
+		host.fill(t)
+		host.addBulk(t, 64)
+		host.ctl(t, "module-backup", clientSchedule).succeed(t)
+		other := host.resticCommand("module/"+savedModule.ID, "check", "--read-data", "--limit-download=8192")
+		host.check(t, other.Start())
+		t.Cleanup(func() {
+			_ = other.Process.Kill()
+			_ = other.Wait()
+		})
+		waitUntil(t, "the repository is locked", func() bool { return len(host.world.objects(t, "locks")) > 0 })
+		host.check(t, other.Process.Signal(syscall.SIGSTOP))
+		return host, other
+	}
+	t.Run("restic 0.14 gives up", func(t *testing.T) {
+		host, other := locked(t, "0.14")
+		got := host.ctl(t, "module-backup", clientSchedule)
+		if got.code != 11 || !strings.Contains(got.stderr, "is locked by another process") {
+			t.Errorf("exit status %d: %s", got.code, got.stderr)
+		}
+		if n := len(host.world.objects(t, "locks")); n != 1 {
+			t.Errorf("%d locks, want the other's", n)
+		}
+		if left := host.dumpFiles(t); len(left) > 0 {
+			t.Errorf("the backup left %q in the state directory", left)
+		}
+		host.check(t, other.Process.Kill())
+		_ = other.Wait()
+		got = host.ctl(t, "module-backup", clientSchedule).succeed(t)
+		if !strings.Contains(got.stderr, "removing stale locks and trying once more") {
+			t.Errorf("it said %q", got.stderr)
+		}
+		host.wantNothingLeft(t)
+	})
+	t.Run("restic 0.18 waits", func(t *testing.T) {
+		host, other := locked(t, "0.18")
+		cmd := host.command("module-backup", clientSchedule)
+		stderr, err := cmd.StderrPipe()
+		host.check(t, err)
+		host.check(t, cmd.Start())
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "trying once more") {
+				host.check(t, other.Process.Signal(syscall.SIGCONT))
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+		host.wantNothingLeft(t)
+	})
+}
