@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -210,7 +211,8 @@ func TestHomeStaysClean(t *testing.T) {
 
 func TestUnreadableDirectoryIsNoEmptyOne(t *testing.T) {
 	if os.Geteuid() == 0 {
-		t.Skip("root reads every directory")
+		asNobody(t) // root reads every directory
+		return
 	}
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
@@ -227,6 +229,35 @@ func TestUnreadableDirectoryIsNoEmptyOne(t *testing.T) {
 		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory
 			t.Fatal(err)
 		}
+	}
+}
+
+// asNobody runs the test that calls it once more, as a user without privileges.
+func asNobody(t *testing.T) {
+	t.Helper()
+	const nobody = 65534
+	dir, err := os.MkdirTemp("", "asnobody") // t.TempDir is below a directory of root's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "test")
+	if err := errors.Join(os.WriteFile(program, binary, 0o755), os.Chown(dir, nobody, nobody)); err != nil { //nolint:gosec // nobody runs it
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if output, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(output, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("as nobody: %v\n%s", err, output)
 	}
 }
 
