@@ -11,7 +11,9 @@
 //     RESTIC_0_18 name;
 //   - for containers of root: root and podman;
 //   - for containers of an ordinary user, beside that: uidmap, and a user with
-//     subordinate IDs in /etc/subuid and /etc/subgid, which useradd makes.
+//     subordinate IDs in /etc/subuid and /etc/subgid, which useradd makes (in CI
+//     the tests do);
+//   - for full disks: root, to mount small ones.
 //
 // The image is made on the spot from restic's binary; nothing is pulled. What is
 // missing is a failure in CI (CI is not empty) and skips the test elsewhere.

@@ -317,33 +317,52 @@ func (w *clientWorld) newHost(t *testing.T, version, kind string, module rediste
 // becomeUser gives the host to an ordinary user who has subordinate IDs.
 func (h *clientHost) becomeUser(t *testing.T) {
 	t.Helper()
+	account := ordinaryUser(t)
+	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
+	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
+	h.check(t, errors.Join(errUID, errGID))
+	h.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	h.check(t, filepath.WalkDir(h.home, func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(name, int(uid), int(gid)))
+	}))
+	// The process that keeps the user's namespace would outlive the test.
+	t.Cleanup(func() { h.run(t, "podman", "system", "migrate") })
+}
+
+// ordinaryUser is a user with subordinate IDs. In CI one is made where there is
+// none; to make one on somebody's machine is not for us.
+func ordinaryUser(t *testing.T) *user.User {
+	t.Helper()
+	if account := subordinateUser(); account != nil {
+		return account
+	}
+	if os.Getenv("CI") == "" {
+		t.Skip("rootless containers need uidmap, and an ordinary user in /etc/subuid and /etc/subgid: useradd makes one")
+	}
+	const name, ids = "gateway-test", "300000-365535"
+	for _, args := range [][]string{
+		{"useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name},
+		{"usermod", "--add-subuids", ids, "--add-subgids", ids, name},
+	} {
+		if output, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v: %s", args, err, output)
+		}
+	}
+	return subordinateUser()
+}
+
+func subordinateUser() *user.User {
 	ranges, err := os.ReadFile("/etc/subuid")
 	if err != nil {
-		missing(t, "rootless containers need uidmap and /etc/subuid: %v", err)
+		return nil
 	}
 	for line := range strings.Lines(string(ranges)) {
 		name, _, _ := strings.Cut(line, ":")
-		account, err := user.Lookup(name)
-		if err != nil || account.Uid == "0" {
-			continue
+		if account, err := user.Lookup(name); err == nil && account.Uid != "0" {
+			return account
 		}
-		uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-		gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-		if err := errors.Join(errUID, errGID); err != nil {
-			t.Fatal(err)
-		}
-		h.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		err = filepath.WalkDir(h.home, func(name string, _ fs.DirEntry, err error) error {
-			return errors.Join(err, os.Lchown(name, int(uid), int(gid)))
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The process that keeps the user's namespace would outlive the test.
-		t.Cleanup(func() { h.run(t, "podman", "system", "migrate") })
-		return
 	}
-	missing(t, "rootless containers need an ordinary user in /etc/subuid: useradd makes one")
+	return nil
 }
 
 // importImage makes an image of restic and the libraries it needs.
