@@ -53,9 +53,10 @@ build-curated: ## Build both with the smaller set of backends
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone
-	@scripts/deps
+	@scripts/deps redis-server restic gcc podman runc newuidmap
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
+	@scripts/storage-servers minio
 
 # The curated backends are enough for a race build, and lint has vetted already.
 .PHONY: test
@@ -64,6 +65,13 @@ test: deps lint build ## Vet, lint, and run the unit and integration tests with 
 	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
 		go test -json -race -tags curated -vet=off -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
+
+.PHONY: test-storage
+test-storage: deps build ## Test on more kinds of storage servers, which it installs: SFTP, SMB, WebDAV, FTP, Azure, GCS
+	@scripts/deps
+	@scripts/storage-servers
+	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' STORAGE=all \
+		go test -race -tags curated -vet=off -timeout 30m -run TestStorage ./integration
 
 .PHONY: lint
 lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml

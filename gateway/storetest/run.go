@@ -28,8 +28,8 @@ func BlindRemove() Option { return suite.BlindRemove() }
 // stay with the server.
 func OverHTTP() Option { return suite.OverHTTP() }
 
-// FewObjects is for stores, such as FTP, that need a connection for each directory
-// of a list: the test that lists a lot, at once, makes do with less.
+// FewObjects is for stores, such as FTP, that need a request, or a connection, for
+// each directory of a list: the test that lists a lot, at once, makes do with less.
 func FewObjects() Option { return suite.FewObjects() }
 
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for

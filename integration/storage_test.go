@@ -1,0 +1,296 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// TestStorage holds a whole gateway to its promises on each kind of server.
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storageKinds {
+		t.Run(kind.name, func(t *testing.T) {
+			if !kind.always && os.Getenv("STORAGE") != "all" {
+				t.Skip("make test-storage runs this")
+			}
+			t.Parallel()
+			s := kind.start(t)
+			c := newCluster(t)
+			add := func(id, secret string) {
+				c.AddDestinations(s.destinations(t, id, secret)...)
+			}
+			empty := make([]string, 40) // each subtest of the suite wants a destination
+			for i := range empty {
+				empty[i] = fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
+				add(empty[i], s.secret)
+			}
+			add(moreDest, s.secret)
+			add(wrongDest, s.wrong)
+			g := c.serve(t)
+			t.Cleanup(func() { s.wantNoSecret(t, g.log) })
+
+			t.Run("conformance", func(t *testing.T) {
+				storetest.Run(t, func(t *testing.T) rest.Store {
+					t.Helper()
+					if len(empty) == 0 {
+						t.Fatal("more subtests than destinations")
+					}
+					id := empty[0]
+					empty = empty[1:]
+					return storetest.HTTP(g.url+"/"+id, "node/1", redistest.Password("node/1"))
+				}, append(kind.options, storetest.OverHTTP())...)
+			})
+			versions := kind.resticVersions
+			if versions == nil {
+				versions = []string{"RESTIC_0_18"}
+			}
+			for i, version := range versions {
+				t.Run(version, func(t *testing.T) { testBackups(t, g, version, []string{mailRepo, wikiRepo}[i]) })
+			}
+			t.Run("requests", func(t *testing.T) { testRequests(t, g, s, kind.requests) })
+			t.Run("wrong credentials", func(t *testing.T) { testWrongCredentials(t, g) })
+			t.Run("a truncated upload", func(t *testing.T) { testTruncated(t, g, s) })
+			t.Run("a restart during a backup over a slow link", func(t *testing.T) { testRestart(t, g, s) })
+		})
+	}
+}
+
+// wrongDest is the destination whose secret is wrong.
+const wrongDest = "2f3c8e0d-bb02-4c2f-8f8f-8e2d7b4a0f13"
+
+// wantNoSecret searches a gateway's log for what its sections keep.
+func (s *storage) wantNoSecret(t *testing.T, log *logbook) {
+	t.Helper()
+	text := strings.Join(log.all(), "\n")
+	for _, secret := range []string{s.secret, s.wrong} {
+		// Of a key in several lines any would be too much.
+		for line := range strings.SplitSeq(strings.ReplaceAll(secret, `\n`, "\n"), "\n") {
+			if len(line) > 8 && !strings.HasPrefix(line, "-----") && strings.Contains(text, line) {
+				t.Errorf("the log holds %.8q… of a secret", line)
+			}
+		}
+	}
+}
+
+// storageTree is a tree to back up, with so many random bytes beside small files.
+func storageTree(t *testing.T, random int) string {
+	t.Helper()
+	tree := filepath.Join(t.TempDir(), "tree")
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(tree, "encoding"), os.DirFS(filepath.Join(strings.TrimSpace(string(out)), "src", "encoding"))); err != nil {
+		t.Fatal(err)
+	}
+	content, _ := blob(random)
+	writeFile(t, filepath.Join(tree, "random"), content)
+	return tree
+}
+
+// testBackups is the main job, as a module and, for what that may not, as the node.
+func testBackups(t *testing.T, g *served, version, repo string) {
+	module := newRestic(t, version, g.url+"/"+moreDest, repo, moduleOf(repo))
+	node := newRestic(t, version, g.url+"/"+moreDest, repo, "node/1")
+	tree := storageTree(t, 6<<20)
+	module.run(t, "init")
+	module.run(t, "backup", tree)
+	writeFile(t, filepath.Join(tree, "random"), []byte("no more"))
+	module.run(t, "backup", tree)
+	node.run(t, "check", "--read-data")
+	node.run(t, "forget", "--keep-last", "1", "--prune")
+	node.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+	wantWhole(t, g, repo)
+}
+
+// moduleOf is the user that owns a repository.
+func moduleOf(repo string) string {
+	if repo == wikiRepo {
+		return "module/wiki7"
+	}
+	return "module/mail1"
+}
+
+// wantWhole lists a repository and reads all of it: every object is what its
+// name says.
+func wantWhole(t *testing.T, g *served, repo string) {
+	t.Helper()
+	objects := 0
+	for _, kind := range []string{"data", "index", "keys", "snapshots", "locks"} {
+		dir := "/" + moreDest + "/" + repo + "/" + kind + "/"
+		for name, size := range listed(t, g, dir) {
+			objects++
+			body := g.node().want(t, http.StatusOK, http.MethodGet, dir+name, nil).body
+			if nameOf(body) != name || int64(len(body)) != size {
+				t.Errorf("%s%s has %d bytes that hash to %s, and is listed with %d", dir, name, len(body), nameOf(body), size)
+			}
+		}
+	}
+	if objects < 4 {
+		t.Errorf("%d objects are listed", objects)
+	}
+}
+
+// listed returns the sizes of a directory's objects.
+func listed(t *testing.T, g *served, dir string) map[string]int64 {
+	t.Helper()
+	var entries []struct {
+		Name string
+		Size int64
+	}
+	answer := g.node().want(t, http.StatusOK, http.MethodGet, dir, nil)
+	if err := json.Unmarshal(answer.body, &entries); err != nil {
+		t.Fatalf("list of %s: %v", dir, err)
+	}
+	sizes := map[string]int64{}
+	for _, e := range entries {
+		sizes[e.Name] = e.Size
+	}
+	return sizes
+}
+
+// requests is how often a gateway waits at most for a server's answer during one
+// operation, over connections that are there.
+type requests struct{ put, head, get, list, remove, absent int64 }
+
+// testRequests counts them, in a directory with a single object.
+func testRequests(t *testing.T, g *served, s *storage, want requests) {
+	base := "/" + moreDest + "/" + mailRepo
+	content, name := blob(1000)
+	other, otherName := blob(1000)
+	_, nobodys := blob(1000)
+	count := func(status int, method, path string, body []byte) int64 {
+		before := s.link.requests.Load()
+		g.node().want(t, status, method, path, body)
+		return s.link.requests.Load() - before
+	}
+	lock := base + "/locks/" + name
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+	// The first request may open a connection.
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/locks/"+otherName, other)
+	g.node().want(t, http.StatusOK, http.MethodDelete, base+"/locks/"+otherName, nil)
+	got := requests{
+		put:    count(http.StatusOK, http.MethodPost, lock, content),
+		head:   count(http.StatusOK, http.MethodHead, lock, nil),
+		get:    count(http.StatusOK, http.MethodGet, lock, nil),
+		list:   count(http.StatusOK, http.MethodGet, base+"/locks/", nil),
+		remove: count(http.StatusOK, http.MethodDelete, lock, nil),
+		absent: count(http.StatusNotFound, http.MethodHead, base+"/locks/"+nobodys, nil),
+	}
+	if got.put > want.put || got.head > want.head || got.get > want.get ||
+		got.list > want.list || got.remove > want.remove || got.absent > want.absent {
+		t.Errorf("requests: %+v, want at most %+v", got, want)
+	}
+}
+
+// testWrongCredentials asks a destination that does not let the gateway in:
+// whatever is asked, the answer is the destination's failure, which a backup
+// outlives, and never one about the client or the object.
+func testWrongCredentials(t *testing.T, g *served) {
+	base := "/" + wrongDest + "/" + mailRepo
+	content, name := blob(1000)
+	for _, request := range []struct {
+		method, path string
+		body         []byte
+	}{
+		{http.MethodHead, "/config", nil},
+		{http.MethodGet, "/config", nil},
+		{http.MethodPost, "/?create=true", nil},
+		{http.MethodPost, "/data/" + name, content},
+		{http.MethodGet, "/data/", nil},
+		{http.MethodDelete, "/locks/" + name, nil},
+	} {
+		answer := g.node().call(t, request.method, base+request.path, request.body)
+		if answer.status != http.StatusBadGateway && answer.status != http.StatusServiceUnavailable {
+			t.Errorf("%s %s = %d, want 502 or 503", request.method, request.path, answer.status)
+		}
+	}
+}
+
+// testTruncated breaks an upload off halfway: nothing of it is to be seen, by
+// clients or on the server.
+func testTruncated(t *testing.T, g *served, s *storage) {
+	base := "/" + moreDest + "/" + mailRepo
+	content, name := blob(2 << 20)
+	before := listed(t, g, base+"/data/")
+	files := s.paths(t)
+	mark := g.log.mark()
+	conn := g.node().dial(t)
+	g.node().send(t, conn, http.MethodPost, base+"/data/"+name, content[:len(content)/2], "Content-Length: "+strconv.Itoa(len(content)))
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.log.wantFrom(t, mark, `"method":"POST"`, `"dest":"`+moreDest, `"status":4`)
+	g.node().want(t, http.StatusNotFound, http.MethodHead, base+"/data/"+name, nil)
+	if after := listed(t, g, base+"/data/"); len(after) != len(before) {
+		t.Errorf("%d objects are listed, want %d", len(after), len(before))
+	}
+	if after := s.paths(t); len(after) != len(files) {
+		t.Errorf("the server has %d files, want %d", len(after), len(files))
+	}
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
+}
+
+// paths are the files on the server, where they are files.
+func (s *storage) paths(t *testing.T) []string {
+	t.Helper()
+	if s.files == "" {
+		return nil
+	}
+	return filesBelow(t, s.files)
+}
+
+// testRestart backs up over a slow link, and takes the server away in the middle.
+func testRestart(t *testing.T, g *served, s *storage) {
+	// A repository of its own.
+	client := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, "restart/"+wikiUUID, "node/1")
+	tree := storageTree(t, 4<<20)
+	client.run(t, "init")
+	s.link.become(slow)
+	defer s.link.become(pace{})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	backup := client.command(t, "backup", tree)
+	finished := make(chan error, 1)
+	var output []byte
+	sent := s.link.sent.Load()
+	go func() {
+		var err error
+		output, err = backup.CombinedOutput()
+		finished <- err
+		cancel()
+	}()
+	waitFor(t, "the backup to be under way", func() bool {
+		return s.link.sent.Load() > sent+1<<20 || ctx.Err() != nil
+	})
+	refused := s.link.refused.Load()
+	s.stop(t)
+	waitFor(t, "the backup to miss the server", func() bool {
+		return s.link.refused.Load() > refused || ctx.Err() != nil
+	})
+	if ctx.Err() != nil {
+		t.Errorf("the backup had ended before the server was back")
+	}
+	s.start(t)
+	if err := <-finished; err != nil {
+		t.Fatalf("backup: %v\n%s", err, output)
+	}
+	s.link.become(pace{})
+	client.run(t, "check", "--read-data")
+	client.wantRestored(t, tree)
+	wantWhole(t, g, "restart/"+wikiUUID)
+}
