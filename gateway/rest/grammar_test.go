@@ -59,7 +59,7 @@ func TestParseObjectRefuses(t *testing.T) {
 		"config in capitals":              testRepo + "/Config",
 		"a type without a slash":          testRepo + "/data",
 		"a type that does not exist":      testRepo + "/packs/",
-		"the name of the root's type":     testRepo + "/root/",
+		"the name of the root's type":     testRepo + "/" + Root.String() + "/",
 		"an upper-case name":              testRepo + "/data/" + strings.ToUpper(testName),
 		"a name of 63 digits":             testRepo + "/data/" + testName[1:],
 		"a name of 65 digits":             testRepo + "/data/0" + testName,
