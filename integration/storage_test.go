@@ -38,7 +38,7 @@ func TestStorage(t *testing.T) {
 			}
 			add(moreDest, s.secret)
 			add(wrongDest, s.wrong)
-			g := c.serve(t)
+			g := s.gateway(t, c)
 			t.Cleanup(func() { s.wantNoSecret(t, g.log) })
 
 			t.Run("conformance", func(t *testing.T) {
@@ -65,6 +65,17 @@ func TestStorage(t *testing.T) {
 			t.Run("a restart during a backup over a slow link", func(t *testing.T) { testRestart(t, g, s) })
 		})
 	}
+}
+
+// gateway starts one. A remote on top of another is found by rclone in what is
+// global to a process, so there the gateway has its own.
+func (s *storage) gateway(t *testing.T, c *cluster) *served {
+	t.Helper()
+	if s.over == nil {
+		return c.serve(t)
+	}
+	d := c.start(t)
+	return &served{url: d.url, log: d.out}
 }
 
 // wrongDest is the destination whose secret is wrong.
