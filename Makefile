@@ -27,7 +27,7 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 
 # TEST_ARGS narrows a run: make test TEST_ARGS='-run TestScope ./gateway'.
 TEST_ARGS ?= ./...
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 40m
 FUZZTIME ?= 20s
 
 .PHONY: help
