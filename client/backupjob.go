@@ -43,7 +43,7 @@ type backupOutcome struct {
 // be reached the module is not disturbed.
 func (j *backupJob) run(ctx context.Context, lock *stateLock) (*backupOutcome, error) {
 	if lock.stale && j.plan.restic.Runtime == restic.Podman {
-		if err := restic.StopContainers(ctx, backupLabel(j.module.id)); err != nil {
+		if err := restic.StopContainers(ctx, lockLabel(doesBackup, j.module.id)); err != nil {
 			return nil, err
 		}
 	}
@@ -74,11 +74,15 @@ func (j *backupJob) clearLocks(ctx context.Context, lock *stateLock, saved bool,
 		return
 	}
 	j.progress.say("a backup was interrupted: removing stale locks")
-	if err := j.removeStaleLocks(ctx); err != nil {
+	if err := j.staleLocks().remove(ctx); err != nil {
 		j.sys.warnf("stale locks are not removed: %v", err)
 		return
 	}
 	lock.stale = false
+}
+
+func (j *backupJob) staleLocks() staleLocks {
+	return staleLocks{restic: j.plan.restic, probe: j.probe, host: j.plan.lockHost}
 }
 
 // withCleanUp joins the errors of a backup and of the clean-up after it. The
@@ -125,7 +129,7 @@ func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutc
 	outcome, err := j.snapshot(ctx, j.plan.args(run))
 	if failure, ok := errors.AsType[*restic.Failure](err); ok && failure.Reason == restic.Locked {
 		j.progress.say("the repository is locked: removing stale locks and trying once more")
-		if err := j.removeStaleLocks(ctx); err != nil {
+		if err := j.staleLocks().remove(ctx); err != nil {
 			return nil, err
 		}
 		run.retryLock = true

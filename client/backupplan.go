@@ -54,18 +54,35 @@ func planBackup(facts backupFacts) backupPlan {
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {
-		plan.lockHost = backupHost(facts.module.id, facts.node)
-		plan.restic.PodmanArgs = []string{"--hostname=" + plan.lockHost, "--label=" + backupLabel(facts.module.id)}
+		plan.lockHost = lockHost(doesBackup, facts.module.id, facts.node)
+		plan.restic.PodmanArgs = ownContainer(doesBackup, facts.module.id, facts.node)
 		for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
 			plan.restic.Mounts = append(plan.restic.Mounts, volumeMount(v))
 		}
 	}
 	root := escapePattern(facts.base.Dir)
 	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"))
-	plan.excludes = append(plan.excludes, facts.excludes.patterns...)
+	for _, pattern := range facts.excludes.patterns {
+		plan.excludes = append(plan.excludes, anchorPattern(pattern, root))
+	}
 	// The cluster cannot restore a module without it.
 	plan.excludes = append(plan.excludes, "!"+path.Join(root, "state/environment"))
 	return plan
+}
+
+// anchorPattern lets an exclude that names the place of the files in the container
+// mean the same below root.
+func anchorPattern(pattern, root string) string {
+	rest, negated := strings.CutPrefix(pattern, "!")
+	below, anchored := strings.CutPrefix(rest, containerRoot+"/")
+	switch {
+	case !anchored:
+		return pattern
+	case negated:
+		return "!" + path.Join(root, below)
+	default:
+		return path.Join(root, below)
+	}
 }
 
 // escapePattern makes a path match itself alone, in a file of patterns in which

@@ -37,6 +37,26 @@ func TestPlanBackup(t *testing.T) {
 	}
 }
 
+// TestExcludesNameTheContainersPlaces has patterns mean the same in a container
+// and without one.
+func TestExcludesNameTheContainersPlaces(t *testing.T) {
+	patterns := map[string]string{
+		"/srv/volumes/data/tmp":    "ROOT/volumes/data/tmp",
+		"/srv/state/*/cache/**/x":  "ROOT/state/*/cache/**/x",
+		"!/srv/volumes/data/[a-c]": "!ROOT/volumes/data/[a-c]",
+		"/srvother/data":           "/srvother/data",
+		"srv/data":                 "srv/data",
+		"*.log":                    "*.log",
+	}
+	for pattern, want := range patterns {
+		for _, root := range []string{"/srv", `/tmp/a\*b`} {
+			if got := anchorPattern(pattern, root); got != strings.Replace(want, "ROOT", root, 1) {
+				t.Errorf("%q below %s is %q", pattern, root, got)
+			}
+		}
+	}
+}
+
 func TestBackupArguments(t *testing.T) {
 	fixed := []string{"--host=uuid", "--tag=a", "--tag=b"}
 	files := []string{"--files-from=" + includeFile, "--exclude-file=" + excludeFile, "state/environment"}
@@ -88,15 +108,15 @@ func TestLatestParent(t *testing.T) {
 	}
 }
 
-func TestBackupHostIsAHostName(t *testing.T) {
+func TestLockHostIsAHostName(t *testing.T) {
 	for node, want := range map[string]string{
 		"node1":                               "backup-app1.node1",
 		"":                                    "backup-app1",
 		strings.Repeat("n", 80):               "backup-app1." + strings.Repeat("n", hostNameLimit-len("backup-app1.")),
 		strings.Repeat("n", 51) + "-the-rest": "backup-app1." + strings.Repeat("n", 51),
 	} {
-		if got := backupHost("app1", node); got != want {
-			t.Errorf("backupHost for node %q = %q, want %q", node, got, want)
+		if got := lockHost(doesBackup, "app1", node); got != want {
+			t.Errorf("lockHost for node %q = %q, want %q", node, got, want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ var exitMeaning = map[exitCode]string{
 	exitOK:          "success",
 	exitFailed:      "failure; the message tells of what",
 	exitUsage:       "wrong command line or environment, or the schedule is unknown or does not list the module",
-	exitBusy:        "another backup of this module is running",
+	exitBusy:        "another run of the same for this module is going on",
 	exitPartial:     "the snapshot was made, but some files could not be read; they are listed on stderr",
 	exitUnreachable: "the gateway or the destination cannot be reached",
 	exitFull:        "the quota is reached or the storage is full",

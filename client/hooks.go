@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 // hookGrace is the time a module's command has to end after SIGTERM.
@@ -34,6 +36,15 @@ func findHook(searchPath, name string) (found string, notExecutable bool) {
 	return "", notExecutable
 }
 
+// runModuleCommand runs a command of a module in a process group of its own. When
+// cmd's context is cancelled, the command and its children get SIGTERM and
+// cmd.WaitDelay to end. When we are killed the command itself gets SIGTERM.
+func runModuleCommand(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	return restic.RunOnOneThread(cmd)
+}
+
 // runHook runs a module's command from PATH in the state directory, if the module
 // has it. What it prints goes to stderr. When ctx is cancelled the command and
 // its children get SIGTERM and a time to end.
@@ -49,10 +60,8 @@ func (s *system) runHook(ctx context.Context, stateDir, name string, args ...str
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = stateDir
 	cmd.Stdout, cmd.Stderr = s.stderr, s.stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = hookGrace
-	err := cmd.Run()
+	err := runModuleCommand(cmd)
 	switch {
 	case err == nil:
 		return nil

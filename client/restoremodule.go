@@ -45,7 +45,7 @@ volumes/NAME/...`,
   restore-module --step 10restore < request.json
   restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
   restore-module --destination DESTINATION --include '*.odt' --target /tmp/found`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitFull, exitForbidden, exitRedis,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitUnreachable, exitFull, exitForbidden, exitRedis,
 			exitNotFound, exitInvalid, exitLocked, exitPassword, exitBadDump, exitSignal),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -20,16 +20,32 @@ import (
 // unlock keeps the lock of a killed container, and prune fails. Therefore the
 // containers of module-backup have a host name of their own: who holds the
 // module's lock, and has ended what a killed backup left running, knows that a
-// lock of that name belongs to nobody.
+// lock of that name belongs to nobody. It is the same with restore-module.
 
 // hostNameLimit is the kernel's.
 const hostNameLimit = 64
 
-// backupHost is the host name of the containers in which a node backs a module
-// up. It names the node, because people read it where restic tells of locks.
-func backupHost(moduleID, node string) string {
-	name := "backup-" + moduleID + "." + node
+// What a module's containers do: a part of their host names and labels.
+const (
+	doesBackup  = "backup"
+	doesRestore = "restore"
+)
+
+// lockHost is the host name of the containers in which a node backs a module up,
+// or restores it. It names the node, because people read it where restic tells of
+// locks.
+func lockHost(does, moduleID, node string) string {
+	name := does + "-" + moduleID + "." + node
 	return strings.TrimRight(name[:min(len(name), hostNameLimit)], "-.")
+}
+
+// lockLabel marks these containers.
+func lockLabel(does, moduleID string) string { return "module-" + does + "=" + moduleID }
+
+// ownContainer are podman's arguments that give a container its host name and its
+// label.
+func ownContainer(does, moduleID, node string) []string {
+	return []string{"--hostname=" + lockHost(does, moduleID, node), "--label=" + lockLabel(does, moduleID)}
 }
 
 // nodeName is this machine's host name, up to the first dot.
@@ -42,50 +58,54 @@ func nodeName() (string, error) {
 	return name, nil
 }
 
-// backupLabel marks the containers of a module's backups.
-func backupLabel(moduleID string) string { return "module-backup=" + moduleID }
+// staleLocks removes locks that nobody holds any more.
+type staleLocks struct {
+	restic restic.Invocation
+	probe  probe
+	host   string // of the containers whose locks are ours; with Podman
+}
 
-// removeStaleLocks removes the locks of backups that were killed, and those that
-// restic takes for stale. The module's lock must be held, and no container of an
-// earlier backup may run.
-func (j *backupJob) removeStaleLocks(ctx context.Context) error {
-	if err := j.unlock(ctx); err != nil {
+// remove removes the locks of runs that were killed, and those that restic takes
+// for stale. The module's own lock must be held, and no container of an earlier
+// run may run.
+func (l staleLocks) remove(ctx context.Context) error {
+	if err := l.unlock(ctx); err != nil {
 		return err
 	}
-	if j.plan.restic.Runtime != restic.Podman {
+	if l.restic.Runtime != restic.Podman {
 		return nil
 	}
-	ids, err := j.listLocks(ctx)
+	ids, err := l.list(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, id := range ids {
-		errs = append(errs, j.removeOwnLock(ctx, id))
+		errs = append(errs, l.removeOwn(ctx, id))
 	}
 	return errors.Join(errs...)
 }
 
 // unlock removes the locks that restic takes for stale, and no others.
-func (j *backupJob) unlock(ctx context.Context) error {
-	return resticError(j.plan.restic.Repository, j.plan.restic.With("unlock").Run(ctx, restic.Streams{}))
+func (l staleLocks) unlock(ctx context.Context) error {
+	return resticError(l.restic.Repository, l.restic.With("unlock").Run(ctx, restic.Streams{}))
 }
 
 var lockID = regexp.MustCompile(`(?m)^[0-9a-f]{64}$`)
 
-func (j *backupJob) listLocks(ctx context.Context) ([]string, error) {
+func (l staleLocks) list(ctx context.Context) ([]string, error) {
 	var output bytes.Buffer
-	if err := j.plan.restic.With("list", "locks", "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
-		return nil, resticError(j.plan.restic.Repository, err)
+	if err := l.restic.With("list", "locks", "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
+		return nil, resticError(l.restic.Repository, err)
 	}
 	return lockID.FindAllString(output.String(), -1), nil
 }
 
-// removeOwnLock removes the lock if a container of this module's backups made it.
-func (j *backupJob) removeOwnLock(ctx context.Context, id string) error {
+// removeOwn removes the lock if a container of ours made it.
+func (l staleLocks) removeOwn(ctx context.Context, id string) error {
 	var output bytes.Buffer
-	if err := j.plan.restic.With("cat", "lock", id, "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
-		return resticError(j.plan.restic.Repository, err)
+	if err := l.restic.With("cat", "lock", id, "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
+		return resticError(l.restic.Repository, err)
 	}
 	var lock struct {
 		Hostname string `json:"hostname"`
@@ -93,10 +113,10 @@ func (j *backupJob) removeOwnLock(ctx context.Context, id string) error {
 	if err := json.Unmarshal(output.Bytes(), &lock); err != nil {
 		return fmt.Errorf("read lock %s: %w", id, err)
 	}
-	if lock.Hostname != j.plan.lockHost {
+	if lock.Hostname != l.host {
 		return nil
 	}
-	status, err := j.probe.request(ctx, http.MethodDelete, j.plan.restic.Repository, "locks/"+id)
+	status, err := l.probe.request(ctx, http.MethodDelete, l.restic.Repository, "locks/"+id)
 	if err != nil {
 		return fmt.Errorf("remove lock %s: %w", id, err)
 	}

@@ -107,10 +107,8 @@ func (a action) runProgram(ctx context.Context, file string) error {
 	if cmd.Env, err = a.stepEnvironment(channel); err != nil {
 		return err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = restic.Grace
-	return stepError(cmd.Run())
+	return stepError(runModuleCommand(cmd))
 }
 
 // stepEnvironment is the environment of a step: ours, with what the module's file

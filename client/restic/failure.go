@@ -64,6 +64,20 @@ const (
 // exitReasons are restic's own statuses: from 0.17 on, and 3 in all versions.
 var exitReasons = map[int]Reason{3: Incomplete, 10: NoRepository, 11: Locked, 12: WrongKey}
 
+var fullStorage = regexp.MustCompile(`\b507\b|Insufficient Storage|no space left on device|disk quota exceeded`)
+
+// retrying is how restic tells that it will ask again.
+var retrying = regexp.MustCompile(`^Save\(.* returned error, retrying after `)
+
+// hopeless returns a failure if restic tells in this line that it will try again
+// what cannot succeed.
+func hopeless(line []byte) *Failure {
+	if retrying.Match(line) && fullStorage.Match(line) {
+		return &Failure{Reason: Full, Code: 1, Detail: string(line)}
+	}
+	return nil
+}
+
 // textReasons tell failures apart by what restic says: before 0.17, and where its
 // status is a plain 1. The first match counts.
 var textReasons = []struct {
@@ -72,7 +86,7 @@ var textReasons = []struct {
 }{
 	{regexp.MustCompile(`repository is already locked|unable to create lock in backend.*locked`), Locked},
 	{regexp.MustCompile(`wrong password or no key found`), WrongKey},
-	{regexp.MustCompile(`\b507\b|Insufficient Storage|no space left on device|disk quota exceeded`), Full},
+	{fullStorage, Full},
 	{regexp.MustCompile(`\((401|403)\)|\b(401 Unauthorized|403 Forbidden)\b`), Forbidden},
 	{regexp.MustCompile(`connection refused|no such host|no route to host|network is unreachable|i/o timeout|connection reset|\((429|502|503|504|508)\)|\b(502 Bad Gateway|503 Service Unavailable|504 Gateway Timeout|508 Loop Detected)\b`), Unreachable},
 	{regexp.MustCompile(`Is there a repository at|config.*does not exist`), NoRepository},

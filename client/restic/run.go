@@ -27,6 +27,9 @@ type Streams struct {
 // its versions handle, and [Grace] to drop its lock, before it is killed. When
 // this process is killed restic gets SIGINT as well.
 //
+// A storage that is full ends the run at the first answer that says so: restic
+// before 0.18.1 would ask again for a quarter of an hour.
+//
 // Restic runs in a process group of its own, so that a Ctrl-C on the terminal
 // reaches it once, from us: a second SIGINT would end it with its lock held.
 //
@@ -34,31 +37,38 @@ type Streams struct {
 // Run is safe for concurrent use; the writers are used until it returns.
 func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	argv := i.Argv()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = i.Environ(os.Environ())
 	if i.Runtime == Native {
 		cmd.Dir = i.Dir
 	}
 	var said tail
+	watch := NewLines(func(line []byte) {
+		if failure := hopeless(line); failure != nil {
+			giveUp(failure)
+		}
+	})
 	cmd.Stdin, cmd.Stdout = streams.Stdin, streams.Stdout
-	cmd.Stderr = &said
+	cmd.Stderr = io.MultiWriter(&said, watch)
 	if streams.Stderr != nil {
-		cmd.Stderr = io.MultiWriter(&said, streams.Stderr)
+		cmd.Stderr = io.MultiWriter(&said, watch, streams.Stderr)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = Grace
 
-	err := runOnOneThread(cmd)
+	err := RunOnOneThread(cmd)
 	if i.Runtime != Native && (killed(cmd) || ctx.Err() != nil) {
 		i.stopContainer(ctx)
 	}
 	return i.explain(ctx, err, said.String())
 }
 
-// runOnOneThread runs cmd with its parent thread alive for as long as the process
+// RunOnOneThread runs cmd with its parent thread alive for as long as the process
 // is: the kernel sends the parent-death signal when that thread ends.
-func runOnOneThread(cmd *exec.Cmd) error {
+func RunOnOneThread(cmd *exec.Cmd) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()

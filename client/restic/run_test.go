@@ -44,6 +44,14 @@ func playRestic(args []string) int {
 		<-interrupts
 		fmt.Println("lock dropped")
 		return 130
+	case "full":
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, syscall.SIGINT)
+		fmt.Fprintln(os.Stderr, "Save(<data/0123>) returned error, retrying after 552ms: unexpected HTTP response (503): 503 Service Unavailable")
+		fmt.Fprintln(os.Stderr, "Save(<data/0123>) returned error, retrying after 1.2s: unexpected HTTP response (507): 507 Insufficient Storage")
+		<-interrupts
+		fmt.Println("lock dropped")
+		return 130
 	case "die":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
@@ -141,6 +149,23 @@ func TestCancelLetsResticDropItsLock(t *testing.T) {
 				t.Errorf("Run = %v, want the cause of the cancellation", err)
 			}
 		})
+	}
+}
+
+// TestFullStorageEndsTheRun has a restic that would ask a full storage again and
+// again.
+func TestFullStorageEndsTheRun(t *testing.T) {
+	onPath(t, "restic")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out, stderr bytes.Buffer
+	err := Invocation{Runtime: Native, Args: []string{"full"}}.Run(ctx, Streams{Stdout: &out, Stderr: &stderr})
+	failure, ok := errors.AsType[*Failure](err)
+	if !ok || failure.Reason != Full || failure.Killed() || !strings.Contains(failure.Detail, "(507)") {
+		t.Errorf("Run = %#v, want a full storage", err)
+	}
+	if out.String() != "lock dropped\n" || strings.Count(stderr.String(), "\n") != 2 {
+		t.Errorf("restic said %q and %q", out.String(), stderr.String())
 	}
 }
 

@@ -1,0 +1,75 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// markLock is an exclusive lock on a file that is not empty while it is held, so
+// that the next holder sees when one was interrupted. The kernel drops the lock
+// with the process; commands that we start do not inherit it.
+type markLock struct {
+	file *os.File
+	// interrupted tells that the last holder did not clear the mark.
+	interrupted bool
+}
+
+var (
+	// errHeld means that another process holds a lock.
+	errHeld = errors.New("it is locked")
+	// errReplaced means that the holder before has removed the file meanwhile.
+	errReplaced = errors.New("it is not there any more")
+)
+
+// takeMarkLock takes the lock on the file called name, without waiting.
+func takeMarkLock(name string) (*markLock, error) {
+	for {
+		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		lock, err := lockOpened(file)
+		if err == nil {
+			return lock, nil
+		}
+		_ = file.Close()
+		if !errors.Is(err, errReplaced) {
+			return nil, err
+		}
+	}
+}
+
+// lockOpened locks and marks the file.
+func lockOpened(file *os.File) (*markLock, error) {
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errHeld
+		}
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if current, err := os.Lstat(file.Name()); err != nil || !os.SameFile(info, current) {
+		return nil, errReplaced
+	}
+	if _, err := fmt.Fprintln(io.NewOffsetWriter(file, 0), os.Getpid()); err != nil {
+		return nil, fmt.Errorf("write %s: %w", file.Name(), err)
+	}
+	return &markLock{file: file, interrupted: info.Size() > 0}, nil
+}
+
+// clear takes the mark away. One that stays does no harm: the next holder takes
+// more care than needed.
+func (l *markLock) clear() { _ = l.file.Truncate(0) }
+
+// remove removes the file, while the lock is held.
+func (l *markLock) remove() error { return os.Remove(l.file.Name()) }
+
+// release drops the lock.
+func (l *markLock) release() { _ = l.file.Close() }

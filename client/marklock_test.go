@@ -1,0 +1,54 @@
+package client
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestMarkLock(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mark")
+	take := func(interrupted bool) *markLock {
+		t.Helper()
+		lock, err := takeMarkLock(name)
+		mustDo(t, err)
+		if lock.interrupted != interrupted {
+			t.Errorf("interrupted is %v", lock.interrupted)
+		}
+		return lock
+	}
+	lock := take(false)
+	if _, err := takeMarkLock(name); !errors.Is(err, errHeld) {
+		t.Errorf("a second holder got %v", err)
+	}
+	lock.release() // as the kernel does
+	lock = take(true)
+	lock.clear()
+	lock.release()
+	lock = take(false)
+	mustDo(t, lock.remove())
+	lock.release()
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the file stays")
+	}
+	if _, err := takeMarkLock(name + "/of/no/directory"); err == nil || errors.Is(err, errHeld) {
+		t.Errorf("without a directory there is a lock, or %v", err)
+	}
+}
+
+// TestMarkLockOnARemovedFile has two find the file, of whom one removes it before
+// the other locks it.
+func TestMarkLockOnARemovedFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mark")
+	first, err := takeMarkLock(name)
+	mustDo(t, err)
+	file, err := os.Open(name)
+	mustDo(t, err)
+	defer func() { _ = file.Close() }()
+	mustDo(t, first.remove())
+	first.release()
+	if _, err := lockOpened(file); !errors.Is(err, errReplaced) {
+		t.Errorf("a lock on a file that is gone, or %v", err)
+	}
+}

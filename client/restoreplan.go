@@ -1,0 +1,133 @@
+package client
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// restoreFacts are what a restore is planned from.
+type restoreFacts struct {
+	module   module
+	node     string // the machine's host name
+	rootfull bool
+	includes includes
+	base     restic.Invocation
+	snapshot restoreSource
+	opts     restoreOptions
+}
+
+// restorePlan is what a restore will do.
+type restorePlan struct {
+	restic   restic.Invocation
+	snapshot restoreSource
+	partial  bool
+	dirs     []string // to be made before
+	assist   assistance
+	warnings []string
+	// lockHost is the host that the locks of our containers name; "" where they
+	// name none of ours.
+	lockHost string
+}
+
+// planRestore is pure.
+func planRestore(f restoreFacts) (restorePlan, error) {
+	plan := restorePlan{restic: f.base, snapshot: f.snapshot, partial: f.opts.partial(), warnings: f.includes.warnings}
+	volumes, err := plan.volumes(f)
+	if err != nil {
+		return plan, err
+	}
+	plan.place(f, volumes)
+	source := f.snapshot.id
+	if f.snapshot.folder != "" {
+		if !f.base.Version.Has(restic.SubfolderVersion) {
+			return plan, failf(exitFailed, "snapshot %s holds the module below %s: restic before 0.16 cannot restore that", f.snapshot.id, f.snapshot.folder)
+		}
+		source += ":" + f.snapshot.folder
+	}
+	plan.restic.Args = append([]string{"restore", "--json", source, "--target", "."}, restoreFlags(f)...)
+	plan.assist = planAssistance(f, volumes)
+	return plan, nil
+}
+
+// volumes returns the volumes that state-include.conf or the snapshot name.
+func (p *restorePlan) volumes(f restoreFacts) ([]volume, error) {
+	names := slices.Concat(f.includes.volumeNames(), f.snapshot.volumes)
+	slices.Sort(names)
+	var volumes []volume
+	for _, name := range slices.Compact(names) {
+		if !volumePattern.MatchString(name) {
+			p.warnings = append(p.warnings, fmt.Sprintf("the snapshot holds volumes/%q, which cannot be the name of a volume: not restored", name))
+			continue
+		}
+		v, err := moduleVolume(f.module.id, f.rootfull, name)
+		if err != nil {
+			return nil, err
+		}
+		volumes = append(volumes, v)
+	}
+	return volumes, nil
+}
+
+// place shows restic where to write.
+func (p *restorePlan) place(f restoreFacts, volumes []volume) {
+	native := f.base.Runtime == restic.Native
+	switch {
+	case f.opts.target != "" && native:
+		p.restic.Dir, p.dirs = f.opts.target, []string{f.opts.target}
+	case f.opts.target != "":
+		p.restic.Mounts = []restic.Mount{{Source: f.opts.target, Target: containerRoot}}
+		p.dirs = []string{f.opts.target}
+	case native:
+		// Restic makes the directories of the snapshot itself.
+	default:
+		// Restores to other places may run at the same time: their locks are their own.
+		p.lockHost = lockHost(doesRestore, f.module.id, f.node)
+		p.restic.PodmanArgs = ownContainer(doesRestore, f.module.id, f.node)
+		p.restic.Mounts = slices.Clone(f.base.Mounts)
+		for _, v := range volumes {
+			p.restic.Mounts = append(p.restic.Mounts, volumeMount(v))
+		}
+	}
+}
+
+func (p *restorePlan) makeDirs() error {
+	for _, dir := range p.dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make the target directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// restoreFlags are the options of restic restore. Patterns begin with a slash: an
+// application may have a state/environment of its own, deeper down.
+func restoreFlags(f restoreFacts) []string {
+	var flags []string
+	for _, p := range f.opts.paths {
+		flags = append(flags, "--include=/"+escapePattern(p))
+	}
+	for _, pattern := range f.opts.include {
+		flags = append(flags, "--include="+pattern)
+	}
+	// Restic refuses excludes beside includes.
+	if len(flags) == 0 && f.opts.target == "" {
+		flags = append(flags, "--exclude=/state/environment")
+	}
+	if f.opts.verify {
+		flags = append(flags, "--verify")
+	}
+	version := f.base.Version
+	if version.Has(restic.ExcludeXattrVersion) {
+		flags = append(flags, "--exclude-xattr=security.*")
+	}
+	if version.Has(restic.SparseVersion) {
+		flags = append(flags, "--sparse")
+	}
+	if version.Has(restic.RetryLockVersion) {
+		flags = append(flags, "--retry-lock=5m")
+	}
+	return flags
+}
