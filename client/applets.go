@@ -85,7 +85,7 @@ that command.`,
 	for _, a := range applets {
 		root.AddCommand(a.new(sys))
 	}
-	root.AddCommand(newInstallLinks(), newVersion())
+	root.AddCommand(newNode(sys), newModule(sys), newSchedule(sys), newInstallLinks(), newVersion())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

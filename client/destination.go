@@ -55,7 +55,7 @@ type destinations struct {
 
 // withDestinations runs do with a connection to the leader's Redis.
 func withDestinations(ctx context.Context, sys *system, do func(*destinations) error) error {
-	rdb, err := sys.redis(ctx, leaderAgent)
+	rdb, err := sys.administrator(ctx)
 	if err != nil {
 		return err
 	}

@@ -125,8 +125,8 @@ func (d *destinations) save(ctx context.Context, isNew bool, records ...record) 
 				return errExists
 			}
 		}
-		_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { write(p); return nil })
-		return err
+		commands, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { write(p); return nil })
+		return transactionError(commands, err)
 	}, keys...)
 	switch {
 	case errors.Is(err, errExists), errors.Is(err, redis.TxFailedErr) && isNew:
@@ -166,7 +166,7 @@ func (d *destinations) allSchedules(ctx context.Context) (map[string]map[string]
 
 // remove deletes a destination and the schedules in one transaction.
 func (d *destinations) remove(ctx context.Context, id string, schedules map[string]string) error {
-	_, err := d.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	commands, err := d.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		dropped := slices.Sorted(maps.Keys(schedules))
 		for _, schedule := range dropped {
 			p.Del(ctx, catalog.BackupKey(schedule))
@@ -184,18 +184,10 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 		p.Publish(ctx, catalog.ChannelDestinationChanged, fmt.Sprintf(`{"destination_ids":[%q]}`, id))
 		return nil
 	})
-	return d.failed("remove destination "+id, err)
+	return d.failed("remove destination "+id, transactionError(commands, err))
 }
 
 // failed explains an error of Redis's; nil stays nil.
 func (d *destinations) failed(what string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"): // so ends a transaction of which a command was refused
-		return failf(exitForbidden, "%s: redis does not let user %q do this: run it on the leader with the credentials of the cluster's agent", what, d.rdb.Options().Username)
-	case redis.HasErrorPrefix(err, "READONLY"):
-		return failf(exitRedis, "%s: redis at %s is a read-only replica: REDIS_ADDRESS must be the leader's", what, d.rdb.Options().Addr)
-	}
-	return failf(exitRedis, "%s: redis at %s: %w", what, d.rdb.Options().Addr, err)
+	return administrationError(d.rdb, what, err)
 }

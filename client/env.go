@@ -146,16 +146,47 @@ func (c credentials) GoString() string { return c.String() }
 // credentials returns REDIS_USER and REDIS_PASSWORD, both from one place.
 func (e *environment) credentials() (credentials, error) {
 	if user, ok := e.lookup("REDIS_USER"); ok && user != "" {
-		password, _ := e.lookup("REDIS_PASSWORD")
+		password, err := e.processPassword()
+		if err != nil {
+			return credentials{}, err
+		}
 		return checkCredentials(user, password, "the environment")
 	}
-	for _, file := range e.files() {
-		if user := file.values()["REDIS_USER"]; user != "" {
-			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
-		}
+	if found, err := e.fileCredentials(); found.user != "" {
+		return found, err
 	}
 	_, err := e.need("REDIS_USER")
 	return credentials{}, err
+}
+
+// fileCredentials are those of the first file that names a user; none where no
+// file does.
+func (e *environment) fileCredentials() (credentials, error) {
+	for _, file := range e.files() {
+		if user := file.values()["REDIS_USER"]; user != "" {
+			found, err := checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
+			found.user = user
+			return found, err
+		}
+	}
+	return credentials{}, nil
+}
+
+// processPassword is REDIS_PASSWORD of the process environment, or what stands in
+// the file that REDIS_PASSWORD_FILE names.
+func (e *environment) processPassword() (string, error) {
+	if password, ok := e.lookup("REDIS_PASSWORD"); ok && password != "" {
+		return password, nil
+	}
+	name, ok := e.lookup("REDIS_PASSWORD_FILE")
+	if !ok || name == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", failf(exitUsage, "REDIS_PASSWORD_FILE: %w", err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
 func checkCredentials(user, password, place string) (credentials, error) {

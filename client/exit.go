@@ -45,13 +45,13 @@ var exitMeaning = map[exitCode]string{
 	exitFull:        "the quota is reached or the storage is full",
 	exitForbidden:   "permission denied",
 	exitRedis:       "Redis cannot be reached or refuses the credentials",
-	exitNotFound:    "the destination, the repository, the snapshot or the path in it does not exist",
+	exitNotFound:    "the destination, the module, the repository, the snapshot or the path in it does not exist",
 	exitInvalid:     "the input is not valid; the errors are on stdout, in the form of the agent",
 	exitLocked:      "the repository is locked by another process",
 	exitPassword:    "the repository does not open with the destination's password",
 	exitKeyExists:   "the key exists already, and --replace was not given",
 	exitBadDump:     "the dump is damaged, or was written by a newer Redis",
-	exitConflict:    "the destination exists already, is in use, or was changed at the same moment",
+	exitConflict:    "it exists already, is in use, or was changed at the same moment",
 	exitSignal:      "128 plus the number of the signal that ended it",
 }
 

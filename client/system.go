@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,29 +51,40 @@ const (
 	leaderAgent
 )
 
+// credentialsFor are the user and password for a role; none for "default".
+func (s *system) credentialsFor(role redisRole) (credentials, error) {
+	if role == localDefault {
+		return credentials{}, nil
+	}
+	return s.env.credentials()
+}
+
 // redisTimeout bounds the wait for a server that does not answer.
 const redisTimeout = 10 * time.Second
 
 // redis connects, and proves with a PING that the server is there and takes the
 // credentials. The caller closes the client. Errors carry their exit code.
 func (s *system) redis(ctx context.Context, role redisRole) (*redis.Client, error) {
+	login, err := s.credentialsFor(role)
+	if err != nil {
+		return nil, err
+	}
+	if role == leaderAgent {
+		return connectRedis(ctx, s.env.redisLeader(), login)
+	}
+	return connectRedis(ctx, s.env.redisReplica(), login)
+}
+
+// connectRedis connects as the user, or as "default" without a password where
+// there are no credentials, and proves it with a PING.
+func connectRedis(ctx context.Context, addr string, login credentials) (*redis.Client, error) {
 	options := &redis.Options{
+		Addr: addr, Username: login.user, Password: login.password,
 		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
 		DisableIdentity: true, Protocol: 2, MaxRetries: 1,
 	}
-	options.Addr = s.env.redisReplica()
-	if role == leaderAgent {
-		options.Addr = s.env.redisLeader()
-	}
-	if strings.HasPrefix(options.Addr, "/") {
+	if strings.HasPrefix(addr, "/") {
 		options.Network = "unix"
-	}
-	if role != localDefault {
-		credentials, err := s.env.credentials()
-		if err != nil {
-			return nil, err
-		}
-		options.Username, options.Password = credentials.user, credentials.password
 	}
 	client := redis.NewClient(options)
 	if err := client.Ping(ctx).Err(); err != nil {
@@ -83,10 +95,23 @@ func (s *system) redis(ctx context.Context, role redisRole) (*redis.Client, erro
 }
 
 func redisError(options *redis.Options, err error) error {
+	user := cmp.Or(options.Username, "default")
 	switch {
-	case redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "NOAUTH"):
-		return failf(exitRedis, "redis at %s refuses user %q: wrong password, or the user was removed", options.Addr, options.Username)
+	case redis.HasErrorPrefix(err, "NOAUTH"):
+		return failf(exitRedis, "redis at %s wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD: %w", options.Addr, err)
+	case redis.HasErrorPrefix(err, "WRONGPASS"):
+		return failf(exitRedis, "redis at %s refuses user %q: wrong password, or the user was removed", options.Addr, user)
+	case noUsers(err):
+		return failf(exitRedis, "redis at %s does not know users: Redis 6 or later is needed", options.Addr)
+	case redis.HasErrorPrefix(err, "ERR"), redis.HasErrorPrefix(err, "LOADING"), redis.HasErrorPrefix(err, "MASTERDOWN"):
+		return failf(exitRedis, "redis at %s refuses the connection: %w", options.Addr, err)
 	default:
 		return failf(exitRedis, "redis at %s does not answer: %w", options.Addr, err)
 	}
+}
+
+// noUsers tells whether a server is older than users are: it takes AUTH with a
+// password alone.
+func noUsers(err error) bool {
+	return strings.Contains(err.Error(), "wrong number of arguments for 'auth'")
 }

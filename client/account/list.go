@@ -1,0 +1,74 @@
+package account
+
+import (
+	"slices"
+	"strings"
+)
+
+// List is the answer to ACL LIST: one line for each user.
+type List []string
+
+// Principals are the lines of nodes' and modules' users, which the gateway lets
+// in. No administrator's is among them.
+func (l List) Principals() []string {
+	var lines []string
+	for _, line := range l {
+		if name := nameIn(line); strings.HasPrefix(name, "node/") || strings.HasPrefix(name, "module/") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// Nodes are the IDs of the nodes.
+func (l List) Nodes() []string { return l.idsBehind("node/") }
+
+// Modules are the IDs of the modules.
+func (l List) Modules() []string { return l.idsBehind("module/") }
+
+func (l List) idsBehind(prefix string) []string {
+	var ids []string
+	for _, line := range l {
+		if id, ok := strings.CutPrefix(nameIn(line), prefix); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Has tells whether the user exists.
+func (l List) Has(user string) bool { return l.line(user) != nil }
+
+// Accepts tells whether the user exists and has this password.
+func (l List) Accepts(user, password string) bool {
+	return slices.Contains(l.line(user), "#"+Digest(password))
+}
+
+// Open tells whether the user may do everything without a password.
+func (l List) Open(user string) bool {
+	rules := l.line(user)
+	return slices.Contains(rules, "on") && slices.Contains(rules, "nopass") &&
+		slices.Contains(rules, "~*") && slices.Contains(rules, "+@all")
+}
+
+// OfNS8 tells that these are the users of a NethServer 8 cluster, which makes
+// nodes and modules itself.
+func (l List) OfNS8() bool { return l.Has("cluster") && l.Has("api-server") }
+
+// line returns the words of the user's line, nil where there is none.
+func (l List) line(user string) []string {
+	for _, line := range l {
+		if nameIn(line) == user {
+			return strings.Fields(line)
+		}
+	}
+	return nil
+}
+
+func nameIn(line string) string {
+	words := strings.SplitN(line, " ", 3)
+	if len(words) < 2 || words[0] != "user" {
+		return ""
+	}
+	return words[1]
+}

@@ -1,0 +1,239 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/spf13/pflag"
+)
+
+// variable is a line of an environment file.
+type variable struct{ name, value string }
+
+// envOutput is where the environment of a node or a module goes to, with its
+// password, and where the password comes from.
+type envOutput struct {
+	passwordFile, envFile string
+	asJSON                bool
+}
+
+func (o *envOutput) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.passwordFile, "password-file", "", "`FILE` with the password, - for stdin (default: it is generated)")
+	flags.StringVar(&o.envFile, "env-file", "", "write the environment to `FILE`, for its owner only, instead of stdout")
+	flags.BoolVar(&o.asJSON, "json", false, "print the environment as a JSON object")
+}
+
+// passwordPattern admits what means itself in environment files, whoever reads
+// them: a shell, systemd or a container engine.
+var passwordPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:-]{12,512}$`)
+
+func checkPassword(password, where string) error {
+	if !passwordPattern.MatchString(password) {
+		return failf(exitUsage, "%s: the password must have 12 to 512 letters, digits or any of . _ ~ + / = @ %% ^ , : -", where)
+	}
+	return nil
+}
+
+// earlierEnv is what an environment file held.
+type earlierEnv struct {
+	names  []string // in their order
+	values map[string]string
+}
+
+// earlier reads what an earlier run wrote into the environment file for the same
+// user, so that it can be run again. It is empty where there is no file.
+func (o *envOutput) earlier(user string) (earlierEnv, error) {
+	if o.envFile == "" {
+		return earlierEnv{}, nil
+	}
+	data, err := os.ReadFile(o.envFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return earlierEnv{}, nil
+	}
+	if err != nil {
+		return earlierEnv{}, failf(exitUsage, "--env-file: %w", err)
+	}
+	found := earlierEnv{envNames(data), parseEnv(data)}
+	if len(bytes.TrimSpace(data)) > 0 && found.values["REDIS_USER"] != user {
+		return earlierEnv{}, failf(exitConflict, "--env-file %s is there and not of user %s: name another file, or remove it", o.envFile, user)
+	}
+	return found, nil
+}
+
+// credential is the password that a user is to have: of a file, of an earlier run,
+// or a new one. Chosen tells that it is not a new one.
+func (o *envOutput) credential(sys *system, earlier earlierEnv) (password string, chosen bool, err error) {
+	switch old := earlier.values["REDIS_PASSWORD"]; {
+	case o.passwordFile != "":
+		if password, err = sys.readSecret(o.passwordFile); err != nil {
+			return "", false, err
+		}
+		return password, true, checkPassword(password, "--password-file")
+	case old != "":
+		return old, true, checkPassword(old, "--env-file")
+	}
+	return newPassword(), false, nil
+}
+
+// pending is an environment that is about to be told: the file is written beside
+// its place before Redis is changed, so that no password gets lost.
+type pending struct {
+	options   *envOutput
+	vars      []variable
+	temporary string
+}
+
+// prepare writes the file, where there is to be one.
+func (o *envOutput) prepare(vars []variable) (*pending, error) {
+	p := &pending{options: o, vars: vars}
+	if o.envFile == "" {
+		return p, nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(o.envFile), "."+filepath.Base(o.envFile)+".*") // of mode 0600
+	if err != nil {
+		return nil, failf(exitFailed, "--env-file: %w", err)
+	}
+	p.temporary = file.Name()
+	_, err = io.WriteString(file, envText(vars))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		p.drop()
+		return nil, failf(exitFailed, "--env-file: %w", err)
+	}
+	return p, nil
+}
+
+// drop removes what was prepared and is not told.
+func (p *pending) drop() {
+	if p.temporary != "" {
+		_ = os.Remove(p.temporary)
+	}
+}
+
+// tell puts the file into its place, or prints the environment.
+func (p *pending) tell(sys *system) error {
+	shown := p.vars
+	if p.temporary != "" {
+		if err := os.Rename(p.temporary, p.options.envFile); err != nil {
+			p.drop()
+			return failf(exitFailed, "--env-file: %w", err)
+		}
+		p.temporary = ""
+		shown = nil
+		for _, v := range p.vars {
+			if v.name != "REDIS_PASSWORD" {
+				shown = append(shown, v)
+			}
+		}
+		if !p.options.asJSON {
+			sys.notef("wrote %s", p.options.envFile)
+			return nil
+		}
+	}
+	if !p.options.asJSON {
+		_, err := io.WriteString(sys.stdout, envText(shown))
+		return err
+	}
+	values := map[string]string{}
+	for _, v := range shown {
+		values[v.name] = v.value
+	}
+	encoder := json.NewEncoder(sys.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(values)
+}
+
+// envText is KEY=VALUE lines without quotes, which every reader of such files takes
+// alike.
+func envText(vars []variable) string {
+	var text bytes.Buffer
+	for _, v := range vars {
+		fmt.Fprintf(&text, "%s=%s\n", v.name, v.value)
+	}
+	return text.String()
+}
+
+// plainValue admits values that need no quotes.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:\[\]-]*$`)
+
+func checkValue(name, value string) error {
+	if !plainValue.MatchString(value) {
+		return failf(exitUsage, "%s %q holds characters that an environment file cannot: use letters, digits, . _ ~ + / = @ %% ^ , : -", name, value)
+	}
+	return nil
+}
+
+// redisVariables are how a user gets to this Redis.
+func (a *accounts) redisVariables(user, password string) []variable {
+	return []variable{
+		{"AGENT_ID", user},
+		{"REDIS_ADDRESS", a.rdb.Options().Addr}, {"REDIS_REPLICA_ADDRESS", a.rdb.Options().Addr},
+		{"REDIS_USER", user}, {"REDIS_PASSWORD", password},
+	}
+}
+
+// gatewayVariables are where the gateway is, if that was told to us.
+func (s *system) gatewayVariables() []variable {
+	if url, ok := s.env.lookup("NS8_GATEWAY_URL"); ok && url != "" {
+		return []variable{{"NS8_GATEWAY_URL", url}}
+	}
+	return nil
+}
+
+// rotate gives a user a new password, and tells it.
+func (a *accounts) rotate(ctx context.Context, o *envOutput, user string) error {
+	password, _, err := o.credential(a.sys, earlierEnv{})
+	if err != nil {
+		return err
+	}
+	vars, err := o.renewed(user, password)
+	if err != nil {
+		return err
+	}
+	output, err := o.prepare(vars)
+	if err != nil {
+		return err
+	}
+	defer output.drop()
+	if err := a.setPassword(ctx, user, password); err != nil {
+		return err
+	}
+	return output.tell(a.sys)
+}
+
+// renewed is what the environment file holds, in its order, with a new password.
+func (o *envOutput) renewed(user, password string) ([]variable, error) {
+	old, err := o.earlier(user)
+	if err != nil {
+		return nil, err
+	}
+	var vars []variable
+	for _, name := range old.names {
+		if name != "REDIS_USER" && name != "REDIS_PASSWORD" {
+			vars = append(vars, variable{name, old.values[name]})
+		}
+	}
+	return append(vars, variable{"REDIS_USER", user}, variable{"REDIS_PASSWORD", password}), nil
+}
+
+var envLine = regexp.MustCompile(`(?m)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=`)
+
+// envNames are the names of the variables in a file, in its order, each once.
+func envNames(data []byte) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, match := range envLine.FindAllSubmatch(data, -1) {
+		if name := string(match[1]); !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
