@@ -164,7 +164,7 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	pipe := a.rdb.Pipeline()
 	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
 	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
-	if _, err := pipe.Exec(ctx); ignoreNil(err) != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return a.failed("read module "+opts.id, err)
 	}
 	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
@@ -261,7 +261,7 @@ func checkNewModule(ctx context.Context, tx *redis.Tx, opts moduleOptions, passw
 	if err != nil {
 		return err
 	}
-	if users := account.List(list); users.Has(user) && !(chosen && users.Accepts(user, password)) {
+	if users := account.List(list); users.Has(user) && (!chosen || !users.Accepts(user, password)) {
 		return existsWithOther(user)
 	}
 	uuids, err := tx.HGetAll(ctx, catalog.ModuleUUID).Result()
@@ -418,10 +418,9 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 			watched = append(watched, catalog.BackupKey(s.ID))
 		}
 	}
-	uuid := ""
 	err = a.change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
-		var err error
-		if uuid, err = tx.HGet(ctx, catalog.ModuleUUID, id).Result(); ignoreNil(err) != nil {
+		uuid, err := tx.HGet(ctx, catalog.ModuleUUID, id).Result()
+		if ignoreNil(err) != nil {
 			return nil, err
 		}
 		if !account.ValidModuleID(id) || uuid == "" && !list.Has(user) {

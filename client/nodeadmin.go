@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 		if err != nil {
 			return nil, err
 		}
-		if users := account.List(list); users.Has(user) && !(chosen && users.Accepts(user, password)) {
+		if users := account.List(list); users.Has(user) && (!chosen || !users.Accepts(user, password)) {
 			return nil, existsWithOther(user)
 		}
 		return func(p redis.Pipeliner) {
@@ -142,7 +143,7 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 	pipe := a.rdb.Pipeline()
 	leader := pipe.HGet(ctx, catalog.ClusterEnvironment, catalog.FieldNodeID)
 	placed := pipe.HGetAll(ctx, catalog.ModuleNode)
-	if _, err := pipe.Exec(ctx); ignoreNil(err) != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, a.failed("read the nodes", err)
 	}
 	nodes := []node{}
