@@ -29,6 +29,7 @@ func (g *Gateway) adminRoutes(mux chi.Router) {
 // administered lets in who calls from this host with the credentials of a node.
 func (g *Gateway) administered(h func(w *response, r *http.Request, v *view) error) handler {
 	return func(w *response, r *http.Request) error {
+		w.entry.own = opAdmin
 		if !isThisHost(r.RemoteAddr) {
 			return errAddress
 		}
@@ -63,14 +64,14 @@ func (v *view) node(r *http.Request) (*catalog.Principal, error) {
 	var buf [maxCredentials]byte
 	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
 	if !ok {
-		return nil, errUnauthenticated
+		return nil, errNoCredentials
 	}
 	if v == nil {
 		return nil, errUnready
 	}
 	principal := v.snapshot.Principals[string(user)]
 	if !principal.Accepts(secret) {
-		return nil, errUnauthenticated
+		return nil, unaccepted(principal)
 	}
 	if principal.Role != catalog.RoleNode {
 		return principal, errForbidden

@@ -94,6 +94,29 @@ func (b *breaker) open(pause time.Duration) {
 	b.until = time.Now().Add(pause + rand.N(pause/2))
 }
 
+// breakerState is what a breaker does just now.
+type breakerState uint8
+
+const (
+	breakerClosed breakerState = iota
+	breakerOpen
+	breakerHalfOpen // the next operation is a probe, or one is under way
+)
+
+var breakerStates = [...]string{breakerClosed: "closed", breakerOpen: "open", breakerHalfOpen: "half_open"}
+
+func (b *breaker) state() breakerState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.pause == 0:
+		return breakerClosed
+	case !b.probing && time.Now().Before(b.until):
+		return breakerOpen
+	}
+	return breakerHalfOpen
+}
+
 // outcome is what an operation says of its destination.
 type outcome uint8
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"syscall"
@@ -12,13 +13,21 @@ import (
 
 // Refusals of the gateway itself. Those of the protocol are in package rest.
 var (
-	errUnauthenticated = errors.New("unknown user or wrong password")
+	errUnauthenticated = errors.New("not authenticated")
 	errForbidden       = errors.New("outside the user's scope")
 	errAddress         = errors.New("caller's address is not allowed")
 	errNotFound        = errors.New("no such destination or path")
 	errWebDAV          = errors.New("WebDAV is not served")
 	errUnready         = errors.New("the state of Redis is not known")
 	errStalled         = errors.New("the client stood still")
+)
+
+// Why a caller is not authenticated is for the log and the metrics: the answer is
+// the same, so that nobody learns which users there are.
+var (
+	errNoCredentials = fmt.Errorf("%w: no credentials", errUnauthenticated)
+	errUnknownUser   = fmt.Errorf("%w: unknown user", errUnauthenticated)
+	errWrongPassword = fmt.Errorf("%w: wrong password", errUnauthenticated)
 )
 
 // statusClientGone is what the log says of a request whose client went away.

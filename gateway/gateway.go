@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -25,6 +26,9 @@ import (
 type Options struct {
 	// Listeners serve the gateway; it closes them.
 	Listeners []net.Listener
+	// Metrics, where set, serves the metrics to whoever can reach it, without TLS;
+	// the gateway closes it. Nodes find them on the Listeners anyway.
+	Metrics net.Listener
 	// TLS, where set, is spoken on every listener that is not a unix socket.
 	TLS *tls.Config
 	// AllowFrom are networks whose callers are let in beside those of this host
@@ -89,6 +93,10 @@ type Gateway struct {
 	observer *observer
 	server   *http.Server
 
+	metrics       *metrics
+	exposition    http.Handler // of the metrics
+	metricsServer *http.Server
+
 	background context.CancelFunc
 	working    sync.WaitGroup
 	failed     chan error // the first listener that gave up
@@ -120,14 +128,13 @@ func New(opts Options) (*Gateway, error) {
 		opts.Changed = func(bool) {}
 	}
 	g := &Gateway{
-		opts:     opts,
-		log:      opts.Log,
-		rdb:      rdb,
-		writer:   writer,
-		tokens:   kept,
-		rest:     rest.NewHandler(),
-		observer: newObserver(opts.Log, opts.StallTimeout),
-		failed:   make(chan error, len(opts.Listeners)),
+		opts:   opts,
+		log:    opts.Log,
+		rdb:    rdb,
+		writer: writer,
+		tokens: kept,
+		rest:   rest.NewHandler(),
+		failed: make(chan error, len(opts.Listeners)+1),
 	}
 	g.views = newViews(opts, func(ctx context.Context) (*catalog.Snapshot, error) {
 		snapshot, err := catalog.Load(ctx, rdb, opts.Load)
@@ -136,8 +143,12 @@ func New(opts Options) (*Gateway, error) {
 		}
 		return snapshot, err
 	})
-	g.views.open = openWith(local.Mark{Memory: seen, Log: opts.Log}, g.tokens)
+	g.metrics = newMetrics(prometheus.NewRegistry(), g.views)
+	g.exposition = g.metrics.handler(opts.Log)
+	g.observer = newObserver(opts.Log, opts.StallTimeout, g.metrics)
+	g.views.open = g.metrics.counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, g.tokens))
 	g.views.sections = g.tokens.register
+	g.views.loaded = g.metrics.reloaded
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -146,6 +157,7 @@ func New(opts Options) (*Gateway, error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 	}
+	g.metricsServer = g.newMetricsServer()
 	return g, nil
 }
 
@@ -158,6 +170,10 @@ func (g *Gateway) Start() {
 	g.working.Go(func() { g.views.run(ctx, hints) })
 	g.working.Go(func() { g.watch(ctx, hints) })
 	g.working.Go(func() { g.tokens.run(ctx) })
+	g.working.Go(func() { g.views.measureSpace(ctx) })
+	if g.opts.Metrics != nil {
+		g.working.Go(func() { g.listenMetrics(g.opts.Metrics) })
+	}
 	for _, listener := range g.opts.Listeners {
 		g.working.Go(func() { g.listen(listener) })
 	}
@@ -208,6 +224,7 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	if err != nil {
 		_ = g.server.Close() // cuts what is left; its error adds nothing
 	}
+	_ = g.metricsServer.Close() // the next scrape finds the next gateway
 	g.background()
 	g.working.Wait()
 	g.views.close()

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -42,7 +44,7 @@ func observed(t *testing.T, h handler) (url string, log *logLines) {
 	t.Helper()
 	log = &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server := httptest.NewServer(newObserver(logger, time.Minute).observe(h))
+	server := httptest.NewServer(newObserver(logger, time.Minute, newMetrics(prometheus.NewRegistry(), &views{})).observe(h))
 	t.Cleanup(server.Close)
 	return server.URL, log
 }
@@ -185,7 +187,7 @@ func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
 	t.Parallel()
 	log := &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	h := newObserver(logger, time.Minute).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
+	h := newObserver(logger, time.Minute, newMetrics(prometheus.NewRegistry(), &views{})).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	recorder := httptest.NewRecorder()

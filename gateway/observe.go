@@ -24,6 +24,9 @@ type entry struct {
 	user, destination, repo string
 	typ                     rest.Type
 	name                    string
+
+	own   operation // of the gateway's own paths
+	store *store    // nil where the request reached none
 }
 
 // object is what the request was about within its repository: "data/ba78…".
@@ -46,12 +49,14 @@ type observer struct {
 	stall  time.Duration
 	prefix string // of the request ids of this process
 	count  atomic.Uint64
+
+	metrics *metrics
 }
 
-func newObserver(log *slog.Logger, stall time.Duration) *observer {
+func newObserver(log *slog.Logger, stall time.Duration, metrics *metrics) *observer {
 	var prefix [4]byte
 	rand.Read(prefix[:]) // never fails
-	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-"}
+	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: metrics}
 }
 
 // observe turns h into an http.Handler: it gives the request an id, watches its
@@ -59,8 +64,10 @@ func newObserver(log *slog.Logger, stall time.Duration) *observer {
 func (o *observer) observe(h handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
+		o.metrics.inFlight.Inc()
+		defer o.metrics.inFlight.Dec()
 		id := o.prefix + strconv.FormatUint(o.count.Add(1), 36)
-		w := &response{ResponseWriter: rw, control: http.NewResponseController(rw), stall: o.stall}
+		w := &response{ResponseWriter: rw, control: http.NewResponseController(rw), stall: o.stall, id: id}
 		r.Body = w.watch(r.Body)
 
 		err := o.call(h, w, r)
@@ -68,15 +75,19 @@ func (o *observer) observe(h handler) http.Handler {
 		switch {
 		case err == nil && !begun:
 			code = http.StatusOK // net/http's own, for an empty body
+		case err == nil && w.broken:
+			code = statusClientGone
 		case err != nil && w.broken:
 			code = statusClientGone
 		case err != nil:
 			code = status(r.Context(), err)
 		}
 		if err != nil && !begun && code != statusClientGone {
-			o.refuse(w, code, id)
+			o.refuse(w, code)
 		}
-		o.record(r, w, id, code, started, err)
+		took := time.Since(started)
+		o.metrics.requested(w, r, code, took, err)
+		o.record(r, w, code, took, err)
 		if err != nil && (begun || code == statusClientGone) {
 			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}
@@ -99,7 +110,7 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
-func (o *observer) refuse(w *response, code int, id string) {
+func (o *observer) refuse(w *response, code int) {
 	w.hurry()
 	header := w.Header()
 	switch code {
@@ -113,8 +124,8 @@ func (o *observer) refuse(w *response, code int, id string) {
 	header.Del("Content-Encoding")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Request-Id", id)
-	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), id)
+	header.Set("X-Request-Id", w.id)
+	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), w.id)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(body)) // the client may be gone
@@ -122,9 +133,12 @@ func (o *observer) refuse(w *response, code int, id string) {
 
 // record writes the request's line: a success at debug level, a refusal at
 // info, a failure of ours or of a remote at error.
-func (o *observer) record(r *http.Request, w *response, id string, code int, started time.Time, err error) {
+// What goes wrong comes with a hint at what to do.
+func (o *observer) record(r *http.Request, w *response, code int, took time.Duration, err error) {
 	level := slog.LevelDebug
 	switch {
+	case w.entry.own == opProbe:
+		// whoever asks hears the answer, again and again
 	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
 		level = slog.LevelError
 	case code == http.StatusNotFound && r.Method == http.MethodHead:
@@ -137,7 +151,7 @@ func (o *observer) record(r *http.Request, w *response, id string, code int, sta
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("req", id),
+		slog.String("req", w.id),
 		slog.String("method", r.Method),
 		slog.Int("status", code),
 		slog.String("user", w.entry.user),
@@ -146,11 +160,11 @@ func (o *observer) record(r *http.Request, w *response, id string, code int, sta
 		slog.String("obj", w.entry.object()),
 		slog.Int64("received", w.received),
 		slog.Int64("sent", w.sent),
-		slog.Float64("seconds", time.Since(started).Seconds()),
+		slog.Float64("seconds", took.Seconds()),
 		slog.String("from", r.RemoteAddr),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.Any("err", err))
+		attrs = append(attrs, slog.Any("err", err), slog.String("hint", hint(code, err)))
 	}
 	o.log.LogAttrs(ctx, level, "request", attrs...)
 }

@@ -36,6 +36,7 @@ type views struct {
 	interval time.Duration // between loads that nobody asked for
 	maxStale time.Duration // how old a view may get while Redis is away
 	changed  func(ready bool)
+	loaded   func(took time.Duration, err error) // told of each load
 
 	latest   atomic.Pointer[view]
 	failing  atomic.Bool // the last load failed
@@ -53,6 +54,7 @@ func newViews(opts Options, load func(context.Context) (*catalog.Snapshot, error
 		interval: opts.RefreshInterval,
 		maxStale: opts.MaxStale,
 		changed:  opts.Changed,
+		loaded:   func(time.Duration, error) {},
 		requests: make(chan chan error),
 		pings:    make(chan struct{}),
 	}
@@ -129,6 +131,7 @@ func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
 		}
 		started := time.Now()
 		err := vs.reload(ctx)
+		vs.loaded(time.Since(started), err)
 		pause := reloadPause
 		if err == nil {
 			// A failure took its time in waiting for Redis, which costs nobody.

@@ -31,6 +31,7 @@ type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	stall   time.Duration
+	id      string // of the request
 
 	entry    entry
 	status   int

@@ -11,10 +11,12 @@ import (
 // destination's.
 func (g *Gateway) routes() http.Handler {
 	mux := chi.NewRouter()
-	mux.Get("/-/healthy", g.healthy)
-	mux.Head("/-/healthy", g.healthy)
-	mux.Get("/-/ready", g.readiness)
-	mux.Head("/-/ready", g.readiness)
+	for path, probe := range map[string]handler{"/-/healthy": g.healthy, "/-/ready": g.readiness} {
+		observed := g.observer.observe(probe).ServeHTTP
+		mux.Get(path, observed)
+		mux.Head(path, observed)
+	}
+	mux.Get(MetricsPath, g.observer.observe(g.scrape).ServeHTTP)
 	g.adminRoutes(mux)
 	data := g.observer.observe(g.serve)
 	mux.Handle("/*", data)
@@ -26,21 +28,25 @@ func (g *Gateway) routes() http.Handler {
 }
 
 // healthy answers 200 while the process serves at all.
-func (g *Gateway) healthy(w http.ResponseWriter, _ *http.Request) {
-	writePlain(w, http.StatusOK, "healthy\n")
+func (g *Gateway) healthy(w *response, _ *http.Request) error {
+	w.entry.own = opProbe
+	return writePlain(w, http.StatusOK, "healthy\n")
 }
 
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
-func (g *Gateway) readiness(w http.ResponseWriter, _ *http.Request) {
+func (g *Gateway) readiness(w *response, _ *http.Request) error {
+	w.entry.own = opProbe
 	if !g.views.ready() {
-		writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read\n")
-		return
+		w.Header().Set("X-Request-Id", w.id)
+		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+w.id+")\n")
 	}
-	writePlain(w, http.StatusOK, "ready\n")
+	return writePlain(w, http.StatusOK, "ready\n")
 }
 
-func writePlain(w http.ResponseWriter, code int, text string) {
+func writePlain(w http.ResponseWriter, code int, text string) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, text) // the prober may be gone
+	_, err := io.WriteString(w, text)
+	return err
 }

@@ -29,6 +29,7 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 		return err
 	}
 
+	w.entry.store = adm.store
 	store, err := adm.store.acquire(r.Context())
 	if err != nil {
 		return err
@@ -77,16 +78,16 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	var buf [maxCredentials]byte
 	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
 	if !ok {
-		return adm, errUnauthenticated
+		return adm, errNoCredentials
 	}
 	if v == nil {
 		adm.news = true
 		return adm, errUnready
 	}
 	principal := v.snapshot.Principals[string(user)]
-	if principal == nil || !principal.Accepts(secret) {
+	if !principal.Accepts(secret) {
 		adm.news = true
-		return adm, errUnauthenticated
+		return adm, unaccepted(principal)
 	}
 	adm.principal = principal
 
@@ -109,6 +110,15 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	}
 	adm.news = true
 	return adm, errNotFound
+}
+
+// unaccepted tells, for the log and the metrics alone, why credentials are not
+// accepted.
+func unaccepted(principal *catalog.Principal) error {
+	if principal == nil {
+		return errUnknownUser
+	}
+	return fmt.Errorf("%w of %s", errWrongPassword, principal.Name)
 }
 
 // notRestic refuses what NethServer 8 serves as WebDAV.

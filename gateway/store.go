@@ -34,6 +34,8 @@ type store struct {
 	limits      *limits
 	usage       *usage
 	lastSpace   atomic.Pointer[spaceThen]
+	health      health
+	meters      atomic.Pointer[meters] // of requests to its type
 
 	mu      sync.Mutex
 	users   int
@@ -58,6 +60,7 @@ func newStore(destination *catalog.Destination, open opener, log *slog.Logger) *
 
 // assemble puts together what requests see of an open destination.
 func (s *store) assemble(backend rest.Store) rest.Store {
+	backend = &surveyed{store: backend, health: &s.health}
 	if !s.isLocal() {
 		// A directory answers at once, and is there again at once.
 		backend = &resilient{store: backend, breaker: s.breaker}
@@ -71,6 +74,12 @@ func (s *store) assemble(backend rest.Store) rest.Store {
 }
 
 func (s *store) isLocal() bool { return s.destination.Type == typeLocal }
+
+func (s *store) isOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.store != nil
+}
 
 // acquire returns the open store; release must follow when err is nil.
 func (s *store) acquire(ctx context.Context) (rest.Store, error) {
@@ -116,6 +125,7 @@ func (s *store) attempt() {
 	s.opening = nil
 	s.tried = time.Now()
 	if s.err = err; err != nil {
+		s.health.fail(classOf(err))
 		s.err = fmt.Errorf("open destination %s: %w", s.destination.ID, err)
 		return
 	}

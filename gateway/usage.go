@@ -193,8 +193,11 @@ func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 	return nil
 }
 
+// errQuota says that a quota of ours is exhausted, and not the storage.
+var errQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
+
 func overQuota(c claim, wanted int64) error {
-	return fmt.Errorf("%w: %s would hold %d bytes, its quota is %d", syscall.ENOSPC, c.whose, wanted, c.quota)
+	return fmt.Errorf("%w: %s would hold %d bytes, its quota is %d", errQuota, c.whose, wanted, c.quota)
 }
 
 // settle ends what take began.
@@ -206,6 +209,16 @@ func (u *usage) settle(t *tally, size int64, err error) {
 		t.added += size
 		t.stale = true // it may have replaced the same
 	}
+}
+
+// counted returns what the whole destination holds, where that was counted.
+func (u *usage) counted() (bytes int64, known bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.whole == nil || u.whole.ended.IsZero() {
+		return 0, false
+	}
+	return u.whole.base + u.whole.added, true
 }
 
 func (u *usage) removed(t *tally) {

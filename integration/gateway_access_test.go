@@ -177,7 +177,7 @@ func TestRemovedIsRefusedAfterItsEvent(t *testing.T) {
 	waitFor(t, "the destination to be unknown", func() bool {
 		return status(g.node()) == http.StatusNotFound
 	})
-	g.log.want(t, `"status":401`, "unknown user or wrong password")
+	g.log.want(t, `"status":401`, "not authenticated: unknown user")
 	g.log.want(t, `"status":404`, "no such destination")
 }
 

@@ -229,7 +229,7 @@ func TestCredentialsThatAreNobodys(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		g.log.want(t, `"status":401`, `"method":"POST"`, `"user":""`, `"obj":"data/`+name, "unknown user or wrong password")
+		g.log.want(t, `"status":401`, `"method":"POST"`, `"user":""`, `"obj":"data/`+name, "not authenticated: no credentials")
 		if files := filesBelow(t, c.dir); len(files) > 0 {
 			t.Errorf("stored: %q", files)
 		}

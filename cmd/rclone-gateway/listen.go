@@ -24,7 +24,7 @@ func listen(ctx context.Context, addrs []string) ([]net.Listener, error) {
 	}
 	var listeners []net.Listener
 	for _, addr := range addrs {
-		listener, err := open(ctx, addr)
+		listener, err := open(ctx, "--addr", addr)
 		if err != nil {
 			for _, opened := range listeners {
 				_ = opened.Close() // nothing was served on it
@@ -36,22 +36,23 @@ func listen(ctx context.Context, addrs []string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-func open(ctx context.Context, addr string) (net.Listener, error) {
+// open listens on the address that the flag names.
+func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	path, unix := strings.CutPrefix(addr, "unix:")
 	if !unix {
 		listener, err := config.Listen(ctx, "tcp", addr)
 		if err != nil {
-			return nil, fmt.Errorf("--addr %s: %w", addr, err)
+			return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 		}
 		return listener, nil
 	}
 	if err := removeStale(ctx, path); err != nil {
-		return nil, fmt.Errorf("--addr %s: %w", addr, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 	}
 	listener, err := config.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("--addr %s: %w", addr, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 	}
 	return listener, nil
 }

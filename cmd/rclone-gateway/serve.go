@@ -52,6 +52,11 @@ func serve(ctx context.Context, s *settings) error {
 	if opts.Listeners, err = listen(ctx, s.addrs); err != nil {
 		return err
 	}
+	if s.metricsAddr != "" {
+		if opts.Metrics, err = open(ctx, "--metrics-addr", s.metricsAddr); err != nil {
+			return err
+		}
+	}
 	opts.Changed = func(ready bool) {
 		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
 	}
@@ -113,7 +118,7 @@ func (s *settings) attributes(listeners []net.Listener) []any {
 		addrs[i] = listener.Addr().String()
 	}
 	return []any{
-		"version", version.String(), "addr", addrs, "tls", s.tlsCert != "", "tls_client_ca", s.tlsClientCA,
+		"version", version.String(), "addr", addrs, "tls", s.tlsCert != "", "tls_client_ca", s.tlsClientCA, "metrics_addr", s.metricsAddr,
 		"redis", s.redis, "node_id", s.nodeID, "acl_source", s.aclSource, "cluster_store", s.clusterStore,
 		"allow_from", s.allowFrom, "refresh_interval", s.refreshInterval.String(), "max_stale", s.maxStale.String(),
 		"stall_timeout", s.stallTimeout.String(), "shutdown_timeout", s.shutdownTimeout.String(), "log_level", s.logLevel,

@@ -31,6 +31,7 @@ type settings struct {
 	aclSource         string
 	clusterStore      string
 	stateDir          string
+	metricsAddr       string
 	allowFrom         []string
 	tlsCert           string
 	tlsKey            string
@@ -90,6 +91,7 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 		return
 	}
 	list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	str(&s.metricsAddr, "metrics-addr", "GATEWAY_METRICS_ADDR", "", "`address` to serve /metrics on to whoever can reach it, without TLS; nodes find them on --addr too")
 	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are let in, beside this host and cluster/network")
 	str(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
 	str(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")

@@ -1,0 +1,642 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const remoteDest = "5d5bfa40-4dd1-4b8e-9cf0-6f5cc2b6d1aa"
+
+// measured is a whole gateway on a real Redis, which serves on two addresses.
+type measured struct {
+	*Gateway
+
+	url, metricsURL string
+	log             *logLines
+	redis           *redistest.Server
+}
+
+func newMeasured(t *testing.T) *measured {
+	t.Helper()
+	m := &measured{redis: redistest.Start(t), log: &logLines{}}
+	m.redis.SetupNS8()
+	m.redis.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
+	m.redis.Do("HSET", catalog.LimitsKey(destID), "quota", "1000000")
+	m.redis.AddLocalDestination(destID, t.TempDir())
+	m.redis.AddDestinations(redistest.Destination{
+		ID: remoteDest, Name: "Away", Provider: "rclone", URL: "rclone:webdav:x:",
+		RcloneConf: "[" + remoteDest + "]\ntype = webdav\nurl = http://127.0.0.1:1\n",
+	})
+	listeners := make([]net.Listener, 2)
+	for i := range listeners {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners[i] = listener
+	}
+	m.url = "http://" + listeners[0].Addr().String()
+	m.metricsURL = "http://" + listeners[1].Addr().String() + MetricsPath
+	opts := Defaults()
+	opts.Listeners, opts.Metrics = listeners[:1], listeners[1]
+	opts.Redis = catalog.Redis{Address: m.redis.Addr, Username: "node/1", Password: redistest.Password("node/1")}
+	opts.Load = catalog.LoadOptions{NodeID: "1", ClusterStore: t.TempDir()}
+	opts.Log = slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	if m.Gateway, err = New(opts); err != nil {
+		t.Fatal(err)
+	}
+	m.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := m.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// ask sends a request as restic does, and returns the status and the body.
+func (m *measured) ask(t *testing.T, user, method, url string, body []byte) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", rest.MediaTypeV2)
+	name, password, given := strings.Cut(user, ":")
+	if !given {
+		password = redistest.Password(name)
+	}
+	if user != "" {
+		req.SetBasicAuth(name, password)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(content)
+}
+
+// use makes of each kind of request one, so that every metric has a value.
+func (m *measured) use(t *testing.T) {
+	t.Helper()
+	const module = "module/mail2"
+	repo := m.url + "/" + destID + "/mail/" + ownUUID + "/"
+	content := []byte("a snapshot")
+	sum := sha256.Sum256(content)
+	name := hex.EncodeToString(sum[:])
+	for _, step := range []struct {
+		user, method, url string
+		body              []byte
+		want              int
+	}{
+		{module, "POST", repo + "?create=true", nil, 200},
+		{module, "HEAD", repo + "config", nil, 404},
+		{module, "POST", repo + "config", []byte("config"), 200},
+		{module, "POST", repo + "config", []byte("another"), 403},
+		{module, "POST", repo + "data/" + name, content, 200},
+		{module, "POST", repo + "snapshots/" + name, content, 200},
+		{module, "POST", repo + "data/" + digits64, content, 400},
+		{module, "POST", repo + "data/" + name, make([]byte, 1_000_001), 507},
+		{module, "GET", repo + "data/" + name, nil, 200},
+		{module, "GET", repo + "snapshots/", nil, 200},
+		{module, "DELETE", repo + "snapshots/" + name, nil, 403},
+		{"node/1", "DELETE", repo + "snapshots/" + name, nil, 200},
+		{"node/1:wrong", "GET", repo + "config", nil, 401},
+		{"node/9:wrong", "GET", repo + "config", nil, 401},
+		{"", "GET", repo + "config", nil, 401},
+		{"node/1", "BREW", repo + "config", nil, 405},
+		{"", "GET", m.url + "/-/healthy", nil, 200},
+	} {
+		if got, body := m.ask(t, step.user, step.method, step.url, step.body); got != step.want {
+			t.Fatalf("%s: %s %s: %d, want %d: %s", step.user, step.method, step.url, got, step.want, body)
+		}
+	}
+	m.views.askSpace(t.Context(), m.views.current())
+}
+
+// value returns the value of the one series with that name and those labels
+// among its own, pairs of name and value.
+func value(t *testing.T, registry prometheus.Gatherer, name string, labels ...string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []float64
+	for _, family := range families {
+		if family.GetName() != namespace+"_"+name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			if has(metric, labels) {
+				found = append(found, metric.GetCounter().GetValue()+metric.GetGauge().GetValue()+float64(metric.GetHistogram().GetSampleCount()))
+			}
+		}
+	}
+	if len(found) != 1 {
+		t.Errorf("%d series %s %q", len(found), name, labels)
+		return -1
+	}
+	return found[0]
+}
+
+func has(metric *dto.Metric, labels []string) bool {
+	for pair := range slices.Chunk(labels, 2) {
+		if !slices.ContainsFunc(metric.GetLabel(), func(l *dto.LabelPair) bool { return l.GetName() == pair[0] && l.GetValue() == pair[1] }) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestMetricsTellWhatHappened(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	m.use(t)
+	for _, want := range []struct {
+		name   string
+		value  float64
+		labels []string
+	}{
+		{"requests_total", 1, []string{"operation", "create", "type", "local", "code", "200"}},
+		{"requests_total", 1, []string{"operation", "head", "type", "local", "code", "404"}},
+		{"requests_total", 3, []string{"operation", "save", "type", "local", "code", "200"}},
+		{"requests_total", 1, []string{"operation", "save", "type", "local", "code", "400"}},
+		{"requests_total", 1, []string{"operation", "save", "type", "local", "code", "507"}},
+		{"requests_total", 1, []string{"operation", "get", "type", "local", "code", "200"}},
+		{"requests_total", 1, []string{"operation", "list", "type", "local", "code", "200"}},
+		{"requests_total", 1, []string{"operation", "delete", "type", "none", "code", "403"}},
+		{"requests_total", 3, []string{"operation", "get", "type", "none", "code", "401"}},
+		{"requests_total", 1, []string{"operation", "probe", "type", "none", "code", "200"}},
+		{"request_duration_seconds", 6, []string{"operation", "save", "type", "local"}},
+		{"sent_bytes_total", 10, []string{"operation", "get", "type", "local"}},
+		{"auth_failures_total", 1, []string{"reason", "wrong_password"}},
+		{"auth_failures_total", 1, []string{"reason", "unknown_user"}},
+		{"auth_failures_total", 1, []string{"reason", "no_credentials"}},
+		{"auth_failures_total", 1, []string{"reason", "scope"}},
+		{"auth_failures_total", 0, []string{"reason", "address"}},
+		{"uploads_refused_total", 1, []string{"reason", "corrupt"}},
+		{"uploads_refused_total", 1, []string{"reason", "quota"}},
+		{"uploads_refused_total", 1, []string{"reason", "exists"}},
+		{"uploads_refused_total", 0, []string{"reason", "full"}},
+		{"open_stores", 1, []string{"type", "local"}},
+		{"requests_in_flight", 0, nil},
+		{"ready", 1, nil},
+		{"reload_success", 1, nil},
+		{"users", 1, []string{"role", "module"}},
+		{"users", 1, []string{"role", "node"}},
+		{"destinations", 2, []string{"state", "usable"}},
+		{"destination_info", 1, []string{"destination", remoteDest, "name", "Away", "provider", "rclone", "type", "webdav"}},
+		{"destination_up", 1, []string{"destination", destID}},
+		{"breaker_state", 1, []string{"destination", remoteDest, "state", "closed"}},
+		{"breaker_state", 0, []string{"destination", remoteDest, "state", "open"}},
+		{"store_errors_total", 0, []string{"destination", destID, "type", "local", "class", "full"}},
+		{"snapshots_saved_total", 1, []string{"destination", destID}},
+		{"destination_quota_bytes", 1_000_000, []string{"destination", destID}},
+		{"view_max_age_seconds", 86400, nil},
+	} {
+		if got := value(t, m.metrics.registry, want.name, want.labels...); got != want.value {
+			t.Errorf("%s %q is %v, want %v", want.name, want.labels, got, want.value)
+		}
+	}
+	for name, labels := range map[string][]string{
+		"view_age_seconds": nil, "reload_last_success_timestamp_seconds": nil, "reload_duration_seconds": nil,
+		"destination_free_bytes":                      {"destination", destID},
+		"destination_last_snapshot_timestamp_seconds": {"destination", destID},
+	} {
+		if value(t, m.metrics.registry, name, labels...) <= 0 {
+			t.Errorf("%s is not above 0", name)
+		}
+	}
+}
+
+// TestMetricsAreWhatTheDocumentationSays holds names, types, labels and help
+// against docs/metrics.md; -update writes its table anew.
+func TestMetricsAreWhatTheDocumentationSays(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	m.use(t)
+	if problems, err := testutil.GatherAndLint(m.metrics.registry); err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
+	}
+	families, err := m.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	table.WriteString("| metric | type | labels | what it tells |\n|---|---|---|---|\n")
+	for _, family := range families {
+		if !strings.HasPrefix(family.GetName(), namespace) {
+			continue // of Go and of the process: their own libraries' to keep
+		}
+		labels := map[string]bool{}
+		for _, metric := range family.GetMetric() {
+			for _, pair := range metric.GetLabel() {
+				labels["`"+pair.GetName()+"`"] = true
+			}
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", family.GetName(), strings.ToLower(family.GetType().String()),
+			strings.Join(slices.Sorted(maps.Keys(labels)), ", "), family.GetHelp())
+	}
+	const path, begin, end = "../docs/metrics.md", "<!-- begin: go test ./gateway -run TestMetricsAreWhat -update -->\n", "<!-- end -->\n"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(page), begin)
+	written, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the table", path)
+	}
+	if written == table.String() {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("%s is stale; `%s` writes it. The metrics are now:\n%s", path, begin[len("<!-- begin: "):len(begin)-len(" -->\n")], table.String())
+}
+
+// TestLabelsStayBounded sends whatever a stranger may make up.
+func TestLabelsStayBounded(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	m.use(t)
+	count := func() int {
+		n, err := testutil.GatherAndCount(m.metrics.registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	strange := func(i int) {
+		for _, method := range []string{"GET", "POST", "DELETE", "BREW", fmt.Sprintf("M%d", i)} {
+			for _, url := range []string{
+				fmt.Sprintf("%s/%s/app%d/%s/data/%s", m.url, destID, i, ownUUID, digits64),
+				fmt.Sprintf("%s/00000000-0000-4000-8000-%012d/mail/%s/config", m.url, i, ownUUID),
+				fmt.Sprintf("%s/%d", m.url, i),
+			} {
+				m.ask(t, "", method, url, nil)
+			}
+		}
+		m.ask(t, fmt.Sprintf("module/stranger%d:guess", i), "GET", m.url+"/"+destID+"/mail/"+ownUUID+"/config", nil)
+	}
+	strange(0)
+	before := count()
+	strange(1)
+	strange(2)
+	if after := count(); after != before {
+		t.Errorf("%d series became %d", before, after)
+	}
+	_, text := m.ask(t, "", "GET", m.metricsURL, nil)
+	for _, never := range []string{ownUUID, "mail", "stranger", "node/1"} {
+		if strings.Contains(text, never) {
+			t.Errorf("the metrics hold %q", never)
+		}
+	}
+}
+
+func TestSeriesOfADestinationGoWithIt(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	m.use(t)
+	m.redis.RemoveDestination(destID)
+	if err := m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, text := m.ask(t, "", "GET", m.metricsURL, nil); strings.Contains(text, destID) || !strings.Contains(text, remoteDest) {
+		t.Error("the series of what was removed are there, or those of what stays are not")
+	}
+	if open := value(t, m.metrics.registry, "open_stores", "type", "local"); open != 0 {
+		t.Errorf("%v stores are open", open)
+	}
+}
+
+// TestMetricsAreForNodes on the main address, and for all on their own.
+func TestMetricsAreForNodes(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	for user, want := range map[string]int{"node/1": 200, "module/mail2": 403, "node/1:wrong": 401, "": 401} {
+		code, text := m.ask(t, user, "GET", m.url+MetricsPath, nil)
+		if code != want || strings.Contains(text, namespace) != (want == 200) {
+			t.Errorf("%q: %d, want %d: %.100s", user, code, want, text)
+		}
+	}
+	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != 200 || !strings.Contains(text, namespace+"_build_info{") {
+		t.Errorf("on the address of its own: %d: %.100s", code, text)
+	}
+	own := strings.TrimSuffix(m.metricsURL, MetricsPath)
+	for _, path := range []string{"/", "/-/healthy", "/" + destID + "/mail/" + ownUUID + "/config"} {
+		if code, _ := m.ask(t, "node/1", "GET", own+path, nil); code != 404 {
+			t.Errorf("%s on the metrics' address: %d", path, code)
+		}
+	}
+	// The address gate holds here as for backups.
+	r := httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody)
+	r.RemoteAddr = "192.0.2.7:1234"
+	r.SetBasicAuth("node/1", redistest.Password("node/1"))
+	w := httptest.NewRecorder()
+	m.routes().ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("from a strange address: %d", w.Code)
+	}
+}
+
+func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
+	t.Parallel()
+	src := &source{}
+	src.fail.Store(true)
+	vs := newViews(Options{Log: discard, MaxStale: time.Hour, Changed: func(bool) {}}, src.load)
+	m := newMetrics(prometheus.NewRegistry(), vs)
+	vs.loaded = m.reloaded
+	err := vs.reload(t.Context())
+	vs.loaded(time.Second, err)
+	for name, want := range map[string]float64{"ready": 0, "reload_success": 0, "view_max_age_seconds": 3600} {
+		if got := value(t, m.registry, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if got := value(t, m.registry, "reloads_total", "result", "failed"); got != 1 {
+		t.Errorf("%v failed loads", got)
+	}
+}
+
+func TestFailuresOfAStorageHaveTheirClass(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		err   error
+		class string // empty: none is counted
+		up    int32
+	}{
+		{"it asks to slow down", rest.ErrThrottled, "throttled", stateFails},
+		{"it cannot be reached", rest.ErrUnavailable, "unavailable", stateFails},
+		{"it takes too long", context.DeadlineExceeded, "timeout", stateFails},
+		{"it refuses us", fs.ErrPermission, "denied", stateFails},
+		{"it refuses our key", errors.New("s3: AccessDenied"), "denied", stateFails},
+		{"it is full", syscall.ENOSPC, "full", stateWorks},
+		{"its quota is exhausted", syscall.EDQUOT, "full", stateWorks},
+		{"the disk is broken", syscall.EIO, "other", stateFails},
+		{"there is no such object", fs.ErrNotExist, "", stateWorks},
+		{"the upload was damaged", rest.ErrCorrupt, "", 0},
+		{"the upload was cut off", rest.ErrShort, "", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var h health
+			faulty := storetest.NewFaulty(t, storetest.NewMem())
+			faulty.Plan(storetest.Stat, storetest.Fail(tt.err))
+			s := &surveyed{store: faulty, health: &h}
+			_, _ = s.Stat(t.Context(), "config")
+			for class, name := range classNames {
+				want := uint64(0)
+				if name == tt.class {
+					want = 1
+				}
+				if got := h.errors[class].Load(); got != want {
+					t.Errorf("%s: %d, want %d", name, got, want)
+				}
+			}
+			if got := h.state.Load(); got != tt.up {
+				t.Errorf("state %d, want %d", got, tt.up)
+			}
+		})
+	}
+}
+
+func TestWhatTheCallerDoesIsNotTheStoragesFailure(t *testing.T) {
+	t.Parallel()
+	var h health
+	mem := storetest.NewMem()
+	if err := mem.Put(t.Context(), "a/config", 1, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	s := &surveyed{store: mem, health: &h}
+	stop := errors.New("the client cannot be written to")
+	if err := s.List(t.Context(), "a", func(fs.FileInfo) error { return stop }); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	h.note(gone, gone.Err())
+	if h.state.Load() != 0 {
+		t.Error("the storage passes for failing")
+	}
+}
+
+func TestASilentStorageIsATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
+		assembled := s.assemble(hanging{})
+		_, err := assembled.Stat(t.Context(), "config")
+		if !errors.Is(err, rest.ErrUnavailable) || s.health.errors[classTimeout].Load() == 0 || s.health.state.Load() != stateFails {
+			t.Errorf("%v, %d timeouts", err, s.health.errors[classTimeout].Load())
+		}
+	})
+}
+
+// hanging is a store that answers nothing.
+type hanging struct{ rest.Store }
+
+func (hanging) Stat(ctx context.Context, _ string) (fs.FileInfo, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAThrottledAttemptCountsThoughARetryMadeItGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		faulty := storetest.NewFaulty(t, storetest.NewMem())
+		faulty.Plan(storetest.Put, storetest.Fail(rest.ErrThrottled))
+		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
+		if err := s.assemble(faulty).Put(t.Context(), "config", 1, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.health.errors[classThrottled].Load(); n != 1 || s.health.state.Load() != stateWorks {
+			t.Errorf("%d throttled, state %d", n, s.health.state.Load())
+		}
+	})
+}
+
+func TestABodyThatBreaksOffIsCounted(t *testing.T) {
+	t.Parallel()
+	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
+	m := newMetrics(prometheus.NewRegistry(), &views{})
+	server := httptest.NewServer(newObserver(discard, time.Minute, m).observe(func(w *response, _ *http.Request) error {
+		w.entry = entry{store: s, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
+		_, _ = w.Write([]byte("half"))
+		w.Flush()
+		return errors.New("the storage broke off")
+	}))
+	defer server.Close()
+	if _, _, _, err := get(t, server.URL); err == nil {
+		t.Error("a complete answer")
+	}
+	if n := s.health.errors[classBroken].Load(); n != 1 {
+		t.Errorf("%d bodies broke off", n)
+	}
+}
+
+func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
+	t.Parallel()
+	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: rest.ErrUnavailable}).open, discard)
+	if _, err := s.acquire(t.Context()); err == nil {
+		t.Fatal("it opened")
+	}
+	if s.health.state.Load() != stateFails || s.health.errors[classUnavailable].Load() != 1 {
+		t.Error("it is not down")
+	}
+}
+
+func TestTheBreakerTellsItsState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(destID, discard)
+		want := func(state breakerState) {
+			t.Helper()
+			if got := b.state(); got != state {
+				t.Errorf("%s, want %s", breakerStates[got], breakerStates[state])
+			}
+		}
+		want(breakerClosed)
+		for range breakerFailures {
+			b.leave(false, failed, rest.ErrUnavailable)
+		}
+		want(breakerOpen)
+		time.Sleep(2 * breakerPause) // of the bubble
+		want(breakerHalfOpen)
+		probe, err := b.enter()
+		if err != nil || !probe {
+			t.Fatal(err)
+		}
+		want(breakerHalfOpen)
+		b.leave(true, answered, nil)
+		want(breakerClosed)
+	})
+}
+
+func TestEveryStatusIsToldApart(t *testing.T) {
+	t.Parallel()
+	for _, row := range statuses {
+		if codeIndex(row.status) == len(codes) {
+			t.Errorf("%d is \"other\"", row.status)
+		}
+	}
+	if got := codeName(codeIndex(418)); got != "other" {
+		t.Errorf("418 is %s", got)
+	}
+}
+
+func TestMetricsFromManyRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newMetrics(prometheus.NewRegistry(), &views{})
+	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
+	var clients sync.WaitGroup
+	for i := range 8 {
+		clients.Go(func() {
+			for n := range 200 {
+				w := &response{entry: entry{store: s, repo: "r", typ: rest.Data, name: "n"}, sent: 1}
+				m.requested(w, &http.Request{Method: http.MethodGet}, []int{200, 404, 503}[(i+n)%3], time.Millisecond, nil)
+			}
+			if _, err := m.registry.Gather(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clients.Wait()
+	if got := value(t, m.registry, "request_duration_seconds", "operation", "get", "type", "s3"); got != 1600 {
+		t.Errorf("%v requests, want 1600", got)
+	}
+	if got := value(t, m.registry, "sent_bytes_total", "operation", "get", "type", "s3"); got != 1600 {
+		t.Errorf("%v bytes, want 1600", got)
+	}
+}
+
+func TestCountingARequestAllocatesNothing(t *testing.T) {
+	m, w, r := aCountedRequest()
+	if n := testing.AllocsPerRun(1000, func() { m.requested(w, r, http.StatusOK, time.Millisecond, nil) }); n != 0 {
+		t.Errorf("%v allocations for each request", n)
+	}
+}
+
+func aCountedRequest() (*metrics, *response, *http.Request) {
+	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
+	w := &response{entry: entry{store: s, repo: "r", typ: rest.Data, name: "n"}, sent: 1 << 20, received: 1}
+	return newMetrics(prometheus.NewRegistry(), &views{}), w, &http.Request{Method: http.MethodGet}
+}
+
+func BenchmarkCountingARequest(b *testing.B) {
+	m, w, r := aCountedRequest()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.inFlight.Inc()
+		m.requested(w, r, http.StatusOK, time.Millisecond, nil)
+		m.inFlight.Dec()
+	}
+}
+
+// BenchmarkScrape is with 1,000 destinations, each in use.
+func BenchmarkScrape(b *testing.B) {
+	var destinations []*catalog.Destination
+	for i := range 1000 {
+		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
+		destinations = append(destinations, destinationOf(id, map[string]string{"type": "s3"}))
+	}
+	vs := &views{log: discard}
+	v, _ := newView(nil, snapshotOf(destinations...), nil, discard)
+	for _, s := range v.stores {
+		s.health.state.Store(stateWorks)
+	}
+	vs.latest.Store(v)
+	handler := newMetrics(prometheus.NewRegistry(), vs).handler(discard)
+	b.ReportAllocs()
+	for b.Loop() {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody))
+	}
+}

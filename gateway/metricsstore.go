@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// errorClass is what a storage's failure was, as the metrics tell it.
+type errorClass uint8
+
+const (
+	classThrottled   errorClass = iota // it asks to slow down; mostly absorbed
+	classTimeout                       // no answer in time
+	classUnavailable                   // not reached, not mounted, failing in passing
+	classDenied                        // it refuses us: credentials, permissions
+	classFull                          // no space
+	classBroken                        // a body broke off in the middle
+	classOther
+)
+
+var classNames = [...]string{
+	classThrottled: "throttled", classTimeout: "timeout", classUnavailable: "unavailable",
+	classDenied: "denied", classFull: "full", classBroken: "broken_off", classOther: "other",
+}
+
+// classOf tells the class of an error that is the storage's.
+func classOf(err error) errorClass {
+	switch {
+	case errors.Is(err, rest.ErrThrottled):
+		return classThrottled
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
+		return classTimeout
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return classFull
+	case errors.Is(err, fs.ErrPermission):
+		return classDenied
+	}
+	if _, denied, known := advise(err); known && denied {
+		return classDenied
+	}
+	if errors.Is(err, rest.ErrUnavailable) {
+		return classUnavailable
+	}
+	return classOther
+}
+
+// health is what is known of a destination from how it has served. The zero
+// value knows nothing.
+type health struct {
+	state     atomic.Int32 // of the last operation: 0 none yet
+	errors    [len(classNames)]atomic.Uint64
+	snapshots atomic.Uint64 // saved
+	latest    atomic.Int64  // when the last of them was, in Unix time
+}
+
+const (
+	stateWorks = iota + 1
+	stateFails
+)
+
+// note learns from the end of one attempt at an operation.
+func (h *health) note(ctx context.Context, err error) {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errSilent) {
+		h.fail(classTimeout) // ended by us, not by the client
+		return
+	}
+	switch judge(ctx, err) {
+	case answered:
+		h.state.Store(stateWorks)
+		if err != nil && classOf(err) == classFull {
+			h.errors[classFull].Add(1)
+		}
+	case failed:
+		h.fail(classOf(err))
+	case undecided:
+	}
+}
+
+func (h *health) fail(class errorClass) {
+	h.errors[class].Add(1)
+	h.state.Store(stateFails)
+}
+
+// served learns from the end of a request what its attempts did not show: that a
+// body broke off, and that a backup was completed.
+func (h *health) served(op operation, typ rest.Type, code int, clientGone, begun bool, err error) {
+	switch {
+	case err != nil && begun && !clientGone && code >= http.StatusInternalServerError:
+		h.fail(classBroken)
+	case err == nil && op == opSave && typ == rest.Snapshots && code == http.StatusOK:
+		h.snapshots.Add(1)
+		h.latest.Store(time.Now().Unix())
+	}
+}
+
+// surveyed is a store whose every attempt is noted.
+type surveyed struct {
+	store  rest.Store
+	health *health
+}
+
+var (
+	_ rest.Store   = (*surveyed)(nil)
+	_ rest.Creator = (*surveyed)(nil)
+	_ spacer       = (*surveyed)(nil)
+)
+
+// Stat implements [rest.Store].
+func (s *surveyed) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	info, err := s.store.Stat(ctx, name)
+	s.health.note(ctx, err)
+	return info, err
+}
+
+// Open implements [rest.Store]. The body stays the store's own, so that a file
+// can still be sent by the kernel.
+func (s *surveyed) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	body, size, err := s.store.Open(ctx, name, off, n)
+	s.health.note(ctx, err)
+	return body, size, err
+}
+
+// Put implements [rest.Store].
+func (s *surveyed) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+	err := s.store.Put(ctx, name, size, body)
+	s.health.note(ctx, err)
+	return err
+}
+
+// Remove implements [rest.Store].
+func (s *surveyed) Remove(ctx context.Context, name string) error {
+	err := s.store.Remove(ctx, name)
+	s.health.note(ctx, err)
+	return err
+}
+
+// List implements [rest.Store]. An error of fn says nothing of the storage.
+func (s *surveyed) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	theirs := false
+	err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
+		err := fn(info)
+		theirs = err != nil
+		return err
+	})
+	if !theirs {
+		s.health.note(ctx, err)
+	}
+	return err
+}
+
+// Create implements [rest.Creator].
+func (s *surveyed) Create(ctx context.Context, dir string) error {
+	err := create(ctx, s.store, dir)
+	s.health.note(ctx, err)
+	return err
+}
+
+// Space implements spacer, for a store that does.
+func (s *surveyed) Space(ctx context.Context) (free, used, total int64, err error) {
+	if told, ok := s.store.(spacer); ok {
+		return told.Space(ctx)
+	}
+	return -1, -1, -1, nil
+}
