@@ -52,7 +52,10 @@ func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
 	if err == nil || errors.Is(err, errForbidden) {
 		return v, principal, err
 	}
-	fresh, refreshErr := g.views.refresh(r.Context())
+	fresh, refreshErr := g.views.renew(r.Context(), v, func(v *view) bool {
+		_, err := v.node(r)
+		return err == nil
+	})
 	if refreshErr != nil {
 		return nil, nil, refreshErr
 	}

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// reloadPause lies between the starts of two loads, however many ask.
-	reloadPause = time.Second
+	// reloadPause lies between the starts of two loads, however many ask. The first
+	// one after a quiet time begins at once.
+	reloadPause = 200 * time.Millisecond
 	// reloadShare bounds the time spent loading: after a load that took t, the
 	// next one starts no sooner than reloadShare × t later, if that is less than
 	// reloadPauseMax. That and a load fit into refreshTimeout.
@@ -78,22 +79,37 @@ func (vs *views) ready() bool {
 // refresh returns a view whose load began after the call. Calls that come
 // together share one load.
 func (vs *views) refresh(ctx context.Context) (*view, error) {
+	return vs.renew(ctx, nil, nil)
+}
+
+// renew is refresh for a caller that v, which may be nil, did not do for. It
+// returns sooner where a view after v does: what the caller misses was announced,
+// as a rule, and is being loaded already.
+func (vs *views) renew(ctx context.Context, v *view, does func(*view) bool) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	done := make(chan error, 1)
-	select {
-	case vs.requests <- done:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", errUnready, context.Cause(ctx))
-	}
-	select {
-	case err := <-done:
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errUnready, err)
+	requests := vs.requests
+	for {
+		var replaced chan struct{}
+		if v != nil {
+			replaced = v.replaced
 		}
-		return vs.current(), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", errUnready, context.Cause(ctx))
+		select {
+		case requests <- done:
+			requests = nil // once is enough
+		case <-replaced:
+			if v = vs.latest.Load(); does(v) {
+				return v, nil
+			}
+		case err := <-done:
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errUnready, err)
+			}
+			return vs.current(), nil
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", errUnready, context.Cause(ctx))
+		}
 	}
 }
 
@@ -167,6 +183,9 @@ func (vs *views) reload(ctx context.Context) error {
 	next, retired := newView(old, snapshot, vs.open, vs.log)
 	vs.sections(snapshot)
 	vs.latest.Store(next)
+	if old != nil {
+		close(old.replaced)
+	}
 	for _, store := range retired {
 		store.retire()
 	}

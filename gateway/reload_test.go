@@ -93,7 +93,7 @@ func TestViewsLoadAtOnceAndAtEveryInterval(t *testing.T) {
 	})
 }
 
-func TestRefreshesShareALoadPerSecond(t *testing.T) {
+func TestRefreshesThatComeTogetherShareALoad(t *testing.T) {
 	t.Parallel()
 	src := &source{}
 	inBubble(t, src, func(t *testing.T, vs *views, _ *counted, hints chan<- struct{}) {
@@ -136,6 +136,38 @@ func TestRefreshSeesWhatWasWrittenBeforeIt(t *testing.T) {
 		}
 		if v.stores[destID] == nil {
 			t.Error("the view is from before the call")
+		}
+	})
+}
+
+// TestNewsThatIsLoadedAlreadyIsNotWaitedForTwice has a caller miss what an event
+// has announced a moment before.
+func TestNewsThatIsLoadedAlreadyIsNotWaitedForTwice(t *testing.T) {
+	t.Parallel()
+	const load = 100 * time.Millisecond
+	src := slowSource(load)
+	inBubble(t, src, func(t *testing.T, vs *views, _ *counted, hints chan<- struct{}) {
+		time.Sleep(5 * time.Second) // of the bubble
+		src.snapshot.Store(snapshotOf(destinationOf(destID, nil)))
+		start := time.Now()
+		hints <- struct{}{}
+		time.Sleep(load / 2) // of the bubble
+		known := func(v *view) bool { return v.stores[destID] != nil }
+		if v, err := vs.renew(t.Context(), vs.current(), known); err != nil || !known(v) {
+			t.Errorf("%v, %v", v, err)
+		}
+		if took := time.Since(start); took != load {
+			t.Errorf("known %v after the event, want %v: after one load, without a pause before it", took, load)
+		}
+
+		// What no view has is refused after a load that began later.
+		start = time.Now()
+		never := func(*view) bool { return false }
+		if _, err := vs.renew(t.Context(), vs.current(), never); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < load {
+			t.Errorf("refused after %v", took)
 		}
 	})
 }

@@ -65,7 +65,10 @@ func (g *Gateway) admit(v *view, r *http.Request, req request) (admission, error
 	if err == nil || !adm.news {
 		return adm, err
 	}
-	fresh, refreshErr := g.views.refresh(r.Context())
+	fresh, refreshErr := g.views.renew(r.Context(), v, func(v *view) bool {
+		_, err := v.admit(r, req)
+		return err == nil
+	})
 	if refreshErr != nil {
 		return adm, refreshErr
 	}

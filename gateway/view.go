@@ -14,6 +14,7 @@ type view struct {
 	snapshot *catalog.Snapshot
 	stores   map[string]*store // by destination ID
 	loaded   time.Time
+	replaced chan struct{} // closed when another view has taken its place
 }
 
 // newView makes the view that follows old, which may be nil. Destinations that
@@ -24,6 +25,7 @@ func newView(old *view, snapshot *catalog.Snapshot, open opener, log *slog.Logge
 		snapshot: snapshot,
 		stores:   make(map[string]*store, len(snapshot.Destinations)),
 		loaded:   time.Now(),
+		replaced: make(chan struct{}),
 	}
 	for id, destination := range snapshot.Destinations {
 		if old != nil && old.stores[id] != nil && unchanged(old.snapshot, snapshot, id) {
