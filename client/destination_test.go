@@ -7,11 +7,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,10 +60,17 @@ func answerAdmin(w http.ResponseWriter, r *http.Request) bool {
 			req.Values[key] = "obscured-" + base64.RawURLEncoding.EncodeToString([]byte(value))
 		}
 		answer = adminapi.ObscureReply{Values: req.Values}
+	case adminapi.SpacePath:
+		answer = adminapi.SpaceReply{Destinations: map[string]adminapi.Space{
+			roomyID: {Free: new(int64(3 << 30)), Used: new(int64(5 << 20)), Total: new(int64(4 << 30)), Held: new(int64(1 << 20))},
+		}}
 	}
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 	return true
 }
+
+// roomyID is the destination whose space the gateway of these tests knows.
+const roomyID = "76d73f29-7446-5baf-a700-3ad39be75475"
 
 func plannedReport(req adminapi.CheckRequest) adminapi.CheckReport {
 	report := adminapi.CheckReport{ID: req.ID, Type: "b2", Steps: []adminapi.Step{{Name: "open", OK: true}}}
@@ -255,6 +265,218 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 		t.Error("too much or too little was removed")
 	}
 	a.call(t, "", "remove", id).fail(t, exitNotFound, "there is no destination")
+}
+
+// aDestination adds one and returns its ID.
+func (a administration) aDestination(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-",
+		"--password-file", writeTemp(t, "mine\n")).succeed(t).stdout)
+}
+
+func TestLimitsOfADestinationAreSetShownAndCleared(t *testing.T) {
+	t.Parallel()
+	const mailUUID, otherUUID = "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11", "5a6d3c1e-1111-4222-8333-0123456789ab"
+	a := administer(t)
+	a.AddModules(redistest.Module{ID: "mail7", UUID: mailUUID})
+	id := a.aDestination(t)
+	key := catalog.LimitsKey(id)
+	events := a.Client("", "").Subscribe(t.Context(), catalog.ChannelDestinationChanged)
+	defer func() { _ = events.Close() }()
+	if _, err := events.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := a.call(t, "", "export", "--with-secrets").succeed(t).stdout
+	// A field of a later version is nobody's business.
+	a.Do("HSET", key, "color", "5")
+
+	for _, step := range []struct {
+		args []string
+		want map[string]string
+	}{
+		{[]string{"--limit-upload", "10M", "--limit-download", "100Mbit/s", "--limit-operations", "8"}, map[string]string{
+			"upload": "10485760", "download": "12500000", "operations": "8", "color": "5",
+		}},
+		{[]string{"--quota", "1.5 TiB", "--module-quota", "200G", "--quota-of", "mail7=1T", "--quota-of", otherUUID + "=unlimited", "--limit-download", "none"}, map[string]string{
+			"upload": "10485760", "operations": "8", "color": "5", "quota": "1649267441664", "module_quota": "214748364800",
+			"module_quota:" + mailUUID: "1099511627776", "module_quota:" + otherUUID: "0",
+		}},
+		{[]string{"--quota-of", "mail7=none", "--quota", "none", "--name", "Renamed"}, map[string]string{
+			"upload": "10485760", "operations": "8", "color": "5", "module_quota": "214748364800", "module_quota:" + otherUUID: "0",
+		}},
+		{[]string{"--no-limits", "--quota", "64K"}, map[string]string{"quota": "65536"}},
+		{[]string{"--no-limits"}, map[string]string{}},
+	} {
+		a.call(t, "", append(append([]string{"alter"}, step.args...), id)...).succeed(t)
+		if got := a.Client(redistest.AdminUser, redistest.Password(redistest.AdminUser)).HGetAll(t.Context(), key).Val(); !maps.Equal(got, step.want) {
+			t.Errorf("%v: %v; want %v", step.args, got, step.want)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		event, err := events.ReceiveMessage(ctx)
+		cancel()
+		if err != nil || event.Payload != `{"destination_ids":["`+id+`"]}` {
+			t.Errorf("%v: announced %v, %v", step.args, event, err)
+		}
+		if slices.Contains(step.args, "mail7=1T") {
+			got := a.call(t, "", "show", id).succeed(t).stdout
+			for _, want := range []string{"limit upload      10.0 MiB/s\n", "limit operations  8\n", "quota             1.5 TiB\n", "module quota      200.0 GiB\n", "quota of mail7    1.0 TiB\n", "quota of " + otherUUID + "  unlimited\n"} {
+				if !containsFields(got, want) {
+					t.Errorf("show does not tell %q:\n%s", want, got)
+				}
+			}
+			if got := a.call(t, "", "show", "--json", id).succeed(t).stdout; !strings.Contains(got, `"module_quota:`+otherUUID+`": 0`) || !strings.Contains(got, `"quota": 1649267441664`) {
+				t.Errorf("show --json: %s", got)
+			}
+		}
+	}
+	// Nothing else has changed, but the name.
+	after := a.call(t, "", "export", "--with-secrets").succeed(t).stdout
+	if want := strings.Replace(before, `"name": "Backblaze x"`, `"name": "Renamed"`, 1); after != want {
+		t.Errorf("it became\n%s, not\n%s", after, want)
+	}
+}
+
+// containsFields tells whether a line of the text has the words of that line.
+func containsFields(text, line string) bool {
+	for l := range strings.Lines(text) {
+		if slices.Equal(strings.Fields(l), strings.Fields(line)) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	id := a.aDestination(t)
+	for _, tt := range []struct {
+		args []string
+		code exitCode
+		want string
+	}{
+		{[]string{"--limit-upload", "10"}, exitUsage, "it needs a unit"},
+		{[]string{"--limit-download", "fast"}, exitUsage, "no number"},
+		{[]string{"--limit-operations", "0"}, exitUsage, "1 or more"},
+		{[]string{"--quota", "-1G"}, exitUsage, "--quota"},
+		{[]string{"--quota", "0G"}, exitUsage, "none"},
+		{[]string{"--module-quota", "1Mbit"}, exitUsage, "unit"},
+		{[]string{"--quota-of", "mail7"}, exitUsage, "MODULE=SIZE"},
+		{[]string{"--quota-of", "absent1=1G"}, exitNotFound, "no module"},
+		{nil, exitUsage, "nothing is to be changed"},
+	} {
+		a.call(t, "", append(append([]string{"alter"}, tt.args...), id)...).fail(t, tt.code, tt.want)
+	}
+	for request, want := range map[string]string{
+		`"limits":[]`:                                `"field":"limits","parameter":"limits","value":null,"error":"invalid_type"`,
+		`"limits":{"quota":"5G"}`:                    `"field":"limits.quota","parameter":"limits.quota","value":null,"error":"invalid_type"`,
+		`"limits":{"upload":1.5}`:                    `"error":"invalid_type"`,
+		`"limits":{"upload":-1}`:                     `"error":"number_gte"`,
+		`"limits":{"color":5}`:                       `"field":"limits.color","parameter":"limits.color","value":null,"error":"additional_property_not_allowed"`,
+		`"limits":{"module_quota:mail7":5}`:          `"error":"additional_property_not_allowed"`,
+		`"limits":{"quota":99999999999999999999999}`: `"error":"invalid_type"`,
+	} {
+		got := a.call(t, `{"id":"`+id+`","provider":"backblaze",`+request+`}`, "alter", "--action")
+		if got.code != int(exitInvalid) || !strings.Contains(got.stdout, want) {
+			t.Errorf("%s: exit status %d, %s", request, got.code, got.stdout)
+		}
+	}
+	if a.Do("EXISTS", catalog.LimitsKey(id)) != int64(0) {
+		t.Error("something was set")
+	}
+}
+
+func TestLimitsOfAnActionAndTheirWay(t *testing.T) {
+	t.Parallel()
+	const module = "module_quota:5a6d3c1e-1111-4222-8333-0123456789ab"
+	a, b := administer(t), administer(t)
+	id := a.aDestination(t)
+	limits := func(a administration) map[string]string {
+		return a.Client(redistest.AdminUser, redistest.Password(redistest.AdminUser)).HGetAll(t.Context(), catalog.LimitsKey(id)).Val()
+	}
+	alter := func(request string) {
+		t.Helper()
+		a.call(t, `{"id":"`+id+`","provider":"backblaze","limits":`+request+`}`, "alter", "--action").succeed(t)
+	}
+	alter(`{"upload":1000,"quota":5000000000,"` + module + `":0}`)
+	alter(`{"upload":null,"download":0}`)
+	want := map[string]string{"quota": "5000000000", module: "0"}
+	if got := limits(a); !maps.Equal(got, want) {
+		t.Errorf("limits %v; want %v", got, want)
+	}
+	whole := a.call(t, "", "export", "--with-secrets").succeed(t).stdout
+	b.call(t, whole, "import", "-").succeed(t)
+	if got := limits(b); !maps.Equal(got, want) {
+		t.Errorf("imported limits %v; want %v", got, want)
+	}
+	a.call(t, "", "remove", id).succeed(t)
+	if got := limits(a); len(got) != 0 {
+		t.Errorf("limits %v are left of what was removed", got)
+	}
+	// Those that something else left behind are not for a new one.
+	a.Do("HSET", catalog.LimitsKey(id), "quota", "1")
+	a.aDestination(t)
+	if got := limits(a); len(got) != 0 {
+		t.Errorf("a new destination has the limits %v", got)
+	}
+}
+
+func TestListTellsSpaceAsFarAsItIsKnown(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	dull := a.aDestination(t)
+	a.call(t, "", "add", "--provider", "cluster", "--url", "webdav:http://10.5.4.2:4694", "--name", "disk").succeed(t)
+	a.call(t, "", "alter", "--quota", "2G", roomyID).succeed(t)
+	for _, tt := range []struct {
+		name, gateway, row, warning string
+	}{
+		{"with a gateway", a.vars["NS8_GATEWAY_URL"], roomyID + " disk cluster webdav:http://10.5.4.2:4694 5.0 MiB 3.0 GiB 1.0 MiB of 2.0 GiB -", ""},
+		{"without one", "http://127.0.0.1:1", roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - 2.0 GiB -", "does not answer"},
+		{"with one that takes its time", silentServer(t), roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - 2.0 GiB -", "does not answer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			there := administration{a.Server, maps.Clone(a.vars)}
+			there.vars["NS8_GATEWAY_URL"] = tt.gateway
+			var got, asJSON outcome
+			var calls sync.WaitGroup
+			calls.Go(func() { got = there.call(t, "", "list") })
+			calls.Go(func() { asJSON = there.call(t, "", "list", "--json") })
+			calls.Wait()
+			got.succeed(t)
+			for _, row := range []string{tt.row, dull + " Backblaze x backblaze b2:x - - - -"} {
+				if !containsFields(got.stdout, row) {
+					t.Errorf("no row %q:\n%s", row, got.stdout)
+				}
+			}
+			if !strings.Contains(got.stderr, tt.warning) || tt.warning == "" && got.stderr != "" {
+				t.Errorf("stderr: %s", got.stderr)
+			}
+			var list []struct {
+				ID    string
+				Space map[string]*int64
+			}
+			if err := json.Unmarshal([]byte(asJSON.succeed(t).stdout), &list); err != nil || len(list) != 2 {
+				t.Fatalf("%v, %v", list, err)
+			}
+			for _, d := range list {
+				free, told := d.Space["free"]
+				if !told || (free != nil) != (d.ID == roomyID && tt.warning == "") {
+					t.Errorf("%s: space %v", d.ID, d.Space)
+				}
+			}
+		})
+	}
+}
+
+// silentServer accepts connections and says nothing.
+func silentServer(t *testing.T) string {
+	t.Helper()
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(done) })
+	return server.URL
 }
 
 func writeTemp(t *testing.T, content string) string {

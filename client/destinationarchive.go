@@ -34,6 +34,8 @@ type archivedDestination struct {
 	BasePath   string `json:"basepath"`
 	RcloneConf string `json:"rclone_conf"`
 	Password   string `json:"restic_password"`
+	// Limits, by field of their hash, are an addition to NethServer 8's form.
+	Limits map[string]int64 `json:"limits,omitempty"`
 
 	OldPassword string            `json:"-"`
 	OldParams   map[string]string `json:"-"`

@@ -18,6 +18,8 @@ const (
 	checkTimeout = 3 * time.Minute
 	// conformanceTimeout is longer than a gateway lets the suite run.
 	conformanceTimeout = 25 * time.Minute
+	// spaceTimeout is a little longer than a gateway surveys its destinations.
+	spaceTimeout = 3 * time.Second
 )
 
 // checkDestination has the gateway of this node test a destination.
@@ -42,6 +44,15 @@ func (s *system) obscure(ctx context.Context, backend string, values map[string]
 	var reply adminapi.ObscureReply
 	err := s.askGateway(ctx, adminapi.ObscurePath, adminapi.ObscureRequest{Type: backend, Values: values}, &reply)
 	return reply.Values, err
+}
+
+// space asks the gateway of this node for the space of all destinations, by ID.
+func (s *system) space(ctx context.Context) (map[string]adminapi.Space, error) {
+	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
+	defer cancel()
+	var reply adminapi.SpaceReply
+	err := s.askGateway(ctx, adminapi.SpacePath, struct{}{}, &reply)
+	return reply.Destinations, err
 }
 
 // askGateway sends a request to the gateway's administrative endpoint, as the node.

@@ -146,13 +146,17 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 		return result, nil
 	}
 	result.Imported = len(records)
-	return result, d.save(ctx, true, records...)
+	return result, d.create(ctx, records...)
 }
 
 // archivedRecord makes of an archived destination what Redis is to hold.
 func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string) (record, error) {
 	archived := a.Cluster.Destinations[id]
 	rec := record{id: id, provider: archived.Provider, name: archived.Name, url: archived.URL, basePath: archived.BasePath, password: archived.Password}
+	var err error
+	if rec.limits, err = limitsFrom(archived.Limits); err != nil {
+		return rec, fmt.Errorf("its limits: %w", err)
+	}
 	if !a.old() {
 		conf, err := archived.check(id)
 		rec.conf = conf
@@ -174,7 +178,8 @@ func newDestinationExport(sys *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export [flags] [ID...]",
 		Short: "Write destinations for import",
-		Long: `Write destinations, all or those named, as JSON for "import". Their keys and
+		Long: `Write destinations, all or those named, with their limits, as JSON for "import".
+Their keys and
 passwords are left out, and import refuses it then, unless --with-secrets is given.
 That output opens all their backups: encrypt it on its way, as with gpg. Import
 reads what gpg --symmetric wrote.`,
@@ -213,7 +218,7 @@ func (d *destinations) runExport(ctx context.Context, ids []string, withSecrets 
 		if len(ids) > 0 && !slices.Contains(ids, r.id) {
 			continue
 		}
-		archived := archivedDestination{Name: r.name, Provider: r.provider, URL: r.url, BasePath: r.basePath}
+		archived := archivedDestination{Name: r.name, Provider: r.provider, URL: r.url, BasePath: r.basePath, Limits: r.limits.Fields()}
 		if withSecrets {
 			archived.RcloneConf, archived.Password = r.conf, r.password
 		}

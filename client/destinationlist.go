@@ -15,14 +15,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 func newDestinationList(sys *system) *cobra.Command {
 	var asJSON, action bool
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
-		Short: "List the destinations, and the schedules that use them",
-		Long:  `List the destinations, and the schedules that use them. No secret is shown.`,
+		Short: "List the destinations, their space, and the schedules that use them",
+		Long: `List the destinations, their space, and the schedules that use them. No secret is
+shown.
+
+The gateway of this node asks each storage what is used and what is free there, by
+whomever; many storages do not tell, and then it is "-". Under a quota it is told
+what of it the backups take, once that was counted.`,
 		Example: `  gatewayctl destination list
   gatewayctl destination list --json | jq -r '.[].id'`,
 		Annotations: destinationStatus(),
@@ -50,13 +57,21 @@ type shown struct {
 	BasePath   string            `json:"basepath"`
 	Parameters map[string]string `json:"parameters"`
 	Schedules  map[string]string `json:"schedules"` // names by ID
+	Limits     map[string]int64  `json:"limits"`    // by field of their hash
+}
+
+// surveyed is one in the list, with its space as far as that is known.
+type surveyed struct {
+	shown
+
+	Space adminapi.Space `json:"space"`
 }
 
 func (r record) shown(schedules map[string]string) shown {
 	if schedules == nil {
 		schedules = map[string]string{}
 	}
-	return shown{r.id, r.name, r.provider, r.url, r.basePath, destination.PublicParameters(r.section()), schedules}
+	return shown{r.id, r.name, r.provider, r.url, r.basePath, destination.PublicParameters(r.section()), schedules, r.limits.Fields()}
 }
 
 func (d *destinations) runList(ctx context.Context, asJSON bool) error {
@@ -68,19 +83,44 @@ func (d *destinations) runList(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	list := make([]shown, len(records))
+	space, err := d.sys.space(ctx)
+	if err != nil {
+		d.sys.notef("what is used and free is not known: %v", err)
+	}
+	list := make([]surveyed, len(records))
 	for i, r := range records {
-		list[i] = r.shown(used[r.id])
+		list[i] = surveyed{r.shown(used[r.id]), space[r.id]}
 	}
 	if asJSON {
 		return d.sys.printJSON(list)
 	}
 	table := tabwriter.NewWriter(d.sys.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tPROVIDER\tURL\tSCHEDULES")
+	fmt.Fprintln(table, "ID\tNAME\tPROVIDER\tURL\tUSED\tFREE\tQUOTA\tSCHEDULES")
 	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, printable(s.Name), s.Provider, printable(s.URL), cmp.Or(scheduleNames(s.Schedules), "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, printable(s.Name), s.Provider, printable(s.URL),
+			size(s.Space.Used), size(s.Space.Free), s.quota(), cmp.Or(scheduleNames(s.Schedules), "-"))
 	}
 	return table.Flush()
+}
+
+// size tells a number of bytes that may not be known.
+func size(n *int64) string {
+	if n == nil || *n < 0 {
+		return "-"
+	}
+	return formatBytes(uint64(*n))
+}
+
+// quota tells that of the whole destination, and what of it is taken.
+func (s surveyed) quota() string {
+	quota, limited := s.Limits[catalog.FieldQuota]
+	switch {
+	case !limited:
+		return "-"
+	case s.Space.Held == nil:
+		return size(&quota)
+	}
+	return size(s.Space.Held) + " of " + size(&quota)
 }
 
 // printable keeps control characters from the terminal.
@@ -175,6 +215,10 @@ func (d *destinations) runShow(ctx context.Context, id string, asJSON bool) erro
 	if asJSON {
 		return d.sys.printJSON(s)
 	}
+	modules, err := d.moduleNames(ctx)
+	if err != nil {
+		return err
+	}
 	table := tabwriter.NewWriter(d.sys.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", s.URL}, {"base path", s.BasePath},
@@ -185,5 +229,11 @@ func (d *destinations) runShow(ctx context.Context, id string, asJSON bool) erro
 		fmt.Fprintf(table, "%s\t%s\n", name, cmp.Or(printable(s.Parameters[name]), "(not shown)"))
 	}
 	fmt.Fprintf(table, "schedules\t%s\n", cmp.Or(scheduleNames(s.Schedules), "-"))
+	for _, row := range limitRows(&r.limits, modules) {
+		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	}
+	if r.badLimits != nil {
+		d.sys.warnf("limits that do not hold, because they cannot be read: %v", r.badLimits)
+	}
 	return table.Flush()
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -24,6 +25,7 @@ type destinationRequest struct {
 	name, url          *string // nil: to be left as it is, or made up
 	params             destination.Parameters
 	raw                map[string]any // as it came, which the ID is made of
+	limits             limitChange
 	noTest             bool
 }
 
@@ -77,18 +79,35 @@ func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, e
 	if err := d.test(ctx, rec, r, actionRefused); err != nil {
 		return added{}, err
 	}
-	return added{ID: id, Password: rec.password}, d.save(ctx, true, rec)
+	return added{ID: id, Password: rec.password}, d.create(ctx, rec)
 }
 
 // alter tests and saves what is changed about a destination.
 func (d *destinations) alter(ctx context.Context, r *destinationRequest) error {
-	rec, err := d.get(ctx, r.id)
+	before, err := d.get(ctx, r.id)
 	if err != nil {
 		return err
 	}
-	if r.provider != rec.provider {
-		return newFault("provider", "backup_provider_mismatch", r.provider, actionMismatch, exitUsage, "the destination's provider is %s, which cannot change", rec.provider)
+	if r.provider != before.provider {
+		return newFault("provider", "backup_provider_mismatch", r.provider, actionMismatch, exitUsage, "the destination's provider is %s, which cannot change", before.provider)
 	}
+	rec := before
+	if r.name != nil {
+		rec.name = cmp.Or(*r.name, destination.DefaultName(rec.provider, rec.url, rec.id))
+	}
+	if !r.keepsStorage() {
+		if err := d.alterStorage(ctx, &rec, r); err != nil {
+			return err
+		}
+	}
+	return d.update(ctx, before, rec, r.limits)
+}
+
+// keepsStorage tells whether a change is of name and limits alone.
+func (r *destinationRequest) keepsStorage() bool { return text(r.url) == "" && len(r.params) == 0 }
+
+// alterStorage changes place and keys of a destination, and tests it then.
+func (d *destinations) alterStorage(ctx context.Context, rec *record, r *destinationRequest) error {
 	p, ok := destination.ProviderOf(rec.provider)
 	if !ok {
 		return malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
@@ -111,17 +130,10 @@ func (d *destinations) alter(ctx context.Context, r *destinationRequest) error {
 	if err != nil {
 		return confFault(err)
 	}
-	name := rec.name
-	if r.name != nil {
-		name = *r.name
-	}
-	if err := d.complete(ctx, &rec, storage, name); err != nil {
+	if err := d.complete(ctx, rec, storage, rec.name); err != nil {
 		return err
 	}
-	if err := d.test(ctx, rec, r, actionNoAccess); err != nil {
-		return err
-	}
-	return d.save(ctx, false, rec)
+	return d.test(ctx, *rec, r, actionNoAccess)
 }
 
 func text(s *string) string {

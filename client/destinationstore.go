@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -19,6 +19,8 @@ type record struct {
 	id, name, provider, url, basePath string
 	password                          string
 	conf                              string // the text of the rclone section
+	limits                            catalog.Limits
+	badLimits                         error // names those that cannot be read
 }
 
 // section parses the record's rclone section; a broken one is nil.
@@ -66,9 +68,8 @@ func (d *destinations) get(ctx context.Context, id string) (record, error) {
 	fields := pipe.HGetAll(ctx, catalog.DestinationKey(id))
 	conf := pipe.HGet(ctx, catalog.RcloneConf, id)
 	password := pipe.HGet(ctx, catalog.ResticPassword, id)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return record{}, d.failed("read destination "+id, err)
-	}
+	limits := pipe.HGetAll(ctx, catalog.LimitsKey(id))
+	_, _ = pipe.Exec(ctx) // each command has its error
 	if err := errors.Join(fields.Err(), ignoreNil(conf.Err()), ignoreNil(password.Err())); err != nil {
 		return record{}, d.failed("read destination "+id, err)
 	}
@@ -76,10 +77,13 @@ func (d *destinations) get(ctx context.Context, id string) (record, error) {
 	if len(f) == 0 {
 		return record{}, notFound(id)
 	}
-	return record{
+	r := record{
 		id: id, name: f[catalog.FieldName], provider: f[catalog.FieldProvider], url: f[catalog.FieldURL],
 		basePath: f[catalog.FieldBasePath], conf: conf.Val(), password: password.Val(),
-	}, nil
+	}
+	r.limits, r.badLimits = catalog.ParseLimits(limits.Val())
+	r.badLimits = errors.Join(limits.Err(), r.badLimits)
+	return r, nil
 }
 
 func ignoreNil(err error) error {
@@ -89,52 +93,108 @@ func ignoreNil(err error) error {
 	return err
 }
 
-// save writes all keys of the records in one transaction and announces them. New
-// ones must not exist yet: where one does, nothing is written.
-func (d *destinations) save(ctx context.Context, isNew bool, records ...record) error {
+// create saves new destinations, with the limits they have, in one transaction.
+// Where one exists, nothing is written.
+func (d *destinations) create(ctx context.Context, records ...record) error {
 	ids := make([]string, len(records))
 	keys := make([]string, len(records))
 	for i, r := range records {
 		ids[i], keys[i] = r.id, catalog.DestinationKey(r.id)
 	}
-	announcement, err := json.Marshal(map[string][]string{"destination_ids": ids})
+	err := d.rdb.Watch(ctx, func(tx *redis.Tx) error {
+		n, err := tx.Exists(ctx, keys...).Result()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return errExists
+		}
+		commands, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			for _, r := range records {
+				r.write(ctx, p)
+				limitChange{reset: true, set: r.limits.Fields()}.write(ctx, p, r.id)
+			}
+			return announce(ctx, p, ids...)
+		})
+		return transactionError(commands, err)
+	}, keys...)
+	if errors.Is(err, errExists) || errors.Is(err, redis.TxFailedErr) {
+		return errExists
+	}
+	return d.failed("save destination "+strings.Join(ids, ", "), err)
+}
+
+// errChanged says that somebody else changed a destination meanwhile.
+var errChanged = errors.New("changed by somebody else at the same moment: try again")
+
+// update saves what has changed of a destination since before, and its limits, in
+// one transaction. It fails where somebody else has changed it too.
+func (d *destinations) update(ctx context.Context, before, after record, limits limitChange) error {
+	write := func(tx *redis.Tx) error {
+		now, err := d.get(ctx, after.id)
+		if err != nil {
+			return err
+		}
+		if !now.same(before) {
+			return errChanged
+		}
+		commands, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			after.writeChanges(ctx, p, before)
+			limits.write(ctx, p, after.id)
+			return announce(ctx, p, after.id)
+		})
+		return transactionError(commands, err)
+	}
+	// The gateways write to that hash as well, for other destinations.
+	const attempts = 5
+	var err error
+	for range attempts {
+		if err = d.rdb.Watch(ctx, write, catalog.DestinationKey(after.id), catalog.RcloneConf); !errors.Is(err, redis.TxFailedErr) {
+			break
+		}
+	}
+	_, gone := errors.AsType[*fault](err)
+	switch {
+	case gone:
+		return err
+	case errors.Is(err, errChanged), errors.Is(err, redis.TxFailedErr):
+		return failf(exitConflict, "destination %s was %w", after.id, errChanged)
+	}
+	return d.failed("save destination "+after.id, err)
+}
+
+// same tells whether both are the same but for their limits and, where a section
+// was pasted, which is replaced as a whole, but for the tokens in it.
+func (r record) same(other record) bool {
+	return r.id == other.id && r.name == other.name && r.provider == other.provider && r.url == other.url &&
+		r.basePath == other.basePath && (r.conf == other.conf || r.provider == destination.Rclone)
+}
+
+// write adds all keys of a destination but its limits to a transaction.
+func (r record) write(ctx context.Context, p redis.Pipeliner) {
+	r.writeChanges(ctx, p, record{})
+}
+
+// writeChanges is write for a destination that was saved as before.
+func (r record) writeChanges(ctx context.Context, p redis.Pipeliner, before record) {
+	p.HSet(ctx, catalog.DestinationKey(r.id), catalog.FieldURL, r.url, catalog.FieldName, r.name,
+		catalog.FieldProvider, r.provider, catalog.FieldBasePath, r.basePath)
+	if r.conf != before.conf {
+		p.HSet(ctx, catalog.RcloneConf, r.id, r.conf)
+	}
+	if r.password != before.password {
+		p.HSet(ctx, catalog.ResticPassword, r.id, r.password)
+	}
+}
+
+// announce tells the gateways of changed destinations, as the end of a transaction.
+func announce(ctx context.Context, p redis.Pipeliner, ids ...string) error {
+	text, err := json.Marshal(map[string][]string{"destination_ids": ids})
 	if err != nil {
 		return err
 	}
-	write := func(p redis.Pipeliner) {
-		for _, r := range records {
-			p.Del(ctx, catalog.DestinationKey(r.id))
-			p.HSet(ctx, catalog.DestinationKey(r.id), catalog.FieldURL, r.url, catalog.FieldName, r.name,
-				catalog.FieldProvider, r.provider, catalog.FieldBasePath, r.basePath)
-			if r.conf != "" {
-				p.HSet(ctx, catalog.RcloneConf, r.id, r.conf)
-			}
-			if r.password != "" {
-				p.HSet(ctx, catalog.ResticPassword, r.id, r.password)
-			}
-		}
-		p.Publish(ctx, catalog.ChannelDestinationChanged, string(announcement))
-	}
-	err = d.rdb.Watch(ctx, func(tx *redis.Tx) error {
-		if isNew {
-			n, err := tx.Exists(ctx, keys...).Result()
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				return errExists
-			}
-		}
-		commands, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { write(p); return nil })
-		return transactionError(commands, err)
-	}, keys...)
-	switch {
-	case errors.Is(err, errExists), errors.Is(err, redis.TxFailedErr) && isNew:
-		return errExists
-	case errors.Is(err, redis.TxFailedErr):
-		return failf(exitConflict, "destination %s was changed by somebody else at the same moment: try again", strings.Join(ids, ", "))
-	}
-	return d.failed("save destination "+strings.Join(ids, ", "), err)
+	p.Publish(ctx, catalog.ChannelDestinationChanged, string(text))
+	return nil
 }
 
 var errExists = newFault("", "backup_repository_exists", "", actionRefused, exitConflict, "this destination exists already")
@@ -154,12 +214,12 @@ func (d *destinations) allSchedules(ctx context.Context) (map[string]map[string]
 		if err != nil {
 			return nil, d.failed("read the schedules", err)
 		}
-		destination, _ := values[0].(string)
+		id, _ := values[0].(string)
 		name, _ := values[1].(string)
-		if used[destination] == nil {
-			used[destination] = map[string]string{}
+		if used[id] == nil {
+			used[id] = map[string]string{}
 		}
-		used[destination][strings.TrimPrefix(found.Val(), catalog.BackupKey(""))] = name
+		used[id][strings.TrimPrefix(found.Val(), catalog.BackupKey(""))] = name
 	}
 	return used, d.failed("read the schedules", found.Err())
 }
@@ -181,8 +241,8 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 		p.Del(ctx, catalog.DestinationKey(id))
 		p.HDel(ctx, catalog.RcloneConf, id)
 		p.HDel(ctx, catalog.ResticPassword, id)
-		p.Publish(ctx, catalog.ChannelDestinationChanged, fmt.Sprintf(`{"destination_ids":[%q]}`, id))
-		return nil
+		p.Del(ctx, catalog.LimitsKey(id))
+		return announce(ctx, p, id)
 	})
 	return d.failed("remove destination "+id, transactionError(commands, err))
 }

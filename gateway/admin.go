@@ -24,6 +24,7 @@ const maxAdminBody = 1 << 20
 func (g *Gateway) adminRoutes(mux chi.Router) {
 	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(g.checkDestination)).ServeHTTP)
 	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(g.obscure)).ServeHTTP)
+	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(g.survey)).ServeHTTP)
 }
 
 // administered lets in who calls from this host with the credentials of a node.
@@ -129,6 +130,11 @@ func (g *Gateway) obscure(w *response, r *http.Request, _ *view) error {
 		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
 	}
 	return writeJSON(w, adminapi.ObscureReply{Values: values})
+}
+
+// survey answers with the space of all destinations.
+func (g *Gateway) survey(w *response, r *http.Request, v *view) error {
+	return writeJSON(w, adminapi.SpaceReply{Destinations: v.survey(r.Context())})
 }
 
 // readJSON decodes a body. Its error does not quote the body.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 const (
@@ -13,6 +14,10 @@ const (
 	spaceTimeout = 30 * time.Second
 	// spaceExpires is how old an answer may be.
 	spaceExpires = 5 * time.Minute
+	// surveyTimeout bounds a survey of all destinations, surveyWidth how many of
+	// them are asked at once.
+	surveyTimeout = 2 * time.Second
+	surveyWidth   = 32
 )
 
 // Space is the storage that a destination lies on, in bytes, with all that
@@ -39,6 +44,64 @@ func (g *Gateway) Space(ctx context.Context, id string) (Space, error) {
 		return Space{}, fmt.Errorf("destination %s: %w", id, errNotFound)
 	}
 	return s.space(ctx)
+}
+
+// survey asks all destinations for their space and tells what each holds, as far
+// as that is known in surveyTimeout.
+func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
+	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+	defer cancel()
+	type answer struct {
+		id string
+		Space
+	}
+	answers := make(chan answer, len(v.stores)) // not every backend heeds ctx
+	turns := make(chan struct{}, surveyWidth)
+	told := make(map[string]adminapi.Space, len(v.stores))
+	for id, s := range v.stores {
+		told[id] = adminapi.Space{Held: s.usage.held()}
+		go func() {
+			select {
+			case turns <- struct{}{}:
+				defer func() { <-turns }()
+			case <-ctx.Done():
+				return
+			}
+			space, err := s.space(ctx)
+			if err != nil {
+				space = Space{-1, -1, -1}
+			}
+			answers <- answer{id, space}
+		}()
+	}
+	for range v.stores {
+		select {
+		case a := <-answers:
+			told[a.id] = adminapi.Space{
+				Free: known(a.Free), Used: known(a.Used), Total: known(a.Total), Held: told[a.id].Held,
+			}
+		case <-ctx.Done():
+			return told
+		}
+	}
+	return told
+}
+
+// held is what the destination holds; nil where that was not counted.
+func (u *usage) held() *int64 {
+	n, counted := u.counted()
+	if !counted {
+		return nil
+	}
+	return &n
+}
+
+// known is a number that a remote told; nil stands for one that it did not.
+func known(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
 }
 
 // space answers from memory where that is fresh.

@@ -61,3 +61,62 @@ func TestSpaceThatIsNotTold(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// silent is a store that does not tell its space, whatever the context says.
+type silent struct {
+	rest.Store
+
+	released chan struct{}
+}
+
+func (s silent) Space(context.Context) (free, used, total int64, err error) {
+	<-s.released
+	return 1, 2, 3, nil
+}
+
+func TestSurveyIsOverInTimeWhoeverIsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const silentID = "11111111-2222-4333-8444-555555555555"
+		released := make(chan struct{})
+		v := &view{stores: map[string]*store{
+			destID:   storeOf(&spacious{Store: storetest.NewMem()}, "sftp"),
+			otherID:  storeOf(&spacious{Store: storetest.NewMem(), err: errors.New("refused")}, "sftp"),
+			silentID: storeOf(silent{storetest.NewMem(), released}, "sftp"),
+		}}
+		start := time.Now()
+		told := v.survey(t.Context())
+		if took := time.Since(start); took != surveyTimeout {
+			t.Errorf("it took %v", took)
+		}
+		if s := told[destID]; s.Free == nil || *s.Free != 1 || *s.Used != 2 || *s.Total != 3 || s.Held != nil {
+			t.Errorf("one that tells: %+v", s)
+		}
+		for _, id := range []string{otherID, silentID} {
+			if s, listed := told[id]; !listed || s.Free != nil || s.Used != nil || s.Total != nil {
+				t.Errorf("one that does not: %+v, %v", s, listed)
+			}
+		}
+		close(released)
+	})
+}
+
+func TestSurveyTellsWhatAQuotaHasCounted(t *testing.T) {
+	t.Parallel()
+	s := storeOf(storetest.NewMem(), typeLocal)
+	s.limits.set(catalog.Limits{Quota: 1000})
+	opened, err := s.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release()
+	for _, name := range []string{"1", "2"} {
+		if err := putSized(t, opened, ownRepo+"/data/aa/"+name, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := &view{stores: map[string]*store{destID: s}}
+	if held := v.survey(t.Context())[destID].Held; held == nil || *held != 200 {
+		t.Errorf("held %v", held)
+	}
+}

@@ -23,6 +23,7 @@ const (
 	Malformed  = "pattern"
 	TooLong    = "string_lte"
 	TooShort   = "string_gte"
+	TooSmall   = "number_gte"
 	Unexpected = "additional_property_not_allowed"
 	NotOneOf   = "enum"
 	// ConfError is the named error of a section that cannot be used.

@@ -28,6 +28,29 @@ func (l *Limits) QuotaOf(uuid string) int64 {
 	return l.ModuleQuota
 }
 
+// Fields are the fields of the hash LimitsKey that holds these limits, as
+// [ParseLimits] reads them.
+func (l *Limits) Fields() map[string]int64 {
+	fields := map[string]int64{}
+	for field, place := range l.places() {
+		if *place > 0 {
+			fields[field] = *place
+		}
+	}
+	for uuid, quota := range l.ModuleQuotas {
+		fields[FieldModuleQuotaPrefix+uuid] = quota
+	}
+	return fields
+}
+
+// places are where the limits of the whole destination are, by field.
+func (l *Limits) places() map[string]*int64 {
+	return map[string]*int64{
+		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
+		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
+	}
+}
+
 // Fields of LimitsKey. All hold whole numbers, in decimal digits.
 const (
 	FieldUpload      = "upload"       // bytes per second
@@ -44,10 +67,7 @@ const (
 func ParseLimits(fields map[string]string) (Limits, error) {
 	var l Limits
 	var errs []error
-	places := map[string]*int64{
-		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
-		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
-	}
+	places := l.places()
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		value, err := strconv.ParseInt(fields[field], 10, 64)
 		if err != nil || value < 0 {

@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,6 +46,13 @@ func TestLimitsOfAHash(t *testing.T) {
 		got, err := catalog.ParseLimits(c.fields)
 		if !reflect.DeepEqual(got, c.want) || (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %+v, %v; want %+v and an error about %q", c.name, got, err, c.want, c.err)
+		}
+		again := map[string]string{}
+		for field, value := range got.Fields() {
+			again[field] = strconv.FormatInt(value, 10)
+		}
+		if back, err := catalog.ParseLimits(again); err != nil || !reflect.DeepEqual(back, got) {
+			t.Errorf("%s: its fields %v read as %+v, %v; want %+v", c.name, again, back, err, got)
 		}
 	}
 }

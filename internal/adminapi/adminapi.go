@@ -7,6 +7,7 @@ package adminapi
 const (
 	CheckPath   = "/-/destination/check"
 	ObscurePath = "/-/destination/obscure"
+	SpacePath   = "/-/destination/space"
 )
 
 // The named errors of NethServer 8 that a check ends with.
@@ -88,4 +89,19 @@ type ObscureRequest struct {
 // ObscureReply answers it.
 type ObscureReply struct {
 	Values map[string]string `json:"values"`
+}
+
+// SpaceReply answers an empty request for the space of all destinations, by ID.
+type SpaceReply struct {
+	Destinations map[string]Space `json:"destinations"`
+}
+
+// Space is the storage that a destination lies on, in bytes, with all that others
+// keep there too. What the storage does not tell, or not soon enough, is null.
+type Space struct {
+	Free  *int64 `json:"free"`
+	Used  *int64 `json:"used"`
+	Total *int64 `json:"total"`
+	// Held is what the destination's own backups take, where a quota has it counted.
+	Held *int64 `json:"held"`
 }
