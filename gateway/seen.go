@@ -1,28 +1,33 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 )
 
-// sightings remembers which local destinations were seen, and where they were
-// mounted: one file for each in a directory that is not on their disks. It
-// implements local.Memory.
+// sightings remembers which local destinations were seen in which directories, and
+// where those were mounted: one file for each destination in a directory that is
+// not on their disks. It implements local.Memory.
 type sightings struct {
 	dir string // "" keeps them in this process alone
 
-	mu          sync.Mutex
-	mountPoints map[string]string // by destination ID
+	mu    sync.Mutex
+	known map[string]sighting // by destination ID
 }
+
+// sighting holds the mount points of a destination's roots.
+type sighting map[string]string
 
 // newSightings uses the state directory of that name, which it makes.
 func newSightings(stateDir string) (*sightings, error) {
-	s := &sightings{mountPoints: make(map[string]string)}
+	s := &sightings{known: make(map[string]sighting)}
 	if stateDir == "" {
 		return s, nil
 	}
@@ -34,36 +39,72 @@ func newSightings(stateDir string) (*sightings, error) {
 }
 
 // Seen implements local.Memory.
-func (s *sightings) Seen(id string) (mountPoint string, seen bool, err error) {
+func (s *sightings) Seen(id, root string) (mountPoint string, seen bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if mountPoint, seen = s.mountPoints[id]; seen || s.dir == "" {
-		return mountPoint, seen, nil
+	known, err := s.of(id)
+	if err != nil {
+		return "", false, err
 	}
-	content, err := os.ReadFile(filepath.Join(s.dir, id))
+	if mountPoint, seen = known[root]; seen {
+		return mountPoint, true, nil
+	}
+	for _, candidate := range known {
+		if candidate != "/" && strings.HasPrefix(root+"/", candidate+"/") && len(candidate) > len(mountPoint) {
+			mountPoint = candidate
+		}
+	}
+	return mountPoint, false, nil
+}
+
+// Remember implements local.Memory.
+func (s *sightings) Remember(id, root, mountPoint string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, err := s.of(id)
+	if err != nil {
+		return err
+	}
+	if before, seen := known[root]; seen && before == mountPoint {
+		return nil
+	}
+	changed := maps.Clone(known)
+	changed[root] = mountPoint
+	s.known[id] = changed
+	if s.dir == "" {
+		return nil
+	}
+	content, err := json.Marshal(changed)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(s.dir, id), string(content)+"\n")
+}
+
+// of returns where a destination was seen. It runs with mu held.
+func (s *sightings) of(id string) (sighting, error) {
+	if known, read := s.known[id]; read {
+		return known, nil
+	}
+	known := sighting{}
+	if s.dir == "" {
+		return known, nil
+	}
+	file := filepath.Join(s.dir, id)
+	content, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// Without the directory nothing is known, which is not the same.
 		_, err = os.Stat(s.dir)
-		return "", false, err
+		return known, err
 	case err != nil:
-		return "", false, err
+		return nil, err
 	}
-	mountPoint = strings.TrimSuffix(string(content), "\n")
-	s.mountPoints[id] = mountPoint
-	return mountPoint, true, nil
-}
-
-// Remember implements local.Memory.
-func (s *sightings) Remember(id, mountPoint string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	known, seen := s.mountPoints[id]
-	s.mountPoints[id] = mountPoint
-	if s.dir == "" || seen && known == mountPoint {
-		return nil
+	if err := json.Unmarshal(content, &known); err != nil {
+		return nil, fmt.Errorf("%s is damaged: remove it if the destination's disk is mounted", file)
 	}
-	return replaceFile(filepath.Join(s.dir, id), mountPoint+"\n")
+	s.known[id] = known
+	return known, nil
 }
 
 // replaceFile writes a small file, durably: all of it or nothing.

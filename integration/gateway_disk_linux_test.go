@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
-	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
 // childEnv is set in a process that a test started to run itself in.
@@ -82,10 +81,7 @@ func TestUnmountedDiskNeverLooksEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	plug()
-	c.AddDestinations(redistest.Destination{
-		ID: moreDest, Name: "disk", Provider: "rclone", URL: "rclone:local:disk", BasePath: mountPoint,
-		RcloneConf: "[" + moreDest + "]\ntype = local\n",
-	})
+	c.AddLocalDestination(moreDest, mountPoint)
 	withState := func(o *gateway.Options) { o.StateDir = state }
 	g := c.serve(t, withState)
 	path := "/" + moreDest + "/" + mailRepo
@@ -127,4 +123,27 @@ func TestUnmountedDiskNeverLooksEmpty(t *testing.T) {
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/data/"+name, content)
 	}
 	unplug()
+
+	// It moves to another directory: to one of that disk, and to one of another.
+	elsewhere := t.TempDir()
+	for dir, status := range map[string]int{filepath.Join(mountPoint, "sub"): http.StatusServiceUnavailable, elsewhere: http.StatusNotFound} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		c.AddLocalDestination(moreDest, dir)
+		for _, g := range []*served{g, restarted} {
+			if err := g.Reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			g.module("mail1").want(t, status, http.MethodHead, path+"/config", nil)
+		}
+	}
+	c.AddLocalDestination(moreDest, elsewhere)
+	for _, g := range []*served{g, restarted} {
+		if err := g.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/?create=true", nil)
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/data/"+name, content)
+	}
 }

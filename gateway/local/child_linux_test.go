@@ -223,7 +223,7 @@ func TestDiskThatIsUnmounted(t *testing.T) {
 	var m memory
 	s := openMarked(t, mountPoint, &m)
 	put(t, s, config, []byte("config"))
-	if got, _, _ := m.Seen(destID); got != mountPoint {
+	if got, _, _ := m.Seen(destID, mountPoint); got != mountPoint {
 		t.Errorf("the mount point is remembered as %q; want %q", got, mountPoint)
 	}
 	if err := unix.Unmount(mountPoint, 0); err != nil {

@@ -181,7 +181,7 @@ func (s *Store) openDir(name string) (dirFD, error) {
 func (s *Store) openRoot() (dirFD, error) {
 	fd, err := openDir(unix.AT_FDCWD, s.root, 0)
 	if err != nil {
-		return -1, s.marker.noRoot(s.root, err)
+		return -1, s.marker.noRoot(err)
 	}
 	if err := s.marker.check(fd); err != nil {
 		fd.close()

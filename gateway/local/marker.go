@@ -38,13 +38,15 @@ type Mark struct {
 	Log *slog.Logger
 }
 
-// Memory remembers which destinations were seen. It is safe for concurrent use.
+// Memory remembers which destinations were seen, and where: one that moves to
+// another directory is new there. It is safe for concurrent use.
 type Memory interface {
-	// Seen tells whether the destination was seen, and what was mounted where:
-	// the mount point that its root was on.
-	Seen(id string) (mountPoint string, seen bool, err error)
+	// Seen tells whether the destination was seen in that root, and the mount point
+	// that the root was on. For another root it is a mount point that the
+	// destination was on elsewhere and that root lies below; empty where none is.
+	Seen(id, root string) (mountPoint string, seen bool, err error)
 	// Remember notes that it was.
-	Remember(id, mountPoint string) error
+	Remember(id, root, mountPoint string) error
 }
 
 // OpenMarked is [Open] for a destination whose disk may not be mounted. A root
@@ -54,12 +56,15 @@ func OpenMarked(root string, mark Mark) (*Store, error) {
 	if mark.Log == nil {
 		mark.Log = slog.Default()
 	}
-	m := &marker{Mark: mark}
-	s, err := Open(root)
+	abs, err := filepath.Abs(root)
 	if err != nil {
-		return nil, m.noRoot(root, err)
+		return nil, err
 	}
-	m.root = s.root
+	m := &marker{Mark: mark, root: abs}
+	s, err := Open(abs)
+	if err != nil {
+		return nil, m.noRoot(err)
+	}
 	s.marker = m
 	return s, nil
 }
@@ -106,14 +111,16 @@ func (m *marker) absent() error {
 	if m.Memory == nil {
 		return nil
 	}
-	mountPoint, seen, err := m.Memory.Seen(m.ID)
+	mountPoint, seen, err := m.Memory.Seen(m.ID, m.root)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
-	case !seen:
-		return nil
+	case seen:
+		return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
+	case mountPoint != "" && mountPointOf(mountPoint) != mountPoint:
+		return m.missing(mountPoint, m.root+" would be on the disk that the destination was on before")
 	}
-	return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
+	return nil
 }
 
 // missing reports, once, that the disk is not there, and says so.
@@ -126,12 +133,12 @@ func (m *marker) missing(mountPoint, why string) error {
 }
 
 // noRoot explains why a root could not be opened.
-func (m *marker) noRoot(root string, err error) error {
+func (m *marker) noRoot(err error) error {
 	if m == nil || m.Memory == nil {
 		return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	}
-	if mountPoint, seen, errSeen := m.Memory.Seen(m.ID); seen && errSeen == nil && errors.Is(err, unix.ENOENT) {
-		return m.missing(mountPoint, root+" is not there")
+	if mountPoint, seen, errSeen := m.Memory.Seen(m.ID, m.root); seen && errSeen == nil && errors.Is(err, unix.ENOENT) {
+		return m.missing(mountPoint, m.root+" is not there")
 	}
 	return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // as above
 }
@@ -155,7 +162,7 @@ func (m *marker) remember() {
 	if m.Memory == nil {
 		return
 	}
-	if err := m.Memory.Remember(m.ID, mountPointOf(m.root)); err != nil {
+	if err := m.Memory.Remember(m.ID, m.root, mountPointOf(m.root)); err != nil {
 		m.Log.Error("cannot remember that a destination was seen; after a restart its disk may go missing unnoticed",
 			"dest", m.ID, "err", err)
 	}

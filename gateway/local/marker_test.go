@@ -21,24 +21,27 @@ const destID = "76d73f29-7446-5baf-a700-3ad39be75475"
 
 // memory is a Memory that can be told to fail.
 type memory struct {
-	sync.Map
-
-	err error
+	roots sync.Map // mount points by root
+	below string   // a mount point for all other roots
+	err   error
 }
 
-func (m *memory) Seen(id string) (string, bool, error) {
-	mountPoint, seen := m.Load(id)
+func (m *memory) Seen(_, root string) (string, bool, error) {
+	mountPoint, seen := m.roots.Load(root)
+	if !seen {
+		return m.below, false, m.err
+	}
 	text, _ := mountPoint.(string)
-	return text, seen, m.err
+	return text, true, m.err
 }
 
-func (m *memory) Remember(id, mountPoint string) error {
-	m.Store(id, mountPoint)
+func (m *memory) Remember(_, root, mountPoint string) error {
+	m.roots.Store(root, mountPoint)
 	return m.err
 }
 
-func (m *memory) seen(id string) bool {
-	_, seen := m.Load(id)
+func (m *memory) seen(root string) bool {
+	_, seen := m.roots.Load(root)
 	return seen
 }
 
@@ -136,8 +139,8 @@ func TestDirectoryIsMarkedAtItsFirstProvenUse(t *testing.T) {
 			if c.proven {
 				want = destID
 			}
-			if got := markerIn(t, root); got != want || m.seen(destID) != c.proven {
-				t.Errorf("marker %q, remembered %v", got, m.seen(destID))
+			if got := markerIn(t, root); got != want || m.seen(root) != c.proven {
+				t.Errorf("marker %q, remembered %v", got, m.seen(root))
 			}
 			names, err := list(t, s, ".")
 			if err != nil || strings.Contains(strings.Join(names, " "), markerName) {
@@ -183,12 +186,46 @@ func TestSeenDirectoryWithoutItsMarkerIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestDestinationThatMovedIsNewInItsDirectory(t *testing.T) {
+	var m memory
+	before, after := t.TempDir(), t.TempDir()
+	put(t, openMarked(t, before, &m), pack, []byte("x"))
+
+	moved := openMarked(t, after, &m)
+	if _, err := moved.Stat(t.Context(), config); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat in a directory that was never used = %v; want fs.ErrNotExist", err)
+	}
+	put(t, moved, pack, []byte("y"))
+	if got := markerIn(t, after); got != destID {
+		t.Errorf("marker %q", got)
+	}
+	// Both are remembered.
+	for _, root := range []string{before, after} {
+		if err := os.Remove(filepath.Join(root, markerName)); err != nil {
+			t.Fatal(err)
+		}
+		wantDetached(t, openMarked(t, root, &m))
+	}
+}
+
+func TestDestinationThatMovesOnADiskThatIsAwayIsNotEmpty(t *testing.T) {
+	disk := t.TempDir() // on which nothing is mounted
+	root := filepath.Join(disk, "new")
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wantDetached(t, openMarked(t, root, &memory{below: disk}))
+	if _, err := openMarked(t, root, &memory{below: mountPointOf(root)}).Stat(t.Context(), config); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat on a disk that is mounted = %v; want fs.ErrNotExist", err)
+	}
+}
+
 func TestMarkerFoundIsRemembered(t *testing.T) {
 	root := t.TempDir()
 	put(t, openMarked(t, root, &memory{}), pack, []byte("x"))
 	var m memory // of a gateway that was reinstalled
-	if got := read(t, openMarked(t, root, &m), pack); got != "x" || !m.seen(destID) {
-		t.Errorf("read %q, remembered %v", got, m.seen(destID))
+	if got := read(t, openMarked(t, root, &m), pack); got != "x" || !m.seen(root) {
+		t.Errorf("read %q, remembered %v", got, m.seen(root))
 	}
 }
 
@@ -213,8 +250,9 @@ func TestForgetfulMemoryProvesNothing(t *testing.T) {
 
 func TestRootThatWasSeenAndIsGoneNamesItsMountPoint(t *testing.T) {
 	var m memory
-	m.Store(destID, "/media/disk")
-	_, err := OpenMarked(filepath.Join(t.TempDir(), "absent"), Mark{ID: destID, Memory: &m})
+	root := filepath.Join(t.TempDir(), "absent")
+	m.roots.Store(root, "/media/disk")
+	_, err := OpenMarked(root, Mark{ID: destID, Memory: &m})
 	if !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "/media/disk") {
 		t.Errorf("OpenMarked = %v", err)
 	}
