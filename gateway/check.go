@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,12 +45,11 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	registerSections(snapshot)
-	seen, err := newSightings(opts.StateDir)
+	open, done, err := openOnce(opts, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	open := openWith(local.Mark{Memory: seen, Log: opts.Log}, nil)
+	defer done(ctx)
 
 	report := &Report{
 		Users:        len(snapshot.Principals),
@@ -74,6 +74,34 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 	}
 	probes.Wait()
 	return report, nil
+}
+
+// openOnce returns an opener for a process that opens what is in the snapshot and
+// ends, with the memory and the tokens of the gateway whose state directory it is
+// given. Done writes back what tokens the stores have refreshed.
+func openOnce(opts Options, snapshot *catalog.Snapshot) (open opener, done func(context.Context), err error) {
+	seen, err := newSightings(opts.StateDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	kept, err := newTokens(writer, opts.StateDir, opts.Log)
+	if err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	kept.settle(snapshot)
+	kept.register(snapshot)
+	done = func(ctx context.Context) {
+		if kept.changedAny() {
+			kept.keep()
+			kept.writeAll(context.WithoutCancel(ctx))
+		}
+		_ = writer.Close() // what was to be written is
+	}
+	return openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), done, nil
 }
 
 // probe opens a destination through the code that serves it.

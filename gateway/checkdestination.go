@@ -31,12 +31,16 @@ func CheckDestination(ctx context.Context, opts Options, req adminapi.CheckReque
 	if err != nil {
 		return nil, err
 	}
-	registerSections(snapshot)
 	d, err := wanted(snapshot, opts.Load, req)
 	if err != nil {
 		return nil, err
 	}
-	return examine(ctx, d, openStore, req.Conformance), nil
+	open, done, err := openOnce(opts, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	defer done(ctx)
+	return examine(ctx, d, open, req.Conformance), nil
 }
 
 // wanted returns the destination that a request is about.

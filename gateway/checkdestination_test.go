@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
 // davServer is a WebDAV server in memory, of which spoil may answer requests.
@@ -222,5 +223,74 @@ func TestConformanceFindsAStoreThatLies(t *testing.T) {
 	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, true)
 	if report.Error != "" || report.Conforms() {
 		t.Errorf("%+v", report)
+	}
+}
+
+// checkOptions are those of "rclone-gateway check-destination" on node 1.
+func checkOptions(server *redistest.Server, stateDir string) Options {
+	opts := Defaults()
+	opts.StateDir = stateDir
+	opts.Redis = catalog.Redis{Address: server.Addr, Username: "node/1", Password: redistest.Password("node/1")}
+	writer := opts.Redis.WithUser(redistest.AdminUser, redistest.Password(redistest.AdminUser))
+	opts.Writer = &writer
+	opts.Load = catalog.LoadOptions{NodeID: "1"}
+	opts.Log = discard
+	return opts
+}
+
+func TestCheckWithoutAGatewayKnowsDisksThatWereSeen(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.SetupNS8()
+	dir, state := t.TempDir(), t.TempDir()
+	server.AddLocalDestination(destID, dir)
+	check := func() *adminapi.CheckReport {
+		t.Helper()
+		report, err := CheckDestination(t.Context(), checkOptions(server, state), adminapi.CheckRequest{ID: destID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	if report := check(); report.Error != "" {
+		t.Errorf("never seen: %+v", report)
+	}
+	seen, err := newSightings(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seen.Remember(destID, dir, "/media/disk"); err != nil {
+		t.Fatal(err)
+	}
+	report := check()
+	if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, "mount it") || !strings.Contains(report.Detail, "/media/disk") {
+		t.Errorf("not mounted: %+v", report)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the checks left %v, %v", left, err)
+	}
+}
+
+func TestCheckWithoutAGatewayKeepsRefreshedTokens(t *testing.T) {
+	t.Parallel()
+	c := newTokenCluster(t)
+	check := map[string]func() error{
+		"one destination": func() error {
+			_, err := CheckDestination(t.Context(), checkOptions(c.Server, c.state), adminapi.CheckRequest{ID: destID})
+			return err
+		},
+		"all": func() error {
+			_, err := Check(t.Context(), checkOptions(c.Server, c.state))
+			return err
+		},
+	}
+	for name, check := range check {
+		before := c.oauth.good()
+		if err := check(); err != nil {
+			t.Fatal(err)
+		}
+		if good := c.oauth.good(); good == before || !c.inRedis(good) {
+			t.Errorf("a check of %s: Redis does not hold the token %s, that was %s before", name, good, before)
+		}
 	}
 }

@@ -24,6 +24,14 @@ type ailment struct {
 // ailments are looked through in their order; the first that fits is told.
 var ailments = []ailment{
 	{
+		marks:  []string{"its disk is not mounted on"},
+		advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
+	},
+	{
+		marks:  []string{"says that this is the place of destination"},
+		advice: "the directory is marked as another destination's: choose another one, or delete the marker that the detail names",
+	},
+	{
 		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution"},
 		advice: "the server's name cannot be resolved: check the host name, and the DNS of this node",
 	},

@@ -123,6 +123,16 @@ func (t *tokens) nudge() {
 	}
 }
 
+// changedAny tells, once, whether a token has changed.
+func (t *tokens) changedAny() bool {
+	select {
+	case <-t.wake:
+		return true
+	default:
+		return false
+	}
+}
+
 // settle replaces tokens of ours in a fresh snapshot by those that the stores were
 // opened with. A token that somebody else wrote takes the place of ours.
 func (t *tokens) settle(snapshot *catalog.Snapshot) {
