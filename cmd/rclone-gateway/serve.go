@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/internal/footprint"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
@@ -57,7 +59,11 @@ func serve(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
+	settled := sync.OnceFunc(trim)
 	opts.Changed = func(ready bool) {
+		if ready {
+			go settled()
+		}
 		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
 	}
 	g, err := gateway.New(opts)
@@ -78,6 +84,13 @@ func serve(ctx context.Context, s *settings) error {
 	}
 	slog.Info("stopped, every request had finished")
 	return nil
+}
+
+// trim gives back the memory that only the start needed.
+func trim() {
+	if err := footprint.Trim(); err != nil {
+		slog.Debug("memory of the start is not given back", "err", err)
+	}
 }
 
 // handleSignals reloads on SIGHUP and calls stop on the first SIGTERM or SIGINT;
