@@ -47,7 +47,9 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 
 // do sends a request and returns the response if its status is the one wanted.
 func (c *client) do(req *http.Request, want int) (*http.Response, error) {
-	req.SetBasicAuth(c.user, c.password)
+	if c.user != "" {
+		req.SetBasicAuth(c.user, c.password)
+	}
 	req.Header.Set("Accept", acceptV2)
 	resp, err := c.http.Do(req)
 	if err != nil {

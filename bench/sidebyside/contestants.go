@@ -47,6 +47,16 @@ type storage struct {
 	dir      string
 	endpoint string
 	bucket   string
+	// certificate is a file with that of the endpoint, where it speaks TLS.
+	certificate string
+}
+
+// trust is the environment that makes a program written in Go accept it.
+func (s storage) trust() []string {
+	if s.certificate == "" {
+		return nil
+	}
+	return []string{"SSL_CERT_FILE=" + s.certificate}
 }
 
 // A server is a contestant that runs, and a client of it.
@@ -72,7 +82,7 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 		if err != nil {
 			return nil, err
 		}
-		env := []string{"REDIS_ADDRESS=" + r.addr, "REDIS_USER=" + nodeUser, "REDIS_PASSWORD=" + password, "NODE_ID=1"}
+		env := append(at.trust(), "REDIS_ADDRESS="+r.addr, "REDIS_USER="+nodeUser, "REDIS_PASSWORD="+password, "NODE_ID=1")
 		p, err := startProcess(ctx, addr, env, binary, "serve", "--addr", addr)
 		if err != nil {
 			return nil, err
@@ -110,7 +120,7 @@ func restServerContestant(binary string) contestant {
 func rcloneContestant(binary string) contestant {
 	start := func(ctx context.Context, at storage) (*server, error) {
 		// A remote from the environment; no configuration file.
-		env := []string{"RCLONE_CONFIG="}
+		env := append(at.trust(), "RCLONE_CONFIG=")
 		remote := at.dir
 		if at.bucket != "" {
 			remote = "bench:" + at.bucket

@@ -5,6 +5,7 @@
 //
 //	go run ./bench/sidebyside -rest-server /path/to/rest-server
 //	go run ./bench/sidebyside -mode memory
+//	go run ./bench/sidebyside -mode backup
 //
 // See bench/README.md for what is measured, and how.
 package main
@@ -29,12 +30,16 @@ type options struct {
 	gateway    string
 	rclone     string
 	restServer string
+	restic     string
+	minio      string
 	dir        string
 	only       string
 	rounds     int
 	clients    int
 	objects    int
 	duration   time.Duration
+	size       int64
+	delay      time.Duration
 }
 
 func main() {
@@ -49,16 +54,20 @@ func main() {
 
 func parseFlags() options {
 	var o options
-	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed or memory")
+	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory or backup")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", "", "rest-server's binary; without the flag it is looked for in PATH")
+	flag.StringVar(&o.restic, "restic", ".cache/restic/0.18/restic", "restic's binary (make deps)")
+	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure only the cases whose names contain this")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
 	flag.DurationVar(&o.duration, "duration", 6*time.Second, "how long to measure one case with one server")
+	flag.Int64Var(&o.size, "size", 2, "how many GiB to back up")
+	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long S3 keeps each request of a backup waiting")
 	flag.Parse()
 	return o
 }
@@ -81,8 +90,10 @@ func run(ctx context.Context, o options) error {
 		return runSpeed(ctx, o, base, redis)
 	case "memory":
 		return runMemory(ctx, o, base, redis)
+	case "backup":
+		return runBackup(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is none of speed, memory", o.mode)
+		return fmt.Errorf("mode %q is none of speed, memory, backup", o.mode)
 	}
 }
 

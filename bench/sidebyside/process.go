@@ -73,8 +73,11 @@ func (p *process) stop() {
 const ticksPerSecond = 100
 
 // cpu is the time that the process and its children spent, as user and in the
-// kernel. Its resolution is 10 ms.
+// kernel. Its resolution is 10 ms. A nil process has spent none.
 func (p *process) cpu() (time.Duration, error) {
+	if p == nil {
+		return 0, nil
+	}
 	stat, err := os.ReadFile(p.proc("stat"))
 	if err != nil {
 		return 0, err

@@ -90,7 +90,7 @@ func medianRatio(own, peer []measurement) float64 {
 	return middle(ratios)
 }
 
-func median(ms []measurement, value func(measurement) float64) float64 {
+func median[T any](ms []T, value func(T) float64) float64 {
 	values := make([]float64, 0, len(ms))
 	for _, m := range ms {
 		values = append(values, value(m))
