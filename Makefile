@@ -25,6 +25,9 @@ export RCLONE ?= $(CURDIR)/.cache/bin/rclone
 export RESTIC_0_14 ?= $(CURDIR)/.cache/restic/0.14/restic
 export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 
+# Where `make install` puts things.
+PREFIX ?= /usr/local
+
 # TEST_ARGS narrows a run: make test TEST_ARGS='-run TestScope ./gateway'.
 TEST_ARGS ?= ./...
 TEST_TIMEOUT ?= 40m
@@ -51,9 +54,15 @@ build: ## Build bin/rclone-gateway, with all of rclone's backends, and bin/gatew
 build-curated: ## Build both with the smaller set of backends
 	$(GOBUILD) -tags curated -o bin/ ./cmd/rclone-gateway ./cmd/gatewayctl
 
+.PHONY: install
+install: ## Install what `make build` made and its systemd units below DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin bin/rclone-gateway bin/gatewayctl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/rclone-gateway.service deploy/systemd/rclone-gateway.socket
+	install -D -m 644 deploy/systemd/rclone-gateway.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rclone-gateway.conf
+
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone
-	@scripts/deps redis-server restic gcc podman runc newuidmap
+	@scripts/deps redis-server restic gcc podman runc newuidmap systemd-analyze
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
 	@scripts/storage-servers minio

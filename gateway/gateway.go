@@ -98,6 +98,8 @@ type Gateway struct {
 	metricsServer *http.Server
 
 	background context.CancelFunc
+	arrivals   arrivals
+	listening  sync.WaitGroup
 	working    sync.WaitGroup
 	failed     chan error // the first listener that gave up
 }
@@ -156,6 +158,7 @@ func New(opts Options) (*Gateway, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+		ConnState:         g.arrivals.track,
 	}
 	g.metricsServer = g.newMetricsServer()
 	return g, nil
@@ -175,7 +178,7 @@ func (g *Gateway) Start() {
 		g.working.Go(func() { g.listenMetrics(g.opts.Metrics) })
 	}
 	for _, listener := range g.opts.Listeners {
-		g.working.Go(func() { g.listen(listener) })
+		g.listening.Go(func() { g.listen(listener) })
 	}
 }
 
@@ -199,7 +202,7 @@ func (g *Gateway) listen(listener net.Listener) {
 	} else {
 		err = g.server.Serve(listener)
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
+	if !errors.Is(err, net.ErrClosed) {
 		g.failed <- fmt.Errorf("listen on %s: %w", listener.Addr(), err)
 	}
 }
@@ -220,6 +223,12 @@ func (g *Gateway) Alive(ctx context.Context) bool { return g.views.alive(ctx) }
 // Stop ends the gateway: no new connection is accepted, requests under way may
 // finish until ctx ends, then they are cut. It returns ctx's error where some were.
 func (g *Gateway) Stop(ctx context.Context) error {
+	for _, listener := range g.opts.Listeners {
+		_ = listener.Close() // nothing was written to it
+	}
+	g.listening.Wait()
+	g.server.SetKeepAlivesEnabled(false)
+	g.arrivals.wait(ctx)
 	err := g.server.Shutdown(ctx)
 	if err != nil {
 		_ = g.server.Close() // cuts what is left; its error adds nothing

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/command"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
@@ -39,6 +41,10 @@ func (e codedError) Unwrap() error { return e.error }
 func usageError(err error) error { return codedError{err, exitUsage} }
 
 func main() {
+	if filepath.Base(os.Args[0]) == command.Name {
+		command.Main()
+		return
+	}
 	root := &cobra.Command{
 		Use:           "rclone-gateway",
 		Short:         "Serve restic repositories of NethServer 8 modules from any rclone remote",

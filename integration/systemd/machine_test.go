@@ -1,0 +1,175 @@
+package systemd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds everything that waits.
+const patience = 60 * time.Second
+
+// machine is a systemd that runs beside the test and ends with it.
+type machine struct {
+	root string // its root directory, as the test sees it
+	init string // the PID of its first process, as the test sees it
+}
+
+// boot starts a machine and waits until it has started all that it should.
+func boot(t *testing.T) *machine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "booting systemd needs root")
+	}
+	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
+		missing(t, "install systemd: %v", err)
+	}
+	dir := t.TempDir()
+	m := &machine{root: filepath.Join(dir, "root")}
+	layer := filepath.Join(dir, "layer")
+	for _, d := range []string{m.root, layer} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	group := controlGroup(t)
+
+	var console bytes.Buffer
+	cmd := exec.Command("./boot.sh", m.root, layer, group)
+	cmd.Stdout, cmd.Stderr = &console, &console
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the machine's journal:\n%s", m.try("journalctl", "--boot", "--output=short-precise"))
+		}
+		_ = cmd.Process.Kill() // unshare takes its child with it
+		_ = cmd.Wait()         // it was killed
+		if t.Failed() {
+			t.Logf("the machine's console:\n%s", console.Bytes())
+		}
+	})
+	pid := strconv.Itoa(cmd.Process.Pid)
+	waitFor(t, "systemd to have booted", func() bool {
+		// The script has other children before it becomes unshare.
+		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		m.init = strings.TrimSpace(string(children))
+		return err == nil && strings.HasPrefix(m.try("systemctl", "is-system-running", "--wait"), "running")
+	})
+	// What systemd sees below its root, the test sees through its process.
+	m.root = filepath.Join("/proc", m.init, "root")
+	return m
+}
+
+// controlGroup names a new group in systemd's hierarchy, which goes with the test.
+func controlGroup(t *testing.T) string {
+	t.Helper()
+	hierarchy := "/sys/fs/cgroup/systemd"
+	if _, err := os.Stat(hierarchy); err != nil {
+		hierarchy = "/sys/fs/cgroup"
+	}
+	group := filepath.Join(hierarchy, "units-test-"+strconv.Itoa(os.Getpid()))
+	t.Cleanup(func() {
+		waitFor(t, "the control groups to be empty", func() bool { return removeGroups(group) == nil })
+	})
+	return group
+}
+
+// removeGroups removes a control group and those in it. Their files go with them.
+func removeGroups(group string) error {
+	entries, err := os.ReadDir(group)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := removeGroups(filepath.Join(group, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return os.Remove(group)
+}
+
+// command runs a program on the machine.
+func (m *machine) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	inside := []string{"--target", m.init, "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--root", "--wd", name}
+	return exec.CommandContext(ctx, "nsenter", append(inside, args...)...)
+}
+
+// try runs a program that may fail and returns what it prints.
+func (m *machine) try(name string, args ...string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, _ := m.command(ctx, name, args...).CombinedOutput() // what it printed tells
+	return string(out)
+}
+
+// run runs a program on the machine, which must succeed, and returns what it prints.
+func (m *machine) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := m.command(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// property is what systemd says about the gateway's service.
+func (m *machine) property(t *testing.T, name string) string {
+	t.Helper()
+	return m.run(t, "systemctl", "show", "--property", name, "--value", "rclone-gateway.service")
+}
+
+func (m *machine) write(t *testing.T, path, content string, mode fs.FileMode) {
+	t.Helper()
+	path = filepath.Join(m.root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitFor polls until done says so.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// missing fails the test in CI and skips it elsewhere.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
