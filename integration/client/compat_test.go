@@ -11,10 +11,12 @@ import (
 // TestSnapshotsOfNethServer8 restores what NethServer 8's own module-backup wrote:
 // no host, no tags, the includes as they are, and the environment by name.
 func TestSnapshotsOfNethServer8(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ version, kind string }{
 		{"0.14", "native"}, {"0.18", "native"}, {"0.14", "rootfull"}, {"0.18", "rootless"},
 	} {
 		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
 			world := newClientWorld(t)
 			old := world.newHost(t, c.version, c.kind, savedModule)
 			old.fill(t)
@@ -68,8 +70,10 @@ func (h *clientHost) asNethServer8(t *testing.T, args ...string) {
 // TestPlainResticRestores restores, with nothing but restic, what module-backup
 // wrote.
 func TestPlainResticRestores(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14", "0.18"} {
 		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
 			host := newClientWorld(t).newHost(t, version, "native", savedModule)
 			host.fill(t)
 			want := describeTree(t, host.volume(t), "")
@@ -95,8 +99,10 @@ func TestPlainResticRestores(t *testing.T) {
 // TestRetention has the node forget while the include file, the label and so the
 // paths of the snapshots change: all are of one group, and have a parent.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14", "0.18"} {
 		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
 			host := newClientWorld(t).newHost(t, version, "native", savedModule)
 			host.fill(t)
 			forget := func() {

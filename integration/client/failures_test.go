@@ -2,8 +2,9 @@ package client
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,8 +25,10 @@ func (h *clientHost) failed(t *testing.T, got result, code int, message string) 
 }
 
 func TestReasonsOfFailure(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14", "0.18"} {
 		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
 			world := newClientWorld(t)
 			host := world.newHost(t, version, "native", savedModule)
 			host.fill(t)
@@ -60,64 +63,82 @@ func TestReasonsOfFailure(t *testing.T) {
 
 // TestUnreadableFiles has a file of root among those of an ordinary user.
 func TestUnreadableFiles(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14", "0.18"} {
 		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
 			host := newClientWorld(t).newHost(t, version, "rootless", savedModule)
 			host.fill(t)
 			host.write(t, "state/things/of root", "secret", 0o600)
-			got := host.ctl(t, "module-backup", clientSchedule)
+			got := host.ctl(t, "module-backup", "--json", clientSchedule)
 			host.failed(t, got, 4, "warning: /srv/state/things/of root: open")
-			if strings.Count(got.stderr, "warning: ") != 1 || !strings.Contains(got.stderr, "\nsnapshot ") {
-				t.Errorf("it said %q", got.stderr)
+			if strings.Count(got.stderr, "warning: ") != 1 || !strings.Contains(got.stdout, `"unreadable":["/srv/state/things/of root"]`) {
+				t.Errorf("it said %q, and its events are %s", got.stderr, got.stdout)
 			}
-			got = host.ctl(t, "module-backup", "--json", clientSchedule)
-			host.failed(t, got, 4, "")
-			if !strings.Contains(got.stdout, `"unreadable":["/srv/state/things/of root"]`) {
-				t.Errorf("its events are %s", got.stdout)
-			}
-			if n := len(host.world.objects(t, "snapshots")); n != 2 {
-				t.Errorf("%d snapshots, want 2", n)
+			if n := len(host.world.objects(t, "snapshots")); n != 1 {
+				t.Errorf("%d snapshots, want 1", n)
 			}
 		})
 	}
 }
 
-// TestKilledInit finds what an init leaves that was killed between its two
-// objects, the key and the config.
+// TestKilledInit kills restic, or module-backup, between the two objects that init
+// makes, the key and the config.
 func TestKilledInit(t *testing.T) {
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			host := newClientWorld(t).newHost(t, version, "native", savedModule)
+	t.Parallel()
+	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
+			world := newClientWorld(t)
+			gate := world.addGate(t)
+			host := world.newHost(t, c.version, c.kind, savedModule)
 			host.fill(t)
-			host.restic(t, "init")
-			host.check(t, os.Remove(filepath.Join(host.world.storage, "mymodule", savedModule.UUID, "config")))
+			for _, kill := range []func(*testing.T, *clientHost, int){killRestic, killAllButRestic} {
+				hold := gate.shut(t, uploads("config"))
+				cmd := host.command("module-backup", clientSchedule)
+				host.check(t, cmd.Start())
+				gate.await(t, hold)
+				if keys := world.objects(t, "keys"); len(keys) != 1 {
+					t.Errorf("there are keys %q", keys)
+				}
+				kill(t, host, cmd.Process.Pid)
+				if err := cmd.Wait(); err == nil {
+					t.Error("the killed backup succeeded")
+				}
+			}
 			host.ctl(t, "module-backup", clientSchedule).succeed(t)
 			host.ctl(t, "module-backup", clientSchedule).succeed(t)
-			if keys := host.world.objects(t, "keys"); len(keys) != 1 {
+			if keys := world.objects(t, "keys"); len(keys) != 1 {
 				t.Errorf("the repository has keys %q, want one", keys)
 			}
-			host.restic(t, "check", "--read-data")
+			host.wantNothingLeft(t)
 		})
 	}
 }
 
-// TestKilledWhileTheModuleDumps kills module-backup before restic has begun.
+// TestKilledWhileTheModuleDumps kills module-backup before restic has begun, and
+// with it the module's command ends.
 func TestKilledWhileTheModuleDumps(t *testing.T) {
+	t.Parallel()
 	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
 	host.fill(t)
-	dump := host.path("install/bin/module-dump-state")
+	dump, pidFile := host.path("install/bin/module-dump-state"), host.path("pid")
 	host.check(t, os.Rename(dump, dump+".well"))
 	host.check(t, unix.Mkfifo(host.path("gate"), 0o600))
-	host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\nread -r < ../gate\n", 0o755)
+	host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\necho $$ > ../pid\nread -r < ../gate\n", 0o755)
 	cmd := host.command("module-backup", clientSchedule)
 	host.check(t, cmd.Start())
+	pid := 0
 	waitUntil(t, "the module dumps", func() bool {
-		_, err := os.Stat(host.path("state/mykey.dump"))
+		text, err := os.ReadFile(pidFile)
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
 		return err == nil
 	})
 	host.check(t, cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()
-	host.check(t, os.WriteFile(host.path("gate"), []byte("go on\n"), 0o600))
+	waitUntil(t, "the module's command has ended", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 
 	host.check(t, os.Rename(dump+".well", dump))
 	host.ctl(t, "module-backup", clientSchedule).succeed(t)
@@ -150,26 +171,32 @@ func mountSmall(t *testing.T, dir, size string) (resize func(size string)) {
 	}
 }
 
-// TestFullDestination runs restic 0.14 alone: newer ones ask again for a quarter
-// of an hour.
+// TestFullDestination wants no restic to ask again for a quarter of an hour.
 func TestFullDestination(t *testing.T) {
-	storage := publicDir(t)
-	resize := mountSmall(t, storage, "20m")
-	host := newClientWorldAt(t, storage).newHost(t, "0.14", "native", savedModule)
-	host.fill(t)
-	host.addBulk(t, 40)
-	host.failed(t, host.ctl(t, "module-backup", clientSchedule), 6, "the storage is full")
-	if n := len(host.world.objects(t, "snapshots")); n != 0 {
-		t.Errorf("%d snapshots of half a backup", n)
+	t.Parallel()
+	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
+			storage := publicDir(t)
+			resize := mountSmall(t, storage, "8m")
+			host := newClientWorldAt(t, storage).newHost(t, c.version, c.kind, savedModule)
+			host.fill(t)
+			host.addBulk(t, 12)
+			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 6, "the storage is full")
+			host.wantNothingLeft(t)
+			if n := len(host.world.objects(t, "snapshots")); n != 0 {
+				t.Errorf("%d snapshots of half a backup", n)
+			}
+			resize("200m")
+			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			host.wantNothingLeft(t)
+		})
 	}
-	resize("200m")
-	host.ctl(t, "module-backup", clientSchedule).succeed(t)
-	host.wantNothingLeft(t)
-	host.restic(t, "check", "--read-data")
 }
 
 // TestFullStateDirectory has no room for the dumps.
 func TestFullStateDirectory(t *testing.T) {
+	t.Parallel()
 	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
 	resize := mountSmall(t, host.path("state"), "1m")
 	host.write(t, "state/environment", "MODULE_ID="+savedModule.ID+"\n", 0o600)
@@ -183,8 +210,10 @@ func TestFullStateDirectory(t *testing.T) {
 }
 
 func TestRestoreToAFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14", "0.18"} {
 		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
 			world := newClientWorld(t)
 			backup := world.newHost(t, version, "native", savedModule)
 			backup.fill(t)
@@ -192,7 +221,7 @@ func TestRestoreToAFullDisk(t *testing.T) {
 			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
 
 			host := world.newHost(t, version, "native", newModule)
-			resize := mountSmall(t, host.volume(t), "8m")
+			resize := mountSmall(t, host.volume(t), "2m")
 			got := host.request(t)
 			if got.code != 6 || !strings.Contains(got.stderr, "the disk is full") {
 				t.Errorf("exit status %d: %s", got.code, got.stderr)

@@ -10,29 +10,51 @@ import (
 )
 
 // TestGibibyteModule moves a module of a gibibyte, in a few large files and
-// thousands of small ones, as an ordinary user's containers do.
+// thousands of small ones, in containers of each kind.
 func TestGibibyteModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a gibibyte takes a while")
 	}
-	world := newClientWorld(t)
-	backup := world.newHost(t, "0.18", "rootless", savedModule)
-	backup.fill(t)
+	t.Parallel()
+	for _, c := range []struct{ version, kind string }{{"0.18", "rootless"}, {"0.14", "rootfull"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
+			world := newClientWorld(t)
+			backup := world.newHost(t, c.version, c.kind, savedModule)
+			backup.fill(t)
+			backup.addGibibyte(t)
+			want := backup.tree(t)
+			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
+
+			restored := world.newHost(t, c.version, c.kind, newModule)
+			restored.request(t).succeed(t)
+			restored.compare(t, want)
+			restored.compareKeys(t)
+		})
+	}
+}
+
+// addGibibyte adds files to the volume, in which nothing occurs twice.
+func (h *clientHost) addGibibyte(t *testing.T) {
+	t.Helper()
 	const (
 		large, largeSize = 6, 128 << 20
 		small, smallSize = 4096, 64 << 10
 	)
 	source := rand.NewChaCha8([32]byte{1})
-	buffer := make([]byte, largeSize)
-	dir := backup.volume(t)
-	own := func(path string, err error) {
-		t.Helper()
-		backup.check(t, errors.Join(err, os.Chown(path, int(backup.login.Uid), int(backup.login.Gid))))
-	}
+	buffer := make([]byte, 1<<20)
+	dir := h.volume(t)
 	save := func(path string, size int) {
 		t.Helper()
-		_, _ = source.Read(buffer[:size])
-		own(path, os.WriteFile(path, buffer[:size], 0o640))
+		file, err := os.Create(path)
+		h.check(t, err)
+		for ; size > 0; size -= len(buffer) {
+			chunk := buffer[:min(size, len(buffer))]
+			_, _ = source.Read(chunk)
+			_, err = file.Write(chunk)
+			h.check(t, err)
+		}
+		h.check(t, errors.Join(file.Close(), h.own(path)))
 	}
 	for n := range large {
 		save(filepath.Join(dir, fmt.Sprint("large", n)), largeSize)
@@ -40,15 +62,8 @@ func TestGibibyteModule(t *testing.T) {
 	for n := range small {
 		folder := filepath.Join(dir, fmt.Sprint("folder", n/64))
 		if n%64 == 0 {
-			own(folder, os.Mkdir(folder, 0o750))
+			h.check(t, errors.Join(os.Mkdir(folder, 0o750), h.own(folder)))
 		}
 		save(filepath.Join(folder, fmt.Sprint("small", n)), smallSize)
 	}
-	want := backup.tree(t)
-	backup.ctl(t, "module-backup", clientSchedule).succeed(t)
-
-	restored := world.newHost(t, "0.18", "rootless", newModule)
-	restored.request(t).succeed(t)
-	restored.compare(t, want)
-	restored.compareKeys(t)
 }

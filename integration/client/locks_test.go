@@ -8,30 +8,35 @@ import (
 	"testing"
 )
 
+// victims are those of whom one is killed in the middle of its work.
+var victims = []struct {
+	name     string
+	kill     func(*testing.T, *clientHost, int)
+	survives bool // the applet does
+}{
+	{"restic", killRestic, true},
+	{"what the applet runs", killChild, true},
+	{"the applet", killSelf, false},
+	{"all but restic", killAllButRestic, false},
+}
+
 // TestKilledBackup kills one of those who take part in a backup, while restic
 // saves data and so holds a lock. Where module-backup lives on it fails, and has
 // removed the lock; else the next one removes it. Nothing waits until restic takes
 // the lock for stale, which in containers takes half an hour.
 func TestKilledBackup(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}} {
 		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
 			world := newClientWorld(t)
+			gate := world.addGate(t)
 			host := world.newHost(t, c.version, c.kind, savedModule)
 			host.fill(t)
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
-			for _, victim := range []struct {
-				name     string
-				kill     func(*testing.T, *clientHost, int)
-				survives bool // module-backup does
-			}{
-				{"restic", killRestic, true},
-				{"what module-backup runs", killChild, true},
-				{"module-backup", killSelf, false},
-				{"all but restic", killAllButRestic, false},
-			} {
+			for _, victim := range victims {
 				t.Run(victim.name, func(t *testing.T) {
-					host.addBulk(t, 64)
-					host.killBackup(t, victim.kill, victim.survives)
+					host.addBulk(t, 1)
+					host.killBackup(t, gate, victim.kill, victim.survives)
 					if victim.survives {
 						host.wantNothingLeft(t)
 					}
@@ -44,14 +49,14 @@ func TestKilledBackup(t *testing.T) {
 }
 
 // killBackup starts a backup, and kills when restic saves data.
-func (h *clientHost) killBackup(t *testing.T, kill func(*testing.T, *clientHost, int), survives bool) {
+func (h *clientHost) killBackup(t *testing.T, gate *gate, kill func(*testing.T, *clientHost, int), survives bool) {
 	t.Helper()
 	cmd := h.command("module-backup", clientSchedule)
 	stderr := new(strings.Builder)
 	cmd.Stderr = stderr
-	before := h.world.packs(t)
+	hold := gate.shut(t, uploads("data/"))
 	h.check(t, cmd.Start())
-	waitUntil(t, "restic saves data", func() bool { return h.world.packs(t) > before })
+	gate.await(t, hold)
 	kill(t, h, cmd.Process.Pid)
 	err := cmd.Wait()
 	switch code := cmd.ProcessState.ExitCode(); {
@@ -86,7 +91,7 @@ func killRestic(t *testing.T, h *clientHost, pid int) {
 func killAllButRestic(t *testing.T, h *clientHost, pid int) {
 	t.Helper()
 	if h.kind != "native" {
-		// Else module-backup would see podman die, and end the container.
+		// Else the applet would see podman die, and end the container.
 		h.check(t, syscall.Kill(pid, syscall.SIGSTOP))
 		killChild(t, h, pid)
 	}
@@ -112,24 +117,27 @@ func (h *clientHost) wantNothingLeft(t *testing.T) {
 // TestRepositoryLockedByOthers has a check of the repository, which wants it for
 // itself, in the way.
 func TestRepositoryLockedByOthers(t *testing.T) {
-	locked := func(t *testing.T, version string) (*clientHost, *exec.Cmd) {
+	t.Parallel()
+	locked := func(t *testing.T, version string) (*clientHost, *hold, *exec.Cmd) {
 		t.Helper()
-		host := newClientWorld(t).newHost(t, version, "native", savedModule)
+		world := newClientWorld(t)
+		gate := world.addGate(t)
+		host := world.newHost(t, version, "native", savedModule)
 		host.fill(t)
-		host.addBulk(t, 64)
 		host.ctl(t, "module-backup", clientSchedule).succeed(t)
-		other := host.resticCommand("module/"+savedModule.ID, "check", "--read-data", "--limit-download=8192")
+		other := host.resticCommand("module/"+savedModule.ID, "check", "--read-data")
+		hold := gate.shut(t, downloads)
 		host.check(t, other.Start())
 		t.Cleanup(func() {
 			_ = other.Process.Kill()
 			_ = other.Wait()
 		})
-		waitUntil(t, "the repository is locked", func() bool { return len(host.world.objects(t, "locks")) > 0 })
-		host.check(t, other.Process.Signal(syscall.SIGSTOP))
-		return host, other
+		gate.await(t, hold)
+		return host, hold, other
 	}
 	t.Run("restic 0.14 gives up", func(t *testing.T) {
-		host, other := locked(t, "0.14")
+		t.Parallel()
+		host, _, other := locked(t, "0.14")
 		got := host.ctl(t, "module-backup", clientSchedule)
 		if got.code != 11 || !strings.Contains(got.stderr, "is locked by another process") {
 			t.Errorf("exit status %d: %s", got.code, got.stderr)
@@ -149,7 +157,8 @@ func TestRepositoryLockedByOthers(t *testing.T) {
 		host.wantNothingLeft(t)
 	})
 	t.Run("restic 0.18 waits", func(t *testing.T) {
-		host, other := locked(t, "0.18")
+		t.Parallel()
+		host, hold, _ := locked(t, "0.18")
 		cmd := host.command("module-backup", clientSchedule)
 		stderr, err := cmd.StderrPipe()
 		host.check(t, err)
@@ -157,7 +166,7 @@ func TestRepositoryLockedByOthers(t *testing.T) {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), "trying once more") {
-				host.check(t, other.Process.Signal(syscall.SIGCONT))
+				close(hold.release)
 			}
 		}
 		if err := cmd.Wait(); err != nil {

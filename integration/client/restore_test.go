@@ -2,8 +2,8 @@ package client
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,107 +11,88 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-// TestRestoreIsRepeatable restores twice, with other files in the way the second
-// time, and leaves out the capabilities that a file had.
-func TestRestoreIsRepeatable(t *testing.T) {
-	for _, version := range []string{"0.14", "0.18"} {
-		for _, kind := range []string{"native", "rootfull", "rootless"} {
-			t.Run("restic "+version+" "+kind, func(t *testing.T) {
-				world := newClientWorld(t)
-				backup := world.newHost(t, version, kind, savedModule)
-				backup.fill(t)
-				if os.Geteuid() == 0 {
-					backup.check(t, unix.Setxattr(backup.volume(t)+"/hard link", "security.capability", netRaw, 0))
-				}
-				want := backup.tree(t)
-				backup.ctl(t, "module-backup", clientSchedule).succeed(t)
-
-				host := world.newHost(t, version, kind, newModule)
-				host.request(t).succeed(t)
-				host.compare(t, want)
-				host.check(t, os.WriteFile(host.volume(t)+"/symlink", []byte("written through the link"), 0o600))
-				host.check(t, os.Remove(host.volume(t)+"/dangling"))
-				world.redis.Do("DEL", "module/"+newModule.ID+"/mykey")
-				for _, name := range []string{"string", "hash", "list", "set", "zset", "stream"} {
-					world.redis.Do("DEL", "module/"+newModule.ID+"/typed/"+name)
-				}
-				host.request(t).succeed(t)
-				host.compare(t, want)
-				host.compareKeys(t)
-				value := make([]byte, 64)
-				if _, err := unix.Getxattr(host.volume(t)+"/hard link", "security.capability", value); !errors.Is(err, unix.ENODATA) {
-					t.Errorf("the file has capabilities: %v", err)
-				}
-			})
-		}
-	}
+// ending is a way for a restore to come to an end in its middle.
+type ending struct {
+	name     string
+	kill     func(*testing.T, *clientHost, int)
+	survives bool // restore-module does, and tells why it ends
+	status   int
+	says     string
 }
 
-// netRaw is the attribute that "setcap cap_net_raw+ep" writes.
-var netRaw = []byte{1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-
-// TestInterruptedRestore ends a restore in the middle, by a signal to it or to
-// what it runs: it says so, nothing keeps running, and the next one works.
+// TestInterruptedRestore ends a restore in the middle: it says so, nothing keeps
+// running, and the next one works and leaves no lock.
 func TestInterruptedRestore(t *testing.T) {
-	for _, kind := range []string{"native", "rootfull", "rootless"} {
-		for _, c := range []struct {
-			name  string
-			sig   syscall.Signal
-			child bool
-		}{
-			{"terminated", syscall.SIGTERM, false},
-			{"killed", syscall.SIGKILL, false},
-			{"what it runs killed", syscall.SIGKILL, true},
-		} {
-			t.Run(kind+" "+c.name, func(t *testing.T) {
-				world := newClientWorld(t)
-				backup := world.newHost(t, "0.18", kind, savedModule)
-				backup.fill(t)
-				backup.addBulk(t, 200)
-				want := backup.tree(t)
-				backup.ctl(t, "module-backup", clientSchedule).succeed(t)
-
-				host := world.newHost(t, "0.18", kind, newModule)
-				host.interruptRestore(t, c.sig, c.child)
-				if kind != "native" {
-					waitUntil(t, "the container is gone", func() bool { return host.podman(t, "ps", "--all", "--quiet") == "" })
+	t.Parallel()
+	endings := []ending{{"terminated", terminate, true, 128 + int(syscall.SIGTERM), "the restore is incomplete, run it again"}}
+	for _, v := range victims {
+		endings = append(endings, ending{v.name + " killed", v.kill, v.survives, 1, "step 10restore"})
+	}
+	for _, c := range []struct{ version, kind string }{{"0.18", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
+			world := newClientWorld(t)
+			backup := world.newHost(t, c.version, c.kind, savedModule)
+			backup.fill(t)
+			backup.addBulk(t, 32) // more packs than restic loads at once
+			want := backup.tree(t)
+			cmd := backup.command("module-backup", clientSchedule)
+			cmd.Env = append(cmd.Env, "RESTIC_PACK_SIZE=4")
+			runCommand(t, cmd).succeed(t)
+			t.Run("ended by", func(t *testing.T) {
+				for n, e := range endings {
+					module := redistest.Module{ID: fmt.Sprint("mymodule1", n), UUID: fmt.Sprintf("1c8a8c0e-90c5-4c5e-8a0f-0d8f2a3c4d%02d", n)}
+					world.redis.AddModules(module)
+					world.redis.Grant(module.UUID, savedModule.UUID)
+					t.Run(e.name, func(t *testing.T) {
+						t.Parallel()
+						gate := world.newGate(t)
+						host := world.newHost(t, c.version, c.kind, module)
+						host.env = append(host.env, "NS8_GATEWAY_URL="+gate.url)
+						host.interruptRestore(t, gate, e)
+						if c.kind != "native" && (e.survives || e.name == "the applet killed") {
+							waitUntil(t, "the container is gone", func() bool { return host.podman(t, "ps", "--all", "--quiet") == "" })
+						}
+						host.request(t).succeed(t)
+						host.compare(t, want)
+					})
 				}
-				host.request(t).succeed(t)
-				host.compare(t, want)
 			})
-		}
+			if locks := world.objects(t, "locks"); len(locks) > 0 {
+				t.Errorf("locks %q stay", locks)
+			}
+		})
 	}
 }
 
-// interruptRestore starts a restore and sends the signal, to it or to its child,
-// once files appear.
-func (h *clientHost) interruptRestore(t *testing.T, sig syscall.Signal, child bool) {
+func terminate(t *testing.T, h *clientHost, pid int) {
+	t.Helper()
+	h.check(t, syscall.Kill(pid, syscall.SIGTERM))
+}
+
+// interruptRestore starts a restore, and ends it once files appear.
+func (h *clientHost) interruptRestore(t *testing.T, gate *gate, e ending) {
 	t.Helper()
 	dir := h.volume(t)
 	cmd := h.command("restore-module", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	h.check(t, cmd.Start())
-	waitUntil(t, "files appear", func() bool {
+	hold := gate.shut(t, func(r *http.Request) bool {
 		found, err := filepath.Glob(dir + "/bulk*")
-		return err == nil && len(found) > 0
+		return downloads(r) && err == nil && len(found) > 0
 	})
-	target := cmd.Process.Pid
-	if child {
-		target = childOf(t, target)
-	}
-	h.check(t, syscall.Kill(target, sig))
+	h.check(t, cmd.Start())
+	gate.await(t, hold)
+	e.kill(t, h, cmd.Process.Pid)
 	err := cmd.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
-	case err == nil:
-		t.Error("the interrupted restore succeeded")
-	case child && (status.ExitStatus() != 1 || !strings.Contains(stderr.String(), "step 10restore")):
-		t.Errorf("it ended with %v: %s", err, stderr.String())
-	case !child && sig == syscall.SIGTERM && (status.ExitStatus() != 128+int(sig) || !strings.Contains(stderr.String(), "the restore is incomplete, run it again")):
+	case !e.survives && !status.Signaled():
+		t.Errorf("the killed restore ended with %v: %s", err, stderr.String())
+	case e.survives && (status.ExitStatus() != e.status || !strings.Contains(stderr.String(), e.says)):
 		t.Errorf("it ended with %v: %s", err, stderr.String())
 	}
 }

@@ -1,0 +1,105 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// publicDir is a temporary directory that other users may enter, with a name so
+// short that Podman is content.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "gw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// writeFile writes a file that may be a program. A process that is started in the
+// meantime would hold the file open, and running it would fail.
+func writeFile(name string, data []byte, mode fs.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return errors.Join(os.WriteFile(name, data, mode), os.Chmod(name, mode))
+}
+
+func copyFile(t *testing.T, from, to string, mode fs.FileMode) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), writeFile(to, data, mode))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitUntil waits for something that other processes do.
+func waitUntil(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !reached() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Errorf("waited in vain until %s", what)
+			return
+		}
+	}
+}
+
+// program is a program of ours, as make builds it.
+func program(t *testing.T, variable, built string) string {
+	t.Helper()
+	return existing(t, variable, built, "make build")
+}
+
+func resticBinary(t *testing.T, version string) string {
+	t.Helper()
+	return existing(t, "RESTIC_"+strings.ReplaceAll(version, ".", "_"), ".cache/restic/"+version+"/restic", "make deps")
+}
+
+func existing(t *testing.T, variable, preset, remedy string) string {
+	t.Helper()
+	name := os.Getenv(variable)
+	if name == "" {
+		name = filepath.Join("..", "..", filepath.FromSlash(preset))
+	}
+	name, err := filepath.Abs(name)
+	if err == nil {
+		_, err = os.Stat(name)
+	}
+	if err != nil {
+		missing(t, "%s: %v (%s)", variable, err, remedy)
+	}
+	return name
+}
+
+// missing fails the test in CI, where everything must be there, and skips it
+// elsewhere.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}

@@ -1,0 +1,108 @@
+package client
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+const (
+	clientSchedule    = "1"
+	clientDestination = "14030a59-a4e6-54cc-b8ea-cd5f97fe44c8"
+	clientImage       = "docker.io/restic/restic:test"
+)
+
+// savedModule is backed up, newModule gets its files.
+var (
+	savedModule = redistest.Module{ID: "mymodule1", UUID: "9a0fcb6d-5f5b-4f6e-a4f5-1a6b3a4b2c01"}
+	newModule   = redistest.Module{ID: "mymodule2", UUID: "1c8a8c0e-90c5-4c5e-8a0f-0d8f2a3c4d02"}
+)
+
+// clientWorld is a cluster: Redis, the gateway, and a destination on disk.
+type clientWorld struct {
+	redis    *redistest.Server
+	storage  string
+	endpoint string // where the hosts find the gateway
+	gateway  *exec.Cmd
+}
+
+func newClientWorld(t *testing.T) *clientWorld {
+	t.Helper()
+	return newClientWorldAt(t, publicDir(t))
+}
+
+// newClientWorldAt has its destination in the directory storage.
+func newClientWorldAt(t *testing.T, storage string) *clientWorld {
+	t.Helper()
+	w := &clientWorld{redis: redistest.Start(t), storage: storage}
+	w.redis.SetupNS8()
+	w.redis.AddLocalDestination(clientDestination, w.storage)
+	w.redis.AddModules(savedModule, newModule)
+	w.redis.AddSchedule(redistest.Schedule{ID: clientSchedule, Repository: clientDestination, Name: "nightly", Instances: []string{savedModule.ID}})
+	w.redis.Grant(newModule.UUID, savedModule.UUID)
+	w.startGateway(t)
+	return w
+}
+
+func (w *clientWorld) startGateway(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.gateway = exec.Command(program(t, "RCLONE_GATEWAY", "bin/rclone-gateway"), "serve", "--addr", address)
+	w.gateway.Env = append(os.Environ(), "REDIS_ADDRESS="+w.redis.Addr, "REDIS_USER=node/1",
+		"REDIS_PASSWORD="+redistest.Password("node/1"), "NODE_ID=1")
+	w.gateway.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	w.gateway.Stderr = t.Output()
+	if err := w.gateway.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.stopGateway(t) })
+	w.endpoint = "http://" + address
+	waitUntil(t, "the gateway is ready", func() bool {
+		response, err := http.Get(w.endpoint + "/-/ready")
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+func (w *clientWorld) stopGateway(t *testing.T) {
+	t.Helper()
+	if w.gateway == nil {
+		return
+	}
+	_ = w.gateway.Process.Kill()
+	_ = w.gateway.Wait()
+	w.gateway = nil
+}
+
+// objects are the names of a repository's objects of one type, as they lie in the
+// storage.
+func (w *clientWorld) objects(t *testing.T, kind string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(w.storage, "mymodule", savedModule.UUID, kind))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
