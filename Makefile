@@ -62,7 +62,7 @@ install: ## Install what `make build` made and its systemd units below DESTDIR a
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone
-	@scripts/deps redis-server restic gcc podman runc newuidmap systemd-analyze
+	@scripts/deps redis-server restic gcc podman runc newuidmap systemd-analyze mandoc dh_bash-completion
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
 	@scripts/storage-servers minio
@@ -96,6 +96,30 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 .PHONY: bench
 bench: build deps ## Compare the gateway with its peers, side by side (BENCH_ARGS=-help tells the rest)
 	@go run ./bench/sidebyside $(BENCH_ARGS)
+
+# Each package's tests hold its part of the reference against the code.
+.PHONY: docs
+docs: ## Make docs/reference from the code
+	@mkdir -p docs/reference
+	@UPDATE_DOCS=1 go test -count=1 -tags curated -vet=off -run '^TestReference' \
+		./cmd/rclone-gateway ./client ./gateway ./gateway/catalog
+
+.PHONY: man
+man: build-curated ## Make manual pages and shell completions in dist/
+	@rm -rf dist/man dist/completions
+	@mkdir -p dist/completions/bash dist/completions/zsh dist/completions/fish
+	bin/rclone-gateway man dist/man/man8
+	bin/gatewayctl man dist/man/man1
+	@for program in rclone-gateway gatewayctl; do \
+		bin/$$program completion bash >dist/completions/bash/$$program; \
+		bin/$$program completion zsh >dist/completions/zsh/_$$program; \
+		bin/$$program completion fish >dist/completions/fish/$$program.fish; \
+	done
+	@# Bash and fish look for a file of the command's own name.
+	@for command in $$(find dist/man/man1 -type l -printf '%f\n'); do \
+		ln -s gatewayctl "dist/completions/bash/$${command%.1}"; \
+		ln -s gatewayctl.fish "dist/completions/fish/$${command%.1}.fish"; \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built and fetched

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
@@ -26,6 +27,19 @@ var applets = []struct {
 	{"redis-restore", newRedisRestore},
 	{"restic-wrapper", newResticWrapper},
 	{"destination", newDestination},
+}
+
+func appletNames() []string {
+	names := make([]string, len(applets))
+	for i, a := range applets {
+		names[i] = a.name
+	}
+	return names
+}
+
+// manual is in the section of users' commands.
+func manual() docgen.Manual {
+	return docgen.Manual{Section: 1, Version: version.String(), Date: version.Date(), Alias: appletNames()}
 }
 
 // Main runs the applet that args[0] names, or else the one that args[1] names,
@@ -85,8 +99,10 @@ that command.`,
 	for _, a := range applets {
 		root.AddCommand(a.new(sys))
 	}
-	root.AddCommand(newNode(sys), newModule(sys), newSchedule(sys), newInstallLinks(), newVersion())
-	root.CompletionOptions.DisableDefaultCmd = true
+	completion := docgen.NewCompletion(program, appletNames()...)
+	completion.Annotations = exitStatus(exitOK, exitFailed, exitUsage)
+	root.AddCommand(newNode(sys), newModule(sys), newSchedule(sys),
+		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }
 

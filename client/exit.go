@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
 // exitCode is a process's exit status. The codes mean the same in every applet.
@@ -66,7 +68,7 @@ func exitStatus(codes ...exitCode) map[string]string {
 		}
 		lines[i] = fmt.Sprintf("  %-5s %s", number, exitMeaning[c])
 	}
-	return map[string]string{"exit-status": strings.Join(lines, "\n")}
+	return map[string]string{docgen.ExitStatusAnnotation: strings.Join(lines, "\n")}
 }
 
 // codedError is an error that knows the exit status it leads to.

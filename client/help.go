@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
 // printHelp writes the help text of cmd to stdout. It is no template, because
@@ -34,6 +36,6 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	section("COMMANDS", commands)
 	section("OPTIONS", cmd.LocalFlags().FlagUsages())
 	section("EXAMPLES", cmd.Example)
-	section("EXIT STATUS", cmd.Annotations["exit-status"])
+	section("EXIT STATUS", cmd.Annotations[docgen.ExitStatusAnnotation])
 	fmt.Fprint(cmd.OutOrStdout(), text.String())
 }

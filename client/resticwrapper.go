@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
 func newResticWrapper(sys *system) *cobra.Command {
@@ -43,7 +44,7 @@ place of a container.`,
   restic-wrapper --destination DESTINATION --repopath dokuwiki/UUID stats
   restic-wrapper --module dokuwiki1 --podman --volume=/mnt:/mnt restore latest --target /mnt
   restic-wrapper --show`,
-		Annotations: map[string]string{"exit-status": exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis)["exit-status"] +
+		Annotations: map[string]string{docgen.ExitStatusAnnotation: exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis)[docgen.ExitStatusAnnotation] +
 			"\n  other that of restic, or of podman run"},
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -12,8 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/command"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
+
+const program = "rclone-gateway"
 
 // Exit codes.
 const (
@@ -45,22 +48,10 @@ func main() {
 		command.Main()
 		return
 	}
-	root := &cobra.Command{
-		Use:           "rclone-gateway",
-		Short:         "Serve restic repositories of NethServer 8 modules from any rclone remote",
-		Long:          "Serve restic repositories of NethServer 8 modules from any rclone remote.\n" + exitStatus,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
+	root := newRoot()
 	// What cobra refuses before a command begins is its usage.
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
-	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, and those of rclone and Go that are linked",
-		Args:  cobra.NoArgs,
-		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), versions()) },
-	})
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "rclone-gateway:", err)
 		if coded, ok := errors.AsType[codedError](err); ok {
@@ -70,6 +61,34 @@ func main() {
 			os.Exit(exitUsage)
 		}
 		os.Exit(exitFailure)
+	}
+}
+
+// newRoot returns the program with all its commands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           program,
+		Short:         "Serve restic repositories of NethServer 8 modules from any rclone remote",
+		Long:          "Serve restic repositories of NethServer 8 modules from any rclone remote.\n" + exitStatus,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newVersion(),
+		docgen.NewCompletion(program), docgen.NewMan(manual()))
+	return root
+}
+
+// manual is in the section of administrators' commands.
+func manual() docgen.Manual {
+	return docgen.Manual{Section: 8, Version: version.String(), Date: version.Date()}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and those of rclone and Go that are linked",
+		Args:  cobra.NoArgs,
+		Run:   func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), versions()) },
 	}
 }
 

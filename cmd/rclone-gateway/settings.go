@@ -16,6 +16,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
 // settings are the flags and the environment, as they were given.
@@ -45,7 +46,7 @@ type settings struct {
 }
 
 // envAnnotation is where a flag keeps the name of its environment variable.
-const envAnnotation = "env"
+const envAnnotation = docgen.EnvironmentAnnotation
 
 // register defines every flag, with its environment variable behind its usage.
 func (s *settings) register(flags *pflag.FlagSet, serving bool) {

@@ -4,6 +4,7 @@ package version
 import (
 	"cmp"
 	"runtime/debug"
+	"strings"
 )
 
 // version is set by the Makefile: go build -ldflags "-X …/internal/version.version=v1.2.3".
@@ -18,6 +19,26 @@ func String() string {
 		return cmp.Or(version, "unknown")
 	}
 	return cmp.Or(version, fromBuild(info))
+}
+
+// Date is the day of the commit that the binary was built from, "2006-01-02", or ""
+// where the go command did not know it.
+func Date() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return dateOf(info)
+}
+
+func dateOf(info *debug.BuildInfo) string {
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			day, _, _ := strings.Cut(s.Value, "T")
+			return day
+		}
+	}
+	return ""
 }
 
 func fromBuild(info *debug.BuildInfo) string {

@@ -56,3 +56,14 @@ func TestStringPrefersTheMakefile(t *testing.T) {
 		t.Errorf("String says %q, want v9.8.7", got)
 	}
 }
+
+func TestDateIsTheDayOfTheCommit(t *testing.T) {
+	t.Parallel()
+	info := debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.time", Value: "2026-03-04T05:06:07Z"}}}
+	if got := dateOf(&info); got != "2026-03-04" {
+		t.Errorf("%q", got)
+	}
+	if got := dateOf(&debug.BuildInfo{}); got != "" {
+		t.Errorf("%q without version control", got)
+	}
+}

@@ -1,0 +1,173 @@
+package client
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
+)
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	var w strings.Builder
+	fmt.Fprintf(&w, `# gatewayctl
+
+The commands beside the applications. These can be called by their own names, too,
+through links as `+"`gatewayctl install-links`"+` makes them: %s.
+`, strings.Join(appletNames(), ", "))
+	w.WriteString(docgen.Markdown(newRoot(newSystem(os.Stdin, os.Stdout, os.Stderr), program)))
+	writeEnvironment(t, &w)
+	writeProviders(&w)
+	docgentest.Page(t, "gatewayctl.md", w.String())
+}
+
+// environmentMeaning tells of every variable that the client asks for.
+var environmentMeaning = map[string]string{
+	"AGENT_COMFD":           "file descriptor that progress is written to, in the agent's format",
+	"AGENT_ID":              "names restic's container, where there is no `MODULE_ID`",
+	"AGENT_INSTALL_DIR":     "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
+	"AGENT_STATE_DIR":       "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
+	"AGENT_TASK_ID":         "is set where the agent runs the command, and turns its progress on",
+	"IMAGE_URL":             "the module's image; its name is the application's",
+	"MODULE_ID":             "the module, such as `dokuwiki1`",
+	"MODULE_UUID":           "the UUID of the module",
+	"NS8_AGENT_ENV":         "the node's `agent.env`, elsewhere than in `" + nodeAgentEnv + "`",
+	"NS8_CORE_ENV":          "the file with `RESTIC_IMAGE`, elsewhere than in `" + coreEnv + "`",
+	"NS8_GATEWAY_URL":       "the gateway, elsewhere than at `http://127.0.0.1:4694`",
+	"NS8_RESTIC_RUNTIME":    "`podman` or `native`: how restic is run",
+	"PATH":                  "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
+	"REDIS_ADDRESS":         "Redis to write to, `127.0.0.1:6379` where nothing says otherwise",
+	"REDIS_PASSWORD":        "password for Redis and for the gateway",
+	"REDIS_REPLICA_ADDRESS": "Redis to read from, `127.0.0.1:6379` where nothing says otherwise",
+	"REDIS_USER":            "user for Redis and for the gateway",
+	"RESTIC_IMAGE":          "the image that restic is run from",
+}
+
+func writeEnvironment(t *testing.T, w *strings.Builder) {
+	t.Helper()
+	w.WriteString(`
+## Environment
+
+A variable is looked for in the process's environment, then in the module's
+` + "`environment` and `agent.env`" + `, then in the node's ` + "`agent.env`, then in `core.env`" + `.
+
+| variable | what it is for |
+|---|---|
+`)
+	asked := askedVariables(t)
+	for _, name := range asked {
+		if environmentMeaning[name] == "" {
+			t.Errorf("$%s is asked for and environmentMeaning does not tell what for", name)
+		}
+		fmt.Fprintf(w, "| `%s` | %s |\n", name, environmentMeaning[name])
+	}
+	for name := range environmentMeaning {
+		if !slices.Contains(asked, name) {
+			t.Errorf("environmentMeaning tells of $%s, which nothing asks for", name)
+		}
+	}
+}
+
+// askedVariables finds the variables that the package's code looks up by name.
+func askedVariables(t *testing.T) []string {
+	t.Helper()
+	names := map[string]bool{}
+	for _, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			function, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"get", "need", "own", "lookup", "Getenv", "LookupEnv"}, function.Sel.Name) {
+				return true
+			}
+			if literal, ok := call.Args[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				name, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Error(err)
+				}
+				names[name] = true
+			}
+			return true
+		})
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// sources parses the package's own files, without its tests.
+func sources(t *testing.T) []*ast.File {
+	t.Helper()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+func writeProviders(w *strings.Builder) {
+	w.WriteString(`
+## Providers of destinations
+
+What ` + "`gatewayctl destination add`" + ` takes: secrets by ` + "`--secret-file`, the others by `--set`" + `.
+
+| provider | storage | URL | parameters |
+|---|---|---|---|
+`)
+	for _, p := range destination.Providers {
+		var parameters []string
+		for _, param := range p.Parameters {
+			text := "`" + param.Name + "`: " + param.About
+			if param.Secret {
+				text += ", secret"
+			}
+			if param.Optional {
+				text += ", optional"
+			}
+			parameters = append(parameters, text)
+		}
+		url := ""
+		if p.URLHint != "" {
+			url = "`" + p.URLHint + "`"
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", p.Name, docgen.Cell(p.About), url, strings.Join(parameters, "<br>"))
+	}
+}
+
+func TestManualPages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pages := manual()
+	pages.Date = "2026-03-04" // a test binary does not know its commit
+	if err := pages.Write(newRoot(newSystem(os.Stdin, os.Stdout, os.Stderr), program), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range appletNames() {
+		if _, err := os.Stat(filepath.Join(dir, name+".1")); err != nil {
+			t.Errorf("the command %s has no page of its own name: %v", name, err)
+		}
+	}
+	docgentest.Lint(t, dir)
+}

@@ -1,0 +1,300 @@
+package gateway
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
+	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
+)
+
+func TestReferenceOfHTTP(t *testing.T) {
+	t.Parallel()
+	var w strings.Builder
+	w.WriteString(`# HTTP
+
+Repositories are served at ` + "`/DESTINATION/APP/UUID/`" + `, in restic's REST protocol, versions 1 and 2.
+Every request carries a Redis user and its password in Basic authentication. The path
+is taken as it stands: encoded bytes, empty and dot segments belong to nobody.
+
+| path | answer |
+|---|---|
+| ` + "`/-/healthy`" + ` | 200 while the process serves at all |
+| ` + "`/-/ready`" + ` | 200 while it serves what Redis says now, else 503 |
+| ` + "`/DESTINATION/_probe_rest_404`" + ` | 404, for NethServer 8's health checks |
+
+`)
+	writePermissions(t, &w)
+	writeStatuses(&w)
+	docgentest.Page(t, "http.md", w.String())
+}
+
+func writePermissions(t *testing.T, w *strings.Builder) {
+	t.Helper()
+	accesses := [accessEnd]string{
+		accessUnknown:    "other paths and methods, where yes is 404 or 405",
+		accessRead:       "read objects and lists",
+		accessCreate:     "create the repository",
+		accessConfig:     "save `config`",
+		accessSave:       "save packs, keys, snapshots and indexes",
+		accessSaveLock:   "save locks",
+		accessRemoveLock: "delete locks",
+		accessRemove:     "delete anything else",
+	}
+	relations := [relationEnd]string{
+		stranger: "any other module",
+		grantee:  "module restored from it",
+		owner:    "module it belongs to",
+		operator: "node",
+	}
+	w.WriteString("## Who may do what to a repository\n\n| |")
+	for _, name := range relations {
+		fmt.Fprintf(w, " %s |", name)
+	}
+	w.WriteString("\n|---|" + strings.Repeat("---|", int(relationEnd)) + "\n")
+	for a, name := range accesses {
+		if name == "" {
+			t.Errorf("access %d has no words", a)
+		}
+		fmt.Fprintf(w, "| %s |", name)
+		for r := range relationEnd {
+			word := "no"
+			if allow(r, access(a)) { //nolint:gosec // a handful
+				word = "yes"
+			}
+			fmt.Fprintf(w, " %s |", word)
+		}
+		w.WriteString("\n")
+	}
+	w.WriteString(`
+A sound object that is there is replaced by nobody: the same content again is a success,
+other content is 403. A node may replace a ` + "`config`" + `; a new ` + "`init`" + ` removes the key that an
+unfinished one left behind, where the repository has neither config nor data.
+
+`)
+}
+
+// resticDoes tells what a status does to a running backup.
+var resticDoes = map[int]string{
+	http.StatusBadRequest:                   "tries again, and uploads whole",
+	http.StatusUnauthorized:                 "stops",
+	http.StatusForbidden:                    "stops",
+	http.StatusNotFound:                     "stops",
+	http.StatusMethodNotAllowed:             "sends no such request",
+	http.StatusRequestTimeout:               "tries again",
+	http.StatusConflict:                     "tries again",
+	http.StatusLengthRequired:               "sends no such request",
+	http.StatusRequestedRangeNotSatisfiable: "stops",
+	http.StatusTooManyRequests:              "tries again",
+	http.StatusInternalServerError:          "tries again",
+	http.StatusNotImplemented:               "sends no such request",
+	http.StatusBadGateway:                   "tries again",
+	http.StatusServiceUnavailable:           "tries again",
+	http.StatusInsufficientStorage:          "stops (0.18.1 and newer), or tries again",
+	http.StatusLoopDetected:                 "tries again",
+}
+
+func writeStatuses(w *strings.Builder) {
+	w.WriteString(`## Errors
+
+The first row that fits counts. The body holds the status and the id of the request,
+which the log has under ` + "`req`" + ` with the cause. After the first byte of an answer an error
+breaks the connection off, so that nothing cut looks complete.
+
+| error | status | restic |
+|---|---|---|
+`)
+	for _, row := range statuses {
+		fmt.Fprintf(w, "| %s | %d %s | %s |\n", docgen.Cell(row.err.Error()), row.status, http.StatusText(row.status), resticDoes[row.status])
+	}
+	fmt.Fprintf(w, "| anything else: the storage's fault | %d %s | %s |\n",
+		http.StatusBadGateway, http.StatusText(http.StatusBadGateway), resticDoes[http.StatusBadGateway])
+	fmt.Fprintf(w, "| the client went away | %d, in the log only | |\n", statusClientGone)
+}
+
+func TestEveryStatusTellsWhatResticDoes(t *testing.T) {
+	t.Parallel()
+	for _, row := range statuses {
+		if resticDoes[row.status] == "" {
+			t.Errorf("resticDoes does not know what restic does at %d", row.status)
+		}
+	}
+}
+
+// keyMeaning tells of every key of the log.
+var keyMeaning = map[string]string{
+	"count":        "how many",
+	"dest":         "destination ID",
+	"destinations": "how many destinations there are",
+	"detail":       "what the Redis client library says",
+	"err":          "the cause; holds no secret",
+	"failures":     "how many requests failed one after the other",
+	"from":         "address of the caller",
+	"kept":         "whether the token is kept in the state directory",
+	"key":          "key of Redis",
+	"method":       "HTTP method",
+	"mount":        "where the disk was mounted",
+	"obj":          "object in the repository: `data/ba78…`, `config`",
+	"panic":        "the defect",
+	"reason":       "why",
+	"received":     "bytes of the request's body",
+	"repo":         "repository in the destination: APP/UUID",
+	"req":          "id of the request, as in the body of an error and in `X-Request-Id`",
+	"retired":      "how many destinations were closed, as they changed or are gone",
+	"root":         "directory of a destination on a disk",
+	"seconds":      "how long it took",
+	"sent":         "bytes of the answer's body",
+	"serving":      "whether an earlier state of Redis serves meanwhile",
+	"signal":       "the signal",
+	"stack":        "where the defect is",
+	"status":       "HTTP status",
+	"user":         "Redis user",
+	"users":        "how many users there are",
+}
+
+// A logLine is a place in the code that logs.
+type logLine struct {
+	level, message string
+	keys           []string
+}
+
+func TestReferenceOfLog(t *testing.T) {
+	t.Parallel()
+	lines := loggedLines(t, ".", filepath.Join("..", "cmd", "rclone-gateway"))
+	var w strings.Builder
+	w.WriteString(`# Log
+
+The log goes to stderr: one line an event, text on a terminal, JSON elsewhere
+(` + "`--log-format`" + `), from the level of ` + "`--log-level`" + ` on. Besides the keys below a line has ` + "`time`, `level`\nand `msg`" + `.
+
+A request has a line of its own: at level debug where it succeeded, at info where it
+was refused, at error where the gateway or the storage failed.
+
+## Keys
+
+| key | what it holds |
+|---|---|
+`)
+	used := map[string]bool{}
+	for _, line := range lines {
+		for _, key := range line.keys {
+			used[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(used)) {
+		if keyMeaning[key] == "" {
+			t.Errorf("the log has the key %q, and keyMeaning does not tell what it holds", key)
+		}
+		fmt.Fprintf(&w, "| `%s` | %s |\n", key, keyMeaning[key])
+	}
+	for key := range keyMeaning {
+		if !used[key] {
+			t.Errorf("keyMeaning tells of %q, which no line of the log has", key)
+		}
+	}
+	w.WriteString("\n## Lines\n\n| level | line | keys |\n|---|---|---|\n")
+	for _, line := range lines {
+		fmt.Fprintf(&w, "| %s | %s | %s |\n", line.level, docgen.Cell(line.message), strings.Join(line.keys, ", "))
+	}
+	docgentest.Page(t, "log.md", w.String())
+}
+
+// loggedLines finds what the code below the directories logs, sorted by message.
+func loggedLines(t *testing.T, dirs ...string) []logLine {
+	t.Helper()
+	var lines []logLine
+	for _, dir := range dirs {
+		err := fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(gotoken.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, loggedLinesIn(file)...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortFunc(lines, func(a, b logLine) int {
+		return strings.Compare(strings.ToLower(a.message)+a.level, strings.ToLower(b.message)+b.level)
+	})
+	return slices.CompactFunc(lines, func(a, b logLine) bool { return a.message == b.message && a.level == b.level })
+}
+
+func loggedLinesIn(file *ast.File) []logLine {
+	var lines []logLine
+	var attrs []string // of slog.String and its like, which belong to the file's LogAttrs
+	request := -1
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		function, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || len(call.Args) == 0 {
+			return true
+		}
+		name := function.Sel.Name
+		if name == "LogAttrs" {
+			lines, request = append(lines, logLine{level: "any", message: text(call.Args[2])}), len(lines)
+			return true
+		}
+		if isSlog(function) && slices.Contains([]string{"String", "Int", "Int64", "Float64", "Any", "Bool", "Duration"}, name) {
+			attrs = append(attrs, text(call.Args[0]))
+			return true
+		}
+		level := strings.TrimSuffix(name, "Context")
+		args := call.Args
+		if level != name {
+			args = args[1:]
+		}
+		if !slices.Contains([]string{"Debug", "Info", "Warn", "Error"}, level) || len(args) == 0 || text(args[0]) == "" {
+			return true
+		}
+		line := logLine{level: strings.ToLower(level), message: text(args[0])}
+		for i := 1; i < len(args); i += 2 {
+			if key := text(args[i]); key != "" {
+				line.keys = append(line.keys, key)
+			}
+		}
+		lines = append(lines, line)
+		return true
+	})
+	if request >= 0 {
+		lines[request].keys = attrs
+	}
+	return lines
+}
+
+func isSlog(function *ast.SelectorExpr) bool {
+	name, ok := function.X.(*ast.Ident)
+	return ok && name.Name == "slog"
+}
+
+// text is the value of a string literal, "" of anything else.
+func text(expr ast.Expr) string {
+	literal, ok := expr.(*ast.BasicLit)
+	if !ok || literal.Kind != gotoken.STRING {
+		return ""
+	}
+	value, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return ""
+	}
+	return value
+}
