@@ -52,7 +52,7 @@ func TestReference(t *testing.T) {
 				section = prefix
 			}
 		}
-		sections[section] = append(sections[section], fmt.Sprintf("| `%s` | %s |\n", value, d.withoutGo()))
+		sections[section] = append(sections[section], fmt.Sprintf("| `"+value+"` | %s |\n", d.withoutGo()))
 	}
 	for name := range names {
 		if !seen[name] {
