@@ -49,6 +49,7 @@ var environmentMeaning = map[string]string{
 	"PATH":                  "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
 	"REDIS_ADDRESS":         "Redis to write to, `127.0.0.1:6379` where nothing says otherwise",
 	"REDIS_PASSWORD":        "password for Redis and for the gateway",
+	"REDIS_PASSWORD_FILE":   "file that holds the password, for `node`, `module` and `schedule`",
 	"REDIS_REPLICA_ADDRESS": "Redis to read from, `127.0.0.1:6379` where nothing says otherwise",
 	"REDIS_USER":            "user for Redis and for the gateway",
 	"RESTIC_IMAGE":          "the image that restic is run from",
