@@ -103,6 +103,7 @@ docs: ## Make docs/reference from the code
 	@mkdir -p docs/reference
 	@UPDATE_DOCS=1 go test -count=1 -tags curated -vet=off -run '^TestReference' \
 		./cmd/rclone-gateway ./client ./gateway ./gateway/catalog
+	@go test -count=1 -tags curated -vet=off -run '^TestMetricsAreWhatTheDocumentationSays$$' ./gateway -update
 
 .PHONY: man
 man: build-curated ## Make manual pages and shell completions in dist/

@@ -32,6 +32,7 @@ is taken as it stands: encoded bytes, empty and dot segments belong to nobody.
 |---|---|
 | ` + "`/-/healthy`" + ` | 200 while the process serves at all |
 | ` + "`/-/ready`" + ` | 200 while it serves what Redis says now, else 503 |
+| ` + "`/metrics`" + ` | [metrics](../metrics.md), to nodes |
 | ` + "`/DESTINATION/_probe_rest_404`" + ` | 404, for NethServer 8's health checks |
 
 `)
