@@ -142,6 +142,7 @@ var keyMeaning = map[string]string{
 	"err":          "the cause; holds no secret",
 	"failures":     "how many requests failed one after the other",
 	"from":         "address of the caller",
+	"hint":         "what to do about it",
 	"kept":         "whether the token is kept in the state directory",
 	"key":          "key of Redis",
 	"method":       "HTTP method",
