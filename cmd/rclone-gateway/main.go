@@ -28,8 +28,9 @@ const (
 const exitStatus = `
 EXIT STATUS
   0  all is well; serve: stopped as asked, every request had finished
-  1  failure: an address is in use, Redis cannot be read (check-config), or
-     requests were still running when the shutdown timeout ended
+  1  failure: an address is in use, Redis cannot be read (check-config), the
+     gateway is not ready (health), or requests were still running when the
+     shutdown timeout ended
   2  wrong flags, environment or files named there
   3  check-config, check-destination: a destination does not work`
 
@@ -53,7 +54,7 @@ func main() {
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "rclone-gateway:", err)
+		lastWord(os.Stderr, err)
 		if coded, ok := errors.AsType[codedError](err); ok {
 			os.Exit(coded.code)
 		}
@@ -73,7 +74,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newVersion(),
+	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newHealth(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
 	return root
 }

@@ -22,11 +22,12 @@ func newServe() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve until SIGTERM; SIGHUP loads from Redis again",
+		Short: "Serve until SIGTERM; SIGHUP loads from Redis again, SIGUSR1 and SIGUSR2 log more and less",
 		Long: `Serve restic repositories on 127.0.0.1:4694 to the modules and nodes that Redis
 knows. While Redis is away at the start the server waits and answers 503.
 
-SIGHUP loads from Redis again. SIGTERM and SIGINT stop accepting connections and
+SIGHUP loads from Redis again. SIGUSR1 makes the log one level more verbose, up to
+debug, which has one line for each request; SIGUSR2 makes it one less. SIGTERM and SIGINT stop accepting connections and
 let requests finish; a second one ends the process at once.
 ` + exitStatus,
 		Example: `  REDIS_ADDRESS=127.0.0.1:6379 REDIS_USER=node/1 REDIS_PASSWORD=… NODE_ID=1 rclone-gateway serve
@@ -75,9 +76,11 @@ func serve(ctx context.Context, s *settings) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
 	go handleSignals(ctx, signals, g, stop)
-	go watchdog(ctx, g.Alive)
+	go watchdog(ctx, func(ctx context.Context) bool {
+		return g.Alive(ctx) && answers(ctx, opts.Listeners, opts.TLS)
+	})
 	notify(daemon.SdNotifyReady + "\nSTATUS=waiting for Redis")
 	if err := g.Run(ctx); err != nil {
 		return fmt.Errorf("stopped: %w", err)
@@ -93,16 +96,21 @@ func trim() {
 	}
 }
 
-// handleSignals reloads on SIGHUP and calls stop on the first SIGTERM or SIGINT;
-// a second one ends the process as if nothing handled it.
+// handleSignals reloads on SIGHUP, changes the log's level on SIGUSR1 and SIGUSR2,
+// and calls stop on the first SIGTERM or SIGINT; a second one ends the process as
+// if nothing handled it.
 func handleSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gateway, stop context.CancelFunc) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
-			if s == syscall.SIGHUP {
+			switch s {
+			case syscall.SIGHUP:
 				reload(ctx, g)
+				continue
+			case syscall.SIGUSR1, syscall.SIGUSR2:
+				stepLog(s == syscall.SIGUSR1)
 				continue
 			}
 			slog.Info("stopping: requests may finish, a second signal cuts them", "signal", s.String())

@@ -48,29 +48,47 @@ type settings struct {
 // envAnnotation is where a flag keeps the name of its environment variable.
 const envAnnotation = docgen.EnvironmentAnnotation
 
-// register defines every flag, with its environment variable behind its usage.
+// binder defines flags, each with its environment variable behind its usage.
+type binder struct{ flags *pflag.FlagSet }
+
+func (b binder) env(flag, variable string) {
+	f := b.flags.Lookup(flag)
+	f.Usage += " [$" + variable + "]"
+	if err := b.flags.SetAnnotation(flag, envAnnotation, []string{variable}); err != nil {
+		panic(err) // a flag that does not exist: a defect that the first start shows
+	}
+}
+
+func (b binder) str(p *string, flag, variable, value, usage string) {
+	b.flags.StringVar(p, flag, value, usage)
+	b.env(flag, variable)
+}
+
+func (b binder) list(p *[]string, flag, variable string, value []string, usage string) {
+	b.flags.StringSliceVar(p, flag, value, usage)
+	b.env(flag, variable)
+}
+
+func (b binder) duration(p *time.Duration, flag, variable string, value time.Duration, usage string) {
+	b.flags.DurationVar(p, flag, value, usage)
+	b.env(flag, variable)
+}
+
+// registerAddresses defines the flags that say where the gateway is, and with
+// what TLS.
+func (s *settings) registerAddresses(flags *pflag.FlagSet) {
+	b := binder{flags}
+	b.list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	b.str(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
+	b.str(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
+	b.str(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
+}
+
+// register defines every flag.
 func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	defaults := gateway.Defaults()
-	env := func(flag, variable string) {
-		f := flags.Lookup(flag)
-		f.Usage += " [$" + variable + "]"
-		if err := flags.SetAnnotation(flag, envAnnotation, []string{variable}); err != nil {
-			panic(err) // a flag that does not exist: a defect that the first start shows
-		}
-	}
-	str := func(p *string, flag, variable, value, usage string) {
-		flags.StringVar(p, flag, value, usage)
-		env(flag, variable)
-	}
-	list := func(p *[]string, flag, variable string, value []string, usage string) {
-		flags.StringSliceVar(p, flag, value, usage)
-		env(flag, variable)
-	}
-	duration := func(p *time.Duration, flag, variable string, value time.Duration, usage string) {
-		flags.DurationVar(p, flag, value, usage)
-		env(flag, variable)
-	}
-
+	b := binder{flags}
+	str, list, duration := b.str, b.list, b.duration
 	str(&s.redis.Address, "redis-address", "REDIS_ADDRESS", "", "`host:port` or socket path of Redis (default 127.0.0.1:6379)")
 	str(&s.redis.ReplicaAddress, "redis-replica-address", "REDIS_REPLICA_ADDRESS", "", "`host:port` of a replica to read from while it answers")
 	str(&s.redis.URL, "redis-url", "REDIS_URL", "", "redis://, rediss:// (TLS) or unix:// `URL` instead of an address")
@@ -91,12 +109,9 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 		s.refreshInterval, s.maxStale, s.stallTimeout = defaults.RefreshInterval, defaults.MaxStale, defaults.StallTimeout
 		return
 	}
-	list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	s.registerAddresses(flags)
 	str(&s.metricsAddr, "metrics-addr", "GATEWAY_METRICS_ADDR", "", "`address` to serve /metrics on to whoever can reach it, without TLS; nodes find them on --addr too")
 	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are let in, beside this host and cluster/network")
-	str(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
-	str(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
-	str(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
 	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
 	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stand still before it is cut")

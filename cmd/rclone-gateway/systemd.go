@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -42,9 +45,37 @@ func watchdog(ctx context.Context, alive func(context.Context) bool) {
 		case <-ctx.Done():
 			return
 		case <-ticks.C:
-			if alive(ctx) {
-				notify(daemon.SdNotifyWatchdog)
-			}
+		}
+		switch {
+		case alive(ctx):
+			notify(daemon.SdNotifyWatchdog)
+		case ctx.Err() == nil:
+			slog.Error("the gateway does not answer itself; unless it does soon, systemd starts it anew",
+				"hint", "check the limits of open files and of memory, and the machine's load")
 		}
 	}
+}
+
+// answers asks the gateway over its own first socket whether it serves, as a
+// client would: a process that only waits, or can open nothing more, does not.
+func answers(ctx context.Context, listeners []net.Listener, tls *tls.Config) bool {
+	if len(listeners) == 0 {
+		return true
+	}
+	addr := listeners[0].Addr()
+	name := addr.String()
+	if addr.Network() == "unix" {
+		name = "unix:" + name
+	}
+	p, err := newProber(name, tls)
+	if err == nil {
+		err = p.ask(ctx, "/-/healthy")
+	}
+	if errors.Is(err, errCertificate) {
+		return true // so it answered
+	}
+	if err != nil {
+		slog.Debug("asked for health", "err", err)
+	}
+	return err == nil
 }

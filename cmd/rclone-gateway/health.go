@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// healthTimeout bounds a question for health.
+const healthTimeout = 5 * time.Second
+
+func newHealth() *cobra.Command {
+	var s settings
+	var live bool
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Ask the gateway that runs with these settings whether it is ready",
+		Long: `Ask the gateway that runs with these settings whether it is ready: whether it
+serves, and serves what Redis says now. It is asked where --addr says, at a unix
+socket rather than at a port, and on the loopback interface where it listens on
+all of them. Without a word the exit status 0 says yes; else one line says why not.
+
+It is the health check of the container image.
+` + exitStatus,
+		Example: `  rclone-gateway health
+  rclone-gateway health --live && echo "it serves, with Redis or without"
+  GATEWAY_ADDR=unix:/run/rclone-gateway.sock rclone-gateway health`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.complete(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			path := "/-/ready"
+			if live {
+				path = "/-/healthy"
+			}
+			return checkHealth(cmd.Context(), &s, path)
+		},
+	}
+	s.registerAddresses(cmd.Flags())
+	cmd.Flags().BoolVar(&live, "live", false, "ask only whether it serves at all, with Redis or without")
+	return cmd
+}
+
+func checkHealth(ctx context.Context, s *settings, path string) error {
+	addr, err := addressToAsk(s.addrs)
+	if err != nil {
+		return err
+	}
+	server, err := s.tls()
+	if err != nil {
+		return err
+	}
+	p, err := newProber(addr, server)
+	if err != nil {
+		return err
+	}
+	return p.ask(ctx, path)
+}
+
+// addressToAsk prefers a unix socket, on which TLS is never spoken.
+func addressToAsk(addrs []string) (string, error) {
+	for _, addr := range addrs {
+		if strings.HasPrefix(addr, "unix:") {
+			return addr, nil
+		}
+	}
+	if len(addrs) == 0 {
+		return "", errors.New("--addr: names no address to ask")
+	}
+	return addrs[0], nil
+}
+
+// prober asks a gateway on this host for its health.
+type prober struct {
+	name   string // of the gateway's address, for errors
+	client *http.Client
+	scheme string
+}
+
+// newProber takes an address as --addr has it, and the TLS that the server speaks
+// there, if it does.
+func newProber(addr string, server *tls.Config) (*prober, error) {
+	network, targets, err := dialTargets(addr)
+	if err != nil {
+		return nil, err
+	}
+	p := &prober{name: addr, scheme: "http"}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+			var dialer net.Dialer
+			for _, target := range targets {
+				if conn, err = dialer.DialContext(ctx, network, target); err == nil {
+					return conn, nil
+				}
+			}
+			return nil, err
+		},
+	}
+	if server != nil && network != "unix" {
+		p.scheme = "https"
+		transport.TLSClientConfig = &tls.Config{
+			// Its certificate names no loopback address, and may have been renewed
+			// since it started. Nothing is told to it that is secret.
+			InsecureSkipVerify: true,
+			Certificates:       server.Certificates,
+		}
+	}
+	p.client = &http.Client{Transport: transport, Timeout: healthTimeout}
+	return p, nil
+}
+
+// dialTargets returns where a gateway that listens on addr is reached from this
+// host: the first that answers is meant.
+func dialTargets(addr string) (network string, targets []string, err error) {
+	if path, unix := strings.CutPrefix(addr, "unix:"); unix {
+		return "unix", []string{path}, nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", nil, fmt.Errorf("--addr %s: %w", addr, err)
+	}
+	if port == "0" || port == "" {
+		return "", nil, fmt.Errorf("--addr %s: nobody knows which port that became: name one", addr)
+	}
+	hosts := []string{host}
+	switch ip, err := netip.ParseAddr(host); {
+	case host == "", err == nil && ip == netip.IPv6Unspecified():
+		hosts = []string{"::1", "127.0.0.1"}
+	case err == nil && ip == netip.IPv4Unspecified():
+		hosts = []string{"127.0.0.1"}
+	}
+	for _, host := range hosts {
+		targets = append(targets, net.JoinHostPort(host, port))
+	}
+	return "tcp", targets, nil
+}
+
+// ask returns nil where the path answers 200.
+func (p *prober) ask(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.scheme+"://gateway"+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return p.explain(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return p.explain(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
+		return fmt.Errorf("%s answers %d: %s", p.name, resp.StatusCode, line)
+	}
+	return nil
+}
+
+// errCertificate says that the gateway answers, and wants another client.
+var errCertificate = errors.New("the gateway there does not take --tls-cert for a client's certificate: let it listen on a unix socket too (--addr unix:/path)")
+
+func (p *prober) explain(err error) error {
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "remote error" {
+		return fmt.Errorf("%s: %w", p.name, errCertificate)
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return fmt.Errorf("%s: no answer within %v", p.name, p.client.Timeout)
+	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "dial" {
+		return fmt.Errorf("%s: no gateway listens there: %w", p.name, operation.Err)
+	}
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err // the URL is not the one that the user knows
+	}
+	return fmt.Errorf("%s: %w", p.name, err)
+}
