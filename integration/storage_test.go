@@ -8,9 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
@@ -22,9 +25,6 @@ func TestStorage(t *testing.T) {
 	t.Parallel()
 	for _, kind := range storageKinds {
 		t.Run(kind.name, func(t *testing.T) {
-			if !kind.always && os.Getenv("STORAGE") != "all" {
-				t.Skip("make test-storage runs this")
-			}
 			t.Parallel()
 			s := kind.start(t)
 			c := newCluster(t)
@@ -62,6 +62,9 @@ func TestStorage(t *testing.T) {
 			t.Run("requests", func(t *testing.T) { testRequests(t, g, s, kind.requests) })
 			t.Run("wrong credentials", func(t *testing.T) { testWrongCredentials(t, g) })
 			t.Run("a truncated upload", func(t *testing.T) { testTruncated(t, g, s) })
+			if kind.moves {
+				t.Run("what a killed gateway leaves", func(t *testing.T) { testKilled(t, c, g, s) })
+			}
 			t.Run("a restart during a backup over a slow link", func(t *testing.T) { testRestart(t, g, s) })
 		})
 	}
@@ -177,7 +180,15 @@ func listed(t *testing.T, g *served, dir string) map[string]int64 {
 // operation, over connections that are there.
 type requests struct{ put, head, get, list, remove, absent int64 }
 
-// testRequests counts them, in a directory with a single object.
+// atMost tells whether no figure is above that of other.
+func (r requests) atMost(other requests) bool {
+	return r.put <= other.put && r.head <= other.head && r.get <= other.get &&
+		r.list <= other.list && r.remove <= other.remove && r.absent <= other.absent
+}
+
+// testRequests counts them, in a directory with a single object. On a busy machine
+// a connection may have been closed for idleness meanwhile, and its successor costs
+// more: so the count may be repeated.
 func testRequests(t *testing.T, g *served, s *storage, want requests) {
 	base := "/" + moreDest + "/" + mailRepo
 	content, name := blob(1000)
@@ -190,21 +201,24 @@ func testRequests(t *testing.T, g *served, s *storage, want requests) {
 	}
 	lock := base + "/locks/" + name
 	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
-	// The first request may open a connection.
-	g.node().want(t, http.StatusOK, http.MethodPost, base+"/locks/"+otherName, other)
-	g.node().want(t, http.StatusOK, http.MethodDelete, base+"/locks/"+otherName, nil)
-	got := requests{
-		put:    count(http.StatusOK, http.MethodPost, lock, content),
-		head:   count(http.StatusOK, http.MethodHead, lock, nil),
-		get:    count(http.StatusOK, http.MethodGet, lock, nil),
-		list:   count(http.StatusOK, http.MethodGet, base+"/locks/", nil),
-		remove: count(http.StatusOK, http.MethodDelete, lock, nil),
-		absent: count(http.StatusNotFound, http.MethodHead, base+"/locks/"+nobodys, nil),
+	var got requests
+	for range 3 {
+		// The first request may open a connection.
+		g.node().want(t, http.StatusOK, http.MethodPost, base+"/locks/"+otherName, other)
+		g.node().want(t, http.StatusOK, http.MethodDelete, base+"/locks/"+otherName, nil)
+		got = requests{
+			put:    count(http.StatusOK, http.MethodPost, lock, content),
+			head:   count(http.StatusOK, http.MethodHead, lock, nil),
+			get:    count(http.StatusOK, http.MethodGet, lock, nil),
+			list:   count(http.StatusOK, http.MethodGet, base+"/locks/", nil),
+			remove: count(http.StatusOK, http.MethodDelete, lock, nil),
+			absent: count(http.StatusNotFound, http.MethodHead, base+"/locks/"+nobodys, nil),
+		}
+		if got.atMost(want) {
+			return
+		}
 	}
-	if got.put > want.put || got.head > want.head || got.get > want.get ||
-		got.list > want.list || got.remove > want.remove || got.absent > want.absent {
-		t.Errorf("requests: %+v, want at most %+v", got, want)
-	}
+	t.Errorf("requests: %+v, want at most %+v", got, want)
 }
 
 // testWrongCredentials asks a destination that does not let the gateway in:
@@ -262,6 +276,73 @@ func (s *storage) paths(t *testing.T) []string {
 		return nil
 	}
 	return filesBelow(t, s.files)
+}
+
+// testKilled kills a gateway in the middle of an upload. What that leaves on the
+// server is nothing to clients; a day later, and no sooner, a list removes it.
+func testKilled(t *testing.T, c *cluster, g *served, s *storage) {
+	base := "/" + moreDest + "/killed/" + wikiUUID
+	content, name := blob(1000)
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/config", content)
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
+	files := s.paths(t)
+
+	content, cutOff := blob(4 << 20)
+	doomed := c.start(t)
+	node := callerOf(doomed.url, "node/1")
+	node.send(t, node.dial(t), http.MethodPost, base+"/data/"+cutOff, content[:len(content)/2], contentLength(len(content)))
+	waitFor(t, "the upload to begin", func() bool { return len(s.paths(t)) > len(files) })
+	doomed.signal(t, syscall.SIGKILL)
+	doomed.wait(t)
+	g.node().want(t, http.StatusNotFound, http.MethodHead, base+"/data/"+cutOff, nil)
+	wantListed := func() {
+		if got := listed(t, g, base+"/data/"); len(got) != 1 || got[name] == 0 {
+			t.Errorf("%v are listed, want %s", got, name)
+		}
+	}
+
+	now, old := time.Now(), time.Now().Add(-25*time.Hour)
+	// The server may still be writing what it had received.
+	waitFor(t, "what is left of the upload to be swept", func() bool {
+		for _, file := range s.paths(t) {
+			if file := filepath.Join(s.files, file); strings.HasSuffix(file, ".partial") {
+				age(t, file, old, old)
+			}
+		}
+		wantListed()
+		return len(s.paths(t)) == len(files)
+	})
+
+	i := slices.IndexFunc(files, func(file string) bool { return filepath.Base(file) == name })
+	beside := filepath.Join(s.files, filepath.Dir(files[i]), "upload-20000101T000000Z-PLANTED")
+	want := len(files)
+	for i, clocks := range [][2]time.Time{{now, now}, {old, now}, {now, old}, {old, old}} {
+		file := beside + strconv.Itoa(i) + ".partial"
+		writeFile(t, file, content[:100])
+		age(t, file, clocks[0], clocks[1])
+	}
+	want += 3
+	for range 2 {
+		wantListed()
+		if got := s.paths(t); len(got) != want {
+			t.Errorf("the server has %q, want %d files", got, want)
+		}
+	}
+}
+
+// age gives an upload's temporary file a name that says when it began, and a time
+// of modification.
+func age(t *testing.T, file string, began, modified time.Time) {
+	t.Helper()
+	_, random, _ := strings.Cut(strings.TrimPrefix(filepath.Base(file), "upload-"), "-")
+	aged := filepath.Join(filepath.Dir(file), "upload-"+began.UTC().Format("20060102T150405Z")+"-"+random)
+	if err := os.Rename(file, aged); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(aged, modified, modified); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // testRestart backs up over a slow link, and takes the server away in the middle.

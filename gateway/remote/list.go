@@ -15,7 +15,7 @@ import (
 )
 
 // List implements [rest.Store]. On buckets a directory that is not there is
-// empty.
+// empty. Uploads that the end of a gateway cut off are removed a day later.
 func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) error) error {
 	if !iofs.ValidPath(dir) {
 		return &iofs.PathError{Op: "list", Path: dir, Err: iofs.ErrInvalid}
@@ -30,12 +30,13 @@ func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) err
 	var (
 		mu      sync.Mutex // backends may call back from several goroutines
 		stopped error
+		sweeper = newSweeper()
 	)
 	err := s.listTree(ctx, rcloneDir(dir), func(entries fs.DirEntries) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if stopped == nil {
-			stopped = s.each(ctx, entries, fn)
+			stopped = s.each(ctx, entries, sweeper, fn)
 		}
 		return stopped
 	})
@@ -50,6 +51,7 @@ func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) err
 	if accounting.Stats(ctx).GetErrors() != before {
 		return fmt.Errorf("list %s: some of it could not be read; see the log", dir)
 	}
+	s.sweep(ctx, sweeper)
 	return err
 }
 
@@ -98,14 +100,18 @@ func (s *Store) listDir(ctx context.Context, dir string, fn fs.ListRCallback) er
 	return fn(entries)
 }
 
-// each calls fn for the objects among entries.
-func (s *Store) each(ctx context.Context, entries fs.DirEntries, fn func(iofs.FileInfo) error) error {
+// each calls fn for the objects among entries, and shows the sweeper what is none.
+func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *sweeper, fn func(iofs.FileInfo) error) error {
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		object, ok := entry.(fs.Object)
-		if !ok || isTemporary(path.Base(object.Remote())) {
+		if !ok {
+			continue
+		}
+		if isTemporary(path.Base(object.Remote())) {
+			sweeper.see(object)
 			continue
 		}
 		if object.Size() < 0 {

@@ -2,13 +2,11 @@ package remote
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	iofs "io/fs"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -157,7 +155,7 @@ type mover struct {
 const tidyTimeout = 15 * time.Second
 
 func (m mover) put(ctx context.Context, name string, size int64, body io.Reader) error {
-	temporary := path.Join(path.Dir(name), temporaryName())
+	temporary := path.Join(path.Dir(name), temporaryName(partialSuffix))
 	o, err := put(ctx, m.fs, temporary, size, body)
 	if err == nil {
 		if err = m.replace(ctx, o, name); err == nil {
@@ -184,7 +182,7 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 	// From here on the name stands for nothing until one of the moves is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
 	defer cancel()
-	aside, asideErr := m.move(ctx, old, path.Join(path.Dir(name), temporaryName()))
+	aside, asideErr := m.move(ctx, old, path.Join(path.Dir(name), temporaryName(replacedSuffix)))
 	if asideErr != nil {
 		return errors.Join(err, asideErr)
 	}
@@ -206,17 +204,4 @@ func (m mover) discard(ctx context.Context, temporary string) error {
 		return nil
 	}
 	return fmt.Errorf("%s may be left: %w", temporary, err)
-}
-
-// Temporary names are 26 random characters between this prefix and suffix: no
-// object of restic is called so.
-const (
-	temporaryPrefix = "upload-"
-	temporarySuffix = ".partial"
-)
-
-func temporaryName() string { return temporaryPrefix + rand.Text() + temporarySuffix }
-
-func isTemporary(base string) bool {
-	return strings.HasPrefix(base, temporaryPrefix) && strings.HasSuffix(base, temporarySuffix)
 }

@@ -256,7 +256,11 @@ func testRemoveAbsent(t T, e env) {
 }
 
 func testList(t T, e env) {
-	packs, locks := numbered(Repo, "data", 400), numbered(Repo, "locks", 20)
+	count := 400
+	if e.few {
+		count = 80
+	}
+	packs, locks := numbered(Repo, "data", count), numbered(Repo, "locks", 20)
 	e.mustPut(t, packs...)
 	e.mustPut(t, locks...)
 	wantList(t, e.mustList(t, Repo+"/data"), packs)

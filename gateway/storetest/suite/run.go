@@ -25,8 +25,8 @@ func BlindRemove() Option { return func(e *env) { e.blindRemove = true } }
 // errors stay with the server.
 func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
 
-// FewObjects is for stores, such as FTP, that need a request, or a connection, for
-// each directory of a list: the test that lists a lot, at once, makes do with less.
+// FewObjects is for stores, such as FTP, that need many requests for an object, or a
+// connection for each directory of a list: tests of many objects make do with less.
 func FewObjects() Option { return func(e *env) { e.few = true } }
 
 // env is what a test of the suite works with.

@@ -1,0 +1,96 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+)
+
+// Temporary names say when they were given, by the clock of the gateway that gave
+// them: "upload-20260102T150405Z-" and 26 random characters, then one of two
+// suffixes. No object of restic is called so.
+const (
+	temporaryPrefix = "upload-"
+	temporaryTime   = "20060102T150405Z"
+	// partialSuffix is that of an upload that is under way, or was cut off by the
+	// end of its gateway.
+	partialSuffix = ".partial"
+	// replacedSuffix is that of an object which was moved aside. It may hold the
+	// last copy of something, and is never swept.
+	replacedSuffix = ".replaced"
+)
+
+func temporaryName(suffix string) string {
+	return temporaryPrefix + time.Now().UTC().Format(temporaryTime) + "-" + rand.Text() + suffix
+}
+
+func isTemporary(base string) bool {
+	return strings.HasPrefix(base, temporaryPrefix) &&
+		(strings.HasSuffix(base, partialSuffix) || strings.HasSuffix(base, replacedSuffix))
+}
+
+// startedBefore tells whether base is the name of an upload that began before then.
+func startedBefore(base string, then time.Time) bool {
+	rest, ok := strings.CutPrefix(base, temporaryPrefix)
+	stamp, _, dashed := strings.Cut(rest, "-")
+	if !ok || !dashed || !strings.HasSuffix(base, partialSuffix) {
+		return false
+	}
+	started, err := time.Parse(temporaryTime, stamp)
+	return err == nil && started.Before(then)
+}
+
+const (
+	// uploadExpires is the age from which on an upload counts as cut off. One that
+	// makes no progress is ended by its gateway within minutes.
+	uploadExpires = 24 * time.Hour
+	// sweptPerList bounds what one list removes.
+	sweptPerList = 16
+)
+
+// sweeper collects, from a list, uploads that were cut off by the end of their
+// gateway, and removes some. Two clocks must agree that an upload is that old: the
+// uploading gateway's by its name, the remote's by its time of modification. So
+// neither a wrong clock nor a slow upload makes it take one that is under way,
+// of this gateway or another.
+type sweeper struct {
+	expired time.Time
+
+	mu    sync.Mutex
+	found []fs.Object
+}
+
+func newSweeper() *sweeper { return &sweeper{expired: time.Now().Add(-uploadExpires)} }
+
+// see looks at an object with a temporary name.
+func (s *sweeper) see(o fs.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.found) < sweptPerList && startedBefore(path.Base(o.Remote()), s.expired) {
+		s.found = append(s.found, o)
+	}
+}
+
+// sweep removes what sw found. No request asked for it: a failure is only logged,
+// and ends it.
+func (s *Store) sweep(ctx context.Context, sw *sweeper) {
+	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	for _, o := range sw.found {
+		// This takes a request on remotes that do not list it.
+		if !o.ModTime(ctx).Before(sw.expired) {
+			continue
+		}
+		if err := o.Remove(ctx); err != nil {
+			slog.Warn("cannot remove an upload that was cut off", "dest", s.id, "err", s.failed(ctx, "remove", o.Remote(), err))
+			return
+		}
+		slog.Info("removed an upload that was cut off", "dest", s.id, "obj", o.Remote())
+	}
+}
