@@ -64,7 +64,7 @@ var storageKinds = []storageKind{
 		requests: requests{put: 6, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
-		name: "rclone serve webdav", moves: true, start: startRcloneWebDAV, options: fewObjects,
+		name: "rclone serve webdav", start: startRcloneWebDAV, options: fewObjects,
 		requests: requests{put: 6, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
@@ -100,7 +100,7 @@ var (
 // storageKind is a kind of server, and what is particular to it.
 type storageKind struct {
 	name           string
-	moves          bool // an upload becomes visible by a move
+	moves          bool // uploads become visible by a move, in directories that the server does not cache
 	start          func(t *testing.T) *storage
 	options        []storetest.Option
 	resticVersions []string // nil: the newest alone
@@ -444,7 +444,7 @@ func startRcloneWebDAV(t *testing.T) *storage {
 	s.files = dir
 	s.command = func(port string) *exec.Cmd {
 		return exec.Command(rclone, "serve", "webdav", "--config", "", "--addr", "127.0.0.1:"+port,
-			"--user", storageUser, "--pass", storageSecret, "--dir-cache-time", "0s", dir)
+			"--user", storageUser, "--pass", storageSecret, dir)
 	}
 	s.section = webDAVSection(s, "rclone")
 	s.start(t)
