@@ -55,10 +55,10 @@ const (
 )
 
 // sweeper collects, from a list, uploads that were cut off by the end of their
-// gateway, and removes some. Two clocks must agree that an upload is that old: the
-// uploading gateway's by its name, the remote's by its time of modification. So
-// neither a wrong clock nor a slow upload makes it take one that is under way,
-// of this gateway or another.
+// gateway. Two clocks must agree that one is old: that of the gateway that wrote it,
+// by its name, and the remote's, by its time of modification. So neither of them
+// alone, being wrong, costs an upload that is under way. One that is removed all the
+// same fails, since there is nothing to move.
 type sweeper struct {
 	expired time.Time
 
