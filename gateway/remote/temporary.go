@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -61,17 +60,13 @@ const (
 // same fails, since there is nothing to move.
 type sweeper struct {
 	expired time.Time
-
-	mu    sync.Mutex
-	found []fs.Object
+	found   []fs.Object
 }
 
 func newSweeper() *sweeper { return &sweeper{expired: time.Now().Add(-uploadExpires)} }
 
-// see looks at an object with a temporary name.
+// see looks at an object with a temporary name; it is not safe for concurrent use.
 func (s *sweeper) see(o fs.Object) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.found) < sweptPerList && startedBefore(path.Base(o.Remote()), s.expired) {
 		s.found = append(s.found, o)
 	}
