@@ -68,12 +68,14 @@ deps: ## Get what the tests run: redis-server, restic in two versions, rclone, s
 	@scripts/deps || { [[ -z $${CI-} ]] && echo 'Tests of what is missing are skipped.' >&2; }
 	@scripts/storage-servers
 
-# The curated backends are enough for a race build, and lint has vetted already.
+# The curated backends are enough for a race build, and lint has vetted already. The
+# integration tests wait for servers half of their time, so that more of them run at
+# once than there are processors on a small machine.
 .PHONY: test
 test: deps lint build ## Vet, lint, and run the unit and integration tests with the race detector
 	@echo 'go test -race $(TEST_ARGS)'
 	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
-		go test -json -race -tags curated -vet=off -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
+		go test -json -race -tags curated -vet=off -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
 
 .PHONY: lint
