@@ -67,13 +67,10 @@ func (d *destinations) actAdd(ctx context.Context) error {
 }
 
 func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
-	var prompt *prompter
-	if tty := d.sys.terminal(); tty != nil {
-		prompt = d.sys.prompter(tty)
-	}
+	prompt := d.sys.prompter()
 	var err error
 	if opts.provider == "" && prompt != nil {
-		if opts.provider, err = prompt.provider(); err != nil {
+		if opts.provider, err = prompt.provider(ctx); err != nil {
 			return err
 		}
 	}
@@ -81,18 +78,18 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	if !ok {
 		return failf(exitUsage, "--provider %q: give one of backblaze, aws, generic-s3, azure, smb, cluster, rclone", opts.provider)
 	}
-	params, err := d.sys.parameters(&opts.destinationFlags, p)
+	params, err := d.sys.parameters(ctx, &opts.destinationFlags, p)
 	if err != nil {
 		return err
 	}
 	if prompt != nil {
-		if err := prompt.fill(&opts.destinationFlags, p, params); err != nil {
+		if err := prompt.fill(ctx, &opts.destinationFlags, p, params); err != nil {
 			return err
 		}
 	}
 	password := ""
 	if opts.passwordFile != "" {
-		if password, err = d.sys.readSecret(opts.passwordFile); err != nil {
+		if password, err = d.sys.secretFrom(ctx, opts.passwordFile, "password of the repositories"); err != nil {
 			return err
 		}
 		if password == "" {
@@ -198,7 +195,7 @@ func (d *destinations) runAlter(ctx context.Context, id string, opts alterOption
 		return err
 	}
 	p, _ := destination.ProviderOf(rec.provider)
-	params, err := d.sys.parameters(&opts.destinationFlags, p)
+	params, err := d.sys.parameters(ctx, &opts.destinationFlags, p)
 	if err != nil {
 		return err
 	}

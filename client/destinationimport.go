@@ -84,11 +84,12 @@ func (d *destinations) runImport(ctx context.Context, file, passphraseFile strin
 		return err
 	}
 	passphrase := ""
-	switch tty := d.sys.terminal(); {
+	const what = "passphrase of the cluster backup"
+	switch prompt := d.sys.prompter(); {
 	case passphraseFile != "":
-		passphrase, err = d.sys.readSecret(passphraseFile)
-	case tty != nil && text != "" && text[0]&0x80 != 0:
-		passphrase, err = d.sys.prompter(tty).askSecret("passphrase of the cluster backup")
+		passphrase, err = d.sys.secretFrom(ctx, passphraseFile, what)
+	case prompt != nil && text != "" && text[0]&0x80 != 0:
+		passphrase, err = prompt.askSecret(ctx, what)
 	}
 	if err != nil {
 		return err

@@ -1,14 +1,15 @@
 package client
 
 import (
-	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 )
@@ -34,7 +35,7 @@ func (f *destinationFlags) register(flags *pflag.FlagSet) {
 }
 
 // parameters collects the parameters that flags give.
-func (s *system) parameters(f *destinationFlags, p destination.Provider) (map[string]string, error) {
+func (s *system) parameters(ctx context.Context, f *destinationFlags, p destination.Provider) (map[string]string, error) {
 	params := map[string]string{}
 	for _, pair := range f.set {
 		name, value, ok := strings.Cut(pair, "=")
@@ -51,7 +52,7 @@ func (s *system) parameters(f *destinationFlags, p destination.Provider) (map[st
 		if !ok {
 			return nil, failf(exitUsage, "--secret-file %s: give NAME=FILE", name)
 		}
-		secret, err := s.readSecret(file)
+		secret, err := s.secretFrom(ctx, file, name)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +64,7 @@ func (s *system) parameters(f *destinationFlags, p destination.Provider) (map[st
 	if f.conf == "" {
 		return params, nil
 	}
-	text, err := s.readFile(f.conf)
+	text, err := s.confFrom(ctx, f.conf)
 	if err != nil {
 		return nil, err
 	}
@@ -121,59 +122,51 @@ func (s *system) readSecret(name string) (string, error) {
 	return strings.TrimRight(text, "\r\n"), err
 }
 
-// terminal is where people are asked; nil where nobody is.
-func (s *system) terminal() *os.File {
-	if file, ok := s.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return file
+// secretFrom reads a secret of one line from a file; "-" is stdin, where somebody
+// at a terminal is asked.
+func (s *system) secretFrom(ctx context.Context, file, what string) (string, error) {
+	if p := s.prompter(); p != nil && file == "-" {
+		return p.askSecret(ctx, what)
 	}
-	return nil
+	return s.readSecret(file)
 }
 
-// prompter asks people, on stderr.
-type prompter struct {
-	sys *system
-	in  *bufio.Reader
-	tty *os.File
-}
-
-func (s *system) prompter(tty *os.File) *prompter {
-	return &prompter{sys: s, in: bufio.NewReader(tty), tty: tty}
-}
-
-// ask asks for a line.
-func (p *prompter) ask(question string) (string, error) {
-	fmt.Fprintf(p.sys.stderr, "%s: ", question)
-	line, err := p.in.ReadString('\n')
-	if err != nil && line == "" {
-		return "", failf(exitUsage, "no answer to the question for the %s", question)
+// confFrom does the same for a section of rclone.conf.
+func (s *system) confFrom(ctx context.Context, file string) (string, error) {
+	if p := s.prompter(); p != nil && file == "-" {
+		return p.askConf(ctx)
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	return s.readFile(file)
 }
 
-// askSecret asks for a line that is not shown.
-func (p *prompter) askSecret(question string) (string, error) {
-	fmt.Fprintf(p.sys.stderr, "%s (not shown): ", question)
-	answer, err := term.ReadPassword(int(p.tty.Fd()))
-	fmt.Fprintln(p.sys.stderr)
-	if err != nil {
-		return "", failf(exitUsage, "no answer to the question for the %s: %w", question, err)
-	}
-	return string(answer), nil
+func (p *prompter) askConf(ctx context.Context) (string, error) {
+	return p.askText(ctx, "paste the section of rclone.conf")
 }
 
 // provider lets people choose one.
-func (p *prompter) provider() (string, error) {
+func (p *prompter) provider(ctx context.Context) (string, error) {
 	for _, provider := range destination.Providers {
 		fmt.Fprintf(p.sys.stderr, "  %-10s %s\n", provider.Name, provider.About)
 	}
-	return p.ask("provider")
+	return p.askUntil(ctx, "provider", func(name string) string {
+		if _, ok := destination.ProviderOf(name); !ok {
+			return "choose one of those above"
+		}
+		return ""
+	})
 }
 
 // fill asks for what flags did not give of a new destination.
-func (p *prompter) fill(f *destinationFlags, provider destination.Provider, params map[string]string) error {
+func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider destination.Provider, params map[string]string) error {
 	var err error
 	if provider.URLHint != "" && f.url == "" {
-		if f.url, err = p.ask("url, such as " + provider.URLHint); err != nil {
+		f.url, err = p.askUntil(ctx, "url, such as "+provider.URLHint, func(url string) string {
+			if len(provider.CheckURL(url)) > 0 {
+				return "it must have the form " + provider.URLHint
+			}
+			return ""
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -183,12 +176,18 @@ func (p *prompter) fill(f *destinationFlags, provider destination.Provider, para
 		}
 		switch {
 		case param.Name == destination.ParamConf:
-			err = p.fillConf(f, params)
+			err = p.fillConf(ctx, f, params)
 		case param.Secret:
-			params[param.Name], err = p.askSecret(param.About)
+			params[param.Name], err = p.askSecret(ctx, param.About)
 		default:
 			var answer string
-			if answer, err = p.ask(param.About); answer != "" || !param.Optional {
+			answer, err = p.askUntil(ctx, param.About, func(answer string) string {
+				if answer == "" && param.NotEmpty {
+					return "it is needed"
+				}
+				return ""
+			})
+			if answer != "" || !param.Optional {
 				params[param.Name] = answer
 			}
 		}
@@ -197,20 +196,21 @@ func (p *prompter) fill(f *destinationFlags, provider destination.Provider, para
 		}
 	}
 	if f.name == "" {
-		f.name, err = p.ask("name (empty for one that is made up)")
+		f.name, err = p.ask(ctx, "name (empty for one that is made up)")
 	}
 	return err
 }
 
-// fillConf takes a pasted section, up to an empty line.
-func (p *prompter) fillConf(f *destinationFlags, params map[string]string) error {
-	fmt.Fprintln(p.sys.stderr, "paste the section of rclone.conf, and end it with an empty line:")
-	var text strings.Builder
-	for {
-		line, err := p.in.ReadString('\n')
-		text.WriteString(line)
-		if err != nil || strings.TrimSpace(line) == "" {
-			return setConf(params, text.String(), f.section)
-		}
+// fillConf takes a pasted section, and tells what it was without its values.
+func (p *prompter) fillConf(ctx context.Context, f *destinationFlags, params map[string]string) error {
+	text, err := p.askConf(ctx)
+	if err == nil {
+		err = setConf(params, text, f.section)
 	}
+	if err != nil {
+		return err
+	}
+	section, err := destination.ParseConf(params[destination.ParamConf])
+	p.sys.notef("  a section of type %s with the keys %s", printable(section["type"]), strings.Join(slices.Sorted(maps.Keys(section)), ", "))
+	return err
 }

@@ -21,6 +21,9 @@ type system struct {
 
 	agentOnce   sync.Once
 	agentWriter io.Writer
+
+	promptOnce sync.Once
+	prompt     *prompter
 }
 
 func newSystem(stdin io.Reader, stdout, stderr io.Writer) *system {

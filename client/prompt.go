@@ -1,0 +1,158 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// prompter asks people: questions go to stderr, answers come from their terminal.
+type prompter struct {
+	sys *system
+	in  *bufio.Reader
+	tty *os.File
+}
+
+// prompter returns the one that asks whoever sits at stdin; nil where nobody does.
+func (s *system) prompter() *prompter {
+	s.promptOnce.Do(func() {
+		if tty, ok := s.stdin.(*os.File); ok && term.IsTerminal(int(tty.Fd())) {
+			s.prompt = &prompter{sys: s, in: bufio.NewReader(tty), tty: tty}
+		}
+	})
+	return s.prompt
+}
+
+// ask asks for a line.
+func (p *prompter) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprintf(p.sys.stderr, "%s: ", question)
+	return p.await(ctx, question, func() (string, error) {
+		line, err := p.in.ReadString('\n')
+		if err != nil && line == "" {
+			return "", err
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	})
+}
+
+// askUntil asks until the answer will do; complaint says why one does not.
+func (p *prompter) askUntil(ctx context.Context, question string, complaint func(answer string) string) (string, error) {
+	for {
+		answer, err := p.ask(ctx, question)
+		if err != nil {
+			return "", err
+		}
+		text := complaint(answer)
+		if text == "" {
+			return answer, nil
+		}
+		p.sys.notef("  %s", text)
+	}
+}
+
+// askSecret asks for a line that is not shown.
+func (p *prompter) askSecret(ctx context.Context, question string) (string, error) {
+	return p.hidden(ctx, question, " (not shown): ", false)
+}
+
+// askText asks for lines that are not shown, up to an empty one or Ctrl-D.
+func (p *prompter) askText(ctx context.Context, question string) (string, error) {
+	return p.hidden(ctx, question, " (not shown; an empty line or Ctrl-D ends it): ", true)
+}
+
+// hidden asks for what is not shown. The terminal is in raw mode, for one that
+// collects lines takes no more than 4,095 bytes in each; it is so before the
+// question, for some type ahead.
+func (p *prompter) hidden(ctx context.Context, question, hint string, lines bool) (string, error) {
+	fd := int(p.tty.Fd())
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", fmt.Errorf("hide what is typed: %w", err)
+	}
+	defer fmt.Fprintln(p.sys.stderr)
+	defer func() { _ = term.Restore(fd, before) }()
+	fmt.Fprint(p.sys.stderr, question, hint)
+	return p.await(ctx, question, func() (string, error) { return readHidden(p.in, lines) })
+}
+
+// What keys send in raw mode.
+const (
+	keyInterrupt = 'C' - '@'
+	keyEnd       = 'D' - '@'
+	keyBackspace = 'H' - '@'
+	keyKill      = 'U' - '@' // removes the line
+	keyDelete    = 0x7f
+)
+
+// errInterrupted says that Ctrl-C was typed where that sends no signal.
+var errInterrupted = failf(exitSignal+exitCode(syscall.SIGINT), "interrupted")
+
+// readHidden reads a line, or several up to an empty one.
+func readHidden(in *bufio.Reader, lines bool) (string, error) {
+	var text, line []byte
+	for {
+		key, err := in.ReadByte()
+		if err != nil {
+			return "", err
+		}
+		switch key {
+		case keyInterrupt:
+			return "", errInterrupted
+		case keyEnd:
+			return string(append(text, line...)), nil
+		case keyKill:
+			line = line[:0]
+		case keyBackspace, keyDelete:
+			_, size := utf8.DecodeLastRune(line)
+			line = line[:len(line)-size]
+		case '\r', '\n':
+			if key == '\r' && in.Buffered() > 0 {
+				if next, err := in.Peek(1); err == nil && next[0] == '\n' {
+					_, _ = in.Discard(1) // it was peeked at
+				}
+			}
+			if !lines {
+				return string(line), nil
+			}
+			switch blank := len(bytes.TrimSpace(line)) == 0; {
+			case blank && len(text) > 0:
+				return string(text), nil
+			case !blank:
+				text = append(append(text, line...), '\n')
+			}
+			line = line[:0]
+		default:
+			line = append(line, key)
+		}
+	}
+}
+
+// await ends with ctx, so that a signal ends the wait for an answer.
+func (p *prompter) await(ctx context.Context, question string, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		answers <- answer{text, err}
+	}()
+	select {
+	case a := <-answers:
+		if a.err != nil && a.err != errInterrupted { //nolint:errorlint // it is that very one
+			return "", failf(exitUsage, "no answer to the question for the %s: %w", question, a.err)
+		}
+		return a.text, a.err
+	case <-ctx.Done():
+		fmt.Fprintln(p.sys.stderr)
+		return "", context.Cause(ctx)
+	}
+}

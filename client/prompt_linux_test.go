@@ -1,0 +1,264 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// screen is a terminal with somebody before it.
+type screen struct {
+	t    *testing.T
+	keys *os.File // what is typed, and shown
+	tty  *os.File // what the program has
+
+	mu    sync.Mutex
+	shown bytes.Buffer
+	grown chan struct{}
+	seen  int // what was waited for already
+}
+
+func newScreen(t *testing.T) *screen {
+	t.Helper()
+	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keys.Close() })
+	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tty.Close() })
+	s := &screen{t: t, keys: keys, tty: tty, grown: make(chan struct{})}
+	go s.watch()
+	return s
+}
+
+// watch collects what is shown, until the terminal is closed.
+func (s *screen) watch() {
+	var buf [4096]byte
+	for {
+		n, err := s.keys.Read(buf[:])
+		s.mu.Lock()
+		s.shown.Write(buf[:n])
+		close(s.grown)
+		s.grown = make(chan struct{})
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *screen) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.String()
+}
+
+// answer waits for a question and types.
+func (s *screen) answer(question, keys string) {
+	s.t.Helper()
+	s.await(question)
+	if _, err := s.keys.WriteString(keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await waits for a text that is shown behind what was waited for before.
+func (s *screen) await(text string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		at := strings.Index(s.shown.String()[s.seen:], text)
+		if at >= 0 {
+			s.seen += at + len(text)
+			s.mu.Unlock()
+			return
+		}
+		grown := s.grown
+		s.mu.Unlock()
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			s.t.Fatalf("%q was not shown:\n%s", text, s.text())
+		}
+	}
+}
+
+// start runs a command of destination at the terminal; done returns how it ended.
+func (s *screen) start(ctx context.Context, vars map[string]string, args ...string) (done func() outcome) {
+	s.t.Helper()
+	var stdout bytes.Buffer
+	sys := newSystem(s.tty, &stdout, s.tty)
+	sys.env = newEnvironment(func(name string) (string, bool) {
+		value, ok := vars[name]
+		return value, ok
+	})
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, sys, append([]string{program, "destination"}, args...)) }()
+	return func() outcome {
+		s.t.Helper()
+		select {
+		case code := <-code:
+			return outcome{code, stdout.String(), s.text()}
+		case <-time.After(20 * time.Second):
+			s.t.Fatalf("it has not ended:\n%s", s.text())
+			return outcome{}
+		}
+	}
+}
+
+// shows tells whether what is typed now would be shown.
+func (s *screen) shows() bool {
+	s.t.Helper()
+	mode, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return mode.Lflag&unix.ECHO != 0 && mode.Lflag&unix.ICANON != 0
+}
+
+func TestPeopleAreGuidedAtATerminal(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	s := newScreen(t)
+	// Longer than a line that a terminal collects.
+	secret := strings.Repeat("Very-Secret-", 600) + awkward + "é"
+	done := s.start(t.Context(), a.vars, "add")
+	s.answer("provider: ", "floppy\n")
+	s.answer("choose one of those above", "")
+	s.answer("provider: ", "backblaze\n")
+	s.answer("url, such as b2:BUCKET/FOLDER: ", "bucket\n")
+	s.answer("it must have the form b2:BUCKET/FOLDER", "")
+	s.answer("url, such as b2:BUCKET/FOLDER: ", "b2:bucket/folder\n")
+	s.answer("key ID: ", "the-key-id\n")
+	s.answer("application key (not shown): ", "typo\x15"+secret+"xé\x7f\x7f\r")
+	s.answer("name", "My bucket\n")
+	got := done()
+	if got.code != 0 {
+		t.Fatalf("exit status %d:\n%s", got.code, s.text())
+	}
+	id, password, _ := strings.Cut(strings.TrimSpace(got.stdout), "\n")
+	conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+	if _, section, err := catalog.ParseSection(conf); err != nil || section["key"] != secret || section["account"] != "the-key-id" {
+		t.Errorf("the section became %q, %v", section, err)
+	}
+	if name := a.Do("HGET", catalog.DestinationKey(id), "name"); name != "My bucket" || len(password) != 64 {
+		t.Errorf("named %v, with the password %q", name, password)
+	}
+	if text := s.text(); strings.Contains(text, "Secret") || strings.Contains(text, "typo") || !strings.Contains(text, "the-key-id") {
+		t.Errorf("shown was:\n%s", text)
+	}
+	if !s.shows() {
+		t.Error("the terminal was left hiding what is typed")
+	}
+}
+
+func TestPastedSectionIsNotShown(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"an empty line": "\r\r", "Ctrl-D": "\x04"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := administer(t)
+			s := newScreen(t)
+			done := s.start(t.Context(), a.vars, "add", "--provider", "rclone")
+			s.answer("paste the section", "\r[nas]\r# mine\rtype = sftp\rhost = nas.example.org\rpass = Very-Secret-"+strings.Repeat("x", 5000)+end)
+			s.answer("a section of type sftp with the keys host, pass, type", "")
+			s.answer("path on the remote: ", "backups\n")
+			s.answer("name", "\n")
+			if got := done(); got.code != 0 {
+				t.Fatalf("exit status %d:\n%s", got.code, s.text())
+			}
+			list := a.call(t, "", "list").succeed(t).stdout
+			if !strings.Contains(list, "rclone:sftp:nas.example.org:backups") {
+				t.Errorf("the list is\n%s", list)
+			}
+			if strings.Contains(s.text(), "Very-Secret") {
+				t.Errorf("shown was:\n%s", s.text())
+			}
+		})
+	}
+}
+
+// TestInterruptedQuestions ends the program at a question, by the key and by a
+// signal. The terminal must be as it was.
+func TestInterruptedQuestions(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	args := []string{"add", "--provider", "azure", "--url", "azure:container", "--set", "azure_account_name=account"}
+
+	s := newScreen(t)
+	done := s.start(t.Context(), a.vars, args...)
+	s.answer("account key (not shown): ", "Very-Secr\x03")
+	if got := done(); got.code != 128+int(syscall.SIGINT) || !s.shows() || strings.Contains(s.text(), "Very-Secr") {
+		t.Errorf("after Ctrl-C: exit status %d, shows %v:\n%s", got.code, s.shows(), s.text())
+	}
+
+	for question, args := range map[string][]string{"account key": args, "provider": {"add"}} {
+		s := newScreen(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := s.start(ctx, a.vars, args...)
+		s.await(question)
+		cancel(signalError{syscall.SIGTERM})
+		if got := done(); got.code != 128+int(syscall.SIGTERM) || !s.shows() {
+			t.Errorf("after a signal: exit status %d, shows %v:\n%s", got.code, s.shows(), s.text())
+		}
+	}
+	if list := a.call(t, "", "list", "--json").succeed(t).stdout; list != "[]\n" {
+		t.Errorf("saved was %s", list)
+	}
+}
+
+func TestHiddenAnswersAreReadAsTyped(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, keys string
+		lines      bool
+		want       string
+		err        error
+		left       string // for the next question
+	}{
+		{"a line", "secret\rnext", false, "secret", nil, "next"},
+		{"a line that ends as on Windows", "secret\r\nnext", false, "secret", nil, "next"},
+		{"an empty one", "\r", false, "", nil, ""},
+		{"corrected", "ab\x7f\x08cé\x7fd\r", false, "cd", nil, ""},
+		{"corrected beyond its beginning", "\x7f\x7fa\r", false, "a", nil, ""},
+		{"begun anew", "abc\x15d\r", false, "d", nil, ""},
+		{"ended early", "abc\x04next", false, "abc", nil, "next"},
+		{"interrupted", "abc\x03", false, "", errInterrupted, ""},
+		{"lines", "a\rb\r\rnext", true, "a\nb\n", nil, "next"},
+		{"lines with empty ones before them", "\r \ra\r\t\r", true, "a\n", nil, ""},
+		{"lines as on Windows", "a\r\nb\r\n\r\nnext", true, "a\nb\n", nil, "next"},
+	} {
+		in := bufio.NewReader(strings.NewReader(tt.keys))
+		got, err := readHidden(in, tt.lines)
+		left := make([]byte, in.Buffered())
+		_, _ = in.Read(left)
+		if got != tt.want || !errors.Is(err, tt.err) || string(left) != tt.left {
+			t.Errorf("%s: %q, %v, leaving %q", tt.name, got, err, left)
+		}
+	}
+}
