@@ -37,6 +37,9 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 
 func (s *system) runCheck(ctx context.Context, id string, conformance, asJSON bool) error {
 	report, err := s.checkDestination(ctx, adminapi.CheckRequest{ID: id, Conformance: conformance})
+	if _, away := errors.AsType[gatewayAway](err); away {
+		return failf(exitUnreachable, "%w; \"rclone-gateway check-destination\" tests without it", err)
+	}
 	if err != nil {
 		return err
 	}

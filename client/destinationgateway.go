@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -37,13 +41,52 @@ func (s *system) checkDestination(ctx context.Context, req adminapi.CheckRequest
 	return &report, nil
 }
 
-// obscure has the gateway of this node obscure the passwords among values.
+// obscure has the passwords among values obscured by rclone's own code, which is
+// not linked here: by the gateway of this node, or where none runs by its program.
 func (s *system) obscure(ctx context.Context, backend string, values map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	req := adminapi.ObscureRequest{Type: backend, Values: values}
 	var reply adminapi.ObscureReply
-	err := s.askGateway(ctx, adminapi.ObscurePath, adminapi.ObscureRequest{Type: backend, Values: values}, &reply)
-	return reply.Values, err
+	err := s.askGateway(ctx, adminapi.ObscurePath, req, &reply)
+	if _, away := errors.AsType[gatewayAway](err); !away {
+		return reply.Values, err
+	}
+	program, errProgram := gatewayProgram()
+	if errProgram != nil {
+		return nil, failf(exitUnreachable, "%w; the password must be obscured as rclone does it, by the gateway or by its program rclone-gateway, which is neither beside this one nor in $PATH", err)
+	}
+	return runObscure(ctx, program, req)
+}
+
+// gatewayProgram finds the gateway's program beside our own, or in $PATH.
+func gatewayProgram() (string, error) {
+	const name = "rclone-gateway"
+	if own, err := os.Executable(); err == nil {
+		if program, err := exec.LookPath(filepath.Join(filepath.Dir(own), name)); err == nil {
+			return program, nil
+		}
+	}
+	return exec.LookPath(name)
+}
+
+func runObscure(ctx context.Context, program string, req adminapi.ObscureRequest) (map[string]string, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "obscure")
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(body), &stderr
+	answer, err := cmd.Output()
+	if err != nil {
+		return nil, failf(exitFailed, "%s obscure: %w: %s", program, err, printable(strings.TrimSpace(stderr.String())))
+	}
+	var reply adminapi.ObscureReply
+	if err := json.Unmarshal(answer, &reply); err != nil {
+		return nil, failf(exitFailed, "%s obscure did not answer in JSON", program)
+	}
+	return reply.Values, nil
 }
 
 // space asks the gateway of this node for the space of all destinations, by ID.
@@ -74,7 +117,7 @@ func (s *system) askGateway(ctx context.Context, path string, in, out any) error
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return failf(exitUnreachable, "the gateway at %s does not answer, so that nothing can be tested: %w", url, err)
+		return withCode(exitUnreachable, gatewayAway{url, err})
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
@@ -94,6 +137,18 @@ func (s *system) askGateway(ctx context.Context, path string, in, out any) error
 	}
 	return failf(exitUnreachable, "the gateway at %s answered %s", url, response.Status)
 }
+
+// gatewayAway says that no gateway answers.
+type gatewayAway struct {
+	url string
+	err error
+}
+
+func (e gatewayAway) Error() string {
+	return fmt.Sprintf("the gateway at %s does not answer: %v", e.url, e.err)
+}
+
+func (e gatewayAway) Unwrap() error { return e.err }
 
 // nodeCredentials are those of a node, which the cluster's agent borrows.
 func (e *environment) nodeCredentials() (credentials, error) {

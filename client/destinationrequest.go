@@ -180,9 +180,13 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 	}
 	report, err := d.sys.checkDestination(ctx, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
 	if err != nil {
+		reason := err.Error()
+		if _, away := errors.AsType[gatewayAway](err); away {
+			reason += "; so nothing was tested: start it, or save the destination untested with --no-test and test it with \"rclone-gateway check-destination\""
+		}
 		return &fault{
 			problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, value: map[string]any{},
-			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: err.Error(),
+			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason,
 		}
 	}
 	if report.Node != "" {

@@ -125,11 +125,18 @@ func (g *Gateway) obscure(w *response, r *http.Request, _ *view) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	values, err := remote.Obscure(req.Type, req.Values)
+	reply, err := Obscure(req)
 	if err != nil {
 		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
 	}
-	return writeJSON(w, adminapi.ObscureReply{Values: values})
+	return writeJSON(w, reply)
+}
+
+// Obscure answers with the values of a section as rclone holds them. Its error
+// names none.
+func Obscure(req adminapi.ObscureRequest) (adminapi.ObscureReply, error) {
+	values, err := remote.Obscure(req.Type, req.Values)
+	return adminapi.ObscureReply{Values: values}, err
 }
 
 // survey answers with the space of all destinations.

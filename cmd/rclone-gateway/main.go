@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newHealth(), newVersion(),
+	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
 	return root
 }
