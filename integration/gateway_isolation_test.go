@@ -127,7 +127,7 @@ func TestBrokenDestinationsCostTheOthersNothing(t *testing.T) {
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/?create=true", nil)
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/config", []byte("config"))
 		for range 2 {
-			work.Go(func() { backUp(t, g, base(id)) })
+			work.Go(func() { backUp(t, g.module("mail1"), base(id)) })
 		}
 	}
 	work.Wait()
@@ -169,7 +169,7 @@ func keepAsking(ctx context.Context, t *testing.T, g *served, how, base string, 
 }
 
 // backUp does what a backup does, many times; each request must succeed.
-func backUp(t *testing.T, g *served, base string) {
+func backUp(t *testing.T, module caller, base string) {
 	for range 30 {
 		content, name := blob(64 << 10)
 		for _, r := range []struct {
@@ -183,7 +183,7 @@ func backUp(t *testing.T, g *served, base string) {
 			{http.MethodGet, "/locks/", nil},
 			{http.MethodDelete, "/locks/" + name, nil},
 		} {
-			answer, err := g.module("mail1").do(t.Context(), r.method, base+r.path, bytes.NewReader(r.body))
+			answer, err := module.do(t.Context(), r.method, base+r.path, bytes.NewReader(r.body))
 			if err != nil || answer.status != http.StatusOK {
 				t.Errorf("%s %s%s: %v, %v", r.method, base, r.path, answer, err)
 				return
@@ -323,31 +323,6 @@ func TestThrottlingIsAbsorbed(t *testing.T) {
 	throttling.Store(true)
 	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/locks/"+name, lock)
 	g.module("mail1").want(t, http.StatusOK, http.MethodGet, base+"/locks/", nil)
-}
-
-// TestDestinationsComeWithoutFailedRequests adds destinations to a gateway under
-// load, each of which must be served at its first request.
-func TestDestinationsComeWithoutFailedRequests(t *testing.T) {
-	c := newCluster(t)
-	g := c.serve(t)
-	ctx, stop := context.WithCancel(t.Context())
-	var load sync.WaitGroup
-	for range 4 {
-		load.Go(func() {
-			for ctx.Err() == nil {
-				backUp(t, g, "/"+localDest+"/"+mailRepo)
-			}
-		})
-	}
-	for i := range 5 {
-		id := destinationID("cccccccc", i)
-		c.AddLocalDestination(id, t.TempDir())
-		base := "/" + id + "/" + mailRepo
-		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
-		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
-	}
-	stop()
-	load.Wait()
 }
 
 // TestLimitsHoldAtOnceAndForOpenDestinations sets a quota as an administrator does.

@@ -18,6 +18,7 @@ import (
 // programs tells where make puts what the tests run, by the variable that names it.
 var programs = map[string]string{
 	"RCLONE_GATEWAY": "bin/rclone-gateway",
+	"GATEWAYCTL":     "bin/gatewayctl",
 	"RCLONE":         ".cache/bin/rclone",
 	"RESTIC_0_14":    ".cache/restic/0.14/restic",
 	"RESTIC_0_18":    ".cache/restic/0.18/restic",
