@@ -33,8 +33,15 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$ROOT/dev/pts"
 ln -s pts/ptmx "$ROOT/dev/ptmx"
 if [ -d /sys/fs/cgroup/systemd ]; then # the older hierarchies
   mount -t tmpfs tmpfs "$ROOT/sys/fs/cgroup"
-  mkdir "$ROOT/sys/fs/cgroup/systemd"
-  mount -t cgroup -o none,name=systemd cgroup "$ROOT/sys/fs/cgroup/systemd"
+  for hierarchy in /sys/fs/cgroup/*; do
+    mountpoint -q "$hierarchy" && [ ! -L "$hierarchy" ] || continue
+    mkdir "$ROOT$hierarchy"
+    case $hierarchy in
+    */unified) ;;
+    */systemd) mount -t cgroup -o none,name=systemd cgroup "$ROOT$hierarchy" ;;
+    *) mount -t cgroup -o "${hierarchy##*/}" cgroup "$ROOT$hierarchy" ;;
+    esac
+  done
 else
   mount -t cgroup2 cgroup "$ROOT/sys/fs/cgroup"
 fi
