@@ -92,6 +92,16 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
+	t.Run("the journal knows how grave each line is", func(t *testing.T) {
+		grave := h.run(t, "journalctl", "--unit=rclone-gateway", "--output=cat", "--priority=err")
+		if !strings.Contains(grave, unwritable) {
+			t.Errorf("the failed upload is not among\n%s", grave)
+		}
+		if strings.Contains(grave, "loaded from Redis") {
+			t.Errorf("what went well is among\n%s", grave)
+		}
+	})
+
 	t.Run("the password is in no property of the unit and in no environment", func(t *testing.T) {
 		environ, err := os.ReadFile(filepath.Join(h.root, "proc", h.property(t, "MainPID"), "environ"))
 		if err != nil {
