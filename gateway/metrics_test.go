@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -300,6 +301,39 @@ func TestMetricsAreWhatTheDocumentationSays(t *testing.T) {
 		return
 	}
 	t.Errorf("%s is stale; `%s` writes it. The metrics are now:\n%s", path, begin[len("<!-- begin: "):len(begin)-len(" -->\n")], table.String())
+}
+
+// TestRulesAndDashboardNameMetricsThatExist reads what deploy/ has for Prometheus
+// and Grafana.
+func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\b` + namespace + `_\w+`)
+	for _, path := range []string{
+		"../deploy/prometheus/rclone-gateway.rules.yml", "../deploy/prometheus/rclone-gateway.rules_test.yml", "../deploy/grafana/rclone-gateway.json",
+	} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := named.FindAllString(string(text), -1)
+		if len(names) < 10 {
+			t.Errorf("%s names %d metrics", path, len(names))
+		}
+		for _, name := range names {
+			for _, suffix := range []string{"_seconds_bucket", "_seconds_sum", "_seconds_count"} {
+				if base, ok := strings.CutSuffix(name, suffix); ok {
+					name = base + "_seconds"
+				}
+			}
+			if !strings.Contains(string(page), "| `"+name+"` |") {
+				t.Errorf("%s names %s, which there is not", path, name)
+			}
+		}
+	}
 }
 
 // TestLabelsStayBounded sends whatever a stranger may make up.

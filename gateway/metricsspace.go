@@ -10,7 +10,7 @@ import (
 const (
 	// spacePause lies between two rounds of questions for space. An answer serves
 	// for spaceExpires; the rounds between find the destinations newly opened.
-	spacePause = time.Minute
+	spacePause = 15 * time.Second
 	// spaceQuestions is how many destinations are asked at once.
 	spaceQuestions = 4
 	// spaceForgotten is how old an answer may be that the metrics still tell.
