@@ -38,6 +38,8 @@ type backupPlan struct {
 	warnings []string
 	host     string
 	tags     []string
+	// scheduleName is what people call the schedule.
+	scheduleName string
 	// lockHost is the host that the locks of our containers name; "" for the
 	// native runtime.
 	lockHost string
@@ -51,6 +53,8 @@ func planBackup(facts backupFacts) backupPlan {
 		warnings: slices.Concat(facts.includes.warnings, facts.excludes.warnings),
 		host:     facts.module.uuid,
 		tags:     []string{"module-backup", "schedule-" + facts.schedule.id},
+
+		scheduleName: facts.schedule.name,
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {

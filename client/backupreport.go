@@ -30,10 +30,25 @@ func newFailureEvent(ctx context.Context, err error) failureEvent {
 	return failureEvent{"failure", exitCodeOf(ctx, err), err.Error()}
 }
 
+// added are the bytes that the repository grew by.
+func (o *backupOutcome) added() uint64 {
+	// Restic before 0.16 tells only the size before compression.
+	return cmp.Or(o.summary.DataAddedPacked, o.summary.DataAdded)
+}
+
+// note adds the outcome to the record of the run.
+func (o *backupOutcome) note(record *runRecord) {
+	record.Snapshot = o.summary.SnapshotID
+	record.Files, record.Bytes = o.summary.TotalFilesProcessed, o.summary.TotalBytesProcessed
+	record.BytesAdded = o.added()
+	for _, file := range o.unreadable {
+		record.Unreadable = append(record.Unreadable, file.Item)
+	}
+}
+
 // report tells what the snapshot came to, and which files it lacks.
 func (o *backupOutcome) report(sys *system, events bool) error {
-	// Restic before 0.16 tells only the size before compression.
-	added := cmp.Or(o.summary.DataAddedPacked, o.summary.DataAdded)
+	added := o.added()
 	for _, file := range o.unreadable {
 		sys.warnf("%s: %s", file.Item, file.Message)
 	}

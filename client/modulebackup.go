@@ -17,6 +17,7 @@ import (
 // backupOptions are the flags of module-backup.
 type backupOptions struct {
 	resticOptions
+	recordOptions
 	dryRun bool
 	events bool
 }
@@ -36,29 +37,42 @@ state-exclude.conf names. At the end, whatever happened, module-cleanup-state is
 run. The repository is made if the gateway proves that there is none.
 
 With a task of the agent, progress goes to the agent; on a terminal it is a bar,
-elsewhere a line now and then.`,
+elsewhere a line now and then.
+
+With --metrics-dir the run's outcome is in a file for Prometheus there,
+module-backup-SCHEDULE-MODULE.prom: node_backup_status is 1 after a complete backup
+and 0 after any other, and there are the times of the last run, success and
+snapshot, and the snapshot's size. Where another backup is running, nothing is
+written.`,
 		Example: `  module-backup 1
   module-backup --dry-run 1
   module-backup --runtime native --json 1 | jq .
+  module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
 			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := moduleBackup(cmd.Context(), sys, options, args[0])
+			record := newRunRecord(sys, "module-backup")
+			err := moduleBackup(cmd.Context(), sys, options, args[0], record)
+			if !options.dryRun {
+				options.finish(cmd.Context(), sys, record, err)
+			}
 			if err != nil && options.events {
 				_ = json.NewEncoder(sys.stdout).Encode(newFailureEvent(cmd.Context(), err))
 			}
 			return err
 		},
 	}
-	options.addFlags(sys, cmd)
+	options.resticOptions.addFlags(sys, cmd)
+	options.recordOptions.addFlags(sys, cmd)
 	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be done, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
 	return cmd
 }
 
-func moduleBackup(ctx context.Context, sys *system, options backupOptions, id string) error {
+func moduleBackup(ctx context.Context, sys *system, options backupOptions, id string, record *runRecord) error {
+	record.Schedule = id
 	m, err := sys.env.module()
 	if err != nil {
 		return err
@@ -81,8 +95,10 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 		return err
 	}
 	defer job.close()
+	record.ScheduleName, record.Repository = job.plan.scheduleName, job.plan.restic.Repository.URL
 	outcome, err := job.run(ctx, lock)
 	if outcome != nil {
+		outcome.note(record)
 		err = errors.Join(outcome.report(sys, options.events), err)
 	}
 	return err

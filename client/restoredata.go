@@ -13,7 +13,7 @@ import (
 )
 
 // restoreData is the step 10restore: it runs restic restore.
-func restoreData(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions) error {
+func restoreData(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions, record *runRecord) error {
 	m, err := sys.env.module()
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if err != nil {
 		return err
 	}
-	base.Repository = repository
+	base.Repository, record.Repository = repository, repository.URL
 	snapshot, err := findSnapshot(ctx, base, request.Snapshot, opts.paths)
 	if err != nil {
 		return err
@@ -48,13 +48,9 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	for _, w := range plan.warnings {
 		sys.warnf("%s", w)
 	}
-	if err := plan.makeDirs(); err != nil {
-		return err
-	}
-	if err := plan.assist.clear(ctx, base, snapshot, opts.paths); err != nil {
-		return fmt.Errorf("prepare the restore: %w", resticError(repository, err))
-	}
-	run := restoreRun{sys: sys, plan: plan}
+	run := restoreRun{sys: sys, plan: plan, record: record, clear: func() error {
+		return plan.assist.clear(ctx, base, snapshot, opts.paths)
+	}}
 	if opts.target != "" {
 		return run.restore(ctx)
 	}

@@ -40,7 +40,12 @@ attributes.
 
 With --include, --path or --target only data is restored, and no other step runs.
 Below --target DIR it gets the names it has in the snapshot, state/... and
-volumes/NAME/...`,
+volumes/NAME/...
+
+With --metrics-dir the outcome is in a file for Prometheus there,
+restore-module-MODULE.prom: module_restore_status is 1 after a complete restore and
+0 after a failed one, and there are the times of the last run and success. Single
+files do not count.`,
 		Example: `  restore-module < request.json
   restore-module --step 10restore < request.json
   restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
@@ -52,7 +57,11 @@ volumes/NAME/...`,
 			if opts.assist {
 				return runAssist(sys)
 			}
-			return runRestoreModule(cmd.Context(), sys, opts)
+			record := newRunRecord(sys, "restore-module")
+			record.partial = opts.partial()
+			err := runRestoreModule(cmd.Context(), sys, opts, record)
+			opts.record.finish(cmd.Context(), sys, record, err)
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -65,6 +74,7 @@ volumes/NAME/...`,
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
 	opts.restic.addFlags(sys, cmd)
+	opts.record.addFlags(sys, cmd)
 	flags.BoolVar(&opts.assist, assistFlag, false, "")
 	_ = flags.MarkHidden(assistFlag)
 	return cmd
@@ -79,6 +89,7 @@ type restoreOptions struct {
 	destination, repopath, snapshot string
 
 	restic resticOptions
+	record recordOptions
 	assist bool
 }
 
@@ -121,7 +132,7 @@ func (o *restoreOptions) check() error {
 	return err
 }
 
-func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions) error {
+func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, record *runRecord) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
@@ -133,7 +144,7 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions) err
 	if wrong, ok := errors.AsType[invalidInputError](err); ok {
 		return sys.refuse(wrong)
 	}
-	steps := sys.restoreSteps(request, opts)
+	steps := sys.restoreSteps(request, opts, record)
 	if opts.step != "" || opts.partial() {
 		err = runBuiltIn(ctx, steps, opts.step, input)
 	} else {
@@ -171,11 +182,11 @@ func (o *restoreOptions) input(sys *system) ([]byte, error) {
 const restoreStep = "10restore"
 
 // restoreSteps are the built-in steps of the action.
-func (s *system) restoreSteps(request restoreRequest, opts restoreOptions) []step {
+func (s *system) restoreSteps(request restoreRequest, opts restoreOptions, record *runRecord) []step {
 	steps := []step{
 		{name: "05replace"},
 		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {
-			return restoreData(ctx, s, request, opts)
+			return restoreData(ctx, s, request, opts, record)
 		}},
 	}
 	for i, name := range []string{"20label", "20note"} {

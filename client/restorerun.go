@@ -16,6 +16,8 @@ import (
 type restoreRun struct {
 	sys        *system
 	plan       restorePlan
+	record     *runRecord
+	clear      func() error // removes what stands in the way
 	started    time.Time
 	resultFile string // where restic's last message goes, "" for nowhere
 
@@ -25,6 +27,12 @@ type restoreRun struct {
 }
 
 func (r *restoreRun) restore(ctx context.Context) error {
+	if err := r.plan.makeDirs(); err != nil {
+		return err
+	}
+	if err := r.clear(); err != nil {
+		return fmt.Errorf("prepare the restore: %w", resticError(r.plan.restic.Repository, err))
+	}
 	r.started = time.Now()
 	r.progress = r.sys.newProgress(false, 1, 100)
 	out, errs := restic.NewLines(r.hear), restic.NewLines(r.hearError)
@@ -99,6 +107,7 @@ func (r *restoreRun) conclude() error {
 	if r.plan.partial && r.summary.FilesRestored == 0 {
 		return failf(exitNotFound, "nothing in snapshot %s matches", r.plan.snapshot.id[:8])
 	}
+	r.record.Snapshot, r.record.Files, r.record.Bytes = r.plan.snapshot.id, r.summary.FilesRestored, r.summary.BytesRestored
 	if r.sys.env.taskID() != "" {
 		r.sys.agent().setProgress(100)
 	}

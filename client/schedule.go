@@ -14,7 +14,7 @@ import (
 
 // schedule is a backup schedule: which modules go where.
 type schedule struct {
-	id          string
+	id, name    string
 	destination string
 	modules     []string
 }
@@ -31,7 +31,7 @@ func readSchedule(ctx context.Context, rdb *redis.Client, id string) (schedule, 
 	if len(fields) == 0 {
 		return schedule{}, failf(exitUsage, "backup schedule %s does not exist", id)
 	}
-	s := schedule{id: id, destination: fields["repository"], modules: strings.Fields(fields["instances"])}
+	s := schedule{id: id, name: fields["name"], destination: fields["repository"], modules: strings.Fields(fields["instances"])}
 	if s.destination == "" {
 		return schedule{}, failf(exitUsage, "backup schedule %s has no destination", id)
 	}

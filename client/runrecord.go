@@ -1,0 +1,132 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// runRecord is what a run came to, for machines: the line that --log-json writes,
+// in the words of the gateway's own log, and the source of the metrics.
+type runRecord struct {
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level"`
+	Message string    `json:"msg"`
+	Command string    `json:"command"`
+
+	Module       string `json:"module_id,omitempty"`
+	ModuleUUID   string `json:"module_uuid,omitempty"`
+	Schedule     string `json:"schedule,omitempty"`
+	ScheduleName string `json:"schedule_name,omitempty"`
+	Repository   string `json:"repository,omitempty"`
+
+	Snapshot   string   `json:"snapshot_id,omitempty"`
+	Files      uint64   `json:"files"`
+	Bytes      uint64   `json:"bytes"` // read, or restored
+	BytesAdded uint64   `json:"bytes_added,omitempty"`
+	Unreadable []string `json:"unreadable,omitempty"`
+
+	Seconds    float64  `json:"seconds"`
+	ExitStatus exitCode `json:"exit_status"`
+	Error      string   `json:"error,omitempty"`
+
+	started time.Time
+	partial bool // it is about some files, and no measure of the module's state
+}
+
+func newRunRecord(sys *system, command string) *runRecord {
+	r := &runRecord{Command: command, started: time.Now()}
+	// Without them the run fails, and says so.
+	r.Module, _ = sys.env.moduleID()
+	r.ModuleUUID, _ = sys.env.moduleUUID()
+	return r
+}
+
+// end adds how the run ended.
+func (r *runRecord) end(ctx context.Context, err error) {
+	r.Time = time.Now()
+	r.Seconds = r.Time.Sub(r.started).Seconds()
+	r.Level, r.Message = "INFO", r.Command+" succeeded"
+	if err == nil {
+		return
+	}
+	r.ExitStatus, r.Error = exitCode(exitCodeOf(ctx, err)), err.Error()
+	r.Level, r.Message = "ERROR", r.Command+" failed"
+	if r.ExitStatus == exitPartial {
+		r.Level, r.Message = "WARN", r.Command+" could not read some files"
+	}
+}
+
+// recordOptions say what to do with the record of a run.
+type recordOptions struct {
+	metricsDir string
+	logJSON    bool
+}
+
+// addFlags adds --metrics-dir and --log-json to cmd.
+func (o *recordOptions) addFlags(sys *system, cmd *cobra.Command) {
+	dir, _ := sys.env.lookup("NS8_METRICS_DIR")
+	line, _ := sys.env.lookup("NS8_LOG_JSON")
+	cmd.Flags().StringVar(&o.metricsDir, "metrics-dir", dir,
+		"write a file of Prometheus metrics into this `directory`, which node_exporter's textfile collector reads; NS8_METRICS_DIR sets the default")
+	cmd.Flags().BoolVar(&o.logJSON, "log-json", line == "1",
+		"at the end write what happened to stderr, as one line of JSON; NS8_LOG_JSON=1 sets the default")
+}
+
+// finish ends the record and passes it on. Nothing of that makes a run fail.
+func (o *recordOptions) finish(ctx context.Context, sys *system, r *runRecord, err error) {
+	r.end(ctx, err)
+	if o.logJSON {
+		_ = json.NewEncoder(sys.stderr).Encode(r)
+	}
+	if o.metricsDir == "" || !r.counts() {
+		return
+	}
+	if err := r.writeMetrics(o.metricsDir); err != nil {
+		sys.warnf("the metrics are not written: %v", err)
+	}
+}
+
+// counts tells whether the run says something about the module: one that found
+// another going on does not, nor does a wrong command line or request.
+func (r *runRecord) counts() bool {
+	switch r.ExitStatus {
+	case exitBusy:
+		return false
+	case exitUsage, exitInvalid:
+		return r.Repository != ""
+	default:
+		return true
+	}
+}
+
+// writeMetrics writes the file of metrics, which is whole at every moment.
+func (r *runRecord) writeMetrics(dir string) error {
+	name := r.metricsFile(dir)
+	if name == "" {
+		return nil
+	}
+	before, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// The collector looks at files that end in .prom alone.
+	file, err := os.CreateTemp(dir, ".metrics-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(r.metrics(before))
+	// node_exporter is another user.
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
+}
