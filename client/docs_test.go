@@ -45,6 +45,8 @@ var environmentMeaning = map[string]string{
 	"NS8_AGENT_ENV":         "the node's `agent.env`, elsewhere than in `" + nodeAgentEnv + "`",
 	"NS8_CORE_ENV":          "the file with `RESTIC_IMAGE`, elsewhere than in `" + coreEnv + "`",
 	"NS8_GATEWAY_URL":       "the gateway, elsewhere than at `http://127.0.0.1:4694`",
+	"NS8_LOG_JSON":          "`1`: module-backup and restore-module end with a line of JSON on stderr",
+	"NS8_METRICS_DIR":       "where module-backup and restore-module write files for Prometheus",
 	"NS8_RESTIC_RUNTIME":    "`podman` or `native`: how restic is run",
 	"PATH":                  "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
 	"REDIS_ADDRESS":         "Redis to write to, `127.0.0.1:6379` where nothing says otherwise",

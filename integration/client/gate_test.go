@@ -91,6 +91,12 @@ func (g *gate) await(t *testing.T, h *hold) {
 	g.current.CompareAndSwap(h, nil)
 }
 
+// open lets pass what was held back, and all later requests.
+func (g *gate) open(h *hold) {
+	g.current.CompareAndSwap(h, nil)
+	close(h.release)
+}
+
 // uploads matches the uploads of objects of a type.
 func uploads(kind string) func(*http.Request) bool {
 	return func(r *http.Request) bool {

@@ -1,0 +1,132 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A bar with all its parts: percent, sizes, rate, and the time that is left.
+var wholeBar = regexp.MustCompile(`^\[#*-*\] +\d+%  [0-9.]+ \w*B of [0-9.]+ MiB  [0-9.]+ \w*B/s  (\d+[hms])+ left$`)
+
+// TestProgressOnATerminal holds restic back until the bar has shown everything.
+func TestProgressOnATerminal(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
+		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
+			t.Parallel()
+			world := newClientWorld(t)
+			gate := world.addGate(t)
+			host := world.newHost(t, c.version, c.kind, savedModule)
+			host.fill(t)
+			host.addBulk(t, 48) // more than restic can have on its way
+			host.env = append(host.env, "RESTIC_PACK_SIZE=4")
+
+			hold := gate.shut(t, uploads("data/"))
+			shown := host.onTerminal(t, func() { gate.open(hold) }, "module-backup", clientSchedule)
+			if !strings.HasPrefix(shown[len(shown)-1], "snapshot ") {
+				t.Errorf("the last line is %q", shown[len(shown)-1])
+			}
+			if c.version == "0.14" {
+				return // it tells nothing of a restore's progress
+			}
+			restored := world.newHost(t, c.version, c.kind, newModule)
+			files := restored.volume(t) + "/bulk*"
+			hold = gate.shut(t, func(r *http.Request) bool {
+				found, err := filepath.Glob(files)
+				return downloads(r) && err == nil && len(found) > 0
+			})
+			shown = restored.onTerminal(t, func() { gate.open(hold) },
+				"restore-module", "--step", "10restore", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
+			if !strings.HasPrefix(shown[len(shown)-1], "restored ") {
+				t.Errorf("the last line is %q", shown[len(shown)-1])
+			}
+		})
+	}
+}
+
+// onTerminal runs an applet with a terminal as its stderr, calls goOn when a whole
+// bar was shown, and returns everything that was shown, draw by draw.
+func (h *clientHost) onTerminal(t *testing.T, goOn func(), applet string, args ...string) []string {
+	t.Helper()
+	const columns = 100
+	terminal, screen := newTerminal(t, columns)
+	cmd := h.command(applet, args...)
+	cmd.Stderr = terminal
+	h.check(t, cmd.Start())
+	h.check(t, terminal.Close())
+	giveUp := time.AfterFunc(3*time.Minute, goOn)
+	var shown []string
+	scanner := bufio.NewScanner(screen)
+	scanner.Split(scanDraws)
+	whole := false
+	for scanner.Scan() { // ends when the applet closes the terminal
+		draw := scanner.Text()
+		shown = append(shown, draw)
+		if wholeBar.MatchString(draw) && !whole && giveUp.Stop() {
+			whole = true
+			goOn()
+		}
+		if strings.HasPrefix(draw, "[") && len(draw) >= columns {
+			t.Errorf("%q does not fit into %d columns", draw, columns)
+		}
+	}
+	if err := cmd.Wait(); err != nil || !whole || len(shown) == 0 {
+		t.Fatalf("a whole bar was shown: %v; %v: %q", whole, err, shown)
+	}
+	return shown
+}
+
+// scanDraws splits what is written to a terminal where the line is cleared, and at
+// the ends of lines.
+func scanDraws(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	at, length := len(data), 0
+	for _, end := range []string{"\r\x1b[K", "\r\n"} {
+		if i := bytes.Index(data, []byte(end)); i >= 0 && i < at {
+			at, length = i, len(end)
+		}
+	}
+	switch {
+	case length > 0 && at == 0:
+		return length, nil, nil
+	case length > 0:
+		return at + length, data[:at], nil
+	case atEOF && len(data) > 0:
+		return len(data), data, nil
+	default:
+		return 0, nil, nil
+	}
+}
+
+// newTerminal makes a terminal, and what shows its screen.
+func newTerminal(t *testing.T, columns uint16) (terminal, screen *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		missing(t, "terminals need /dev/ptmx: %v", err)
+	}
+	t.Cleanup(func() { _ = screen.Close() })
+	fd := int(screen.Fd())
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	err = errors.Join(err,
+		unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0),
+		unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprint("/dev/pts/", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return terminal, screen
+}
