@@ -47,7 +47,7 @@ func (r *runRecord) backupMetrics(before []byte) string {
 	if name == "" {
 		name = previousLabel(before, "name")
 	}
-	labels := fmt.Sprintf(`id="%s",name="%s",module_id="%s"`, escapeLabel(r.Schedule), escapeLabel(name), escapeLabel(r.Module))
+	labels := label("id", r.Schedule) + "," + label("name", name) + "," + label("module_id", r.Module)
 	saved := r.Snapshot != ""
 	ms := []metric{
 		{"node_backup_status", "Whether the last backup was complete: 0 after a failure, 1 after a success.", truth(r.ExitStatus == exitOK)},
@@ -75,7 +75,7 @@ func (r *runRecord) restoreMetrics(before []byte) string {
 	ms = lasting(ms, before, restored, metric{"module_restore_last_success_timestamp_seconds", "When the module was last restored completely.", unixSeconds(r.Time)})
 	ms = lasting(ms, before, restored, metric{"module_restore_files", "Files and directories of the module's last complete restore.", float64(r.Files)})
 	ms = lasting(ms, before, restored, metric{"module_restore_size_bytes", "Bytes of the files of the module's last complete restore.", float64(r.Bytes)})
-	return formatMetrics(ms, fmt.Sprintf(`module_id="%s"`, escapeLabel(r.Module)))
+	return formatMetrics(ms, label("module_id", r.Module))
 }
 
 // lasting adds m if this run knows it, and else what the file had before.
@@ -126,9 +126,9 @@ var (
 	labelUnescaper = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n")
 )
 
-// escapeLabel writes a label's value as the text format wants it, which is UTF-8.
-func escapeLabel(value string) string {
-	return labelEscaper.Replace(strings.ToValidUTF8(value, "\ufffd"))
+// label writes a label as the text format wants it, which is UTF-8.
+func label(name, value string) string {
+	return name + `="` + labelEscaper.Replace(strings.ToValidUTF8(value, "\ufffd")) + `"`
 }
 
 func truth(b bool) float64 {
