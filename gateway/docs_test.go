@@ -79,8 +79,9 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		w.WriteString("\n")
 	}
 	w.WriteString(`
-A sound object that is there is replaced by nobody: the same content again is a success,
-other content is 403. A node may replace a ` + "`config`" + `; a new ` + "`init`" + ` removes the key that an
+Objects are named by the hash of their content, and no other content is taken: an
+upload of what is there already writes the same again. The ` + "`config`" + ` has no such name; a
+module cannot replace it, a node can. A module's new ` + "`init`" + ` removes the key that an
 unfinished one left behind, where the repository has neither config nor data.
 
 `)

@@ -76,6 +76,9 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
+	for _, command := range root.Commands() {
+		completeValues(command)
+	}
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
@@ -116,6 +117,22 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
 	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stand still before it is cut")
 	duration(&s.shutdownTimeout, "shutdown-timeout", "GATEWAY_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, "how long requests may take to finish after SIGTERM")
+}
+
+// completeValues lets a shell complete the options that take one of a few words.
+func completeValues(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{
+		"acl-source": {"auto", "list", "set"},
+		"log-format": {"auto", "json", "text"},
+		"log-level":  {"debug", "info", "warn", "error"},
+	} {
+		if cmd.Flags().Lookup(flag) == nil {
+			continue
+		}
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // registered twice: a defect that the first start shows
+		}
+	}
 }
 
 // complete fills in the environment where no flag was given, and reads the
