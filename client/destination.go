@@ -38,7 +38,7 @@ and errors are the arrays and exit codes of that action.`,
 }
 
 func destinationStatus() map[string]string {
-	return exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitForbidden, exitRedis, exitNotFound,
+	return exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitFull, exitForbidden, exitRedis, exitNotFound,
 		exitInvalid, exitConflict, exitSignal)
 }
 

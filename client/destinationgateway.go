@@ -160,5 +160,5 @@ func (e *environment) nodeCredentials() (credentials, error) {
 			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
 		}
 	}
-	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s must be there%s", nodeAgentEnv, e.unreadable())
+	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s must be there, or NS8_AGENT_ENV must name what \"gatewayctl node add --env-file\" wrote%s", nodeAgentEnv, e.unreadable())
 }

@@ -148,6 +148,9 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err := a.announce(ctx); err != nil {
 		return err
 	}
+	if !a.version.ReadOnlyKeys() {
+		a.sys.warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
+	}
 	return told.tell(a.sys)
 }
 

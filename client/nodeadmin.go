@@ -18,7 +18,7 @@ import (
 // accountStatus is the EXIT STATUS of the commands that make nodes, modules and
 // schedules.
 func accountStatus() map[string]string {
-	return exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis, exitNotFound, exitConflict, exitSignal)
+	return exitStatus(exitOK, exitFailed, exitUsage, exitFull, exitForbidden, exitRedis, exitNotFound, exitConflict, exitSignal)
 }
 
 // aboutRedis is in the help text of each of these commands.

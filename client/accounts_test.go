@@ -1,0 +1,403 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// plainVars is the environment of the administrator of a plain Redis.
+func plainVars(addr string) map[string]string {
+	return map[string]string{"REDIS_ADDRESS": addr, "REDIS_REPLICA_ADDRESS": addr}
+}
+
+// published are the users that gateways are told, sorted.
+func published(t *testing.T, server *redistest.Server) []string {
+	t.Helper()
+	lines, err := server.Admin().SMembers(t.Context(), catalog.ACLs).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := make([]string, len(lines))
+	for i, line := range lines {
+		users[i] = strings.Fields(line)[1]
+	}
+	slices.Sort(users)
+	return users
+}
+
+// TestWhoComesAtOnceIsPublished adds, removes and changes many users at the same
+// time: at the end the gateways are told what ACL LIST says, to the last line.
+func TestWhoComesAtOnceIsPublished(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	callApplet(t, vars, "", program, "node", "add").succeed(t)
+	const most = 8
+	for i := range most {
+		callApplet(t, vars, "", program, "module", "add", fmt.Sprintf("old%d", i)).succeed(t)
+	}
+	var all sync.WaitGroup
+	do := func(args ...string) {
+		all.Go(func() {
+			if got := callApplet(t, vars, "", append([]string{program}, args...)...); got.code != 0 {
+				t.Errorf("%q: exit status %d: %s", args, got.code, got.stderr)
+			}
+		})
+	}
+	for i := range most {
+		do("module", "add", fmt.Sprintf("new%d", i))
+		if i%2 == 0 {
+			do("module", "remove", fmt.Sprintf("old%d", i))
+		} else {
+			do("module", "passwd", fmt.Sprintf("old%d", i))
+		}
+	}
+	all.Wait()
+	lines, err := server.Admin().ACLList(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := account.List(lines).Principals()
+	got := server.Admin().SMembers(t.Context(), catalog.ACLs).Val()
+	digests := func(lines []string) []string {
+		var short []string
+		for _, line := range lines {
+			short = append(short, strings.Join(strings.Fields(line)[:4], " ")) // Redis orders the rules as it likes
+		}
+		slices.Sort(short)
+		return short
+	}
+	if !slices.Equal(digests(got), digests(want)) || len(got) != 1+most+most/2 {
+		t.Errorf("published are %q,\nthe users are %q", digests(got), digests(want))
+	}
+}
+
+// TestTwoModulesOfOneNameAreNotMade: of many that add the same, one succeeds.
+func TestTwoModulesOfOneNameAreNotMade(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	callApplet(t, vars, "", program, "node", "add").succeed(t)
+	outcomes := make([]outcome, 8)
+	var all sync.WaitGroup
+	for i := range outcomes {
+		all.Go(func() { outcomes[i] = callApplet(t, vars, "", program, "module", "add", "app1") })
+	}
+	all.Wait()
+	var made []outcome
+	for _, got := range outcomes {
+		if got.code == 0 {
+			made = append(made, got)
+		} else if got.code != int(exitConflict) {
+			t.Errorf("exit status %d: %s", got.code, got.stderr)
+		}
+	}
+	if len(made) != 1 {
+		t.Fatalf("%d were made", len(made))
+	}
+	login := parseEnv([]byte(made[0].stdout))
+	if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
+		t.Errorf("the password that was shown: %v", err)
+	}
+	if uuid := server.Do("HGET", catalog.ModuleUUID, "app1"); uuid != login["MODULE_UUID"] {
+		t.Errorf("the UUID is %v, and %s was shown", uuid, login["MODULE_UUID"])
+	}
+}
+
+func TestUsersOutliveRedisWithAnACLFile(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	node := callApplet(t, vars, "", program, "node", "add").succeed(t)
+	module := callApplet(t, vars, "", program, "module", "add", "app1").succeed(t)
+	server.Restart() // after a crash: nobody saved anything at the end
+	for _, text := range []string{node.stdout, module.stdout} {
+		login := parseEnv([]byte(text))
+		if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
+			t.Errorf("%s: %v", login["REDIS_USER"], err)
+		}
+	}
+}
+
+func TestUsersOutliveRedisWithAConfigurationFile(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(t.TempDir(), "redis.conf")
+	addr, stop := startConfigured(t, conf, "requirepass administration\n")
+	vars := plainVars(addr)
+	vars["REDIS_PASSWORD"] = "administration"
+	node := callApplet(t, vars, "", program, "node", "add").succeed(t)
+	if strings.Contains(node.stderr, "forgets its users") || strings.Contains(node.stderr, "may do everything") {
+		t.Errorf("it warns of nothing: %s", node.stderr)
+	}
+	stop()
+	addr, _ = startConfigured(t, conf, "")
+	login := parseEnv([]byte(node.stdout))
+	rdb, err := connectRedis(t.Context(), addr, credentials{login["REDIS_USER"], login["REDIS_PASSWORD"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = rdb.Close()
+	// The administrator's own password stays what it was.
+	vars["REDIS_ADDRESS"] = addr
+	callApplet(t, vars, "", program, "node", "list").succeed(t)
+}
+
+func TestUsersThatRedisForgetsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(t.TempDir(), "redis.conf")
+	addr, _ := startConfigured(t, conf, "")
+	if err := os.Remove(conf); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(conf, 0o700); err != nil { // so that even root cannot write it
+		t.Fatal(err)
+	}
+	got := callApplet(t, plainVars(addr), "", program, "node", "add").succeed(t)
+	if !strings.Contains(got.stderr, "forgets its users when it restarts: start it with an ACL file") || !strings.Contains(got.stdout, "REDIS_PASSWORD=") {
+		t.Errorf("it says %q", got.stderr)
+	}
+}
+
+// startConfigured runs a redis-server with a configuration file, to which it adds.
+func startConfigured(t *testing.T, conf, text string) (addr string, stop func()) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no redis-server: install it")
+		}
+		t.Skip("no redis-server: install it")
+	}
+	old, _ := os.ReadFile(conf)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = listener.Addr().String()
+	_ = listener.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	if err := os.WriteFile(conf, append(old, text+"bind 127.0.0.1\nport "+port+"\nsave \"\"\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, conf)
+	cmd.Dir = filepath.Dir(conf)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(stop)
+	watch := time.AfterFunc(20*time.Second, stop)
+	defer watch.Stop()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "Ready to accept connections") {
+			go func() {
+				for lines.Scan() { // so that it is never held up
+					continue
+				}
+			}()
+			return addr, stop
+		}
+	}
+	t.Fatal("redis-server did not start")
+	return "", nil
+}
+
+// TestEachBadRedisIsToldInOneLine asks for what the commands of an administrator
+// cannot do with a Redis that is not as it must be.
+func TestEachBadRedisIsToldInOneLine(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	replica := redistest.Start(t, "--replicaof", strings.Replace(master.Addr, ":", " ", 1))
+	lonely := redistest.Start(t, "--min-replicas-to-write", "1")
+	closed := redistest.Start(t)
+	closed.Do("ACL", "SETUSER", "default", "resetpass", ">administration")
+	narrow := redistest.Start(t)
+	narrow.Do("ACL", "SETUSER", "default", "-@all", "+@read", "+@write", "+@connection", "+info")
+	without := redistest.Start(t, "--rename-command", "ACL", "")
+	ns8 := redistest.Start(t)
+	ns8.SetupNS8()
+	clusterVars := plainVars(ns8.Addr)
+	clusterVars["REDIS_USER"], clusterVars["REDIS_PASSWORD"] = redistest.AdminUser, redistest.Password(redistest.AdminUser)
+	with := func(addr, user, password string) map[string]string {
+		vars := plainVars(addr)
+		vars["REDIS_USER"], vars["REDIS_PASSWORD"] = user, password
+		return vars
+	}
+	nowhere := net.JoinHostPort("127.0.0.1", "1")
+	full := redistest.Start(t, "--maxmemory", "1")
+	old := startRedis5(t, "")
+	oldWithPassword := startRedis5(t, "hidden-word")
+
+	for _, tt := range []struct {
+		name string
+		vars map[string]string
+		args []string
+		code exitCode
+		line string
+	}{
+		{"nobody there", plainVars(nowhere), nil, exitRedis, "redis at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{"no address", plainVars("localhost"), nil, exitRedis, `redis at localhost does not answer: `},
+		{"a password nobody told us", plainVars(closed.Addr), nil, exitRedis, "wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD"},
+		{"a wrong password", with(closed.Addr, "", "not-this-one"), nil, exitRedis, `refuses user "default": wrong password, or the user was removed`},
+		{"a wrong user", with(closed.Addr, "somebody", "not-this-one"), nil, exitRedis, `refuses user "somebody": wrong password, or the user was removed`},
+		{"a user without a password", with(master.Addr, "somebody", ""), nil, exitUsage, "REDIS_PASSWORD is not set beside REDIS_USER"},
+		{"a password file that is not there", map[string]string{"REDIS_ADDRESS": master.Addr, "REDIS_PASSWORD_FILE": "/nonexistent"}, nil, exitUsage, "REDIS_PASSWORD_FILE: open /nonexistent: no such file or directory"},
+		{"no administrator", plainVars(narrow.Addr), nil, exitForbidden, `does not let user "default" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's`},
+		{"no ACLs", plainVars(without.Addr), nil, exitRedis, "has no users: Redis 6 or later is needed, with its command ACL"},
+		{"version 5", plainVars(old), nil, exitRedis, "is version 5.0, which has no users: Redis 6 or later is needed"},
+		{"version 5 with a user", with(old, "somebody", "hidden-word"), nil, exitRedis, "does not know users: Redis 6 or later is needed"},
+		{"version 5 with a password nobody told us", plainVars(oldWithPassword), nil, exitRedis, "wants a user and a password, and none were given"},
+		{"a read-only replica", plainVars(replica.Addr), nil, exitRedis, "is a read-only replica: REDIS_ADDRESS must be the leader's"},
+		{"a master without replicas", plainVars(lonely.Addr), nil, exitRedis, "takes no writes while too few replicas are connected (min-replicas-to-write)"},
+		{"no memory", plainVars(full.Addr), nil, exitFull, "has no memory left (maxmemory)"},
+		{"NethServer 8", clusterVars, nil, exitConflict, "is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself"},
+		{"NethServer 8, a module", clusterVars, []string{"module", "add", "app1"}, exitConflict, "NethServer 8"},
+		{"NethServer 8, a password", clusterVars, []string{"node", "passwd", "1"}, exitConflict, "NethServer 8"},
+		{"NethServer 8, a removal", clusterVars, []string{"node", "remove", "1"}, exitConflict, "NethServer 8"},
+		{"NethServer 8, a schedule", clusterVars, []string{"schedule", "add", "--destination", "x"}, exitConflict, "NethServer 8"},
+		{"NethServer 8, a schedule's end", clusterVars, []string{"schedule", "remove", "1"}, exitConflict, "NethServer 8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			args := tt.args
+			if args == nil {
+				args = []string{"node", "add", "1"}
+			}
+			got := callApplet(t, tt.vars, "", append([]string{program}, args...)...)
+			got.fail(t, tt.code, tt.line)
+			if strings.Count(got.stderr, "\n") != 1 || !strings.HasPrefix(got.stderr, "gatewayctl: ") {
+				t.Errorf("it says %q, which is not one line", got.stderr)
+			}
+			if password := tt.vars["REDIS_PASSWORD"]; password != "" && strings.Contains(got.stderr, password) {
+				t.Error("it tells the password")
+			}
+		})
+	}
+}
+
+// TestNothingIsHalfMadeOnAReadOnlyRedis: a user is not held back by a replica as
+// keys are, so it could be made without them.
+func TestNothingIsHalfMadeOnAReadOnlyRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	callApplet(t, vars, "", program, "node", "add").succeed(t)
+	server.Do("CONFIG", "SET", "min-replicas-to-write", "1")
+	callApplet(t, vars, "", program, "module", "add", "app1").fail(t, exitRedis, "takes no writes")
+	callApplet(t, vars, "", program, "destination", "add", "--provider", "smb", "--url", "smb:share", "--no-test",
+		"--set", "smb_host=h", "--set", "smb_user=u", "--set", "smb_domain=d").fail(t, exitInvalid, "required")
+	server.Do("CONFIG", "SET", "min-replicas-to-write", "0")
+	if users := published(t, server); !slices.Equal(users, []string{"node/1"}) {
+		t.Errorf("published are %q", users)
+	}
+	if list := server.Admin().ACLList(t.Context()).Val(); account.List(list).Has("module/app1") {
+		t.Error("the user was made")
+	}
+}
+
+// startRedis5 answers as a Redis of version 5 does to what it does not know. The
+// real one is in no distribution any more.
+func startRedis5(t *testing.T, password string) (addr string) {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serveRedis5(t.Context(), conn, password)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func serveRedis5(ctx context.Context, conn net.Conn, password string) {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	open := password == ""
+	for {
+		words, err := readCommand(in)
+		if err != nil {
+			return
+		}
+		var reply string
+		switch name := strings.ToUpper(words[0]); {
+		case name == "AUTH" && len(words) != 2:
+			reply = "-ERR wrong number of arguments for 'auth' command"
+		case name == "AUTH" && password == "":
+			reply = "-ERR Client sent AUTH, but no password is set"
+		case name == "AUTH" && words[1] != password:
+			reply = "-ERR invalid password"
+		case name == "AUTH":
+			open, reply = true, "+OK"
+		case !open:
+			reply = "-NOAUTH Authentication required."
+		case name == "PING":
+			reply = "+PONG"
+		case name == "SELECT" || name == "CLIENT":
+			reply = "+OK"
+		case name == "INFO":
+			const info = "# Server\r\nredis_version:5.0.14\r\n"
+			reply = fmt.Sprintf("$%d\r\n%s", len(info), info)
+		default:
+			reply = fmt.Sprintf("-ERR unknown command `%s`, with args beginning with: ", words[0])
+		}
+		if _, err := conn.Write([]byte(reply + "\r\n")); err != nil {
+			return
+		}
+	}
+}
+
+// readCommand reads one command of the protocol.
+func readCommand(in *bufio.Reader) ([]string, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "*")))
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("%q is no command", line)
+	}
+	words := make([]string, n)
+	for i := range words {
+		if _, err := in.ReadString('\n'); err != nil { // its length: our words have no line breaks
+			return nil, err
+		}
+		word, err := in.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		words[i] = strings.TrimSuffix(word, "\r\n")
+	}
+	return words, nil
+}
