@@ -2,14 +2,12 @@ package client
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -248,8 +246,8 @@ func TestEachBadRedisIsToldInOneLine(t *testing.T) {
 	}
 	nowhere := net.JoinHostPort("127.0.0.1", "1")
 	full := redistest.Start(t, "--maxmemory", "1")
-	old := startRedis5(t, "")
-	oldWithPassword := startRedis5(t, "hidden-word")
+	old := redistest.StartVersion5(t, "")
+	oldWithPassword := redistest.StartVersion5(t, "hidden-word")
 
 	for _, tt := range []struct {
 		name string
@@ -316,88 +314,4 @@ func TestNothingIsHalfMadeOnAReadOnlyRedis(t *testing.T) {
 	if list := server.Admin().ACLList(t.Context()).Val(); account.List(list).Has("module/app1") {
 		t.Error("the user was made")
 	}
-}
-
-// startRedis5 answers as a Redis of version 5 does to what it does not know. The
-// real one is in no distribution any more.
-func startRedis5(t *testing.T, password string) (addr string) {
-	t.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serveRedis5(t.Context(), conn, password)
-		}
-	}()
-	return listener.Addr().String()
-}
-
-func serveRedis5(ctx context.Context, conn net.Conn, password string) {
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	defer func() { _ = conn.Close() }()
-	in := bufio.NewReader(conn)
-	open := password == ""
-	for {
-		words, err := readCommand(in)
-		if err != nil {
-			return
-		}
-		var reply string
-		switch name := strings.ToUpper(words[0]); {
-		case name == "AUTH" && len(words) != 2:
-			reply = "-ERR wrong number of arguments for 'auth' command"
-		case name == "AUTH" && password == "":
-			reply = "-ERR Client sent AUTH, but no password is set"
-		case name == "AUTH" && words[1] != password:
-			reply = "-ERR invalid password"
-		case name == "AUTH":
-			open, reply = true, "+OK"
-		case !open:
-			reply = "-NOAUTH Authentication required."
-		case name == "PING":
-			reply = "+PONG"
-		case name == "SELECT" || name == "CLIENT":
-			reply = "+OK"
-		case name == "INFO":
-			const info = "# Server\r\nredis_version:5.0.14\r\n"
-			reply = fmt.Sprintf("$%d\r\n%s", len(info), info)
-		default:
-			reply = fmt.Sprintf("-ERR unknown command `%s`, with args beginning with: ", words[0])
-		}
-		if _, err := conn.Write([]byte(reply + "\r\n")); err != nil {
-			return
-		}
-	}
-}
-
-// readCommand reads one command of the protocol.
-func readCommand(in *bufio.Reader) ([]string, error) {
-	line, err := in.ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "*")))
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("%q is no command", line)
-	}
-	words := make([]string, n)
-	for i := range words {
-		if _, err := in.ReadString('\n'); err != nil { // its length: our words have no line breaks
-			return nil, err
-		}
-		word, err := in.ReadString('\n')
-		if err != nil {
-			return nil, err
-		}
-		words[i] = strings.TrimSuffix(word, "\r\n")
-	}
-	return words, nil
 }

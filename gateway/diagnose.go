@@ -44,6 +44,13 @@ var ailments = []ailment{
 		advice: "there is no route to the server: check the address, the network and the firewall",
 	},
 	{
+		marks: []string{
+			"requesttimetooskewed", "requesttimeskewed", "request time and the current time is too large", "request time and the server's time is too large",
+			"date header too old", "certificate has expired or is not yet valid",
+		},
+		advice: "the clocks of this node and of the storage differ: set this node's clock (timedatectl, NTP), or renew the storage's certificate",
+	},
+	{
 		marks:  []string{"x509:", "certificate", "tls: handshake", "http response to https client", "first record does not look like a tls handshake"},
 		advice: "the server's certificate is not trusted, or the server speaks no TLS: check the endpoint's name and scheme, and its certificate",
 	},

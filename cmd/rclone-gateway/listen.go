@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
@@ -43,7 +44,7 @@ func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 	if !unix {
 		listener, err := config.Listen(ctx, "tcp", addr)
 		if err != nil {
-			return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
+			return nil, fmt.Errorf("%s %s: %w%s", flag, addr, err, listenAdvice(err))
 		}
 		return listener, nil
 	}
@@ -55,6 +56,21 @@ func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 	}
 	return listener, nil
+}
+
+// listenAdvice says what to do about an address that cannot be listened on.
+func listenAdvice(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return ": stop what listens there (ss -ltnp names it), or choose another port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return ": this host has no such address, or no IPv6"
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		return ": this host has no IPv6"
+	case errors.Is(err, syscall.EACCES):
+		return ": ports below 1024 are for root or CAP_NET_BIND_SERVICE"
+	}
+	return ""
 }
 
 // removeStale removes the socket that a killed process left behind: one that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -20,6 +21,10 @@ func explain(err error, key string) error {
 		return fmt.Errorf("%s: %w; give the Redis user +@read on %%R~%s, or connect as a user of a node", what, err, key)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return fmt.Errorf("%s: %w; NethServer 8 gives this key another type", what, err)
+	case strings.Contains(err.Error(), "wrong number of arguments for 'auth'"):
+		return fmt.Errorf("log in to Redis: this server knows no users, so it is older than Redis 6, which is needed: %w", err)
+	case strings.Contains(err.Error(), "unknown command"):
+		return fmt.Errorf("%s: this server lacks a command of Redis 6, which is needed: %w", what, err)
 	case redis.HasErrorPrefix(err, "LOADING"):
 		return fmt.Errorf("%s: %w; this passes by itself", what, err)
 	case redis.HasErrorPrefix(err, "MASTERDOWN"):

@@ -1,0 +1,96 @@
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// StartVersion5 runs what answers as a Redis of version 5 does, which knew no
+// users, to all that it does not know; the real one is in no distribution any
+// more. It returns its address. With a password it wants AUTH first.
+func StartVersion5(tb testing.TB, password string) (addr string) {
+	tb.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serveVersion5(tb.Context(), conn, password)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func serveVersion5(ctx context.Context, conn net.Conn, password string) {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	open := password == ""
+	for {
+		words, err := readCommand(in)
+		if err != nil {
+			return
+		}
+		var reply string
+		switch name := strings.ToUpper(words[0]); {
+		case name == "AUTH" && len(words) != 2:
+			reply = "-ERR wrong number of arguments for 'auth' command"
+		case name == "AUTH" && password == "":
+			reply = "-ERR Client sent AUTH, but no password is set"
+		case name == "AUTH" && words[1] != password:
+			reply = "-ERR invalid password"
+		case name == "AUTH":
+			open, reply = true, "+OK"
+		case !open:
+			reply = "-NOAUTH Authentication required."
+		case name == "PING":
+			reply = "+PONG"
+		case name == "SELECT" || name == "CLIENT":
+			reply = "+OK"
+		case name == "INFO":
+			const info = "# Server\r\nredis_version:5.0.14\r\n"
+			reply = fmt.Sprintf("$%d\r\n%s", len(info), info)
+		default:
+			reply = fmt.Sprintf("-ERR unknown command `%s`, with args beginning with: ", words[0])
+		}
+		if _, err := conn.Write([]byte(reply + "\r\n")); err != nil {
+			return
+		}
+	}
+}
+
+// readCommand reads one command of the protocol.
+func readCommand(in *bufio.Reader) ([]string, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "*")))
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("%q is no command", line)
+	}
+	words := make([]string, n)
+	for i := range words {
+		if _, err := in.ReadString('\n'); err != nil { // its length: our words have no line breaks
+			return nil, err
+		}
+		word, err := in.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		words[i] = strings.TrimSuffix(word, "\r\n")
+	}
+	return words, nil
+}
