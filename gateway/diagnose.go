@@ -87,10 +87,15 @@ var ailments = []ailment{
 		advice: "the storage is mounted read-only: check the mount and the disk",
 	},
 	{
+		marks:  []string{"permission denied", "operation not permitted"},
+		denied: true,
+		advice: "the file system refuses this to the gateway's user: check owner and mode of the directory",
+	},
+	{
 		marks: []string{
-			"accessdenied", "access denied", "permission denied", "forbidden", ": 403", "status_access_denied",
+			"accessdenied", "access denied", "forbidden", ": 403", "status_access_denied",
 			"access is denied", "authorizationpermissionmismatch", "allaccessdisabled", "access_denied", "not authorized",
-			"insufficientpermissions", "operation not permitted", "550 ", "objectlock", "object lock", "worm",
+			"insufficientpermissions", "550 ", "objectlock", "object lock", "worm",
 		},
 		denied: true,
 		advice: refusedAdvice,

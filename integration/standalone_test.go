@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -270,13 +269,5 @@ func TestStandaloneWhenRedisLostAll(t *testing.T) {
 	out := s.inModule(t, "app1", "gatewayctl module-backup 1").succeed(t)
 	if strings.Contains(out.stderr, "making repository") {
 		t.Errorf("it began anew: %s", out.stderr)
-	}
-}
-
-// asOrdinaryUser runs a program as a user for whom permissions count.
-func asOrdinaryUser(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 }
