@@ -221,14 +221,12 @@ func TestAClockThatIsAnHourOff(t *testing.T) {
 	}
 	const stamp = "20060102T150405Z"
 	shift := func(tellsTime bool) string {
-		proxy := httputil.NewSingleHostReverseProxy(target)
-		direct := proxy.Director
-		proxy.Director = func(r *http.Request) {
-			direct(r)
-			if at, err := time.Parse(stamp, r.Header.Get("X-Amz-Date")); err == nil {
-				r.Header.Set("X-Amz-Date", at.Add(-time.Hour).Format(stamp))
+		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			if at, err := time.Parse(stamp, r.In.Header.Get("X-Amz-Date")); err == nil {
+				r.Out.Header.Set("X-Amz-Date", at.Add(-time.Hour).Format(stamp))
 			}
-		}
+		}}
 		proxy.ModifyResponse = func(r *http.Response) error {
 			if tellsTime {
 				r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))

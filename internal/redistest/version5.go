@@ -63,7 +63,7 @@ func serveVersion5(ctx context.Context, conn net.Conn, password string) {
 			const info = "# Server\r\nredis_version:5.0.14\r\n"
 			reply = fmt.Sprintf("$%d\r\n%s", len(info), info)
 		default:
-			reply = fmt.Sprintf("-ERR unknown command `%s`, with args beginning with: ", words[0])
+			reply = "-ERR unknown command `" + words[0] + "`, with args beginning with: "
 		}
 		if _, err := conn.Write([]byte(reply + "\r\n")); err != nil {
 			return
