@@ -83,13 +83,8 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err := check(ctx, "stat", name); err != nil {
 		return nil, err
 	}
-	dir, err := s.openDir(path.Dir(name))
-	if err != nil {
-		return nil, s.wrap("stat", name, err)
-	}
-	defer dir.close()
 	var st unix.Stat_t
-	if err := dir.stat(path.Base(name), &st); err != nil {
+	if err := s.stat(name, &st); err != nil {
 		return nil, s.wrap("stat", name, err)
 	}
 	if err := regular(&st); err != nil {
@@ -99,6 +94,16 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	info.set(path.Base(name), &st)
 	s.adopt(name)
 	return info, nil
+}
+
+// stat looks at an object without opening it for reading.
+func (s *Store) stat(name string, st *unix.Stat_t) error {
+	fd, err := s.openBelow(name, pathOnly)
+	if err != nil {
+		return err
+	}
+	defer dirFD(fd).close()
+	return retry(func() error { return unix.Fstat(fd, st) })
 }
 
 // Open implements [rest.Store]. The body is an [*os.File] that stands at off and
@@ -127,12 +132,7 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 }
 
 func (s *Store) open(name string) (*os.File, int64, error) {
-	root, err := s.openRoot()
-	if err != nil {
-		return nil, 0, err
-	}
-	defer root.close()
-	fd, err := s.resolve(int(root), name, unix.O_RDONLY)
+	fd, err := s.openBelow(name, unix.O_RDONLY)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -167,19 +167,30 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 
 // openDir opens a directory below the root.
 func (s *Store) openDir(name string) (dirFD, error) {
-	root, err := s.openRoot()
-	if err != nil || name == "." {
-		return root, err
+	if name == "." {
+		return s.openRoot()
 	}
-	defer root.close()
-	fd, err := s.resolve(int(root), name, directory)
+	fd, err := s.openBelow(name, directory)
 	return dirFD(fd), err
 }
 
-// openRoot opens the root, without which nothing can be said about what is
+// openBelow opens what is below the root.
+func (s *Store) openBelow(name string, flags int) (int, error) {
+	root, err := s.openRootAs(pathOnly)
+	if err != nil {
+		return -1, err
+	}
+	defer root.close()
+	return s.resolve(int(root), name, flags)
+}
+
+// openRoot opens the root to read and to sync it.
+func (s *Store) openRoot() (dirFD, error) { return s.openRootAs(unix.O_RDONLY) }
+
+// openRootAs opens the root, without which nothing can be said about what is
 // below it; nor without its marker, where it had one.
-func (s *Store) openRoot() (dirFD, error) {
-	fd, err := openDir(unix.AT_FDCWD, s.root, 0)
+func (s *Store) openRootAs(flags int) (dirFD, error) {
+	fd, err := openDir(unix.AT_FDCWD, s.root, flags)
 	if err != nil {
 		return -1, s.marker.noRoot(err)
 	}

@@ -19,6 +19,10 @@ func resolverFor(root dirFD) resolver {
 	return walk
 }
 
+// pathOnly opens something for no more than to look at it, and to find what is
+// below it.
+const pathOnly = unix.O_PATH
+
 func openat2(root int, name string, flags int) (fd int, err error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),

@@ -13,6 +13,9 @@ import (
 
 func resolverFor(dirFD) resolver { return walk }
 
+// pathOnly is a cheaper way to open something, where the system has one.
+const pathOnly = unix.O_RDONLY
+
 // fsync asks [os.File.Sync], which knows what it takes on each system: on macOS
 // fsync(2) alone leaves the data in the disk's cache.
 func fsync(fd int) error {
