@@ -55,6 +55,7 @@ type backup struct {
 	client time.Duration // CPU of restic
 	server time.Duration // CPU of the server between
 	store  time.Duration // CPU of the storage
+	asked  int64         // requests to the storage
 }
 
 // runBackup backs the same files up to S3 by every route, in turns, each time
@@ -63,6 +64,10 @@ func runBackup(ctx context.Context, o options, base string, redis *redisServer) 
 	routes, err := backupRoutes(o, redis)
 	if err != nil {
 		return err
+	}
+	routes = slices.DeleteFunc(routes, func(r route) bool { return !strings.Contains(r.name, o.only) })
+	if len(routes) == 0 {
+		return fmt.Errorf("no way's name contains %q", o.only)
 	}
 	source := filepath.Join(base, "source")
 	if err := makeSource(source, int(o.size*giB/sourceFile)); err != nil {
@@ -145,6 +150,7 @@ func measureBackup(ctx context.Context, o options, base, source string, r route)
 	if _, err := runRestic(ctx, o.restic, env, "init"); err != nil {
 		return b, err
 	}
+	asked := away.asked.Load()
 	server, err1 := between.cpu()
 	store, err2 := s3.cpu()
 	began := time.Now()
@@ -152,7 +158,7 @@ func measureBackup(ctx context.Context, o options, base, source string, r route)
 	b.wall = time.Since(began)
 	serverThen, err3 := between.cpu()
 	storeThen, err4 := s3.cpu()
-	b.server, b.store = serverThen-server, storeThen-store
+	b.server, b.store, b.asked = serverThen-server, storeThen-store, away.asked.Load()-asked
 	return b, errors.Join(err, err1, err2, err3, err4)
 }
 
@@ -199,8 +205,8 @@ func startMinIO(ctx context.Context, minio, dir string) (*process, string, error
 // printBackups writes a table of medians. The gateway's ratio to another way is
 // the median of the rounds' ratios, below 1 where the gateway is faster.
 func printBackups(w io.Writer, o options, routes []route, taken map[string][]backup) {
-	fmt.Fprintf(w, "| %d GiB to S3, %v a request | seconds | all rounds | ratio | CPU of restic | of the server | of S3 |\n", o.size, o.delay)
-	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintf(w, "| %d GiB to S3, %v a request | seconds | all rounds | ratio | requests | CPU of restic | of the server | of S3 |\n", o.size, o.delay)
+	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|")
 	own := taken[routes[0].name]
 	for i, r := range routes {
 		all := taken[r.name]
@@ -212,8 +218,9 @@ func printBackups(w io.Writer, o options, routes []route, taken map[string][]bac
 		for _, b := range all {
 			rounds = append(rounds, fmt.Sprintf("%.1f", b.wall.Seconds()))
 		}
-		fmt.Fprintf(w, "| %s | %.1f | %s | %s | %.1f | %.1f | %.1f |\n", r.name,
+		fmt.Fprintf(w, "| %s | %.1f | %s | %s | %.0f | %.1f | %.1f | %.1f |\n", r.name,
 			median(all, func(b backup) float64 { return b.wall.Seconds() }), strings.Join(rounds, " "), ratio,
+			median(all, func(b backup) float64 { return float64(b.asked) }),
 			median(all, func(b backup) float64 { return b.client.Seconds() }),
 			median(all, func(b backup) float64 { return b.server.Seconds() }),
 			median(all, func(b backup) float64 { return b.store.Seconds() }))

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,7 @@ import (
 type distance struct {
 	server   *http.Server
 	endpoint string
+	asked    atomic.Int64 // requests so far
 }
 
 // startDistance puts a distance in front of the server at that endpoint, and
@@ -46,7 +48,9 @@ func startDistance(endpoint, certificate string, delay time.Duration) (*distance
 		},
 		BufferPool: newBufferPool(256 * kiB),
 	}
+	d := new(distance)
 	handler := func(w http.ResponseWriter, r *http.Request) {
+		d.asked.Add(1)
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
 		select {
@@ -66,10 +70,8 @@ func startDistance(endpoint, certificate string, delay time.Duration) (*distance
 	}
 	// S3 speaks HTTP/1.1.
 	config := &tls.Config{Certificates: []tls.Certificate{key}, NextProtos: []string{"http/1.1"}}
-	d := &distance{
-		server:   &http.Server{Handler: http.HandlerFunc(handler), ReadHeaderTimeout: time.Minute},
-		endpoint: "https://" + listener.Addr().String(),
-	}
+	d.server = &http.Server{Handler: http.HandlerFunc(handler), ReadHeaderTimeout: time.Minute}
+	d.endpoint = "https://" + listener.Addr().String()
 	go func() { _ = d.server.Serve(tls.NewListener(listener, config)) }() // until stop
 	return d, nil
 }

@@ -61,7 +61,7 @@ func parseFlags() options {
 	flag.StringVar(&o.restic, "restic", ".cache/restic/0.18/restic", "restic's binary (make deps)")
 	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
-	flag.StringVar(&o.only, "only", "", "measure only the cases whose names contain this")
+	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed, ways of a backup")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
