@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // its token server can be a test's
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 

@@ -22,6 +22,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/obscure"
 
+	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // its token server can be a test's
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
