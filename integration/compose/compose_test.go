@@ -1,0 +1,225 @@
+package compose
+
+import (
+	"crypto/rand"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// moduleUser is the user of the client's image.
+const moduleUser = 65532
+
+// The subtests share a project, whose data grows: each goes on where the one before
+// it ended.
+func TestComposeFromNothingToCrashes(t *testing.T) {
+	p := newProject(t, startEngine(t), "main")
+	snapshots := func(t *testing.T) int { return count(t, p.volume(t, "repositories")+"/sample/*/snapshots/*") }
+
+	t.Run("from nothing the test profile is green", func(t *testing.T) {
+		start := time.Now()
+		out := p.want(t, 0, testProfile...)
+		t.Logf("from nothing but images to two restores compared: %.1f s", time.Since(start).Seconds())
+		if last := lastSaid(out); !strings.Contains(out, "test: passed") {
+			t.Errorf("said last: %s\n%s", last, out)
+		}
+		if n := snapshots(t); n != 1 {
+			t.Errorf("%d snapshots, want 1", n)
+		}
+		if n := count(t, p.volume(t, "s3")+"/backups/sample/*/snapshots/*"); n != 1 {
+			t.Errorf("%d snapshots on S3, want 1", n)
+		}
+	})
+	t.Run("after down and up the data is still there", func(t *testing.T) {
+		p.want(t, 0, "--profile", "test", "down", "--timeout=2")
+		if n := snapshots(t); n != 1 {
+			t.Errorf("%d snapshots after down, want 1", n)
+		}
+		p.want(t, 0, testProfile...)
+		if n := snapshots(t); n != 2 {
+			t.Errorf("%d snapshots of one repository, want 2", n)
+		}
+	})
+	t.Run("where the data differs the test profile is red and says what differs, last", func(t *testing.T) {
+		p.env = []string{"MODULE_DIR=" + module(t, "echo changed >>/srv/volumes/data/documents/2026/letter.txt")}
+		defer func() { p.env = nil }()
+		out := p.want(t, 1, testProfile...)
+		if !strings.Contains(lastFailure(out), "test: FAILED: compare: what was restored of volumes/data from local differs") ||
+			!strings.Contains(out, "letter.txt") {
+			t.Errorf("%s", out)
+		}
+	})
+	t.Run("backup and restore run once each", func(t *testing.T) {
+		p.want(t, 0, "up", "--detach", "--timeout=2")
+		p.want(t, 0, "--profile", "demo", "run", "--rm", "backup")
+		out := p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
+		if !strings.Contains(out, "restore: volumes/data is the same") {
+			t.Errorf("%s", out)
+		}
+	})
+	t.Run("a backup finishes although the gateway is killed in the middle", func(t *testing.T) {
+		addData(t, p, "big.raw", 400<<20)
+		packs := p.volume(t, "repositories") + "/sample/*/data/*/*"
+		before := count(t, packs)
+		backup := p.start("--profile", "demo", "run", "--rm", "--no-deps", "backup")
+		waitFor(t, "the first packs", func() bool { return count(t, packs) > before+2 || backup.over() })
+		if backup.over() {
+			out, code := backup.wait()
+			t.Fatalf("the backup ended before the gateway was killed: %d\n%s", code, out)
+		}
+		p.kill(t, "gateway")
+		if out, code := backup.wait(); code != 0 {
+			t.Fatalf("backup: exit status %d\n%s", code, out)
+		}
+		if n, err := strconv.Atoi(p.inspect(t, p.container(t, "gateway"), ".RestartCount")); err != nil || n != 1 {
+			t.Errorf("the gateway was restarted %d times (%v), want once", n, err)
+		}
+		p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
+	})
+	t.Run("a backup finishes although Redis is restarted, which forgets nothing", func(t *testing.T) {
+		addData(t, p, "more.raw", 200<<20)
+		packs := p.volume(t, "repositories") + "/sample/*/data/*/*"
+		before := count(t, packs)
+		backup := p.start("--profile", "demo", "run", "--rm", "--no-deps", "backup")
+		waitFor(t, "the first packs", func() bool { return count(t, packs) > before+2 || backup.over() })
+		p.want(t, 0, "restart", "--timeout=5", "redis")
+		if out, code := backup.wait(); code != 0 {
+			t.Fatalf("backup: exit status %d\n%s", code, out)
+		}
+		p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "-e", "DESTINATION=s3", "backup")
+	})
+	t.Run("a module with a wrong password is told so", func(t *testing.T) {
+		out := p.want(t, 7, "--profile", "demo", "run", "--rm", "--no-deps",
+			"-e", "REDIS_USER=module/sample1", "-e", "REDIS_PASSWORD=wrong", "backup")
+		if last := lastFailure(out); !strings.Contains(last, `refuses user "module/sample1": wrong password`) {
+			t.Errorf("said last: %s\n%s", last, out)
+		}
+	})
+	t.Run("no secret is in an image, in what inspect shows, or in a log", func(t *testing.T) {
+		wantNoSecrets(t, p)
+	})
+}
+
+// module is a directory of a module with the sample's settings, whose
+// module-cleanup-state runs a command.
+func module(t *testing.T, command string) string {
+	t.Helper()
+	dir := t.TempDir()
+	// The module's user reads it.
+	for _, parent := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(parent, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{
+		"etc/state-include.conf":   "volumes/data\n",
+		"bin/module-cleanup-state": "#!/bin/sh\n" + command + "\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// addData puts a file that does not compress into the module's volume.
+func addData(t *testing.T, p *project, name string, size int64) {
+	t.Helper()
+	path := filepath.Join(p.volume(t, "module-data"), name)
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := io.CopyN(file, rand.Reader, size); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, moduleUser, moduleUser); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lastFailure is the last line in which a script says that it failed.
+func lastFailure(out string) string {
+	last := ""
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "FAILED: ") {
+			last = strings.TrimSpace(line)
+		}
+	}
+	return last
+}
+
+func wantNoSecrets(t *testing.T, p *project) {
+	t.Helper()
+	secrets := secretsOf(t, p)
+	var texts []string
+	for id := range strings.FieldsSeq(p.must(t, "ps", "--all", "--quiet")) {
+		texts = append(texts, p.must(t, "inspect", id))
+		out, code := p.output("logs", id)
+		if code != nil {
+			t.Fatal(code)
+		}
+		texts = append(texts, out)
+	}
+	for _, image := range []string{"rclone-gateway", "rclone-gateway-client"} {
+		texts = append(texts, p.must(t, "history", "--no-trunc", image), p.must(t, "inspect", image))
+	}
+	out, _ := p.run("config")
+	texts = append(texts, out)
+	if len(texts) < 4*2+4 {
+		t.Errorf("only %d texts were searched", len(texts))
+	}
+	for _, text := range texts {
+		for what, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s is in: %.300s", what, text)
+			}
+		}
+	}
+}
+
+// secretsOf are the secrets that a project made.
+func secretsOf(t *testing.T, p *project) map[string]string {
+	t.Helper()
+	secrets := map[string]string{}
+	for _, file := range []string{"admin-key/password", "node-key/password", "s3-key/secret_access_key", "module-key/sample1.env"} {
+		volume, name, _ := strings.Cut(file, "/")
+		text, err := os.ReadFile(filepath.Join(p.volume(t, volume), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := strings.TrimSpace(string(text))
+		if strings.HasSuffix(name, ".env") {
+			lines := strings.Split(secret, "\n")
+			i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "REDIS_PASSWORD=") })
+			if i < 0 {
+				t.Fatalf("there is no password in %s", file)
+			}
+			_, secret, _ = strings.Cut(lines[i], "=")
+		}
+		if len(secret) < 40 {
+			t.Fatalf("%s holds %d characters: too few for a secret", file, len(secret))
+		}
+		secrets[file] = secret
+	}
+	admin := secrets["admin-key/password"]
+	passwords := p.must(t, "exec", "--env=REDISCLI_AUTH="+admin, p.container(t, "redis"), "redis-cli", "--user", "admin", "--no-auth-warning",
+		"HVALS", "private/agents/backup_destination/restic_password")
+	for i, password := range strings.Fields(passwords) {
+		secrets["restic password "+strconv.Itoa(i)] = password
+	}
+	if len(secrets) != 6 {
+		t.Fatalf("%d secrets, want 6: of the administrator, the node, S3, the module and two repositories", len(secrets))
+	}
+	return secrets
+}

@@ -1,0 +1,331 @@
+package compose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// patience bounds what should be quick, buildTime a build from nothing.
+	patience  = 3 * time.Minute
+	buildTime = 20 * time.Minute
+	// bridgeAddress is the engine's own on the network in which images are built.
+	bridgeAddress = "10.213.77.1"
+	// goServer is what builds get modules and compiled packages from.
+	goServer = "http://" + bridgeAddress + ":8080"
+	goproxy  = goServer + "/modules"
+)
+
+// engine is a Docker Engine of the tests' own.
+type engine struct {
+	root    string // of the repository
+	socket  string
+	config  string // of the client, empty
+	compose string
+	process *exec.Cmd
+}
+
+var theEngine struct {
+	once sync.Once
+	*engine
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if theEngine.engine != nil {
+		theEngine.stop()
+	}
+	os.Exit(code)
+}
+
+// startEngine returns the one engine of all tests.
+func startEngine(t *testing.T) *engine {
+	t.Helper()
+	theEngine.once.Do(func() {
+		theEngine.engine, theEngine.err = newEngine()
+	})
+	if theEngine.err == nil {
+		return theEngine.engine
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal(theEngine.err)
+	}
+	t.Skip(theEngine.err)
+	return nil
+}
+
+func newEngine() (*engine, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("a Docker Engine of one's own needs root")
+	}
+	e := &engine{compose: os.Getenv("DOCKER_COMPOSE")}
+	if e.compose == "" {
+		e.compose = "docker-compose"
+	}
+	for _, program := range []string{"/usr/sbin/dockerd", "/usr/bin/docker", "/bin/busybox", "redis-server", e.compose} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, fmt.Errorf("%w: run `make deps`", err)
+		}
+	}
+	var err error
+	if e.root, err = filepath.Abs("../.."); err != nil {
+		return nil, err
+	}
+	for name, variable := range map[string]string{".cache/bin/rclone": "RCLONE", ".cache/restic/0.18/restic": "RESTIC_0_18"} {
+		if _, err := os.Stat(e.program(variable, name)); err != nil {
+			return nil, fmt.Errorf("%w: run `make deps`", err)
+		}
+	}
+	if err := e.start(); err != nil {
+		return nil, err
+	}
+	if err := e.serveGo(); err != nil {
+		e.stop()
+		return nil, err
+	}
+	if err := e.makeImages(); err != nil {
+		e.stop()
+		return nil, err
+	}
+	return e, nil
+}
+
+// program is what a variable names, or else what make puts there.
+func (e *engine) program(variable, name string) string {
+	if path := os.Getenv(variable); path != "" {
+		return path
+	}
+	return filepath.Join(e.root, name)
+}
+
+func (e *engine) start() error {
+	// Paths of sockets must be short.
+	run, err := os.MkdirTemp("", "engine")
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(e.root, ".cache/compose")
+	e.socket, e.config = filepath.Join(run, "docker.sock"), filepath.Join(run, "config")
+	if err := errors.Join(os.MkdirAll(data, 0o700), os.Mkdir(e.config, 0o700)); err != nil {
+		return err
+	}
+	output, err := os.Create(filepath.Join(data, "dockerd.log"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = output.Close() }()
+	e.process = exec.Command("/usr/sbin/dockerd",
+		"--host=unix://"+e.socket, "--data-root="+filepath.Join(data, "data"),
+		"--exec-root="+filepath.Join(run, "exec"), "--pidfile="+filepath.Join(run, "pid"),
+		"--bip="+bridgeAddress+"/24", "--config-file="+filepath.Join(e.config, "daemon.json"))
+	e.process.Args = append(e.process.Args, strings.Fields(os.Getenv("DOCKERD_ARGS"))...)
+	if err := os.WriteFile(filepath.Join(e.config, "daemon.json"), []byte("{}"), 0o600); err != nil {
+		return err
+	}
+	e.process.Stdout, e.process.Stderr = output, output
+	e.process.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGTERM}
+	started := make(chan error, 1)
+	go func() {
+		// The engine gets its signal when this thread ends, so it must not.
+		runtime.LockOSThread()
+		err := e.process.Start()
+		started <- err
+		if err == nil {
+			_ = e.process.Wait() // ProcessState tells
+		}
+		runtime.UnlockOSThread()
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	if err := e.inNetwork(loopbackUp); err != nil {
+		return fmt.Errorf("the engine's network: %w", err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if _, err = e.docker(patience, "info"); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			e.stop()
+			text, _ := os.ReadFile(output.Name())
+			return fmt.Errorf("the engine does not come up: %w\n%s", err, lastLines(string(text), 20))
+		}
+	}
+	return e.clear()
+}
+
+// clear removes what an interrupted run left; images stay, which save time.
+func (e *engine) clear() error {
+	ids, err := e.docker(patience, "ps", "--all", "--quiet")
+	if err != nil {
+		return err
+	}
+	for _, id := range strings.Fields(ids) {
+		if _, err := e.docker(patience, "rm", "--force", "--volumes", id); err != nil {
+			return err
+		}
+	}
+	_, err = e.docker(patience, "system", "prune", "--force", "--volumes")
+	return err
+}
+
+func (e *engine) stop() {
+	_ = e.clear()
+	_ = e.process.Process.Signal(syscall.SIGTERM)
+	for range 600 {
+		if err := e.process.Process.Signal(syscall.Signal(0)); err != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	_ = e.process.Process.Kill()
+	_ = os.RemoveAll(filepath.Dir(e.socket))
+}
+
+// inNetwork calls f in the network namespace of the engine. What f listens on or
+// connects to stays there.
+func (e *engine) inNetwork(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		// The thread is not unlocked, so that it ends with this goroutine.
+		runtime.LockOSThread()
+		theirs, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", e.process.Process.Pid))
+		if err != nil {
+			done <- err
+			return
+		}
+		defer func() { _ = theirs.Close() }()
+		if err := unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+func loopbackUp() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(socket) }()
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo)
+}
+
+// serveGo serves this machine's cache of modules, and its build cache, to builds,
+// which have no other network. A module that is not there comes from where this
+// machine gets it.
+func (e *engine) serveGo() error {
+	settings, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(string(settings)), "\n")
+	if len(lines) != 3 {
+		return fmt.Errorf("go env says %q", settings)
+	}
+	first, _, _ := strings.Cut(strings.ReplaceAll(lines[1], "|", ","), ",")
+	upstream, err := url.Parse(first)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/modules/", http.StripPrefix("/modules", modules(filepath.Join(lines[0], "cache/download"), upstream)))
+	mux.Handle("/gocache/", http.StripPrefix("/gocache", http.FileServer(http.Dir(lines[2]))))
+	return e.inNetwork(func() error {
+		listener, err := net.Listen("tcp", strings.TrimPrefix(goServer, "http://"))
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
+		go func() { _ = server.Serve(listener) }()
+		return nil
+	})
+}
+
+func modules(cache string, upstream *url.URL) http.Handler {
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) }}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := filepath.Join(cache, filepath.FromSlash(r.URL.Path))
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			http.ServeFile(w, r, name)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	})
+}
+
+// environ is that of the clients: nothing of the caller's Docker or Compose, and
+// the docker of the engine's package before others in PATH.
+func (e *engine) environ(more ...string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(assignment string) bool {
+		return strings.HasPrefix(assignment, "DOCKER_") || strings.HasPrefix(assignment, "COMPOSE_")
+	})
+	return append(append(env, "PATH=/usr/bin:/usr/sbin:/bin:/sbin:"+os.Getenv("PATH"),
+		"DOCKER_HOST=unix://"+e.socket, "DOCKER_CONFIG="+e.config, "DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1",
+		"GOPROXY="+goproxy, "GODEBUG="), more...)
+}
+
+// output runs the client and returns all that it prints.
+func (e *engine) output(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/usr/bin/docker", args...)
+	cmd.Env = e.environ()
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// docker runs the client and returns what it prints to stdout.
+func (e *engine) docker(limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/usr/bin/docker", args...)
+	cmd.Env = e.environ()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, lastLines(stderr.String(), 40))
+	}
+	return stdout.String(), nil
+}
+
+// must is docker for a command that has to work.
+func (e *engine) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := e.docker(buildTime, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,212 @@
+package compose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// project is compose.yaml under a name of its own.
+type project struct {
+	*engine
+	name string
+	env  []string // of .env
+	// override is a second compose file, or "".
+	override string
+}
+
+// newProject removes the project with all its volumes when the test ends.
+func newProject(t *testing.T, e *engine, name string) *project {
+	t.Helper()
+	e.buildImages(t)
+	p := &project{engine: e, name: name}
+	t.Cleanup(func() {
+		p.override = ""
+		if out, code := p.run("down", "--volumes", "--timeout=1"); code != 0 {
+			t.Errorf("down: %s", out)
+		}
+	})
+	return p
+}
+
+// overrideWith has compose read a second file.
+func (p *project) overrideWith(t *testing.T, text string) {
+	t.Helper()
+	p.override = filepath.Join(t.TempDir(), "override.yaml")
+	if err := os.WriteFile(p.override, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// command runs compose. The directory's own .env is not read.
+func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
+	all := []string{"--project-name", p.name, "--env-file", "/dev/null", "--file", filepath.Join(p.root, "compose.yaml")}
+	if p.override != "" {
+		all = append(all, "--file", p.override)
+	}
+	cmd := exec.CommandContext(ctx, p.compose, append(all, args...)...)
+	cmd.Env = p.environ(append(p.env, "BACKENDS=curated", "WAIT=60", "COMPOSE_HTTP_TIMEOUT=300")...)
+	// Compose stops what it started.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = patience
+	return cmd
+}
+
+// run returns what compose prints, and its exit status.
+func (p *project) run(args ...string) (string, int) {
+	return p.start(args...).wait()
+}
+
+// running is a compose that goes on.
+type running struct {
+	output bytes.Buffer
+	code   int
+	done   chan struct{}
+}
+
+func (p *project) start(args ...string) *running {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	cmd := p.command(ctx, args...)
+	r := &running{done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &r.output, &r.output
+	go func() {
+		defer close(r.done)
+		defer cancel()
+		err := cmd.Run()
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			r.code = exit.ExitCode()
+		} else if err != nil {
+			r.output.WriteString(err.Error())
+			r.code = -1
+		}
+	}()
+	return r
+}
+
+func (r *running) wait() (string, int) {
+	<-r.done
+	return r.output.String(), r.code
+}
+
+func (r *running) over() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// want runs compose, which must end with the status.
+func (p *project) want(t *testing.T, code int, args ...string) string {
+	t.Helper()
+	out, got := p.run(args...)
+	if got != code {
+		t.Fatalf("compose %s: exit status %d, want %d\n%s", strings.Join(args, " "), got, code, out)
+	}
+	return out
+}
+
+// testProfile is what another project's CI runs.
+var testProfile = []string{"--profile", "test", "up", "--exit-code-from", "test", "--timeout", "2"}
+
+// lastSaid is the last line of the output that a container printed, without the
+// name in front.
+func lastSaid(out string) string {
+	last := ""
+	for line := range strings.Lines(out) {
+		if _, said, ok := strings.Cut(line, "| "); ok && strings.TrimSpace(said) != "" {
+			last = strings.TrimSpace(said)
+		}
+	}
+	return last
+}
+
+// volume is a volume's directory on this machine.
+func (p *project) volume(t *testing.T, name string) string {
+	t.Helper()
+	return strings.TrimSpace(p.must(t, "volume", "inspect", "--format={{.Mountpoint}}", p.name+"_"+name))
+}
+
+// container is the ID of a service's container.
+func (p *project) container(t *testing.T, service string) string {
+	t.Helper()
+	id := strings.TrimSpace(p.must(t, "ps", "--all", "--quiet",
+		"--filter=label=com.docker.compose.project="+p.name, "--filter=label=com.docker.compose.service="+service,
+		"--filter=label=com.docker.compose.oneoff=False"))
+	if id == "" || strings.Contains(id, "\n") {
+		t.Fatalf("containers of %s: %q, want one", service, id)
+	}
+	return id
+}
+
+func (p *project) inspect(t *testing.T, id, field string) string {
+	t.Helper()
+	return strings.TrimSpace(p.must(t, "inspect", "--format={{"+field+"}}", id))
+}
+
+// kill ends a container's first process as a crash would.
+func (p *project) kill(t *testing.T, service string) {
+	t.Helper()
+	pid, err := strconv.Atoi(p.inspect(t, p.container(t, service), ".State.Pid"))
+	if err == nil && pid > 0 {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err != nil {
+		t.Fatalf("kill %s: %v", service, err)
+	}
+}
+
+// count is the number of files below a directory of a volume whose path matches.
+func count(t *testing.T, pattern string) int {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+// waitFor polls until done says so.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+var imagesBuilt sync.Once
+
+// buildImages builds both images, once; the curated one of the gateway, as it is
+// the quicker one.
+func (e *engine) buildImages(t *testing.T) {
+	t.Helper()
+	imagesBuilt.Do(func() {
+		start := time.Now()
+		e.must(t, e.buildArgs("rclone-gateway", "gateway")...)
+		e.must(t, e.buildArgs("rclone-gateway-client", "client")...)
+		t.Logf("both images are built in %.0f s", time.Since(start).Seconds())
+	})
+}
+
+func (e *engine) buildArgs(tag, target string, more ...string) []string {
+	return append([]string{"build", "--tag=" + tag, "--target=" + target, "--build-arg=BACKENDS=curated",
+		"--build-arg=GOPROXY=" + goproxy, e.root}, more...)
+}
