@@ -25,8 +25,11 @@ step() {
   say "$text"
   "$@" 2>"$errors"
   status=$?
+  if [ "$status" -ne 0 ]; then
+    sed '$d' "$errors" >&2
+    fail "$status" "$text: $(tail -n 1 "$errors")"
+  fi
   cat "$errors" >&2
-  [ "$status" -eq 0 ] || fail "$status" "$text: $(tail -n 1 "$errors")"
 }
 
 # retry TEXT COMMAND... repeats a command until it succeeds, for $WAIT seconds.
@@ -92,7 +95,7 @@ back_up() {
 # restore_and_compare NAME restores the latest snapshot beside the data and compares.
 restore_and_compare() {
   id=$(destination "$1") || exit
-  find /srv/restored -mindepth 1 -delete || fail 1 "clear /srv/restored"
+  rm -rf /srv/restored/* || fail 1 "clear /srv/restored"
   step "restore module $MODULE_ID from $1" restore-module --destination "$id" --target /srv/restored
   say "compare what was restored from $1"
   for volume in /srv/volumes/*; do

@@ -94,7 +94,7 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 		p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "-e", "DESTINATION=s3", "backup")
 	})
 	t.Run("a module with a wrong password is told so", func(t *testing.T) {
-		out := p.want(t, 7, "--profile", "demo", "run", "--rm", "--no-deps",
+		out := p.want(t, 8, "--profile", "demo", "run", "--rm", "--no-deps",
 			"-e", "REDIS_USER=module/sample1", "-e", "REDIS_PASSWORD=wrong", "backup")
 		if last := lastFailure(out); !strings.Contains(last, `refuses user "module/sample1": wrong password`) {
 			t.Errorf("said last: %s\n%s", last, out)

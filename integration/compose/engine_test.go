@@ -41,6 +41,8 @@ type engine struct {
 	config  string // of the client, empty
 	compose string
 	process *exec.Cmd
+	exited  chan struct{} // closed when the process has ended
+	lock    *os.File
 }
 
 var theEngine struct {
@@ -128,6 +130,13 @@ func (e *engine) start() error {
 	if err := errors.Join(os.MkdirAll(data, 0o700), os.Mkdir(e.config, 0o700)); err != nil {
 		return err
 	}
+	// Two engines cannot share their files. The lock goes when we end.
+	if e.lock, err = os.Create(filepath.Join(data, "lock")); err == nil {
+		err = syscall.Flock(int(e.lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		return err
+	}
 	output, err := os.Create(filepath.Join(data, "dockerd.log"))
 	if err != nil {
 		return err
@@ -144,15 +153,17 @@ func (e *engine) start() error {
 	e.process.Stdout, e.process.Stderr = output, output
 	e.process.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGTERM}
 	started := make(chan error, 1)
+	e.exited = make(chan struct{})
 	go func() {
 		// The engine gets its signal when this thread ends, so it must not.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := e.process.Start()
 		started <- err
 		if err == nil {
-			_ = e.process.Wait() // ProcessState tells
+			_ = e.process.Wait() // nobody asks how it ended
+			close(e.exited)
 		}
-		runtime.UnlockOSThread()
 	}()
 	if err := <-started; err != nil {
 		return err
@@ -160,17 +171,32 @@ func (e *engine) start() error {
 	if err := e.inNetwork(loopbackUp); err != nil {
 		return fmt.Errorf("the engine's network: %w", err)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		if _, err = e.docker(patience, "info"); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			e.stop()
-			text, _ := os.ReadFile(output.Name())
-			return fmt.Errorf("the engine does not come up: %w\n%s", err, lastLines(string(text), 20))
-		}
+	if err := e.waitUp(); err != nil {
+		e.stop()
+		text, _ := os.ReadFile(output.Name())
+		return fmt.Errorf("the engine does not come up: %w\n%s", err, lastLines(string(text), 20))
 	}
 	return e.clear()
+}
+
+func (e *engine) waitUp() error {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, err := e.docker(patience, "info")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-e.exited:
+			return errors.New("dockerd ended")
+		case <-deadline.C:
+			return err
+		}
+	}
 }
 
 // clear removes what an interrupted run left; images stay, which save time.
@@ -184,21 +210,26 @@ func (e *engine) clear() error {
 			return err
 		}
 	}
-	_, err = e.docker(patience, "system", "prune", "--force", "--volumes")
-	return err
+	for _, kind := range []string{"network", "volume"} {
+		if _, err := e.docker(patience, kind, "prune", "--force"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *engine) stop() {
-	_ = e.clear()
+	_ = e.clear() // the next start does it again
 	_ = e.process.Process.Signal(syscall.SIGTERM)
-	for range 600 {
-		if err := e.process.Process.Signal(syscall.Signal(0)); err != nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case <-e.exited:
+	case <-limit.C:
+		_ = e.process.Process.Kill()
 	}
-	_ = e.process.Process.Kill()
 	_ = os.RemoveAll(filepath.Dir(e.socket))
+	_ = e.lock.Close()
 }
 
 // inNetwork calls f in the network namespace of the engine. What f listens on or

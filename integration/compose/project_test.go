@@ -47,9 +47,9 @@ func (p *project) overrideWith(t *testing.T, text string) {
 	}
 }
 
-// command runs compose. The directory's own .env is not read.
+// command runs compose. The directory's own .env is not read; the example is.
 func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
-	all := []string{"--project-name", p.name, "--env-file", "/dev/null", "--file", filepath.Join(p.root, "compose.yaml")}
+	all := []string{"--ansi=never", "--project-name", p.name, "--env-file", filepath.Join(p.root, ".env.example"), "--file", filepath.Join(p.root, "compose.yaml")}
 	if p.override != "" {
 		all = append(all, "--file", p.override)
 	}
