@@ -52,20 +52,25 @@ RUN --mount=type=bind,target=. \
       -o /out/usr/bin/ ./cmd/gatewayctl && \
     mkdir /links && go build -o /links/ ./cmd/gatewayctl && /links/gatewayctl install-links /links && \
     for link in /links/*; do [ ! -L "$link" ] || ln -s gatewayctl "/out/usr/bin/${link##*/}"; done
+FROM restic/restic:${RESTIC_VERSION} AS restic
+
+FROM build AS client-files
 ARG SOURCE_DATE_EPOCH=0
-RUN mkdir -p /out/etc/ssl/certs /out/srv/state /out/srv/volumes /out/srv/restored /out/var/cache/restic && \
+RUN --mount=type=bind,from=client-build,source=/out,target=/gatewayctl \
+    --mount=type=bind,from=restic,source=/usr/bin/restic,target=/restic \
+    mkdir -p /out/etc/ssl/certs /out/srv/state /out/srv/volumes /out/srv/restored /out/var/cache/restic && \
+    cp -a /gatewayctl/usr /out/ && cp /restic /out/usr/bin/restic && \
     cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ && \
+    mkdir -p /out/usr/share && cp /usr/local/go/lib/time/zoneinfo.zip /out/usr/share/ && \
     chown 65532:65532 /out/srv /out/srv/* /out/var/cache/restic && \
     find /out -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
-FROM restic/restic:${RESTIC_VERSION} AS restic
-
 # The commands that modules bring along are scripts, so there is a shell.
 FROM busybox:${BUSYBOX_VERSION} AS client
-COPY --from=restic /usr/bin/restic /usr/bin/restic
-COPY --from=client-build /out/ /
+COPY --from=client-files /out/ /
 ENV AGENT_INSTALL_DIR=/srv AGENT_STATE_DIR=/srv/state \
     NS8_RESTIC_RUNTIME=native RESTIC_CACHE_DIR=/var/cache/restic \
+    ZONEINFO=/usr/share/zoneinfo.zip \
     PATH=/srv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 USER 65532:65532
 WORKDIR /srv

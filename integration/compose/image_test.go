@@ -1,11 +1,96 @@
 package compose
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 )
 
-func TestBuild(t *testing.T) {
+// megabyte is the unit of the sizes that people see.
+const megabyte = 1000 * 1000
+
+func TestImages(t *testing.T) {
 	e := startEngine(t)
 	e.buildImages(t)
-	t.Log(e.must(t, "images"))
+
+	type image struct {
+		Size         int
+		Architecture string
+		Config       struct {
+			User        string
+			Entrypoint  []string
+			Healthcheck *struct{ Test []string }
+			Labels      map[string]string
+			Env         []string
+		}
+		RootFS struct{ Layers []string }
+	}
+	read := func(t *testing.T, name string) image {
+		t.Helper()
+		var images []image
+		if err := json.Unmarshal([]byte(e.must(t, "image", "inspect", name)), &images); err != nil || len(images) != 1 {
+			t.Fatalf("inspect %s: %d images, %v", name, len(images), err)
+		}
+		return images[0]
+	}
+
+	t.Run("they run as an ordinary user, and say what they are", func(t *testing.T) {
+		for _, name := range []string{"rclone-gateway", "rclone-gateway-client"} {
+			i := read(t, name)
+			if i.Config.User != "65532:65532" {
+				t.Errorf("%s runs as %q", name, i.Config.User)
+			}
+			for _, label := range []string{"title", "description", "source", "licenses", "version"} {
+				if i.Config.Labels["org.opencontainers.image."+label] == "" {
+					t.Errorf("%s has no label %s", name, label)
+				}
+			}
+		}
+	})
+	t.Run("the gateway's is the binary with what it needs, and checks its own health", func(t *testing.T) {
+		i := read(t, "rclone-gateway")
+		if i.Config.Healthcheck == nil || !slices.Equal(i.Config.Healthcheck.Test, []string{"CMD", "/usr/bin/rclone-gateway", "health"}) {
+			t.Errorf("health check: %+v", i.Config.Healthcheck)
+		}
+		out := e.must(t, "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", "rclone-gateway", "version")
+		if !strings.Contains(out, "rclone-gateway") {
+			t.Errorf("version says %q", out)
+		}
+	})
+	t.Run("the client's has a shell, restic, and a command of each name", func(t *testing.T) {
+		out := e.must(t, "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", "rclone-gateway-client", "/bin/sh", "-c",
+			"restic version && module-backup --help && redis-dump --help && gatewayctl version")
+		for _, want := range []string{"restic 0.18", "module-backup", "redis-dump"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in %q", want, out)
+			}
+		}
+		if size := read(t, "rclone-gateway-client").Size; size >= 45*megabyte {
+			t.Errorf("%.1f MB, want less than 45", float64(size)/megabyte)
+		}
+	})
+	t.Run("the same sources make the same layers, whatever was built before", func(t *testing.T) {
+		first := read(t, "rclone-gateway-client").RootFS.Layers
+		e.must(t, e.buildArgs("again", "client", "--no-cache")...)
+		if again := read(t, "again").RootFS.Layers; !slices.Equal(first, again) {
+			t.Errorf("layers\n%v\n%v", first, again)
+		}
+	})
+	t.Run("they are built for arm64 on amd64", func(t *testing.T) {
+		e.must(t, e.buildArgs("client-build-arm64", "client-build", "--platform=linux/arm64")...)
+		out := e.must(t, "run", "--rm", "client-build-arm64", "head", "-c", "20", "/out/usr/bin/gatewayctl")
+		if machine := out[18:20]; machine != "\xb7\x00" {
+			t.Errorf("the binary is for machine %x, want that of arm64, b700", machine)
+		}
+	})
+	t.Run("an unknown set of backends is refused", func(t *testing.T) {
+		_, err := e.docker(buildTime, "build", "--build-arg=BACKENDS=some", "--build-arg=GOPROXY="+goproxy, e.root)
+		if err == nil || !strings.Contains(err.Error(), `BACKENDS is "some": it must be all or curated`) {
+			t.Errorf("%v", err)
+		}
+	})
+	for _, name := range []string{"rclone-gateway", "rclone-gateway-client"} {
+		t.Logf("%s: %.1f MB", name, float64(read(t, name).Size)/megabyte)
+	}
 }
