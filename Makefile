@@ -62,7 +62,8 @@ install: ## Install what `make build` made and its systemd units below DESTDIR a
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone, storage servers
-	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze mandoc dh_bash-completion
+	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze mandoc dh_bash-completion \
+		dockerd docker-compose busybox redis-cli
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
 	@scripts/deps || { [[ -z $${CI-} ]] && echo 'Tests of what is missing are skipped.' >&2; }

@@ -205,7 +205,7 @@ func (e *engine) clear() error {
 	if err != nil {
 		return err
 	}
-	for _, id := range strings.Fields(ids) {
+	for id := range strings.FieldsSeq(ids) {
 		if _, err := e.docker(patience, "rm", "--force", "--volumes", id); err != nil {
 			return err
 		}

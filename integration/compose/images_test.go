@@ -198,8 +198,8 @@ func (r *rootfs) libraries(path string) {
 	// A static program has none, and ldd says so by failing.
 	linked, _ := exec.Command("ldd", path).Output()
 	for field := range strings.FieldsSeq(string(linked)) {
-		if strings.HasPrefix(field, "/") {
-			r.file(field, strings.TrimPrefix(field, "/"))
+		if name, absolute := strings.CutPrefix(field, "/"); absolute {
+			r.file(field, name)
 		}
 	}
 }

@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -134,7 +135,11 @@ func (c *cache) file(name string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	answer, err := c.client.Get(c.url + "/" + name)
+	question, err := http.NewRequestWithContext(context.Background(), http.MethodGet, c.url+"/"+name, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := c.client.Do(question)
 	if err != nil {
 		return "", err
 	}
