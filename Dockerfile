@@ -34,7 +34,8 @@ RUN --mount=type=bind,target=. \
       -ldflags "-s -w -X github.com/rclone-gateway/rclone-gateway/internal/version.version=$VERSION" \
       -o /out/usr/bin/ ./cmd/rclone-gateway
 ARG SOURCE_DATE_EPOCH=0
-RUN mkdir -p /out/etc/ssl/certs /out/etc/rclone /out/srv/repo /out/var/lib/rclone-gateway /out/tmp && \
+RUN ln -s rclone-gateway /out/usr/bin/rclone && \
+    mkdir -p /out/etc/ssl/certs /out/etc/rclone /out/srv/repo /out/var/lib/rclone-gateway /out/tmp && \
     chmod 1777 /out/tmp && \
     cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ && \
     mkdir -p /out/usr/share && cp /usr/local/go/lib/time/zoneinfo.zip /out/usr/share/ && \
@@ -52,6 +53,7 @@ RUN --mount=type=bind,target=. \
       -o /out/usr/bin/ ./cmd/gatewayctl && \
     mkdir /links && go build -o /links/ ./cmd/gatewayctl && /links/gatewayctl install-links /links && \
     for link in /links/*; do [ ! -L "$link" ] || ln -s gatewayctl "/out/usr/bin/${link##*/}"; done
+
 FROM restic/restic:${RESTIC_VERSION} AS restic
 
 FROM build AS client-files

@@ -56,6 +56,9 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 	})
 	t.Run("backup and restore run once each", func(t *testing.T) {
 		p.want(t, 0, "up", "--detach", "--timeout=2")
+		waitFor(t, "the gateway to be healthy", func() bool {
+			return p.inspect(t, p.container(t, "gateway"), ".State.Health.Status") == "healthy"
+		})
 		p.want(t, 0, "--profile", "demo", "run", "--rm", "backup")
 		out := p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
 		if !strings.Contains(out, "restore: volumes/data is the same") {

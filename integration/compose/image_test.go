@@ -58,6 +58,12 @@ func TestImages(t *testing.T) {
 			t.Errorf("version says %q", out)
 		}
 	})
+	t.Run("called rclone, the gateway is rclone", func(t *testing.T) {
+		out := e.must(t, "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", "--entrypoint=rclone", "rclone-gateway", "lsf", "/")
+		if !strings.Contains(out, "usr/") {
+			t.Errorf("lsf / says %q", out)
+		}
+	})
 	t.Run("the client's has a shell, restic, and a command of each name", func(t *testing.T) {
 		out := e.must(t, "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", "rclone-gateway-client", "/bin/sh", "-c",
 			"restic version && module-backup --help && redis-dump --help && gatewayctl version")
