@@ -79,11 +79,11 @@ func (b *breaker) leave(probe bool, result outcome, cause error) {
 		if b.failures++; b.failures >= breakerFailures {
 			b.open(breakerPause)
 			b.log.Error("a destination fails every request and is left alone; a probe goes to it now and then",
-				"dest", b.dest, "failures", b.failures, "err", cause)
+				"dest", b.dest, "failures", b.failures, "err", cause, "hint", hint(0, cause))
 		}
 	case probe:
 		b.open(min(2*b.pause, breakerLongest))
-		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause)
+		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause, "hint", hint(0, cause))
 	}
 }
 

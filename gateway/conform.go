@@ -67,7 +67,7 @@ func prune(store rest.Store, dir string) {
 		return
 	}
 	if err := pruner.Prune(ctx, dir); err != nil {
-		slog.Warn("a conformance check left directories behind", "obj", dir, "err", err)
+		slog.Warn("a conformance check left directories behind", "obj", dir, "err", err, "hint", hintLeftBehind)
 	}
 }
 
@@ -133,6 +133,6 @@ func (f *folder) sweep() {
 		}
 	}
 	if len(errs) > 0 {
-		slog.Warn("a conformance check left files behind", "obj", f.dir, "count", len(errs), "err", errs[0])
+		slog.Warn("a conformance check left files behind", "obj", f.dir, "count", len(errs), "err", errs[0], "hint", hintLeftBehind)
 	}
 }

@@ -111,7 +111,8 @@ func New(opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	if opts.StateDir == "" {
-		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty")
+		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty",
+			"hint", "name a directory on the system's own disk with --state-dir")
 	}
 	rdb, err := opts.Redis.OpenReader()
 	if err != nil {
@@ -191,7 +192,7 @@ func (g *Gateway) watch(ctx context.Context, hints chan<- struct{}) {
 		}
 	})
 	if err != nil && ctx.Err() == nil {
-		g.log.Error("cannot listen to Redis events, relying on --refresh-interval", "err", err)
+		g.log.Error("cannot listen to Redis events, relying on --refresh-interval", "err", err, "hint", hintRedis)
 	}
 }
 

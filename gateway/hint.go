@@ -17,6 +17,7 @@ var hints = []struct {
 	{errNoCredentials, "the client sent no user and password: give restic RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or a URL that holds them"},
 	{errUnknownUser, "check the user name that the client sends; if Redis has that user, look for a line here that says it was left out"},
 	{errWrongPassword, "give the client the password that Redis has for this user; many such lines from one address may be an attack"},
+	{errUnauthenticated, "give the client a user and password that Redis knows"},
 	{errForbidden, "a module reaches its own repository and those it was granted to restore from, and deletes nothing but locks: check the URL, and use a node's user to forget and prune"},
 	{errAddress, "let the client call from this host, or name its network with --allow-from"},
 	{rest.ErrForbidden, "the repository is there already, with another key: use its password, or another repository; nobody deletes a whole one over this protocol"},
@@ -39,6 +40,15 @@ var hints = []struct {
 
 // hintRedis is what to do while Redis cannot be read.
 const hintRedis = "check that Redis runs at the address of --redis-address and accepts the gateway's user and password; rclone-gateway check-config tells more"
+
+// HintLeftOut is what to do about an entry of Redis that is left out.
+const HintLeftOut = "what it describes is not served: correct the entry, or remove it"
+
+// hintStateDir is what to do where the state directory cannot be written.
+const hintStateDir = "check that the state directory (--state-dir) is there, is writable and has room"
+
+// hintLeftBehind is what to do about the rests of a check.
+const hintLeftBehind = "delete it by hand: no backup is in it"
 
 // hint returns what to do about a request that ended with err.
 func hint(code int, err error) string {

@@ -101,7 +101,8 @@ var errDefect = errors.New("internal error")
 func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			o.log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()))
+			o.log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()),
+				"hint", "please report this line; restic tries the request again")
 			err = errDefect
 		}
 	}()

@@ -173,7 +173,7 @@ func (vs *views) reload(ctx context.Context) error {
 	snapshot, err := vs.load(limited)
 	if err != nil {
 		if ctx.Err() == nil && !vs.failing.Swap(true) {
-			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil)
+			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil, "hint", hintRedis)
 			vs.changed(false)
 		}
 		return err
@@ -206,7 +206,7 @@ func (vs *views) report(old, next *view, retired int) {
 	}
 	for _, warning := range next.snapshot.Warnings {
 		if !warned[warning] {
-			vs.log.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason)
+			vs.log.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason, "hint", HintLeftOut)
 		}
 	}
 	recovered := vs.failing.Load()

@@ -162,7 +162,8 @@ func (s *store) closeIfDone() {
 	}
 	go func() {
 		if err := closer.Close(); err != nil {
-			s.log.Warn("closing a destination", "dest", s.destination.ID, "err", err)
+			s.log.Warn("closing a destination", "dest", s.destination.ID, "err", err,
+				"hint", "nothing was lost: it was no longer in use")
 		}
 	}()
 }

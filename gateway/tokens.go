@@ -232,11 +232,11 @@ func (t *tokens) writeAll(ctx context.Context) (done bool) {
 			t.settled(k, known, false)
 		case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"), redis.HasErrorPrefix(err, "READONLY"):
 			t.settled(k, known, true)
-			t.log.Warn("Redis does not let us write a refreshed token back, so that other nodes may lose access: name a user that may, by --redis-writer-user",
-				"dest", k.destination, "kept", t.file != "", "err", err)
+			t.log.Warn("Redis does not let us write a refreshed token back, so that other nodes may lose access",
+				"dest", k.destination, "kept", t.file != "", "err", err, "hint", "name a user that may write rclone's sections, by --redis-writer-user")
 		default:
 			done = false
-			t.log.Warn("cannot write a refreshed token to Redis, trying again", "dest", k.destination, "err", err)
+			t.log.Warn("cannot write a refreshed token to Redis, trying again", "dest", k.destination, "err", err, "hint", hintRedis)
 		}
 	}
 	return done
@@ -306,6 +306,6 @@ func (t *tokens) keep() {
 		err = replaceFile(t.file, string(data))
 	}
 	if err != nil {
-		t.log.Error("cannot keep refreshed tokens in the state directory", "err", err)
+		t.log.Error("cannot keep refreshed tokens in the state directory", "err", err, "hint", hintStateDir)
 	}
 }

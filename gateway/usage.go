@@ -280,7 +280,7 @@ func (q *quotas) list(t *tally) {
 	if err != nil {
 		t.notUntil = time.Now().Add(countAgain)
 		u.log.Warn("cannot count what a destination holds; its quota is not fully enforced until this succeeds",
-			"dest", u.dest, "err", err)
+			"dest", u.dest, "err", err, "hint", hint(0, err))
 		return
 	}
 	t.base = total

@@ -83,7 +83,7 @@ func printTable(w io.Writer, report *gateway.Report) error {
 	}
 	err := table.Flush()
 	for _, warning := range report.Warnings {
-		slog.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason)
+		slog.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason, "hint", gateway.HintLeftOut)
 	}
 	fmt.Fprintf(w, "%d users, %d destinations, %d entries left out\n", report.Users, len(report.Destinations), len(report.Warnings))
 	return err

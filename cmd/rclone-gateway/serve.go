@@ -126,7 +126,8 @@ func reload(ctx context.Context, g *gateway.Gateway) {
 	notifyReloading()
 	defer notify(daemon.SdNotifyReady)
 	if err := g.Reload(ctx); err != nil {
-		slog.Error("reload failed, serving as before", "err", err)
+		slog.Error("reload failed, serving as before", "err", err,
+			"hint", "check that Redis runs and accepts the gateway's user; rclone-gateway check-config tells more")
 		return
 	}
 	slog.Info("reloaded")

@@ -13,10 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// hintNotify is what to do where systemd does not hear us.
+const hintNotify = "check NotifyAccess= of the unit, and that the process may use the socket of $NOTIFY_SOCKET"
+
 // notify tells systemd, where it listens, about the service's state.
 func notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		slog.Warn("sd_notify", "err", err)
+		slog.Warn("sd_notify", "err", err, "hint", hintNotify)
 	}
 }
 
@@ -25,7 +28,7 @@ func notify(state string) {
 func notifyReloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		slog.Warn("sd_notify", "err", err)
+		slog.Warn("sd_notify", "err", err, "hint", hintNotify)
 		return
 	}
 	notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/int64(time.Microsecond)))

@@ -123,10 +123,12 @@ func (w *watcher) run(ctx context.Context) {
 		if refused(err) {
 			wait = refusedPause
 			if w.enter(stateRefused) {
-				w.log.WarnContext(ctx, "no user may subscribe to Redis events; changes are found by polling", "err", err)
+				w.log.WarnContext(ctx, "no user may subscribe to Redis events; changes are found by polling", "err", err,
+					"hint", "name a user that may subscribe by --redis-events-user")
 			}
 		} else if w.enter(stateLost) {
-			w.log.WarnContext(ctx, "Redis events are not heard; changes are found by polling until they are", "err", err)
+			w.log.WarnContext(ctx, "Redis events are not heard; changes are found by polling until they are", "err", err,
+				"hint", "it connects again by itself: check that Redis runs if it does not")
 		}
 		pause = min(2*pause, longestPause)
 		select {

@@ -127,7 +127,7 @@ func (m *marker) absent() error {
 func (m *marker) missing(mountPoint, why string) error {
 	if !m.away.Swap(true) {
 		m.Log.Error("the disk of a destination is not mounted; nothing is read or written until it is",
-			"dest", m.ID, "mount", mountPoint, "err", why)
+			"dest", m.ID, "mount", mountPoint, "err", why, "hint", "mount the disk there, and look into the system's log for why it went")
 	}
 	return fmt.Errorf("%w: its disk is not mounted on %s: %s", rest.ErrUnavailable, mountPoint, why)
 }
@@ -164,7 +164,7 @@ func (m *marker) remember() {
 	}
 	if err := m.Memory.Remember(m.ID, m.root, mountPointOf(m.root)); err != nil {
 		m.Log.Error("cannot remember that a destination was seen; after a restart its disk may go missing unnoticed",
-			"dest", m.ID, "err", err)
+			"dest", m.ID, "err", err, "hint", "check that the state directory (--state-dir) is there, is writable and has room")
 	}
 }
 
@@ -205,7 +205,7 @@ func (s *Store) adopt(name string) {
 	if err := s.writeMarker(root); err != nil {
 		s.marker.hopeless.Store(true)
 		s.marker.Log.Warn("cannot mark a destination; that its disk is not mounted will not be noticed",
-			"dest", s.marker.ID, "root", s.root, "err", err)
+			"dest", s.marker.ID, "root", s.root, "err", err, "hint", "let the gateway's user write in that directory")
 		return
 	}
 	s.marker.Log.Info("marked a destination's directory", "dest", s.marker.ID, "root", s.root)
