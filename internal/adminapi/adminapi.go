@@ -54,10 +54,11 @@ type CheckReport struct {
 	Conformance []Conformance `json:"conformance,omitempty"`
 }
 
-// Conforms tells whether no test of the conformance suite failed.
+// Conforms tells whether no test of the conformance suite failed, but for those
+// that the gateway makes up for.
 func (r *CheckReport) Conforms() bool {
 	for _, c := range r.Conformance {
-		if len(c.Failures) > 0 {
+		if len(c.Failures) > 0 && c.Tolerated == "" {
 			return false
 		}
 	}
@@ -76,6 +77,21 @@ type Conformance struct {
 	Name     string   `json:"name"`
 	Skipped  bool     `json:"skipped,omitempty"`
 	Failures []string `json:"failures,omitempty"`
+	// Tolerated tells what the failures mean, where backups can live with them.
+	Tolerated string `json:"tolerated,omitempty"`
+}
+
+// State tells people the result.
+func (c *Conformance) State() string {
+	switch {
+	case c.Skipped:
+		return "skipped"
+	case len(c.Failures) == 0:
+		return "ok"
+	case c.Tolerated != "":
+		return "weak: " + c.Tolerated + " (" + c.Failures[0] + ")"
+	}
+	return "FAILED: " + c.Failures[0]
 }
 
 // ObscureRequest asks for the values of an rclone section of that type as rclone
