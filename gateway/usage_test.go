@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -237,5 +239,58 @@ func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
 	}
 	if _, _ = newView(next, before, c.open, discard); putSized(t, s, ownRepo+"/data/aa/1", 11) != nil {
 		t.Error("a limit that was lifted still holds")
+	}
+}
+
+// manyRepos fills a thousand repositories under quotas, uploads times each.
+func manyRepos(tb testing.TB, s rest.Store, uploads int) {
+	tb.Helper()
+	for i := range uploads {
+		for repo := range 1000 {
+			name := fmt.Sprintf("mail/0b8fbdc4-8d4b-4d1c-9c45-%012d/data/aa/%d", repo, i)
+			if err := s.Put(tb.Context(), name, 10, strings.NewReader("0123456789")); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestUsageOfAThousandRepositoriesIsCountedOnce uploads to all of them in turns:
+// each is listed at its first upload and never again, and so is the whole.
+func TestUsageOfAThousandRepositoriesIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	backend := &listed{Store: storetest.NewMem()}
+	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s.limits.set(catalog.Limits{Quota: 1 << 20, ModuleQuota: 1 << 10})
+	manyRepos(t, s.assemble(backend), 5)
+	if n := backend.lists.Load(); n != 1001 {
+		t.Errorf("%d lists, want one of each and one of all", n)
+	}
+	if held, counted := s.usage.counted(); held != 1000*5*10 || !counted {
+		t.Errorf("held %d, %v", held, counted)
+	}
+}
+
+// nothing is a store that takes everything and keeps none of it.
+type nothing struct{ rest.Store }
+
+func (nothing) Put(context.Context, string, int64, io.Reader) error         { return nil }
+func (nothing) List(context.Context, string, func(fs.FileInfo) error) error { return nil }
+
+// BenchmarkQuotas is what an upload costs under quotas of a destination with a
+// thousand repositories, beside the storage's own work.
+func BenchmarkQuotas(b *testing.B) {
+	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s.limits.set(catalog.Limits{Quota: 1 << 50, ModuleQuota: 1 << 50})
+	store := s.assemble(nothing{})
+	manyRepos(b, store, 1)
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		i++
+		name := fmt.Sprintf("mail/0b8fbdc4-8d4b-4d1c-9c45-%012d/data/aa/%d", i%1000, i)
+		if err := store.Put(b.Context(), name, 10, strings.NewReader("0123456789")); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -9,11 +9,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -179,4 +184,48 @@ func (b *busyClient) round(ctx context.Context, size int64) error {
 		b.requests.Add(1)
 	}
 	return nil
+}
+
+// TestManyDestinationsFitIntoMemory serves 1,000 destinations, none of them open,
+// and 10,000 modules.
+func TestManyDestinationsFitIntoMemory(t *testing.T) {
+	t.Parallel()
+	const limit = 150 << 10 // KiB
+	var users, uuids []any
+	c := newCluster(t)
+	// Redis itself need not know the modules' users, which takes it long.
+	lines := c.Admin().SMembers(t.Context(), catalog.ACLs).Val()
+	i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "user module/mail1 ") })
+	if i < 0 {
+		t.Fatalf("no user of a module in %q", lines)
+	}
+	for n := range 10_000 {
+		id := fmt.Sprintf("app%d", n+1)
+		users = append(users, strings.ReplaceAll(lines[i], "module/mail1", "module/"+id))
+		uuids = append(uuids, id, destinationID("eeeeeeee", n))
+	}
+	c.Do(append([]any{"SADD", catalog.ACLs}, users...)...)
+	c.Do(append([]any{"HSET", catalog.ModuleUUID}, uuids...)...)
+	destinations := make([]redistest.Destination, 1000)
+	for i := range destinations {
+		destinations[i] = s3Destination(destinationID("ffffffff", i), "https://s3.example.org")
+	}
+	c.AddDestinations(destinations...)
+	d := c.start(t)
+	d.out.want(t, "loaded from Redis", `"users":10003`, `"destinations":1001`)
+	for _, change := range []func(){func() { c.RemoveDestination(destinations[0].ID) }, func() { c.AddDestinations(destinations[0]) }} {
+		mark := d.out.mark()
+		change()
+		d.out.wantFrom(t, mark, "loaded from Redis")
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		t.Skipf("the memory of a process cannot be read here: %v", err)
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(peak)[0])
+	if err != nil || kib > limit {
+		t.Errorf("at most it had %d KiB, %v; want no more than %d", kib, err, limit)
+	}
+	t.Logf("at most it had %d MiB", kib>>10)
 }
