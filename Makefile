@@ -55,10 +55,11 @@ build-curated: ## Build both with the smaller set of backends
 	$(GOBUILD) -tags curated -o bin/ ./cmd/rclone-gateway ./cmd/gatewayctl
 
 .PHONY: install
-install: ## Install what `make build` made and its systemd units below DESTDIR and PREFIX (/usr/local)
+install: ## Install what `make build` made, its manual pages, completions and systemd units below DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin bin/rclone-gateway bin/gatewayctl
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/rclone-gateway.service deploy/systemd/rclone-gateway.socket
 	install -D -m 644 deploy/systemd/rclone-gateway.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rclone-gateway.conf
+	scripts/manuals bin $(DESTDIR)$(PREFIX)/share
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone, storage servers
@@ -102,22 +103,12 @@ docs: ## Make docs/reference from the code
 		./cmd/rclone-gateway ./client ./gateway ./gateway/catalog
 	@go test -count=1 -tags curated -vet=off -run '^TestMetricsAreWhatTheDocumentationSays$$' ./gateway -update
 
+# The smaller set of backends makes no difference here.
 .PHONY: man
-man: build-curated ## Make manual pages and shell completions in dist/
-	@rm -rf dist/man dist/completions
-	@mkdir -p dist/completions/bash dist/completions/zsh dist/completions/fish
-	bin/rclone-gateway man dist/man/man8
-	bin/gatewayctl man dist/man/man1
-	@for program in rclone-gateway gatewayctl; do \
-		bin/$$program completion bash >dist/completions/bash/$$program; \
-		bin/$$program completion zsh >dist/completions/zsh/_$$program; \
-		bin/$$program completion fish >dist/completions/fish/$$program.fish; \
-	done
-	@# Bash and fish look for a file of the command's own name.
-	@for command in $$(find dist/man/man1 -type l -printf '%f\n'); do \
-		ln -s gatewayctl "dist/completions/bash/$${command%.1}"; \
-		ln -s gatewayctl.fish "dist/completions/fish/$${command%.1}.fish"; \
-	done
+man: ## Make manual pages and shell completions in dist/share
+	@$(GOBUILD) -tags curated -o .cache/man/ ./cmd/rclone-gateway ./cmd/gatewayctl
+	@rm -rf dist/share
+	@scripts/manuals .cache/man dist/share
 
 .PHONY: clean
 clean: ## Remove what was built and fetched
