@@ -63,7 +63,7 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rclone, storage servers
-	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze mandoc dh_bash-completion \
+	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze curl mandoc dh_bash-completion \
 		dockerd docker-compose busybox redis-cli
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone

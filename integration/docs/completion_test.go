@@ -64,3 +64,28 @@ func TestBashCompletes(t *testing.T) {
 		})
 	}
 }
+
+// TestInstalledManualsAndCompletions writes what `make install` installs, and lets
+// bash look for a completion as it does when it is first wanted.
+func TestInstalledManualsAndCompletions(t *testing.T) {
+	t.Parallel()
+	programs, share := findPrograms(t), t.TempDir()
+	if output, err := exec.Command(projectRoot+"/scripts/manuals", programs, share).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	for _, name := range []string{
+		"man/man8/rclone-gateway-serve.8", "man/man1/gatewayctl.1", "man/man1/module-backup.1",
+		"zsh/site-functions/_gatewayctl", "fish/vendor_completions.d/module-backup.fish",
+	} {
+		if content, err := os.ReadFile(share + "/" + name); err != nil || len(content) == 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(content), err)
+		}
+	}
+	for _, command := range []string{"gatewayctl", "rclone-gateway", "module-backup", "destination"} {
+		cmd := exec.Command("bash", "--norc", "-c", "source /usr/share/bash-completion/bash_completion; _completion_loader "+command+"; complete -p "+command)
+		cmd.Env = append(os.Environ(), "BASH_COMPLETION_USER_DIR="+share+"/bash-completion")
+		if output, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(output), "__start_") {
+			t.Errorf("bash finds no completion of %s: %v: %s", command, err, output)
+		}
+	}
+}
