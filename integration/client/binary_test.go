@@ -1,0 +1,26 @@
+package client
+
+import (
+	"debug/elf"
+	"testing"
+)
+
+// TestSize has the client light: every node and every module's image carries it.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	file, err := elf.Open(program(t, "GATEWAYCTL", "bin/gatewayctl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	size := uint64(0)
+	for _, section := range file.Sections {
+		// The others are for debuggers, and are not in what make builds.
+		if section.Flags&elf.SHF_ALLOC != 0 && section.Type != elf.SHT_NOBITS {
+			size += section.FileSize
+		}
+	}
+	if size == 0 || size > 15<<20 {
+		t.Errorf("gatewayctl has %d bytes, want at most 15 MiB", size)
+	}
+}
