@@ -6,7 +6,7 @@
 # BuildKit is needed (DOCKER_BUILDKIT=1 before Docker 23). Binaries are
 # cross-compiled, so that --platform linux/arm64 takes no emulation. Build arguments:
 #
-#   BACKENDS            all of rclone's, or "curated", about two dozen
+#   BACKENDS            all of rclone's, or "curated", about a dozen
 #   VERSION             what --version says
 #   REVISION            the commit, for the label
 #   SOURCE_DATE_EPOCH   the time of every file, in seconds; the same sources then

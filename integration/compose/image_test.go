@@ -95,7 +95,7 @@ func TestImages(t *testing.T) {
 	})
 	t.Run("they are as small as they should be", func(t *testing.T) {
 		e.must(t, e.buildArgs("rclone-gateway-all", "gateway", "--build-arg=BACKENDS=all")...)
-		for name, limit := range map[string]int{"rclone-gateway-all": 90, "rclone-gateway": 45, "rclone-gateway-client": 45} {
+		for name, limit := range map[string]int{"rclone-gateway-all": 90, "rclone-gateway": 55, "rclone-gateway-client": 45} {
 			size := float64(read(t, name).Size) / megabyte
 			t.Logf("%s: %.1f MB", name, size)
 			if size >= float64(limit) {
