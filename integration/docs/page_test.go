@@ -59,7 +59,10 @@ func parsePage(name, text string) (page, error) {
 	var lines []string
 	open, described := false, false
 	fresh := false // no text since the last shell block
+	blank := true // the line before
 	for i, line := range strings.Split(text, "\n") {
+		before := blank
+		blank = strings.TrimSpace(line) == ""
 		at := fmt.Sprintf("%s:%d", name, i+1)
 		found := fence.FindStringSubmatch(line)
 		switch {
@@ -79,7 +82,7 @@ func parsePage(name, text string) (page, error) {
 			lines = append(lines, strings.TrimPrefix(line, margin))
 		case found != nil:
 			open, margin, inside, lines = true, found[1], found[2], nil
-			if !slices.Contains([]string{"sh", "text", "json", "yaml", "ini", "mermaid", "go", "conf", "promql", "toml"}, inside) {
+			if !slices.Contains([]string{"sh", "text", "json", "yaml", "ini", "conf", "mermaid", "go", "promql"}, inside) {
 				return p, fmt.Errorf("%s: a fenced block of %q, of which the tests know nothing: commands are sh", at, inside)
 			}
 			if inside == "sh" {
@@ -97,6 +100,8 @@ func parsePage(name, text string) (page, error) {
 				return p, fmt.Errorf("%s: %w", at, err)
 			}
 			described = true
+		case strings.HasPrefix(line, "    ") && !blank && before:
+			return p, fmt.Errorf("%s: indented code, of which the tests know nothing: put it into a fence", at)
 		case strings.TrimSpace(line) != "":
 			fresh = fresh && described
 			if described {
@@ -196,6 +201,7 @@ func TestParsePageRefusesWhatItWouldMisread(t *testing.T) {
 		"a fence without its end":   "'''sh\nls\n",
 		"an unknown way to run":     "<!-- run: maybe -->\n'''sh\nls\n'''\n",
 		"a comment without a block": "<!-- run: fails -->\nText.\n",
+		"indented code":             "Text:\n\n    ls\n",
 		"a comment of output":       "<!-- run: fails -->\n'''text\nls\n'''\n",
 	} {
 		t.Run(name, func(t *testing.T) {
