@@ -59,7 +59,7 @@ func parsePage(name, text string) (page, error) {
 	var lines []string
 	open, described := false, false
 	fresh := false // no text since the last shell block
-	blank := true // the line before
+	blank := true  // the line before
 	for i, line := range strings.Split(text, "\n") {
 		before := blank
 		blank = strings.TrimSpace(line) == ""
