@@ -53,7 +53,7 @@ var storageKinds = []storageKind{
 	},
 	{
 		name: "OpenSSH", moves: true, start: startSSH, options: fewObjects,
-		requests: requests{put: 9, head: 1, get: 6, list: 4, remove: 2, absent: 1},
+		requests: requests{put: 10, head: 1, get: 6, list: 4, remove: 2, absent: 1},
 	},
 	{
 		name: "Samba", moves: true, start: startSamba, options: fewObjects,
@@ -61,11 +61,11 @@ var storageKinds = []storageKind{
 	},
 	{
 		name: "Apache mod_dav", moves: true, start: startApache, options: fewObjects,
-		requests: requests{put: 6, head: 1, get: 2, list: 1, remove: 2, absent: 1},
+		requests: requests{put: 7, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
 		name: "rclone serve webdav", start: startRcloneWebDAV, options: fewObjects,
-		requests: requests{put: 6, head: 1, get: 2, list: 1, remove: 2, absent: 1},
+		requests: requests{put: 7, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
 		name: "vsftpd", moves: true, start: startFTP, options: fewObjects,
@@ -85,7 +85,7 @@ var storageKinds = []storageKind{
 	},
 	{
 		name: "alias of OpenSSH", moves: true, start: startAlias, options: fewObjects,
-		requests: requests{put: 9, head: 1, get: 6, list: 4, remove: 2, absent: 1},
+		requests: requests{put: 10, head: 1, get: 6, list: 4, remove: 2, absent: 1},
 	},
 }
 

@@ -1,7 +1,10 @@
 package remote
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +39,16 @@ var publishesPut = map[string]bool{
 	"memory": true,
 }
 
+// movesWhole are the backends whose move never takes an object away before the new
+// one is in its place: it replaces at once, or refuses a name that is taken. Apache,
+// for one, first deletes what a MOVE of WebDAV replaces, as rclone does on servers of
+// SFTP that lack an extension of OpenSSH.
+var movesWhole = map[string]bool{
+	"local": true,
+	"smb":   true,
+	"ftp":   true,
+}
+
 // transparent are wrapping backends that make one PUT of one PUT.
 var transparent = map[string]bool{
 	"crypt":  true,
@@ -53,15 +66,15 @@ func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 		_, err := put(ctx, f, name, size, body)
 		return err
 	}
-	if publishes(f, opened) {
+	if hasTrait(publishesPut, f, opened) {
 		return direct
 	}
 	features := f.Features()
 	switch {
 	case features.Move != nil:
-		return mover{f, features.Move}.put
+		return mover{f, features.Move, hasTrait(movesWhole, f, opened)}.put
 	case features.Copy != nil:
-		return mover{f, copyAndRemove(features.Copy)}.put
+		return mover{f, copyAndRemove(features.Copy), false}.put
 	default:
 		// There is no better way, and none of these backends is a good place for
 		// backups.
@@ -69,9 +82,9 @@ func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 	}
 }
 
-// publishes tells whether a PUT to f, which was opened as that backend, is all or
-// nothing. An alias opens as what it stands for.
-func publishes(f fs.Fs, opened *fs.RegInfo) bool {
+// hasTrait tells whether the backend that f, which was opened as that one, stands on
+// is among backends. An alias opens as what it stands for.
+func hasTrait(backends map[string]bool, f fs.Fs, opened *fs.RegInfo) bool {
 	for {
 		// rclone knows the backends that it opened itself.
 		backend := fs.FindFromFs(f)
@@ -80,7 +93,7 @@ func publishes(f fs.Fs, opened *fs.RegInfo) bool {
 		}
 		unwrap := f.Features().UnWrap
 		if !transparent[backend.Name] || unwrap == nil {
-			return publishesPut[backend.Name]
+			return backends[backend.Name]
 		}
 		f = unwrap()
 	}
@@ -147,8 +160,9 @@ func copyAndRemove(duplicate moveFunc) moveFunc {
 
 // mover publishes with a move.
 type mover struct {
-	fs   fs.Fs
-	move moveFunc
+	fs    fs.Fs
+	move  moveFunc
+	whole bool // see movesWhole
 }
 
 // tidyTimeout bounds what is still done for a request that failed.
@@ -167,17 +181,30 @@ func (m mover) put(ctx context.Context, name string, size int64, body io.Reader)
 	return errors.Join(err, m.discard(ctx, temporary))
 }
 
-// replace moves a complete upload to its name. Not every remote replaces an
-// object by a move: where it refuses, the old one is moved aside first, and back
-// if that does not help.
+// replace moves a complete upload to its name. What is there already with the same
+// content stays: of one object of restic, uploaded twice, no reader ever misses the
+// first. Not every remote replaces an object by a move: where it refuses, another one
+// is moved aside first, and back if that does not help.
 func (m mover) replace(ctx context.Context, upload fs.Object, name string) error {
+	if !m.whole {
+		old, err := m.find(ctx, name)
+		if err != nil {
+			return err
+		}
+		if isSame(ctx, old, upload, name) {
+			return upload.Remove(ctx)
+		}
+	}
 	_, err := m.move(ctx, upload, name)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	old, findErr := m.fs.NewObject(ctx, name)
-	if findErr != nil {
+	old, findErr := m.find(ctx, name)
+	if old == nil || findErr != nil {
 		return err // there is nothing in the way
+	}
+	if isSame(ctx, old, upload, name) {
+		return upload.Remove(ctx)
 	}
 	// From here on the name stands for nothing until one of the moves is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
@@ -194,10 +221,36 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 	return nil
 }
 
+// find returns the object of that name, or nil where there is none.
+func (m mover) find(ctx context.Context, name string) (fs.Object, error) {
+	o, err := m.fs.NewObject(ctx, name)
+	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// isSame tells whether old, unless it is nil, has the content of the upload, which
+// has that name. Only of names that are hashes it is sure without reading both.
+func isSame(ctx context.Context, old, upload fs.Object, name string) bool {
+	sum, err := hex.DecodeString(path.Base(name))
+	if err != nil || len(sum) != sha256.Size || old == nil || old.Size() != upload.Size() {
+		return false
+	}
+	body, err := old.Open(ctx)
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	digest := sha256.New()
+	_, err = io.Copy(digest, body)
+	return err == nil && bytes.Equal(digest.Sum(nil), sum)
+}
+
 // discard removes what a failed upload left.
 func (m mover) discard(ctx context.Context, temporary string) error {
-	o, err := m.fs.NewObject(ctx, temporary)
-	if err == nil {
+	o, err := m.find(ctx, temporary)
+	if err == nil && o != nil {
 		err = o.Remove(ctx)
 	}
 	if err == nil || errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {

@@ -2,7 +2,9 @@ package remote
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +20,7 @@ func localMover(t *testing.T) (m mover, dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
-	return mover{s.fs, s.fs.Features().Move}, dir
+	return mover{s.fs, s.fs.Features().Move, true}, dir
 }
 
 var errMove = errors.New("planned failure of a move")
@@ -60,6 +62,57 @@ func TestMoveThatDoesNotReplace(t *testing.T) {
 				t.Errorf("content %q, %v; want %q", got, err, tt.want)
 			}
 			if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
+				t.Errorf("files %v; want the object alone", got)
+			}
+		})
+	}
+}
+
+// TestUploadOfWhatIsThere uploads an object once more, to remotes whose move replaces
+// in two steps, or refuses to: the object is not touched unless it has rotted.
+func TestUploadOfWhatIsThere(t *testing.T) {
+	const content = "content"
+	name := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+	for _, tt := range []struct {
+		name  string
+		whole bool
+		there string
+		kept  bool
+	}{
+		{"the same, where a move replaces in steps", false, content, true},
+		{"the same, where a move refuses", true, content, true},
+		{"as long and rotten, where a move replaces in steps", false, "c0ntent", false},
+		{"as long and rotten, where a move refuses", true, "c0ntent", false},
+		{"half of it, where a move replaces in steps", false, "cont", false},
+		{"half of it, where a move refuses", true, "cont", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, dir := localMover(t)
+			m.whole = tt.whole
+			touched := false
+			move := m.move
+			m.move = func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
+				_, err := os.Stat(filepath.Join(dir, remote))
+				if taken := err == nil; taken && tt.whole {
+					return nil, errMove
+				}
+				touched = true
+				return move(ctx, src, remote)
+			}
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, []byte(tt.there), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.put(t.Context(), name, int64(len(content)), strings.NewReader(content)); err != nil {
+				t.Errorf("put: %v", err)
+			}
+			if touched == tt.kept {
+				t.Errorf("something was moved: %t", touched)
+			}
+			if got, err := os.ReadFile(file); string(got) != content {
+				t.Errorf("content %q, %v; want %q", got, err, content)
+			}
+			if got := files(t, dir); !slices.Equal(got, []string{name}) {
 				t.Errorf("files %v; want the object alone", got)
 			}
 		})
@@ -121,7 +174,7 @@ func TestPublishes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := publishes(open(t, tt.section, "").fs, opened); got != tt.want {
+			if got := hasTrait(publishesPut, open(t, tt.section, "").fs, opened); got != tt.want {
 				t.Errorf("publishes = %t; want %t", got, tt.want)
 			}
 		})
