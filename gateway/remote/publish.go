@@ -191,8 +191,8 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 		if err != nil {
 			return err
 		}
-		if isSame(ctx, old, upload, name) {
-			return upload.Remove(ctx)
+		if same, err := isSame(ctx, old, upload, name); err != nil || same {
+			return errors.Join(err, upload.Remove(ctx))
 		}
 	}
 	_, err := m.move(ctx, upload, name)
@@ -203,8 +203,8 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 	if old == nil || findErr != nil {
 		return err // there is nothing in the way
 	}
-	if isSame(ctx, old, upload, name) {
-		return upload.Remove(ctx)
+	if same, err := isSame(ctx, old, upload, name); err != nil || same {
+		return errors.Join(err, upload.Remove(ctx))
 	}
 	// From here on the name stands for nothing until one of the moves is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
@@ -232,19 +232,21 @@ func (m mover) find(ctx context.Context, name string) (fs.Object, error) {
 
 // isSame tells whether old, unless it is nil, has the content of the upload, which
 // has that name. Only of names that are hashes it is sure without reading both.
-func isSame(ctx context.Context, old, upload fs.Object, name string) bool {
+func isSame(ctx context.Context, old, upload fs.Object, name string) (bool, error) {
 	sum, err := hex.DecodeString(path.Base(name))
 	if err != nil || len(sum) != sha256.Size || old == nil || old.Size() != upload.Size() {
-		return false
+		return false, nil
 	}
 	body, err := old.Open(ctx)
 	if err != nil {
-		return false
+		return false, fmt.Errorf("read what is there already: %w", err)
 	}
 	defer body.Close()
 	digest := sha256.New()
-	_, err = io.Copy(digest, body)
-	return err == nil && bytes.Equal(digest.Sum(nil), sum)
+	if _, err = io.Copy(digest, body); err != nil {
+		return false, fmt.Errorf("read what is there already: %w", err)
+	}
+	return bytes.Equal(digest.Sum(nil), sum), nil
 }
 
 // discard removes what a failed upload left.
