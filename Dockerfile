@@ -6,7 +6,8 @@
 # BuildKit is needed (DOCKER_BUILDKIT=1 before Docker 23). Binaries are
 # cross-compiled, so that --platform linux/arm64 takes no emulation. Build arguments:
 #
-#   BACKENDS            all of rclone's, or "curated", about a dozen
+#   BACKENDS            all of rclone's, or "curated": those that docs/storage.md
+#                       names, in half the size
 #   VERSION             what --version says
 #   REVISION            the commit, for the label
 #   SOURCE_DATE_EPOCH   the time of every file, in seconds; the same sources then
@@ -23,15 +24,21 @@ ARG VERSION=unknown
 ENV CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"
 WORKDIR /src
 
+# The curated image gives up what small size asks for: that the compiler inlines
+# functions of the libraries, and that each begins at a multiple of 32 bytes. Go's
+# own packages and ours, where the time of a request goes, are as always.
 FROM build AS gateway-build
 ARG BACKENDS=all
 RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
-    case $BACKENDS in all) tags= ;; curated) tags=curated ;; \
+    module=github.com/rclone-gateway/rclone-gateway; \
+    case $BACKENDS in \
+      all) align=; set -- ;; \
+      curated) align=-funcalign=8; set -- -tags=curated -gcflags=all=-l -gcflags=std= "-gcflags=$module/...=" ;; \
       *) echo "BACKENDS is \"$BACKENDS\": it must be all or curated" >&2; exit 1 ;; esac; \
-    GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags "$tags" \
-      -ldflags "-s -w -X github.com/rclone-gateway/rclone-gateway/internal/version.version=$VERSION" \
+    GOOS=$TARGETOS GOARCH=$TARGETARCH go build "$@" \
+      -ldflags "-s -w $align -X $module/internal/version.version=$VERSION" \
       -o /out/usr/bin/ ./cmd/rclone-gateway
 ARG SOURCE_DATE_EPOCH=0
 RUN ln -s rclone-gateway /out/usr/bin/rclone && \
