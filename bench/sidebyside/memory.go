@@ -28,7 +28,7 @@ func runMemory(ctx context.Context, o options, base string, redis *redisServer) 
 	if err != nil {
 		return err
 	}
-	fmt.Println("| 64 uploads of 64 MiB at once, to | server | idle RSS MiB | peak RSS MiB, all rounds | CPU s/GiB | MiB/s | failed |")
+	fmt.Println("| 64 uploads of 64 MiB at once, to | server | peak RSS MiB of the start | then, all rounds | CPU s/GiB | MiB/s | failed |")
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|")
 	for _, s3 := range []bool{false, true} {
 		for _, c := range all {
@@ -45,7 +45,7 @@ func runMemory(ctx context.Context, o options, base string, redis *redisServer) 
 
 // memoryRow measures one contestant in every round, and prints its line.
 func memoryRow(ctx context.Context, o options, base string, c contestant, s3 bool) error {
-	var idle, ms []measurement
+	var start, ms []measurement
 	var peaks strings.Builder
 	failed := int64(0)
 	for range o.rounds {
@@ -54,7 +54,7 @@ func memoryRow(ctx context.Context, o options, base string, c contestant, s3 boo
 			return err
 		}
 		failed += uploads - m.ops
-		idle, ms = append(idle, before), append(ms, m)
+		start, ms = append(start, before), append(ms, m)
 		fmt.Fprintf(&peaks, " %.0f", m.peakMiB())
 	}
 	where := "local directory"
@@ -62,48 +62,48 @@ func memoryRow(ctx context.Context, o options, base string, c contestant, s3 boo
 		where = "S3"
 	}
 	kind := speedCase{bytes: uploadSize}
-	fmt.Printf("| %s | %s | %.0f |%s | %.2f | %.0f | %d |\n", where, c.name, median(idle, measurement.peakMiB), &peaks,
+	fmt.Printf("| %s | %s | %.0f |%s | %.2f | %.0f | %d |\n", where, c.name, median(start, measurement.peakMiB), &peaks,
 		median(ms, kind.cost), median(ms, measurement.opsPerSecond)*uploadSize/miB, failed)
 	return nil
 }
 
 // measureMemory starts a contestant on an empty storage and measures it before
 // and during the uploads.
-func measureMemory(ctx context.Context, o options, base string, c contestant, s3 bool) (idle, busy measurement, err error) {
+func measureMemory(ctx context.Context, o options, base string, c contestant, s3 bool) (start, busy measurement, err error) {
 	dir, err := os.MkdirTemp(base, "memory")
 	if err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
 	defer os.RemoveAll(dir)
 	at := storage{dir: filepath.Join(dir, "root")}
 	if err := os.Mkdir(at.dir, 0o700); err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
 	if s3 {
 		standIn, endpoint, err := startS3(ctx, o.rclone, at.dir)
 		if err != nil {
-			return idle, busy, err
+			return start, busy, err
 		}
 		defer standIn.stop()
 		at = storage{endpoint: endpoint, bucket: s3Bucket}
 	}
 	server, err := c.start(ctx, at)
 	if err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
 	defer server.stop()
 	if err := server.client.create(ctx); err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
-	if idle.peak, err = server.peak(); err != nil {
-		return idle, busy, err
+	if start.peak, err = server.peak(); err != nil {
+		return start, busy, err
 	}
 	if err := server.resetPeak(); err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
 	before, err := server.cpu()
 	if err != nil {
-		return idle, busy, err
+		return start, busy, err
 	}
 	began := time.Now()
 	busy.ops = uploadAll(ctx, server.client)
@@ -111,7 +111,7 @@ func measureMemory(ctx context.Context, o options, base string, c contestant, s3
 	after, err1 := server.cpu()
 	peak, err2 := server.peak()
 	busy.cpu, busy.peak = after-before, peak
-	return idle, busy, errors.Join(err1, err2, ctx.Err())
+	return start, busy, errors.Join(err1, err2, ctx.Err())
 }
 
 // uploadAll returns how many uploads succeeded. One that fails is reported and
