@@ -22,15 +22,15 @@ const maxAdminBody = 1 << 20
 // adminRoutes adds the administrative endpoint, for the nodes' own tools on this
 // host. Bodies hold secrets: no part of one is logged, or answered.
 func (g *Gateway) adminRoutes(mux chi.Router) {
-	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(g.checkDestination)).ServeHTTP)
-	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(g.obscure)).ServeHTTP)
-	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(g.survey)).ServeHTTP)
+	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(adminapi.CheckPath, g.checkDestination)).ServeHTTP)
+	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(adminapi.ObscurePath, g.obscure)).ServeHTTP)
+	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(adminapi.SpacePath, g.survey)).ServeHTTP)
 }
 
 // administered lets in who calls from this host with the credentials of a node.
-func (g *Gateway) administered(h func(w *response, r *http.Request, v *view) error) handler {
+func (g *Gateway) administered(path string, h func(w *response, r *http.Request, v *view) error) handler {
 	return func(w *response, r *http.Request) error {
-		w.entry.own = opAdmin
+		w.entry.own, w.entry.path = opAdmin, path
 		if !isThisHost(r.RemoteAddr) {
 			return errAddress
 		}

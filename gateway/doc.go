@@ -8,7 +8,8 @@
 //     idle timeout but no total one: backups stream for hours.
 //  2. observe wraps every request: id, deadlines on progress, access log, and
 //     the one place where an error becomes a status.
-//  3. routes sends /-/healthy and /-/ready to their handlers and all else to serve.
+//  3. routes sends /-/healthy, /-/ready and /metrics to their handlers and all else
+//     to serve.
 //  4. serve parses the URL once, judges the caller's address, and admits the
 //     request against one view: who are you, may you do this, does the
 //     destination exist. A miss that may be news asks Redis once more.

@@ -148,7 +148,7 @@ var keyMeaning = map[string]string{
 	"key":          "key of Redis",
 	"method":       "HTTP method",
 	"mount":        "where the disk was mounted",
-	"obj":          "object in the repository: `data/ba78…`, `config`",
+	"obj":          "object in the repository: `data/ba78…`, `config`; or which of the gateway's own paths",
 	"panic":        "the defect",
 	"reason":       "why",
 	"received":     "bytes of the request's body",

@@ -401,6 +401,9 @@ func TestMetricsAreForNodes(t *testing.T) {
 			t.Errorf("%q: %d, want %d: %.100s", user, code, want, text)
 		}
 	}
+	if line := m.log.String(); !strings.Contains(line, "obj=/metrics") || !strings.Contains(line, "hint=") {
+		t.Errorf("the log does not tell who asked for what: %s", line)
+	}
 	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != 200 || !strings.Contains(text, namespace+"_build_info{") {
 		t.Errorf("on the address of its own: %d: %.100s", code, text)
 	}
@@ -636,6 +639,10 @@ func TestCountingARequestAllocatesNothing(t *testing.T) {
 	m, w, r := aCountedRequest()
 	if n := testing.AllocsPerRun(1000, func() { m.requested(w, r, http.StatusOK, time.Millisecond, nil) }); n != 0 {
 		t.Errorf("%v allocations for each request", n)
+	}
+	h, ctx := new(health), t.Context()
+	if n := testing.AllocsPerRun(1000, func() { h.note(ctx, nil) }); n != 0 {
+		t.Errorf("%v allocations for each operation on a storage", n)
 	}
 }
 

@@ -13,7 +13,7 @@ const MetricsPath = "/metrics"
 // scrape answers with the metrics who has the credentials of a node, from
 // wherever the gateway is open to.
 func (g *Gateway) scrape(w *response, r *http.Request) error {
-	w.entry.own = opAdmin
+	w.entry.own, w.entry.path = opAdmin, MetricsPath
 	if !g.allowed(g.views.current(), r.RemoteAddr) {
 		return errAddress
 	}

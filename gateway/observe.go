@@ -26,12 +26,16 @@ type entry struct {
 	name                    string
 
 	own   operation // of the gateway's own paths
+	path  string    // which of them it is
 	store *store    // nil where the request reached none
 }
 
-// object is what the request was about within its repository: "data/ba78…".
+// object is what the request was about within its repository, "data/ba78…", or
+// which of the gateway's own paths.
 func (e *entry) object() string {
 	switch {
+	case e.path != "":
+		return e.path
 	case e.repo == "" || e.typ == rest.Root:
 		return ""
 	case e.typ == rest.Config:

@@ -12,7 +12,7 @@ import (
 func (g *Gateway) routes() http.Handler {
 	mux := chi.NewRouter()
 	for path, probe := range map[string]handler{"/-/healthy": g.healthy, "/-/ready": g.readiness} {
-		observed := g.observer.observe(probe).ServeHTTP
+		observed := g.observer.observe(probed(path, probe)).ServeHTTP
 		mux.Get(path, observed)
 		mux.Head(path, observed)
 	}
@@ -27,15 +27,21 @@ func (g *Gateway) routes() http.Handler {
 	return mux
 }
 
+// probed marks what h answers as a prober's question.
+func probed(path string, h handler) handler {
+	return func(w *response, r *http.Request) error {
+		w.entry.own, w.entry.path = opProbe, path
+		return h(w, r)
+	}
+}
+
 // healthy answers 200 while the process serves at all.
 func (g *Gateway) healthy(w *response, _ *http.Request) error {
-	w.entry.own = opProbe
 	return writePlain(w, http.StatusOK, "healthy\n")
 }
 
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
 func (g *Gateway) readiness(w *response, _ *http.Request) error {
-	w.entry.own = opProbe
 	if !g.views.ready() {
 		w.Header().Set("X-Request-Id", w.id)
 		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+w.id+")\n")

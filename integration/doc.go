@@ -9,7 +9,8 @@
 //   - the gateway's own binary, the gateway_process tests and some of the storage
 //     tests. All others run the gateway within the test, so that the race detector
 //     sees it;
-//   - the servers that docs/storage.md names, the storage tests.
+//   - the servers that docs/storage.md names, the storage tests;
+//   - prometheus and promtool, the gateway_metrics tests.
 //
 // `make deps build` provides them, and `make test` names them in the environment
 // (RCLONE_GATEWAY, RCLONE, RESTIC_0_14, RESTIC_0_18); otherwise they are looked
