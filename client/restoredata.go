@@ -54,6 +54,11 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if opts.target != "" {
 		return run.restore(ctx)
 	}
+	if base.Runtime == restic.Native {
+		if err := checkWritable(base.Dir); err != nil {
+			return err
+		}
+	}
 	if !plan.partial {
 		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
 	}

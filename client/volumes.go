@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // volume is a named volume of a module.
@@ -94,6 +96,25 @@ func checkNativeRoot(root, stateDir string) error {
 	for _, entry := range entries {
 		if entry.Type() == fs.ModeSymlink {
 			return failf(exitUsage, "volume %s is a symbolic link: mount the volume there instead", filepath.Join(root, "volumes", entry.Name()))
+		}
+	}
+	return nil
+}
+
+// checkWritable tells whether we may write to the state directory and to each
+// volume below root, before restic fails at each file.
+func checkWritable(root string) error {
+	dirs := []string{filepath.Join(root, "state")}
+	volumes, err := os.ReadDir(filepath.Join(root, "volumes"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failf(exitUsage, "the module's volumes: %w", err)
+	}
+	for _, entry := range volumes {
+		dirs = append(dirs, filepath.Join(root, "volumes", entry.Name()))
+	}
+	for _, dir := range dirs {
+		if err := unix.Access(dir, unix.W_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("restore into %s: %w: check its owner and mode, and its mount", dir, err)
 		}
 	}
 	return nil

@@ -132,6 +132,52 @@ func TestDirectoriesThatAnOrdinaryUserCannotWrite(t *testing.T) {
 	d.out.want(t, `"status":503`, "permission denied")
 }
 
+// TestModulesThatCannotWrite backs up and restores as an ordinary user whose state
+// directory, or volume, is root's.
+func TestModulesThatCannotWrite(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make files that are not one's own")
+	}
+	s := newStandalone(t)
+	s.serve(t)
+	s.addStore(t)
+	s.addModule(t, "app1")
+	s.ctl(t, "schedule", "add", "--destination", s.dest, "app1").succeed(t)
+	data := filepath.Join(s.path("app1"), "volumes", "data")
+	writeFile(t, filepath.Join(data, "file"), []byte("content"))
+	s.inModule(t, "app1", "gatewayctl module-backup 1").succeed(t)
+
+	// That user may go there, and gets a restic where it may go.
+	for _, dir := range []string{filepath.Dir(s.dir), s.dir} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := foreignDir(t)
+	runCommand(t, commandContext(t, "cp", program(t, "RESTIC_0_18"), filepath.Join(bin, "restic")))
+	ctl := func(args ...string) outcome {
+		cmd := commandContext(t, program(t, "GATEWAYCTL"), args...)
+		asOrdinaryUser(t, cmd)
+		cmd.Env = append([]string{"PATH=" + bin + ":/usr/bin:/bin"}, s.vars...)
+		for name, value := range s.env(t, "app1.env") {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		return finished(t, cmd)
+	}
+	state := filepath.Join(s.path("app1"), "state")
+	wantOneLine(t, "gatewayctl", ctl("module-backup", "1"), 1, "lock the module's backups: open "+state+"/.module-backup.lock: permission denied")
+
+	if err := os.Chmod(state, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(data, "file")); err != nil {
+		t.Fatal(err)
+	}
+	got := ctl("restore-module", "--step", "10restore", "--destination", s.dest)
+	wantOneLine(t, "gatewayctl", got, 1, "restore into "+data+": permission denied: check its owner and mode, and its mount")
+}
+
 // foreignDir is a directory that others than its owner cannot write.
 func foreignDir(t *testing.T) string {
 	t.Helper()
