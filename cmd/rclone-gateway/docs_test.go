@@ -1,6 +1,10 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
@@ -9,18 +13,59 @@ import (
 
 func TestReference(t *testing.T) {
 	t.Parallel()
-	docgentest.Page(t, "rclone-gateway.md", `# rclone-gateway
+	text := reference()
+	docgentest.Page(t, "rclone-gateway.md", text)
+	for _, name := range askedVariables(t) {
+		if !strings.Contains(text, name) {
+			t.Errorf("the reference does not tell of $%s, which the program asks for", name)
+		}
+	}
+}
 
-The server. Every option of its commands can be given by an environment variable
-instead; the option goes first. Passwords come from the environment or from files
-only:
+var lookup = regexp.MustCompile(`(?:lookup|Getenv|LookupEnv)\("([A-Z_]+)"\)`)
+
+// askedVariables finds the variables that the package's code looks up by name,
+// apart from those of its options.
+func askedVariables(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, found := range lookup.FindAllStringSubmatch(string(source), -1) {
+			names = append(names, found[1])
+		}
+	}
+	if len(names) == 0 {
+		t.Fatal("no variable was found")
+	}
+	return names
+}
+
+func reference() string {
+	return `# rclone-gateway
+
+The server. An option that has a variable in the tables below can be given by it
+instead; the option goes first. Passwords come from the environment or from files only,
+and systemd sets two more:
 
 | variable | what it holds |
 |---|---|
-| `+"`REDIS_PASSWORD`"+` | password of the user of `+"`--redis-user`"+`, where `+"`--redis-password-file`"+` does not name a file |
-| `+"`REDIS_EVENTS_PASSWORD`"+` | password of the user of `+"`--redis-events-user`"+`; without it one is sent that a user without password takes |
-| `+"`REDIS_WRITER_PASSWORD`"+` | password of the user of `+"`--redis-writer-user`"+` |
-`+docgen.Markdown(newRoot()))
+| ` + "`REDIS_PASSWORD`" + ` | password of the user of ` + "`--redis-user`" + `, where ` + "`--redis-password-file`" + ` does not name a file |
+| ` + "`REDIS_EVENTS_PASSWORD`" + ` | password of the user of ` + "`--redis-events-user`" + `; without it one is sent that a user without password takes |
+| ` + "`REDIS_WRITER_PASSWORD`" + ` | password of the user of ` + "`--redis-writer-user`" + ` |
+| ` + "`STATE_DIRECTORY`" + ` | systemd's directory for the service's state, for ` + "`--state-dir`" + ` |
+| ` + "`JOURNAL_STREAM`" + ` | set by systemd where the log goes to its journal: lines then carry priorities |
+` + docgen.Markdown(newRoot())
 }
 
 func TestManualPages(t *testing.T) {
