@@ -64,7 +64,7 @@ func (w *clientWorld) newHost(t *testing.T, version, kind string, module rediste
 	h.write(t, "core.env", "RESTIC_IMAGE="+clientImage+"\n", 0o644)
 	h.write(t, "state/environment", "MODULE_ID="+module.ID+"\n", 0o600)
 	h.write(t, "install/etc/state-include.conf", "state/*.dump\nstate/things\nvolumes/data", 0o644)
-	h.write(t, "install/etc/state-exclude.conf", "*.tmp\nenvironment.bak\n", 0o644)
+	h.write(t, "install/etc/state-exclude.conf", "*.tmp\nenvironment.bak\n/srv/volumes/data/deep/anchored\n", 0o644)
 	h.write(t, "install/bin/module-dump-state", "#!/bin/bash\nset -e\nredis-dump module/$MODULE_ID/mykey > mykey.dump\nredis-dump --match \"module/$MODULE_ID/typed/*\" > typed.dump\n", 0o755)
 	h.write(t, "install/bin/module-cleanup-state", "#!/bin/bash\nrm -f mykey.dump typed.dump\n", 0o755)
 	h.write(t, "install/actions/restore-module/20loadkey", "#!/bin/bash\nset -e\nredis-restore $MODULE_ID/mykey < mykey.dump\nredis-restore < typed.dump\n", 0o755)
