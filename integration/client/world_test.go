@@ -54,16 +54,22 @@ func newClientWorldAt(t *testing.T, storage string) *clientWorld {
 
 func (w *clientWorld) startGateway(t *testing.T) {
 	t.Helper()
+	// The gateway inherits the socket, as from systemd, so that nobody else can take
+	// the port. The shell has the process ID that LISTEN_PID must tell.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	tcp, _ := listener.(*net.TCPListener)
+	socket, err := tcp.File()
+	if err := errors.Join(err, listener.Close()); err != nil {
 		t.Fatal(err)
 	}
-	w.gateway = exec.Command(program(t, "RCLONE_GATEWAY", "bin/rclone-gateway"), "serve", "--addr", address)
-	w.gateway.Env = append(os.Environ(), "REDIS_ADDRESS="+w.redis.Addr, "REDIS_USER=node/1",
+	defer func() { _ = socket.Close() }()
+	w.gateway = exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" serve`, program(t, "RCLONE_GATEWAY", "bin/rclone-gateway"))
+	w.gateway.ExtraFiles = []*os.File{socket}
+	w.gateway.Env = append(os.Environ(), "LISTEN_FDS=1", "REDIS_ADDRESS="+w.redis.Addr, "REDIS_USER=node/1",
 		"REDIS_PASSWORD="+redistest.Password("node/1"), "NODE_ID=1")
 	w.gateway.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	w.gateway.Stderr = t.Output()
