@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// moduleUser is the user of the client's image.
+// moduleUser is the user of both images.
 const moduleUser = 65532
 
 // The subtests share a project, whose data grows: each goes on where the one before
@@ -63,6 +63,24 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 		out := p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
 		if !strings.Contains(out, "restore: volumes/data is the same") {
 			t.Errorf("%s", out)
+		}
+	})
+	t.Run("an administrator works in setup's container", func(t *testing.T) {
+		if out := p.want(t, 0, "exec", "-T", "setup", "gatewayctl", "destination", "export"); strings.Count(out, `"provider"`) != 2 {
+			t.Errorf("exported, not two destinations:\n%.300s", out)
+		}
+		more := filepath.Join(p.volume(t, "repositories"), "more")
+		if err := os.Mkdir(more, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(more, moduleUser, moduleUser); err != nil {
+			t.Fatal(err)
+		}
+		add := p.command(t.Context(), "exec", "-T", "-e", "NS8_AGENT_ENV=/run/setup/node.env", "setup",
+			"gatewayctl", "destination", "add", "--provider", "rclone", "--conf", "-", "--base-path", "/srv/repo/more")
+		add.Stdin = strings.NewReader("[more]\ntype = local\n")
+		if out, err := add.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%.300s", err, out)
 		}
 	})
 	t.Run("a backup finishes although the gateway is killed in the middle", func(t *testing.T) {
@@ -221,8 +239,8 @@ func secretsOf(t *testing.T, p *project) map[string]string {
 	for i, password := range strings.Fields(passwords) {
 		secrets["restic password "+strconv.Itoa(i)] = password
 	}
-	if len(secrets) != 6 {
-		t.Fatalf("%d secrets, want 6: of the administrator, the node, S3, the module and two repositories", len(secrets))
+	if len(secrets) != 7 {
+		t.Fatalf("%d secrets, want 7: of the administrator, the node, S3, the module and three destinations", len(secrets))
 	}
 	return secrets
 }
