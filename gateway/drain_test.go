@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
@@ -31,25 +32,16 @@ func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	until := func(what string, done func() bool) {
-		for again := time.NewTicker(time.Millisecond); !done(); {
-			select {
-			case <-again.C:
-			case <-ctx.Done():
-				t.Fatal("waited for " + what)
-			}
-		}
-	}
 	conn, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	until("the connection to be accepted", func() bool { return g.arrivals.n.Load() == 1 })
+	testenv.Until(t, 30*time.Second, "the connection to be accepted", func() bool { return g.arrivals.n.Load() == 1 })
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- g.Stop(ctx) }()
-	until("the listener to be closed", func() bool {
+	testenv.Until(t, 30*time.Second, "the listener to be closed", func() bool {
 		another, err := net.Dial("tcp", listener.Addr().String())
 		if err == nil {
 			_ = another.Close() // it was only a try

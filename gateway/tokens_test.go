@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // its token server can be a test's
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // oauth is a storage of Google's with a token server that honours each refresh
@@ -152,22 +153,6 @@ func statOn(t *testing.T, g *Gateway, id string) {
 	}
 }
 
-// until polls for what a goroutine of the gateway is to do.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !done() {
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
-}
-
 // inRedis tells whether Redis holds that refresh token.
 func (c *tokenCluster) inRedis(token string) bool {
 	conf, _ := c.Do("HGET", catalog.RcloneConf, destID).(string)
@@ -181,7 +166,7 @@ func TestRefreshedTokenIsWrittenBackAndTheStoreStaysOpen(t *testing.T) {
 	before := g.views.current().stores[destID]
 	for range 3 {
 		stat(t, g)
-		until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+		testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 		if err := g.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +191,7 @@ func TestRefreshedTokenOfAReaderSurvivesInTheStateDirectory(t *testing.T) {
 	c := newTokenCluster(t)
 	g, log, stop := c.start(t, "node/1")
 	stat(t, g)
-	until(t, "the refusal in the log", func() bool { return strings.Contains(log.String(), "does not let us write") })
+	testenv.Until(t, 20*time.Second, "the refusal in the log", func() bool { return strings.Contains(log.String(), "does not let us write") })
 	if err := g.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +206,7 @@ func TestRefreshedTokenOfAReaderSurvivesInTheStateDirectory(t *testing.T) {
 	// Once it may write, what was kept comes to Redis.
 	last, _, _ := c.start(t, redistest.AdminUser)
 	stat(t, last)
-	until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 }
 
 func TestTokenOfAnAdministratorIsNotOverwritten(t *testing.T) {
@@ -229,7 +214,7 @@ func TestTokenOfAnAdministratorIsNotOverwritten(t *testing.T) {
 	c := newTokenCluster(t)
 	g, _, _ := c.start(t, redistest.AdminUser)
 	stat(t, g)
-	until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 	before := g.views.current().stores[destID]
 	const authorised = `{"access_token":"a","refresh_token":"by-hand","expiry":"2001-01-01T00:00:00Z"}`
 	c.Do("HSET", catalog.RcloneConf, destID, c.oauth.section(destID, authorised))
@@ -250,12 +235,12 @@ func TestTokenIsWrittenOnceRedisIsBack(t *testing.T) {
 	c := newTokenCluster(t)
 	g, log, _ := c.start(t, redistest.AdminUser)
 	stat(t, g)
-	until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 	c.Stop()
 	stat(t, g)
-	until(t, "a failure in the log", func() bool { return strings.Contains(log.String(), "trying again") })
+	testenv.Until(t, 20*time.Second, "a failure in the log", func() bool { return strings.Contains(log.String(), "trying again") })
 	c.Restart()
-	until(t, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 }
 
 // Rclone opens by itself what a remote is built upon. Not parallel: its storage of
@@ -269,7 +254,7 @@ func TestRefreshedTokenOfAFoundationIsWrittenBack(t *testing.T) {
 	})
 	g, _, stop := c.start(t, redistest.AdminUser)
 	statOn(t, g, alias)
-	until(t, "the token in Redis", func() bool { return c.oauth.good() != "refresh-0" && c.inRedis(c.oauth.good()) })
+	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.oauth.good() != "refresh-0" && c.inRedis(c.oauth.good()) })
 	before := g.views.current().stores[alias]
 	if err := g.Reload(t.Context()); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // installed returns a program of a Debian package, which must be there in CI.
@@ -99,7 +100,7 @@ func startPrometheus(t *testing.T, main, own string) *prometheus {
 	writeFile(t, file, []byte(text))
 	runCommand(t, promtool(t, "check", "config", file))
 
-	address := freeAddress(t)
+	address := testenv.FreeAddr(t)
 	p := &prometheus{url: "http://" + address}
 	startProcess(t, exec.Command(path, "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", address, "--log.level", "warn"))

@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // often makes a gateway look at Redis every second.
@@ -199,7 +200,7 @@ func TestReplicaIsPreferred(t *testing.T) {
 func TestWaysToRedis(t *testing.T) {
 	t.Parallel()
 	ca, cert, key := makeCertificates(t)
-	_, tlsPort, err := net.SplitHostPort(freeAddress(t))
+	_, tlsPort, err := net.SplitHostPort(testenv.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestWaysToRedis(t *testing.T) {
 		"a URL with TLS":       {URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, CACert: ca},
 		"an address with TLS":  {Address: "127.0.0.1:" + tlsPort, CACert: ca, Username: own.Username, Password: own.Password},
 		"Sentinel":             {SentinelMaster: "ns8", SentinelAddrs: []string{redistest.StartSentinel(t, "ns8", c.Server)}, Username: own.Username, Password: own.Password},
-		"a replica that fails": {Address: c.Addr, ReplicaAddress: freeAddress(t), Username: own.Username, Password: own.Password},
+		"a replica that fails": {Address: c.Addr, ReplicaAddress: testenv.FreeAddr(t), Username: own.Username, Password: own.Password},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -234,17 +235,6 @@ func TestWaysToRedis(t *testing.T) {
 			t.Error("ready")
 		}
 	})
-}
-
-// freeAddress is one on which nobody listened a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // makeCertificates writes a CA and a certificate for this host, good for servers

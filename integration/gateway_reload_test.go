@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"slices"
 	"strconv"
@@ -17,23 +16,44 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-// countingListener counts the connections that clients made.
-type countingListener struct {
-	net.Listener
-	accepted atomic.Int32
+// watchedConn notes that the other side ended the connection. How many connections a
+// client makes tells less: net/http gives one up where a request took its time to be
+// written.
+type watchedConn struct {
+	net.Conn
+	closed atomic.Bool // by this side
+	ended  *atomic.Int32
 }
 
-func (l *countingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err == nil {
-		l.accepted.Add(1)
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && !c.closed.Load() {
+		c.ended.Add(1)
 	}
-	return conn, err
+	return n, err
+}
+
+func (c *watchedConn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// watchedClient keeps one connection, and counts in ended those that the server ended.
+func watchedClient(ended *atomic.Int32) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		MaxConnsPerHost: 1,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &watchedConn{Conn: conn, ended: ended}, nil
+		},
+	}}
 }
 
 // TestReloadsDropNothing changes destinations and modules under clients that
@@ -43,11 +63,7 @@ func TestReloadsDropNothing(t *testing.T) {
 	const clients, rounds = 32, 50
 	c := newCluster(t)
 	addS3Destination(t, c, moreDest)
-	var listener *countingListener
-	g := c.serve(t, func(opts *gateway.Options) {
-		listener = &countingListener{Listener: opts.Listeners[0]}
-		opts.Listeners[0] = listener
-	})
+	g := c.serve(t)
 	g.log.want(t, "hearing Redis events")
 	for _, dest := range []string{localDest, moreDest} {
 		for _, module := range []string{"mail1", "wiki7"} {
@@ -56,14 +72,12 @@ func TestReloadsDropNothing(t *testing.T) {
 			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/config", []byte("config"))
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
-	before := listener.accepted.Load()
 
 	var work sync.WaitGroup
 	defer work.Wait()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var requests atomic.Int32
+	var requests, ended atomic.Int32
 	for i := range clients {
 		user, repo := "module/mail1", mailRepo
 		if i%2 == 1 {
@@ -74,6 +88,7 @@ func TestReloadsDropNothing(t *testing.T) {
 			dest = moreDest
 		}
 		busy := &busyClient{caller: callerOf(g.url, user), base: "/" + dest + "/" + repo + "/data/", requests: &requests}
+		busy.client = watchedClient(&ended)
 		work.Go(func() {
 			if err := busy.run(ctx, int64(i)); err != nil {
 				t.Errorf("client %d: %v", i, err)
@@ -84,7 +99,7 @@ func TestReloadsDropNothing(t *testing.T) {
 	// The churn has a connection of its own.
 	mark := g.log.mark()
 	churn := callerOf(g.url, "node/1")
-	churn.client = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	churn.client = watchedClient(&ended)
 	defer churn.client.CloseIdleConnections()
 	for round := range rounds {
 		turn(t, c, churn, round)
@@ -93,8 +108,8 @@ func TestReloadsDropNothing(t *testing.T) {
 	stop()
 	work.Wait()
 
-	if got := listener.accepted.Load() - before; got != clients+1 {
-		t.Errorf("%d connections were made, want %d", got, clients+1)
+	if got := ended.Load(); got > 0 {
+		t.Errorf("the gateway ended %d connections", got)
 	}
 	if got := requests.Load(); got < 10*clients {
 		t.Errorf("only %d requests were made", got)
@@ -137,23 +152,11 @@ type busyClient struct {
 }
 
 func (b *busyClient) run(ctx context.Context, seed int64) error {
-	b.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	defer b.client.CloseIdleConnections()
-	connections := 0
-	traced := httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) {
-			if !info.Reused {
-				connections++
-			}
-		},
-	})
 	size := 1000 + seed*2000
 	for ctx.Err() == nil {
-		if err := b.round(traced, size); err != nil {
+		if err := b.round(context.WithoutCancel(ctx), size); err != nil {
 			return err
-		}
-		if connections != 1 {
-			return fmt.Errorf("%d connections", connections)
 		}
 	}
 	return nil

@@ -30,8 +30,10 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // not among the curated backends
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // The login at servers that have users of their own.
@@ -140,7 +142,7 @@ func newStorage(t *testing.T) *storage {
 // soon as it listens.
 func (s *storage) start(t *testing.T) {
 	t.Helper()
-	address := freeAddress(t)
+	address := testenv.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(address)
 	cmd := s.command(port)
 	cmd.WaitDelay = time.Second // children may still hold its outputs
@@ -219,23 +221,15 @@ func serverProgram(t *testing.T, name string) string {
 			}
 		}
 	}
-	missingServer(t, "no "+name+": run `make deps`")
+	testenv.Missing(t, "no %s: run `make deps`", name)
 	return ""
-}
-
-func missingServer(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // needRoot ends the test where a server cannot run as who we are.
 func needRoot(t *testing.T, server string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		missingServer(t, server+" runs as root only")
+		testenv.Missing(t, "%s runs as root only", server)
 	}
 }
 
@@ -497,7 +491,7 @@ func startAzurite(t *testing.T) *storage {
 		_, err = os.Stat(main)
 	}
 	if err != nil {
-		missingServer(t, err.Error()+": run `make deps`")
+		testenv.Missing(t, "%v: run `make deps`", err)
 	}
 	dir := t.TempDir()
 	key := func(secret string) string { return base64.StdEncoding.EncodeToString([]byte(secret)) }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // failed wants a backup to end with an exit status and a message, and the module
@@ -153,7 +155,7 @@ func TestKilledWhileTheModuleDumps(t *testing.T) {
 func mountSmall(t *testing.T, dir, size string) (resize func(size string)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		missing(t, "a full disk needs root, to mount a small one")
+		testenv.Missing(t, "a full disk needs root, to mount a small one")
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+size); err != nil {
 		t.Fatalf("mount: %v", err)

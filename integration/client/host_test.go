@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // clientHost is a node with one module on it.
@@ -31,7 +32,7 @@ func (w *clientWorld) newHost(t *testing.T, version, kind string, module rediste
 	t.Helper()
 	h := &clientHost{world: w, module: module, kind: kind, home: publicDir(t)}
 	if kind != "native" && os.Geteuid() != 0 {
-		missing(t, "containers of root, and of another user, need root")
+		testenv.Missing(t, "containers of root, and of another user, need root")
 	}
 	bin, state, install := h.path("bin"), h.path("state"), h.path("install")
 	for _, dir := range []string{bin, state, h.path("volumes"), filepath.Join(install, "etc"), filepath.Join(install, "bin"), filepath.Join(install, "actions", "restore-module"), h.path("run")} {

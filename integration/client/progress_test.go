@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // A bar with all its parts: percent, sizes, rate, and the time that is left.
@@ -113,7 +115,7 @@ func newTerminal(t *testing.T, columns uint16) (terminal, screen *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		missing(t, "terminals need /dev/ptmx: %v", err)
+		testenv.Missing(t, "terminals need /dev/ptmx: %v", err)
 	}
 	t.Cleanup(func() { _ = screen.Close() })
 	fd := int(screen.Fd())

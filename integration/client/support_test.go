@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // publicDir is a temporary directory that other users may enter, with a name so
@@ -89,17 +91,7 @@ func existing(t *testing.T, variable, preset, remedy string) string {
 		_, err = os.Stat(name)
 	}
 	if err != nil {
-		missing(t, "%s: %v (%s)", variable, err, remedy)
+		testenv.Missing(t, "%s: %v (%s)", variable, err, remedy)
 	}
 	return name
-}
-
-// missing fails the test in CI, where everything must be there, and skips it
-// elsewhere.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }

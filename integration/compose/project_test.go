@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // project is compose.yaml under a name of its own.
@@ -179,17 +181,7 @@ func count(t *testing.T, pattern string) int {
 // waitFor polls until done says so.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !done() {
-		select {
-		case <-again.C:
-		case <-deadline.C:
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
+	testenv.Until(t, patience, what, done)
 }
 
 var imagesBuilt sync.Once

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // completeLine asks bash, as its readline does, how to complete the last word of a
@@ -28,7 +30,7 @@ func TestBashCompletes(t *testing.T) {
 	t.Parallel()
 	const library = "/usr/share/bash-completion/bash_completion"
 	if _, err := os.Stat(library); errors.Is(err, fs.ErrNotExist) {
-		missing(t, "no bash-completion: install the package of that name")
+		testenv.Missing(t, "no bash-completion: install the package of that name")
 	}
 	programs := findPrograms(t)
 	if output, err := exec.Command(programs+"/gatewayctl", "install-links", programs).CombinedOutput(); err != nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // patience bounds the run of a page.
@@ -217,23 +219,14 @@ func findPrograms(t *testing.T) string {
 			_, err = os.Stat(path)
 		}
 		if err != nil {
-			missing(t, fmt.Sprintf("%v: run `make deps build`", err))
+			testenv.Missing(t, "%v: run `make deps build`", err)
 		}
 		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		missing(t, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
+		testenv.Missing(t, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
 	}
 	return dir
-}
-
-// missing fails the test in CI and skips it elsewhere.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // patience bounds everything that waits.
@@ -28,10 +30,10 @@ type machine struct {
 func boot(t *testing.T) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		missing(t, "booting systemd needs root")
+		testenv.Missing(t, "booting systemd needs root")
 	}
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
-		missing(t, "install systemd: %v", err)
+		testenv.Missing(t, "install systemd: %v", err)
 	}
 	dir := t.TempDir()
 	m := &machine{root: filepath.Join(dir, "root")}
@@ -152,24 +154,5 @@ func (m *machine) write(t *testing.T, path, content string, mode fs.FileMode) {
 // waitFor polls until done says so.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !done() {
-		select {
-		case <-again.C:
-		case <-deadline.C:
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
-}
-
-// missing fails the test in CI and skips it elsewhere.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	testenv.Until(t, patience, what, done)
 }

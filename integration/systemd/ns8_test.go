@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // gatewayImage is what the drop-in names.
@@ -51,7 +52,7 @@ func node(t *testing.T) *host {
 		ID: destination, Name: "this node", Provider: "cluster",
 		URL: "webdav:http://" + redistest.LeaderIP + ":4694", RcloneConf: "[" + destination + "]\ntype = webdav\n",
 	})
-	addr := freeAddr(t)
+	addr := testenv.FreeAddr(t)
 	h := &host{machine: boot(t), url: "http://" + addr}
 	h.write(t, "/etc/systemd/system/rclone-gateway.service", nodeUnit, 0o644)
 	h.write(t, "/etc/nethserver/agent.env", "REDIS_ADDRESS=cluster-leader:1\nREDIS_REPLICA_ADDRESS="+redis.Addr+"\n", 0o644)
@@ -79,7 +80,7 @@ func (h *host) importImage(t *testing.T) {
 	t.Helper()
 	binary, err := os.ReadFile("../../bin/rclone-gateway")
 	if err != nil {
-		missing(t, "run `make build`: %v", err)
+		testenv.Missing(t, "run `make build`: %v", err)
 	}
 	h.write(t, "/image/usr/bin/rclone-gateway", string(binary), 0o755)
 	h.run(t, "ln", "-s", "rclone-gateway", "/image/usr/bin/rclone")

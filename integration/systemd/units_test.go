@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 const (
@@ -41,7 +41,7 @@ func install(t *testing.T) *host {
 	redis.AddModules(mail)
 	redis.AddLocalDestination(destination, store)
 	redis.AddLocalDestination(unwritable, "/srv/elsewhere")
-	addr := freeAddr(t)
+	addr := testenv.FreeAddr(t)
 	h := &host{machine: boot(t), url: "http://" + addr}
 
 	if out, err := exec.Command("make", "-C", "../..", "install", "DESTDIR="+h.root).CombinedOutput(); err != nil {
@@ -242,14 +242,4 @@ func (h *host) post(t *testing.T, path string, body []byte) (status int) {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // patience bounds everything that waits for a server.
@@ -50,7 +52,7 @@ func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		missing(tb)
+		testenv.Missing(tb, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
 	}
 	dir := shortTempDir(tb)
 	s := &Server{tb: tb, dir: dir, Socket: filepath.Join(dir, "redis.sock")}
@@ -60,7 +62,7 @@ func Start(tb testing.TB, args ...string) *Server {
 
 	// Another process may take the port between the choice and the start.
 	for range 5 {
-		s.Addr = freeAddr(tb)
+		s.Addr = testenv.FreeAddr(tb)
 		_, port, _ := net.SplitHostPort(s.Addr)
 		s.args = append([]string{
 			path, "--bind", "127.0.0.1", "--port", port, "--unixsocket", s.Socket,
@@ -81,7 +83,7 @@ func Start(tb testing.TB, args ...string) *Server {
 func StartSentinel(tb testing.TB, name string, master *Server) string {
 	tb.Helper()
 	host, port, _ := net.SplitHostPort(master.Addr)
-	s := &Server{tb: tb, dir: shortTempDir(tb), Addr: freeAddr(tb)}
+	s := &Server{tb: tb, dir: shortTempDir(tb), Addr: testenv.FreeAddr(tb)}
 	_, own, _ := net.SplitHostPort(s.Addr)
 	conf := s.writeFile("sentinel.conf", fmt.Sprintf(
 		"bind 127.0.0.1\nport %s\ndir %s\nsentinel monitor %s %s %s 1\nsentinel auth-user %[3]s %[6]s\nsentinel auth-pass %[3]s %[7]s\n",
@@ -213,16 +215,6 @@ func (s *Server) writeFile(name, content string) (path string) {
 	return path
 }
 
-// missing ends the test where there is no redis-server.
-func missing(tb testing.TB) {
-	tb.Helper()
-	const what = "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)"
-	if os.Getenv("CI") != "" {
-		tb.Fatal(what)
-	}
-	tb.Skip(what)
-}
-
 // shortTempDir is a directory whose path leaves room for the name of a unix
 // socket, which tb.TempDir does not promise.
 func shortTempDir(tb testing.TB) string {
@@ -233,15 +225,4 @@ func shortTempDir(tb testing.TB) string {
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// freeAddr is a loopback address that nobody listened on a moment ago.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

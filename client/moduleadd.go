@@ -1,0 +1,274 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// moduleOptions describe a new module.
+type moduleOptions struct {
+	id, app, uuid, node, dir, restoreFrom, schedule string
+}
+
+func newModuleAdd(sys *system) *cobra.Command {
+	var opts moduleOptions
+	var output envOutput
+	cmd := &cobra.Command{
+		Use:   "add [flags] ID",
+		Short: "Make a module's user, and print what the module needs, once",
+		Long: `Make the Redis user of module ID, such as myapp1, and print what the module needs,
+once: KEY=VALUE lines for the environment of module-backup and restore-module, the
+password among them.
+
+The user has its own keys and channels below module/ID/, and reads what a backup
+must know: schedules, destinations without their secrets, and the password of the
+repositories. The gateway lets it into the repository of its own UUID alone.
+
+With --dir the module's files are there: DIR/state, DIR/volumes/NAME, and
+DIR/etc/state-include.conf, which says what of them is backed up. DIR/state is made
+where it is missing, with the file environment, which is part of every backup.
+
+With --restore-from the module may also read the backups of the module that had
+that UUID, of the same type; its own ones it makes under its own.
+
+The same once more, with the same --password-file or --env-file, changes nothing,
+and brings back what Redis has lost.
+
+` + aboutRedis,
+		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
+  gatewayctl schedule add --destination ID myapp1
+  (set -a; . ./myapp1.env; gatewayctl module-backup 1)
+  gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp2`,
+		Annotations: accountStatus(),
+		Args:        cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.id = args[0]
+			if err := opts.check(); err != nil {
+				return err
+			}
+			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+				return a.runModuleAdd(cmd.Context(), opts, output)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.app, "type", "", "application `TYPE`, the name of its image (default: ID without the digits at its end)")
+	flags.StringVar(&opts.uuid, "uuid", "", "`UUID` of the module, under which its backups are (default: a random one)")
+	flags.StringVar(&opts.node, "node", "", "`ID` of the node it is on (default: the only one)")
+	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
+	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore")
+	flags.StringVar(&opts.schedule, "schedule", "", "`ID` of a schedule that is to back it up")
+	output.register(flags)
+	return cmd
+}
+
+// check refuses what cannot be a module, and fills in what is left to be guessed.
+func (o *moduleOptions) check() error {
+	o.app = cmp.Or(o.app, strings.TrimRight(o.id, "0123456789"))
+	switch {
+	case !account.ValidModuleID(o.id):
+		return failf(exitUsage, "%q is not the ID of a module: it begins with a letter and has lower-case letters, digits, - and _, such as myapp1", o.id)
+	case !account.ValidApp(o.app):
+		return failf(exitUsage, "--type %q is not the name of an image: it has lower-case letters, digits, - and _, such as myapp", o.app)
+	case o.uuid != "" && !account.ValidUUID(o.uuid):
+		return failf(exitUsage, "--uuid %q is not a UUID in lower case", o.uuid)
+	case o.restoreFrom != "" && !account.ValidUUID(o.restoreFrom):
+		return failf(exitUsage, "--restore-from %q is not a UUID in lower case", o.restoreFrom)
+	case o.node != "" && !account.ValidNodeID(o.node):
+		return failf(exitUsage, "--node %q is not the ID of a node: it is a number from 1 on", o.node)
+	case o.uuid != "" && o.uuid == o.restoreFrom:
+		return failf(exitUsage, "--restore-from is the module's own --uuid, which it may read anyway")
+	case o.dir != "" && !filepath.IsAbs(o.dir):
+		return failf(exitUsage, "--dir %s must begin with /, as it is used from everywhere", o.dir)
+	}
+	return checkValue("--dir", o.dir)
+}
+
+// image is what stands for the image that NethServer 8 would have installed.
+func (o *moduleOptions) image() string { return "localhost/" + o.app + ":latest" }
+
+func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output envOutput) error {
+	user := account.ModuleUser(opts.id)
+	earlier, err := output.earlier(user)
+	if err != nil {
+		return err
+	}
+	password, chosen, err := output.credential(a.sys, earlier)
+	if err != nil {
+		return err
+	}
+	if err := a.settleModule(ctx, &opts, earlier); err != nil {
+		return err
+	}
+	told, err := output.prepare(a.moduleVariables(opts, password))
+	if err != nil {
+		return err
+	}
+	defer told.drop()
+	if err := makeState(opts); err != nil {
+		return err
+	}
+	if err := a.saveModule(ctx, opts, password, chosen); err != nil {
+		return err
+	}
+	if err := a.announce(ctx); err != nil {
+		return err
+	}
+	if !a.version.ReadOnlyKeys() {
+		a.sys.warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
+	}
+	return told.tell(a.sys)
+}
+
+// settleModule decides on the UUID and the node, as they were before or as they
+// must be.
+func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlier earlierEnv) error {
+	list, err := a.users(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.refuseNS8(list); err != nil {
+		return err
+	}
+	pipe := a.rdb.Pipeline()
+	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
+	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return a.failed("read module "+opts.id, err)
+	}
+	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
+	if !account.ValidUUID(opts.uuid) {
+		return failf(exitConflict, "module %s has %q in the place of a UUID: remove it first", opts.id, opts.uuid)
+	}
+	opts.node = cmp.Or(opts.node, placed.Val())
+	nodes := list.Nodes()
+	switch {
+	case len(nodes) == 0:
+		return failf(exitNotFound, "there is no node that the module could be on: make one first, with gatewayctl node add")
+	case opts.node == "" && len(nodes) > 1:
+		return failf(exitUsage, "there are the nodes %s: say with --node where the module is", strings.Join(slices.Sorted(slices.Values(nodes)), ", "))
+	case opts.node == "":
+		opts.node = nodes[0]
+	case !slices.Contains(nodes, opts.node):
+		return failf(exitNotFound, "node %s does not exist: see gatewayctl node list", opts.node)
+	}
+	return nil
+}
+
+// moduleVariables are the environment of a module's commands.
+func (a *accounts) moduleVariables(opts moduleOptions, password string) []variable {
+	vars := []variable{
+		{"MODULE_ID", opts.id}, {"MODULE_UUID", opts.uuid}, {"IMAGE_URL", opts.image()}, {"NODE_ID", opts.node},
+	}
+	if opts.dir != "" {
+		vars = append(vars, variable{"AGENT_INSTALL_DIR", opts.dir}, variable{"AGENT_STATE_DIR", filepath.Join(opts.dir, "state")},
+			variable{"NS8_RESTIC_RUNTIME", "native"})
+	}
+	return slices.Concat(vars, a.redisVariables(account.ModuleUser(opts.id), password), a.sys.gatewayVariables())
+}
+
+// makeState makes the state directory with the file without which no backup is
+// made, where they are missing. The file holds no secret, as it is in the backups.
+func makeState(opts moduleOptions) error {
+	if opts.dir == "" {
+		return nil
+	}
+	if _, err := os.Stat(opts.dir); err != nil {
+		return failf(exitUsage, "--dir: the module's files are not there: %w", err)
+	}
+	state := filepath.Join(opts.dir, "state")
+	if err := os.Mkdir(state, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(state, "environment"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the module's environment: %w", err)
+	}
+	_, err = file.WriteString(envText([]variable{{"MODULE_ID", opts.id}, {"MODULE_UUID", opts.uuid}, {"IMAGE_URL", opts.image()}}))
+	return errors.Join(err, file.Close())
+}
+
+// saveModule writes the module's keys and its user at once.
+func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
+	user := account.ModuleUser(opts.id)
+	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs}
+	if opts.schedule != "" {
+		watched = append(watched, catalog.BackupKey(opts.schedule))
+	}
+	return a.change(ctx, "add module "+opts.id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
+			return nil, err
+		}
+		instances, err := joinSchedule(ctx, tx, opts.schedule, opts.id)
+		if err != nil {
+			return nil, err
+		}
+		return func(p redis.Pipeliner) {
+			p.HSet(ctx, catalog.ModuleUUID, opts.id, opts.uuid)
+			p.HSet(ctx, catalog.ModuleNode, opts.id, opts.node)
+			p.HSet(ctx, catalog.ModuleEnvironmentKey(opts.id), "MODULE_ID", opts.id, "MODULE_UUID", opts.uuid,
+				catalog.FieldNodeID, opts.node, catalog.FieldImageURL, opts.image())
+			if opts.restoreFrom != "" {
+				p.HSet(ctx, catalog.RestoreUUID, opts.uuid, opts.restoreFrom)
+			}
+			if opts.schedule != "" {
+				p.HSet(ctx, catalog.BackupKey(opts.schedule), "instances", instances)
+				publishSchedule(ctx, p, opts.schedule)
+			}
+			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.SetPassword(password)...)...)
+		}, nil
+	}, watched...)
+}
+
+// checkNewModule refuses a module that is there already as another one.
+func checkNewModule(ctx context.Context, tx *redis.Tx, opts moduleOptions, password string, chosen bool) error {
+	user := account.ModuleUser(opts.id)
+	list, err := tx.ACLList(ctx).Result()
+	if err != nil {
+		return err
+	}
+	if users := account.List(list); users.Has(user) && (!chosen || !users.Accepts(user, password)) {
+		return existsWithOther(user)
+	}
+	uuids, err := tx.HGetAll(ctx, catalog.ModuleUUID).Result()
+	if err != nil {
+		return err
+	}
+	placed, err := tx.HGet(ctx, catalog.ModuleNode, opts.id).Result()
+	if ignoreNil(err) != nil {
+		return err
+	}
+	image, err := tx.HGet(ctx, catalog.ModuleEnvironmentKey(opts.id), catalog.FieldImageURL).Result()
+	if ignoreNil(err) != nil {
+		return err
+	}
+	for _, field := range []struct{ name, old, new string }{
+		{"UUID", uuids[opts.id], opts.uuid}, {"node", placed, opts.node}, {"image", image, opts.image()},
+	} {
+		if field.old != "" && field.old != field.new {
+			return failf(exitConflict, "module %s exists already with the %s %s: remove it first", opts.id, field.name, field.old)
+		}
+	}
+	for other, uuid := range uuids {
+		if other != opts.id && uuid == opts.uuid {
+			return failf(exitConflict, "module %s has that UUID: two modules would share one repository; to restore its backups use --restore-from", other)
+		}
+	}
+	return nil
+}
