@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,7 @@ func (e codedError) Unwrap() error { return e.error }
 func usageError(err error) error { return codedError{err, exitUsage} }
 
 func main() {
-	if filepath.Base(os.Args[0]) == command.Name {
+	if command.Called() {
 		command.Main()
 		return
 	}

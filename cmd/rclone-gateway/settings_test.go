@@ -109,3 +109,10 @@ func TestTheConfigurationHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestNoCommandHasOptionsOfRclone(t *testing.T) {
+	t.Parallel()
+	pflag.CommandLine.VisitAll(func(f *pflag.Flag) {
+		t.Errorf("--%s would be an option of every command", f.Name)
+	})
+}

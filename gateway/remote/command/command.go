@@ -8,7 +8,11 @@
 package command
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/rclone/rclone/cmd"
+	"github.com/spf13/pflag"
 
 	_ "github.com/rclone/rclone/cmd/about"
 	_ "github.com/rclone/rclone/cmd/cat"
@@ -39,9 +43,17 @@ import (
 	_ "github.com/rclone/rclone/cmd/version"
 )
 
-// Name is what the program must be called for Main to be meant: the symlink in the
-// image.
-const Name = "rclone"
+// Called tells whether the program was called rclone, as by the symlink in the image:
+// then Main is meant.
+func Called() bool { return filepath.Base(os.Args[0]) == "rclone" }
+
+func init() {
+	if !Called() {
+		// Rclone has put its options on pflag's own set, which cobra gives to every
+		// command of the process.
+		pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ExitOnError)
+	}
+}
 
 // Main runs rclone with the process's arguments and ends the process. It reads the
 // configuration that $RCLONE_CONFIG names and takes every flag, variable and exit
