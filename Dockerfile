@@ -21,7 +21,7 @@ ARG BUSYBOX_VERSION=1.37
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-alpine AS build
 ARG TARGETOS TARGETARCH GOPROXY
 ARG VERSION=unknown
-ENV CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"
+ENV CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false" GOCACHE=/go/build-cache
 WORKDIR /src
 
 # The curated image gives up what small size asks for: that the compiler inlines
@@ -31,7 +31,7 @@ FROM build AS gateway-build
 ARG BACKENDS=all
 RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/go/pkg/mod \
-    --mount=type=cache,target=/root/.cache/go-build \
+    --mount=type=cache,target=/go/build-cache \
     module=github.com/rclone-gateway/rclone-gateway; \
     case $BACKENDS in \
       all) align=; set -- ;; \
@@ -54,7 +54,7 @@ RUN ln -s rclone-gateway /out/usr/bin/rclone && \
 FROM build AS client-build
 RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/go/pkg/mod \
-    --mount=type=cache,target=/root/.cache/go-build \
+    --mount=type=cache,target=/go/build-cache \
     GOOS=$TARGETOS GOARCH=$TARGETARCH go build \
       -ldflags "-s -w -X github.com/rclone-gateway/rclone-gateway/internal/version.version=$VERSION" \
       -o /out/usr/bin/ ./cmd/gatewayctl && \

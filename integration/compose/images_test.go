@@ -31,7 +31,7 @@ func (e *engine) makeImages() error {
 			r.gocache(e.root)
 		}, []string{
 			"ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin", "ENV GOPATH=/go", "ENV GOTOOLCHAIN=local",
-			"ENV GOCACHEPROG='/usr/local/bin/gocache " + goServer + "/gocache /root/.cache/go-build'",
+			"ENV GOCACHEPROG='/usr/local/bin/gocache " + goServer + "/gocache /go/build-cache'",
 		}},
 		{"restic/restic:0.18.1", func(r *rootfs) {
 			r.program(e.program("RESTIC_0_18", ".cache/restic/0.18/restic"), "usr/bin/restic")
