@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // A host, a Redis or a storage that is not as it must be: each is told in one
@@ -137,7 +138,7 @@ func TestDirectoriesThatAnOrdinaryUserCannotWrite(t *testing.T) {
 func TestModulesThatCannotWrite(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can make files that are not one's own")
+		testenv.Missing(t, "only root can make files that are not one's own")
 	}
 	s := newStandalone(t)
 	s.serve(t)
@@ -397,7 +398,7 @@ func TestWithoutIPv6(t *testing.T) {
 	}
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can make a network without IPv6")
+		testenv.Missing(t, "only root can make a network without IPv6")
 	}
 	self, err := os.Executable()
 	if err != nil {
