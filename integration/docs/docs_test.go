@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/docpage"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -61,21 +62,37 @@ func raiseLoopback() error {
 	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
 
+// projectRoot is where the documentation begins.
+const projectRoot = "../.."
+
+// pages reads every page of the documentation.
+func pages(t *testing.T) []docpage.Page {
+	t.Helper()
+	names, err := docpage.Names(projectRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]docpage.Page, len(names))
+	for i, name := range names {
+		if all[i], err = docpage.Read(projectRoot, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
 // TestCommands runs the commands of every page. Those below deploy are for a machine
 // of their own, which they change; integration/systemd tests what they install.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	programs := findPrograms(t)
-	for _, name := range pageNames(t) {
-		if strings.HasPrefix(name, "deploy/") {
+	for _, p := range pages(t) {
+		if strings.HasPrefix(p.Name, "deploy/") || len(p.LeftTo("")) == 0 {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
+		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			p := readPage(t, name)
-			if slices.ContainsFunc(p.blocks, func(b block) bool { return b.skip == "" }) {
-				p.run(t, programs)
-			}
+			run(t, p, programs)
 		})
 	}
 }
@@ -95,7 +112,7 @@ func TestDemo(t *testing.T) {
 }
 
 // run runs the page's blocks and looks at what they print.
-func (p page) run(t *testing.T, programs string) {
+func run(t *testing.T, p docpage.Page, programs string) {
 	t.Helper()
 	home, err := os.MkdirTemp("", "docs") // paths of unix sockets must be short
 	if err != nil {
@@ -103,7 +120,7 @@ func (p page) run(t *testing.T, programs string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	outputs := t.TempDir()
-	script := prologue + p.surroundings(t, outputs) + p.script(outputs)
+	script := docpage.Prologue + surroundings(t, p, outputs) + p.Script("", outputs)
 	file := filepath.Join(outputs, "script")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,25 +129,16 @@ func (p page) run(t *testing.T, programs string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	for i, b := range p.blocks {
-		if b.skip != "" || b.background != "" {
-			continue
-		}
-		output, err := os.ReadFile(filepath.Join(outputs, fmt.Sprintf("%d.out", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if difference := unlike(b.output, string(output)); difference != "" {
-			t.Errorf("%s:%d: %s", p.name, b.line, difference)
-		}
+	if err := p.CheckOutputs("", outputs); err != nil {
+		t.Error(err)
 	}
 }
 
 // surroundings is the part of the script that comes before the page's own.
-func (p page) surroundings(t *testing.T, outputs string) string {
+func surroundings(t *testing.T, p docpage.Page, outputs string) string {
 	t.Helper()
 	var w strings.Builder
-	for _, kind := range p.kinds {
+	for _, kind := range p.Surroundings {
 		earlier, after := strings.CutPrefix(kind, "after ")
 		switch {
 		case after:
@@ -138,8 +146,11 @@ func (p page) surroundings(t *testing.T, outputs string) string {
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			before := readPage(t, earlier)
-			w.WriteString(before.surroundings(t, dir) + before.script(dir))
+			before, err := docpage.Read(projectRoot, earlier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.WriteString(surroundings(t, before, dir) + before.Script("", dir))
 		case kind == "s3": // with the bucket backups
 			w.WriteString(`MINIO_ROOT_USER=test-key MINIO_ROOT_PASSWORD=test-secret MINIO_CI_CD=1 MINIO_BROWSER=off MINIO_UPDATE=off \
   minio server --quiet --address 127.0.0.1:9000 ~/.minio-data >~/.minio-log 2>&1 &
@@ -154,7 +165,7 @@ for try in {1..300}; do (: </dev/tcp/127.0.0.1/9000) 2>/dev/null && break; sleep
 			}
 			fmt.Fprintf(&w, "cd '%s'\n", root)
 		default:
-			t.Fatalf("%s: surroundings %q, of which the tests know nothing", p.name, kind)
+			t.Fatalf("%s: surroundings %q, of which the tests know nothing", p.Name, kind)
 		}
 	}
 	return w.String()

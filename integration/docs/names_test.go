@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/docpage"
 )
 
 // TestNames holds the names of commands and options, in blocks and in the text of
@@ -19,11 +21,11 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	helps := &helpTexts{programs: findPrograms(t), texts: map[string]string{}}
 	checked := 0
-	for _, name := range pageNames(t) {
-		for _, c := range commandsIn(readPage(t, name)) {
+	for _, p := range pages(t) {
+		for _, c := range commandsIn(p) {
 			checked++
 			if problem := helps.check(c); problem != "" {
-				t.Errorf("%s: %s: %s", name, strings.Join(c, " "), problem)
+				t.Errorf("%s: %s: %s", p.Name, strings.Join(c, " "), problem)
 			}
 		}
 	}
@@ -39,12 +41,12 @@ var (
 )
 
 // commandsIn finds the calls of our programs, each as its words.
-func commandsIn(p page) [][]string {
+func commandsIn(p docpage.Page) [][]string {
 	var texts []string
-	for _, b := range p.blocks {
-		texts = append(texts, b.code)
+	for _, b := range p.Blocks {
+		texts = append(texts, b.Code)
 	}
-	for _, found := range inline.FindAllStringSubmatch(p.text, -1) {
+	for _, found := range inline.FindAllStringSubmatch(p.Text, -1) {
 		texts = append(texts, found[1])
 	}
 	var all [][]string
@@ -155,7 +157,10 @@ var link = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 // TestLinks follows every link to a file of the project, and to a heading in it.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	names := pageNames(t)
+	names, err := docpage.Names(projectRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
 	generated, err := filepath.Glob(filepath.Join(projectRoot, "docs/reference/*.md"))
 	if err != nil || len(generated) < 5 {
 		t.Fatalf("found %q, %v", generated, err)

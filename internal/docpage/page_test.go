@@ -1,0 +1,81 @@
+package docpage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseFindsBlocksAndWhatIsSaidOfThem(t *testing.T) {
+	t.Parallel()
+	p, err := parse("page.md", strings.ReplaceAll(`# Title
+<!-- page: s3 -->
+
+'''sh
+one
+two
+'''
+
+'''text
+said …
+'''
+
+<!-- run: background until true -->
+'''sh
+three
+'''
+
+<!-- run: by integration/compose -->
+   '''sh
+   four
+   '''
+`, "'''", "```"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Block{
+		{Line: 5, Code: "one\ntwo", Output: []string{"said …"}},
+		{Line: 15, Code: "three", Background: "true"},
+		{Line: 20, Code: "four", By: "integration/compose"},
+	}
+	if got := fmt.Sprintf("%+v", p.Blocks); got != fmt.Sprintf("%+v", want) {
+		t.Errorf("blocks are\n%s, want\n%+v", got, want)
+	}
+	if !slices.Equal(p.Surroundings, []string{"s3"}) {
+		t.Errorf("surroundings are %q", p.Surroundings)
+	}
+}
+
+func TestParseRefusesWhatItWouldMisread(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a language of no meaning":  "'''bash\nls\n'''\n",
+		"a fence without its end":   "'''sh\nls\n",
+		"an unknown way to run":     "<!-- run: maybe -->\n'''sh\nls\n'''\n",
+		"a comment without a block": "<!-- run: fails -->\nText.\n",
+		"indented code":             "Text:\n\n    ls\n",
+		"a comment of output":       "<!-- run: fails -->\n'''text\nls\n'''\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if p, err := parse("page.md", strings.ReplaceAll(text, "'''", "```")); err == nil {
+				t.Errorf("it was read as %+v", p)
+			}
+		})
+	}
+}
+
+func TestParseLeavesAPageToOthers(t *testing.T) {
+	t.Parallel()
+	p, err := parse("page.md", "<!-- page: by integration/systemd -->\n```sh\nls\n```\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.LeftTo("integration/systemd"); len(got) != 1 || got[0].Code != "ls" {
+		t.Errorf("left to integration/systemd: %+v", got)
+	}
+	if got := p.LeftTo(""); len(got) != 0 {
+		t.Errorf("not left to others: %+v", got)
+	}
+}
