@@ -23,6 +23,7 @@
 package docpage
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -71,77 +72,103 @@ func (p Page) LeftTo(place string) []Block {
 }
 
 func parse(name, text string) (Page, error) {
-	p := Page{Name: name, Text: text}
-	by := ""          // who runs the page
-	var next Block    // what comments say of the block to come
-	var inside string // the language of the fence that is open
-	var margin string
-	var lines []string
-	open, described := false, false
-	fresh := false // no text since the last shell block
-	blank := true  // the line before
+	p := parser{page: Page{Name: name, Text: text}, blank: true}
 	for i, line := range strings.Split(text, "\n") {
-		before := blank
-		blank = strings.TrimSpace(line) == ""
-		at := fmt.Sprintf("%s:%d", name, i+1)
-		found := fence.FindStringSubmatch(line)
-		switch {
-		case open && found != nil && found[2] == "":
-			open = false
-			switch inside {
-			case "sh":
-				next.Code = strings.Join(lines, "\n")
-				p.Blocks, next, described, fresh = append(p.Blocks, next), Block{}, false, true
-			case "text":
-				if last := len(p.Blocks) - 1; fresh && last >= 0 && p.Blocks[last].By == "" && p.Blocks[last].Background == "" {
-					p.Blocks[last].Output = lines
-				}
-				fresh = false
-			}
-		case open:
-			lines = append(lines, strings.TrimPrefix(line, margin))
-		case found != nil:
-			open, margin, inside, lines = true, found[1], found[2], nil
-			if !slices.Contains([]string{"sh", "text", "json", "yaml", "ini", "conf", "mermaid", "go", "promql"}, inside) {
-				return p, fmt.Errorf("%s: a fenced block of %q, of which the tests know nothing: commands are sh", at, inside)
-			}
-			if inside == "sh" {
-				next.Line = i + 2
-			} else if described {
-				return p, fmt.Errorf("%s: a comment tells how to run what is no shell block", at)
-			}
-		case directive.MatchString(line):
-			match := directive.FindStringSubmatch(line)
-			if match[1] == "page" {
-				if place, left := strings.CutPrefix(match[2], "by "); left {
-					by = place
-				} else {
-					p.Surroundings = append(p.Surroundings, match[2])
-				}
-				continue
-			}
-			if err := next.describe(match[2]); err != nil {
-				return p, fmt.Errorf("%s: %w", at, err)
-			}
-			described = true
-		case strings.HasPrefix(line, "    ") && !blank && before:
-			return p, fmt.Errorf("%s: indented code, of which the tests know nothing: put it into a fence", at)
-		case strings.TrimSpace(line) != "":
-			fresh = fresh && described
-			if described {
-				return p, fmt.Errorf("%s: text between a comment that tells how to run a block, and the block", at)
-			}
+		if err := p.line(i+1, line); err != nil {
+			return Page{}, fmt.Errorf("%s:%d: %w", name, i+1, err)
+		}
+		p.blank = strings.TrimSpace(line) == ""
+	}
+	if p.open {
+		return Page{}, fmt.Errorf("%s: a fence that nothing closes", name)
+	}
+	if p.by != "" {
+		for i := range p.page.Blocks {
+			p.page.Blocks[i].By = p.by
 		}
 	}
-	if open {
-		return p, fmt.Errorf("%s: a fence that nothing closes", name)
-	}
-	if by != "" {
-		for i := range p.Blocks {
-			p.Blocks[i].By = by
+	return p.page, nil
+}
+
+// A parser is how far the reading of a page has come.
+type parser struct {
+	page Page
+	by   string // who runs the page
+
+	next      Block // what comments say of the block to come
+	described bool  // there is such a comment
+
+	open             bool // in a fenced block
+	language, margin string
+	lines            []string
+
+	fresh bool // no text since the last shell block
+	blank bool // the line before
+}
+
+func (p *parser) line(number int, line string) error {
+	found := fence.FindStringSubmatch(line)
+	switch {
+	case p.open && found != nil && found[2] == "":
+		p.open = false
+		p.blockEnded()
+	case p.open:
+		p.lines = append(p.lines, strings.TrimPrefix(line, p.margin))
+	case found != nil:
+		return p.blockBegins(number, found[1], found[2])
+	case directive.MatchString(line):
+		match := directive.FindStringSubmatch(line)
+		return p.comment(match[1], match[2])
+	case strings.HasPrefix(line, "    ") && strings.TrimSpace(line) != "" && p.blank:
+		return errors.New("indented code, of which the tests know nothing: put it into a fence")
+	case strings.TrimSpace(line) != "":
+		if p.described {
+			return errors.New("text between a comment that tells how to run a block, and the block")
 		}
+		p.fresh = false
 	}
-	return p, nil
+	return nil
+}
+
+func (p *parser) blockBegins(number int, margin, language string) error {
+	p.open, p.margin, p.language, p.lines = true, margin, language, nil
+	if !slices.Contains([]string{"sh", "text", "json", "yaml", "ini", "conf", "mermaid", "go", "promql"}, language) {
+		return fmt.Errorf("a fenced block of %q, of which the tests know nothing: commands are sh", language)
+	}
+	if language == "sh" {
+		p.next.Line = number + 1
+	} else if p.described {
+		return errors.New("a comment tells how to run what is no shell block")
+	}
+	return nil
+}
+
+func (p *parser) blockEnded() {
+	switch p.language {
+	case "sh":
+		p.next.Code = strings.Join(p.lines, "\n")
+		p.page.Blocks = append(p.page.Blocks, p.next)
+		p.next, p.described, p.fresh = Block{}, false, true
+	case "text":
+		if last := len(p.page.Blocks) - 1; p.fresh && p.page.Blocks[last].Background == "" {
+			p.page.Blocks[last].Output = p.lines
+		}
+		p.fresh = false
+	}
+}
+
+// comment takes what a comment says of the block to come or of the page.
+func (p *parser) comment(about, text string) error {
+	if about == "run" {
+		p.described = true
+		return p.next.describe(text)
+	}
+	if place, left := strings.CutPrefix(text, "by "); left {
+		p.by = place
+	} else {
+		p.page.Surroundings = append(p.page.Surroundings, text)
+	}
+	return nil
 }
 
 func (b *Block) describe(text string) error {
