@@ -1,7 +1,8 @@
 // Command testsum reads the events of `go test -json` on its standard input and
 // prints what go test prints without -v: one line for each package, and the
-// output of the tests that failed. Then it names the tests that were skipped,
-// and its last line is the count:
+// output of the tests that failed. Then it tells why tests were skipped, and again how
+// each failed test ended, as the last lines are what one sees of a long run. Its very
+// last line is the count:
 //
 //	412 passed, 0 failed
 //
@@ -15,7 +16,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -47,8 +51,9 @@ type summary struct {
 	out     *bufio.Writer
 	output  map[test]*strings.Builder // of what has not ended yet
 	built   map[string]*strings.Builder
-	failing map[string]bool // packages in which a test failed
-	skipped []string
+	failing map[string]bool     // packages in which a test failed
+	skipped map[string][]string // names of tests, by the reason
+	ends    []string            // the last lines of each failed test
 	passed  int
 	failed  int
 }
@@ -59,6 +64,7 @@ func summarise(in io.Reader, out io.Writer) (passed, failed int, err error) {
 		output:  map[test]*strings.Builder{},
 		built:   map[string]*strings.Builder{},
 		failing: map[string]bool{},
+		skipped: map[string][]string{},
 	}
 	lines := bufio.NewReader(in)
 	for {
@@ -112,8 +118,10 @@ func (s *summary) ended(t test, action string) {
 		s.failed++
 		s.failing[t.pkg] = true
 		s.print(t)
+		s.ends = append(s.ends, s.lastLines(t))
 	case "skip":
-		s.skipped = append(s.skipped, fmt.Sprintf("%s %s%s", t.pkg, t.name, s.reason(t)))
+		reason := s.reason(t)
+		s.skipped[reason] = append(s.skipped[reason], t.name)
 	}
 	delete(s.output, t)
 }
@@ -142,13 +150,24 @@ func (s *summary) end() {
 			s.packageEnded(open, "fail")
 		}
 	}
-	if len(s.skipped) > 0 {
-		fmt.Fprintf(s.out, "\n%d skipped:\n", len(s.skipped))
-		for _, line := range s.skipped {
-			fmt.Fprintln(s.out, "  "+line)
-		}
+	s.tellSkipped()
+	for _, end := range s.ends {
+		fmt.Fprint(s.out, "\nfailed: ", end)
 	}
 	fmt.Fprintf(s.out, "\n%d passed, %d failed\n", s.passed, s.failed)
+}
+
+func (s *summary) tellSkipped() {
+	for _, reason := range slices.Sorted(maps.Keys(s.skipped)) {
+		tests := s.skipped[reason]
+		fmt.Fprintf(s.out, "\n%d skipped, %s: %s", len(tests), reason, tests[0])
+		if len(tests) > 1 {
+			fmt.Fprint(s.out, " and others")
+		}
+	}
+	if len(s.skipped) > 0 {
+		fmt.Fprintln(s.out)
+	}
 }
 
 func (s *summary) print(t test) {
@@ -157,6 +176,18 @@ func (s *summary) print(t test) {
 			s.out.WriteString(line)
 		}
 	}
+}
+
+// lastLines is the name of a test and how its output ended.
+func (s *summary) lastLines(t test) string {
+	const most = 25
+	var lines []string
+	for line := range strings.Lines(s.output[t].String()) {
+		if !noise(line) {
+			lines = append(lines, line)
+		}
+	}
+	return t.pkg + " " + t.name + "\n" + strings.Join(lines[max(0, len(lines)-most):], "")
 }
 
 // noise tells the lines that go test prints with -v only.
@@ -169,16 +200,19 @@ func noise(line string) bool {
 	return line == "PASS\n"
 }
 
-// reason is why a test was skipped: its last line before the verdict.
+// reason is why a test was skipped: its last line before the verdict, without the place
+// in the code.
 func (s *summary) reason(t test) string {
-	reason := ""
+	reason := "for no reason"
 	for line := range strings.Lines(s.output[t].String()) {
 		if !noise(line) && !strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") {
-			reason = ": " + strings.TrimSpace(line)
+			reason = place.ReplaceAllString(strings.TrimSpace(line), "")
 		}
 	}
 	return reason
 }
+
+var place = regexp.MustCompile(`^\S+\.go:\d+: `)
 
 func builder[K comparable](m map[K]*strings.Builder, k K) *strings.Builder {
 	if m[k] == nil {

@@ -39,7 +39,7 @@ func TestSummarise(t *testing.T) {
 				`{"Action":"fail","Package":"p"}`,
 			},
 			failed: 1,
-			want:   "    a_test.go:1: no\nFAIL\tp\t0.1s\n\n0 passed, 1 failed\n",
+			want:   "    a_test.go:1: no\nFAIL\tp\t0.1s\n\nfailed: p TestA\n    a_test.go:1: no\n\n0 passed, 1 failed\n",
 		},
 		{
 			name: "a package that does not build is one failure",
@@ -62,7 +62,7 @@ func TestSummarise(t *testing.T) {
 				`{"Action":"fail","Package":"p"}`,
 			},
 			failed: 1,
-			want:   "exit status 3\n\n0 passed, 1 failed\n",
+			want:   "exit status 3\n\nfailed: p TestA\nexit status 3\n\n0 passed, 1 failed\n",
 		},
 		{
 			name: "a stream cut in the middle of a package is a failure",
@@ -71,19 +71,22 @@ func TestSummarise(t *testing.T) {
 				`{"Action":"run","Package":"p","Test":"TestA"}`,
 			},
 			failed: 1,
-			want:   "\n0 passed, 1 failed\n",
+			want:   "\nfailed: p TestA\n\n0 passed, 1 failed\n",
 		},
 		{
-			name: "what is skipped is named with its reason and not counted",
+			name: "what is skipped is told by its reason and not counted",
 			events: []string{
 				`{"Action":"start","Package":"p"}`,
 				`{"Action":"run","Package":"p","Test":"TestA"}`,
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: install redis-server\n"}`,
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"--- SKIP: TestA (0.00s)\n"}`,
 				`{"Action":"skip","Package":"p","Test":"TestA"}`,
+				`{"Action":"run","Package":"p","Test":"TestB"}`,
+				`{"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:7: install redis-server\n"}`,
+				`{"Action":"skip","Package":"p","Test":"TestB"}`,
 				`{"Action":"pass","Package":"p"}`,
 			},
-			want: "\n1 skipped:\n  p TestA: a_test.go:1: install redis-server\n\n0 passed, 0 failed\n",
+			want: "\n2 skipped, install redis-server: TestA and others\n\n0 passed, 0 failed\n",
 		},
 		{
 			name:   "complaints of the go command are passed on",
