@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -197,69 +195,49 @@ func backUp(t *testing.T, module caller, base string) {
 func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		// lose breaks the bucket in dir, or what answers for it.
-		lose func(t *testing.T, dir string) (instead func(http.ResponseWriter, *http.Request, http.Handler))
+		lose func(t *testing.T, storage http.Handler) (lost http.Handler)
 	}{
-		{"the bucket vanishes", func(t *testing.T, dir string) func(http.ResponseWriter, *http.Request, http.Handler) {
-			t.Helper()
-			if err := os.Rename(filepath.Join(dir, "backups"), filepath.Join(dir, "elsewhere")); err != nil {
-				t.Fatal(err)
-			}
-			return nil
-		}},
-		{"the permission is lost", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
-			return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		{"the bucket vanishes", func(t *testing.T, _ http.Handler) http.Handler { t.Helper(); return serveS3(t) }},
+		{"the permission is lost", func(*testing.T, http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
-			}
+			})
 		}},
-		{"answers are cut short", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
-			return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		{"answers are cut short", func(_ *testing.T, storage http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				whole := httptest.NewRecorder()
-				next.ServeHTTP(whole, r)
+				storage.ServeHTTP(whole, r)
 				body := whole.Body.Bytes()
 				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
 				w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 				w.WriteHeader(whole.Code)
 				_, _ = w.Write(body[:len(body)/2])
 				panic(http.ErrAbortHandler)
-			}
+			})
 		}},
-		{"lists end in the middle, and objects lose their length", func(*testing.T, string) func(http.ResponseWriter, *http.Request, http.Handler) {
-			return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		{"lists end in the middle, and objects lose their length", func(_ *testing.T, storage http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				whole := httptest.NewRecorder()
-				next.ServeHTTP(whole, r)
+				storage.ServeHTTP(whole, r)
 				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
 				w.WriteHeader(whole.Code)
 				_ = http.NewResponseController(w).Flush() // no Content-Length from here on
 				_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
-			}
+			})
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			dir := t.TempDir()
-			if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			target, err := url.Parse(startRclone(t, "s3", dir, "--auth-key", s3AccessKey+","+s3SecretKey, "--dir-cache-time", "0s"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-				r.SetURL(target)
-				r.Out.Host = r.In.Host // which is signed
-			}}
-			var instead atomic.Pointer[func(http.ResponseWriter, *http.Request, http.Handler)]
-			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if f := instead.Load(); f != nil && *f != nil {
-					(*f)(w, r, through)
-					return
-				}
-				through.ServeHTTP(w, r)
+			var storage atomic.Pointer[http.Handler]
+			become := func(h http.Handler) { storage.Store(&h) }
+			whole := serveS3(t, "backups")
+			become(whole)
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				(*storage.Load()).ServeHTTP(w, r)
 			}))
-			t.Cleanup(proxy.Close)
-			c.AddDestinations(s3Destination(moreDest, proxy.URL))
+			t.Cleanup(front.Close)
+			c.AddDestinations(s3Destination(moreDest, front.URL))
 			g := c.serve(t)
 			base := "/" + moreDest + "/" + mailRepo
 			content, name := blob(10_000)
@@ -267,8 +245,7 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", content)
 			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
 
-			f := tt.lose(t, dir)
-			instead.Store(&f)
+			become(tt.lose(t, whole))
 			var asked sync.WaitGroup
 			for _, path := range []string{"/data/", "/snapshots/", "/locks/", "/data/" + name, "/config", "/keys/" + name} {
 				asked.Go(func() {
@@ -287,21 +264,10 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 // request a few times before it answers.
 func TestThrottlingIsAbsorbed(t *testing.T) {
 	c := newCluster(t)
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	target, err := url.Parse(startRclone(t, "s3", dir, "--auth-key", s3AccessKey+","+s3SecretKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host // which is signed
-	}}
+	storage := serveS3(t, "backups")
 	var throttling atomic.Bool
 	var asked sync.Map // how often, by request
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		count, _ := asked.LoadOrStore(fmt.Sprint(throttling.Load(), r.Method, r.URL), new(atomic.Int32))
 		if n := count.(*atomic.Int32).Add(1); throttling.Load() && n <= 3 {
 			code := http.StatusTooManyRequests
@@ -312,10 +278,10 @@ func TestThrottlingIsAbsorbed(t *testing.T) {
 			http.Error(w, "<Error><Code>SlowDown</Code></Error>", code)
 			return
 		}
-		through.ServeHTTP(w, r)
+		storage.ServeHTTP(w, r)
 	}))
-	t.Cleanup(proxy.Close)
-	c.AddDestinations(s3Destination(moreDest, proxy.URL))
+	t.Cleanup(provider.Close)
+	c.AddDestinations(s3Destination(moreDest, provider.URL))
 	g := c.serve(t)
 	base := "/" + moreDest + "/" + mailRepo
 	lock, name := blob(200)

@@ -3,6 +3,9 @@ package integration
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // programs tells where make puts what the tests run, by the variable that names it.
@@ -39,11 +43,7 @@ func program(t *testing.T, variable string) string {
 	if err == nil {
 		return path
 	}
-	what := fmt.Sprintf("$%s: %v: run `make deps build`", variable, err)
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
+	testenv.Missing(t, "$%s: %v: run `make deps build`", variable, err)
 	return ""
 }
 
@@ -109,6 +109,26 @@ func startRclone(t *testing.T, protocol, dir string, args ...string) string {
 	}, args...)...)
 	p := startProcess(t, cmd)
 	return servedURL.FindString(p.out.want(t, "http://127.0.0.1:"))
+}
+
+// serveS3 starts an S3 server with these buckets. What it returns passes requests on
+// to it: a test may put itself between.
+func serveS3(t *testing.T, buckets ...string) http.Handler {
+	t.Helper()
+	dir := t.TempDir()
+	for _, bucket := range buckets {
+		if err := os.Mkdir(filepath.Join(dir, bucket), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server, err := url.Parse(startRclone(t, "s3", dir, "--auth-key", s3AccessKey+","+s3SecretKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(server)
+		r.Out.Host = r.In.Host // which is signed
+	}}
 }
 
 // addS3Destination adds a destination on an S3 server of its own and returns the
