@@ -42,6 +42,7 @@ type backupOutcome struct {
 // made, but not everything went well. The repository comes first: where it cannot
 // be reached the module is not disturbed.
 func (j *backupJob) run(ctx context.Context, lock *stateLock) (*backupOutcome, error) {
+	lock.handTo(&j.plan.restic)
 	if lock.stale && j.plan.restic.Runtime == restic.Podman {
 		if err := restic.StopContainers(ctx, lockLabel(doesBackup, j.module.id)); err != nil {
 			return nil, err

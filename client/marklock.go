@@ -7,11 +7,15 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 // markLock is an exclusive lock on a file that is not empty while it is held, so
 // that the next holder sees when one was interrupted. The kernel drops the lock
-// with the process; commands that we start do not inherit it.
+// with the process. Commands that we start do not inherit it, but for a native restic,
+// which has it for as long as it lives: when we are killed, the next run does not begin
+// before restic has ended.
 type markLock struct {
 	file *os.File
 	// interrupted tells that the last holder did not clear the mark.
@@ -62,6 +66,14 @@ func lockOpened(file *os.File) (*markLock, error) {
 		return nil, fmt.Errorf("write %s: %w", file.Name(), err)
 	}
 	return &markLock{file: file, interrupted: info.Size() > 0}, nil
+}
+
+// handTo lets a native restic hold the lock too. One in a container is found by its
+// label.
+func (l *markLock) handTo(invocation *restic.Invocation) {
+	if invocation.Runtime == restic.Native {
+		invocation.Files = append(invocation.Files, l.file)
+	}
 }
 
 // clear takes the mark away. One that stays does no harm: the next holder takes

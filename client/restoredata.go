@@ -72,6 +72,7 @@ func (r *restoreRun) inPlace(ctx context.Context, m module) error {
 		return err
 	}
 	defer mark.release()
+	mark.handTo(&r.plan.restic)
 	if mark.interrupted {
 		r.sys.notef("the last restore was not completed")
 		// Restic leaves no holes in a file that it finds half written.

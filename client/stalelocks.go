@@ -21,6 +21,9 @@ import (
 // containers of module-backup have a host name of their own: who holds the
 // module's lock, and has ended what a killed backup left running, knows that a
 // lock of that name belongs to nobody. It is the same with restore-module.
+//
+// A native restic that was killed is dead for whom asks the kernel, but for one who
+// sends a signal to find out, as restic does, only when its new parent has seen it end.
 
 // hostNameLimit is the kernel's.
 const hostNameLimit = 64
@@ -65,6 +68,12 @@ type staleLocks struct {
 	host   string // of the containers whose locks are ours; with Podman
 }
 
+// lockFile is what restic writes into a lock.
+type lockFile struct {
+	Hostname string `json:"hostname"`
+	PID      int    `json:"pid"`
+}
+
 // remove removes the locks of runs that were killed, and those that restic takes
 // for stale. The module's own lock must be held, and no container of an earlier
 // run may run.
@@ -72,16 +81,13 @@ func (l staleLocks) remove(ctx context.Context) error {
 	if err := l.unlock(ctx); err != nil {
 		return err
 	}
-	if l.restic.Runtime != restic.Podman {
-		return nil
-	}
 	ids, err := l.list(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, id := range ids {
-		errs = append(errs, l.removeOwn(ctx, id))
+		errs = append(errs, l.removeIfDead(ctx, id))
 	}
 	return errors.Join(errs...)
 }
@@ -101,19 +107,17 @@ func (l staleLocks) list(ctx context.Context) ([]string, error) {
 	return lockID.FindAllString(output.String(), -1), nil
 }
 
-// removeOwn removes the lock if a container of ours made it.
-func (l staleLocks) removeOwn(ctx context.Context, id string) error {
+// removeIfDead removes the lock if he who made it is gone.
+func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	var output bytes.Buffer
 	if err := l.restic.With("cat", "lock", id, "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
 		return resticError(l.restic.Repository, err)
 	}
-	var lock struct {
-		Hostname string `json:"hostname"`
-	}
+	var lock lockFile
 	if err := json.Unmarshal(output.Bytes(), &lock); err != nil {
 		return fmt.Errorf("read lock %s: %w", id, err)
 	}
-	if lock.Hostname != l.host {
+	if !l.dead(lock) {
 		return nil
 	}
 	status, err := l.probe.request(ctx, http.MethodDelete, l.restic.Repository, "locks/"+id)
@@ -124,4 +128,19 @@ func (l staleLocks) removeOwn(ctx context.Context, id string) error {
 		return fmt.Errorf("remove lock %s: the gateway answers %d %s", id, status, http.StatusText(status))
 	}
 	return nil
+}
+
+func (l staleLocks) dead(lock lockFile) bool {
+	if l.restic.Runtime == restic.Podman {
+		return lock.Hostname == l.host
+	}
+	host, err := os.Hostname()
+	return err == nil && lock.Hostname == host && isZombie(lock.PID)
+}
+
+// isZombie tells of a process that has ended, and whose parent has not seen it yet.
+func isZombie(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	afterName := bytes.LastIndex(status, []byte(") ")) // which may hold anything
+	return err == nil && afterName >= 0 && bytes.HasPrefix(status[afterName:], []byte(") Z"))
 }

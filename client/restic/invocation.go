@@ -3,6 +3,7 @@ package restic
 import (
 	"cmp"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 )
@@ -68,6 +69,9 @@ type Invocation struct {
 	Args []string
 	// Env are further variables for restic, "RESTIC_…=…".
 	Env []string
+
+	// Files stay open in restic for as long as it lives; for [Native] alone.
+	Files []*os.File
 
 	// Image, Name, Mounts and PodmanArgs are for [Podman] alone: the image, the
 	// container's name, and further arguments of podman run.

@@ -42,7 +42,7 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = i.Environ(os.Environ())
 	if i.Runtime == Native {
-		cmd.Dir = i.Dir
+		cmd.Dir, cmd.ExtraFiles = i.Dir, i.Files
 	}
 	var said tail
 	watch := NewLines(func(line []byte) {

@@ -32,6 +32,8 @@ func playRestic(args []string) int {
 	switch args[0] {
 	case "echo":
 		_, _ = io.Copy(os.Stdout, os.Stdin)
+	case "inherited":
+		_, _ = io.Copy(os.Stdout, os.NewFile(3, "inherited"))
 	case "version":
 		fmt.Println("restic 0.17.3 compiled with go1.23 on linux/amd64")
 	case "fail":
@@ -95,6 +97,24 @@ func TestRunConnectsTheStreams(t *testing.T) {
 	err := Invocation{Runtime: Native, Args: []string{"echo"}}.Run(t.Context(), Streams{Stdin: strings.NewReader("hello"), Stdout: &out})
 	if err != nil || out.String() != "hello" {
 		t.Errorf("Run = %v with output %q", err, out.String())
+	}
+}
+
+func TestFilesAreOpenInANativeRestic(t *testing.T) {
+	onPath(t, "restic")
+	name := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(name, []byte("held"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	var out bytes.Buffer
+	err = Invocation{Runtime: Native, Args: []string{"inherited"}, Files: []*os.File{file}}.Run(t.Context(), Streams{Stdout: &out})
+	if err != nil || out.String() != "held" {
+		t.Errorf("Run = %v, and restic read %q", err, out.String())
 	}
 }
 
