@@ -9,9 +9,9 @@ import (
 func TestComposeSaysWhatIsWrong(t *testing.T) {
 	e := startEngine(t)
 
-	t.Run("a variable without a value", func(t *testing.T) {
+	t.Run("a variable without a value, where setup fails long before test is started", func(t *testing.T) {
 		p := newProject(t, e, "variable")
-		p.env = []string{"S3_BUCKET="}
+		p.env = []string{"S3_BUCKET=", "DOCKER_HOST=" + p.slowly(t, "test", "setup")}
 		wantRed(t, p, 2, "S3_BUCKET is empty: give it a value in .env")
 	})
 	t.Run("a volume that is not writable", func(t *testing.T) {
@@ -40,7 +40,11 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 func wantRed(t *testing.T, p *project, code int, why string) {
 	t.Helper()
 	out := p.want(t, code, testProfile...)
-	if last := lastFailure(out); !strings.Contains(last, "test: FAILED: ") || !strings.Contains(last, why) {
-		t.Errorf("said last: %s\nwant: %s\n%s", last, why, out)
+	if last := lastSaid(out, "test"); !strings.HasPrefix(last, "test: FAILED: ") || !strings.Contains(last, why) {
+		t.Errorf("test said last: %s\nwant: %s\n%s", last, why, out)
+	}
+	// Where setup failed, either may come last: their outputs are read side by side.
+	if last := lastFailure(out); !strings.Contains(last, why) {
+		t.Errorf("the last failure is: %s\nwant: %s\n%s", last, why, out)
 	}
 }

@@ -59,7 +59,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startEngine returns the one engine of all tests.
+// startEngine returns the one engine of all tests, which has both images.
 func startEngine(t *testing.T) *engine {
 	t.Helper()
 	theEngine.once.Do(func() {
@@ -104,11 +104,27 @@ func newEngine() (*engine, error) {
 		e.stop()
 		return nil, err
 	}
-	if err := e.makeImages(); err != nil {
+	if err := errors.Join(e.makeImages(), e.buildImages()); err != nil {
 		e.stop()
 		return nil, err
 	}
 	return e, nil
+}
+
+// buildImages builds both images; the curated one of the gateway, as it is the
+// quicker one.
+func (e *engine) buildImages() error {
+	for _, args := range [][]string{e.buildArgs("rclone-gateway", "gateway"), e.buildArgs("rclone-gateway-client", "client")} {
+		if _, err := e.docker(buildTime, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *engine) buildArgs(tag, target string, more ...string) []string {
+	return append([]string{"build", "--tag=" + tag, "--target=" + target, "--build-arg=BACKENDS=curated",
+		"--build-arg=GOPROXY=" + goproxy, e.root}, more...)
 }
 
 // program is what a variable names, or else what make puts there.

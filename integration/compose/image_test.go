@@ -12,7 +12,6 @@ const megabyte = 1000 * 1000
 
 func TestImages(t *testing.T) {
 	e := startEngine(t)
-	e.buildImages(t)
 
 	type image struct {
 		Size         int

@@ -9,10 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -29,10 +27,9 @@ type project struct {
 // newProject removes the project with all its volumes when the test ends.
 func newProject(t *testing.T, e *engine, name string) *project {
 	t.Helper()
-	e.buildImages(t)
 	p := &project{engine: e, name: name}
 	t.Cleanup(func() {
-		p.override = ""
+		p.override, p.env = "", nil
 		if out, code := p.run("down", "--volumes", "--timeout=1"); code != 0 {
 			t.Errorf("down: %s", out)
 		}
@@ -121,12 +118,13 @@ func (p *project) want(t *testing.T, code int, args ...string) string {
 // testProfile is what another project's CI runs.
 var testProfile = []string{"--profile", "test", "up", "--exit-code-from", "test", "--timeout", "2"}
 
-// lastSaid is the last line of the output that a container printed, without the
-// name in front.
-func lastSaid(out string) string {
+// lastSaid is the last line of the output that a service's container printed, without
+// the name in front.
+func lastSaid(out, service string) string {
 	last := ""
 	for line := range strings.Lines(out) {
-		if _, said, ok := strings.Cut(line, "| "); ok && strings.TrimSpace(said) != "" {
+		name, said, ok := strings.Cut(line, "| ")
+		if ok && strings.HasPrefix(strings.ReplaceAll(name, "-", "_"), service+"_1 ") && strings.TrimSpace(said) != "" {
 			last = strings.TrimSpace(said)
 		}
 	}
@@ -182,23 +180,4 @@ func count(t *testing.T, pattern string) int {
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	testenv.Until(t, patience, what, done)
-}
-
-var imagesBuilt sync.Once
-
-// buildImages builds both images, once; the curated one of the gateway, as it is
-// the quicker one.
-func (e *engine) buildImages(t *testing.T) {
-	t.Helper()
-	imagesBuilt.Do(func() {
-		start := time.Now()
-		e.must(t, e.buildArgs("rclone-gateway", "gateway")...)
-		e.must(t, e.buildArgs("rclone-gateway-client", "client")...)
-		t.Logf("both images are built in %.0f s", time.Since(start).Seconds())
-	})
-}
-
-func (e *engine) buildArgs(tag, target string, more ...string) []string {
-	return append([]string{"build", "--tag=" + tag, "--target=" + target, "--build-arg=BACKENDS=curated",
-		"--build-arg=GOPROXY=" + goproxy, e.root}, more...)
 }
