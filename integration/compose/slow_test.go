@@ -5,13 +5,14 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// slowly returns the address of an engine that creates the container of one service
+// slowly returns the address of an engine that starts the container of one service
 // only after that of another has failed: is unhealthy, or has ended. On a machine
 // where nothing is in memory yet, seconds may lie between the two.
 func (p *project) slowly(t *testing.T, service, after string) string {
@@ -30,10 +31,8 @@ func (p *project) slowly(t *testing.T, service, after string) string {
 		t.Fatal(err)
 	}
 	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Compose 1 has "_" between the words of a container's name, Compose 2 "-".
-		name := strings.ReplaceAll(r.URL.Query().Get("name"), "-", "_")
-		if strings.HasSuffix(r.URL.Path, "/containers/create") && name == p.name+"_"+service+"_1" {
-			p.waitFailed(r, after)
+		if id, start := strings.CutSuffix(r.URL.Path, "/start"); start && strings.Contains(p.list(service, "{{.ID}}"), path.Base(id)) {
+			p.waitFailed(after)
 		}
 		proxy.ServeHTTP(w, r)
 	})}
@@ -42,20 +41,27 @@ func (p *project) slowly(t *testing.T, service, after string) string {
 	return "unix://" + socket
 }
 
-// waitFailed returns when a service has failed, or the client is gone.
-func (p *project) waitFailed(r *http.Request, service string) {
+// waitFailed returns when a service has failed, or no longer will.
+func (p *project) waitFailed(service string) {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		status, err := p.docker(patience, "ps", "--all", "--format={{.Status}}",
-			"--filter=label=com.docker.compose.project="+p.name, "--filter=label=com.docker.compose.service="+service)
-		if err != nil || strings.Contains(status, "unhealthy") || strings.Contains(status, "Exited") {
+		if status := p.list(service, "{{.Status}}"); strings.Contains(status, "unhealthy") || strings.Contains(status, "Exited") {
 			return
 		}
 		select {
 		case <-again.C:
-		case <-r.Context().Done():
+		case <-limit.C:
 			return
 		}
 	}
+}
+
+// list prints a field of the containers of a service; nothing where the engine fails.
+func (p *project) list(service, field string) string {
+	text, _ := p.docker(patience, "ps", "--all", "--no-trunc", "--format="+field,
+		"--filter=label=com.docker.compose.project="+p.name, "--filter=label=com.docker.compose.service="+service)
+	return text
 }
