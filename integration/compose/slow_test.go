@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -20,7 +21,9 @@ func (p *project) slowly(t *testing.T, service, after string) string {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
 		Transport: &http.Transport{
-			Dial:               func(_, _ string) (net.Conn, error) { return net.Dial("unix", p.socket) },
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", p.socket)
+			},
 			DisableCompression: true,
 		},
 		FlushInterval: -1,
