@@ -126,6 +126,7 @@ func TestClassify(t *testing.T) {
 		"something else":                 {Native, 1, "panic", Unknown},
 		"podman itself":                  {Podman, 125, "Error: no such image", NoRuntime},
 		"no restic in the image":         {Podman, 127, "", NoRuntime},
+		"killed after a retry":           {Native, -1, "Load(<lock/x>) returned error, retrying: unexpected HTTP response (503): 503 Service Unavailable", Unknown},
 		"the same number without podman": {Native, 125, "", Unknown},
 	}
 	for name, test := range tests {

@@ -95,6 +95,9 @@ var textReasons = []struct {
 // classify tells why a process of the runtime ended with code, which is not zero.
 func classify(runtime Runtime, code int, stderr string) *Failure {
 	failure := &Failure{Code: code, Detail: readable(stderr)}
+	if failure.Killed() {
+		return failure // what it said before is not why
+	}
 	if reason, ok := exitReasons[code]; ok {
 		failure.Reason = reason
 		return failure
