@@ -90,7 +90,7 @@ func (m *marker) check(root dirFD) error {
 	err := root.stat(markerName, &st)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		err = m.absent()
+		err = m.absent(root)
 	case err != nil:
 		err = fmt.Errorf("%w: its marker: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
 	case !sameFile(m.verified.Load(), &st):
@@ -107,7 +107,7 @@ func sameFile(a, b *unix.Stat_t) bool {
 }
 
 // absent answers for a root without a marker.
-func (m *marker) absent() error {
+func (m *marker) absent(root dirFD) error {
 	if m.Memory == nil {
 		return nil
 	}
@@ -116,6 +116,10 @@ func (m *marker) absent() error {
 	case err != nil:
 		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case seen:
+		var st unix.Stat_t
+		if root.stat(markerName, &st) == nil { // another request wrote it meanwhile
+			return m.verify(root, &st)
+		}
 		return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
 	case mountPoint != "" && mountPointOf(mountPoint) != mountPoint:
 		return m.missing(mountPoint, m.root+" would be on the disk that the destination was on before")

@@ -286,3 +286,20 @@ func TestAbsenceIsLoggedOnceAndSoIsTheReturn(t *testing.T) {
 		t.Errorf("the log of a disk that went and came twice:\n%s", got)
 	}
 }
+
+// markedMeanwhile is a memory in which another request has just noted, and marked,
+// what it is asked for.
+type markedMeanwhile struct{ memory }
+
+func (m *markedMeanwhile) Seen(_, root string) (string, bool, error) {
+	err := os.WriteFile(filepath.Join(root, markerName), []byte(destID+"\n"), 0o600)
+	return "/", true, err
+}
+
+func TestTheFirstUseByTwoAtOnceIsNoMissingDisk(t *testing.T) {
+	t.Parallel()
+	s := openMarked(t, t.TempDir(), &markedMeanwhile{})
+	if _, err := s.Stat(t.Context(), "repo/config"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat = %v, want that there is no such object", err)
+	}
+}
