@@ -1,14 +1,16 @@
 #!/bin/bash
 # Boots systemd as the first process of namespaces of its own, on a throw-away
-# layer over this machine's file system. The network is this machine's.
+# layer over this machine's file system. The network is the caller's.
 #
-#   boot.sh ROOT LAYER CGROUP
+#   boot.sh ROOT LAYER CGROUP DIRECTORY…
 #
 # ROOT is where the new root is mounted, LAYER an empty directory for what is
-# written, CGROUP the directory of a new group in systemd's hierarchy. All of it
+# written, CGROUP the directory of a new group in systemd's hierarchy. The other
+# directories are there inside too, whatever file system they are on. All of it
 # goes when the process ends, which kills what runs inside.
 set -euo pipefail
 export ROOT=$1 LAYER=$2 CGROUP=$3
+shift 3
 
 mkdir "$CGROUP"
 echo $$ >"$CGROUP/cgroup.procs"
@@ -22,6 +24,11 @@ mount -o remount,bind,ro "$ROOT/proc/sys"
 mount -t sysfs -o ro sysfs "$ROOT/sys"
 mount -t tmpfs -o mode=755 tmpfs "$ROOT/run"
 mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
+for directory in "$@"; do
+  own=$LAYER$directory
+  mkdir -p "$own/upper" "$own/work" "$ROOT$directory"
+  mount -t overlay overlay -o "lowerdir=$directory,upperdir=$own/upper,workdir=$own/work" "$ROOT$directory"
+done
 mount -t tmpfs -o mode=755 tmpfs "$ROOT/dev"
 for device in null zero full random urandom tty; do
   touch "$ROOT/dev/$device"
@@ -57,6 +64,7 @@ for unit in systemd-udevd systemd-udev-trigger systemd-networkd systemd-resolved
   ln -sf /dev/null "$ROOT/etc/systemd/system/$unit.service"
 done
 rm -f "$ROOT"/etc/systemd/system/*.wants/*
+ln -sf /dev/null "$ROOT/etc/tmpfiles.d/tmp.conf" # it empties /tmp
 echo >"$ROOT/etc/fstab"
 mkdir "$ROOT/run/tests"
 # Within a mere chroot a unit may have no user namespace.
@@ -65,4 +73,4 @@ pivot_root . mnt
 umount --lazy /mnt
 mount --make-rshared / # as systemd does itself outside of containers
 exec env -i container=tests PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
-  /lib/systemd/systemd --system --unit=tests.target --show-status=false --log-target=journal --log-level=info'
+  /lib/systemd/systemd --system --unit=tests.target --show-status=false --log-target=journal --log-level=info' boot "$@"

@@ -22,8 +22,9 @@ const patience = 60 * time.Second
 
 // machine is a systemd that runs beside the test and ends with it.
 type machine struct {
-	root string // its root directory, as the test sees it
-	init string // the PID of its first process, as the test sees it
+	root     string // its root directory, as the test sees it
+	init     string // the PID of its first process, as the test sees it
+	checkout string // this repository, of which the machine has a copy at the same path
 }
 
 // boot starts a machine and waits until it has started all that it should.
@@ -35,8 +36,15 @@ func boot(t *testing.T) *machine {
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		testenv.Missing(t, "install systemd: %v", err)
 	}
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(checkout, "bin", "rclone-gateway")); err != nil {
+		testenv.Missing(t, "run `make build`: %v", err)
+	}
 	dir := t.TempDir()
-	m := &machine{root: filepath.Join(dir, "root")}
+	m := &machine{root: filepath.Join(dir, "root"), checkout: checkout}
 	layer := filepath.Join(dir, "layer")
 	for _, d := range []string{m.root, layer} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -46,7 +54,7 @@ func boot(t *testing.T) *machine {
 	group := controlGroup(t)
 
 	var console bytes.Buffer
-	cmd := exec.Command("./boot.sh", m.root, layer, group)
+	cmd := exec.Command("./boot.sh", append([]string{m.root, layer, group, m.checkout}, goDirectories(t)...)...)
 	cmd.Stdout, cmd.Stderr = &console, &console
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -106,6 +114,26 @@ func removeGroups(group string) error {
 		}
 	}
 	return os.Remove(group)
+}
+
+// goDirectories are those that building needs.
+func goDirectories(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+// goEnvironment lets one build on the machine as here, without a network.
+func (m *machine) goEnvironment(t *testing.T) []string {
+	t.Helper()
+	dirs := goDirectories(t)
+	return []string{
+		"PATH=" + dirs[0] + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"GOCACHE=" + dirs[1], "GOMODCACHE=" + dirs[2], "GOPROXY=off", "GOFLAGS=" + os.Getenv("GOFLAGS"),
+	}
 }
 
 // command runs a program on the machine.

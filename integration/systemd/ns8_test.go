@@ -1,7 +1,7 @@
 package systemd
 
 import (
-	"bytes"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,84 +15,142 @@ import (
 // gatewayImage is what the drop-in names.
 const gatewayImage = "ghcr.io/rclone-gateway/rclone-gateway:latest"
 
-// nodeUnit has what the drop-in leaves to NethServer 8's own unit.
+const (
+	nodeDestination = "0f6d0c5e-54a5-4c11-8f11-3f0f6f2f7c01"
+	nodeState       = "/var/lib/nethserver/node/state"
+	mailState       = "/var/lib/nethserver/mail1/state"
+	mailInstall     = "/var/lib/nethserver/mail1"
+	resticImage     = "docker.io/restic/restic:0.18.1"
+)
+
+var mail = redistest.Module{ID: "mail1", UUID: "2c1a6f0e-8d1c-4f7e-9d6b-0f1f4c4a7b10"}
+
+// nodeUnit is what NethServer 8's own unit has, with rclone in the place of the two
+// containers.
 const nodeUnit = `[Unit]
 Description=What the drop-in changes
 
 [Service]
 Type=forking
-WorkingDirectory=/var/lib/nethserver/node/state
+WorkingDirectory=` + nodeState + `
 PIDFile=%t/%N.pid
 Environment=PODMAN_SYSTEMD_UNIT=%n
 Environment=BACKUP_VOLUME=rclone-webdav
-EnvironmentFile=-/var/lib/nethserver/node/state/rclone-webdav.env
+EnvironmentFile=-` + nodeState + `/rclone-webdav.env
 Restart=always
 TimeoutStartSec=60
 SuccessExitStatus=143
-ExecStart=/bin/false
+ExecStartPre=/bin/rm -f %t/%N.pid
+ExecStart=/bin/sh -c 'rclone-of-the-node serve restic --addr 127.0.0.1:4694 "$$(podman volume inspect --format={{.Mountpoint}} ${BACKUP_VOLUME})" & echo $! >%t/%N.pid'
 ExecStop=/usr/bin/podman stop --ignore --cidfile %t/%N.cid -t 115
 ExecStopPost=/usr/bin/podman rm --ignore -f --cidfile %t/%N.cid
 `
 
-// runagent stands for NethServer 8's: it writes what rclonegwctl writes.
-const runagent = `#!/bin/sh
+// runagent runs a command with the environment of the node or of a module, as
+// NethServer 8's does.
+const runagent = `#!/bin/bash
+set -eua -o pipefail
+[[ $1 == -m ]]
+cd /var/lib/nethserver/$2/state
+test ! -e environment || . ./environment
+. ./agent.env
+shift 2
+exec "$@"
+`
+
+// rclonegwctl writes what NethServer 8's does.
+const rclonegwctl = `#!/bin/sh
 echo CLUSTER_NETWORK=10.5.4.0/24 >rclone-gateway.env
 echo NODE_ID=1 >>rclone-gateway.env
 printf '[local]\ntype = alias\nremote = /srv/repo\n' >rclone/rclone.conf
 chmod 644 rclone/rclone.conf
 `
 
-// node is a machine that has of NethServer 8 what the gateway's unit touches.
+// docker makes of the Dockerfile what matters here: an image with the programs as
+// make build made them. integration/compose builds the real one.
+const docker = `#!/bin/bash
+set -eu -o pipefail
+[[ $1 == build ]] || exec podman "$@"
+[[ $2 == --tag && $4 == . && -e Dockerfile ]]
+mkdir -p /image/{usr/bin,srv/repo,var/lib/rclone-gateway,etc,tmp,run/secrets}
+cp bin/rclone-gateway /image/usr/bin
+ln -s rclone-gateway /image/usr/bin/rclone
+chown 65532:65532 /image/srv/repo
+tar -C /image -cf - . | podman import --quiet --change='ENTRYPOINT ["/usr/bin/rclone-gateway"]' --change='CMD ["serve"]' \
+  --change=ENV=PATH=/usr/bin --change=ENV=GATEWAY_STATE_DIR=/var/lib/rclone-gateway --change=USER=65532 - "$3"
+rm -r /image
+`
+
+// node is a machine that has of NethServer 8 what the guide touches, and a module
+// that is to be backed up.
 func node(t *testing.T) *host {
 	t.Helper()
 	redis := redistest.Start(t)
 	redis.SetupNS8()
 	redis.AddModules(mail)
 	redis.AddDestinations(redistest.Destination{
-		ID: destination, Name: "this node", Provider: "cluster",
-		URL: "webdav:http://" + redistest.LeaderIP + ":4694", RcloneConf: "[" + destination + "]\ntype = webdav\n",
+		ID: nodeDestination, Name: "this node", Provider: "cluster",
+		URL: "webdav:http://" + redistest.LeaderIP + ":4694", RcloneConf: "[" + nodeDestination + "]\ntype = webdav\n",
 	})
-	addr := testenv.FreeAddr(t)
-	h := &host{machine: boot(t), url: "http://" + addr}
-	h.write(t, "/etc/systemd/system/rclone-gateway.service", nodeUnit, 0o644)
-	h.write(t, "/etc/nethserver/agent.env", "REDIS_ADDRESS=cluster-leader:1\nREDIS_REPLICA_ADDRESS="+redis.Addr+"\n", 0o644)
-	h.write(t, "/var/lib/nethserver/node/state/agent.env", "AGENT_ID=node/1\nREDIS_USER=node/1\nREDIS_PASSWORD="+redistest.Password("node/1")+"\n", 0o600)
-	h.write(t, "/usr/local/bin/runagent", runagent, 0o755)
+	redis.AddSchedule(redistest.Schedule{ID: "1", Repository: nodeDestination, Name: "nightly", Instances: []string{mail.ID}})
+	h := &host{machine: boot(t), destination: nodeDestination, uuid: mail.UUID, password: redistest.Password("module/" + mail.ID)}
 
-	dropIn, err := os.ReadFile("../../deploy/ns8/50-gateway.conf")
-	if err != nil {
-		t.Fatal(err)
+	addresses := "REDIS_ADDRESS=" + redis.Addr + "\nREDIS_REPLICA_ADDRESS=" + redis.Addr + "\n"
+	for path, file := range map[string]struct {
+		content string
+		mode    fs.FileMode
+	}{
+		"/etc/systemd/system/rclone-gateway.service": {nodeUnit, 0o644},
+		"/etc/nethserver/agent.env":                  {addresses, 0o644},
+		"/etc/nethserver/core.env":                   {"RESTIC_IMAGE=" + resticImage + "\n", 0o644},
+		nodeState + "/agent.env":                     {agentEnvironment("node/1"), 0o600},
+		mailState + "/agent.env":                     {agentEnvironment("module/"+mail.ID) + addresses, 0o600},
+		mailState + "/environment":                   {"MODULE_ID=" + mail.ID + "\nMODULE_UUID=" + mail.UUID + "\nIMAGE_URL=ghcr.io/nethserver/mail:1.0.0\n", 0o600},
+		mailState + "/letters":                       {"what is backed up", 0o600},
+		mailInstall + "/etc/state-include.conf":      {"state/letters\n", 0o644},
+		"/usr/local/bin/runagent":                    {runagent, 0o755},
+		"/usr/local/bin/rclonegwctl":                 {rclonegwctl, 0o755},
+		"/usr/local/bin/docker":                      {docker, 0o755},
+		// Virtual machines without CAP_SYS_RESOURCE and with hybrid cgroups need this.
+		"/etc/containers/containers.conf": {"[containers]\ndefault_ulimits = [\"nofile=1024:1024\",\"nproc=1024:1024\"]\n[engine]\nruntime = \"runc\"\n", 0o644},
+		"/etc/containers/storage.conf":    {"[storage]\ndriver = \"vfs\"\ngraphroot = \"/var/lib/node-storage\"\nrunroot = \"/run/node-storage\"\n", 0o644},
+	} {
+		h.write(t, path, file.content, file.mode)
 	}
-	// The test shares the network, and so the ports, with everything on this machine.
-	changed := bytes.Replace(dropIn, []byte("0.0.0.0:4694"), []byte(addr), 1)
-	h.write(t, "/etc/systemd/system/rclone-gateway.service.d/50-gateway.conf", string(changed), 0o644)
-
-	// Virtual machines without CAP_SYS_RESOURCE and with hybrid cgroups need this.
-	h.write(t, "/etc/containers/containers.conf", "[containers]\ndefault_ulimits = [\"nofile=1024:1024\",\"nproc=1024:1024\"]\n[engine]\nruntime = \"runc\"\n", 0o644)
-	h.write(t, "/etc/containers/storage.conf", "[storage]\ndriver = \"vfs\"\ngraphroot = \"/var/lib/node-storage\"\nrunroot = \"/run/node-storage\"\n", 0o644)
-	h.importImage(t)
+	h.installPrograms(t)
 	return h
 }
 
-// importImage gives the machine the image, with the programs as `make build` made
-// them: what of the Dockerfile matters here.
-func (h *host) importImage(t *testing.T) {
+func agentEnvironment(user string) string {
+	return "AGENT_ID=" + user + "\nREDIS_USER=" + user + "\nREDIS_PASSWORD=" + redistest.Password(user) + "\n" +
+		"AGENT_STATE_DIR=" + mailState + "\nAGENT_INSTALL_DIR=" + mailInstall + "\n"
+}
+
+// installPrograms installs the commands that a node has, and the image of restic.
+func (h *host) installPrograms(t *testing.T) {
 	t.Helper()
-	binary, err := os.ReadFile("../../bin/rclone-gateway")
-	if err != nil {
-		testenv.Missing(t, "run `make build`: %v", err)
+	for _, path := range []string{"bin/gatewayctl", ".cache/bin/rclone", ".cache/restic/0.18/restic"} {
+		if _, err := os.Stat(filepath.Join(h.checkout, path)); err != nil {
+			testenv.Missing(t, "run `make deps build`: %v", err)
+		}
 	}
-	h.write(t, "/image/usr/bin/rclone-gateway", string(binary), 0o755)
-	h.run(t, "ln", "-s", "rclone-gateway", "/image/usr/bin/rclone")
-	h.run(t, "mkdir", "-p", "/image/srv/repo", "/image/var/lib/rclone-gateway", "/image/etc", "/image/tmp", "/image/run/secrets")
-	h.run(t, "chown", "65532:65532", "/image/srv/repo")
-	h.run(t, "sh", "-c", "tar -C /image -cf - . | podman import --quiet --change='ENTRYPOINT [\"/usr/bin/rclone-gateway\"]' --change='CMD [\"serve\"]'  --change=ENV=PATH=/usr/bin --change=ENV=GATEWAY_STATE_DIR=/var/lib/rclone-gateway --change=USER=65532 - "+gatewayImage)
+	h.run(t, "bash", "-euc", `cd "$0"
+install bin/gatewayctl /usr/local/bin
+/usr/local/bin/gatewayctl install-links /usr/local/bin
+install .cache/bin/rclone /usr/local/bin/rclone-of-the-node
+mkdir -p /image/tmp
+install -D .cache/restic/0.18/restic /image/usr/bin/restic
+for library in $(ldd /image/usr/bin/restic | grep -o '/[^ ]*'); do cp --parents "$library" /image; done
+tar -C /image -cf - . | podman import --quiet --change='ENTRYPOINT ["/usr/bin/restic"]' - "$1"
+rm -r /image`, h.checkout, resticImage)
 }
 
 func TestNethServer8(t *testing.T) {
 	h := node(t)
-	h.run(t, "systemctl", "daemon-reload")
-	h.run(t, "systemctl", "start", "rclone-gateway.service")
+	g := openGuide(t, h.machine, "deploy/ns8/README.md")
+	g.followUntil(t, "docker save", "")
+	h.run(t, "podman", "rmi", gatewayImage) // it was made on another machine
+	g.followUntil(t, "systemctl restart", "")
 
 	t.Run("the unit is up when the gateway is", func(t *testing.T) {
 		if !h.ready() {
@@ -103,9 +161,15 @@ func TestNethServer8(t *testing.T) {
 		}
 	})
 
+	t.Run("the commands to look at it find all well", func(t *testing.T) {
+		if said := g.followUntil(t, "check-config", ""); !strings.Contains(said, "local:") {
+			t.Errorf("no remote in\n%s", said)
+		}
+	})
+
 	t.Run("a module's upload is in the node's volume, owned as before", func(t *testing.T) {
 		name, content := blob()
-		if status := h.post(t, "/"+destination+"/mail/"+mail.UUID+"/data/"+name, content); status != http.StatusOK {
+		if status := h.post(t, h.destination, "/data/"+name, content); status != http.StatusOK {
 			t.Fatalf("it answers %d", status)
 		}
 		volume := h.run(t, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "rclone-webdav")
@@ -141,18 +205,32 @@ func TestNethServer8(t *testing.T) {
 		}
 	})
 
-	t.Run("without the drop-in the node's own unit is back", func(t *testing.T) {
-		h.run(t, "systemctl", "stop", "rclone-gateway.service")
-		if result := h.property(t, "Result"); result != "success" {
-			t.Errorf("the stop: Result=%s", result)
+	t.Run("a module backs up as before", func(t *testing.T) {
+		g.followUntil(t, "module-backup", "")
+	})
+
+	t.Run("another image is used from the next start on", func(t *testing.T) {
+		const other = "localhost/rclone-gateway:mine"
+		h.run(t, "podman", "tag", gatewayImage, other)
+		h.run(t, "podman", "untag", gatewayImage, gatewayImage)
+		h.write(t, "/etc/systemd/system/rclone-gateway.service.d/60-image.conf", g.files[0], 0o644)
+		g.followUntil(t, "podman ps", "")
+		if !h.ready() {
+			t.Error("not ready")
 		}
+	})
+
+	t.Run("on the way back the node's own unit serves the same repositories", func(t *testing.T) {
+		g.followUntil(t, "rm -r", "")
 		if left := h.run(t, "podman", "ps", "--all", "--quiet"); left != "" {
-			t.Errorf("it left container %s", left)
+			t.Errorf("container %s is left", left)
 		}
-		h.run(t, "rm", "-r", "/etc/systemd/system/rclone-gateway.service.d")
-		h.run(t, "systemctl", "daemon-reload")
-		if start := h.property(t, "ExecStart"); !strings.Contains(start, "/bin/false") {
-			t.Errorf("ExecStart=%s", start)
+		restic := filepath.Join(h.checkout, ".cache/restic/0.18/restic")
+		waitFor(t, "rclone to answer", func() bool { _, err := h.get("/"); return err == nil })
+		snapshots := h.run(t, "env", "RESTIC_PASSWORD="+redistest.Password(h.destination), "RESTIC_REPOSITORY=rest:"+gatewayURL+"/mail/"+mail.UUID,
+			restic, "--no-cache", "ls", "latest")
+		if !strings.Contains(snapshots, "/state/letters") {
+			t.Errorf("what was backed up is not in\n%s", snapshots)
 		}
 	})
 }

@@ -5,71 +5,70 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-const (
-	destination = "0f6d0c5e-54a5-4c11-8f11-3f0f6f2f7c01"
-	unwritable  = "1e2b7d9c-aa01-4b1e-bb7e-7d1c6a3f9e02"
-	store       = "/srv/backups"
-)
+// gatewayURL is where the gateway of the guides is.
+const gatewayURL = "http://127.0.0.1:4694"
 
-var mail = redistest.Module{ID: "mail1", UUID: "2c1a6f0e-8d1c-4f7e-9d6b-0f1f4c4a7b10"}
+// store is where the guide puts a destination.
+const store = "/srv/backups"
 
-// host is a machine on which the gateway was installed as deploy/systemd/README.md
-// tells.
+// host is a machine on which the gateway runs, at the address of the guides.
 type host struct {
 	*machine
-	url string
+	destination string
+	uuid        string // of the module mail1
+	password    string // of its user
 }
 
-func install(t *testing.T) *host {
+// install follows the guide until the gateway runs with a destination on a local
+// disk, beside the Redis that Debian installs.
+func install(t *testing.T) (*host, *guide) {
 	t.Helper()
-	redis := redistest.Start(t)
-	redis.SetupNS8()
-	redis.AddModules(mail)
-	redis.AddLocalDestination(destination, store)
-	redis.AddLocalDestination(unwritable, "/srv/elsewhere")
-	addr := testenv.FreeAddr(t)
-	h := &host{machine: boot(t), url: "http://" + addr}
-
-	if out, err := exec.Command("make", "-C", "../..", "install", "DESTDIR="+h.root).CombinedOutput(); err != nil {
-		t.Fatalf("make install: %v\n%s", err, out)
+	h := &host{machine: boot(t)}
+	if _, err := os.Stat(filepath.Join(h.root, "/lib/systemd/system/redis-server.service")); err != nil {
+		testenv.Missing(t, "install redis-server: %v", err)
 	}
-	h.run(t, "systemd-sysusers")
-	h.write(t, "/etc/rclone-gateway/rclone-gateway.env", "REDIS_ADDRESS="+redis.Addr+"\nREDIS_USER=node/1\nNODE_ID=1\n", 0o644)
-	h.write(t, "/etc/rclone-gateway/redis-password", redistest.Password("node/1")+"\n", 0o600)
-	h.run(t, "install", "-d", "-o", "rclone-gateway", "-m", "700", store, "/srv/elsewhere")
-	h.write(t, "/etc/systemd/system/rclone-gateway.service.d/storage.conf", "[Service]\nReadWritePaths="+store+"\n", 0o644)
-	h.write(t, "/etc/systemd/system/rclone-gateway.socket.d/address.conf", "[Socket]\nListenStream=\nListenStream="+addr+"\n", 0o644)
-	h.run(t, "systemctl", "daemon-reload")
-	h.run(t, "systemctl", "enable", "--now", "rclone-gateway.socket", "rclone-gateway.service")
-	waitFor(t, "the gateway to be ready", h.ready)
-	return h
+	h.run(t, "systemctl", "start", "redis-server.service")
+
+	g := openGuide(t, h.machine, "deploy/systemd/README.md")
+	g.followUntil(t, "rclone-gateway health", typedPassword+"\n")
+	g.editor = g.files[0]
+	g.followUntil(t, "systemctl edit rclone-gateway.service", "")
+	added := g.followUntil(t, "gatewayctl destination add", "")
+	h.destination, _, _ = strings.Cut(added, "\n")
+
+	variables := map[string]string{}
+	for line := range strings.Lines(h.run(t, "/usr/local/bin/gatewayctl", "module", "add", "mail1")) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		variables[name] = value
+	}
+	h.uuid, h.password = variables["MODULE_UUID"], variables["REDIS_PASSWORD"]
+	return h, g
 }
+
+// typedPassword is what is typed when the guide asks for Redis's password.
+const typedPassword = "typed-by-somebody-on-a-terminal"
 
 func TestUnits(t *testing.T) {
-	h := install(t)
+	h, g := install(t)
 
 	t.Run("the service stores what a module sends", func(t *testing.T) {
 		name, content := blob()
 		for path, body := range map[string][]byte{"/?create=true": nil, "/data/" + name: content} {
-			if status := h.post(t, "/"+destination+"/mail/"+mail.UUID+path, body); status != http.StatusOK {
+			if status := h.post(t, h.destination, path, body); status != http.StatusOK {
 				t.Fatalf("POST %s answers %d", path, status)
 			}
 		}
-		stored := filepath.Join(h.root, store, "mail", mail.UUID, "data", name[:2], name)
+		stored := filepath.Join(h.root, store, "mail", h.uuid, "data", name[:2], name)
 		info, err := os.Stat(stored)
 		if err != nil {
 			t.Fatal(err)
@@ -82,23 +81,18 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
+	var unwritable string
 	t.Run("the service writes nowhere but where it was told", func(t *testing.T) {
+		h.run(t, "install", "-d", "-o", "rclone-gateway", "-m", "700", "/srv/elsewhere")
+		added := h.run(t, "sh", "-c", `printf '[x]\ntype = local\n' |
+			/usr/local/bin/gatewayctl destination add --no-test --provider rclone --conf - --base-path /srv/elsewhere --name x 2>/dev/null`)
+		unwritable, _, _ = strings.Cut(added, "\n")
 		name, content := blob()
-		if status := h.post(t, "/"+unwritable+"/mail/"+mail.UUID+"/data/"+name, content); status < 500 {
+		if status := h.post(t, unwritable, "/data/"+name, content); status < 500 {
 			t.Errorf("an upload to a path outside ReadWritePaths= answers %d", status)
 		}
 		if entries, err := os.ReadDir(filepath.Join(h.root, "/srv/elsewhere")); err != nil || len(entries) > 0 {
 			t.Errorf("it left %v there (%v)", entries, err)
-		}
-	})
-
-	t.Run("the journal knows how grave each line is", func(t *testing.T) {
-		grave := h.run(t, "journalctl", "--unit=rclone-gateway", "--output=cat", "--priority=err")
-		if !strings.Contains(grave, unwritable) {
-			t.Errorf("the failed upload is not among\n%s", grave)
-		}
-		if strings.Contains(grave, "loaded from Redis") {
-			t.Errorf("what went well is among\n%s", grave)
 		}
 	})
 
@@ -108,7 +102,7 @@ func TestUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 		shown := string(environ) + h.run(t, "systemctl", "show", "rclone-gateway.service")
-		if strings.Contains(shown, redistest.Password("node/1")) {
+		if strings.Contains(shown, typedPassword) {
 			t.Error("it is")
 		}
 	})
@@ -118,6 +112,36 @@ func TestUnits(t *testing.T) {
 		if err != nil || len(entries) == 0 {
 			t.Errorf("%v (%v)", entries, err)
 		}
+	})
+
+	t.Run("other addresses are those of the socket unit", func(t *testing.T) {
+		g.editor = g.files[1]
+		g.followUntil(t, "--unix-socket", "")
+		if !h.ready() {
+			t.Error("not ready at the TCP address")
+		}
+	})
+
+	t.Run("the journal knows how grave each line is", func(t *testing.T) {
+		grave := g.followUntil(t, "journalctl", "")
+		if !strings.Contains(grave, unwritable) {
+			t.Errorf("the failed upload is not among\n%s", grave)
+		}
+		if strings.Contains(grave, "loaded from Redis") {
+			t.Errorf("what went well is among\n%s", grave)
+		}
+	})
+
+	t.Run("a signal makes the log more verbose", func(t *testing.T) {
+		openGuide(t, h.machine, "docs/metrics.md").followUntil(t, "systemctl kill", "")
+		waitFor(t, "the journal to tell of the level", func() bool {
+			return strings.Contains(h.journal(t), `"log_level":"debug"`)
+		})
+		name, _ := blob()
+		h.do(t, http.MethodHead, h.destination, "/data/"+name, nil)
+		waitFor(t, "the journal to have a line of a request that went well", func() bool {
+			return strings.Contains(h.journal(t), `"level":"DEBUG","msg":"request"`)
+		})
 	})
 
 	t.Run("a restart refuses no connection", func(t *testing.T) {
@@ -149,9 +173,9 @@ func TestUnits(t *testing.T) {
 
 	t.Run("a reload loads from Redis again", func(t *testing.T) {
 		before := h.property(t, "MainPID")
-		h.run(t, "systemctl", "reload", "rclone-gateway.service")
+		g.followUntil(t, "systemctl reload", "")
 		waitFor(t, "the journal to tell of the reload", func() bool {
-			return strings.Contains(h.run(t, "journalctl", "--unit=rclone-gateway", "--output=cat"), `"reloaded"`)
+			return strings.Contains(h.journal(t), `"reloaded"`)
 		})
 		if after := h.property(t, "MainPID"); after != before {
 			t.Error("the reload was a restart")
@@ -176,32 +200,37 @@ func TestUnits(t *testing.T) {
 		if after := h.property(t, "After"); !strings.Contains(after, "redis-server.service") {
 			t.Errorf("After=%s", after)
 		}
-		if bound := h.property(t, "Requires") + h.property(t, "BindsTo"); strings.Contains(bound, "redis") {
-			t.Errorf("bound to %s", bound)
+		before := h.property(t, "MainPID")
+		h.run(t, "systemctl", "stop", "redis-server.service")
+		name, _ := blob()
+		if status := h.do(t, http.MethodHead, h.destination, "/data/"+name, nil); status != http.StatusOK {
+			t.Errorf("without Redis the gateway answers %d", status)
 		}
+		if after := h.property(t, "MainPID"); after != before {
+			t.Error("it was restarted")
+		}
+		h.run(t, "systemctl", "start", "redis-server.service")
 	})
 
 	t.Run("the sandbox is as tight as the guide says", func(t *testing.T) {
-		guide, err := os.ReadFile("../../deploy/systemd/README.md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := regexp.MustCompile(`exposure level of\s+(\d+\.\d)`).FindSubmatch(guide)
-		if said == nil {
-			t.Fatal("the guide names no exposure level")
-		}
-		report := h.run(t, "systemd-analyze", "--no-pager", "security", "rclone-gateway.service")
-		if want := fmt.Sprintf("level for rclone-gateway.service: %s ", said[1]); !strings.Contains(report, want) {
-			t.Errorf("no %q in\n%s", want, report)
-		}
+		g.followUntil(t, "systemd-analyze security", "")
 	})
 
-	t.Run("a stop is a success", func(t *testing.T) {
-		h.run(t, "systemctl", "stop", "rclone-gateway.socket", "rclone-gateway.service")
+	t.Run("a stop is a success, and nothing starts again", func(t *testing.T) {
+		g.followUntil(t, "systemctl disable", "")
 		if result := h.property(t, "Result"); result != "success" {
 			t.Errorf("Result=%s", result)
 		}
+		if _, err := h.get("/-/healthy"); err == nil {
+			t.Error("something answers")
+		}
 	})
+}
+
+// journal is what the gateway has logged.
+func (h *host) journal(t *testing.T) string {
+	t.Helper()
+	return h.run(t, "journalctl", "--unit=rclone-gateway", "--output=cat")
 }
 
 func (h *host) ready() bool {
@@ -212,7 +241,7 @@ func (h *host) ready() bool {
 // get asks over a connection of its own.
 func (h *host) get(path string) (status int, err error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	resp, err := client.Get(h.url + path)
+	resp, err := client.Get(gatewayURL + path)
 	if err != nil {
 		return 0, err
 	}
@@ -227,14 +256,20 @@ func blob() (name string, content []byte) {
 	return hex.EncodeToString(sum[:]), content
 }
 
-func (h *host) post(t *testing.T, path string, body []byte) (status int) {
+// post asks as the module, for a path of its repository.
+func (h *host) post(t *testing.T, destination, path string, body []byte) (status int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+path, bytes.NewReader(body))
+	return h.do(t, http.MethodPost, destination, path, body)
+}
+
+func (h *host) do(t *testing.T, method, destination, path string, body []byte) (status int) {
+	t.Helper()
+	url := gatewayURL + "/" + destination + "/mail/" + h.uuid + path
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := "module/" + mail.ID
-	req.SetBasicAuth(user, redistest.Password(user))
+	req.SetBasicAuth("module/mail1", h.password)
 	req.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
