@@ -17,8 +17,9 @@ import (
 // proofTimeout bounds each step of a proof.
 const proofTimeout = 20 * time.Second
 
-// proofPrefix begins the name of the file that a proof writes.
-const proofPrefix = ".rclone-gateway-check-"
+// proofPrefix begins the name of the file that a proof writes. A dot before it would hide
+// the file on some servers of FTP, and what they do not list is not there for rclone.
+const proofPrefix = "rclone-gateway-check-"
 
 // errDiffers says that a file was read back as something else.
 var errDiffers = errors.New("what was read back is not what was written")

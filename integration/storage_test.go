@@ -17,6 +17,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -60,6 +61,7 @@ func TestStorage(t *testing.T) {
 				t.Run(version, func(t *testing.T) { testBackups(t, g, version, []string{mailRepo, wikiRepo}[i]) })
 			}
 			t.Run("requests", func(t *testing.T) { testRequests(t, g, s, kind.requests) })
+			t.Run("an administrator's check", func(t *testing.T) { testCheck(t, g) })
 			t.Run("wrong credentials", func(t *testing.T) { testWrongCredentials(t, g) })
 			t.Run("a truncated upload", func(t *testing.T) { testTruncated(t, g, s) })
 			if kind.moves {
@@ -219,6 +221,21 @@ func testRequests(t *testing.T, g *served, s *storage, want requests) {
 		}
 	}
 	t.Errorf("requests: %+v, want at most %+v", got, want)
+}
+
+// testCheck tests the destination as it is tested before it is saved.
+func testCheck(t *testing.T, g *served) {
+	// Makes the bucket, where it is one.
+	g.node().want(t, http.StatusOK, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/?create=true", nil)
+	request := fmt.Appendf(nil, `{"id":%q}`, moreDest)
+	answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.CheckPath, request)
+	var report adminapi.CheckReport
+	if err := json.Unmarshal(answer.body, &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Error != "" || len(report.Steps) != 5 {
+		t.Errorf("%+v", report)
+	}
 }
 
 // testWrongCredentials asks a destination that does not let the gateway in:
