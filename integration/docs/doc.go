@@ -8,10 +8,13 @@
 // page wants besides, it says in comments:
 //
 //	<!-- page: after docs/tutorial.md -->   that page's blocks are run before
-//	<!-- page: s3 -->                       an S3 server (MinIO) is at 127.0.0.1:9000
-//	<!-- page: checkout -->                 the directory is that of the project
+//	<!-- page: NAME -->                     testdata/surroundings/NAME.sh is run before,
+//	                                        and NAME.after.sh behind the page, if there
+//
+// The names of servers that pages use lead to servers that run in that network, with
+// certificates that the page's programs trust: see world_test.go.
 //
 // The tests need redis-server, restic, bash with bash-completion, and what `make
-// deps build` makes. What is missing is a failure in CI and skips the test
-// elsewhere.
+// deps build` makes; a gateway with the curated backends alone lacks one that is
+// documented. What is missing is a failure in CI and skips the test elsewhere.
 package docs

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ import (
 const patience = 5 * time.Minute
 
 // insideVariable tells the test binary that it is the first process of a page's own
-// network: it turns the loopback interface on and runs bash.
+// network: it turns the loopback interface on, enters the page's world and runs bash.
 const insideVariable = "DOCS_TEST_INSIDE"
 
 func TestMain(m *testing.M) {
@@ -37,12 +38,16 @@ func inside(script string) int {
 		fmt.Fprintln(os.Stderr, "turn the loopback interface on:", err)
 		return 1
 	}
+	if err := enterWorld(os.Getenv(worldVariable)); err != nil {
+		fmt.Fprintln(os.Stderr, "the world of the page:", err)
+		return 1
+	}
 	cmd := exec.Command("bash", script)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, insideVariable+"=") })
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return max(1, cmd.ProcessState.ExitCode())
 	}
 	return 0
 }
@@ -120,55 +125,26 @@ func run(t *testing.T, p docpage.Page, programs string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	outputs := t.TempDir()
-	script := docpage.Prologue + surroundings(t, p, outputs) + p.Script("", outputs)
+	root, err := filepath.Abs(projectRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := docpage.Prologue + helpers + fmt.Sprintf("PROJECT='%s' OUTPUTS='%s' ROOT=%s\n", root, outputs, map[bool]string{true: "yes"}[os.Geteuid() == 0]) +
+		surroundings(t, p, outputs) + p.Script("", outputs) + aftermath(t, p)
 	file := filepath.Join(outputs, "script")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	said, err := isolated(t, file, home, programs)
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() == exitMissing {
+		testenv.Missing(t, "%s", said)
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	if err := p.CheckOutputs("", outputs); err != nil {
 		t.Error(err)
 	}
-}
-
-// surroundings is the part of the script that comes before the page's own.
-func surroundings(t *testing.T, p docpage.Page, outputs string) string {
-	t.Helper()
-	var w strings.Builder
-	for _, kind := range p.Surroundings {
-		earlier, after := strings.CutPrefix(kind, "after ")
-		switch {
-		case after:
-			dir := filepath.Join(outputs, "earlier")
-			if err := os.Mkdir(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			before, err := docpage.Read(projectRoot, earlier)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.WriteString(surroundings(t, before, dir) + before.Script("", dir))
-		case kind == "s3": // with the bucket backups
-			w.WriteString(`MINIO_ROOT_USER=test-key MINIO_ROOT_PASSWORD=test-secret MINIO_CI_CD=1 MINIO_BROWSER=off MINIO_UPDATE=off \
-  minio server --quiet --address 127.0.0.1:9000 ~/.minio-data >~/.minio-log 2>&1 &
-for try in {1..300}; do (: </dev/tcp/127.0.0.1/9000) 2>/dev/null && break; sleep 0.1; done
-(exec -a rclone rclone-gateway mkdir ":s3,provider=Minio,endpoint='http://127.0.0.1:9000',access_key_id=test-key,secret_access_key=test-secret:backups") ||
-  fail 'no bucket could be made'
-`)
-		case kind == "checkout":
-			root, err := filepath.Abs(projectRoot)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&w, "cd '%s'\n", root)
-		default:
-			t.Fatalf("%s: surroundings %q, of which the tests know nothing", p.Name, kind)
-		}
-	}
-	return w.String()
 }
 
 // isolated runs a bash script with a network and process IDs of its own; all that it
@@ -183,10 +159,10 @@ func isolated(t *testing.T, script, home, programs string) (said string, err err
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Dir = home
-	cmd.Env = append(goEnvironment(t), insideVariable+"="+script, "HOME="+home, "LANG=C.UTF-8", "TERM=dumb", "USER=admin",
+	cmd.Env = append(goEnvironment(t), insideVariable+"="+script, worldVariable+"="+makeWorld(t), "HOME="+home, "LANG=C.UTF-8", "TERM=dumb", "USER=admin",
 		"PATH="+programs+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID,
+		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,
 	}
 	if os.Geteuid() != 0 {
@@ -219,6 +195,7 @@ func findPrograms(t *testing.T) string {
 		"gatewayctl":     {"GATEWAYCTL", "bin/gatewayctl"},
 		"rclone":         {"RCLONE", ".cache/bin/rclone"},
 		"restic":         {"RESTIC_0_18", ".cache/restic/0.18/restic"},
+		"restic-0.14":    {"RESTIC_0_14", ".cache/restic/0.14/restic"},
 		"minio":          {"", ".cache/bin/minio"},
 	} {
 		path := os.Getenv(place.variable)

@@ -7,6 +7,9 @@
 //
 //	<!-- run: background until COMMAND -->   it goes on while the next ones run, which
 //	                                         wait until COMMAND succeeds
+//	<!-- run: background instead until COMMAND -->
+//	                                         the same, when Ctrl-C has ended the one
+//	                                         that went on before
 //	<!-- run: fails -->                      it ends with an error, and says why
 //	<!-- run: by PLACE -->                   the tests in that directory run it; the
 //	                                         place .ci/run is that script
@@ -46,6 +49,7 @@ type Block struct {
 	Line       int // of its first command
 	Code       string
 	Background string // the condition that the next block waits for; empty: none
+	Instead    bool   // of the last one in the background, which is ended before
 	By         string // the place that runs it; empty: integration/docs
 	Fails      bool
 	Output     []string // what it prints; nil: anything
@@ -175,6 +179,8 @@ func (b *Block) describe(text string) error {
 	switch {
 	case strings.HasPrefix(text, "background until "):
 		b.Background = strings.TrimPrefix(text, "background until ")
+	case strings.HasPrefix(text, "background instead until "):
+		b.Background, b.Instead = strings.TrimPrefix(text, "background instead until "), true
 	case strings.HasPrefix(text, "by "):
 		b.By = strings.TrimPrefix(text, "by ")
 	case strings.HasPrefix(text, "not, "):

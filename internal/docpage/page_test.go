@@ -26,6 +26,11 @@ said …
 three
 '''
 
+<!-- run: background instead until false -->
+'''sh
+other
+'''
+
 <!-- run: by integration/compose -->
    '''sh
    four
@@ -37,7 +42,8 @@ three
 	want := []Block{
 		{Line: 5, Code: "one\ntwo", Output: []string{"said …"}},
 		{Line: 15, Code: "three", Background: "true"},
-		{Line: 20, Code: "four", By: "integration/compose"},
+		{Line: 20, Code: "other", Background: "false", Instead: true},
+		{Line: 25, Code: "four", By: "integration/compose"},
 	}
 	if got := fmt.Sprintf("%+v", p.Blocks); got != fmt.Sprintf("%+v", want) {
 		t.Errorf("blocks are\n%s, want\n%+v", got, want)

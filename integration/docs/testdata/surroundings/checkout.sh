@@ -1,0 +1,2 @@
+# The directory is that of the project.
+cd "$PROJECT"
