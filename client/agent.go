@@ -13,18 +13,27 @@ import (
 // needed, and end in CR LF.
 type agent struct{ w io.Writer }
 
-// agent returns the channel to the agent: the descriptor of AGENT_COMFD, or
-// stderr where there is none.
+// agent returns the channel to the agent: the descriptor of AGENT_COMFD, or stderr
+// where a task of the agent has none. Without an agent nobody is told: its rows
+// mean nothing to people.
 func (s *system) agent() agent {
-	// One os.File for the life of the process: the descriptor is closed with it.
-	s.agentOnce.Do(func() {
-		s.agentWriter = s.stderr
-		text, _ := s.env.lookup("AGENT_COMFD")
-		if fd, err := strconv.ParseUint(text, 10, 31); err == nil && fd > 2 {
-			s.agentWriter = os.NewFile(uintptr(fd), "AGENT_COMFD")
-		}
-	})
+	s.agentOnce.Do(func() { s.agentWriter = s.openAgent() })
 	return agent{s.agentWriter}
+}
+
+// openAgent opens what lives as long as the process.
+func (s *system) openAgent() io.Writer {
+	text, _ := s.env.lookup("AGENT_COMFD")
+	if fd, err := strconv.ParseUint(text, 10, 31); err == nil && fd > 2 {
+		return os.NewFile(uintptr(fd), "AGENT_COMFD")
+	}
+	if text == "" && s.env.taskID() == "" {
+		// A file, so that the steps that a restore runs inherit it.
+		if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+			return nowhere
+		}
+	}
+	return s.stderr
 }
 
 // setProgress tells how much of the task is done, in percent.

@@ -189,6 +189,7 @@ func TestDestinationPasswordsAreObscured(t *testing.T) {
 func TestDestinationActionsEndAsInNethServer(t *testing.T) {
 	t.Parallel()
 	a := administer(t)
+	a.vars["AGENT_COMFD"] = "2"
 	b2 := func(url string) string {
 		return `{"provider":"backblaze","name":"","url":"` + url + `","password":"","parameters":{"b2_account_id":"A","b2_account_key":"Very-Secret"}}`
 	}

@@ -277,12 +277,13 @@ func TestRestoreOfARealModule(t *testing.T) {
 		// Twice: a restore can be repeated. Between them things have changed.
 		for round := range 2 {
 			if round > 0 {
+				t.Setenv("AGENT_COMFD", "2") // people hear nothing of what is for the agent
 				server.Do("DEL", "module/mymodule2/mykey")
 				write(t, filepath.Join(fresh.volume(), "plain"), "changed since", 0o600)
 				mustDo(t, os.Remove(filepath.Join(fresh.volume(), "link")))
 			}
 			got := call(t, request, "restore-module", "--verify").succeed(t)
-			if !strings.Contains(got.stderr, "set-weight 10restore 4\r\n") || !strings.Contains(got.stderr, "files and directories") {
+			if strings.Contains(got.stderr, "set-weight 10restore 4\r\n") != (round > 0) || !strings.Contains(got.stderr, "files and directories") {
 				t.Errorf("told %q", got.stderr)
 			}
 			sameTree(t, describe(t, filepath.Join(fresh.state(), "tree")), wantState)

@@ -229,16 +229,8 @@ func (s *story) run(ctx context.Context, m module, input []byte, name string, ar
 	cmd.Stdin = bytes.NewReader(input)
 	out := &indented{}
 	cmd.Stdout, cmd.Stderr = out, out
-	// Where the agent would listen for progress nobody does.
-	agent, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer agent.Close()
-	cmd.ExtraFiles = []*os.File{agent}
-	cmd.Env = append(cmd.Env, "AGENT_COMFD=3")
 	started := time.Now()
-	err = cmd.Run()
+	err := cmd.Run()
 	out.flush()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
