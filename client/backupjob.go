@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,13 +40,12 @@ type backupOutcome struct {
 // run makes the backup. An outcome comes with an error when the snapshot was
 // made, but not everything went well. The repository comes first: where it cannot
 // be reached the module is not disturbed.
-func (j *backupJob) run(ctx context.Context, lock *stateLock) (*backupOutcome, error) {
-	lock.handTo(&j.plan.restic)
-	if lock.stale && j.plan.restic.Runtime == restic.Podman {
-		if err := restic.StopContainers(ctx, lockLabel(doesBackup, j.module.id)); err != nil {
-			return nil, err
-		}
+func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error) {
+	session, err := beginSession(ctx, j.sys, doesBackup, j.module, &j.plan.restic)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { session.end(ctx, j.plan.restic, outcome != nil, err) }()
 	exists, err := j.probe.exists(ctx, j.plan.restic.Repository)
 	if err != nil {
 		return nil, err
@@ -59,31 +57,8 @@ func (j *backupJob) run(ctx context.Context, lock *stateLock) (*backupOutcome, e
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := j.backupState(ctx, parent)
-	j.clearLocks(ctx, lock, outcome != nil, err)
+	outcome, err = j.backupState(ctx, session, parent)
 	return outcome, withCleanUp(err, j.cleanUp(ctx))
-}
-
-// clearLocks removes stale locks where there may be some, if restic could work at
-// all. Such a lock does not hinder a backup, but it does hinder prune. By now the
-// restic of an earlier backup has ended.
-func (j *backupJob) clearLocks(ctx context.Context, lock *stateLock, saved bool, err error) {
-	failure, failed := errors.AsType[*restic.Failure](err)
-	killed := failed && failure.Killed()
-	lock.stale = lock.stale || killed
-	if !lock.stale || !saved && !killed {
-		return
-	}
-	j.progress.say("a backup was interrupted: removing stale locks")
-	if err := j.staleLocks().remove(ctx); err != nil {
-		j.sys.warnf("stale locks are not removed: %v", err)
-		return
-	}
-	lock.stale = false
-}
-
-func (j *backupJob) staleLocks() staleLocks {
-	return staleLocks{restic: j.plan.restic, probe: j.probe, host: j.plan.lockHost}
 }
 
 // withCleanUp joins the errors of a backup and of the clean-up after it. The
@@ -115,7 +90,7 @@ func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent str
 }
 
 // backupState has the module prepare its state, and saves it.
-func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutcome, error) {
+func (j *backupJob) backupState(ctx context.Context, session *resticSession, parent string) (*backupOutcome, error) {
 	dumps, err := writeStateDumps(ctx, j.rdb, j.module)
 	if err != nil {
 		return nil, err
@@ -130,7 +105,7 @@ func (j *backupJob) backupState(ctx context.Context, parent string) (*backupOutc
 	outcome, err := j.snapshot(ctx, j.plan.args(run))
 	if failure, ok := errors.AsType[*restic.Failure](err); ok && failure.Reason == restic.Locked {
 		j.progress.say("the repository is locked: removing stale locks and trying once more")
-		if err := j.staleLocks().remove(ctx); err != nil {
+		if err := session.removeStaleLocks(ctx, j.plan.restic); err != nil {
 			return nil, err
 		}
 		run.retryLock = true
@@ -162,30 +137,19 @@ func (j *backupJob) patternPath(name string) string {
 func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome, error) {
 	outcome := new(backupOutcome)
 	made := false
-	var mu sync.Mutex // stdout and stderr come from two goroutines
-	take := func(plain func(line string)) *restic.Lines {
-		return restic.NewLines(func(line []byte) {
-			mu.Lock()
-			defer mu.Unlock()
-			switch event := restic.ParseEvent(line).(type) {
-			case *restic.Status:
-				j.progress.update(*event)
-			case *restic.Summary:
-				outcome.summary, made = *event, true
-			case *restic.FileError:
-				// What fails in the scan fails again when it is to be saved.
-				if event.During != "scan" {
-					outcome.unreadable = append(outcome.unreadable, *event)
-				}
-			case nil:
-				plain(string(line))
+	err := listen(ctx, j.plan.restic.With(args...), j.progress.say, func(event restic.Event, _ []byte) {
+		switch event := event.(type) {
+		case *restic.Status:
+			j.progress.update(*event)
+		case *restic.Summary:
+			outcome.summary, made = *event, true
+		case *restic.FileError:
+			// What fails in the scan fails again when it is to be saved.
+			if event.During != "scan" {
+				outcome.unreadable = append(outcome.unreadable, *event)
 			}
-		})
-	}
-	stdout, stderr := take(func(string) {}), take(j.progress.say)
-	err := j.plan.restic.With(args...).Run(ctx, restic.Streams{Stdout: stdout, Stderr: stderr})
-	stdout.Flush()
-	stderr.Flush()
+		}
+	})
 	j.progress.done()
 	if !made {
 		return nil, err

@@ -20,7 +20,6 @@ const (
 // backupFacts are what a backup is planned from.
 type backupFacts struct {
 	module     module
-	node       string // the machine's host name
 	rootfull   bool
 	schedule   schedule
 	repository restic.Repository
@@ -40,9 +39,6 @@ type backupPlan struct {
 	tags     []string
 	// scheduleName is what people call the schedule.
 	scheduleName string
-	// lockHost is the host that the locks of our containers name; "" for the
-	// native runtime.
-	lockHost string
 }
 
 // planBackup is pure.
@@ -58,14 +54,12 @@ func planBackup(facts backupFacts) backupPlan {
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {
-		plan.lockHost = lockHost(doesBackup, facts.module.id, facts.node)
-		plan.restic.PodmanArgs = ownContainer(doesBackup, facts.module.id, facts.node)
 		for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
 			plan.restic.Mounts = append(plan.restic.Mounts, volumeMount(v))
 		}
 	}
 	root := escapePattern(facts.base.Dir)
-	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"))
+	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"), path.Join(root, "state", runNotePrefix+"*"))
 	for _, pattern := range facts.excludes.patterns {
 		plan.excludes = append(plan.excludes, anchorPattern(pattern, root))
 	}

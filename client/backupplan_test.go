@@ -11,7 +11,6 @@ import (
 
 func TestPlanBackup(t *testing.T) {
 	facts := backupFacts{
-		node:     "node1",
 		module:   module{id: "app1", uuid: "uuid", app: "app", stateDir: "/home/app1/state"},
 		schedule: schedule{id: "4"},
 		base:     restic.Invocation{Runtime: restic.Podman, Dir: "/srv", Mounts: []restic.Mount{{Source: "/home/app1/state", Target: "/srv/state"}}},
@@ -26,13 +25,10 @@ func TestPlanBackup(t *testing.T) {
 	if want := (restic.Mount{Source: "data", Target: "/srv/volumes/data"}); len(plan.restic.Mounts) != 2 || plan.restic.Mounts[1] != want {
 		t.Errorf("mounts = %v, want the state and %v", plan.restic.Mounts, want)
 	}
-	if want := []string{"--hostname=backup-app1.node1", "--label=module-backup=app1"}; !slices.Equal(plan.restic.PodmanArgs, want) {
-		t.Errorf("arguments for podman = %q, want %q", plan.restic.PodmanArgs, want)
-	}
 
 	facts.base = restic.Invocation{Runtime: restic.Native, Dir: "/tmp/a*b$HOME"}
 	plan = planBackup(facts)
-	if want := []string{`/tmp/a\*b[$]HOME/state/.module-backup.*`, "*.log", `!/tmp/a\*b[$]HOME/state/environment`}; !slices.Equal(plan.excludes, want) {
+	if want := []string{`/tmp/a\*b[$]HOME/state/.module-backup.*`, `/tmp/a\*b[$]HOME/state/.restic-run.*`, "*.log", `!/tmp/a\*b[$]HOME/state/environment`}; !slices.Equal(plan.excludes, want) {
 		t.Errorf("excludes = %q, want %q", plan.excludes, want)
 	}
 }
@@ -105,18 +101,5 @@ func TestLatestParent(t *testing.T) {
 				t.Errorf("latestParent = %q, want %q", got, test.want)
 			}
 		})
-	}
-}
-
-func TestLockHostIsAHostName(t *testing.T) {
-	for node, want := range map[string]string{
-		"node1":                               "backup-app1.node1",
-		"":                                    "backup-app1",
-		strings.Repeat("n", 80):               "backup-app1." + strings.Repeat("n", hostNameLimit-len("backup-app1.")),
-		strings.Repeat("n", 51) + "-the-rest": "backup-app1." + strings.Repeat("n", 51),
-	} {
-		if got := lockHost(doesBackup, "app1", node); got != want {
-			t.Errorf("lockHost for node %q = %q, want %q", node, got, want)
-		}
 	}
 }

@@ -31,39 +31,17 @@ var (
 
 // takeMarkLock takes the lock on the file called name, without waiting.
 func takeMarkLock(name string) (*markLock, error) {
-	for {
-		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		lock, err := lockOpened(file)
-		if err == nil {
-			return lock, nil
-		}
-		_ = file.Close()
-		if !errors.Is(err, errReplaced) {
-			return nil, err
-		}
-	}
-}
-
-// lockOpened locks and marks the file.
-func lockOpened(file *os.File) (*markLock, error) {
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errHeld
-		}
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
-	}
-	info, err := file.Stat()
+	file, err := openLocked(name, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
-	if current, err := os.Lstat(file.Name()); err != nil || !os.SameFile(info, current) {
-		return nil, errReplaced
+	info, err := file.Stat()
+	if err == nil {
+		_, err = fmt.Fprintln(io.NewOffsetWriter(file, 0), os.Getpid())
 	}
-	if _, err := fmt.Fprintln(io.NewOffsetWriter(file, 0), os.Getpid()); err != nil {
-		return nil, fmt.Errorf("write %s: %w", file.Name(), err)
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("write %s: %w", name, err)
 	}
 	return &markLock{file: file, interrupted: info.Size() > 0}, nil
 }
@@ -85,3 +63,38 @@ func (l *markLock) remove() error { return os.Remove(l.file.Name()) }
 
 // release drops the lock.
 func (l *markLock) release() { _ = l.file.Close() }
+
+// openLocked opens and locks the file called name, without waiting.
+func openLocked(name string, flags int) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(name, flags, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err = lockOpened(file); err == nil {
+			return file, nil
+		}
+		_ = file.Close()
+		if !errors.Is(err, errReplaced) {
+			return nil, err
+		}
+	}
+}
+
+// lockOpened locks the file, if it is still the one of its name.
+func lockOpened(file *os.File) error {
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errHeld
+		}
+		return fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if current, err := os.Lstat(file.Name()); err != nil || !os.SameFile(info, current) {
+		return errReplaced
+	}
+	return nil
+}

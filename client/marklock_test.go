@@ -48,7 +48,7 @@ func TestMarkLockOnARemovedFile(t *testing.T) {
 	defer func() { _ = file.Close() }()
 	mustDo(t, first.remove())
 	first.release()
-	if _, err := lockOpened(file); !errors.Is(err, errReplaced) {
+	if err := lockOpened(file); !errors.Is(err, errReplaced) {
 		t.Errorf("a lock on a file that is gone, or %v", err)
 	}
 }

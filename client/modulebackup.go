@@ -89,14 +89,15 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	if err != nil {
 		return err
 	}
-	defer lock.release(ctx)
+	defer lock.release()
 	job, err := prepareBackup(ctx, sys, options, m, id)
 	if err != nil {
 		return err
 	}
 	defer job.close()
+	lock.handTo(&job.plan.restic)
 	record.ScheduleName, record.Repository = job.plan.scheduleName, job.plan.restic.Repository.URL
-	outcome, err := job.run(ctx, lock)
+	outcome, err := job.run(ctx)
 	if outcome != nil {
 		outcome.note(record)
 		err = errors.Join(outcome.report(sys, options.events), err)
@@ -133,9 +134,6 @@ func prepareBackup(ctx context.Context, sys *system, options backupOptions, m mo
 	}
 	if facts.base.Runtime == restic.Podman {
 		if facts.volumes, err = listPodmanVolumes(ctx); err != nil {
-			return nil, err
-		}
-		if facts.node, err = nodeName(); err != nil {
 			return nil, err
 		}
 	}

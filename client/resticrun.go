@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -79,6 +80,28 @@ func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, er
 // volumeMount shows a volume to restic under the name of the module's own files.
 func volumeMount(v volume) restic.Mount {
 	return restic.Mount{Source: v.podman, Target: containerRoot + "/volumes/" + v.name}
+}
+
+// listen runs restic, which was told to write JSON. It hands over the events, each
+// with its line, and the lines of stderr that are none, one after the other.
+func listen(ctx context.Context, run restic.Invocation, plain func(line string), hear func(event restic.Event, line []byte)) error {
+	var mu sync.Mutex // stdout and stderr come from two goroutines
+	lines := func(other func(line string)) *restic.Lines {
+		return restic.NewLines(func(line []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			if event := restic.ParseEvent(line); event != nil {
+				hear(event, line)
+			} else {
+				other(string(line))
+			}
+		})
+	}
+	stdout, stderr := lines(func(string) {}), lines(plain)
+	err := run.Run(ctx, restic.Streams{Stdout: stdout, Stderr: stderr})
+	stdout.Flush()
+	stderr.Flush()
+	return err
 }
 
 // resticExits are the exit statuses for restic's failures, and what to do.

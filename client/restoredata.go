@@ -35,12 +35,8 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if err != nil {
 		return err
 	}
-	node, err := nodeName()
-	if err != nil {
-		return err
-	}
 	plan, err := planRestore(restoreFacts{
-		module: m, node: node, rootfull: os.Geteuid() == 0, includes: in, base: base, snapshot: snapshot, opts: opts,
+		module: m, rootfull: os.Geteuid() == 0, includes: in, base: base, snapshot: snapshot, opts: opts,
 	})
 	if err != nil {
 		return err
@@ -48,7 +44,7 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	for _, w := range plan.warnings {
 		sys.warnf("%s", w)
 	}
-	run := restoreRun{sys: sys, plan: plan, record: record, clear: func() error {
+	run := restoreRun{sys: sys, module: m, plan: plan, record: record, clear: func() error {
 		return plan.assist.clear(ctx, base, snapshot, opts.paths)
 	}}
 	if opts.target != "" {
@@ -62,12 +58,12 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 	if !plan.partial {
 		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
 	}
-	return run.inPlace(ctx, m)
+	return run.inPlace(ctx)
 }
 
 // inPlace restores into the module's own directories.
-func (r *restoreRun) inPlace(ctx context.Context, m module) error {
-	mark, err := beginRestore(m.stateDir)
+func (r *restoreRun) inPlace(ctx context.Context) error {
+	mark, err := beginRestore(r.module.stateDir)
 	if err != nil {
 		return err
 	}
@@ -77,38 +73,11 @@ func (r *restoreRun) inPlace(ctx context.Context, m module) error {
 		r.sys.notef("the last restore was not completed")
 		// Restic leaves no holes in a file that it finds half written.
 		r.plan.assist.Sparse, r.plan.assist.finishes = true, true
-		if err := r.stopEarlier(ctx, m); err != nil {
-			return err
-		}
 	}
-	err = keepingEnvironment(m.stateDir, func() error { return r.restore(ctx) })
-	r.clearLocks(ctx, mark.interrupted, err)
-	if err != nil {
+	if err := keepingEnvironment(r.module.stateDir, func() error { return r.restore(ctx) }); err != nil {
 		return err
 	}
 	return mark.remove()
-}
-
-// stopEarlier ends what a killed restore has left running.
-func (r *restoreRun) stopEarlier(ctx context.Context, m module) error {
-	if r.plan.restic.Runtime != restic.Podman {
-		return nil
-	}
-	return restic.StopContainers(ctx, lockLabel(doesRestore, m.id))
-}
-
-// clearLocks removes stale locks where there may be some, if restic could work at
-// all: they hinder prune.
-func (r *restoreRun) clearLocks(ctx context.Context, interrupted bool, err error) {
-	failure, failed := errors.AsType[*restic.Failure](err)
-	killed := failed && failure.Killed()
-	if !killed && (!interrupted || err != nil) {
-		return
-	}
-	locks := staleLocks{restic: r.plan.restic, probe: newProbe(), host: r.plan.lockHost}
-	if err := locks.remove(ctx); err != nil {
-		r.sys.warnf("stale locks are not removed: %v", err)
-	}
 }
 
 // keepingEnvironment calls restore and puts the module's own file environment

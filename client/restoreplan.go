@@ -11,7 +11,6 @@ import (
 // restoreFacts are what a restore is planned from.
 type restoreFacts struct {
 	module   module
-	node     string // the machine's host name
 	rootfull bool
 	includes includes
 	base     restic.Invocation
@@ -27,9 +26,6 @@ type restorePlan struct {
 	dirs     []string // to be made before
 	assist   assistance
 	warnings []string
-	// lockHost is the host that the locks of our containers name; "" where they
-	// name none of ours.
-	lockHost string
 }
 
 // planRestore is pure.
@@ -83,9 +79,6 @@ func (p *restorePlan) place(f restoreFacts, volumes []volume) {
 	case native:
 		// Restic makes the directories of the snapshot itself.
 	default:
-		// Restores to other places may run at the same time: their locks are their own.
-		p.lockHost = lockHost(doesRestore, f.module.id, f.node)
-		p.restic.PodmanArgs = ownContainer(doesRestore, f.module.id, f.node)
 		p.restic.Mounts = slices.Clone(f.base.Mounts)
 		for _, v := range volumes {
 			p.restic.Mounts = append(p.restic.Mounts, volumeMount(v))

@@ -3,10 +3,11 @@ package client
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
@@ -15,6 +16,7 @@ import (
 // restoreRun is one run of restic restore.
 type restoreRun struct {
 	sys        *system
+	module     module
 	plan       restorePlan
 	record     *runRecord
 	clear      func() error // removes what stands in the way
@@ -24,9 +26,15 @@ type restoreRun struct {
 	progress progress
 	last     []byte // restic's last message
 	summary  *restic.Summary
+	damaged  []string // the files that --verify found not to be what was restored
 }
 
-func (r *restoreRun) restore(ctx context.Context) error {
+func (r *restoreRun) restore(ctx context.Context) (err error) {
+	session, err := beginSession(ctx, r.sys, doesRestore, r.module, &r.plan.restic)
+	if err != nil {
+		return err
+	}
+	defer func() { session.end(ctx, r.plan.restic, err == nil, err) }()
 	if err := r.plan.makeDirs(); err != nil {
 		return err
 	}
@@ -35,10 +43,7 @@ func (r *restoreRun) restore(ctx context.Context) error {
 	}
 	r.started = time.Now()
 	r.progress = r.sys.newProgress(false, 1, 100)
-	out, errs := restic.NewLines(r.hear), restic.NewLines(r.hearError)
-	err := r.plan.restic.Run(ctx, restic.Streams{Stdout: out, Stderr: errs})
-	out.Flush()
-	errs.Flush()
+	err = listen(ctx, r.plan.restic, r.hearText, r.hear)
 	if err == nil {
 		err = r.finish(ctx)
 	}
@@ -47,33 +52,38 @@ func (r *restoreRun) restore(ctx context.Context) error {
 		return errors.Join(err, saveErr)
 	}
 	if err != nil {
-		return restoreError(r.plan.restic.Repository, err)
+		return r.explain(err)
 	}
 	return r.conclude()
 }
 
-func (r *restoreRun) hear(line []byte) {
-	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
-		return
-	}
-	r.last = bytes.Clone(line)
-	switch event := restic.ParseEvent(line).(type) {
+func (r *restoreRun) hear(event restic.Event, line []byte) {
+	switch event := event.(type) {
 	case *restic.Status:
+		r.last = bytes.Clone(line)
 		r.progress.update(*event)
 	case *restic.Summary:
+		r.last = bytes.Clone(line)
 		r.summary = event
+	case *restic.FileError:
+		r.noteDamage(event.Message)
+		r.progress.say("warning: " + event.Item + ": " + event.Message)
 	}
 }
 
-// hearError passes on what restic says of single files; how it ended is told by
+// hearText passes on what restic says besides its events. How it ended is told by
 // the error of the run.
-func (r *restoreRun) hearError(line []byte) {
-	switch event := restic.ParseEvent(line).(type) {
-	case *restic.FileError:
-		r.progress.say("warning: " + event.Item + ": " + event.Message)
-	case *restic.ExitMessage:
-	default:
-		r.progress.say(string(line))
+func (r *restoreRun) hearText(line string) {
+	r.noteDamage(line)
+	r.progress.say(line)
+}
+
+// damage is how restic tells that a file is not what it has written.
+var damage = regexp.MustCompile(`(?s)(?:Unexpected content in (.+), starting at offset|Invalid file size for (.+): expected) `)
+
+func (r *restoreRun) noteDamage(message string) {
+	if found := damage.FindStringSubmatch(message); found != nil {
+		r.damaged = append(r.damaged, found[1]+found[2])
 	}
 }
 
@@ -117,11 +127,15 @@ func (r *restoreRun) conclude() error {
 	return nil
 }
 
-// restoreError is resticError with the words that fit a restore.
-func restoreError(repository restic.Repository, err error) error {
+// explain is resticError with the words that fit a restore.
+func (r *restoreRun) explain(err error) error {
+	if len(r.damaged) > 0 {
+		return failf(exitFailed, "what was written is not what snapshot %s holds: %s: run the restore again, and check the disk",
+			r.plan.snapshot.id[:8], strings.Join(limitWarnings(r.damaged), ", "))
+	}
 	failure, ok := errors.AsType[*restic.Failure](err)
 	if ok && failure.Reason == restic.Full {
 		return failf(exitFull, "the disk is full: free space and run the restore again: %w", err)
 	}
-	return resticError(repository, err)
+	return resticError(r.plan.restic.Repository, err)
 }

@@ -9,46 +9,20 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Restic takes a lock for stale when it is older than half an hour, or when it
-// names this host and a process that is not alive. In a container restic is always
-// process 1, and process 1 is alive in every other container too, so that plain
-// unlock keeps the lock of a killed container, and prune fails. Therefore the
-// containers of module-backup have a host name of their own: who holds the
-// module's lock, and has ended what a killed backup left running, knows that a
-// lock of that name belongs to nobody. It is the same with restore-module.
-//
-// A native restic that was killed is dead for whom asks the kernel, but for one who
-// sends a signal to find out, as restic does, only when its new parent has seen it end.
-
 // hostNameLimit is the kernel's.
 const hostNameLimit = 64
 
-// What a module's containers do: a part of their host names and labels.
-const (
-	doesBackup  = "backup"
-	doesRestore = "restore"
-)
-
-// lockHost is the host name of the containers in which a node backs a module up,
-// or restores it. It names the node, because people read it where restic tells of
-// locks.
-func lockHost(does, moduleID, node string) string {
-	name := does + "-" + moduleID + "." + node
+// lockHost is the host name of the containers of a run: its ID, up to the first dot.
+// It names the node too, because people read it where restic tells of locks.
+func lockHost(runID, node string) string {
+	name := runID + "." + node
 	return strings.TrimRight(name[:min(len(name), hostNameLimit)], "-.")
-}
-
-// lockLabel marks these containers.
-func lockLabel(does, moduleID string) string { return "module-" + does + "=" + moduleID }
-
-// ownContainer are podman's arguments that give a container its host name and its
-// label.
-func ownContainer(does, moduleID, node string) []string {
-	return []string{"--hostname=" + lockHost(does, moduleID, node), "--label=" + lockLabel(does, moduleID)}
 }
 
 // nodeName is this machine's host name, up to the first dot.
@@ -65,7 +39,7 @@ func nodeName() (string, error) {
 type staleLocks struct {
 	restic restic.Invocation
 	probe  probe
-	host   string // of the containers whose locks are ours; with Podman
+	runs   []string // the IDs of runs whose containers are gone
 }
 
 // lockFile is what restic writes into a lock.
@@ -74,9 +48,7 @@ type lockFile struct {
 	PID      int    `json:"pid"`
 }
 
-// remove removes the locks of runs that were killed, and those that restic takes
-// for stale. The module's own lock must be held, and no container of an earlier
-// run may run.
+// remove removes the locks of those runs, and the ones that restic takes for stale.
 func (l staleLocks) remove(ctx context.Context) error {
 	if err := l.unlock(ctx); err != nil {
 		return err
@@ -107,8 +79,13 @@ func (l staleLocks) list(ctx context.Context) ([]string, error) {
 	return lockID.FindAllString(output.String(), -1), nil
 }
 
-// removeIfDead removes the lock if he who made it is gone.
+// removeIfDead removes the lock if who made it is gone.
 func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
+	object := "locks/" + id
+	// Others come and go, and restic asks for long for one that has gone.
+	if status, err := l.probe.request(ctx, http.MethodHead, l.restic.Repository, object); err == nil && status == http.StatusNotFound {
+		return nil
+	}
 	var output bytes.Buffer
 	if err := l.restic.With("cat", "lock", id, "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
 		return resticError(l.restic.Repository, err)
@@ -120,7 +97,7 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	if !l.dead(lock) {
 		return nil
 	}
-	status, err := l.probe.request(ctx, http.MethodDelete, l.restic.Repository, "locks/"+id)
+	status, err := l.probe.request(ctx, http.MethodDelete, l.restic.Repository, object)
 	if err != nil {
 		return fmt.Errorf("remove lock %s: %w", id, err)
 	}
@@ -130,9 +107,13 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	return nil
 }
 
+// dead tells of a container by its host name. A native restic that was killed is dead
+// for whom asks the kernel, but for one who sends a signal to find out, as restic does,
+// only when its new parent has seen it end.
 func (l staleLocks) dead(lock lockFile) bool {
 	if l.restic.Runtime == restic.Podman {
-		return lock.Hostname == l.host
+		run, _, _ := strings.Cut(lock.Hostname, ".")
+		return slices.Contains(l.runs, run)
 	}
 	host, err := os.Hostname()
 	return err == nil && lock.Hostname == host && isZombie(lock.PID)

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,15 +10,8 @@ import (
 // run at a time.
 const lockName = ".module-backup.lock"
 
-// stateLock is the exclusive lock on a module's backups.
-type stateLock struct {
-	*markLock
-	// stale tells that an earlier backup may have left a lock in the repository.
-	stale bool
-}
-
-// lockState takes the lock, without waiting.
-func lockState(stateDir string) (*stateLock, error) {
+// lockState takes the exclusive lock on a module's backups, without waiting.
+func lockState(stateDir string) (*markLock, error) {
 	lock, err := takeMarkLock(filepath.Join(stateDir, lockName))
 	switch {
 	case errors.Is(err, errHeld):
@@ -27,15 +19,5 @@ func lockState(stateDir string) (*stateLock, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock the module's backups: %w", err)
 	}
-	return &stateLock{markLock: lock, stale: lock.interrupted}, nil
-}
-
-// release drops the lock. The mark stays while there may be a stale lock in the
-// repository, and after an interruption too: restic before 0.17 leaves its lock
-// when the signal comes while it is making it.
-func (l *stateLock) release(ctx context.Context) {
-	if !l.stale && ctx.Err() == nil {
-		l.clear()
-	}
-	l.markLock.release()
+	return lock, nil
 }

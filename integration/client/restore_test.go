@@ -2,12 +2,16 @@ package client
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -70,6 +74,93 @@ func TestInterruptedRestore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKilledRestoreElsewhere leaves restic alone with a lock: the next run of the
+// module, here a backup, ends it and removes the lock.
+func TestKilledRestoreElsewhere(t *testing.T) {
+	t.Parallel()
+	world := newClientWorld(t)
+	gate := world.addGate(t)
+	host := world.newHost(t, "0.18", "rootfull", savedModule)
+	host.fill(t)
+	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	cmd := host.command("restore-module", "--destination", clientDestination, "--target", host.path("elsewhere"))
+	hold := gate.shut(t, downloads)
+	host.check(t, cmd.Start())
+	gate.await(t, hold)
+	killAllButRestic(t, host, cmd.Process.Pid)
+	_ = cmd.Wait()
+	if locks := world.objects(t, "locks"); len(locks) != 1 {
+		t.Errorf("restic holds the locks %q, want one", locks)
+	}
+	got := host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	if !strings.Contains(got.stderr, "a run was interrupted: removing stale locks") {
+		t.Errorf("it said %q", got.stderr)
+	}
+	host.wantNothingLeft(t)
+}
+
+// TestVerifyFindsDamage changes a file between the moment in which restic has
+// written it and the one in which restic reads it again, for which it must have
+// loaded everything.
+func TestVerifyFindsDamage(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"0.14", "0.18"} {
+		t.Run("restic "+version, func(t *testing.T) {
+			t.Parallel()
+			world := newClientWorld(t)
+			backup := world.newHost(t, version, "native", savedModule)
+			backup.fill(t)
+			backup.addBulk(t, 24) // more packs than restic loads at once
+			want := backup.tree(t)
+			cmd := backup.command("module-backup", clientSchedule)
+			cmd.Env = append(slices.Clone(cmd.Env), "RESTIC_PACK_SIZE=4")
+			runCommand(t, cmd).succeed(t)
+
+			gate := world.addGate(t)
+			host := world.newHost(t, version, "native", newModule)
+			damaged := ""
+			var mu sync.Mutex
+			hold := gate.shut(t, func(r *http.Request) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if damaged == "" && downloads(r) {
+					damaged = host.wholeFile(want)
+				}
+				return damaged != ""
+			})
+			restore := func() result {
+				return host.run(t, "restore-module", "--verify", "--step=10restore",
+					"--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
+			}
+			done := make(chan result)
+			go func() { done <- restore() }()
+			gate.await(t, hold)
+			file, err := os.OpenFile(host.path(damaged), os.O_WRONLY, 0)
+			host.check(t, err)
+			_, err = file.WriteAt([]byte("damaged"), 1000)
+			host.check(t, errors.Join(err, file.Close()))
+			gate.open(hold)
+			got := <-done
+			if text := "is not what snapshot"; got.code != 1 || !strings.Contains(got.stderr, text) || !strings.Contains(got.stderr, "holds: "+damaged+": ") {
+				t.Errorf("exit status %d, want 1 and a text with %q and %q: %s", got.code, text, damaged, got.stderr)
+			}
+			restore().succeed(t)
+			host.compare(t, want)
+		})
+	}
+}
+
+// wholeFile is one of the large files of the module that is restored already, or "".
+func (h *clientHost) wholeFile(want map[string]string) string {
+	for name := range want {
+		data, err := os.ReadFile(h.path(name))
+		if err == nil && len(data) == 1<<20 && strings.Contains(want[name], fmt.Sprintf(" %x,", sha256.Sum256(data))) {
+			return name
+		}
+	}
+	return ""
 }
 
 func terminate(t *testing.T, h *clientHost, pid int) {

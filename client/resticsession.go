@@ -1,0 +1,131 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// What a module's runs of restic do: a part of their IDs.
+const (
+	doesBackup  = "backup"
+	doesRestore = "restore"
+)
+
+// resticSession is the time in which a backup or a restore works on a repository
+// with restic, and at whose end no lock of a killed restic stays there.
+//
+// Restic takes a lock for stale when it is older than half an hour, or when it
+// names this host and a process that is not alive. In a container restic is always
+// process 1, and process 1 is alive in every other container too, so that plain
+// unlock keeps the lock of a killed container, and prune fails. Therefore the
+// containers of each session have a host name of their own. Who has found the note
+// of a dead session, and has ended what it left running, knows that a lock of that
+// name belongs to nobody.
+type resticSession struct {
+	sys   *system
+	probe probe
+	own   *runNote
+	dead  []*runNote // of sessions that were killed, and have no containers any more
+}
+
+// beginSession ends what killed sessions of the module have left running, and notes
+// that one begins that works on base's repository. With Podman it gives base's
+// containers their host name.
+func beginSession(ctx context.Context, sys *system, does string, m module, base *restic.Invocation) (_ *resticSession, err error) {
+	s := &resticSession{sys: sys, probe: newProbe()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.dead, err = deadRunNotes(m.stateDir); err != nil {
+		return nil, fmt.Errorf("look for runs that were killed: %w", err)
+	}
+	id := newRunID(does, m.id)
+	if base.Runtime == restic.Podman {
+		node, err := nodeName()
+		if err != nil {
+			return nil, err
+		}
+		for _, note := range s.dead {
+			if err := restic.StopContainers(ctx, lockLabel(note.id)); err != nil {
+				return nil, err
+			}
+		}
+		base.PodmanArgs = []string{"--hostname=" + lockHost(id, node), "--label=" + lockLabel(id)}
+	}
+	if s.own, err = writeRunNote(m.stateDir, id, base.Repository.URL); err != nil {
+		return nil, fmt.Errorf("note the run in the state directory: %w", err)
+	}
+	if base.Runtime == restic.Native {
+		base.Files = append(base.Files, s.own.file) // an orphan is not dead
+	}
+	return s, nil
+}
+
+// lockLabel marks the containers of a run.
+func lockLabel(runID string) string { return "restic-run=" + runID }
+
+// end ends the session, in which restic ended with err. Where a lock may have
+// stayed it is removed, if restic could work at all: such a lock does not hinder a
+// backup or a restore, but it does hinder prune.
+func (s *resticSession) end(ctx context.Context, base restic.Invocation, worked bool, err error) {
+	defer s.close()
+	failure, failed := errors.AsType[*restic.Failure](err)
+	killed := failed && failure.Killed()
+	switch {
+	case killed || worked && len(s.deadHere()) > 0:
+		s.sys.notef("a run was interrupted: removing stale locks")
+		if err := s.removeStaleLocks(ctx, base); err != nil {
+			s.sys.warnf("stale locks are not removed: %v", err)
+			return
+		}
+	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
+	case ctx.Err() != nil:
+		return
+	}
+	s.own.remove()
+}
+
+// removeStaleLocks removes the locks that killed runs, this one too, have left in
+// the repository.
+func (s *resticSession) removeStaleLocks(ctx context.Context, base restic.Invocation) error {
+	dead := s.deadHere()
+	locks := staleLocks{restic: base, probe: s.probe, runs: []string{s.own.id}}
+	for _, note := range dead {
+		locks.runs = append(locks.runs, note.id)
+	}
+	if err := locks.remove(ctx); err != nil {
+		return err
+	}
+	for _, note := range dead {
+		note.remove()
+	}
+	s.dead = slices.DeleteFunc(s.dead, func(n *runNote) bool { return slices.Contains(dead, n) })
+	return nil
+}
+
+// deadHere are those of the dead that worked on this session's repository.
+func (s *resticSession) deadHere() []*runNote {
+	var here []*runNote
+	for _, note := range s.dead {
+		if note.repository == s.own.repository {
+			here = append(here, note)
+		}
+	}
+	return here
+}
+
+// close leaves to the next session what is not settled.
+func (s *resticSession) close() {
+	for _, note := range s.dead {
+		note.close()
+	}
+	if s.own != nil {
+		s.own.close()
+	}
+}

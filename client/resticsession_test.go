@@ -1,0 +1,60 @@
+package client
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+func TestLockHostIsAHostName(t *testing.T) {
+	for node, want := range map[string]string{
+		"node1":                               "backup-app1.node1",
+		"":                                    "backup-app1",
+		strings.Repeat("n", 80):               "backup-app1." + strings.Repeat("n", hostNameLimit-len("backup-app1.")),
+		strings.Repeat("n", 51) + "-the-rest": "backup-app1." + strings.Repeat("n", 51),
+	} {
+		if got := lockHost("backup-app1", node); got != want {
+			t.Errorf("lockHost for node %q = %q, want %q", node, got, want)
+		}
+	}
+}
+
+// TestRunIDsFitIntoHostNames has one of the longest, behind which there must be
+// room for the dot.
+func TestRunIDsFitIntoHostNames(t *testing.T) {
+	first, second := newRunID(doesRestore, strings.Repeat("m", 100)), newRunID(doesRestore, strings.Repeat("m", 100))
+	if first == second {
+		t.Errorf("two runs are called %s", first)
+	}
+	if host := lockHost(first, "node"); !strings.HasPrefix(host, first+".") {
+		t.Errorf("host %s does not begin with %s", host, first)
+	}
+}
+
+// TestRunNotesTellDeadRunsFromOthers has a run that lives, and two that were
+// killed, one of them on another repository and one before restic had begun.
+func TestRunNotesTellDeadRunsFromOthers(t *testing.T) {
+	dir := t.TempDir()
+	alive, err := writeRunNote(dir, "alive", "http://here")
+	mustDo(t, err)
+	for id, repository := range map[string]string{"dead": "http://here", "elsewhere": "http://there", "early": ""} {
+		note, err := writeRunNote(dir, id, repository)
+		mustDo(t, err)
+		note.close() // as the kernel does
+	}
+	session, err := beginSession(t.Context(), newSystem(nil, nil, t.Output()), doesBackup, module{id: "app1", stateDir: dir},
+		&restic.Invocation{Runtime: restic.Native, Repository: restic.Repository{URL: "http://here"}})
+	mustDo(t, err)
+	if here := session.deadHere(); len(session.dead) != 2 || len(here) != 1 || here[0].id != "dead" {
+		t.Errorf("dead are %v, and %v here", session.dead, here)
+	}
+	// Neither a backup that could not begin nor another session takes them away.
+	session.end(t.Context(), restic.Invocation{}, false, nil)
+	alive.remove()
+	dead, err := deadRunNotes(dir)
+	mustDo(t, err)
+	if len(dead) != 2 {
+		t.Errorf("then dead are %v", dead)
+	}
+}
