@@ -78,15 +78,15 @@ func (s *resticSession) end(ctx context.Context, base restic.Invocation, worked 
 	failure, failed := errors.AsType[*restic.Failure](err)
 	killed := failed && failure.Killed()
 	switch {
+	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
+	case ctx.Err() != nil:
+		return
 	case killed || worked && len(s.deadHere()) > 0:
 		s.sys.notef("a run was interrupted: removing stale locks")
 		if err := s.removeStaleLocks(ctx, base); err != nil {
 			s.sys.warnf("stale locks are not removed: %v", err)
 			return
 		}
-	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
-	case ctx.Err() != nil:
-		return
 	}
 	s.own.remove()
 }

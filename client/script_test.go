@@ -139,11 +139,13 @@ func scriptGateway(ts *testscript.TestScript, _ bool, args []string) {
 	status.Store(int32(code))
 }
 
-// scriptWaitFile waits until a file exists: waitfile $FAKE/started.
+// scriptWaitFile waits until a file exists that the pattern matches: waitfile
+// $FAKE/started.
 func scriptWaitFile(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		_, err := os.Stat(args[0])
-		if err == nil {
+		found, err := filepath.Glob(args[0])
+		ts.Check(err)
+		if len(found) > 0 {
 			return
 		}
 		if time.Now().After(deadline) {
