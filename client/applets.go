@@ -16,7 +16,7 @@ import (
 // program is the binary's own name, under which every applet is a subcommand.
 const program = "gatewayctl"
 
-// applets are the commands of the binary, in the order of the help text.
+// applets are the commands that can be called by their own names.
 var applets = []struct {
 	name string
 	new  func(*system) *cobra.Command
@@ -62,12 +62,12 @@ func run(ctx context.Context, sys *system, args []string) int {
 	began := false
 	prepare(root, &began)
 
-	err := root.ExecuteContext(ctx)
+	called, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return int(exitOK)
 	}
 	if !began {
-		err = withCode(exitUsage, fmt.Errorf("%w (see %s --help)", err, root.Name()))
+		err = withCode(exitUsage, fmt.Errorf("%w (see %s --help)", err, called.CommandPath()))
 	}
 	code := exitCodeOf(ctx, err)
 	if !isSilent(err) {
@@ -90,8 +90,17 @@ func newRoot(sys *system, name string) *cobra.Command {
 
 Called by the name of one of its commands, as through a symbolic link, it is
 that command.`,
-		Example: `  gatewayctl module-backup 1
-  gatewayctl install-links /usr/local/bin`,
+		Example: `  # with NethServer 8, in the environment of a module
+  gatewayctl module-backup 1
+  gatewayctl restore-module --destination DESTINATION
+
+  # without it, with a Redis of one's own, in this order
+  gatewayctl node add --env-file node.env
+  (set -a; . ./node.env; rclone-gateway serve) &
+  NS8_AGENT_ENV=node.env gatewayctl destination add
+  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
+  gatewayctl schedule add --destination DESTINATION myapp1
+  (set -a; . ./myapp1.env; gatewayctl module-backup 1)`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

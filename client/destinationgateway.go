@@ -145,7 +145,7 @@ type gatewayAway struct {
 }
 
 func (e gatewayAway) Error() string {
-	return fmt.Sprintf("the gateway at %s does not answer: %v", e.url, e.err)
+	return fmt.Sprintf("the gateway at %s does not answer (NS8_GATEWAY_URL says where it is): %v", e.url, e.err)
 }
 
 func (e gatewayAway) Unwrap() error { return e.err }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,14 +41,14 @@ const (
 var exitMeaning = map[exitCode]string{
 	exitOK:          "success",
 	exitFailed:      "failure; the message tells of what",
-	exitUsage:       "wrong command line or environment, or the schedule is unknown or does not list the module",
+	exitUsage:       "wrong command line or environment",
 	exitBusy:        "another run of the same for this module is going on",
 	exitPartial:     "the snapshot was made, but some files could not be read; they are listed on stderr",
 	exitUnreachable: "the gateway or the destination cannot be reached",
-	exitFull:        "the quota is reached or the storage is full",
+	exitFull:        "the quota is reached, or the storage, the disk or the memory of Redis is full",
 	exitForbidden:   "permission denied",
 	exitRedis:       "Redis cannot be reached or refuses the credentials",
-	exitNotFound:    "the destination, the module, the repository, the snapshot or the path in it does not exist",
+	exitNotFound:    "there is no such destination, module, repository, snapshot, file or key",
 	exitInvalid:     "the input is not valid; the errors are on stdout, in the form of the agent",
 	exitLocked:      "the repository is locked by another process",
 	exitPassword:    "the repository does not open with the destination's password",
@@ -60,13 +61,18 @@ var exitMeaning = map[exitCode]string{
 // exitStatus returns the annotation from which the help text of a command takes
 // its EXIT STATUS section.
 func exitStatus(codes ...exitCode) map[string]string {
+	return exitStatusWhere(nil, codes...)
+}
+
+// exitStatusWhere is exitStatus for a command with which some codes mean more.
+func exitStatusWhere(meaning map[exitCode]string, codes ...exitCode) map[string]string {
 	lines := make([]string, len(codes))
 	for i, c := range codes {
 		number := strconv.Itoa(int(c))
 		if c == exitSignal {
 			number = "128+"
 		}
-		lines[i] = fmt.Sprintf("  %-5s %s", number, exitMeaning[c])
+		lines[i] = fmt.Sprintf("  %-5s %s", number, cmp.Or(meaning[c], exitMeaning[c]))
 	}
 	return map[string]string{docgen.ExitStatusAnnotation: strings.Join(lines, "\n")}
 }

@@ -49,9 +49,14 @@ written.`,
   module-backup --runtime native --json 1 | jq .
   module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
+		Annotations: exitStatusWhere(map[exitCode]string{exitUsage: exitMeaning[exitUsage] + ", or the schedule is unknown or does not list the module"}, exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
 			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("name one backup schedule by its ID")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			record := newRunRecord(sys, "module-backup")
 			err := moduleBackup(cmd.Context(), sys, options, args[0], record)
@@ -90,6 +95,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 		return err
 	}
 	defer lock.release()
+	defer lock.clear()
 	job, err := prepareBackup(ctx, sys, options, m, id)
 	if err != nil {
 		return err

@@ -29,9 +29,9 @@ func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
 		preset = fromEnv
 	}
 	cmd.Flags().StringVar(&o.runtime, "runtime", preset,
-		"run restic in a container (`podman`), or the one that PATH has (native); NS8_RESTIC_RUNTIME sets the default")
+		"`RUNTIME` of restic: podman, a container, or native, the one that PATH has; NS8_RESTIC_RUNTIME sets the default")
 	cmd.Flags().StringVar(&o.root, "root", "",
-		"the native runtime's `directory` that holds state and volumes/NAME (default: the one above the state directory)")
+		"native runtime: `DIR` that holds state and volumes/NAME (default: the one above the state directory)")
 }
 
 // newInvocation returns what all runs of restic by one applet have in common: the

@@ -46,7 +46,8 @@ place of a container.`,
   restic-wrapper --show`,
 		Annotations: map[string]string{docgen.ExitStatusAnnotation: exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis)[docgen.ExitStatusAnnotation] +
 			"\n  other that of restic, or of podman run"},
-		DisableFlagParsing: true,
+		DisableFlagParsing:    true,
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := splitWrapperArgs(args)
 			switch {

@@ -25,7 +25,8 @@ is the action's JSON on stdin,
   {"repository": DESTINATION, "path": "APP/UUID", "snapshot": ID or "" for the
    latest, "environment": {...}, "replace": false}
 
-or comes from --destination, --repopath and --snapshot.
+or comes from --destination, --repopath and --snapshot. What there is to restore
+"restic-wrapper snapshots" and "restic-wrapper ls latest" tell.
 
 The steps run in the order of their names, each with the request on stdin and in
 the state directory: the built-in ones, and the programs in the module's directory
@@ -67,10 +68,10 @@ files do not count.`,
 	flags := cmd.Flags()
 	flags.StringVar(&opts.step, "step", "", "run the built-in step `NAME` alone")
 	flags.StringArrayVar(&opts.include, "include", nil, "restore only what matches restic's `PATTERN`; can be repeated")
-	flags.StringArrayVar(&opts.paths, "path", nil, "restore only this file or directory, state/... or volumes/NAME/...; can be repeated")
+	flags.StringArrayVar(&opts.paths, "path", nil, "restore only this file or directory: `PATH` is state/... or volumes/NAME/...; can be repeated")
 	flags.StringVar(&opts.target, "target", "", "restore to `DIR` instead of the module's state and volumes")
 	flags.BoolVar(&opts.verify, "verify", false, "read back what was written and compare it")
-	flags.StringVar(&opts.destination, "destination", "", "restore from this destination, without a request on stdin")
+	flags.StringVar(&opts.destination, "destination", "", "restore from the destination with this `ID`, without a request on stdin")
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
 	opts.restic.addFlags(sys, cmd)
@@ -159,6 +160,9 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 // input returns the request as the steps get it.
 func (o *restoreOptions) input(sys *system) ([]byte, error) {
 	if o.destination == "" {
+		if sys.prompter() != nil {
+			return nil, failf(exitUsage, "name a destination with --destination, or have the request on stdin")
+		}
 		data, err := io.ReadAll(sys.stdin)
 		if err != nil {
 			return nil, fmt.Errorf("read the request: %w", err)

@@ -36,6 +36,9 @@ type invalidField struct {
 type invalidInputError []invalidField
 
 func (e invalidInputError) Error() string {
+	if e[0].Error == inputEmpty {
+		return "there is no request on stdin: give one, or name a destination with --destination"
+	}
 	texts := make([]string, len(e))
 	for i, f := range e {
 		texts[i] = fmt.Sprintf("%s: %s", f.Parameter, f.Error)

@@ -72,7 +72,7 @@ func (o *recordOptions) addFlags(sys *system, cmd *cobra.Command) {
 	dir, _ := sys.env.lookup("NS8_METRICS_DIR")
 	line, _ := sys.env.lookup("NS8_LOG_JSON")
 	cmd.Flags().StringVar(&o.metricsDir, "metrics-dir", dir,
-		"write a file of Prometheus metrics into this `directory`, which node_exporter's textfile collector reads; NS8_METRICS_DIR sets the default")
+		"write a file of Prometheus metrics into `DIR`, which node_exporter's textfile collector reads; NS8_METRICS_DIR sets the default")
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", line == "1",
 		"at the end write what happened to stderr, as one line of JSON; NS8_LOG_JSON=1 sets the default")
 }
