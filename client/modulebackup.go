@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
@@ -90,7 +92,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 		defer job.close()
 		return job.plan.print(sys.stdout)
 	}
-	lock, err := lockState(m.stateDir)
+	lock, err := lockBackups(m.stateDir)
 	if err != nil {
 		return err
 	}
@@ -111,46 +113,18 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	return err
 }
 
-// prepareBackup gathers the facts and plans the backup. Nothing is changed yet.
-func prepareBackup(ctx context.Context, sys *system, options backupOptions, m module, id string) (_ *backupJob, err error) {
-	if _, err := os.Stat(m.stateDir + "/environment"); err != nil {
+// prepareBackup plans the backup. Nothing is changed yet.
+func prepareBackup(ctx context.Context, sys *system, options backupOptions, m module, id string) (*backupJob, error) {
+	if _, err := os.Stat(filepath.Join(m.stateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
 	}
 	rdb, err := sys.redis(ctx, localAgent)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = rdb.Close()
-		}
-	}()
-	facts := backupFacts{module: m, rootfull: os.Geteuid() == 0}
-	if facts.schedule, err = readSchedule(ctx, rdb, id); err != nil {
-		return nil, err
-	}
-	if !facts.schedule.lists(m.id) {
-		return nil, failf(exitUsage, "backup schedule %s does not list module %s", id, m.id)
-	}
-	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
-		return nil, err
-	}
-	if facts.base, err = options.unversioned(sys, m); err != nil {
-		return nil, err
-	}
-	if facts.base.Runtime == restic.Podman {
-		if facts.volumes, err = listPodmanVolumes(ctx); err != nil {
-			return nil, err
-		}
-	}
-	installDir, err := sys.env.installDir()
+	facts, err := gatherBackupFacts(ctx, sys, rdb, options, m, id)
 	if err != nil {
-		return nil, err
-	}
-	if facts.includes, err = readIncludes(installDir); err != nil {
-		return nil, err
-	}
-	if facts.excludes, err = readExcludes(installDir); err != nil {
+		_ = rdb.Close()
 		return nil, err
 	}
 	job := &backupJob{sys: sys, module: m, id: id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
@@ -159,6 +133,37 @@ func prepareBackup(ctx context.Context, sys *system, options backupOptions, m mo
 	}
 	job.progress = sys.newProgress(options.events, 1, 95)
 	return job, nil
+}
+
+// gatherBackupFacts asks Redis, Podman and the module's files.
+func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, options backupOptions, m module, id string) (facts backupFacts, err error) {
+	facts.module, facts.rootfull = m, os.Geteuid() == 0
+	if facts.schedule, err = readSchedule(ctx, rdb, id); err != nil {
+		return facts, err
+	}
+	if !facts.schedule.lists(m.id) {
+		return facts, failf(exitUsage, "backup schedule %s does not list module %s", id, m.id)
+	}
+	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
+		return facts, err
+	}
+	if facts.base, err = options.unversioned(sys, m); err != nil {
+		return facts, err
+	}
+	if facts.base.Runtime == restic.Podman {
+		if facts.volumes, err = listPodmanVolumes(ctx); err != nil {
+			return facts, err
+		}
+	}
+	installDir, err := sys.env.installDir()
+	if err != nil {
+		return facts, err
+	}
+	if facts.includes, err = readIncludes(installDir); err != nil {
+		return facts, err
+	}
+	facts.excludes, err = readExcludes(installDir)
+	return facts, err
 }
 
 // limitWarnings keeps a broken file from flooding the log.

@@ -75,13 +75,13 @@ func lockLabel(runID string) string { return "restic-run=" + runID }
 // backup or a restore, but it does hinder prune.
 func (s *resticSession) end(ctx context.Context, base restic.Invocation, worked bool, err error) {
 	defer s.close()
+	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
+	if ctx.Err() != nil {
+		return
+	}
 	failure, failed := errors.AsType[*restic.Failure](err)
 	killed := failed && failure.Killed()
-	switch {
-	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
-	case ctx.Err() != nil:
-		return
-	case killed || worked && len(s.deadHere()) > 0:
+	if killed || worked && len(s.deadHere()) > 0 {
 		s.sys.notef("a run was interrupted: removing stale locks")
 		if err := s.removeStaleLocks(ctx, base); err != nil {
 			s.sys.warnf("stale locks are not removed: %v", err)

@@ -14,56 +14,60 @@ import (
 
 // restoreData is the step 10restore: it runs restic restore.
 func restoreData(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions, record *runRecord) error {
-	m, err := sys.env.module()
+	facts, err := gatherRestoreFacts(ctx, sys, request, opts)
+	record.Repository = facts.base.Repository.URL
 	if err != nil {
 		return err
 	}
-	in, err := moduleIncludes(sys)
+	plan, err := planRestore(facts)
 	if err != nil {
 		return err
 	}
-	repository, err := requestedRepository(ctx, sys, request)
-	if err != nil {
-		return err
-	}
-	base, err := opts.restic.newInvocation(ctx, sys, m)
-	if err != nil {
-		return err
-	}
-	base.Repository, record.Repository = repository, repository.URL
-	snapshot, err := findSnapshot(ctx, base, request.Snapshot, opts.paths)
-	if err != nil {
-		return err
-	}
-	plan, err := planRestore(restoreFacts{
-		module: m, rootfull: os.Geteuid() == 0, includes: in, base: base, snapshot: snapshot, opts: opts,
-	})
-	if err != nil {
-		return err
-	}
-	for _, w := range plan.warnings {
+	for _, w := range limitWarnings(plan.warnings) {
 		sys.warnf("%s", w)
 	}
-	run := restoreRun{sys: sys, module: m, plan: plan, record: record, clear: func() error {
-		return plan.assist.clear(ctx, base, snapshot, opts.paths)
+	run := restoreRun{sys: sys, module: facts.module, plan: plan, record: record, clear: func() error {
+		return plan.assist.clear(ctx, facts.base, facts.snapshot, opts.paths)
 	}}
 	if opts.target != "" {
 		return run.restore(ctx)
 	}
-	if base.Runtime == restic.Native {
-		if err := checkWritable(base.Dir); err != nil {
+	if facts.base.Runtime == restic.Native {
+		if err := checkWritable(facts.base.Dir); err != nil {
 			return err
 		}
 	}
 	if !plan.partial {
-		run.resultFile = filepath.Join(m.stateDir, "restic_restore.json")
+		run.resultFile = filepath.Join(facts.module.stateDir, "restic_restore.json")
 	}
 	return run.inPlace(ctx)
 }
 
+// gatherRestoreFacts asks Redis, the module's files and the repository, which the facts
+// name, once it is known, beside an error too.
+func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions) (facts restoreFacts, err error) {
+	facts.opts, facts.rootfull = opts, os.Geteuid() == 0
+	if facts.module, err = sys.env.module(); err != nil {
+		return facts, err
+	}
+	if facts.includes, err = moduleIncludes(sys); err != nil {
+		return facts, err
+	}
+	repository, err := requestedRepository(ctx, sys, request)
+	if err != nil {
+		return facts, err
+	}
+	if facts.base, err = opts.restic.newInvocation(ctx, sys, facts.module); err != nil {
+		return facts, err
+	}
+	facts.base.Repository = repository
+	facts.snapshot, err = findSnapshot(ctx, facts.base, request.Snapshot, opts.paths)
+	return facts, err
+}
+
 // inPlace restores into the module's own directories.
 func (r *restoreRun) inPlace(ctx context.Context) error {
-	mark, err := beginRestore(r.module.stateDir)
+	mark, err := lockRestores(r.module.stateDir)
 	if err != nil {
 		return err
 	}

@@ -28,19 +28,7 @@ func findSnapshot(ctx context.Context, base restic.Invocation, name string, path
 	name = cmp.Or(name, "latest")
 	// Snapshots of absolute paths hold the whole way to them.
 	folders := slices.Compact([]string{"", base.Dir, containerRoot})
-	dirs := []string{"/"}
-	for _, folder := range folders {
-		dirs = append(dirs, path.Join("/", folder), path.Join("/", folder, "volumes"))
-		for _, p := range paths {
-			dirs = append(dirs, path.Join("/", folder, path.Dir(p)))
-		}
-	}
-	slices.Sort(dirs)
-	args := append([]string{"ls", "--json", "--no-lock", name}, slices.Compact(dirs)...)
-	var found listing
-	out := restic.NewLines(found.add)
-	err := base.With(args...).Run(ctx, restic.Streams{Stdout: out})
-	out.Flush()
+	found, err := list(ctx, base, name, dirsOf(folders, paths))
 	if err != nil {
 		return restoreSource{}, snapshotError(base.Repository, name, err)
 	}
@@ -62,6 +50,29 @@ func findSnapshot(ctx context.Context, base restic.Invocation, name string, path
 	}
 	s.volumes = found.below(path.Join("/", s.folder, "volumes"))
 	return s, nil
+}
+
+// dirsOf are the directories in which to look: for state and volumes in each of the
+// folders, for the names of volumes, and for the paths.
+func dirsOf(folders, paths []string) []string {
+	dirs := []string{"/"}
+	for _, folder := range folders {
+		dirs = append(dirs, path.Join("/", folder), path.Join("/", folder, "volumes"))
+		for _, p := range paths {
+			dirs = append(dirs, path.Join("/", folder, path.Dir(p)))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// list looks into those directories of a snapshot.
+func list(ctx context.Context, base restic.Invocation, snapshot string, dirs []string) (listing, error) {
+	var found listing
+	out := restic.NewLines(found.add)
+	err := base.With(append([]string{"ls", "--json", "--no-lock", snapshot}, dirs...)...).Run(ctx, restic.Streams{Stdout: out})
+	out.Flush()
+	return found, err
 }
 
 // snapshotError tells a snapshot that is not there from other failures.

@@ -6,18 +6,25 @@ import (
 	"path/filepath"
 )
 
-// lockName is the file in the state directory that lets one backup of a module
-// run at a time.
-const lockName = ".module-backup.lock"
+// lockBackups lets one backup of a module run at a time.
+func lockBackups(stateDir string) (*markLock, error) {
+	return lockState(stateDir, ".module-backup.lock", "backup")
+}
 
-// lockState takes the exclusive lock on a module's backups, without waiting.
-func lockState(stateDir string) (*markLock, error) {
-	lock, err := takeMarkLock(filepath.Join(stateDir, lockName))
+// lockRestores lets one restore into place of a module run at a time. Its mark stands
+// for one that has begun and was not completed.
+func lockRestores(stateDir string) (*markLock, error) {
+	return lockState(stateDir, ".restore-module.incomplete", "restore")
+}
+
+// lockState takes the lock on a file in the state directory, without waiting.
+func lockState(stateDir, name, does string) (*markLock, error) {
+	lock, err := takeMarkLock(filepath.Join(stateDir, name))
 	switch {
 	case errors.Is(err, errHeld):
-		return nil, failf(exitBusy, "another backup of this module is running: %w", err)
+		return nil, failf(exitBusy, "another %s of this module is running: %w", does, err)
 	case err != nil:
-		return nil, fmt.Errorf("lock the module's backups: %w", err)
+		return nil, fmt.Errorf("lock the module's %ss: %w", does, err)
 	}
 	return lock, nil
 }

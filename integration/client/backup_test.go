@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -20,39 +19,39 @@ import (
 // TestModuleLosesNothing restores twice: a restore can be repeated. Other files are
 // in the way the second time. The capabilities that a file had are left out.
 func TestModuleLosesNothing(t *testing.T) {
-	t.Parallel()
+	var all []variant
 	for _, version := range []string{"0.14", "0.18"} {
 		for _, kind := range []string{"native", "rootfull", "rootless"} {
-			t.Run("restic "+version+" "+kind, func(t *testing.T) {
-				t.Parallel()
-				world := newClientWorld(t)
-				backup := world.newHost(t, version, kind, savedModule)
-				backup.fill(t)
-				if os.Geteuid() == 0 {
-					backup.check(t, unix.Setxattr(backup.volume(t)+"/hard link", "security.capability", netRaw, 0))
-				}
-				want := backup.tree(t)
-				backup.ctl(t, "module-backup", clientSchedule).succeed(t)
-				backup.wantNothingLeft(t)
-
-				host := world.newHost(t, version, kind, newModule)
-				host.request(t).succeed(t)
-				host.compare(t, want)
-				host.compareKeys(t)
-
-				host.check(t, os.WriteFile(host.volume(t)+"/symlink", []byte("written through the link"), 0o600))
-				host.check(t, os.Remove(host.volume(t)+"/dangling"))
-				host.forgetKeys()
-				host.request(t).succeed(t)
-				host.compare(t, want)
-				host.compareKeys(t)
-				value := make([]byte, 64)
-				if _, err := unix.Getxattr(host.volume(t)+"/hard link", "security.capability", value); !errors.Is(err, unix.ENODATA) {
-					t.Errorf("the file has capabilities: %v", err)
-				}
-			})
+			all = append(all, variant{version, kind})
 		}
 	}
+	onEach(t, all, func(t *testing.T, v variant) {
+		world := newClientWorld(t)
+		backup := world.newHost(t, v, savedModule)
+		backup.fill(t)
+		if os.Geteuid() == 0 {
+			backup.check(t, unix.Setxattr(backup.volume(t)+"/hard link", "security.capability", netRaw, 0))
+		}
+		want := backup.tree(t)
+		backup.backUp(t).succeed(t)
+		backup.wantNothingLeft(t)
+
+		host := world.newHost(t, v, newModule)
+		host.request(t).succeed(t)
+		host.compare(t, want)
+		host.compareKeys(t)
+
+		host.check(t, os.WriteFile(host.volume(t)+"/symlink", []byte("written through the link"), 0o600))
+		host.check(t, os.Remove(host.volume(t)+"/dangling"))
+		host.forgetKeys()
+		host.request(t).succeed(t)
+		host.compare(t, want)
+		host.compareKeys(t)
+		value := make([]byte, 64)
+		if _, err := unix.Getxattr(host.volume(t)+"/hard link", "security.capability", value); !errors.Is(err, unix.ENODATA) {
+			t.Errorf("the file has capabilities: %v", err)
+		}
+	})
 }
 
 // netRaw is the attribute that "setcap cap_net_raw+ep" writes.
@@ -64,11 +63,11 @@ func TestRuntimesReadEachOthersSnapshots(t *testing.T) {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			t.Parallel()
 			world := newClientWorld(t)
-			backup := world.newHost(t, "0.18", pair[0], savedModule)
+			backup := world.newHost(t, variant{"0.18", pair[0]}, savedModule)
 			backup.fill(t)
-			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
+			backup.backUp(t).succeed(t)
 			want := backup.tree(t)
-			restored := world.newHost(t, "0.18", pair[1], newModule)
+			restored := world.newHost(t, variant{"0.18", pair[1]}, newModule)
 			restored.request(t).succeed(t)
 			restored.compare(t, want)
 		})
@@ -78,32 +77,28 @@ func TestRuntimesReadEachOthersSnapshots(t *testing.T) {
 // TestSecondBackupFindsItsParent saves a module that plain restic has saved
 // before, as another host.
 func TestSecondBackupFindsItsParent(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			host := world.newHost(t, version, "native", savedModule)
-			host.fill(t)
-			host.restic(t, "init")
-			host.restic(t, "backup", "--host=oldnode", "state", "volumes/data")
-			got := host.ctl(t, "module-backup", "--json", clientSchedule).succeed(t)
-			var summary struct {
-				BytesAdded uint64 `json:"bytes_added"`
-				BytesRead  uint64 `json:"bytes_read"`
-			}
-			lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
-			if err := json.Unmarshal([]byte(lines[len(lines)-1]), &summary); err != nil {
-				t.Fatal(err)
-			}
-			if list := host.restic(t, "snapshots", "--json"); !strings.Contains(list, `"parent"`) {
-				t.Errorf("no snapshot has a parent: %s", list)
-			}
-			if summary.BytesRead < 1<<20 || summary.BytesAdded > 1<<20 {
-				t.Errorf("%d bytes were read and %d added; want next to nothing added", summary.BytesRead, summary.BytesAdded)
-			}
-		})
-	}
+	onEach(t, natives, func(t *testing.T, v variant) {
+		world := newClientWorld(t)
+		host := world.newHost(t, v, savedModule)
+		host.fill(t)
+		host.restic(t, "init")
+		host.restic(t, "backup", "--host=oldnode", "state", "volumes/data")
+		got := host.run(t, "module-backup", "--json", clientSchedule).succeed(t)
+		var summary struct {
+			BytesAdded uint64 `json:"bytes_added"`
+			BytesRead  uint64 `json:"bytes_read"`
+		}
+		lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &summary); err != nil {
+			t.Fatal(err)
+		}
+		if list := host.restic(t, "snapshots", "--json"); !strings.Contains(list, `"parent"`) {
+			t.Errorf("no snapshot has a parent: %s", list)
+		}
+		if summary.BytesRead < 1<<20 || summary.BytesAdded > 1<<20 {
+			t.Errorf("%d bytes were read and %d added; want next to nothing added", summary.BytesRead, summary.BytesAdded)
+		}
+	})
 }
 
 // TestInterruptedBackup ends a backup by a signal: no container stays, the next
@@ -114,10 +109,8 @@ func TestInterruptedBackup(t *testing.T) {
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 			t.Run(kind+" "+unix.SignalName(sig), func(t *testing.T) {
 				t.Parallel()
-				world := newClientWorld(t)
-				gate := world.addGate(t)
-				host := world.newHost(t, "0.14", kind, savedModule)
-				host.fill(t)
+				host, gate := newGatedHost(t, variant{"0.14", kind})
+				world := host.world
 				host.interrupt(t, gate, sig)
 				// Restic itself dies, and leaves its lock, when it has nobody left to
 				// write to; Podman listens to it until it ends.
@@ -127,7 +120,7 @@ func TestInterruptedBackup(t *testing.T) {
 				if kind == "rootfull" {
 					waitUntil(t, "the container is gone", func() bool { return host.podman(t, "ps", "--all", "--quiet") == "" })
 				}
-				host.ctl(t, "module-backup", clientSchedule).succeed(t)
+				whenFree(t, func() result { return host.backUp(t) }).succeed(t)
 				if n := len(world.objects(t, "snapshots")); n != 1 {
 					t.Errorf("%d snapshots, want 1", n)
 				}
@@ -141,11 +134,9 @@ func TestInterruptedBackup(t *testing.T) {
 
 func TestGatewayAway(t *testing.T) {
 	t.Parallel()
-	world := newClientWorld(t)
-	host := world.newHost(t, "0.14", "native", savedModule)
-	host.fill(t)
-	world.stopGateway(t)
-	got := host.ctl(t, "module-backup", clientSchedule)
+	host := newFilledHost(t, variant{"0.14", "native"})
+	host.world.stopGateway(t)
+	got := host.backUp(t)
 	if got.code != 5 || !strings.Contains(got.stderr, "cannot be reached") {
 		t.Errorf("exit status %d: %s", got.code, got.stderr)
 	}
@@ -155,12 +146,7 @@ func TestGatewayAway(t *testing.T) {
 // it holds a lock.
 func (h *clientHost) interrupt(t *testing.T, gate *gate, sig syscall.Signal) {
 	t.Helper()
-	cmd := h.command("module-backup", clientSchedule)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	hold := gate.shut(t, uploads("data/"))
-	h.check(t, cmd.Start())
-	gate.await(t, hold)
+	cmd, stderr := h.startUntil(t, gate, uploads("data/"), "module-backup", clientSchedule)
 	h.check(t, cmd.Process.Signal(sig))
 	err := cmd.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)

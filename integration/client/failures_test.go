@@ -27,103 +27,85 @@ func (h *clientHost) failed(t *testing.T, got result, code int, message string) 
 }
 
 func TestReasonsOfFailure(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			host := world.newHost(t, version, "native", savedModule)
-			host.fill(t)
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	onEach(t, natives, func(t *testing.T, v variant) {
+		host := newFilledHost(t, v)
+		world := host.world
+		host.backUp(t).succeed(t)
 
-			const passwords = "private/agents/backup_destination/restic_password"
-			right := world.redis.Do("hget", passwords, clientDestination)
-			world.redis.Do("hset", passwords, clientDestination, "another one")
-			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 12, "does not open with the destination's password")
-			world.redis.Do("hset", passwords, clientDestination, right)
+		const passwords = "private/agents/backup_destination/restic_password"
+		right := world.redis.Do("hget", passwords, clientDestination)
+		world.redis.Do("hset", passwords, clientDestination, "another one")
+		host.failed(t, host.backUp(t), 12, "does not open with the destination's password")
+		world.redis.Do("hset", passwords, clientDestination, right)
 
-			host.failed(t, host.ctl(t, "module-backup", "77"), 2, "backup schedule 77 does not exist")
+		host.failed(t, host.run(t, "module-backup", "77"), 2, "backup schedule 77 does not exist")
 
-			h := host.path("install/bin/module-dump-state")
-			host.check(t, os.Rename(h, h+".well"))
-			host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\nexit 9\n", 0o755)
-			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 1, "exit status 9")
-			host.check(t, os.Rename(h+".well", h))
+		h := host.path("install/bin/module-dump-state")
+		host.check(t, os.Rename(h, h+".well"))
+		host.write(t, "install/bin/module-dump-state", "#!/bin/bash\necho half > mykey.dump\nexit 9\n", 0o755)
+		host.failed(t, host.backUp(t), 1, "exit status 9")
+		host.check(t, os.Rename(h+".well", h))
 
+		if v.version == "0.18" { // which restic plays no part in
 			away := world.storage + ".away"
 			host.check(t, os.Rename(world.storage, away))
-			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 5, "cannot be reached")
+			host.failed(t, host.backUp(t), 5, "cannot be reached")
 			host.check(t, os.Rename(away, world.storage))
+		}
 
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
-			if n := len(world.objects(t, "snapshots")); n != 2 {
-				t.Errorf("%d snapshots, want 2", n)
-			}
-		})
-	}
+		host.backUp(t).succeed(t)
+		if n := len(world.objects(t, "snapshots")); n != 2 {
+			t.Errorf("%d snapshots, want 2", n)
+		}
+	})
 }
 
 // TestUnreadableFiles has a file of root among those of an ordinary user.
 func TestUnreadableFiles(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			t.Parallel()
-			host := newClientWorld(t).newHost(t, version, "rootless", savedModule)
-			host.fill(t)
-			host.write(t, "state/things/of root", "secret", 0o600)
-			got := host.ctl(t, "module-backup", "--json", clientSchedule)
-			host.failed(t, got, 4, "warning: /srv/state/things/of root: open")
-			if strings.Count(got.stderr, "warning: ") != 1 || !strings.Contains(got.stdout, `"unreadable":["/srv/state/things/of root"]`) {
-				t.Errorf("it said %q, and its events are %s", got.stderr, got.stdout)
-			}
-			if n := len(host.world.objects(t, "snapshots")); n != 1 {
-				t.Errorf("%d snapshots, want 1", n)
-			}
-		})
-	}
+	onEach(t, []variant{{"0.14", "rootless"}, {"0.18", "rootless"}}, func(t *testing.T, v variant) {
+		host := newFilledHost(t, v)
+		host.write(t, "state/things/of root", "secret", 0o600)
+		got := host.run(t, "module-backup", "--json", clientSchedule)
+		host.failed(t, got, 4, "warning: /srv/state/things/of root: open")
+		if strings.Count(got.stderr, "warning: ") != 1 || !strings.Contains(got.stdout, `"unreadable":["/srv/state/things/of root"]`) {
+			t.Errorf("it said %q, and its events are %s", got.stderr, got.stdout)
+		}
+		if n := len(host.world.objects(t, "snapshots")); n != 1 {
+			t.Errorf("%d snapshots, want 1", n)
+		}
+	})
 }
 
 // TestKilledInit kills restic, or module-backup, between the two objects that init
 // makes, the key and the config.
 func TestKilledInit(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			gate := world.addGate(t)
-			host := world.newHost(t, c.version, c.kind, savedModule)
-			host.fill(t)
-			for _, kill := range []func(*testing.T, *clientHost, int){killRestic, killAllButRestic} {
-				hold := gate.shut(t, uploads("config"))
-				cmd := host.command("module-backup", clientSchedule)
-				host.check(t, cmd.Start())
-				gate.await(t, hold)
-				if keys := world.objects(t, "keys"); len(keys) != 1 {
-					t.Errorf("there are keys %q", keys)
-				}
-				kill(t, host, cmd.Process.Pid)
-				if err := cmd.Wait(); err == nil {
-					t.Error("the killed backup succeeded")
-				}
-			}
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	onEach(t, []variant{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
+		host, gate := newGatedHost(t, v)
+		world := host.world
+		for _, kill := range []func(*testing.T, *clientHost, int){killRestic, killAllButRestic} {
+			cmd, _ := host.startUntil(t, gate, uploads("config"), "module-backup", clientSchedule)
 			if keys := world.objects(t, "keys"); len(keys) != 1 {
-				t.Errorf("the repository has keys %q, want one", keys)
+				t.Errorf("there are keys %q", keys)
 			}
-			host.wantNothingLeft(t)
-		})
-	}
+			kill(t, host, cmd.Process.Pid)
+			if err := cmd.Wait(); err == nil {
+				t.Error("the killed backup succeeded")
+			}
+		}
+		whenFree(t, func() result { return host.backUp(t) }).succeed(t)
+		host.backUp(t).succeed(t)
+		if keys := world.objects(t, "keys"); len(keys) != 1 {
+			t.Errorf("the repository has keys %q, want one", keys)
+		}
+		host.wantNothingLeft(t)
+	})
 }
 
 // TestKilledWhileTheModuleDumps kills module-backup before restic has begun, and
 // with it the module's command ends.
 func TestKilledWhileTheModuleDumps(t *testing.T) {
 	t.Parallel()
-	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
-	host.fill(t)
+	host := newFilledHost(t, variant{"0.18", "native"})
 	dump, pidFile := host.path("install/bin/module-dump-state"), host.path("pid")
 	host.check(t, os.Rename(dump, dump+".well"))
 	host.check(t, unix.Mkfifo(host.path("gate"), 0o600))
@@ -143,7 +125,7 @@ func TestKilledWhileTheModuleDumps(t *testing.T) {
 	waitUntil(t, "the module's command has ended", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 
 	host.check(t, os.Rename(dump+".well", dump))
-	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	host.backUp(t).succeed(t)
 	host.wantNothingLeft(t)
 	if got := host.restic(t, "dump", "latest", "/state/mykey.dump"); strings.Contains(got, "half") {
 		t.Errorf("the snapshot has the dump of the killed run: %q", got)
@@ -175,62 +157,54 @@ func mountSmall(t *testing.T, dir, size string) (resize func(size string)) {
 
 // TestFullDestination wants no restic to ask again for a quarter of an hour.
 func TestFullDestination(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			storage := publicDir(t)
-			resize := mountSmall(t, storage, "8m")
-			host := newClientWorldAt(t, storage).newHost(t, c.version, c.kind, savedModule)
-			host.fill(t)
-			host.addBulk(t, 12)
-			host.failed(t, host.ctl(t, "module-backup", clientSchedule), 6, "the storage is full")
-			host.wantNothingLeft(t)
-			if n := len(host.world.objects(t, "snapshots")); n != 0 {
-				t.Errorf("%d snapshots of half a backup", n)
-			}
-			resize("200m")
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
-			host.wantNothingLeft(t)
-		})
-	}
+	onEach(t, []variant{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
+		storage := publicDir(t)
+		resize := mountSmall(t, storage, "8m")
+		host := newClientWorldAt(t, storage).newHost(t, v, savedModule)
+		host.fill(t)
+		host.addBulk(t, 12)
+		host.failed(t, host.backUp(t), 6, "the storage is full")
+		host.wantNothingLeft(t)
+		if n := len(host.world.objects(t, "snapshots")); n != 0 {
+			t.Errorf("%d snapshots of half a backup", n)
+		}
+		resize("200m")
+		host.backUp(t).succeed(t)
+		host.wantNothingLeft(t)
+	})
 }
 
 // TestFullStateDirectory has no room for the dumps.
 func TestFullStateDirectory(t *testing.T) {
 	t.Parallel()
-	host := newClientWorld(t).newHost(t, "0.18", "native", savedModule)
+	host := newClientWorld(t).newHost(t, variant{"0.18", "native"}, savedModule)
 	resize := mountSmall(t, host.path("state"), "1m")
 	host.write(t, "state/environment", "MODULE_ID="+savedModule.ID+"\n", 0o600)
 	random := make([]byte, 2<<20) // which Redis cannot compress in its dumps
 	_, _ = rand.Read(random)
 	host.world.redis.Do("set", "module/"+savedModule.ID+"/mykey", random)
-	got := host.ctl(t, "module-backup", clientSchedule)
+	got := host.backUp(t)
 	host.failed(t, got, 1, "no space left on device")
 	resize("100m")
-	host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	host.backUp(t).succeed(t)
 }
 
 func TestRestoreToAFullDisk(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			backup := world.newHost(t, version, "native", savedModule)
-			backup.fill(t)
-			want := backup.tree(t)
-			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
+	onEach(t, natives, func(t *testing.T, v variant) {
+		world := newClientWorld(t)
+		backup := world.newHost(t, v, savedModule)
+		backup.fill(t)
+		want := backup.tree(t)
+		backup.backUp(t).succeed(t)
 
-			host := world.newHost(t, version, "native", newModule)
-			resize := mountSmall(t, host.volume(t), "2m")
-			got := host.request(t)
-			if got.code != 6 || !strings.Contains(got.stderr, "the disk is full") {
-				t.Errorf("exit status %d: %s", got.code, got.stderr)
-			}
-			resize("200m")
-			host.request(t).succeed(t)
-			host.compare(t, want)
-		})
-	}
+		host := world.newHost(t, v, newModule)
+		resize := mountSmall(t, host.volume(t), "2m")
+		got := host.request(t)
+		if got.code != 6 || !strings.Contains(got.stderr, "the disk is full") {
+			t.Errorf("exit status %d: %s", got.code, got.stderr)
+		}
+		resize("200m")
+		host.request(t).succeed(t)
+		host.compare(t, want)
+	})
 }

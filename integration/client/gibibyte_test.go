@@ -15,23 +15,19 @@ func TestGibibyteModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a gibibyte takes a while")
 	}
-	t.Parallel()
-	for _, c := range []struct{ version, kind string }{{"0.18", "rootless"}, {"0.14", "rootfull"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			backup := world.newHost(t, c.version, c.kind, savedModule)
-			backup.fill(t)
-			backup.addGibibyte(t)
-			want := backup.tree(t)
-			backup.ctl(t, "module-backup", clientSchedule).succeed(t)
+	onEach(t, []variant{{"0.18", "rootless"}, {"0.14", "rootfull"}}, func(t *testing.T, v variant) {
+		world := newClientWorld(t)
+		backup := world.newHost(t, v, savedModule)
+		backup.fill(t)
+		backup.addGibibyte(t)
+		want := backup.tree(t)
+		backup.backUp(t).succeed(t)
 
-			restored := world.newHost(t, c.version, c.kind, newModule)
-			restored.request(t).succeed(t)
-			restored.compare(t, want)
-			restored.compareKeys(t)
-		})
-	}
+		restored := world.newHost(t, v, newModule)
+		restored.request(t).succeed(t)
+		restored.compare(t, want)
+		restored.compareKeys(t)
+	})
 }
 
 // addGibibyte adds files to the volume, in which nothing occurs twice.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -21,17 +23,17 @@ import (
 type clientHost struct {
 	world  *clientWorld
 	module redistest.Module
-	kind   string // "native", "rootfull", "rootless"
+	kind   string // of the variant
 	home   string
 	env    []string
 	data   string              // the directory of Podman's volume data, once known
 	login  *syscall.Credential // nil: as we are
 }
 
-func (w *clientWorld) newHost(t *testing.T, version, kind string, module redistest.Module) *clientHost {
+func (w *clientWorld) newHost(t *testing.T, v variant, module redistest.Module) *clientHost {
 	t.Helper()
-	h := &clientHost{world: w, module: module, kind: kind, home: publicDir(t)}
-	if kind != "native" && os.Geteuid() != 0 {
+	h := &clientHost{world: w, module: module, kind: v.kind, home: publicDir(t)}
+	if v.kind != "native" && os.Geteuid() != 0 {
 		testenv.Missing(t, "containers of root, and of another user, need root")
 	}
 	bin, state, install := h.path("bin"), h.path("state"), h.path("install")
@@ -44,9 +46,9 @@ func (w *clientWorld) newHost(t *testing.T, version, kind string, module rediste
 		t.Fatal(err)
 	}
 	runtime := "podman"
-	if kind == "native" {
+	if v.kind == "native" {
 		runtime = "native"
-		if err := os.Symlink(resticBinary(t, version), filepath.Join(bin, "restic")); err != nil {
+		if err := os.Symlink(resticBinary(t, v.version), filepath.Join(bin, "restic")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,11 +73,11 @@ func (w *clientWorld) newHost(t *testing.T, version, kind string, module rediste
 	h.write(t, "install/actions/restore-module/20loadkey", "#!/bin/bash\nset -e\nredis-restore $MODULE_ID/mykey < mykey.dump\nredis-restore < typed.dump\n", 0o755)
 	h.write(t, "install/actions/restore-module/30cleanup", "#!/bin/bash\nrm -f mykey.dump typed.dump\n", 0o755)
 	h.run(t, "gatewayctl", "install-links", bin).succeed(t)
-	if kind == "rootless" {
+	if v.kind == "rootless" {
 		h.becomeUser(t)
 	}
-	if kind != "native" {
-		h.configurePodman(t, h.imageStore(t, version))
+	if v.kind != "native" {
+		h.configurePodman(t, h.imageStore(t, v.version))
 		// It would outlive the test.
 		t.Cleanup(func() { h.leaveNamespace(t) })
 	}
@@ -127,9 +129,33 @@ func runCommand(t *testing.T, cmd *exec.Cmd) result {
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-func (h *clientHost) ctl(t *testing.T, applet string, args ...string) result {
+func (h *clientHost) backUp(t *testing.T) result {
 	t.Helper()
-	return h.run(t, applet, args...)
+	return h.run(t, "module-backup", clientSchedule)
+}
+
+// whenFree repeats what finds the module busy, as it does for as long as a native
+// restic lives whose module-backup or restore-module was killed.
+func whenFree(t *testing.T, run func() result) result {
+	t.Helper()
+	var got result
+	testenv.Until(t, time.Minute, "the orphan to end", func() bool {
+		got = run()
+		return got.code != 3
+	})
+	return got
+}
+
+// startUntil starts an applet, and returns when the gate holds back a request of it
+// that matches.
+func (h *clientHost) startUntil(t *testing.T, gate *gate, match func(*http.Request) bool, applet string, args ...string) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
+	cmd, stderr := h.command(applet, args...), new(strings.Builder)
+	cmd.Stderr = stderr
+	hold := gate.shut(t, match)
+	h.check(t, cmd.Start())
+	gate.await(t, hold)
+	return cmd, stderr
 }
 
 func (h *clientHost) podman(t *testing.T, args ...string) string {

@@ -6,9 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // victims are those of whom one is killed in the middle of its work.
@@ -29,46 +26,29 @@ var victims = []struct {
 // removed the lock; else the next one removes it. Nothing waits until restic takes
 // the lock for stale, which in containers takes half an hour.
 func TestKilledBackup(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			gate := world.addGate(t)
-			host := world.newHost(t, c.version, c.kind, savedModule)
-			host.fill(t)
-			for _, victim := range victims {
-				if c.kind == "native" && !victim.native {
-					continue
-				}
-				t.Run(victim.name, func(t *testing.T) {
-					host.addBulk(t, 1)
-					host.killBackup(t, gate, victim.kill, victim.survives)
-					if victim.survives {
-						host.wantNothingLeft(t)
-					}
-					var next result
-					testenv.Until(t, time.Minute, "the orphan to end", func() bool {
-						next = host.ctl(t, "module-backup", clientSchedule)
-						return next.code != 3 // busy
-					})
-					next.succeed(t)
-					host.wantNothingLeft(t)
-				})
+	onEach(t, []variant{{"0.14", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}}, func(t *testing.T, v variant) {
+		host, gate := newGatedHost(t, v)
+		for _, victim := range victims {
+			if v.kind == "native" && !victim.native {
+				continue
 			}
-		})
-	}
+			t.Run(victim.name, func(t *testing.T) {
+				host.addBulk(t, 1)
+				host.killBackup(t, gate, victim.kill, victim.survives)
+				if victim.survives {
+					host.wantNothingLeft(t)
+				}
+				whenFree(t, func() result { return host.backUp(t) }).succeed(t)
+				host.wantNothingLeft(t)
+			})
+		}
+	})
 }
 
 // killBackup starts a backup, and kills when restic saves data.
 func (h *clientHost) killBackup(t *testing.T, gate *gate, kill func(*testing.T, *clientHost, int), survives bool) {
 	t.Helper()
-	cmd := h.command("module-backup", clientSchedule)
-	stderr := new(strings.Builder)
-	cmd.Stderr = stderr
-	hold := gate.shut(t, uploads("data/"))
-	h.check(t, cmd.Start())
-	gate.await(t, hold)
+	cmd, stderr := h.startUntil(t, gate, uploads("data/"), "module-backup", clientSchedule)
 	kill(t, h, cmd.Process.Pid)
 	err := cmd.Wait()
 	switch code := cmd.ProcessState.ExitCode(); {
@@ -130,14 +110,11 @@ func (h *clientHost) wantNothingLeft(t *testing.T) {
 // itself, in the way.
 func TestRepositoryLockedByOthers(t *testing.T) {
 	t.Parallel()
-	locked := func(t *testing.T, version string) (host *clientHost, goOn func(), other *exec.Cmd) {
+	locked := func(t *testing.T, version string) (*clientHost, func(), *exec.Cmd) {
 		t.Helper()
-		world := newClientWorld(t)
-		gate := world.addGate(t)
-		host = world.newHost(t, version, "native", savedModule)
-		host.fill(t)
-		host.ctl(t, "module-backup", clientSchedule).succeed(t)
-		other = host.resticCommand("module/"+savedModule.ID, "check", "--read-data")
+		host, gate := newGatedHost(t, variant{version, "native"})
+		host.backUp(t).succeed(t)
+		other := host.resticCommand("module/"+savedModule.ID, "check", "--read-data")
 		hold := gate.shut(t, downloads)
 		host.check(t, other.Start())
 		t.Cleanup(func() {
@@ -150,7 +127,7 @@ func TestRepositoryLockedByOthers(t *testing.T) {
 	t.Run("restic 0.14 gives up", func(t *testing.T) {
 		t.Parallel()
 		host, _, other := locked(t, "0.14")
-		got := host.ctl(t, "module-backup", clientSchedule)
+		got := host.backUp(t)
 		if got.code != 11 || !strings.Contains(got.stderr, "is locked by another process") {
 			t.Errorf("exit status %d: %s", got.code, got.stderr)
 		}
@@ -162,7 +139,7 @@ func TestRepositoryLockedByOthers(t *testing.T) {
 		}
 		host.check(t, other.Process.Kill())
 		_ = other.Wait()
-		got = host.ctl(t, "module-backup", clientSchedule).succeed(t)
+		got = host.backUp(t).succeed(t)
 		if !strings.Contains(got.stderr, "removing stale locks and trying once more") {
 			t.Errorf("it said %q", got.stderr)
 		}

@@ -23,38 +23,31 @@ var wholeBar = regexp.MustCompile(`^\[#*-*\] +\d+%  [0-9.]+ \w*B of [0-9.]+ MiB 
 
 // TestProgressOnATerminal holds restic back until the bar has shown everything.
 func TestProgressOnATerminal(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ version, kind string }{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			gate := world.addGate(t)
-			host := world.newHost(t, c.version, c.kind, savedModule)
-			host.fill(t)
-			host.addBulk(t, 48) // more than restic can have on its way
-			host.env = append(host.env, "RESTIC_PACK_SIZE=4")
+	onEach(t, []variant{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
+		host, gate := newGatedHost(t, v)
+		host.addBulk(t, 48) // more than restic can have on its way
+		host.env = append(host.env, "RESTIC_PACK_SIZE=4")
 
-			hold := gate.shut(t, uploads("data/"))
-			shown := host.onTerminal(t, func() { gate.open(hold) }, "module-backup", clientSchedule)
-			if !strings.HasPrefix(shown[len(shown)-1], "snapshot ") {
-				t.Errorf("the last line is %q", shown[len(shown)-1])
-			}
-			if c.version == "0.14" {
-				return // it tells nothing of a restore's progress
-			}
-			restored := world.newHost(t, c.version, c.kind, newModule)
-			files := restored.volume(t) + "/bulk*"
-			hold = gate.shut(t, func(r *http.Request) bool {
-				found, err := filepath.Glob(files)
-				return downloads(r) && err == nil && len(found) > 0
-			})
-			shown = restored.onTerminal(t, func() { gate.open(hold) },
-				"restore-module", "--step", "10restore", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
-			if !strings.HasPrefix(shown[len(shown)-1], "restored ") {
-				t.Errorf("the last line is %q", shown[len(shown)-1])
-			}
+		hold := gate.shut(t, uploads("data/"))
+		shown := host.onTerminal(t, func() { gate.open(hold) }, "module-backup", clientSchedule)
+		if !strings.HasPrefix(shown[len(shown)-1], "snapshot ") {
+			t.Errorf("the last line is %q", shown[len(shown)-1])
+		}
+		if v.version == "0.14" {
+			return // it tells nothing of a restore's progress
+		}
+		restored := host.world.newHost(t, v, newModule)
+		files := restored.volume(t) + "/bulk*"
+		hold = gate.shut(t, func(r *http.Request) bool {
+			found, err := filepath.Glob(files)
+			return downloads(r) && err == nil && len(found) > 0
 		})
-	}
+		shown = restored.onTerminal(t, func() { gate.open(hold) },
+			"restore-module", "--step", "10restore", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
+		if !strings.HasPrefix(shown[len(shown)-1], "restored ") {
+			t.Errorf("the last line is %q", shown[len(shown)-1])
+		}
+	})
 }
 
 // onTerminal runs an applet with a terminal as its stderr, calls goOn when a whole

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -31,70 +30,74 @@ type ending struct {
 // TestInterruptedRestore ends a restore in the middle: it says so, nothing keeps
 // running, and the next one works and leaves no lock.
 func TestInterruptedRestore(t *testing.T) {
-	t.Parallel()
-	endings := []ending{{"terminated", terminate, true, true, 128 + int(syscall.SIGTERM), "the restore is incomplete, run it again"}}
-	for _, v := range victims {
-		endings = append(endings, ending{v.name + " killed", v.kill, v.survives, v.native, 1, "step 10restore"})
-	}
-	for _, c := range []struct{ version, kind string }{{"0.18", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}} {
-		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			backup := world.newHost(t, c.version, c.kind, savedModule)
-			backup.fill(t)
-			backup.addBulk(t, 24) // more packs than restic loads at once
-			want := backup.tree(t)
-			cmd := backup.command("module-backup", clientSchedule)
-			cmd.Env = append(cmd.Env, "RESTIC_PACK_SIZE=4")
-			runCommand(t, cmd).succeed(t)
-			t.Run("ended by", func(t *testing.T) {
-				for n, e := range endings {
-					if c.kind == "native" && !e.native {
-						continue
+	onEach(t, []variant{{"0.18", "native"}, {"0.18", "rootfull"}, {"0.14", "rootless"}}, func(t *testing.T, v variant) {
+		backup := newHostOfManyPacks(t, v)
+		world, want := backup.world, backup.tree(t)
+		t.Run("ended by", func(t *testing.T) {
+			for n, e := range endingsOf(v) {
+				module := redistest.Module{ID: fmt.Sprint("mymodule1", n), UUID: fmt.Sprintf("1c8a8c0e-90c5-4c5e-8a0f-0d8f2a3c4d%02d", n)}
+				world.redis.AddModules(module)
+				world.redis.Grant(module.UUID, savedModule.UUID)
+				t.Run(e.name, func(t *testing.T) {
+					t.Parallel()
+					gate := world.newGate(t)
+					host := world.newHost(t, v, module)
+					host.env = append(host.env, "NS8_GATEWAY_URL="+gate.url)
+					host.interruptRestore(t, gate, e)
+					if v.kind != "native" && (e.survives || e.name == "the applet killed") {
+						waitUntil(t, "the container is gone", func() bool { return host.podman(t, "ps", "--all", "--quiet") == "" })
 					}
-					module := redistest.Module{ID: fmt.Sprint("mymodule1", n), UUID: fmt.Sprintf("1c8a8c0e-90c5-4c5e-8a0f-0d8f2a3c4d%02d", n)}
-					world.redis.AddModules(module)
-					world.redis.Grant(module.UUID, savedModule.UUID)
-					t.Run(e.name, func(t *testing.T) {
-						t.Parallel()
-						gate := world.newGate(t)
-						host := world.newHost(t, c.version, c.kind, module)
-						host.env = append(host.env, "NS8_GATEWAY_URL="+gate.url)
-						host.interruptRestore(t, gate, e)
-						if c.kind != "native" && (e.survives || e.name == "the applet killed") {
-							waitUntil(t, "the container is gone", func() bool { return host.podman(t, "ps", "--all", "--quiet") == "" })
-						}
-						host.request(t).succeed(t)
-						host.compare(t, want)
-					})
-				}
-			})
-			if locks := world.objects(t, "locks"); len(locks) > 0 {
-				t.Errorf("locks %q stay", locks)
+					whenFree(t, func() result { return host.request(t) }).succeed(t)
+					host.compare(t, want)
+				})
 			}
 		})
+		if locks := world.objects(t, "locks"); len(locks) > 0 {
+			t.Errorf("locks %q stay", locks)
+		}
+	})
+}
+
+// endingsOf are the ways for a restore to end that are different ones there.
+func endingsOf(v variant) []ending {
+	endings := []ending{{"terminated", terminate, true, true, 128 + int(syscall.SIGTERM), "the restore is incomplete, run it again"}}
+	for _, victim := range victims {
+		endings = append(endings, ending{victim.name + " killed", victim.kill, victim.survives, victim.native, 1, "step 10restore"})
 	}
+	switch v.kind {
+	case "native":
+		return slices.DeleteFunc(endings, func(e ending) bool { return !e.native })
+	case "rootless": // where signals have further to go, and containers are a user's
+		return []ending{endings[0], endings[len(endings)-1]}
+	default:
+		return endings
+	}
+}
+
+// newHostOfManyPacks is one with a snapshot of more packs than restic loads at once.
+func newHostOfManyPacks(t *testing.T, v variant) *clientHost {
+	t.Helper()
+	host := newFilledHost(t, v)
+	host.addBulk(t, 24)
+	cmd := host.command("module-backup", clientSchedule)
+	cmd.Env = append(slices.Clone(cmd.Env), "RESTIC_PACK_SIZE=4")
+	runCommand(t, cmd).succeed(t)
+	return host
 }
 
 // TestKilledRestoreElsewhere leaves restic alone with a lock: the next run of the
 // module, here a backup, ends it and removes the lock.
 func TestKilledRestoreElsewhere(t *testing.T) {
 	t.Parallel()
-	world := newClientWorld(t)
-	gate := world.addGate(t)
-	host := world.newHost(t, "0.18", "rootfull", savedModule)
-	host.fill(t)
-	host.ctl(t, "module-backup", clientSchedule).succeed(t)
-	cmd := host.command("restore-module", "--destination", clientDestination, "--target", host.path("elsewhere"))
-	hold := gate.shut(t, downloads)
-	host.check(t, cmd.Start())
-	gate.await(t, hold)
+	host, gate := newGatedHost(t, variant{"0.18", "rootfull"})
+	host.backUp(t).succeed(t)
+	cmd, _ := host.startUntil(t, gate, downloads, "restore-module", "--destination", clientDestination, "--target", host.path("elsewhere"))
 	killAllButRestic(t, host, cmd.Process.Pid)
 	_ = cmd.Wait()
-	if locks := world.objects(t, "locks"); len(locks) != 1 {
+	if locks := host.world.objects(t, "locks"); len(locks) != 1 {
 		t.Errorf("restic holds the locks %q, want one", locks)
 	}
-	got := host.ctl(t, "module-backup", clientSchedule).succeed(t)
+	got := host.backUp(t).succeed(t)
 	if !strings.Contains(got.stderr, "a run was interrupted: removing stale locks") {
 		t.Errorf("it said %q", got.stderr)
 	}
@@ -105,51 +108,40 @@ func TestKilledRestoreElsewhere(t *testing.T) {
 // written it and the one in which restic reads it again, for which it must have
 // loaded everything.
 func TestVerifyFindsDamage(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"0.14", "0.18"} {
-		t.Run("restic "+version, func(t *testing.T) {
-			t.Parallel()
-			world := newClientWorld(t)
-			backup := world.newHost(t, version, "native", savedModule)
-			backup.fill(t)
-			backup.addBulk(t, 24) // more packs than restic loads at once
-			want := backup.tree(t)
-			cmd := backup.command("module-backup", clientSchedule)
-			cmd.Env = append(slices.Clone(cmd.Env), "RESTIC_PACK_SIZE=4")
-			runCommand(t, cmd).succeed(t)
-
-			gate := world.addGate(t)
-			host := world.newHost(t, version, "native", newModule)
-			damaged := ""
-			var mu sync.Mutex
-			hold := gate.shut(t, func(r *http.Request) bool {
-				mu.Lock()
-				defer mu.Unlock()
-				if damaged == "" && downloads(r) {
-					damaged = host.wholeFile(want)
-				}
-				return damaged != ""
-			})
-			restore := func() result {
-				return host.run(t, "restore-module", "--verify", "--step=10restore",
-					"--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
+	onEach(t, natives, func(t *testing.T, v variant) {
+		backup := newHostOfManyPacks(t, v)
+		world, want := backup.world, backup.tree(t)
+		gate := world.addGate(t)
+		host := world.newHost(t, v, newModule)
+		damaged := ""
+		var mu sync.Mutex
+		hold := gate.shut(t, func(r *http.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if damaged == "" && downloads(r) {
+				damaged = host.wholeFile(want)
 			}
-			done := make(chan result)
-			go func() { done <- restore() }()
-			gate.await(t, hold)
-			file, err := os.OpenFile(host.path(damaged), os.O_WRONLY, 0)
-			host.check(t, err)
-			_, err = file.WriteAt([]byte("damaged"), 1000)
-			host.check(t, errors.Join(err, file.Close()))
-			gate.open(hold)
-			got := <-done
-			if text := "is not what snapshot"; got.code != 1 || !strings.Contains(got.stderr, text) || !strings.Contains(got.stderr, "holds: "+damaged+": ") {
-				t.Errorf("exit status %d, want 1 and a text with %q and %q: %s", got.code, text, damaged, got.stderr)
-			}
-			restore().succeed(t)
-			host.compare(t, want)
+			return damaged != ""
 		})
-	}
+		restore := func() result {
+			return host.run(t, "restore-module", "--verify", "--step=10restore",
+				"--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
+		}
+		done := make(chan result)
+		go func() { done <- restore() }()
+		gate.await(t, hold)
+		file, err := os.OpenFile(host.path(damaged), os.O_WRONLY, 0)
+		host.check(t, err)
+		_, err = file.WriteAt([]byte("damaged"), 1000)
+		host.check(t, errors.Join(err, file.Close()))
+		gate.open(hold)
+		got := <-done
+		if text := "is not what snapshot"; got.code != 1 || !strings.Contains(got.stderr, text) || !strings.Contains(got.stderr, "holds: "+damaged+": ") {
+			t.Errorf("exit status %d, want 1 and a text with %q and %q: %s", got.code, text, damaged, got.stderr)
+		}
+		restore().succeed(t)
+		host.compare(t, want)
+	})
 }
 
 // wholeFile is one of the large files of the module that is restored already, or "".
@@ -172,15 +164,10 @@ func terminate(t *testing.T, h *clientHost, pid int) {
 func (h *clientHost) interruptRestore(t *testing.T, gate *gate, e ending) {
 	t.Helper()
 	dir := h.volume(t)
-	cmd := h.command("restore-module", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	hold := gate.shut(t, func(r *http.Request) bool {
+	cmd, stderr := h.startUntil(t, gate, func(r *http.Request) bool {
 		found, err := filepath.Glob(dir + "/bulk*")
 		return downloads(r) && err == nil && len(found) > 0
-	})
-	h.check(t, cmd.Start())
-	gate.await(t, hold)
+	}, "restore-module", "--destination", clientDestination, "--repopath", "mymodule/"+savedModule.UUID)
 	e.kill(t, h, cmd.Process.Pid)
 	err := cmd.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)

@@ -36,7 +36,7 @@ func TestTheDocumentedExample(t *testing.T) {
 		t.Run("restic "+c.version+" "+c.kind, func(t *testing.T) {
 			t.Parallel()
 			world := newClientWorld(t)
-			host := world.newHost(t, c.version, c.kind, savedModule)
+			host := world.newHost(t, variant{c.version, c.kind}, savedModule)
 			install := host.path(c.install)
 			host.installSeed(t, install)
 			key := "module/mymodule1/"
@@ -48,7 +48,7 @@ func TestTheDocumentedExample(t *testing.T) {
 				want[name] = dump
 			}
 			page, log := host.seedFile(t, "start"), host.seedFile(t, "my.log")
-			host.ctl(t, "module-backup", clientSchedule).succeed(t)
+			host.backUp(t).succeed(t)
 			if left, err := filepath.Glob(install + "/state/*.dump"); len(left) > 0 || err != nil {
 				t.Errorf("%q are left, %v", left, err)
 			}

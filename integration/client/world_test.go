@@ -26,6 +26,27 @@ var (
 	newModule   = redistest.Module{ID: "mymodule2", UUID: "1c8a8c0e-90c5-4c5e-8a0f-0d8f2a3c4d02"}
 )
 
+// variant is a version of restic, and a way to run it: "native", without a container,
+// "rootfull" or "rootless".
+type variant struct{ version, kind string }
+
+func (v variant) String() string { return "restic " + v.version + " " + v.kind }
+
+// natives are both versions without a container.
+var natives = []variant{{"0.14", "native"}, {"0.18", "native"}}
+
+// onEach runs the test on each of the variants, all at once.
+func onEach(t *testing.T, variants []variant, test func(t *testing.T, v variant)) {
+	t.Helper()
+	t.Parallel()
+	for _, v := range variants {
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, v)
+		})
+	}
+}
+
 // clientWorld is a cluster: Redis, the gateway, and a destination on disk.
 type clientWorld struct {
 	redis    *redistest.Server
@@ -50,6 +71,24 @@ func newClientWorldAt(t *testing.T, storage string) *clientWorld {
 	w.redis.Grant(newModule.UUID, savedModule.UUID)
 	w.startGateway(t)
 	return w
+}
+
+// newFilledHost is the host of a module with files, in a world of its own.
+func newFilledHost(t *testing.T, v variant) *clientHost {
+	t.Helper()
+	host := newClientWorld(t).newHost(t, v, savedModule)
+	host.fill(t)
+	return host
+}
+
+// newGatedHost is one whose requests to the gateway go through a gate.
+func newGatedHost(t *testing.T, v variant) (*clientHost, *gate) {
+	t.Helper()
+	world := newClientWorld(t)
+	gate := world.addGate(t)
+	host := world.newHost(t, v, savedModule)
+	host.fill(t)
+	return host, gate
 }
 
 func (w *clientWorld) startGateway(t *testing.T) {
