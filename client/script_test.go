@@ -270,7 +270,8 @@ func noteCall(name string, args []string) {
 	file, err := os.OpenFile(fakeFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check(err)
 	// Process IDs differ from run to run.
-	line := strings.ReplaceAll(strings.Join(args, " "), strconv.Itoa(os.Getppid()), "PID")
+	container := "--name=restic-" + scriptModule + "-"
+	line := strings.ReplaceAll(strings.Join(args, " "), container+strconv.Itoa(os.Getppid()), container+"PID")
 	_, err = fmt.Fprintln(file, line)
 	check(errors.Join(err, file.Close()))
 }
