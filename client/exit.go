@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ const (
 var exitMeaning = map[exitCode]string{
 	exitOK:          "success",
 	exitFailed:      "failure; the message tells of what",
-	exitUsage:       "wrong command line or environment",
+	exitUsage:       "wrong command line, environment or schedule",
 	exitBusy:        "another run of the same for this module is going on",
 	exitPartial:     "the snapshot was made, but some files could not be read; they are listed on stderr",
 	exitUnreachable: "the gateway or the destination cannot be reached",
@@ -61,18 +60,13 @@ var exitMeaning = map[exitCode]string{
 // exitStatus returns the annotation from which the help text of a command takes
 // its EXIT STATUS section.
 func exitStatus(codes ...exitCode) map[string]string {
-	return exitStatusWhere(nil, codes...)
-}
-
-// exitStatusWhere is exitStatus for a command with which some codes mean more.
-func exitStatusWhere(meaning map[exitCode]string, codes ...exitCode) map[string]string {
 	lines := make([]string, len(codes))
 	for i, c := range codes {
 		number := strconv.Itoa(int(c))
 		if c == exitSignal {
 			number = "128+"
 		}
-		lines[i] = fmt.Sprintf("  %-5s %s", number, cmp.Or(meaning[c], exitMeaning[c]))
+		lines[i] = fmt.Sprintf("  %-5s %s", number, exitMeaning[c])
 	}
 	return map[string]string{docgen.ExitStatusAnnotation: strings.Join(lines, "\n")}
 }

@@ -30,7 +30,7 @@ func newModuleBackup(sys *system) *cobra.Command {
 		Use:   "module-backup [flags] ID",
 		Short: "Back up a module by the schedule ID",
 		Long: `Back up the module in whose environment this runs to the destination of the
-backup schedule ID, which must list the module.
+backup schedule ID, which must list the module (else the exit status is 2).
 
 Before, the module's command module-dump-state is run, if PATH has it, and the
 module's label and note are saved. Saved are then state/environment and what
@@ -51,7 +51,7 @@ written.`,
   module-backup --runtime native --json 1 | jq .
   module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,
-		Annotations: exitStatusWhere(map[exitCode]string{exitUsage: exitMeaning[exitUsage] + ", or the schedule is unknown or does not list the module"}, exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
 			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
