@@ -28,7 +28,7 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 # Where `make install` puts things.
 PREFIX ?= /usr/local
 
-# TEST_ARGS narrows a run: make test TEST_ARGS='-run TestScope ./gateway'.
+# TEST_ARGS narrows a run: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
 TEST_ARGS ?= ./...
 TEST_TIMEOUT ?= 40m
 FUZZTIME ?= 20s
@@ -62,7 +62,7 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 	scripts/manuals bin $(DESTDIR)$(PREFIX)/share
 
 .PHONY: deps
-deps: ## Get what the tests run: redis-server, restic in two versions, rclone, storage servers
+deps: ## Get what the tests run: redis-server, restic in two versions, rest-server, rclone, storage servers
 	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze curl mandoc dh_bash-completion \
 		dockerd docker-compose busybox redis-cli
 	@scripts/restic-versions
@@ -88,12 +88,12 @@ lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
 	go -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (20s)
-	@scripts/fuzz $(FUZZTIME)
+fuzz: ## Run every fuzz target, or the one that FUZZ names, for FUZZTIME (20s)
+	@scripts/fuzz $(FUZZTIME) $(FUZZ)
 
 .PHONY: bench
-bench: build deps ## Compare the gateway with its peers, side by side (BENCH_ARGS=-help tells the rest)
-	@go run ./bench/sidebyside $(BENCH_ARGS)
+bench: build deps ## Compare the gateway with its peers, side by side (QUICK=1 for a look in seconds; BENCH_ARGS=-help tells the rest)
+	@go run ./bench/sidebyside $(if $(QUICK),-quick) $(BENCH_ARGS)
 
 # Each package's tests hold its part of the reference against the code.
 .PHONY: docs

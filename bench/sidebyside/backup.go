@@ -70,7 +70,7 @@ func runBackup(ctx context.Context, o options, base string, redis *redisServer) 
 		return fmt.Errorf("no way's name contains %q", o.only)
 	}
 	source := filepath.Join(base, "source")
-	if err := makeSource(source, int(o.size*giB/sourceFile)); err != nil {
+	if err := makeSource(source, max(1, o.size*miB/sourceFile)); err != nil {
 		return err
 	}
 	taken := map[string][]backup{}
@@ -205,7 +205,7 @@ func startMinIO(ctx context.Context, minio, dir string) (*process, string, error
 // printBackups writes a table of medians. The gateway's ratio to another way is
 // the median of the rounds' ratios, below 1 where the gateway is faster.
 func printBackups(w io.Writer, o options, routes []route, taken map[string][]backup) {
-	fmt.Fprintf(w, "| %d GiB to S3, %v a request | seconds | all rounds | ratio | requests | CPU of restic | of the server | of S3 |\n", o.size, o.delay)
+	fmt.Fprintf(w, "| %d MiB to S3, %v a request | seconds | all rounds | ratio | requests | CPU of restic | of the server | of S3 |\n", o.size, o.delay)
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|")
 	own := taken[routes[0].name]
 	for i, r := range routes {

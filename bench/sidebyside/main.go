@@ -3,7 +3,7 @@
 // server's own CPU, so that the noise of a shared machine and the cost of the
 // client stay out of it. Linux only: it reads /proc.
 //
-//	go run ./bench/sidebyside -rest-server /path/to/rest-server
+//	go run ./bench/sidebyside
 //	go run ./bench/sidebyside -mode memory
 //	go run ./bench/sidebyside -mode backup
 //
@@ -19,7 +19,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,8 +37,10 @@ type options struct {
 	clients    int
 	objects    int
 	duration   time.Duration
-	size       int64
+	size       int
 	delay      time.Duration
+	stored     int // objects that the speed mode reads
+	uploads    int // at once, in the memory mode
 }
 
 func main() {
@@ -53,11 +54,11 @@ func main() {
 }
 
 func parseFlags() options {
-	var o options
+	o := options{stored: 32, uploads: 64}
 	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory or backup")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
-	flag.StringVar(&o.restServer, "rest-server", "", "rest-server's binary; without the flag it is looked for in PATH")
+	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
 	flag.StringVar(&o.restic, "restic", ".cache/restic/0.18/restic", "restic's binary (make deps)")
 	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
@@ -66,9 +67,14 @@ func parseFlags() options {
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
 	flag.DurationVar(&o.duration, "duration", 6*time.Second, "how long to measure one case with one server")
-	flag.Int64Var(&o.size, "size", 2, "how many GiB to back up")
+	flag.IntVar(&o.size, "size", 2048, "how many MiB to back up")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long S3 keeps each request of a backup waiting")
+	quick := flag.Bool("quick", false, "a quick look: a little of everything, once, whatever the other flags say of rounds and sizes")
 	flag.Parse()
+	if *quick {
+		o.rounds, o.objects, o.duration = 1, 1000, 100*time.Millisecond
+		o.stored, o.uploads, o.size = 2, 2, 32
+	}
 	return o
 }
 
@@ -97,30 +103,15 @@ func run(ctx context.Context, o options) error {
 	}
 }
 
-// contestants are the servers there are binaries of. The gateway and rclone must
-// be there; rest-server may be absent.
+// contestants are the servers to compare, the gateway first.
 func contestants(o options, redis *redisServer) ([]contestant, error) {
 	gateway, err1 := program(o.gateway, "make build")
-	rclone, err2 := program(o.rclone, "make deps")
-	if err := errors.Join(err1, err2); err != nil {
+	restServer, err2 := program(o.restServer, "make deps")
+	rclone, err3 := program(o.rclone, "make deps")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	all := []contestant{gatewayContestant(gateway, redis), rcloneContestant(rclone)}
-
-	name := o.restServer
-	if name == "" {
-		name = "rest-server"
-	}
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-		all = slices.Insert(all, 1, restServerContestant(path))
-	case o.restServer != "":
-		return nil, err
-	default:
-		fmt.Fprintln(os.Stderr, "no rest-server in PATH and no -rest-server: measuring without it")
-	}
-	return all, nil
+	return []contestant{gatewayContestant(gateway, redis), restServerContestant(restServer), rcloneContestant(rclone)}, nil
 }
 
 // program finds a binary, and says how to make it where it is missing.

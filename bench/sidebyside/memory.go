@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	uploads    = 64
 	uploadSize = 64 * miB
 
 	s3Key    = "benchmark"
@@ -21,14 +20,14 @@ const (
 	s3Bucket = "bucket"
 )
 
-// runMemory uploads 64 blobs of 64 MiB at once to each contestant, on a local
+// runMemory uploads blobs of 64 MiB at once to each contestant, on a local
 // directory and on S3, and prints how large it grew.
 func runMemory(ctx context.Context, o options, base string, redis *redisServer) error {
 	all, err := contestants(o, redis)
 	if err != nil {
 		return err
 	}
-	fmt.Println("| 64 uploads of 64 MiB at once, to | server | peak RSS MiB of the start | then, all rounds | CPU s/GiB | MiB/s | failed |")
+	fmt.Printf("| %d uploads of 64 MiB at once, to | server | peak RSS MiB of the start | then, all rounds | CPU s/GiB | MiB/s | failed |\n", o.uploads)
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|")
 	for _, s3 := range []bool{false, true} {
 		for _, c := range all {
@@ -53,7 +52,7 @@ func memoryRow(ctx context.Context, o options, base string, c contestant, s3 boo
 		if err != nil {
 			return err
 		}
-		failed += uploads - m.ops
+		failed += int64(o.uploads) - m.ops
 		start, ms = append(start, before), append(ms, m)
 		fmt.Fprintf(&peaks, " %.0f", m.peakMiB())
 	}
@@ -106,7 +105,7 @@ func measureMemory(ctx context.Context, o options, base string, c contestant, s3
 		return start, busy, err
 	}
 	began := time.Now()
-	busy.ops = uploadAll(ctx, server.client)
+	busy.ops = uploadAll(ctx, server.client, o.uploads)
 	busy.wall = time.Since(began)
 	after, err1 := server.cpu()
 	peak, err2 := server.peak()
@@ -117,7 +116,7 @@ func measureMemory(ctx context.Context, o options, base string, c contestant, s3
 // uploadAll returns how many uploads succeeded. One that fails is reported and
 // does not end the measurement: under this load the stand-in for S3 sometimes
 // answers 500, and not every server tries again.
-func uploadAll(ctx context.Context, c *client) int64 {
+func uploadAll(ctx context.Context, c *client, uploads int) int64 {
 	made := newBlobs(uploadSize)
 	var succeeded atomic.Int64
 	var running sync.WaitGroup

@@ -27,7 +27,6 @@ type bench struct {
 
 const (
 	bigSize   = 16 * miB
-	bigCount  = 32
 	rangeSize = 64 * kiB
 )
 
@@ -151,7 +150,7 @@ func newBench(ctx context.Context, o options, base string, c contestant) (*bench
 		count:  o.objects,
 	}
 	b.long = b.client.in(longRepository)
-	if err := b.fill(ctx); err != nil {
+	if err := b.fill(ctx, o.stored); err != nil {
 		b.stop()
 		return nil, fmt.Errorf("%w\n%s", err, s.output)
 	}
@@ -159,7 +158,7 @@ func newBench(ctx context.Context, o options, base string, c contestant) (*bench
 }
 
 // fill makes the repository, and stores what is read.
-func (b *bench) fill(ctx context.Context) error {
+func (b *bench) fill(ctx context.Context, stored int) error {
 	if err := os.RemoveAll(b.dir); err != nil {
 		return err
 	}
@@ -169,7 +168,7 @@ func (b *bench) fill(ctx context.Context) error {
 	if err := b.client.putConfig(ctx); err != nil {
 		return err
 	}
-	for range bigCount {
+	for range stored {
 		blob, err := b.fresh.new()
 		if err != nil {
 			return err

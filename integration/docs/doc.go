@@ -14,7 +14,10 @@
 // The names of servers that pages use lead to servers that run in that network, with
 // certificates that the page's programs trust: see world_test.go.
 //
-// The tests need redis-server, restic, bash with bash-completion, and what `make
+// Cloned from its address, the project is as it is in this directory. sudo runs what it
+// is given; apt-get installs in CI only, and elsewhere tells what it would do.
+//
+// The tests need redis-server, restic, bash with bash-completion, zsh, fish, and what `make
 // deps build` makes; a gateway with the curated backends alone lacks one that is
 // documented. What is missing is a failure in CI and skips the test elsewhere.
 package docs

@@ -59,7 +59,7 @@ func surroundings(t *testing.T, p docpage.Page, outputs string) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.WriteString(surroundings(t, before, dir) + before.Script("", dir))
+			w.WriteString(surroundings(t, before, dir) + before.Before().Script("", dir))
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(surroundingsDir, kind+".sh"))

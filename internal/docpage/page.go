@@ -11,6 +11,8 @@
 //	                                         the same, when Ctrl-C has ended the one
 //	                                         that went on before
 //	<!-- run: fails -->                      it ends with an error, and says why
+//	<!-- run: once -->                       not again where another page goes on
+//	                                         from this one
 //	<!-- run: by PLACE -->                   the tests in that directory run it; the
 //	                                         place .ci/run is that script
 //	<!-- run: not, REASON -->                nothing does
@@ -52,6 +54,7 @@ type Block struct {
 	Instead    bool   // of the last one in the background, which is ended before
 	By         string // the place that runs it; empty: integration/docs
 	Fails      bool
+	Once       bool     // only for the page itself
 	Output     []string // what it prints; nil: anything
 }
 
@@ -73,6 +76,12 @@ func Read(root, name string) (Page, error) {
 // LeftTo returns the blocks that the page leaves to a place, in their order.
 func (p Page) LeftTo(place string) []Block {
 	return slices.DeleteFunc(slices.Clone(p.Blocks), func(b Block) bool { return b.By != place })
+}
+
+// Before returns the page as far as others go on from it.
+func (p Page) Before() Page {
+	p.Blocks = slices.DeleteFunc(slices.Clone(p.Blocks), func(b Block) bool { return b.Once })
+	return p
 }
 
 func parse(name, text string) (Page, error) {
@@ -187,6 +196,8 @@ func (b *Block) describe(text string) error {
 		b.By = "nobody: " + strings.TrimPrefix(text, "not, ")
 	case text == "fails":
 		b.Fails = true
+	case text == "once":
+		b.Once = true
 	default:
 		return fmt.Errorf("%q does not tell how to run a block", text)
 	}

@@ -85,3 +85,14 @@ func TestParseLeavesAPageToOthers(t *testing.T) {
 		t.Errorf("not left to others: %+v", got)
 	}
 }
+
+func TestBeforeAnotherPageLeavesOutWhatRunsOnce(t *testing.T) {
+	t.Parallel()
+	p, err := parse("page.md", strings.ReplaceAll("<!-- run: once -->\n'''sh\none\n'''\n\n'''sh\ntwo\n'''\n", "'''", "```"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before := p.Before().Blocks; len(p.Blocks) != 2 || len(before) != 1 || before[0].Code != "two" {
+		t.Errorf("of %+v there is %+v before another page", p.Blocks, before)
+	}
+}

@@ -1,2 +1,9 @@
-# The directory is that of the project.
-cd "$PROJECT"
+# The directory is a clone of the project. What is made there is made beside what other
+# tests run; what make deps has made is there. Demo and benchmark take little: DIR and
+# QUICK are for every reader to set.
+git clone --quiet https://github.com/rclone-gateway/rclone-gateway ~/checkout
+cd ~/checkout
+mkdir -p .cache ~/.tmp
+for made in "$PROJECT"/.cache/{restic,npm}; do [[ ! -e $made ]] || ln -s "$made" .cache/; done
+cp -al "$PROJECT/.cache/bin" .cache/ 2>/dev/null || cp -a "$PROJECT/.cache/bin" .cache/
+export TMPDIR=~/.tmp QUICK=1 DIR=docs
