@@ -2,6 +2,7 @@ package compose
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,13 +19,19 @@ const moduleUser = 65532
 // The subtests share a project, whose data grows: each goes on where the one before
 // it ended.
 func TestComposeFromNothingToCrashes(t *testing.T) {
-	p := newProject(t, startEngine(t), "main")
+	e := startEngine(t)
+	dir := checkout(t, e)
+	p := newProject(t, e, "main")
+	p.dir = dir
+	guide := readGuide(t)
 	snapshots := func(t *testing.T) int { return count(t, p.volume(t, "repositories")+"/sample/*/snapshots/*") }
 
 	t.Run("from nothing the test profile is green", func(t *testing.T) {
+		// Compose makes the images, of what their builds have left behind.
+		p.must(t, "image", "rm", "rclone-gateway", "rclone-gateway-client")
 		start := time.Now()
-		out := p.want(t, 0, testProfile...)
-		t.Logf("from nothing but images to two restores compared: %.1f s", time.Since(start).Seconds())
+		out := p.runBlock(t, guide.check)
+		t.Logf("from what was compiled before to two restores compared: %.1f s", time.Since(start).Seconds())
 		if last := lastSaid(out, "test"); !strings.HasPrefix(last, "test: passed") {
 			t.Errorf("said last: %s\n%s", last, out)
 		}
@@ -35,14 +42,24 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 			t.Errorf("%d snapshots on S3, want 1", n)
 		}
 	})
-	t.Run("after down and up the data is still there", func(t *testing.T) {
+	t.Run("after down and up the data is still there, and the demo adds to it until Ctrl-C", func(t *testing.T) {
 		p.want(t, 0, "--profile", "test", "down", "--timeout=2")
 		if n := snapshots(t); n != 1 {
 			t.Errorf("%d snapshots after down, want 1", n)
 		}
-		p.want(t, 0, testProfile...)
+		demo := p.startBlock(t, guide.demo)
+		waitFor(t, "the restore to end", func() bool { return p.ended("restore") || demo.over() })
+		demo.interrupt(t)
+		if out, _ := demo.wait(); !strings.Contains(out, "restore: volumes/data is the same") {
+			t.Error(out)
+		}
 		if n := snapshots(t); n != 2 {
 			t.Errorf("%d snapshots of one repository, want 2", n)
+		}
+		for _, service := range []string{"redis", "s3", "gateway", "setup"} {
+			if !p.ended(service) {
+				t.Errorf("Ctrl-C did not end %s", service)
+			}
 		}
 	})
 	t.Run("where the data differs the test profile is red and says what differs, last", func(t *testing.T) {
@@ -54,34 +71,32 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	})
-	t.Run("backup and restore run once each", func(t *testing.T) {
-		p.want(t, 0, "up", "--detach", "--timeout=2")
-		waitFor(t, "the gateway to be healthy", func() bool {
-			return p.inspect(t, p.container(t, "gateway"), ".State.Health.Status") == "healthy"
-		})
-		p.want(t, 0, "--profile", "demo", "run", "--rm", "backup")
-		out := p.want(t, 0, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
-		if !strings.Contains(out, "restore: volumes/data is the same") {
-			t.Errorf("%s", out)
+	t.Run("it stays, and backup and restore run once each", func(t *testing.T) {
+		before := snapshots(t)
+		out := p.runBlock(t, guide.keep)
+		for _, want := range []string{"back up module sample1 to local", "back up module sample1 to s3", "restore: volumes/data is the same", `"msg":"starting"`} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in %s", want, out)
+			}
+		}
+		if n := snapshots(t) - before; n != 1 {
+			t.Errorf("%d more snapshots, want 1", n)
+		}
+		if health := p.inspect(t, p.container(t, "gateway"), ".State.Health.Status"); health != "healthy" {
+			t.Errorf("the gateway is %s", health)
 		}
 	})
 	t.Run("an administrator works in setup's container", func(t *testing.T) {
-		if out := p.want(t, 0, "exec", "-T", "setup", "gatewayctl", "destination", "export"); strings.Count(out, `"provider"`) != 2 {
-			t.Errorf("exported, not two destinations:\n%.300s", out)
-		}
-		more := filepath.Join(p.volume(t, "repositories"), "more")
-		if err := os.Mkdir(more, 0o700); err != nil {
+		p.runBlock(t, guide.export)
+		wantPasswords(t, filepath.Join(p.dir, "destinations.json"))
+		p.must(t, "run", "--detach", "--name=dav", "--network="+p.name+"_default", "--tmpfs=/data", "rclone/rclone:1.76",
+			"serve", "webdav", "--addr=:8080", "/data")
+		defer p.must(t, "rm", "--force", "dav")
+		conf := "[dav]\ntype = webdav\nurl = http://dav:8080\nvendor = rclone\n"
+		if err := os.WriteFile(filepath.Join(p.dir, "rclone.conf"), []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chown(more, moduleUser, moduleUser); err != nil {
-			t.Fatal(err)
-		}
-		add := p.command(t.Context(), "exec", "-T", "-e", "NS8_AGENT_ENV=/run/setup/node.env", "setup",
-			"gatewayctl", "destination", "add", "--provider", "rclone", "--conf", "-", "--base-path", "/srv/repo/more")
-		add.Stdin = strings.NewReader("[more]\ntype = local\n")
-		if out, err := add.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%.300s", err, out)
-		}
+		p.runBlock(t, guide.add)
 	})
 	t.Run("a backup finishes although the gateway is killed in the middle", func(t *testing.T) {
 		addData(t, p, "big.raw", 300<<20)
@@ -126,17 +141,39 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 	})
 }
 
+// wantPasswords wants an export of two destinations that is enough to read what is
+// there, and only for its owner.
+func wantPasswords(t *testing.T, file string) {
+	t.Helper()
+	var exported struct {
+		Cluster struct {
+			Destinations map[string]struct {
+				Password string `json:"restic_password"`
+			} `json:"backup_repository"`
+		} `json:"cluster"`
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &exported)
+	}
+	if err != nil || len(exported.Cluster.Destinations) != 2 {
+		t.Errorf("exported, not two destinations: %v\n%.300s", err, text)
+	}
+	for id, destination := range exported.Cluster.Destinations {
+		if len(destination.Password) < 32 {
+			t.Errorf("destination %s has no password", id)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: it must be for its owner alone", info.Mode(), err)
+	}
+}
+
 // module is a directory of a module with the sample's settings, whose
 // module-cleanup-state runs a command.
 func module(t *testing.T, command string) string {
 	t.Helper()
-	dir := t.TempDir()
-	// The module's user reads it.
-	for _, parent := range []string{dir, filepath.Dir(dir)} {
-		if err := os.Chmod(parent, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := worldReadable(t)
 	for name, text := range map[string]string{
 		"etc/state-include.conf":   "volumes/data\n",
 		"bin/module-cleanup-state": "#!/bin/sh\n" + command + "\n",

@@ -143,7 +143,8 @@ func (e *engine) start() error {
 	}
 	data := filepath.Join(e.root, ".cache/compose")
 	e.socket, e.config = filepath.Join(run, "docker.sock"), filepath.Join(run, "config")
-	if err := errors.Join(os.MkdirAll(data, 0o700), os.Mkdir(e.config, 0o700)); err != nil {
+	if err := errors.Join(os.MkdirAll(data, 0o700), os.Mkdir(e.config, 0o700), os.Mkdir(filepath.Join(run, "bin"), 0o700),
+		os.WriteFile(filepath.Join(run, "bin/docker"), []byte(dockerCommand), 0o700)); err != nil {
 		return err
 	}
 	// Two engines cannot share their files. The lock goes when we end.

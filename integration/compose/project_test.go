@@ -19,6 +19,7 @@ import (
 type project struct {
 	*engine
 	name string
+	dir  string   // where compose.yaml is
 	env  []string // of .env
 	// override is a second compose file, or "".
 	override string
@@ -27,7 +28,7 @@ type project struct {
 // newProject removes the project with all its volumes when the test ends.
 func newProject(t *testing.T, e *engine, name string) *project {
 	t.Helper()
-	p := &project{engine: e, name: name}
+	p := &project{engine: e, name: name, dir: e.root}
 	t.Cleanup(func() {
 		p.override, p.env = "", nil
 		if out, code := p.run("down", "--volumes", "--timeout=1"); code != 0 {
@@ -48,39 +49,52 @@ func (p *project) overrideWith(t *testing.T, text string) {
 
 // command runs compose. The directory's own .env is not read; the example is.
 func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
-	all := []string{"--ansi=never", "--project-name", p.name, "--env-file", filepath.Join(p.root, ".env.example"), "--file", filepath.Join(p.root, "compose.yaml")}
+	all := []string{"--ansi=never", "--project-name", p.name, "--env-file", filepath.Join(p.dir, ".env.example"), "--file", filepath.Join(p.dir, "compose.yaml")}
 	if p.override != "" {
 		all = append(all, "--file", p.override)
 	}
 	cmd := exec.CommandContext(ctx, p.compose, append(all, args...)...)
-	cmd.Env = p.environ(append(p.env, "BACKENDS=curated", "WAIT=60", "COMPOSE_HTTP_TIMEOUT=300")...)
+	cmd.Env = p.environ(append(p.env, composeEnv...)...)
 	// Compose stops what it started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
 	return cmd
 }
 
+// composeEnv is what every Compose is told.
+var composeEnv = []string{"BACKENDS=curated", "WAIT=60", "COMPOSE_HTTP_TIMEOUT=300"}
+
 // run returns what compose prints, and its exit status.
 func (p *project) run(args ...string) (string, int) {
 	return p.start(args...).wait()
 }
 
-// running is a compose that goes on.
+// running is a command that goes on.
 type running struct {
-	output bytes.Buffer
-	code   int
-	done   chan struct{}
+	process *exec.Cmd
+	output  bytes.Buffer
+	code    int
+	done    chan struct{}
 }
 
 func (p *project) start(args ...string) *running {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	cmd := p.command(ctx, args...)
-	r := &running{done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &r.output, &r.output
+	r := &running{process: p.command(ctx, args...)}
+	r.process.Stdout, r.process.Stderr = &r.output, &r.output
+	r.begin(cancel)
+	return r
+}
+
+// begin runs the command, and calls ended when it has ended.
+func (r *running) begin(ended func()) {
+	r.done = make(chan struct{})
+	err := r.process.Start()
 	go func() {
 		defer close(r.done)
-		defer cancel()
-		err := cmd.Run()
+		defer ended()
+		if err == nil {
+			err = r.process.Wait()
+		}
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			r.code = exit.ExitCode()
 		} else if err != nil {
@@ -88,7 +102,6 @@ func (p *project) start(args ...string) *running {
 			r.code = -1
 		}
 	}()
-	return r
 }
 
 func (r *running) wait() (string, int) {

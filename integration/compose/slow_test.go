@@ -51,7 +51,7 @@ func (p *project) waitFailed(service string) {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if status := p.list(service, "{{.Status}}"); strings.Contains(status, "unhealthy") || strings.Contains(status, "Exited") {
+		if p.ended(service) || strings.Contains(p.list(service, "{{.Status}}"), "unhealthy") {
 			return
 		}
 		select {
@@ -67,4 +67,9 @@ func (p *project) list(service, field string) string {
 	text, _ := p.docker(patience, "ps", "--all", "--no-trunc", "--format="+field,
 		"--filter=label=com.docker.compose.project="+p.name, "--filter=label=com.docker.compose.service="+service)
 	return text
+}
+
+// ended tells whether the containers of a service are there and have ended.
+func (p *project) ended(service string) bool {
+	return strings.Contains(p.list(service, "{{.Status}}"), "Exited")
 }
