@@ -32,6 +32,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // not among the curated backends
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/b2test"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -82,6 +83,10 @@ var storageKinds = []storageKind{
 		requests: requests{put: 1, head: 1, get: 2, list: 1, remove: 2, absent: 2},
 	},
 	{
+		name: "stand-in for Backblaze B2", start: startB2, options: fewInBuckets,
+		requests: requests{put: 1, head: 1, get: 2, list: 1, remove: 2, absent: 2},
+	},
+	{
 		name: "crypt over MinIO", start: startCrypt, options: fewInBuckets,
 		requests: requests{put: 1, head: 1, get: 2, list: 1, remove: 2, absent: 2},
 	},
@@ -115,6 +120,9 @@ type storage struct {
 	// command is that of the server, for a port that was free a moment ago.
 	command func(port string) *exec.Cmd
 	process *process
+	// service, unless nil, is a server within the test, which goes on with what it has
+	// when it is started again.
+	service http.Handler
 	// door, unless nil, stands before the server.
 	door *googleDoor
 
@@ -142,6 +150,12 @@ func newStorage(t *testing.T) *storage {
 // soon as it listens.
 func (s *storage) start(t *testing.T) {
 	t.Helper()
+	if s.service != nil {
+		server := httptest.NewServer(s.service)
+		t.Cleanup(server.Close)
+		s.link.connect(server.Listener.Addr().String())
+		return
+	}
 	address := testenv.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(address)
 	cmd := s.command(port)
@@ -172,6 +186,9 @@ func (s *storage) start(t *testing.T) {
 func (s *storage) stop(t *testing.T) {
 	t.Helper()
 	s.link.disconnect()
+	if s.service != nil {
+		return
+	}
 	if s.process.cmd.Process.Signal(syscall.SIGTERM) == nil {
 		s.process.wait(t)
 	}
@@ -508,6 +525,20 @@ func startAzurite(t *testing.T) *storage {
 		return map[string]string{
 			"type": "azureblob", "account": account, "key": secret, "endpoint": "http://" + s.link.address + "/" + account,
 		}
+	}
+	s.start(t)
+	return s
+}
+
+// Backblaze B2.
+
+func startB2(t *testing.T) *storage {
+	t.Helper()
+	const keyID = "0012a34b56c78d90000000001"
+	s := newStorage(t)
+	s.service = b2test.New(b2test.Account{KeyID: keyID, Key: storageSecret, Bucket: "backups", URL: "http://" + s.link.address})
+	s.section = func(secret string) map[string]string {
+		return map[string]string{"type": "b2", "account": keyID, "key": secret, "endpoint": "http://" + s.link.address}
 	}
 	s.start(t)
 	return s

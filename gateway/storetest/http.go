@@ -161,6 +161,8 @@ func (h *httpStore) Put(ctx context.Context, name string, size int64, body io.Re
 			return fmt.Errorf("put %s: body of %d bytes instead of none: %w", name, n, err)
 		}
 		body = http.NoBody
+	} else {
+		body = uncancelled{ctx, body}
 	}
 	req, err := h.request(ctx, http.MethodPost, flat(name), body)
 	if err != nil {
@@ -169,6 +171,20 @@ func (h *httpStore) Put(ctx context.Context, name string, size int64, body io.Re
 	req.ContentLength = size
 	req.Header.Set("Content-Type", "application/octet-stream")
 	return h.drain(req)
+}
+
+// uncancelled is a body of which nothing is sent once the request is cancelled: on a busy
+// machine, net/http may else have sent all of it before it ends the connection.
+type uncancelled struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u uncancelled) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
 }
 
 func (h *httpStore) Remove(ctx context.Context, name string) error {
