@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/docpage"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -42,11 +43,21 @@ func promtool(t *testing.T, args ...string) *exec.Cmd {
 	return commandContext(t, installed(t, "promtool", "prometheus"), args...)
 }
 
-// TestAlertRules runs the tests that the rules bring along.
+// TestAlertRules runs the tests that the rules bring along, as the page on metrics
+// tells.
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
-	cmd := promtool(t, "test", "rules", "rclone-gateway.rules_test.yml")
-	cmd.Dir = "../deploy/prometheus"
+	installed(t, "promtool", "prometheus")
+	page, err := docpage.Read("..", "docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := page.LeftTo("integration")
+	if len(blocks) != 1 {
+		t.Fatalf("%d blocks of docs/metrics.md are left to these tests", len(blocks))
+	}
+	cmd := commandContext(t, "bash", "-euc", blocks[0].Code)
+	cmd.Dir = ".."
 	runCommand(t, cmd)
 	rules, err := os.ReadFile("../deploy/prometheus/rclone-gateway.rules.yml")
 	if err != nil {

@@ -17,7 +17,7 @@
 // Cloned from its address, the project is as it is in this directory. sudo runs what it
 // is given; apt-get installs in CI only, and elsewhere tells what it would do.
 //
-// The tests need redis-server, restic, bash with bash-completion, zsh, fish, and what `make
-// deps build` makes; a gateway with the curated backends alone lacks one that is
+// The tests need redis-server, prometheus-node-exporter, restic, bash with
+// bash-completion, zsh, fish, and what `make deps build` makes; a gateway with the curated backends alone lacks one that is
 // documented. What is missing is a failure in CI and skips the test elsewhere.
 package docs

@@ -203,8 +203,10 @@ func findPrograms(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(dir, "sudo"), []byte(asRoot), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		testenv.Missing(t, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
+	for _, name := range []string{"redis-server", "prometheus-node-exporter"} {
+		if _, err := exec.LookPath(name); err != nil {
+			testenv.Missing(t, "no %s: install it (Debian and Ubuntu: the package of that name)", name)
+		}
 	}
 	return dir
 }
