@@ -3,6 +3,7 @@
 need_root Samba
 need smbd
 need sshd
+getent passwd backup >/dev/null || missing "no user backup, as Debian has it"
 echo 'correct horse battery' > nas-password.txt
 nas=$WORLD/nas
 mkdir -p "$nas/home" "$nas/share" "$nas/state" /run/sshd
