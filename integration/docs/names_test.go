@@ -57,6 +57,9 @@ func commandsIn(p docpage.Page) [][]string {
 			if i := slices.Index(words, "exec"); i >= 0 && i+2 < len(words) {
 				words = words[i+2:] // behind the container's name
 			}
+			if slices.Contains(words, "journalctl") {
+				continue // it names the unit
+			}
 			if i := slices.IndexFunc(words, isProgram); i >= 0 && !slices.Contains(words[:i], "install") && !strings.HasPrefix(piece, "#") {
 				all = append(all, words[i:])
 			}
