@@ -144,7 +144,7 @@ type keyReader struct {
 func newKeyReader(ctx context.Context, sys *system) (*keyReader, error) {
 	r := &keyReader{sys: sys, role: localDefault}
 	var err error
-	if r.client, err = sys.redis(ctx, localDefault); err == nil {
+	if r.client, err = sys.redisForValues(ctx, localDefault); err == nil {
 		return r, nil
 	}
 	if _, unreachable := errors.AsType[*net.OpError](err); unreachable || !r.hasAgent() {
@@ -163,7 +163,7 @@ func (r *keyReader) hasAgent() bool {
 
 // becomeAgent reads on with the agent's credentials.
 func (r *keyReader) becomeAgent(ctx context.Context) error {
-	client, err := r.sys.redis(ctx, localAgent)
+	client, err := r.sys.redisForValues(ctx, localAgent)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func runRedisRestore(ctx context.Context, sys *system, input io.Reader, opts loa
 	if err != nil || len(keys) == 0 {
 		return err
 	}
-	client, err := sys.redis(ctx, leaderAgent)
+	client, err := sys.redisForValues(ctx, leaderAgent)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func (s *system) credentialsFor(role redisRole) (credentials, error) {
 // redisTimeout bounds the wait for a server that does not answer.
 const redisTimeout = 10 * time.Second
 
+// keyTimeout bounds the wait for a whole value, which may have hundreds of megabytes.
+const keyTimeout = 10 * time.Minute
+
 // redis connects, and proves with a PING that the server is there and takes the
 // credentials. The caller closes the client. Errors carry their exit code.
 func (s *system) redis(ctx context.Context, role redisRole) (*redis.Client, error) {
@@ -76,6 +79,15 @@ func (s *system) redis(ctx context.Context, role redisRole) (*redis.Client, erro
 		return connectRedis(ctx, s.env.redisLeader(), login)
 	}
 	return connectRedis(ctx, s.env.redisReplica(), login)
+}
+
+// redisForValues is redis for commands that move whole values.
+func (s *system) redisForValues(ctx context.Context, role redisRole) (*redis.Client, error) {
+	client, err := s.redis(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	return client.WithTimeout(keyTimeout), nil
 }
 
 // connectRedis connects as the user, or as "default" without a password where

@@ -1,9 +1,27 @@
 package client
 
 import (
+	"debug/buildinfo"
 	"debug/elf"
 	"testing"
 )
+
+// TestWhatIsLinked has none of rclone in the client.
+func TestWhatIsLinked(t *testing.T) {
+	t.Parallel()
+	info, err := buildinfo.ReadFile(program(t, "GATEWAYCTL", "bin/gatewayctl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Deps) == 0 {
+		t.Error("the binary does not tell what is linked")
+	}
+	for _, module := range info.Deps {
+		if module.Path == "github.com/rclone/rclone" {
+			t.Errorf("%s %s is linked", module.Path, module.Version)
+		}
+	}
+}
 
 // TestSize has the client light: every node and every module's image carries it.
 func TestSize(t *testing.T) {
