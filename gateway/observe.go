@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -44,6 +43,14 @@ func (e *entry) object() string {
 	return e.typ.String() + "/" + e.name
 }
 
+// requestID names a request in the log and in what its client is told of a failure.
+type requestID struct {
+	process string
+	count   uint64
+}
+
+func (id requestID) String() string { return id.process + strconv.FormatUint(id.count, 36) }
+
 // handler is a request's handler that leaves errors to observe.
 type handler func(w *response, r *http.Request) error
 
@@ -70,8 +77,10 @@ func (o *observer) observe(h handler) http.Handler {
 		started := time.Now()
 		o.metrics.inFlight.Inc()
 		defer o.metrics.inFlight.Dec()
-		id := o.prefix + strconv.FormatUint(o.count.Add(1), 36)
-		w := &response{ResponseWriter: rw, control: http.NewResponseController(rw), stall: o.stall, id: id}
+		w := &response{
+			ResponseWriter: rw, control: *http.NewResponseController(rw), stall: o.stall,
+			id: requestID{o.prefix, o.count.Add(1)},
+		}
 		r.Body = w.watch(r.Body)
 
 		err := o.call(h, w, r)
@@ -129,8 +138,9 @@ func (o *observer) refuse(w *response, code int) {
 	header.Del("Content-Encoding")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Request-Id", w.id)
-	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), w.id)
+	id := w.id.String()
+	header.Set("X-Request-Id", id)
+	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), id)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(body)) // the client may be gone
@@ -151,12 +161,12 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 	case code >= http.StatusBadRequest:
 		level = slog.LevelInfo
 	}
-	ctx := context.WithoutCancel(r.Context())
+	ctx := r.Context()
 	if !o.log.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("req", w.id),
+		slog.String("req", w.id.String()),
 		slog.String("method", r.Method),
 		slog.Int("status", code),
 		slog.String("user", w.entry.user),

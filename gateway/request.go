@@ -12,6 +12,12 @@ import (
 // ask for; they expect 404.
 const probeName = "_probe_rest_404"
 
+// isOwn tells whether a request may be for the gateway itself: no destination is
+// called "-" or "metrics".
+func isOwn(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/-/") || r.URL.Path == MetricsPath
+}
+
 // request is what the URL, the method and the Accept header say. Nothing else
 // in the gateway reads r.URL.
 type request struct {

@@ -17,6 +17,9 @@ const (
 	// sendChunk is how much of a file is handed to the kernel between two
 	// renewals of the write deadline.
 	sendChunk = 4 << 20
+	// smallBody is what net/http sends in one piece with the header, if it gets it in
+	// one; a file that the kernel sends is a second piece.
+	smallBody = 3 << 10
 	// renewal is how far a deadline must have moved to be worth setting again.
 	renewal = time.Second
 )
@@ -29,9 +32,9 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 // passing through this process.
 type response struct {
 	http.ResponseWriter
-	control *http.ResponseController
+	control http.ResponseController
 	stall   time.Duration
-	id      string // of the request
+	id      requestID
 
 	entry    entry
 	status   int
@@ -65,7 +68,7 @@ func (w *response) Write(p []byte) (int, error) {
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	w.begin()
 	limited, ok := src.(*io.LimitedReader)
-	if !ok {
+	if !ok || limited.N <= smallBody {
 		return w.copy(src)
 	}
 	if _, ok := limited.R.(*os.File); !ok {

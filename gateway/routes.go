@@ -7,9 +7,26 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// routes is the URL map. The gateway's own paths begin with "/-/", which is no
-// destination's.
+// routes is the URL map. Whatever is not the gateway's own is for serve, or for it
+// to refuse, methods that nobody knows included: nothing goes past authentication
+// and the log. It gets there without chi, which would copy each request and make a
+// map for it.
 func (g *Gateway) routes() http.Handler {
+	data := g.observer.observe(g.serve)
+	own := g.ownRoutes()
+	own.NotFound(data.ServeHTTP)
+	own.MethodNotAllowed(data.ServeHTTP)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isOwn(r) {
+			own.ServeHTTP(w, r)
+			return
+		}
+		data.ServeHTTP(w, r)
+	})
+}
+
+// ownRoutes are the gateway's own paths.
+func (g *Gateway) ownRoutes() *chi.Mux {
 	mux := chi.NewRouter()
 	for path, probe := range map[string]handler{"/-/healthy": g.healthy, "/-/ready": g.readiness} {
 		observed := g.observer.observe(probed(path, probe)).ServeHTTP
@@ -18,12 +35,6 @@ func (g *Gateway) routes() http.Handler {
 	}
 	mux.Get(MetricsPath, g.observer.observe(g.scrape).ServeHTTP)
 	g.adminRoutes(mux)
-	data := g.observer.observe(g.serve)
-	mux.Handle("/*", data)
-	// Whatever chi does not route, methods that it does not know above all, is
-	// for serve to refuse: nothing goes past authentication and the log.
-	mux.NotFound(data.ServeHTTP)
-	mux.MethodNotAllowed(data.ServeHTTP)
 	return mux
 }
 
@@ -43,8 +54,9 @@ func (g *Gateway) healthy(w *response, _ *http.Request) error {
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
 func (g *Gateway) readiness(w *response, _ *http.Request) error {
 	if !g.views.ready() {
-		w.Header().Set("X-Request-Id", w.id)
-		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+w.id+")\n")
+		id := w.id.String()
+		w.Header().Set("X-Request-Id", id)
+		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+id+")\n")
 	}
 	return writePlain(w, http.StatusOK, "ready\n")
 }

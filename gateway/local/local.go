@@ -98,12 +98,12 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 
 // stat looks at an object without opening it for reading.
 func (s *Store) stat(name string, st *unix.Stat_t) error {
-	fd, err := s.openBelow(name, pathOnly)
+	fd, err := s.find(name, pathOnly, st)
 	if err != nil {
 		return err
 	}
-	defer dirFD(fd).close()
-	return retry(func() error { return unix.Fstat(fd, st) })
+	dirFD(fd).close()
+	return nil
 }
 
 // Open implements [rest.Store]. The body is an [*os.File] that stands at off and
@@ -132,21 +132,30 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 }
 
 func (s *Store) open(name string) (*os.File, int64, error) {
-	fd, err := s.openBelow(name, unix.O_RDONLY)
+	var st unix.Stat_t
+	fd, err := s.find(name, unix.O_RDONLY, &st)
 	if err != nil {
 		return nil, 0, err
 	}
 	file := os.NewFile(uintptr(fd), s.path(name))
-	var st unix.Stat_t
-	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
-		file.Close()
-		return nil, 0, err
-	}
 	if err := regular(&st); err != nil {
 		file.Close()
 		return nil, 0, err
 	}
 	return file, st.Size, nil
+}
+
+// find opens what has that name and looks at it.
+func (s *Store) find(name string, flags int, st *unix.Stat_t) (int, error) {
+	fd, err := s.openBelow(name, flags)
+	if err != nil {
+		return -1, err
+	}
+	if err := retry(func() error { return unix.Fstat(fd, st) }); err != nil {
+		dirFD(fd).close()
+		return -1, err
+	}
+	return fd, nil
 }
 
 // Remove implements [rest.Store].

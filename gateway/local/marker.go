@@ -94,7 +94,7 @@ func (m *marker) check(root dirFD) error {
 	case err != nil:
 		err = fmt.Errorf("%w: its marker: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
 	case !sameFile(m.verified.Load(), &st):
-		err = m.verify(root, &st)
+		err = m.verify(root, st)
 	}
 	if err == nil && m.away.Swap(false) {
 		m.Log.Info("the disk of a destination is back", "dest", m.ID, "root", m.root)
@@ -118,7 +118,7 @@ func (m *marker) absent(root dirFD) error {
 	case seen:
 		var st unix.Stat_t
 		if root.stat(markerName, &st) == nil { // another request wrote it meanwhile
-			return m.verify(root, &st)
+			return m.verify(root, st)
 		}
 		return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
 	case mountPoint != "" && mountPointOf(mountPoint) != mountPoint:
@@ -147,8 +147,9 @@ func (m *marker) noRoot(err error) error {
 	return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // as above
 }
 
-// verify reads a marker that was not read before.
-func (m *marker) verify(root dirFD, st *unix.Stat_t) error {
+// verify reads a marker that was not read before. It takes a copy, so that what
+// every check looks into stays off the heap.
+func (m *marker) verify(root dirFD, st unix.Stat_t) error {
 	id, err := readMarker(root)
 	switch {
 	case err != nil:
@@ -158,7 +159,7 @@ func (m *marker) verify(root dirFD, st *unix.Stat_t) error {
 			rest.ErrUnavailable, m.path(), id)
 	}
 	m.remember()
-	m.verified.Store(st)
+	m.verified.Store(&st)
 	return nil
 }
 

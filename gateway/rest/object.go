@@ -114,10 +114,17 @@ func (h *Handler) doubt(t *Target, err error) error {
 	return err
 }
 
+// What all answers with an object say, by their canonical names: shared, since
+// net/http copies a header before it sends it.
+var (
+	objectType   = []string{mediaTypeObject}
+	acceptRanges = []string{"bytes"}
+)
+
 func setObjectHeader(header http.Header, length int64) {
-	header.Set("Content-Type", mediaTypeObject)
+	header["Content-Type"] = objectType
+	header["Accept-Ranges"] = acceptRanges
 	header.Set("Content-Length", strconv.FormatInt(length, 10))
-	header.Set("Accept-Ranges", "bytes")
 }
 
 func contentRange(off, length, size int64) string {

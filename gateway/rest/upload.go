@@ -18,11 +18,13 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, t *Target) error 
 	if r.ContentLength < 0 {
 		return ErrLength
 	}
-	store := h.putObject
+	var err error
 	if t.Type == Config {
-		store = h.putConfig
+		err = h.putConfig(r, t)
+	} else {
+		err = h.putObject(r, t)
 	}
-	if err := store(r, t); err != nil {
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
