@@ -193,6 +193,9 @@ func TestUnits(t *testing.T) {
 			after := h.property(t, "MainPID")
 			return after != before && after != "0"
 		})
+		if !strings.Contains(h.journal(t), "SIGABRT: abort") || !strings.Contains(h.journal(t), "goroutine ") {
+			t.Error("the journal does not tell what it was doing")
+		}
 		waitFor(t, "the gateway to be ready", h.ready)
 	})
 
