@@ -215,6 +215,28 @@ func TestUnits(t *testing.T) {
 		h.run(t, "systemctl", "start", "redis-server.service")
 	})
 
+	t.Run("a module backs up by the clock", func(t *testing.T) {
+		h.run(t, "bash", "-euc", `cd /srv
+PATH=/usr/local/bin:$PATH
+mkdir -p notes1/volumes/data notes1/etc
+echo 'Water the plants' >notes1/volumes/data/todo.txt
+echo volumes/data >notes1/etc/state-include.conf
+gatewayctl module add --dir /srv/notes1 --env-file notes1.env notes1
+gatewayctl schedule add --destination "$0" notes1`, h.destination)
+		clock := openGuide(t, h.machine, "docs/standalone.md")
+		for _, unit := range strings.Split(clock.files[0], "# ")[1:] {
+			path, content, _ := strings.Cut(unit, "\n")
+			h.write(t, path, content, 0o644)
+		}
+		clock.followUntil(t, "systemctl start", "")
+		if snapshots, err := filepath.Glob(filepath.Join(h.root, store, "notes/*/snapshots/*")); err != nil || len(snapshots) == 0 {
+			t.Errorf("%d snapshots (%v)", len(snapshots), err)
+		}
+		if next := h.run(t, "systemctl", "show", "--property=NextElapseUSecRealtime", "--value", "backup-notes1.timer"); next == "" {
+			t.Error("the timer will not elapse")
+		}
+	})
+
 	t.Run("the sandbox is as tight as the guide says", func(t *testing.T) {
 		g.followUntil(t, "systemd-analyze security", "")
 	})
