@@ -54,7 +54,7 @@ cat $offered
 		rc: `
 fpath=($SHARE/zsh/site-functions $fpath)
 autoload -Uz compinit
-compinit -u -D
+compinit -u -d $SHARE/zcompdump
 compadd() {
   local -a found
   if [[ ${@[1,(i)(-|--)]} != *-[AOD]\ * ]]; then
