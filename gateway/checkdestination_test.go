@@ -152,7 +152,7 @@ func TestCheckOfServersThatAreAway(t *testing.T) {
 		"a foreign certificate": {davDestination(secure.URL), "certificate"},
 		"no answer":             {davDestination(hanging.URL), "in time"},
 		"no directory":          {&catalog.Destination{ID: destID, Type: "local", Base: t.TempDir() + "/gone"}, "does not exist"},
-		"no such type":          {&catalog.Destination{ID: destID, Type: "floppy", Section: map[string]string{"type": "floppy"}}, "detail"},
+		"no such type":          {&catalog.Destination{ID: destID, Type: "floppy", Section: map[string]string{"type": "floppy"}}, "all backends"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

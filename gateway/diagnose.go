@@ -24,6 +24,10 @@ type ailment struct {
 // ailments are looked through in their order; the first that fits is told.
 var ailments = []ailment{
 	{
+		marks:  []string{"no such remote type"},
+		advice: "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)",
+	},
+	{
 		marks:  []string{"its disk is not mounted on"},
 		advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
 	},
