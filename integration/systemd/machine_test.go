@@ -30,8 +30,8 @@ type machine struct {
 // boot starts a machine and waits until it has started all that it should.
 func boot(t *testing.T) *machine {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		testenv.Missing(t, "booting systemd needs root")
+	if os.Getenv(isolatedVariable) == "" {
+		testenv.Missing(t, "booting systemd in a network of its own needs root, outside of containers, and the package iproute2")
 	}
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		testenv.Missing(t, "install systemd: %v", err)

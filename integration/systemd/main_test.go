@@ -12,9 +12,11 @@ import (
 const isolatedVariable = "SYSTEMD_TEST_ISOLATED"
 
 // TestMain gives the tests a network of their own, so that the ports of the guides
-// are free: a loopback interface and nothing else.
+// are free: a loopback interface and nothing else. Where that is not allowed, boot
+// says so.
 func TestMain(m *testing.M) {
-	if os.Geteuid() == 0 && os.Getenv(isolatedVariable) == "" {
+	allowed := exec.Command("unshare", "--net", "ip", "link", "set", "lo", "up").Run() == nil
+	if allowed && os.Getenv(isolatedVariable) == "" {
 		fmt.Fprintln(os.Stderr, "begin again in a network namespace:", isolate())
 		os.Exit(1)
 	}
