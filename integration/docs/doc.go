@@ -1,5 +1,6 @@
 // Package docs runs every command of the documentation that a page does not leave to
-// other tests, and holds names and links against what there is. It holds nothing but
+// other tests, sees that these know of it, and holds names and links against what there
+// is. It holds nothing but
 // tests. internal/docpage tells what the comments on a page mean.
 //
 // The shell blocks of a page run in their order in one bash, in an empty home
@@ -18,6 +19,7 @@
 // is given; apt-get installs in CI only, and elsewhere tells what it would do.
 //
 // The tests need redis-server, prometheus-node-exporter, restic, bash with
-// bash-completion, zsh, fish, and what `make deps build` makes; a gateway with the curated backends alone lacks one that is
-// documented. What is missing is a failure in CI and skips the test elsewhere.
+// bash-completion, zsh, fish, and what `make deps build` makes; a gateway with the
+// curated backends alone lacks one that is documented. What is missing is a failure in
+// CI and skips the test elsewhere.
 package docs

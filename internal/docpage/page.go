@@ -15,7 +15,6 @@
 //	                                         from this one
 //	<!-- run: by PLACE -->                   the tests in that directory run it; the
 //	                                         place .ci/run is that script
-//	<!-- run: not, REASON -->                nothing does
 //
 // and one anywhere on the page changes the page's surroundings, which integration/docs
 // describes:
@@ -192,8 +191,6 @@ func (b *Block) describe(text string) error {
 		b.Background, b.Instead = strings.TrimPrefix(text, "background instead until "), true
 	case strings.HasPrefix(text, "by "):
 		b.By = strings.TrimPrefix(text, "by ")
-	case strings.HasPrefix(text, "not, "):
-		b.By = "nobody: " + strings.TrimPrefix(text, "not, ")
 	case text == "fails":
 		b.Fails = true
 	case text == "once":

@@ -59,6 +59,7 @@ func TestParseRefusesWhatItWouldMisread(t *testing.T) {
 		"a language of no meaning":  "'''bash\nls\n'''\n",
 		"a fence without its end":   "'''sh\nls\n",
 		"an unknown way to run":     "<!-- run: maybe -->\n'''sh\nls\n'''\n",
+		"a command not to run":      "<!-- run: not, it takes long -->\n'''sh\nls\n'''\n",
 		"a comment without a block": "<!-- run: fails -->\nText.\n",
 		"indented code":             "Text:\n\n    ls\n",
 		"a comment of output":       "<!-- run: fails -->\n'''text\nls\n'''\n",
