@@ -149,17 +149,13 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
-	schedules, err := a.schedules(ctx)
+	listing, err := a.schedulesThatList(ctx, id)
 	if err != nil {
 		return err
 	}
 	watched := []string{catalog.ModuleUUID}
-	var listing []string
-	for _, s := range schedules {
-		if slices.Contains(s.Modules, id) {
-			listing = append(listing, s.ID)
-			watched = append(watched, catalog.BackupKey(s.ID))
-		}
+	for _, s := range listing {
+		watched = append(watched, catalog.BackupKey(s))
 	}
 	err = a.change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		uuid, err := tx.HGet(ctx, catalog.ModuleUUID, id).Result()
@@ -198,6 +194,21 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 		err = a.failed("remove the keys of module "+id, a.rdb.Del(ctx, keys...).Err())
 	}
 	return err
+}
+
+// schedulesThatList returns the IDs of the schedules that list a module.
+func (a *accounts) schedulesThatList(ctx context.Context, id string) ([]string, error) {
+	schedules, err := a.schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var listing []string
+	for _, s := range schedules {
+		if slices.Contains(s.Modules, id) {
+			listing = append(listing, s.ID)
+		}
+	}
+	return listing, nil
 }
 
 func newModulePasswd(sys *system) *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,6 +143,29 @@ func TestRedisKeysOfEveryTypeSurviveDumpAndRestore(t *testing.T) {
 	}
 	if !maps.Equal(content(t, server, names...), want) {
 		t.Error("the restored keys differ from the dumped ones")
+	}
+}
+
+func TestRedisLargeValuesSurviveDumpAndRestore(t *testing.T) {
+	t.Parallel()
+	server := cluster(t)
+	vars := moduleVars(server, "mymodule1")
+	noise := make([]byte, 16<<20) // all bytes, which Redis cannot compress
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	const key = "module/mymodule1/large"
+	server.Do("SET", key, noise, "PX", 3_600_000)
+	for flag, dump := range map[string]string{
+		"--replace":  callApplet(t, vars, "", "redis-dump", key).succeed(t).stdout,
+		"--keep-ttl": callApplet(t, vars, "", "redis-dump", "--keep-ttl", key).succeed(t).stdout,
+	} {
+		server.Do("DEL", key)
+		callApplet(t, vars, dump, "redis-restore", flag, key).succeed(t)
+		if got := server.Admin().Get(t.Context(), key).Val(); got != string(noise) {
+			t.Errorf("%s: there are %d bytes, not the %d of before", flag, len(got), len(noise))
+		}
+		if flag == "--keep-ttl" {
+			checkTTL(t, server, key, time.Hour)
+		}
 	}
 }
 

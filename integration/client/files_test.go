@@ -7,7 +7,7 @@ import (
 )
 
 // TestSingleFiles gets back a file and a folder that were lost or changed, into place
-// and elsewhere, and nothing else.
+// and elsewhere, and nothing else. What there is to get restic-wrapper tells.
 func TestSingleFiles(t *testing.T) {
 	onEach(t, []variant{{"0.14", "rootless"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
 		host := newFilledHost(t, v)
@@ -15,6 +15,14 @@ func TestSingleFiles(t *testing.T) {
 		host.backUp(t).succeed(t)
 		restore := func(args ...string) result {
 			return host.run(t, "restore-module", append([]string{"--destination", clientDestination}, args...)...)
+		}
+
+		if got := host.run(t, "restic-wrapper", "dump", "latest", "/volumes/data/plain").succeed(t); got.stdout != "text" {
+			t.Errorf("restic-wrapper dumps %q", got.stdout)
+		}
+		own := map[string]int{"0.14": 2, "0.18": 1}[v.version]
+		if got := host.run(t, "restic-wrapper", "--backup", clientSchedule, "dump", "latest", "/absent"); got.code != own || !strings.Contains(got.stderr, "absent") {
+			t.Errorf("restic-wrapper ends with %d, restic with %d: %s", got.code, own, got.stderr)
 		}
 
 		volume := host.volume(t)
