@@ -1,7 +1,7 @@
 // Package docs runs every command of the documentation that a page does not leave to
 // other tests, sees that these know of it, and holds names and links against what there
-// is. It holds nothing but
-// tests. internal/docpage tells what the comments on a page mean.
+// is, also in the reference. It holds nothing but tests. internal/docpage tells what the
+// comments on a page mean.
 //
 // The shell blocks of a page run in their order in one bash, in an empty home
 // directory, with the programs of this project in PATH and a network of their own: a

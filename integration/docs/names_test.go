@@ -21,7 +21,7 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	helps := &helpTexts{programs: findPrograms(t), texts: map[string]string{}}
 	checked := 0
-	for _, p := range pages(t) {
+	for _, p := range append(pages(t), reference(t)...) {
 		for _, c := range commandsIn(p) {
 			checked++
 			if problem := helps.check(c); problem != "" {
@@ -29,12 +29,36 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
-	if checked < 20 {
+	if checked < 200 {
 		t.Errorf("only %d commands were found", checked)
 	}
 }
 
+// reference reads the pages that are made from the code: the examples of each command
+// are in them.
+func reference(t *testing.T) []docpage.Page {
+	t.Helper()
+	var all []docpage.Page
+	for _, program := range []string{"rclone-gateway", "gatewayctl"} {
+		name := "docs/reference/" + program + ".md"
+		text, err := os.ReadFile(filepath.Join(projectRoot, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := docpage.Page{Name: name, Text: string(text)}
+		for _, found := range fenced.FindAllStringSubmatch(p.Text, -1) {
+			p.Blocks = append(p.Blocks, docpage.Block{Code: found[1]})
+		}
+		if len(p.Blocks) == 0 {
+			t.Errorf("%s shows no commands", name)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 var (
+	fenced       = regexp.MustCompile("(?s)```text\n(.*?)\n```")
 	inline       = regexp.MustCompile("`((?:rclone-gateway|gatewayctl) [^`]+)`")
 	continuation = regexp.MustCompile(`\\\n\s*`)
 	separators   = regexp.MustCompile("[|;&()\n`\"]")
