@@ -93,6 +93,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{errDefect, 500, "ERROR"},
 		{errUnready, 503, "ERROR"},
 		{rest.ErrUnavailable, 503, "ERROR"},
+		{rest.ErrThrottled, 503, "ERROR"},
 		// Nobody's but the remote's, and never "not found" nor "forbidden".
 		{fs.ErrPermission, 502, "ERROR"},
 		{fs.ErrExist, 502, "ERROR"},

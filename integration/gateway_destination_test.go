@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // administrator calls gatewayctl as on the leader, in the environment of the
@@ -132,7 +133,7 @@ func localSection(t *testing.T) string {
 func TestDestinationsAreListedWithTheirSpace(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.AddDestinations(s3Destination(moreDest, "http://"+babbler(t)))
+	c.AddDestinations(s3Destination(moreDest, "http://"+answeringServer(t, "garbage\n")))
 	d := c.start(t)
 	call := gatewayctl(t, c, d.url)
 	if _, stderr, err := call("", "alter", "--quota", "1T", localDest); err != nil {
@@ -173,7 +174,7 @@ func TestPasswordsAreObscuredWithoutAGateway(t *testing.T) {
 	}
 	// It is beside gatewayctl, or in $PATH.
 	_ = program(t, "RCLONE_GATEWAY")
-	call := gatewayctl(t, c, "http://"+refusedAddress(t), "PATH="+filepath.Dir(program(t, "RCLONE_GATEWAY")))
+	call := gatewayctl(t, c, "http://"+testenv.FreeAddr(t), "PATH="+filepath.Dir(program(t, "RCLONE_GATEWAY")))
 	if _, stderr, err := call(secret+"\n", args...); err == nil || !strings.Contains(stderr, "--no-test") || !strings.Contains(stderr, "check-destination") {
 		t.Errorf("with a test: %v: %s", err, stderr)
 	}

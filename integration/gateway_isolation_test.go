@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func destinationID(group string, i int) string {
@@ -52,40 +52,9 @@ func brokenStorage(t *testing.T) (endpoints map[string]string, release func()) {
 		"is slow":   answer(time.Second, http.StatusInternalServerError, "<Error><Code>InternalError</Code></Error>"),
 		"throttles": answer(0, http.StatusTooManyRequests, "<Error><Code>SlowDown</Code></Error>"),
 		"forbids":   answer(0, http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>"),
-		"refuses":   "http://" + refusedAddress(t),
-		"babbles":   "http://" + babbler(t),
+		"refuses":   "http://" + testenv.FreeAddr(t),
+		"babbles":   "http://" + answeringServer(t, strings.Repeat("\x00\xffgarbage\n", 100)), // no HTTP
 	}, release
-}
-
-func refusedAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// babbler is a server that speaks no HTTP.
-func babbler(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Write(bytes.Repeat([]byte("\x00\xffgarbage\n"), 100))
-			_ = conn.Close()
-		}
-	}()
-	return listener.Addr().String()
 }
 
 // TestBrokenDestinationsCostTheOthersNothing serves six destinations that work
@@ -193,40 +162,16 @@ func backUp(t *testing.T, module caller, base string) {
 // TestStorageThatIsLostNeverLooksEmpty takes away what a bucket needs, one thing
 // after the other, from a repository that has packs.
 func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		lose func(t *testing.T, storage http.Handler) (lost http.Handler)
-	}{
-		{"the bucket vanishes", func(t *testing.T, _ http.Handler) http.Handler { t.Helper(); return serveS3(t) }},
-		{"the permission is lost", func(*testing.T, http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
-			})
-		}},
-		{"answers are cut short", func(_ *testing.T, storage http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				whole := httptest.NewRecorder()
-				storage.ServeHTTP(whole, r)
-				body := whole.Body.Bytes()
-				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
-				w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
-				w.WriteHeader(whole.Code)
-				_, _ = w.Write(body[:len(body)/2])
-				panic(http.ErrAbortHandler)
-			})
-		}},
-		{"lists end in the middle, and objects lose their length", func(_ *testing.T, storage http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				whole := httptest.NewRecorder()
-				storage.ServeHTTP(whole, r)
-				w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
-				w.WriteHeader(whole.Code)
-				_ = http.NewResponseController(w).Flush() // no Content-Length from here on
-				_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
-			})
-		}},
+	t.Parallel()
+	for name, lose := range map[string]func(t *testing.T, storage http.Handler) (lost http.Handler){
+		"the bucket vanishes":    func(t *testing.T, _ http.Handler) http.Handler { t.Helper(); return serveS3(t) },
+		"the permission is lost": func(*testing.T, http.Handler) http.Handler { return http.HandlerFunc(denyAccess) },
+		"answers are cut short":  func(_ *testing.T, storage http.Handler) http.Handler { return cutShort(storage) },
+		"lists end in the middle, and objects lose their length": func(_ *testing.T, storage http.Handler) http.Handler {
+			return halved(storage)
+		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
 			var storage atomic.Pointer[http.Handler]
@@ -240,29 +185,68 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 			c.AddDestinations(s3Destination(moreDest, front.URL))
 			g := c.serve(t)
 			base := "/" + moreDest + "/" + mailRepo
-			content, name := blob(10_000)
+			content, pack := blob(10_000)
 			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
 			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", content)
-			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
+			g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/data/"+pack, content)
 
-			become(tt.lose(t, whole))
-			var asked sync.WaitGroup
-			for _, path := range []string{"/data/", "/snapshots/", "/locks/", "/data/" + name, "/config", "/keys/" + name} {
-				asked.Go(func() {
-					answer, err := g.module("mail1").do(t.Context(), http.MethodGet, base+path, nil)
-					if err == nil && answer.status != http.StatusServiceUnavailable && answer.status != http.StatusBadGateway {
-						t.Errorf("GET %s = %d %.60q, want 502, 503 or an answer that breaks off", path, answer.status, answer.body)
-					}
-				})
-			}
-			asked.Wait()
+			become(lose(t, whole))
+			wantNothingProven(t, g, base, "/data/", "/snapshots/", "/locks/", "/data/"+pack, "/config", "/keys/"+pack)
 		})
 	}
+}
+
+// wantNothingProven asks for all these paths at once. No answer may tell that
+// there is something, or that there is nothing.
+func wantNothingProven(t *testing.T, g *served, base string, paths ...string) {
+	t.Helper()
+	var asked sync.WaitGroup
+	for _, path := range paths {
+		asked.Go(func() {
+			answer, err := g.module("mail1").do(t.Context(), http.MethodGet, base+path, nil)
+			if err == nil && answer.status != http.StatusServiceUnavailable && answer.status != http.StatusBadGateway {
+				t.Errorf("GET %s = %d %.60q, want 502, 503 or an answer that breaks off", path, answer.status, answer.body)
+			}
+		})
+	}
+	asked.Wait()
+}
+
+// denyAccess is S3 to whom it does not let in.
+func denyAccess(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+}
+
+// cutShort breaks the connection off in the middle of each answer.
+func cutShort(storage http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		storage.ServeHTTP(whole, r)
+		body := whole.Body.Bytes()
+		w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(body[:len(body)/2])
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// halved answers with the first half alone, which passes for all of it.
+func halved(storage http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		storage.ServeHTTP(whole, r)
+		w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
+		w.WriteHeader(whole.Code)
+		_ = http.NewResponseController(w).Flush() // no Content-Length from here on
+		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+	})
 }
 
 // TestThrottlingIsAbsorbed puts a destination at a provider that refuses each
 // request a few times before it answers.
 func TestThrottlingIsAbsorbed(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	storage := serveS3(t, "backups")
 	var throttling atomic.Bool
@@ -293,6 +277,7 @@ func TestThrottlingIsAbsorbed(t *testing.T) {
 
 // TestLimitsHoldAtOnceAndForOpenDestinations sets a quota as an administrator does.
 func TestLimitsHoldAtOnceAndForOpenDestinations(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	g := c.serve(t)
 	base := "/" + localDest + "/" + mailRepo

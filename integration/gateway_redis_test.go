@@ -117,22 +117,7 @@ func TestRedisThatAnswersGarbage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = listener.Close() })
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					_, _ = conn.Write([]byte(garbage))
-					_ = conn.(*net.TCPConn).CloseWrite()
-				}
-			}()
-			redis := catalog.Redis{Address: listener.Addr().String(), Username: "node/1", Password: redistest.Password("node/1")}
+			redis := catalog.Redis{Address: answeringServer(t, garbage), Username: "node/1", Password: redistest.Password("node/1")}
 			g := startGateway(t, redis, often)
 			g.log.want(t, "cannot load from Redis, trying again")
 			g.node().with("", "").want(t, http.StatusServiceUnavailable, http.MethodGet, "/-/ready", nil)
