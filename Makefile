@@ -64,11 +64,12 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rest-server, rclone, storage servers
 	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze curl mandoc dh_bash-completion \
-		dockerd docker-compose busybox redis-cli
+		dockerd docker-compose busybox redis-cli qemu-aarch64-static
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
 	@scripts/deps || { [[ -z $${CI-} ]] && echo 'Tests of what is missing are skipped.' >&2; }
 	@scripts/storage-servers
+	@scripts/arm64
 
 # The curated backends are enough for a race build, and lint has vetted already. The
 # integration tests wait for servers half of their time, so that more of them run at

@@ -87,7 +87,7 @@ func (e *engine) importImage(name string, fill func(*rootfs), changes []string) 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := newRootfs(stdin)
+	r := newRootfs(stdin, "/bin/busybox")
 	fill(r)
 	err = errors.Join(r.close(), stdin.Close())
 	if waited := cmd.Wait(); waited != nil {
@@ -104,9 +104,9 @@ type rootfs struct {
 	err  error // the first one
 }
 
-func newRootfs(w io.Writer) *rootfs {
+func newRootfs(w io.Writer, busybox string) *rootfs {
 	r := &rootfs{tar: tar.NewWriter(w), have: map[string]bool{}}
-	r.file("/bin/busybox", "bin/busybox")
+	r.file(busybox, "bin/busybox")
 	applets, err := exec.Command("/bin/busybox", "--list").Output()
 	r.fail(err)
 	for applet := range strings.FieldsSeq(string(applets)) {
