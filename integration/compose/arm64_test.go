@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -75,13 +76,16 @@ func TestImagesForArm64(t *testing.T) {
 	})
 }
 
-// serves starts the gateway, which has no Redis, and asks it by its own health check.
+// serves starts the gateway with a Redis, and asks it by its own health check.
 func serves(t *testing.T, run func(context.Context, ...string) *exec.Cmd) {
 	t.Helper()
+	redis := redistest.Start(t)
+	redis.SetupNS8()
 	addr := testenv.FreeAddr(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	environment := append(os.Environ(), "GATEWAY_ADDR="+addr, "REDIS_ADDRESS=127.0.0.1:1", "NODE_ID=1", "GATEWAY_STATE_DIR="+t.TempDir())
+	environment := append(os.Environ(), "GATEWAY_ADDR="+addr, "GATEWAY_STATE_DIR="+t.TempDir(), "NODE_ID=1",
+		"REDIS_ADDRESS="+redis.Addr, "REDIS_USER=node/1", "REDIS_PASSWORD="+redistest.Password("node/1"))
 	serve := run(ctx, "serve")
 	serve.Env = environment
 	var log bytes.Buffer

@@ -19,6 +19,26 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		p.overrideWith(t, "services:\n  gateway:\n    volumes: ['repositories:/srv/repo:ro']\n")
 		wantRed(t, p, 7, "add destination local: gatewayctl: parameters: no_write_permission: the storage is mounted read-only")
 	})
+	t.Run("a Redis whose volume is read-only", func(t *testing.T) {
+		p := newProject(t, e, "readonly")
+		p.overrideWith(t, "services:\n  redis:\n    volumes: ['redis:/data:ro']\n")
+		if out := p.want(t, 1, testProfile...); !strings.Contains(out, "is unhealthy") {
+			t.Errorf("no container is called unhealthy:\n%s", out)
+		}
+		out := p.want(t, 0, "logs", "redis")
+		if last := lastFailure(out); !strings.Contains(last, "redis: FAILED: the volume at /data is not writable") {
+			t.Errorf("the log of redis:\n%s", out)
+		}
+	})
+	t.Run("a Redis that needs a password nobody told us", func(t *testing.T) {
+		p := newProject(t, e, "password")
+		p.overrideWith(t, `services:
+  redis:
+    entrypoint: [/bin/sh, -c, "echo x >/run/admin/password; echo x >/run/node/password; exec redis-server --requirepass unknown --dir /data"]
+`)
+		p.env = []string{"WAIT=1"}
+		wantRed(t, p, 8, `Redis does not take the administrator: waited 1 s: gatewayctl: redis at redis:6379 refuses user "admin": wrong password`)
+	})
 	t.Run("a port in use", func(t *testing.T) {
 		p := newProject(t, e, "port")
 		var listener net.Listener
@@ -40,11 +60,13 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 func wantRed(t *testing.T, p *project, code int, why string) {
 	t.Helper()
 	out := p.want(t, code, testProfile...)
-	if last := lastSaid(out, "test"); !strings.HasPrefix(last, "test: FAILED: ") || !strings.Contains(last, why) {
-		t.Errorf("test said last: %s\nwant: %s\n%s", last, why, out)
+	// Where setup failed, its word may come last of all: the outputs are read side by
+	// side.
+	last, ofAll := lastSaid(out, "test"), lastFailure(out)
+	if !strings.HasPrefix(last, "test: FAILED: ") {
+		t.Errorf("test said last: %s\n%s", last, out)
 	}
-	// Where setup failed, either may come last: their outputs are read side by side.
-	if last := lastFailure(out); !strings.Contains(last, why) {
-		t.Errorf("the last failure is: %s\nwant: %s\n%s", last, why, out)
+	if !strings.Contains(last, why) || !strings.Contains(ofAll, why) {
+		t.Errorf("test said last: %s\nlast of all: %s\nwant: %s\n%s", last, ofAll, why, out)
 	}
 }

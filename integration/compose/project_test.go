@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,7 +55,7 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 		all = append(all, "--file", p.override)
 	}
 	cmd := exec.CommandContext(ctx, p.compose, append(all, args...)...)
-	cmd.Env = p.environ(append(p.env, composeEnv...)...)
+	cmd.Env = p.environ(slices.Concat(composeEnv, p.env)...)
 	// Compose stops what it started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
