@@ -56,7 +56,8 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 			continue
 		}
 		file, err := openLocked(filepath.Join(stateDir, entry.Name()), os.O_RDWR)
-		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) {
+		// It is of a run that lives, has gone meanwhile, or is another user's.
+		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			continue
 		}
 		if err != nil {
