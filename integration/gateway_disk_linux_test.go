@@ -51,6 +51,38 @@ func mount(t *testing.T, source, target, kind string, flags uintptr) {
 	}
 }
 
+// removableDisk comes and goes below its mount point.
+type removableDisk struct {
+	content    string // a mount of its own, which stays
+	mountPoint string
+}
+
+func newRemovableDisk(t *testing.T) *removableDisk {
+	t.Helper()
+	base := t.TempDir()
+	d := &removableDisk{filepath.Join(base, "disk"), filepath.Join(base, "mnt")}
+	for _, dir := range []string{d.content, d.mountPoint} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount(t, "tmpfs", d.content, "tmpfs", 0)
+	t.Cleanup(func() { _ = unix.Unmount(d.content, 0) })
+	return d
+}
+
+func (d *removableDisk) plug(t *testing.T) {
+	t.Helper()
+	mount(t, d.content, d.mountPoint, "", unix.MS_BIND)
+}
+
+func (d *removableDisk) unplug(t *testing.T) {
+	t.Helper()
+	if err := unix.Unmount(d.mountPoint, 0); err != nil {
+		t.Fatalf("unmount under the gateway: %v", err)
+	}
+}
+
 // TestUnmountedDiskNeverLooksEmpty takes the disk of a destination away from a
 // running gateway, and from one that starts without it.
 func TestUnmountedDiskNeverLooksEmpty(t *testing.T) {
@@ -58,91 +90,86 @@ func TestUnmountedDiskNeverLooksEmpty(t *testing.T) {
 		return
 	}
 	c := newCluster(t)
-	base := t.TempDir()
-	disk, mountPoint, state := filepath.Join(base, "disk"), filepath.Join(base, "mnt"), filepath.Join(base, "state")
-	for _, dir := range []string{disk, mountPoint} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mount(t, "tmpfs", disk, "tmpfs", 0)
-	t.Cleanup(func() { _ = unix.Unmount(disk, 0) })
-	plug := func() { t.Helper(); mount(t, disk, mountPoint, "", unix.MS_BIND) }
-	unplug := func() {
-		t.Helper()
-		if err := unix.Unmount(mountPoint, 0); err != nil {
-			t.Fatalf("unmount under the gateway: %v", err)
-		}
-	}
+	disk, state := newRemovableDisk(t), t.TempDir()
 	// What was there before there were markers is adopted.
+	repo := filepath.Join(disk.content, mailRepo)
 	config := []byte("config of a repository that rclone serve restic made")
-	repo := filepath.Join(disk, mailRepo)
 	if err := errors.Join(os.MkdirAll(repo, 0o700), os.WriteFile(filepath.Join(repo, "config"), config, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	plug()
-	c.AddLocalDestination(moreDest, mountPoint)
+	disk.plug(t)
+	c.AddLocalDestination(moreDest, disk.mountPoint)
 	withState := func(o *gateway.Options) { o.StateDir = state }
 	g := c.serve(t, withState)
 	path := "/" + moreDest + "/" + mailRepo
-	content, name := blob(1000)
 	g.module("mail1").want(t, http.StatusOK, http.MethodHead, path+"/config", nil)
 
-	wantAway := func(g *served) {
-		t.Helper()
-		for _, r := range []struct {
-			method, path string
-			body         []byte
-		}{
-			{http.MethodHead, "/config", nil},
-			{http.MethodGet, "/config", nil},
-			{http.MethodGet, "/data/", nil},
-			{http.MethodGet, "/locks/", nil},
-			{http.MethodGet, "/data/" + name, nil},
-			{http.MethodPost, "/?create=true", nil},
-			{http.MethodPost, "/config", config},
-			{http.MethodPost, "/data/" + name, content},
-			{http.MethodDelete, "/locks/" + name, nil},
-		} {
-			g.module("mail1").want(t, http.StatusServiceUnavailable, r.method, path+r.path, r.body)
-		}
-		if left := filesBelow(t, mountPoint); len(left) != 0 {
-			t.Errorf("below the mount point are %v; want nothing", left)
-		}
-		g.log.want(t, "is not mounted", moreDest, mountPoint)
-		target := "/" + localDest + "/" + mailRepo + "/data/" + name
-		g.module("mail1").want(t, http.StatusOK, http.MethodPost, target, content)
-	}
-	unplug()
-	wantAway(g)
+	disk.unplug(t)
+	wantAway(t, g, disk.mountPoint)
 	restarted := c.serve(t, withState)
-	wantAway(restarted)
-	plug()
+	wantAway(t, restarted, disk.mountPoint)
+
+	disk.plug(t)
+	content, name := blob(1000)
 	for _, g := range []*served{g, restarted} {
 		g.module("mail1").want(t, http.StatusOK, http.MethodHead, path+"/config", nil)
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/data/"+name, content)
 	}
-	unplug()
+	disk.unplug(t)
+	testMovedDestination(t, c, disk, g, restarted)
+}
 
-	// It moves to another directory: to one of that disk, and to one of another.
-	elsewhere := t.TempDir()
-	for dir, status := range map[string]int{filepath.Join(mountPoint, "sub"): http.StatusServiceUnavailable, elsewhere: http.StatusNotFound} {
+// wantAway asks moreDest, whose disk is not below mountPoint, for everything: it is
+// unavailable, nothing is written there, and all others are served.
+func wantAway(t *testing.T, g *served, mountPoint string) {
+	t.Helper()
+	path := "/" + moreDest + "/" + mailRepo
+	content, name := blob(1000)
+	for _, r := range []struct {
+		method, path string
+		body         []byte
+	}{
+		{http.MethodHead, "/config", nil},
+		{http.MethodGet, "/config", nil},
+		{http.MethodGet, "/data/", nil},
+		{http.MethodGet, "/locks/", nil},
+		{http.MethodGet, "/data/" + name, nil},
+		{http.MethodPost, "/?create=true", nil},
+		{http.MethodPost, "/config", []byte("another config")},
+		{http.MethodPost, "/data/" + name, content},
+		{http.MethodDelete, "/locks/" + name, nil},
+	} {
+		g.module("mail1").want(t, http.StatusServiceUnavailable, r.method, path+r.path, r.body)
+	}
+	if left := filesBelow(t, mountPoint); len(left) != 0 {
+		t.Errorf("below the mount point are %v; want nothing", left)
+	}
+	g.log.want(t, "is not mounted", moreDest, mountPoint)
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+localDest+"/"+mailRepo+"/data/"+name, content)
+}
+
+// testMovedDestination moves moreDest, whose disk is away, to another directory: on
+// that disk it is still away, and on another it is new.
+func testMovedDestination(t *testing.T, c *cluster, away *removableDisk, gateways ...*served) {
+	t.Helper()
+	path := "/" + moreDest + "/" + mailRepo
+	move := func(dir string, status int) {
+		t.Helper()
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		c.AddLocalDestination(moreDest, dir)
-		for _, g := range []*served{g, restarted} {
+		for _, g := range gateways {
 			if err := g.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			g.module("mail1").want(t, status, http.MethodHead, path+"/config", nil)
 		}
 	}
-	c.AddLocalDestination(moreDest, elsewhere)
-	for _, g := range []*served{g, restarted} {
-		if err := g.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	move(filepath.Join(away.mountPoint, "sub"), http.StatusServiceUnavailable)
+	move(t.TempDir(), http.StatusNotFound)
+	content, name := blob(1000)
+	for _, g := range gateways {
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/?create=true", nil)
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, path+"/data/"+name, content)
 	}
