@@ -76,7 +76,7 @@ deps: ## Get what the tests run: redis-server, restic in two versions, rest-serv
 # once than there are processors on a small machine.
 .PHONY: test
 test: deps lint build ## Vet, lint, and run the unit and integration tests with the race detector
-	@echo 'go test -race $(TEST_ARGS)'
+	@$(info go test -race $(TEST_ARGS))
 	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
 		go test -json -race -tags curated -vet=off -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
