@@ -32,7 +32,7 @@ func newProject(t *testing.T, e *engine, name string) *project {
 	p := &project{engine: e, name: name, dir: e.root}
 	t.Cleanup(func() {
 		p.override, p.env = "", nil
-		if out, code := p.run("down", "--volumes", "--timeout=1"); code != 0 {
+		if out, code := p.run("--profile", "test", "--profile", "demo", "down", "--volumes", "--timeout=1"); code != 0 {
 			t.Errorf("down: %s", out)
 		}
 	})
