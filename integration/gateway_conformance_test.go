@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	}{
 		{"local", localDestinations, nil},
 		{"memory", memoryDestinations, []storetest.Option{storetest.WithoutDirectories()}},
-		{"S3", s3Destinations, []storetest.Option{storetest.WithoutDirectories(), storetest.BlindRemove()}},
+		{"S3", s3Destinations, rcloneOptions},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

@@ -47,7 +47,7 @@ const (
 // the tests know of each.
 var storageKinds = []storageKind{
 	{
-		name: "rclone serve s3", start: startRcloneS3, options: bucketOptions,
+		name: "rclone serve s3", start: startRcloneS3, options: rcloneOptions,
 		requests: requests{put: 1, head: 1, get: 1, list: 1, remove: 1, absent: 2},
 	},
 	{
@@ -100,6 +100,7 @@ var storageKinds = []storageKind{
 // answers them slowly.
 var (
 	bucketOptions = []storetest.Option{storetest.WithoutDirectories(), storetest.BlindRemove()}
+	rcloneOptions = slices.Concat(bucketOptions, []storetest.Option{storetest.SeenReplacing()}) // of its S3
 	fewObjects    = []storetest.Option{storetest.FewObjects()}
 	fewInBuckets  = []storetest.Option{storetest.WithoutDirectories(), storetest.BlindRemove(), storetest.FewObjects()}
 )

@@ -34,7 +34,7 @@ func TestS3(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) rest.Store {
 		return open(t, server.section(), makeRepository(t, server)+"/backups")
 	},
-		storetest.WithoutDirectories(), storetest.BlindRemove())
+		storetest.WithoutDirectories(), storetest.BlindRemove(), storetest.SeenReplacing())
 }
 
 // makeRepository makes a bucket with the directories of the suite's repository

@@ -32,6 +32,10 @@ func OverHTTP() Option { return suite.OverHTTP() }
 // each directory of a list: the test that lists a lot, at once, makes do with less.
 func FewObjects() Option { return suite.FewObjects() }
 
+// SeenReplacing is for stores on servers, such as "rclone serve s3", that replace an
+// object in steps which others may see: it may be away, or listed twice, meanwhile.
+func SeenReplacing() Option { return suite.SeenReplacing() }
+
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for
 // each subtest and returns an empty store, which it closes by t.Cleanup. All
 // objects are such as a restic repository has, in [Repo] and in repositories

@@ -29,10 +29,14 @@ func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
 // connection for each directory of a list: tests of many objects make do with less.
 func FewObjects() Option { return func(e *env) { e.few = true } }
 
+// SeenReplacing is for stores on servers, such as "rclone serve s3", that replace an
+// object in steps which others may see: it may be away, or listed twice, meanwhile.
+func SeenReplacing() Option { return func(e *env) { e.seenReplacing = true } }
+
 // env is what a test of the suite works with.
 type env struct {
-	store                              rest.Store
-	noDirs, blindRemove, overHTTP, few bool
+	store                                             rest.Store
+	noDirs, blindRemove, overHTTP, few, seenReplacing bool
 }
 
 // T is what the suite asks of a test: of a [testing.T] where it is one, of a
