@@ -81,7 +81,12 @@ func (o *observer) observe(h handler) http.Handler {
 			ResponseWriter: rw, control: *http.NewResponseController(rw), stall: o.stall,
 			id: requestID{o.prefix, o.count.Add(1)},
 		}
-		r.Body = w.watch(r.Body)
+		if r.Body != http.NoBody {
+			// In a copy of the request: net/http looks at its own body for how much is
+			// unread, and would wait for the rest of one that it does not know.
+			r = r.WithContext(r.Context())
+			r.Body = w.watch(r.Body)
+		}
 
 		err := o.call(h, w, r)
 		begun, code := w.status != 0, w.status
