@@ -23,6 +23,26 @@ func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) err
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("list %s: %w", dir, err)
 	}
+	for try := 1; ; try++ {
+		told := false
+		err := s.listOnce(ctx, dir, func(info iofs.FileInfo) error {
+			told = true
+			return fn(info)
+		})
+		if told || try == listTries || !errors.Is(err, errBrokenOff) {
+			return err
+		}
+	}
+}
+
+// listTries is how often a list is made that breaks off.
+const listTries = 3
+
+// errBrokenOff is a list that is cut short, as with Apache's mod_dav when a file goes
+// away while it looks at the directory.
+var errBrokenOff = errors.New("a directory could not be read, or went away meanwhile")
+
+func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo) error) error {
 	ctx = s.with(ctx)
 	// Some backends (local) leave out what they cannot read and only count it as
 	// an error. Of two lists at once both fail then, which is safe.
@@ -135,7 +155,7 @@ func (s *Store) missingDir(ctx context.Context, dir string) error {
 		return s.failed(ctx, "list", dir, err)
 	}
 	if !gone {
-		return fmt.Errorf("list %s: a directory could not be read, or went away meanwhile", dir)
+		return fmt.Errorf("list %s: %w", dir, errBrokenOff)
 	}
 	return absent("list", dir)
 }

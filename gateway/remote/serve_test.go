@@ -6,9 +6,14 @@ import (
 	"io"
 	iofs "io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
@@ -95,6 +100,40 @@ func TestFileServers(t *testing.T) {
 			}
 			if err := s.Remove(t.Context(), pack); !errors.Is(err, iofs.ErrNotExist) {
 				t.Errorf("Remove of what is absent = %v; want fs.ErrNotExist", err)
+			}
+		})
+	}
+}
+
+// TestListsThatBreakOff has a server answer once, or always, as Apache does when a file
+// goes away while it looks at the directory.
+func TestListsThatBreakOff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		refusals int32
+		want     error
+	}{
+		"once":   {1, nil},
+		"always": {1 << 20, errBrokenOff},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := &url.URL{Scheme: "http", Host: serve(t, rc.Params{"type": "webdav", "fs": t.TempDir()})}
+			through := httputil.NewSingleHostReverseProxy(target)
+			var left atomic.Int32
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "PROPFIND" && strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), repo+"/data") && left.Add(-1) >= 0 {
+					http.NotFound(w, r)
+					return
+				}
+				through.ServeHTTP(w, r)
+			}))
+			t.Cleanup(proxy.Close)
+			s := open(t, map[string]string{"type": "webdav", "url": proxy.URL, "vendor": "rclone"}, "backups")
+			mustPut(t, s, pack, "the content")
+			left.Store(tt.refusals)
+			listed := 0
+			err := s.List(t.Context(), repo+"/data", func(iofs.FileInfo) error { listed++; return nil })
+			if !errors.Is(err, tt.want) || err == nil && listed != 1 {
+				t.Errorf("List = %v with %d objects; want %v", err, listed, tt.want)
 			}
 		})
 	}

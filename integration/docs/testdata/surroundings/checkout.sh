@@ -4,6 +4,6 @@
 git clone --quiet https://github.com/rclone-gateway/rclone-gateway ~/checkout
 cd ~/checkout
 mkdir -p .cache ~/.tmp
-for made in "$PROJECT"/.cache/{restic,npm}; do [[ ! -e $made ]] || ln -s "$made" .cache/; done
+for made in "$PROJECT"/.cache/{restic,npm,arm64}; do [[ ! -e $made ]] || ln -s "$made" .cache/; done
 cp -al "$PROJECT/.cache/bin" .cache/ 2>/dev/null || cp -a "$PROJECT/.cache/bin" .cache/
 export TMPDIR=~/.tmp QUICK=1 DIR=docs
