@@ -236,11 +236,15 @@ func TestSystemdIsNotified(t *testing.T) {
 		}
 	}()
 
+	start := func() *daemon {
+		cmd := c.command(t, "serve", "--addr", "127.0.0.1:0", "--refresh-interval", "1s")
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=400000")
+		return c.startCommand(t, cmd)
+	}
 	c.Stop()
-	cmd := c.command(t, "serve", "--addr", "127.0.0.1:0", "--refresh-interval", "1s")
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=400000")
-	d := c.startCommand(t, cmd)
-	said.want(t, "READY=1 STATUS=waiting for Redis")
+	d := start()
+	said.want(t, "STATUS=waiting for Redis")
+	said.want(t, "READY=1") // after a while, without Redis
 	said.want(t, "WATCHDOG=1")
 	c.Restart()
 	said.want(t, "STATUS=ready")
@@ -256,6 +260,13 @@ func TestSystemdIsNotified(t *testing.T) {
 	said.want(t, "STOPPING=1")
 	if code := d.wait(t); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+
+	mark = said.mark()
+	start()
+	said.wantFrom(t, mark, "READY=1")
+	if lines := said.all()[mark:]; !slices.Contains(lines[:slices.Index(lines, "READY=1")], "STATUS=ready") {
+		t.Errorf("it said %q; want that it is ready before that the start is over", lines)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -60,10 +61,14 @@ func serve(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
-	settled := sync.OnceFunc(trim)
+	started := make(chan struct{})
+	settled := sync.OnceFunc(func() {
+		close(started)
+		go trim()
+	})
 	opts.Changed = func(ready bool) {
 		if ready {
-			go settled()
+			defer settled()
 		}
 		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
 	}
@@ -81,12 +86,29 @@ func serve(ctx context.Context, s *settings) error {
 	go watchdog(ctx, func(ctx context.Context) bool {
 		return g.Alive(ctx) && answers(ctx, opts.Listeners, opts.TLS)
 	})
-	notify(daemon.SdNotifyReady + "\nSTATUS=waiting for Redis")
+	notify("STATUS=waiting for Redis")
+	go announce(ctx, started)
 	if err := g.Run(ctx); err != nil {
 		return fmt.Errorf("stopped: %w", err)
 	}
 	slog.Info("stopped, every request had finished")
 	return nil
+}
+
+// startPatience is how long a start waits for Redis.
+const startPatience = 5 * time.Second
+
+// announce tells systemd that the start is over: when Redis has been read, so that
+// whoever is started after the gateway finds it ready, or else when Redis takes too
+// long, so that nobody waits for it who does not need it.
+func announce(ctx context.Context, started <-chan struct{}) {
+	select {
+	case <-started:
+	case <-time.After(startPatience):
+	case <-ctx.Done():
+		return
+	}
+	notify(daemon.SdNotifyReady)
 }
 
 // trim gives back the memory that only the start needed.
