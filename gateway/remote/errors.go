@@ -95,7 +95,8 @@ var throttledMarks = []string{
 	"ServerBusy",                                     // Azure
 	"too_many_requests", "too_many_write_operations", // B2, Dropbox
 	"rateLimitExceeded", "userRateLimitExceeded", // Google
-	"activityLimitReached", // OneDrive
+	"activityLimitReached",                                        // OneDrive
+	"share access flags are incompatible", "has a delete pending", // SMB: the file is being replaced
 }
 
 // isThrottled tells that the server answered, and put the request off.

@@ -275,6 +275,7 @@ func TestClassify(t *testing.T) {
 		{"quota of a file system", &iofs.PathError{Op: "write", Err: syscall.EDQUOT}, syscall.EDQUOT},
 		{"Google's storage quota", errors.New("googleapi: Error 403: The user's Drive storage quota has been exceeded., storageQuotaExceeded"), syscall.ENOSPC},
 		{"Google's request quota", errors.New("googleapi: Error 403: Quota exceeded for quota metric 'Queries'"), nil},
+		{"a file that SMB is replacing", errors.New("open a: the share access flags are incompatible"), rest.ErrThrottled},
 		{"refused credentials", errors.New("401 Unauthorized"), nil},
 		{"a key file that is missing", &iofs.PathError{Op: "open", Path: "/etc/key", Err: syscall.ENOENT}, nil},
 	} {
