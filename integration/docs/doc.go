@@ -12,13 +12,16 @@
 //	<!-- page: NAME -->                     testdata/surroundings/NAME.sh is run before,
 //	                                        and NAME.after.sh behind the page, if there
 //
+// The examples of the reference, which --help shows too, are run as they stand there, each
+// on a machine of its own: see examples_test.go.
+//
 // The names of servers that pages use lead to servers that run in that network, with
 // certificates that the page's programs trust: see world_test.go.
 //
 // Cloned from its address, the project is as it is in this directory. sudo runs what it
 // is given; apt-get installs in CI only, and elsewhere tells what it would do.
 //
-// The tests need redis-server, prometheus-node-exporter, restic, bash with
+// The tests need redis-server, prometheus-node-exporter, restic, jq, gpg, bash with
 // bash-completion, zsh, fish, and what `make deps build` makes; a gateway with the
 // curated backends alone lacks one that is documented. What is missing is a failure in
 // CI and skips the test elsewhere.

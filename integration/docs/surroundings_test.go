@@ -24,17 +24,17 @@ const helpers = `
 # within waits a while for a command to succeed.
 within() {
   local try
-  for try in {1..300}; do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
+  for try in {1..1500}; do "$@" >/dev/null 2>&1 && return; sleep 0.02; done
   "$@"
 }
 # listening waits for the server that was just started in the background to listen on a
 # host's port. It shows the server's log where that ends before.
 listening() {
   local try
-  for try in {1..300}; do
+  for try in {1..1500}; do
     (: <"/dev/tcp/$1/$2") 2>/dev/null && return
     kill -0 $! 2>/dev/null || break
-    sleep 0.1
+    sleep 0.02
   done
   cat "$3" >&2
   fail "no server listens at $1:$2"
@@ -62,13 +62,19 @@ func surroundings(t *testing.T, p docpage.Page, outputs string) string {
 			w.WriteString(surroundings(t, before, dir) + before.Before().Script("", dir))
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(surroundingsDir, kind+".sh"))
-		if err != nil {
-			t.Fatalf("%s: surroundings %q, of which the tests know nothing: %v", p.Name, kind, err)
-		}
-		w.WriteString(guarded(kind, string(text)))
+		w.WriteString(surrounding(t, kind))
 	}
 	return w.String()
+}
+
+// surrounding is the part of one of them.
+func surrounding(t *testing.T, kind string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(surroundingsDir, kind+".sh"))
+	if err != nil {
+		t.Fatalf("surroundings %q, of which the tests know nothing: %v", kind, err)
+	}
+	return guarded(kind, string(text))
 }
 
 // aftermath is the part of the script that comes behind the page's own.

@@ -1,0 +1,239 @@
+package docs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/docpage"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
+)
+
+// examplesDir holds setup.sh, which makes what the examples of the reference find, and
+// machine.sh, which makes of it the machine that each is run on.
+const examplesDir = "testdata/examples"
+
+// A situation is what examples are for: who runs them, and what there is then.
+type situation struct {
+	redis string // which of the Redis that setup.sh saved (default: full)
+	setup string // bash commands before
+	// whole says that each line goes on from the ones before; else each is run by
+	// itself.
+	whole bool
+}
+
+// As whom commands are run.
+const (
+	asNode          = "export NS8_AGENT_ENV=/srv/env/node.env"
+	asGateway       = "set -a; . /srv/env/node.env; set +a"
+	asModule        = "set -a; . /srv/env/myapp1.env; set +a"
+	asAnotherModule = "set -a; . /srv/env/mymodule1.env; set +a"
+)
+
+// situations are those that are not the one of an administrator on a node; by the names
+// of commands, and of paragraphs in their examples.
+var situations = map[string]situation{
+	"gatewayctl 1":                     {setup: asModule},
+	"gatewayctl 2":                     {redis: "empty", setup: "no_modules", whole: true},
+	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
+	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
+	"gatewayctl module-backup":         {setup: asModule},
+	"gatewayctl node":                  {redis: "empty", whole: true},
+	"gatewayctl node add":              {redis: "empty", whole: true},
+	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},
+	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
+	"gatewayctl restore-module":        {setup: asModule + "; rm -r /srv/myapp1/volumes/data"},
+	"rclone-gateway check-config":      {setup: asGateway},
+	"rclone-gateway check-destination": {setup: asGateway},
+	"rclone-gateway serve":             {setup: asGateway},
+}
+
+// particular are bash commands before lines that have an option.
+var particular = map[string]string{
+	"--podman": "export NS8_RESTIC_RUNTIME=podman RESTIC_IMAGE=restic",
+	"--force":  "gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1",
+	// The suite takes long where storage is far; so the destination is a disk.
+	"--conformance": `gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
+gatewayctl destination export --with-secrets "$DISK" | sed "s/$DISK/14030a59-a4e6-54cc-b8ea-cd5f97fe44c8/g; s,/storage/disk,/storage/nas,g" | gatewayctl destination import -`,
+}
+
+// placeholders are the words of examples that people put something else for.
+var placeholders = strings.NewReplacer(
+	"b2_account_id=ID", "b2_account_id=0012a34b56c78d90000000001",
+	"b2:bucket/folder", "b2:my-bucket/folder",
+	"--destination DESTINATION", `--destination "$DISK"`,
+	"--destination ID", `--destination "$DISK"`,
+	"dokuwiki/UUID", `dokuwiki/"$DOKUWIKI"`,
+	"REDIS_PASSWORD=…", "REDIS_PASSWORD=the-password-of-node-1",
+)
+
+// An example is some lines of a command's examples that are run on one machine.
+type example struct {
+	command string // such as "gatewayctl"
+	name    string // the command, or one of several paragraphs: "gatewayctl 2"
+	lines   []string
+	situation
+}
+
+// title is a line of the example, or the name of all.
+func (e example) title() string {
+	if e.whole {
+		return e.name
+	}
+	return e.lines[0]
+}
+
+// script is what runs the example on its machine.
+func (e example) script() string {
+	var w strings.Builder
+	redis := e.redis
+	if redis == "" {
+		redis = "full"
+	}
+	w.WriteString(". /srv/words\nexport NS8_RESTIC_RUNTIME=native\n")
+	fmt.Fprintf(&w, "trap 'fail \"before: $BASH_COMMAND\"' ERR\nstart_redis %s\n", redis)
+	if redis != "empty" && !slices.ContainsFunc(e.lines, func(line string) bool { return strings.Contains(line, "rclone-gateway serve") }) {
+		w.WriteString("start_gateway\n")
+	}
+	for _, line := range e.lines {
+		for option, before := range particular {
+			if strings.Contains(line, option) {
+				w.WriteString(before + "\n")
+			}
+		}
+	}
+	fmt.Fprintf(&w, "[[ ! -d '/srv/files/%[1]s' ]] || cp '/srv/files/%[1]s/'* .\n", e.command)
+	w.WriteString(e.setup + "\ntrap - ERR\n")
+	for _, line := range e.lines {
+		fmt.Fprintf(&w, "example '%s'\n", strings.ReplaceAll(placeholders.Replace(line), "'", `'\''`))
+	}
+	return w.String()
+}
+
+// TestExamples runs each example of the reference as it stands there, which is one of
+// --help and of the manual pages, too, and wants exit status 0.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	programs, state := findPrograms(t), t.TempDir()
+	onMachine(t, programs, state, surrounding(t, "passphrase")+guarded("setup.sh", examplesFile(t, "setup.sh")))
+
+	met := map[string]bool{}
+	for _, page := range []string{"docs/reference/gatewayctl.md", "docs/reference/rclone-gateway.md"} {
+		text, err := os.ReadFile(filepath.Join(projectRoot, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range examplesOf(t, string(text)) {
+			met[e.name] = true
+			t.Run(e.title(), func(t *testing.T) {
+				t.Parallel()
+				if ran := onMachine(t, programs, state, e.script()); ran != len(e.lines) {
+					t.Errorf("of %d lines %d were run", len(e.lines), ran)
+				}
+			})
+		}
+	}
+	for name := range situations {
+		if !met[name] {
+			t.Errorf("no examples of %q", name)
+		}
+	}
+}
+
+var textBlock = regexp.MustCompile("(?s)```text\n(.*?)\n```")
+
+// withoutExamples are the sections of the reference that show none.
+var withoutExamples = []string{"rclone-gateway", "rclone-gateway version", "Exit status", "Environment", "Providers of destinations"}
+
+// examplesOf finds a page's examples: they are the block behind the one that shows how
+// a command is used.
+func examplesOf(t *testing.T, page string) []example {
+	t.Helper()
+	var all []example
+	for _, section := range strings.Split(page, "\n## ")[1:] {
+		command, text, _ := strings.Cut(section, "\n")
+		blocks := textBlock.FindAllStringSubmatch(text, -1)
+		usage := slices.IndexFunc(blocks, func(block []string) bool { return strings.HasPrefix(block[1], command) })
+		if shows := usage+1 < len(blocks); shows == slices.Contains(withoutExamples, command) {
+			t.Errorf("%s: are there examples? %t", command, shows)
+		} else if !shows {
+			continue
+		}
+		paragraphs := strings.Split(blocks[len(blocks)-1][1], "\n\n")
+		for i, paragraph := range paragraphs {
+			name := command
+			if len(paragraphs) > 1 {
+				name = fmt.Sprintf("%s %d", command, i+1)
+			}
+			all = append(all, examplesIn(command, name, paragraph)...)
+		}
+	}
+	return all
+}
+
+// examplesIn makes examples of a paragraph's lines.
+func examplesIn(command, name, paragraph string) []example {
+	at, special := situations[name]
+	if !special {
+		at.setup = asNode
+	}
+	var lines []string
+	continued := false
+	for line := range strings.SplitSeq(paragraph, "\n") {
+		switch {
+		case continued:
+			lines[len(lines)-1] += "\n" + line
+		case !strings.HasPrefix(line, "#"):
+			lines = append(lines, line)
+		}
+		continued = strings.HasSuffix(line, `\`)
+	}
+	if at.whole {
+		return []example{{command, name, lines, at}}
+	}
+	var all []example
+	for _, line := range lines {
+		all = append(all, example{command, name, []string{line}, at})
+	}
+	return all
+}
+
+// onMachine runs a script on a machine of its own, and returns how many lines of
+// examples it has run.
+func onMachine(t *testing.T, programs, state, script string) int {
+	t.Helper()
+	dir := t.TempDir()
+	file, ran := filepath.Join(dir, "script"), filepath.Join(dir, "ran")
+	text := docpage.Prologue + helpers + fmt.Sprintf("STATE='%s'\nexec {ran}>'%s'\n", state, ran) +
+		guarded("machine.sh", examplesFile(t, "machine.sh")) + script
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := isolated(t, file, dir, programs)
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() == exitMissing {
+		testenv.Missing(t, "%s", said)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	lines, err := os.ReadFile(ran)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(lines), "\n")
+}
+
+func examplesFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(examplesDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,106 @@
+# The machine that the examples of the reference are for. What they change of it is in
+# memory, and $STATE is in /srv.
+for program in redis-cli curl jq gpg zsh fish; do need "$program"; done
+state=/run/state world=/run/world
+mount -t tmpfs none /run
+mkdir $state $world
+mount --bind "$STATE" $state
+cp "$WORLD"/ca.pem $world
+export SSL_CERT_FILE=$world/ca.pem
+for dir in /srv /mnt /usr/local/share /usr/share/bash-completion/completions /var/lib/prometheus/node-exporter /usr/local/bin; do
+  mount -t tmpfs none "$dir"
+done
+mkdir -p /usr/local/share/zsh/site-functions
+for program in "${PATH%%:*}"/*; do
+  installed=/usr/local/bin/${program##*/}
+  : >"$installed"
+  mount --bind "$(realpath "$program")" "$installed"
+done
+export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+mount -t tmpfs none /tmp
+cp -a $state/. /srv/
+export HOME=/srv/home
+mkdir -p /srv/home /srv/work
+cd /srv/work
+gatewayctl install-links /usr/local/bin
+
+# NethServer's way into the environment of a module.
+cat >/usr/local/bin/runagent <<'SHIM'
+#!/bin/bash
+[[ $1 == -m ]] || exit 2
+set -a
+. "/srv/env/$2.env"
+set +a
+shift 2
+exec "$@"
+SHIM
+# Another machine, which is this one.
+cat >/usr/local/bin/ssh <<'SHIM'
+#!/bin/bash
+shift
+exec "$@"
+SHIM
+# Restic's image is the restic of this machine, and sees of it what it is told to mount.
+cat >/usr/local/bin/podman <<'SHIM'
+#!/bin/bash
+while [[ $1 != "$RESTIC_IMAGE" ]]; do
+  case $1 in
+    --env=*=*) export "${1#--env=}" ;;
+    --volume=/mnt:/mnt) mounted=yes ;;
+  esac
+  shift
+done
+if [[ " $* " == *' /mnt '* && -z ${mounted-} ]]; then echo 'podman: /mnt is not mounted' >&2; exit 125; fi
+shift
+unset RESTIC_CACHE_DIR # the container's
+exec restic "$@"
+SHIM
+chmod +x /usr/local/bin/{runagent,ssh,podman}
+
+# start_redis starts a Redis that has what was saved of that name; empty was never saved.
+start_redis() {
+  if [[ $1 == empty ]]; then
+    mkdir /srv/redis
+    touch /srv/redis/users.acl
+  else
+    cp -a "/srv/redis.$1" /srv/redis
+  fi
+  redis-server --port 6379 --bind 127.0.0.1 --dir /srv/redis --aclfile users.acl --save '' >/srv/redis.log 2>&1 &
+  listening 127.0.0.1 6379 /srv/redis.log
+}
+save_redis() {
+  redis-cli save
+  mkdir "/srv/redis.$1"
+  cp -a /srv/redis/{dump.rdb,users.acl} "/srv/redis.$1/"
+}
+start_gateway() {
+  (set -a; . /srv/env/node.env; exec rclone-gateway serve --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock) >/srv/gateway.log 2>&1 &
+  within curl --fail --silent http://127.0.0.1:4694/-/ready
+}
+# no_modules is for where none was added yet.
+no_modules() { rm -r /srv/{myapp1,myapp2,mymodule1,dokuwiki1,mail1}/state; }
+
+# example runs a line in a shell, bash unless it is another's, and wants status 0 of it.
+# A server that stays is ended when it is ready; one in the background is waited for.
+example() {
+  echo "== $1" >&2
+  local status=0
+  set +u
+  case $1 in
+    *'rclone-gateway serve) &') eval "$1" && within rclone-gateway health || status=$? ;;
+    *'rclone-gateway serve' | 'rclone-gateway serve '*)
+      (eval "$1") &
+      local server=$!
+      within curl --fail --silent http://127.0.0.1:4694/-/ready || status=1
+      kill "$(pidof rclone-gateway)"
+      wait $server || status=$?
+      ;;
+    *'gatewayctl destination add') script --quiet --return --echo never --command "$1" /dev/null <answers || status=$? ;;
+    *' completion zsh '*) zsh -f -c "$1" || status=$? ;;
+    *' completion fish '*) fish -c "$1" || status=$? ;;
+    *) eval "$1" || status=$? ;;
+  esac
+  set -u
+  ((status == 0)) || fail "exit status $status: $1"
+  echo ran >&$ran
+}
