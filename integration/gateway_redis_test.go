@@ -195,13 +195,14 @@ func TestWaysToRedis(t *testing.T) {
 	user, password := "node%2F1", redistest.Password("node/1")
 	own := c.asNode()
 	for name, way := range map[string]catalog.Redis{
-		"a unix socket":        {Address: c.Socket, Username: own.Username, Password: own.Password},
-		"the URL of a socket":  {URL: "unix://" + c.Socket, Username: own.Username, Password: own.Password},
-		"a URL":                {URL: "redis://" + user + ":" + password + "@" + c.Addr},
-		"a URL with TLS":       {URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, CACert: ca},
-		"an address with TLS":  {Address: "127.0.0.1:" + tlsPort, CACert: ca, Username: own.Username, Password: own.Password},
-		"Sentinel":             {SentinelMaster: "ns8", SentinelAddrs: []string{redistest.StartSentinel(t, "ns8", c.Server)}, Username: own.Username, Password: own.Password},
-		"a replica that fails": {Address: c.Addr, ReplicaAddress: hangingUp(t), Username: own.Username, Password: own.Password},
+		"a unix socket":       {Address: c.Socket, Username: own.Username, Password: own.Password},
+		"the URL of a socket": {URL: "unix://" + c.Socket, Username: own.Username, Password: own.Password},
+		"a URL":               {URL: "redis://" + user + ":" + password + "@" + c.Addr},
+		"a URL with TLS":      {URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, CACert: ca},
+		"an address with TLS": {Address: "127.0.0.1:" + tlsPort, CACert: ca, Username: own.Username, Password: own.Password},
+		"Sentinel":            {SentinelMaster: "ns8", SentinelAddrs: []string{redistest.StartSentinel(t, "ns8", c.Server)}, Username: own.Username, Password: own.Password},
+		// An address where none listens may be another test's a moment later.
+		"a replica that fails": {Address: c.Addr, ReplicaAddress: answeringServer(t, ""), Username: own.Username, Password: own.Password},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,27 +221,6 @@ func TestWaysToRedis(t *testing.T) {
 			t.Error("ready")
 		}
 	})
-}
-
-// hangingUp is the address of a server that ends each connection at once. An address
-// where none listens may be another test's a moment later.
-func hangingUp(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.Close()
-		}
-	}()
-	return listener.Addr().String()
 }
 
 // makeCertificates writes a CA and a certificate for this host, good for servers

@@ -20,8 +20,8 @@ export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs none /tmp
 cp -a $state/. /srv/
 export HOME=/srv/home
-mkdir -p /srv/home /srv/work
-cd /srv/work
+mkdir -p /srv/home /srv/here
+cd /srv/here
 gatewayctl install-links /usr/local/bin
 
 # NethServer's way into the environment of a module.

@@ -65,7 +65,7 @@ gzip <destinations.json | gpg --batch --pinentry-mode loopback --passphrase-file
 files 'gatewayctl module passwd'
 echo a-password-of-its-own >new.txt
 files 'gatewayctl node add'
-cp /srv/work/password.txt .
+cp /srv/here/password.txt .
 files 'gatewayctl redis-restore'
 runagent -m mymodule1 redis-dump module/mymodule1/mykey >mykey.dump
 runagent -m mymodule1 redis-dump --match 'module/mymodule1/*' >keys.dump
@@ -81,5 +81,5 @@ DOKUWIKI=$(uuid dokuwiki1)
 WORDS
 
 gpgconf --kill gpg-agent
-rm -r /srv/work /srv/redis
+rm -r /srv/here /srv/redis
 cp -a /srv/. $state/
