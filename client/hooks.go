@@ -42,7 +42,7 @@ func findHook(searchPath, name string) (found string, notExecutable bool) {
 func runModuleCommand(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	return restic.RunOnOneThread(cmd)
+	return restic.RunOnOneThread(cmd, nil)
 }
 
 // runHook runs a module's command from PATH in the state directory, if the module

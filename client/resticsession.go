@@ -24,7 +24,8 @@ const (
 // unlock keeps the lock of a killed container, and prune fails. Therefore the
 // containers of each session have a host name of their own. Who has found the note
 // of a dead session, and has ended what it left running, knows that a lock of that
-// name belongs to nobody.
+// name belongs to nobody. A native restic may be in a container too, together with
+// us: the note tells its host name and its process.
 type resticSession struct {
 	sys   *system
 	probe probe
@@ -63,6 +64,7 @@ func beginSession(ctx context.Context, sys *system, does string, m module, base 
 	}
 	if base.Runtime == restic.Native {
 		base.Files = append(base.Files, s.own.file) // an orphan is not dead
+		base.Started = s.own.addProcess
 	}
 	return s, nil
 }
@@ -95,10 +97,7 @@ func (s *resticSession) end(ctx context.Context, base restic.Invocation, worked 
 // the repository.
 func (s *resticSession) removeStaleLocks(ctx context.Context, base restic.Invocation) error {
 	dead := s.deadHere()
-	locks := staleLocks{restic: base, probe: s.probe, runs: []string{s.own.id}}
-	for _, note := range dead {
-		locks.runs = append(locks.runs, note.id)
-	}
+	locks := staleLocks{base, s.probe, append(slices.Clone(dead), s.own)}
 	if err := locks.remove(ctx); err != nil {
 		return err
 	}

@@ -14,13 +14,21 @@ import (
 // runNotePrefix begins the names of the notes in the state directory.
 const runNotePrefix = ".restic-run."
 
-// runNote is a file that tells which repository a backup or a restore works on. It
-// is locked for as long as the process lives, and is gone when the run has ended by
-// itself: one that nobody locks is that of a run that was killed.
+// runNote is a file that tells which repository a backup or a restore works on: a
+// line with its URL, and one for each native restic that it started. It is locked
+// for as long as the process lives, and is gone when the run has ended by itself: one
+// that nobody locks is that of a run that was killed.
 type runNote struct {
 	id         string // of the run
 	repository string // its URL
+	processes  []process
 	file       *os.File
+}
+
+// process is a native restic, as its locks name it.
+type process struct {
+	host string
+	pid  int
 }
 
 // newRunID names a run. It is a part of a host name, which has little room.
@@ -34,12 +42,37 @@ func writeRunNote(stateDir, id, repository string) (*runNote, error) {
 	if err != nil {
 		return nil, err
 	}
-	note := &runNote{id, repository, file}
-	if _, err := io.WriteString(file, repository); err != nil {
+	note := &runNote{id: id, repository: repository, file: file}
+	if _, err := fmt.Fprintln(file, repository); err != nil {
 		note.remove()
 		return nil, err
 	}
 	return note, nil
+}
+
+// addProcess notes a native restic on this host. Where that fails, its lock may have
+// to wait until restic takes it for stale.
+func (n *runNote) addProcess(pid int) {
+	if host, err := os.Hostname(); err == nil {
+		n.processes = append(n.processes, process{host, pid})
+		_, _ = fmt.Fprintln(n.file, host, pid)
+	}
+}
+
+// readRunNote reads the note of a run that was killed. It has no repository if restic
+// had not begun.
+func readRunNote(file *os.File, id string) (*runNote, error) {
+	note := &runNote{id: id, file: file}
+	content, err := io.ReadAll(file)
+	lines := strings.Split(string(content), "\n")
+	note.repository = lines[0]
+	for _, line := range lines[1:] {
+		var p process
+		if _, err := fmt.Sscan(line, &p.host, &p.pid); err == nil {
+			note.processes = append(note.processes, p)
+		}
+	}
+	return note, err
 }
 
 // deadRunNotes takes over the notes of killed runs. Each is to be removed or
@@ -63,10 +96,9 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 		if err != nil {
 			return notes, err
 		}
-		repository, err := io.ReadAll(file)
-		note := &runNote{id, string(repository), file}
-		if err == nil && len(repository) == 0 {
-			note.remove() // restic had not begun
+		note, err := readRunNote(file, id)
+		if err == nil && note.repository == "" {
+			note.remove()
 			continue
 		}
 		notes = append(notes, note)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
@@ -39,7 +41,7 @@ func nodeName() (string, error) {
 type staleLocks struct {
 	restic restic.Invocation
 	probe  probe
-	runs   []string // the IDs of runs whose containers are gone
+	dead   []*runNote // of runs of which no restic is left
 }
 
 // lockFile is what restic writes into a lock.
@@ -94,7 +96,7 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	if err := json.Unmarshal(output.Bytes(), &lock); err != nil {
 		return fmt.Errorf("read lock %s: %w", id, err)
 	}
-	if !l.dead(lock) {
+	if !l.isDead(lock) {
 		return nil
 	}
 	status, err := l.probe.request(ctx, http.MethodDelete, l.restic.Repository, object)
@@ -107,21 +109,44 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	return nil
 }
 
-// dead tells of a container by its host name. A native restic that was killed is dead
-// for whom asks the kernel, but for one who sends a signal to find out, as restic does,
-// only when its new parent has seen it end.
-func (l staleLocks) dead(lock lockFile) bool {
+// isDead reports whether who made the lock is gone. A container is known by its host
+// name. A native restic, on this host, is one that the kernel does not know or that
+// only waits for its parent to see it end: restic, which finds out by a signal, takes
+// the latter for alive, and then its parent sees it. One of a dead run is gone too
+// where a machine or a container has started anew: it has another host name, or
+// another program has the process ID.
+func (l staleLocks) isDead(lock lockFile) bool {
 	if l.restic.Runtime == restic.Podman {
 		run, _, _ := strings.Cut(lock.Hostname, ".")
-		return slices.Contains(l.runs, run)
+		return slices.ContainsFunc(l.dead, func(n *runNote) bool { return n.id == run })
 	}
 	host, err := os.Hostname()
-	return err == nil && lock.Hostname == host && isZombie(lock.PID)
+	if err != nil {
+		return false
+	}
+	program := ""
+	if lock.Hostname == host {
+		var alive bool
+		if program, alive = programOf(lock.PID); !alive {
+			return true
+		}
+	}
+	locker := process{lock.Hostname, lock.PID}
+	return program != "restic" && slices.ContainsFunc(l.dead, func(n *runNote) bool { return slices.Contains(n.processes, locker) })
 }
 
-// isZombie tells of a process that has ended, and whose parent has not seen it yet.
-func isZombie(pid int) bool {
+// programOf names the program of a process or a thread (proc(5), /proc/pid/stat), and
+// reports whether it lives: one that has ended does not, whether or not its parent has
+// seen that. The name is not known where /proc hides the processes of others.
+func programOf(pid int) (name string, alive bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	afterName := bytes.LastIndex(status, []byte(") ")) // which may hold anything
-	return err == nil && afterName >= 0 && bytes.HasPrefix(status[afterName:], []byte(") Z"))
+	if err != nil {
+		return "", !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+	}
+	_, named, _ := strings.Cut(string(status), " (")
+	afterName := strings.LastIndex(named, ") ") // which may hold anything
+	if afterName < 0 {
+		return "", true
+	}
+	return named[:afterName], !strings.HasPrefix(named[afterName:], ") Z")
 }

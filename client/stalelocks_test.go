@@ -6,19 +6,84 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-func TestZombies(t *testing.T) {
+func TestProgramOf(t *testing.T) {
 	t.Parallel()
-	if isZombie(os.Getpid()) || isZombie(1<<30) {
-		t.Error("this process, or one that is not there, is taken for a zombie")
+	if name, alive := programOf(os.Getpid()); name != "client.test" || !alive {
+		t.Errorf("this process is %q, alive: %t", name, alive)
+	}
+	if _, alive := programOf(1 << 30); alive {
+		t.Error("a process that never was is alive")
 	}
 	cmd := exec.Command("true")
 	mustDo(t, cmd.Start())
-	testenv.Until(t, time.Minute, "the command to be a zombie", func() bool { return isZombie(cmd.Process.Pid) })
+	testenv.Until(t, time.Minute, "the command to end", func() bool {
+		_, alive := programOf(cmd.Process.Pid)
+		return !alive
+	})
 	mustDo(t, cmd.Wait())
-	if isZombie(cmd.Process.Pid) {
-		t.Error("its parent has seen it end")
+	if _, alive := programOf(cmd.Process.Pid); alive {
+		t.Error("the command is alive again when its parent has seen it end")
 	}
+}
+
+// TestLocksOfTheDead is about native restics. The one that a killed run started has a
+// process ID that another program has got by now.
+func TestLocksOfTheDead(t *testing.T) {
+	t.Parallel()
+	here, err := os.Hostname()
+	mustDo(t, err)
+	dir := t.TempDir()
+	note, err := writeRunNote(dir, "killed", "http://here")
+	mustDo(t, err)
+	note.addProcess(os.Getpid())
+	note.close() // as the kernel does
+	dead, err := deadRunNotes(dir)
+	mustDo(t, err)
+	ended := exec.Command("true")
+	mustDo(t, ended.Run())
+	living := exec.Command("sh", "-c", "echo; read line") // which has a name of its own
+	living.Path = copiedAs(t, living.Path, "restic")
+	stdin, err := living.StdinPipe()
+	mustDo(t, err)
+	stdout, err := living.StdoutPipe()
+	mustDo(t, err)
+	mustDo(t, living.Start())
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = living.Wait()
+	})
+	_, err = stdout.Read(make([]byte, 1)) // it runs, and so has its name
+	mustDo(t, err)
+	dead[0].processes = append(dead[0].processes, process{here, living.Process.Pid}, process{"container", 7})
+
+	locks := staleLocks{restic: restic.Invocation{Runtime: restic.Native}, dead: dead}
+	for name, test := range map[string]struct {
+		lock lockFile
+		want bool
+	}{
+		"of a process that is gone":                       {lockFile{here, ended.Process.Pid}, true},
+		"of a killed run, and another program has the ID": {lockFile{here, os.Getpid()}, true},
+		"of a killed run, and a restic has the ID":        {lockFile{here, living.Process.Pid}, false},
+		"of a living process":                             {lockFile{here, os.Getppid()}, false},
+		"of a killed run in a container":                  {lockFile{"container", 7}, true},
+		"of another process in that container":            {lockFile{"container", 8}, false},
+		"of another host":                                 {lockFile{"elsewhere", 7}, false},
+	} {
+		if got := locks.isDead(test.lock); got != test.want {
+			t.Errorf("a lock %s is dead: %t", name, got)
+		}
+	}
+}
+
+func copiedAs(t *testing.T, source, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(source)
+	mustDo(t, err)
+	copied := t.TempDir() + "/" + name
+	mustDo(t, os.WriteFile(copied, content, 0o755))
+	return copied
 }

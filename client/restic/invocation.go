@@ -70,8 +70,10 @@ type Invocation struct {
 	// Env are further variables for restic, "RESTIC_…=…".
 	Env []string
 
-	// Files stay open in restic for as long as it lives; for [Native] alone.
-	Files []*os.File
+	// Files stay open in restic for as long as it lives, and Started, which may be
+	// nil, is told its process ID; for [Native] alone.
+	Files   []*os.File
+	Started func(pid int)
 
 	// Image, Name, Mounts and PodmanArgs are for [Podman] alone: the image, the
 	// container's name, and further arguments of podman run.

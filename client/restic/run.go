@@ -41,8 +41,9 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	defer giveUp(nil)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = i.Environ(os.Environ())
+	var started func(pid int)
 	if i.Runtime == Native {
-		cmd.Dir, cmd.ExtraFiles = i.Dir, i.Files
+		cmd.Dir, cmd.ExtraFiles, started = i.Dir, i.Files, i.Started
 	}
 	var said tail
 	watch := NewLines(func(line []byte) {
@@ -59,7 +60,7 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = Grace
 
-	err := RunOnOneThread(cmd)
+	err := RunOnOneThread(cmd, started)
 	if i.Runtime != Native && (killed(cmd) || ctx.Err() != nil) {
 		i.stopContainer(ctx)
 	}
@@ -67,13 +68,21 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 }
 
 // RunOnOneThread runs cmd with its parent thread alive for as long as the process
-// is: the kernel sends the parent-death signal when that thread ends.
-func RunOnOneThread(cmd *exec.Cmd) error {
+// is: the kernel sends the parent-death signal when that thread ends. Unless it is
+// nil, started is told the process ID.
+func RunOnOneThread(cmd *exec.Cmd, started func(pid int)) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		done <- cmd.Run()
+		err := cmd.Start()
+		if err == nil {
+			if started != nil {
+				started(cmd.Process.Pid)
+			}
+			err = cmd.Wait()
+		}
+		done <- err
 	}()
 	return <-done
 }

@@ -2,10 +2,13 @@ package client
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // victims are those of whom one is killed in the middle of its work.
@@ -43,6 +46,28 @@ func TestKilledBackup(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestKilledContainerOfNativeBackup has module-backup and restic in one container, as
+// in compose, which is killed. The next one has another host name, and cannot ask for
+// the process.
+func TestKilledContainerOfNativeBackup(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		testenv.Missing(t, "a container made by unshare needs root")
+	}
+	host, gate := newGatedHost(t, variant{"0.14", "native"})
+	contained := func(name string) (string, []string) {
+		return "unshare", []string{"--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", `hostname "$0" && exec "$@"`, name, "module-backup", clientSchedule}
+	}
+	host.addBulk(t, 1)
+	program, args := contained("first")
+	cmd, _ := host.startUntil(t, gate, uploads("data/"), program, args...)
+	killSelf(t, host, cmd.Process.Pid)
+	_ = cmd.Wait()
+	program, args = contained("second")
+	whenFree(t, func() result { return host.run(t, program, args...) }).succeed(t)
+	host.wantNothingLeft(t)
 }
 
 // killBackup starts a backup, and kills when restic saves data.
