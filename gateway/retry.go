@@ -53,8 +53,10 @@ func (r *resilient) do(ctx context.Context, attempt once) error {
 	if err != nil {
 		return err
 	}
+	result, cause := failed, errDefect // a panic is that of the backend
+	defer func() { r.breaker.leave(probe, result, cause) }()
 	err = r.repeat(ctx, probe, attempt)
-	r.breaker.leave(probe, judge(ctx, err), err)
+	result, cause = judge(ctx, err), err
 	if stopped, ok := errors.AsType[callerError](err); ok {
 		return stopped.error
 	}

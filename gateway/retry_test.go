@@ -259,6 +259,28 @@ func TestFailureOfTheCallerIsNoFailureOfTheDestination(t *testing.T) {
 	}
 }
 
+// panicking is a store whose backend has a defect.
+type panicking struct{ rest.Store }
+
+func (panicking) Stat(context.Context, string) (fs.FileInfo, error) { panic("a defect of the backend") }
+
+func TestProbeThatPanicsLeavesRoomForTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := resilientFaulty(t)
+		s.breaker.fail(t, breakerFailures)
+		time.Sleep(2 * breakerPause)
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = (&resilient{store: panicking{s.store}, breaker: s.breaker}).Stat(t.Context(), anObject)
+		}()
+		time.Sleep(breakerLongest)
+		if _, err := s.Stat(t.Context(), anObject); err != nil {
+			t.Errorf("the destination, which works again, is asked no more: %v", err)
+		}
+	})
+}
+
 func TestResilientStoreConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(*testing.T) rest.Store {
