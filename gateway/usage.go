@@ -29,6 +29,9 @@ const (
 	countExpires = 10 * time.Minute
 	// countAgain is when a count that failed is tried again.
 	countAgain = time.Minute
+	// smallObject bounds what is let in over quota. Restic's keys, locks and config
+	// have a few hundred bytes.
+	smallObject = 1 << 20
 )
 
 // usage is how much a destination and its modules hold, counted where there is a
@@ -80,10 +83,10 @@ var (
 // Create implements [rest.Creator].
 func (q *quotas) Create(ctx context.Context, dir string) error { return create(ctx, q.Store, dir) }
 
-// Put implements [rest.Store]. Over quota it is ENOSPC for packs, indexes and
-// snapshots. All else is small, and needed to unlock and to prune a full store.
+// Put implements [rest.Store]. Over quota it is ENOSPC, but for keys, locks and
+// the config, which are small, and needed to unlock and to prune a full store.
 func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reader) (err error) {
-	for _, claim := range q.claims(name) {
+	for _, claim := range q.claims(name, size) {
 		if err := q.take(ctx, claim, size); err != nil {
 			return fmt.Errorf("put %s: %w", name, err)
 		}
@@ -96,7 +99,7 @@ func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reade
 func (q *quotas) Remove(ctx context.Context, name string) error {
 	err := q.Store.Remove(ctx, name)
 	if err == nil {
-		for _, claim := range q.claims(name) {
+		for _, claim := range q.claims(name, 0) {
 			q.usage.removed(claim.tally)
 		}
 	}
@@ -112,14 +115,14 @@ type claim struct {
 	whose  string
 }
 
-// claims are the quotas in force for an object of that name.
-func (q *quotas) claims(name string) []claim {
+// claims are the quotas in force for an object of that name and size.
+func (q *quotas) claims(name string, size int64) []claim {
 	now := q.limits.current.Load()
 	if now.Quota == 0 && now.ModuleQuota == 0 && len(now.ModuleQuotas) == 0 {
 		return nil
 	}
 	repo, uuid, kind := splitName(name)
-	exempt := kind != "data" && kind != "index" && kind != "snapshots"
+	exempt := size <= smallObject && kind != "data" && kind != "index" && kind != "snapshots"
 	var claims []claim
 	if now.Quota > 0 {
 		claims = append(claims, claim{q.usage.tally("", "."), ".", now.Quota, exempt, "the destination"})

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"math"
+	"sync"
+
 	"bytes"
 	"context"
 	"errors"
@@ -94,6 +97,28 @@ func TestFullStoreHasRoomForWhatUnlocksAndPrunesIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestQuotaIsNotEvadedUnderTheNamesOfSmallObjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, s := filled(t, catalog.Limits{Quota: 10 << 20}, nil)
+		for _, kind := range []string{"locks/2", "keys/2"} {
+			if err := putSized(t, s, ownRepo+"/"+kind, 11<<20); !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("put %s of 11 MiB = %v; want %v", kind, err, syscall.ENOSPC)
+			}
+		}
+		// Nor do other modules suffer from one that only says it will send so much.
+		announced, done := io.Pipe()
+		var uploading sync.WaitGroup
+		uploading.Go(func() { _ = s.Put(t.Context(), srcRepo+"/locks/2", math.MaxInt64-1, announced) })
+		synctest.Wait()
+		if err := putSized(t, s, ownRepo+"/data/aa/1", 1<<20); err != nil {
+			t.Errorf("put into a store with room enough = %v", err)
+		}
+		_ = done.CloseWithError(errors.New("the client left"))
+		uploading.Wait()
+	})
 }
 
 func TestQuotaIsUsedUpToTheLastByte(t *testing.T) {
