@@ -50,7 +50,7 @@ func (g *Gateway) administered(path string, h func(w *response, r *http.Request,
 func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
 	v := g.views.current()
 	principal, err := v.node(r)
-	if err == nil || errors.Is(err, errForbidden) {
+	if err == nil || errors.Is(err, errForbidden) || errors.Is(err, errNoCredentials) {
 		return v, principal, err
 	}
 	fresh, refreshErr := g.views.renew(r.Context(), v, func(v *view) bool {
@@ -64,23 +64,13 @@ func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
 	return fresh, principal, err
 }
 
+// node is authenticate for nodes alone.
 func (v *view) node(r *http.Request) (*catalog.Principal, error) {
-	var buf [maxCredentials]byte
-	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
-	if !ok {
-		return nil, errNoCredentials
+	principal, err := v.authenticate(r)
+	if err == nil && principal.Role != catalog.RoleNode {
+		err = errForbidden
 	}
-	if v == nil {
-		return nil, errUnready
-	}
-	principal := v.snapshot.Principals[string(user)]
-	if !principal.Accepts(secret) {
-		return nil, unaccepted(principal)
-	}
-	if principal.Role != catalog.RoleNode {
-		return principal, errForbidden
-	}
-	return principal, nil
+	return principal, err
 }
 
 // isThisHost tells whether the caller is on the loopback interface or a unix

@@ -391,6 +391,19 @@ func TestSeriesOfADestinationGoWithIt(t *testing.T) {
 	}
 }
 
+func TestWhoeverHasNoCredentialsMakesNobodyAskRedis(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	loads := func() float64 { return value(t, m.metrics.registry, "reloads_total", "result", resultOK) }
+	before := loads()
+	if code, _ := m.ask(t, "", "GET", m.url+MetricsPath, nil); code != http.StatusUnauthorized {
+		t.Errorf("without credentials: %d", code)
+	}
+	if after := loads(); after != before {
+		t.Errorf("%v loads from Redis for a request without credentials", after-before)
+	}
+}
+
 // TestMetricsAreForNodes on the main address, and for all on their own.
 func TestMetricsAreForNodes(t *testing.T) {
 	t.Parallel()

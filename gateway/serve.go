@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -78,19 +79,10 @@ func (g *Gateway) admit(v *view, r *http.Request, req request) (admission, error
 // admit is the decision itself. It allocates nothing where it says yes.
 func (v *view) admit(r *http.Request, req request) (admission, error) {
 	var adm admission
-	var buf [maxCredentials]byte
-	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
-	if !ok {
-		return adm, errNoCredentials
-	}
-	if v == nil {
-		adm.news = true
-		return adm, errUnready
-	}
-	principal := v.snapshot.Principals[string(user)]
-	if !principal.Accepts(secret) {
-		adm.news = true
-		return adm, unaccepted(principal)
+	principal, err := v.authenticate(r)
+	if err != nil {
+		adm.news = !errors.Is(err, errNoCredentials)
+		return adm, err
 	}
 	adm.principal = principal
 
@@ -113,6 +105,23 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	}
 	adm.news = true
 	return adm, errNotFound
+}
+
+// authenticate tells who sent the request.
+func (v *view) authenticate(r *http.Request) (*catalog.Principal, error) {
+	var buf [maxCredentials]byte
+	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
+	if !ok {
+		return nil, errNoCredentials
+	}
+	if v == nil {
+		return nil, errUnready
+	}
+	principal := v.snapshot.Principals[string(user)]
+	if !principal.Accepts(secret) {
+		return nil, unaccepted(principal)
+	}
+	return principal, nil
 }
 
 // unaccepted tells, for the log and the metrics alone, why credentials are not
