@@ -404,6 +404,24 @@ func TestWhoeverHasNoCredentialsMakesNobodyAskRedis(t *testing.T) {
 	}
 }
 
+func TestTextsOfRedisThatAreNoUTF8HarmNoScrape(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	m.redis.AddDestinations(redistest.Destination{
+		ID: remoteDest, Name: "Caf\xe9", Provider: "rclone", URL: "rclone:x:x:",
+		RcloneConf: "[" + remoteDest + "]\ntype = web\xe9\n",
+	})
+	if err := m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := m.ask(t, "node/1", "GET", m.url+"/"+remoteDest+"/mail/"+ownUUID+"/config", nil); code != http.StatusServiceUnavailable {
+		t.Errorf("a destination of no type that there is: %d", code)
+	}
+	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != http.StatusOK || !strings.Contains(text, "name=\"Caf\ufffd\"") {
+		t.Errorf("scrape: %d: %.200s", code, text)
+	}
+}
+
 // TestMetricsAreForNodes on the main address, and for all on their own.
 func TestMetricsAreForNodes(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -93,7 +94,7 @@ func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string)
 // destination tells of one destination.
 func (out sender) destination(id string, s *store) {
 	typ := typeLabel(s.destination)
-	out.gauge(descInfo, 1, id, s.destination.Name, s.destination.Provider, typ)
+	out.gauge(descInfo, 1, id, labelText(s.destination.Name), labelText(s.destination.Provider), typ)
 	out.counter(descSnapshots, s.health.snapshots.Load(), id)
 	if latest := s.health.latest.Load(); latest > 0 {
 		out.gauge(descLatest, float64(latest), id)
@@ -136,8 +137,11 @@ func typeLabel(d *catalog.Destination) string {
 	if d.PeerNode != "" {
 		return "peer"
 	}
-	return cmp.Or(d.Type, "unknown")
+	return labelText(cmp.Or(d.Type, "unknown"))
 }
+
+// labelText is a text of Redis, which may be any bytes, as a label can hold it.
+func labelText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
 func oneIf(yes bool) float64 {
 	if yes {
