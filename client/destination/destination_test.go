@@ -246,12 +246,50 @@ func TestDefaultNames(t *testing.T) {
 func TestCutSection(t *testing.T) {
 	t.Parallel()
 	const conf = "# all\n[a]\ntype = s3\n\n[b c]\ntype = sftp\nhost = [x\n[d]\ntype = ftp"
-	for name, want := range map[string]string{"a": "[a]\ntype = s3\n\n", "b c": "[b c]\ntype = sftp\nhost = [x\n", "d": "[d]\ntype = ftp"} {
+	for name, want := range map[string]string{"a": "\n[a]\ntype = s3\n\n", "b c": "\n\n\n\n[b c]\ntype = sftp\nhost = [x\n", "d": strings.Repeat("\n", 7) + "[d]\ntype = ftp"} {
 		if got, found := CutSection(conf, name); got != want || !found {
 			t.Errorf("%s: %q, %t", name, got, found)
 		}
 	}
 	if _, found := CutSection(conf, "e"); found {
 		t.Error("found what is not there")
+	}
+}
+
+func TestWhatIsNoSectionIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ text, want string }{
+		"an encrypted file":               {"# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nSECRET==\n", "encrypted"},
+		"JSON":                            {`{"nas": {"pass": "SECRET"}}`, "JSON"},
+		"variables of the environment":    {"RCLONE_CONFIG_NAS_PASS=SECRET\n", "environment"},
+		"a line of a section":             {"type = sftp\nSECRET\n", "line 2: no"},
+		"a line below a header":           {"[nas]\nSECRET\n", "line 2: no"},
+		"a key of several lines":          {"type = sftp\nkey_pem = -----BEGIN\nSECRET\n", `line 3: no "=" between a key and a value (a value of several lines`},
+		"a line behind a byte order mark": {"\ufeff\n[nas]\nSECRET\n", "line 3: no"},
+	} {
+		if _, err := ParseConf(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v; want %s", name, err, tt.want)
+		}
+	}
+	cut, _ := CutSection("[a]\ntype = s3\n[b]\ntype = ftp\nSECRET\n", "b")
+	if _, err := ParseConf(cut); err == nil || !strings.Contains(err.Error(), "line 5") {
+		t.Errorf("in a section of several: %v", err)
+	}
+}
+
+func TestSectionsOfWindows(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"line ends":          "[nas]\r\ntype = sftp\r\nhost = h\r\n",
+		"a byte order mark":  "\ufeff[nas]\r\ntype = sftp\r\nhost = h",
+		"one, and no header": "\ufefftype = sftp\r\nhost = h\r\n",
+	} {
+		section, err := ParseConf(text)
+		if want := map[string]string{"type": "sftp", "host": "h"}; err != nil || !maps.Equal(section, want) {
+			t.Errorf("%s: %q, %v", name, section, err)
+		}
+		if _, found := CutSection(text, "nas"); found != strings.Contains(text, "[") {
+			t.Errorf("%s: its section found: %t", name, found)
+		}
 	}
 }

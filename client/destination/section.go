@@ -176,10 +176,10 @@ func pasted(params Parameters, old map[string]string) (Storage, error) {
 
 // ParseConf reads one section of rclone.conf, whose header may be missing.
 func ParseConf(text string) (map[string]string, error) {
-	if !hasHeader(text) {
-		text = "[x]\n" + text
+	if err := noSection(text); err != nil {
+		return nil, err
 	}
-	_, section, err := catalog.ParseSection(text)
+	section, err := parseConf(text)
 	if err == nil && len(section) == 0 {
 		err = errors.New("the section is empty")
 	}
@@ -197,30 +197,67 @@ func PlainConf(text string) (string, error) {
 	return strings.TrimPrefix(plain, "[x]\n"), err
 }
 
-// hasHeader tells whether the first line that is no comment is a [name].
-func hasHeader(text string) bool {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line != "" && line[0] != '#' && line[0] != ';' {
-			return line[0] == '['
-		}
+func parseConf(text string) (map[string]string, error) {
+	if len(Sections(text)) == 0 {
+		return catalog.ParseSettings(text)
 	}
-	return false
+	_, section, err := catalog.ParseSection(text)
+	return section, err
 }
 
-// CutSection returns the section of that name out of a whole rclone.conf.
+// noSection tells what a text is that people take for a section.
+func noSection(text string) error {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
+		switch line = strings.TrimSpace(line); {
+		case line == "" || line[0] == '#' || line[0] == ';':
+		case strings.HasPrefix(line, "RCLONE_ENCRYPT_V"):
+			return errors.New(`it is encrypted: "rclone config show NAME" prints a section as it is wanted here`)
+		case line[0] == '{':
+			return errors.New(`it is JSON: "rclone config show NAME" prints a section as it is wanted here`)
+		case strings.HasPrefix(line, "RCLONE_CONFIG_"):
+			return errors.New(`it is for the environment: write RCLONE_CONFIG_NAS_TYPE=sftp as type = sftp`)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// Sections returns the names of the sections of an rclone.conf.
+func Sections(text string) []string {
+	var names []string
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
+		if name, ok := header(line); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// header returns the name in a line such as [name].
+func header(line string) (name string, ok bool) {
+	line = strings.TrimSpace(line)
+	if len(line) < 2 || line[0] != '[' || line[len(line)-1] != ']' {
+		return "", false
+	}
+	return strings.TrimSpace(line[1 : len(line)-1]), true
+}
+
+// CutSection returns the section of that name out of a whole rclone.conf. The lines
+// before it are left empty, so that errors name those of the file.
 func CutSection(text, name string) (section string, found bool) {
 	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "[") && strings.HasSuffix(trimmed, "]") {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
+		if title, ok := header(line); ok {
 			if found {
 				break
 			}
-			found = strings.TrimSpace(trimmed[1:len(trimmed)-1]) == name
+			found = title == name
 		}
-		if found {
-			b.WriteString(line)
+		if !found {
+			line = "\n"
 		}
+		b.WriteString(line)
 	}
 	return b.String(), found
 }

@@ -11,6 +11,7 @@ import (
 // rclone and restic.
 var units = map[string]float64{
 	"B": 1,
+	"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50, // as restic and rclone take them too
 	"K": 1 << 10, "Ki": 1 << 10, "KiB": 1 << 10, "kB": 1e3, "KB": 1e3,
 	"M": 1 << 20, "Mi": 1 << 20, "MiB": 1 << 20, "MB": 1e6,
 	"G": 1 << 30, "Gi": 1 << 30, "GiB": 1 << 30, "GB": 1e9,
@@ -20,6 +21,12 @@ var units = map[string]float64{
 
 // bitUnits are the units of network speed, in bytes per second.
 var bitUnits = map[string]float64{"kbit": 1e3 / 8, "Mbit": 1e6 / 8, "Gbit": 1e9 / 8}
+
+var (
+	errNoNumber = errors.New("that is no number with a unit, such as 1.5G")
+	errNoUnit   = errors.New("it needs a unit: K, M, G, T, P are powers of 1024; KB, MB, GB, TB, PB of 1000")
+	errNoSpeed  = errors.New("it needs a unit: K, M, G are powers of 1024, KB, MB, GB of 1000 bytes per second; kbit, Mbit, Gbit are bits")
+)
 
 // ParseSize reads a size with a unit, such as "1.5 TiB", "500G" or "20MB".
 func ParseSize(text string) (bytes int64, err error) {
@@ -32,18 +39,22 @@ func ParseRate(text string) (bytesPerSecond int64, err error) {
 	if n, err := parseQuantity(text, bitUnits); err == nil {
 		return n, nil
 	}
-	return parseQuantity(text, units)
+	bytesPerSecond, err = parseQuantity(text, units)
+	if errors.Is(err, errNoUnit) {
+		err = errNoSpeed
+	}
+	return bytesPerSecond, err
 }
 
 func parseQuantity(text string, units map[string]float64) (int64, error) {
-	number := strings.TrimRight(text, "BbGKMPTikt ")
+	number := strings.TrimRight(text, "BbGKMPTgikmpt ")
 	unit, known := units[strings.TrimSpace(text[len(number):])]
 	n, err := strconv.ParseFloat(number, 64)
 	switch {
 	case err != nil || strings.ContainsAny(number, "xXpPeEnN_+-"):
-		return 0, errors.New("that is no number with a unit")
+		return 0, errNoNumber
 	case !known:
-		return 0, errors.New("it needs a unit: B, K, M, G, T, P or KB, MB, GB, TB, PB, of which the first are powers of 1024")
+		return 0, errNoUnit
 	case n*unit < 1:
 		return 0, errors.New("it must be more than nothing")
 	case n*unit >= math.MaxInt64:

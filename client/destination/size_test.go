@@ -5,9 +5,9 @@ import "testing"
 func TestSizesHaveUnits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
-		"1B": 1, "500G": 500 << 30, "1.5 TiB": 3 << 39, "20MB": 20e6, "64K": 64 << 10, "7 Ki": 7 << 10, "1kB": 1000, "0.5P": 1 << 49,
+		"1B": 1, "500G": 500 << 30, "1.5 TiB": 3 << 39, "20MB": 20e6, "64K": 64 << 10, "7 Ki": 7 << 10, "1kB": 1000, "0.5P": 1 << 49, "10g": 10 << 30, "512m": 512 << 20,
 		"": -1, "500": -1, "G": -1, "-1G": -1, "0G": -1, "0.1B": -1, "1e3G": -1, "0x10G": -1, "1_0G": -1, "infG": -1, "nanG": -1, "+1G": -1,
-		"9000P": -1, "10Mb": -1, "10 GG": -1, "1G 5": -1, "10Mbit": -1, "5.5.5G": -1, "1G/s": -1,
+		"9000P": -1, "10Mb": -1, "10mb": -1, "1,5T": -1, "10 GG": -1, "1G 5": -1, "10Mbit": -1, "5.5.5G": -1, "1G/s": -1,
 	} {
 		if got, err := ParseSize(text); (err != nil) != (want < 0) || err == nil && got != want {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)

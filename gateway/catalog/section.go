@@ -26,6 +26,18 @@ var (
 // Keys are those that rclone's options have: letters, digits, "_", "." and "-",
 // and not a digit first. Errors name the line's number and nothing of its text.
 func ParseSection(text string) (name string, values map[string]string, err error) {
+	return parseSection(text, "")
+}
+
+// ParseSettings is ParseSection for a section without its [name].
+func ParseSettings(text string) (values map[string]string, err error) {
+	_, values, err = parseSection(text, "-")
+	return values, err
+}
+
+// parseSection reads a section whose name, unless empty, is known.
+func parseSection(text, known string) (name string, values map[string]string, err error) {
+	name = known
 	values = make(map[string]string)
 	text = strings.TrimPrefix(text, "\ufeff")
 	number := 0
@@ -89,7 +101,7 @@ func FormatSection(name string, values map[string]string) (string, error) {
 func parseSetting(line string) (key, value string, err error) {
 	i := strings.IndexAny(line, "=:")
 	if i < 0 {
-		return "", "", errors.New(`no "=" between a key and a value`)
+		return "", "", errors.New(`no "=" between a key and a value (a value of several lines, such as key_pem, stands on one, with \n between them)`)
 	}
 	if key = strings.TrimSpace(line[:i]); !validKey(key) {
 		return "", "", errors.New(`what stands before "=" is no key`)
