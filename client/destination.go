@@ -79,6 +79,7 @@ type fault struct {
 	action   exitCode
 	code     exitCode
 	reason   string
+	told     string // to people, unless empty, in place of all that
 }
 
 func (f *fault) Error() string {
@@ -98,7 +99,19 @@ func (f *fault) Error() string {
 
 // newFault is a fault of one field.
 func newFault(field, kind string, value any, action, code exitCode, format string, args ...any) *fault {
-	return &fault{[]destination.Problem{{Field: field, Kind: kind}}, value, action, code, fmt.Sprintf(format, args...)}
+	return &fault{
+		problems: []destination.Problem{{Field: field, Kind: kind}}, value: value, action: action, code: code,
+		reason: fmt.Sprintf(format, args...), told: kind + ": " + fmt.Sprintf(format, args...),
+	}
+}
+
+// malformedOf are the faults that the schema finds in what describes a destination
+// of that provider.
+func malformedOf(p destination.Provider, problems []destination.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return &fault{problems: problems, action: exitInvalid, code: exitInvalid, told: p.Explain(problems)}
 }
 
 // malformed are the faults that the schema of an action finds.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -273,6 +274,23 @@ func (a administration) aDestination(t *testing.T) string {
 	t.Helper()
 	return strings.TrimSpace(a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-",
 		"--password-file", writeTemp(t, "mine\n")).succeed(t).stdout)
+}
+
+// TestFilesOfWindows are taken as Windows' own programs write them.
+func TestFilesOfWindows(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	conf := string(inUTF16("[nas]\r\ntype = sftp\r\nhost = nas.example.org\r\n\r\n[x]\r\ntype = ftp\r\n", binary.LittleEndian))
+	a.call(t, "", "add", "--provider", "rclone", "--conf", writeTemp(t, conf), "--section", "nas").succeed(t)
+	id := strings.Fields(a.call(t, "", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A",
+		"--secret-file", "b2_account_key="+writeTemp(t, "\ufeffkey\r\n"), "--password-file", writeTemp(t, "\ufeffmine\r\n")).succeed(t).stdout)[0]
+	text, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
+	if _, section, err := catalog.ParseSection(text); err != nil || section["key"] != "key" || a.Do("HGET", catalog.ResticPassword, id) != "mine" {
+		t.Errorf("saved were %q, %v, and the password %q", section, err, a.Do("HGET", catalog.ResticPassword, id))
+	}
+	if list := a.call(t, "", "list").succeed(t).stdout; !strings.Contains(list, "rclone:sftp:nas.example.org:") {
+		t.Errorf("the list is\n%s", list)
+	}
 }
 
 func TestLimitsOfADestinationAreSetShownAndCleared(t *testing.T) {
@@ -575,9 +593,14 @@ func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
 	}{
 		"a secret in argv":         {[]string{"add", "--provider", "backblaze", "--set", "b2_account_key=Very-Secret"}, exitUsage, "--secret-file"},
 		"no provider":              {[]string{"add"}, exitUsage, "--provider"},
-		"no parameters":            {[]string{"add", "--provider", "backblaze", "--url", "b2:x"}, exitInvalid, "b2_account_key: required"},
-		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b]"},
-		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitInvalid, "second section"},
+		"no parameters":            {[]string{"add", "--provider", "backblaze", "--url", "b2:x"}, exitInvalid, "the application key is needed: --secret-file b2_account_key=FILE"},
+		"no URL":                   {[]string{"add", "--provider", "azure"}, exitInvalid, "--url must have the form azure:CONTAINER/FOLDER; the storage account is needed"},
+		"a parameter of nobody":    {[]string{"alter", a.aDestination(t), "--set", "b2_acount_id=A"}, exitInvalid, "backblaze takes no b2_acount_id, but b2_account_id, b2_account_key"},
+		"an empty secret":          {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "\r\n")}, exitUsage, "there is nothing in the file"},
+		"a secret that is no text": {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "Very-Secret\xff")}, exitUsage, "is no text in UTF-8"},
+		"an encrypted archive":     {[]string{"import", writeTemp(t, "\x8c\x0d")}, exitUsage, "--passphrase-file"},
+		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b] in the file, but a"},
+		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitUsage, "say which with --section: a, b"},
 		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "no destination x"},
 		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exitInvalid, "no archive"},
 		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "no destination"},

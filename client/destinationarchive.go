@@ -55,7 +55,8 @@ var (
 // parseDestinations reads an archive as it comes: encrypted to a passphrase, or
 // compressed, or plain.
 func parseDestinations(data []byte, passphrase string) (*archive, error) {
-	if len(data) > 0 && data[0]&0x80 != 0 { // an OpenPGP packet
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of an editor
+	if isEncrypted(data) {
 		var err error
 		if data, err = decrypt(data, passphrase); err != nil {
 			return nil, err
@@ -73,6 +74,9 @@ func parseDestinations(data []byte, passphrase string) (*archive, error) {
 	}
 	return &a, nil
 }
+
+// isEncrypted tells whether the data begins with an OpenPGP packet.
+func isEncrypted(data []byte) bool { return len(data) > 0 && data[0]&0x80 != 0 }
 
 // decrypt opens a message that gpg --symmetric made. What was changed on the way
 // is refused.

@@ -88,8 +88,11 @@ func (d *destinations) runImport(ctx context.Context, file, passphraseFile strin
 	switch prompt := d.sys.prompter(); {
 	case passphraseFile != "":
 		passphrase, err = d.sys.secretFrom(ctx, passphraseFile, what)
-	case prompt != nil && text != "" && text[0]&0x80 != 0:
+	case !isEncrypted([]byte(text)):
+	case prompt != nil:
 		passphrase, err = prompt.askSecret(ctx, what)
+	default:
+		err = failf(exitUsage, "%s is encrypted: give its passphrase with --passphrase-file", nameOfInput(file))
 	}
 	if err != nil {
 		return err

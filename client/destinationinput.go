@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -56,6 +58,9 @@ func (s *system) parameters(ctx context.Context, f *destinationFlags, p destinat
 		if err != nil {
 			return nil, err
 		}
+		if secret == "" {
+			return nil, failf(exitUsage, "--secret-file %s: there is nothing in %s", name, nameOfInput(file))
+		}
 		params[name] = secret
 	}
 	if f.basePath != "" {
@@ -74,11 +79,15 @@ func (s *system) parameters(ctx context.Context, f *destinationFlags, p destinat
 // setConf takes the section out of a whole rclone.conf. It goes on in its plainest
 // form, without comments, which NethServer 8's action does not take.
 func setConf(params map[string]string, text, section string) error {
-	if section != "" {
+	names := destination.Sections(text)
+	switch {
+	case section != "":
 		var found bool
 		if text, found = destination.CutSection(text, section); !found {
-			return failf(exitUsage, "there is no section [%s] in the file", section)
+			return failf(exitUsage, "there is no section [%s] in the file, but %s", section, sectionNames(names))
 		}
+	case len(names) > 1:
+		return failf(exitUsage, "the file has several sections: say which with --section: %s", sectionNames(names))
 	}
 	conf, err := destination.PlainConf(text)
 	if err != nil {
@@ -86,6 +95,10 @@ func setConf(params map[string]string, text, section string) error {
 	}
 	params[destination.ParamConf] = conf
 	return nil
+}
+
+func sectionNames(names []string) string {
+	return printable(cmp.Or(strings.Join(names, ", "), "none at all"))
 }
 
 func isSecret(p destination.Provider, name string) bool {
@@ -116,9 +129,18 @@ func (s *system) readFile(name string) (string, error) {
 	return string(data), nil
 }
 
+// readText reads a text, or stdin for "-".
+func (s *system) readText(name string) (string, error) {
+	data, err := s.readFile(name)
+	if err != nil {
+		return "", err
+	}
+	return textOf(name, []byte(data))
+}
+
 // readSecret reads a secret of one line.
 func (s *system) readSecret(name string) (string, error) {
-	text, err := s.readFile(name)
+	text, err := s.readText(name)
 	return strings.TrimRight(text, "\r\n"), err
 }
 
@@ -136,7 +158,7 @@ func (s *system) confFrom(ctx context.Context, file string) (string, error) {
 	if p := s.prompter(); p != nil && file == "-" {
 		return p.askConf(ctx)
 	}
-	return s.readFile(file)
+	return s.readText(file)
 }
 
 func (p *prompter) askConf(ctx context.Context) (string, error) {
@@ -178,7 +200,7 @@ func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider desti
 		case param.Name == destination.ParamConf:
 			err = p.fillConf(ctx, f, params)
 		case param.Secret:
-			params[param.Name], err = p.askSecret(ctx, param.About)
+			params[param.Name], err = p.secret(ctx, provider, param)
 		default:
 			var answer string
 			answer, err = p.askUntil(ctx, param.About, func(answer string) string {
@@ -201,13 +223,41 @@ func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider desti
 	return err
 }
 
+// secret asks for one, again where that cannot be it. A share may be open to all.
+func (p *prompter) secret(ctx context.Context, provider destination.Provider, param destination.Parameter) (string, error) {
+	for {
+		secret, err := p.askSecret(ctx, param.About)
+		switch {
+		case err != nil:
+			return "", err
+		case secret == "" && provider.Name != destination.SMB:
+			p.sys.notef("  it is needed")
+		case strings.ContainsFunc(secret, unicode.IsControl):
+			p.sys.notef("  there was a key in it that is no character, such as an arrow")
+		default:
+			return secret, nil
+		}
+	}
+}
+
 // fillConf takes a pasted section, and tells what it was without its values.
 func (p *prompter) fillConf(ctx context.Context, f *destinationFlags, params map[string]string) error {
 	text, err := p.askConf(ctx)
-	if err == nil {
-		err = setConf(params, text, f.section)
-	}
 	if err != nil {
+		return err
+	}
+	if names := destination.Sections(text); f.section == "" && len(names) > 1 {
+		f.section, err = p.askUntil(ctx, "which of its sections: "+sectionNames(names), func(name string) string {
+			if !slices.Contains(names, name) {
+				return "choose one of those"
+			}
+			return ""
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := setConf(params, text, f.section); err != nil {
 		return err
 	}
 	section, err := destination.ParseConf(params[destination.ParamConf])

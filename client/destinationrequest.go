@@ -53,7 +53,7 @@ func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, e
 		return added{}, malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
 	}
 	problems := append(p.CheckURL(text(r.url)), p.CheckParameters(r.params, false)...)
-	if err := malformed(problems); err != nil {
+	if err := malformedOf(p, problems); err != nil {
 		return added{}, err
 	}
 	id, err := destination.ID(r.raw)
@@ -116,7 +116,7 @@ func (d *destinations) alterStorage(ctx context.Context, rec *record, r *destina
 	if text(r.url) != "" {
 		url = *r.url
 	}
-	if err := malformed(append(p.CheckURL(url), p.CheckParameters(r.params, true)...)); err != nil {
+	if err := malformedOf(p, append(p.CheckURL(url), p.CheckParameters(r.params, true)...)); err != nil {
 		return err
 	}
 	params := maps.Clone(r.params)
@@ -186,7 +186,7 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 		}
 		return &fault{
 			problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, value: map[string]any{},
-			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason,
+			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason, told: adminapi.NotAccessible + ": " + reason,
 		}
 	}
 	if report.Node != "" {
@@ -273,9 +273,13 @@ func (s *system) refuseAction(f *fault) error {
 	return withCode(f.action, f)
 }
 
-// forPeople gives a fault the exit status that people's form of a command has.
+// forPeople gives a fault the exit status and the words that people's form of a
+// command has.
 func forPeople(err error) error {
 	if f, ok := errors.AsType[*fault](err); ok {
+		if f.told != "" {
+			return withCode(f.code, errors.New(f.told))
+		}
 		return withCode(f.code, f)
 	}
 	return err

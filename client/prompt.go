@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -36,6 +38,7 @@ func (p *prompter) ask(ctx context.Context, question string) (string, error) {
 	return p.await(ctx, question, func() (string, error) {
 		line, err := p.in.ReadString('\n')
 		if err != nil && line == "" {
+			fmt.Fprintln(p.sys.stderr)
 			return "", err
 		}
 		return strings.TrimRight(line, "\r\n"), nil
@@ -106,6 +109,9 @@ func readHidden(in *bufio.Reader, lines bool) (string, error) {
 		case keyInterrupt:
 			return "", errInterrupted
 		case keyEnd:
+			if len(text)+len(line) == 0 {
+				return "", io.EOF
+			}
 			return string(append(text, line...)), nil
 		case keyKill:
 			line = line[:0]
@@ -122,9 +128,9 @@ func readHidden(in *bufio.Reader, lines bool) (string, error) {
 				return string(line), nil
 			}
 			switch blank := len(bytes.TrimSpace(line)) == 0; {
-			case blank && len(text) > 0:
+			case blank && len(text) > 0 && !moreFollows(in):
 				return string(text), nil
-			case !blank:
+			case !blank || len(text) > 0:
 				text = append(append(text, line...), '\n')
 			}
 			line = line[:0]
@@ -132,6 +138,16 @@ func readHidden(in *bufio.Reader, lines bool) (string, error) {
 			line = append(line, key)
 		}
 	}
+}
+
+// settingLine is one of a section of rclone.conf, or the beginning of one.
+var settingLine = regexp.MustCompile(`^\s*([\[#;]|[A-Za-z_][\w.-]*\s*=)`)
+
+// moreFollows tells whether what was pasted goes on after an empty line: were that
+// taken for the answer to the next question, a secret in it would be shown.
+func moreFollows(in *bufio.Reader) bool {
+	rest, _ := in.Peek(in.Buffered()) // of what is there, all can be had
+	return settingLine.Match(bytes.TrimLeft(rest, "\r\n"))
 }
 
 // await ends with ctx, so that a signal ends the wait for an answer.

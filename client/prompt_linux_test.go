@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -203,6 +204,45 @@ func TestPastedSectionIsNotShown(t *testing.T) {
 	}
 }
 
+// TestPastedFileOfSeveralSections pastes a whole rclone.conf. What follows an empty
+// line is no answer to the next question, where it would be shown.
+func TestPastedFileOfSeveralSections(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	s := newScreen(t)
+	done := s.start(t.Context(), a.vars, "add", "--provider", "rclone")
+	s.answer("paste the section", "[nas]\r\ntype = sftp\r\npass = Very-Secret\r\n\r\n[cloud]\r\ntype = webdav\r\n\r\nurl = https://cloud.example.org\r\npass = Very-Secret\r\n\r\n")
+	s.answer("which of its sections: nas, cloud: ", "cloudy\n")
+	s.answer("choose one of those", "")
+	s.answer("which of its sections: nas, cloud: ", "cloud\n")
+	s.answer("a section of type webdav with the keys pass, type, url", "")
+	s.answer("path on the remote: ", "backups\n")
+	s.answer("name", "\n")
+	if got := done(); got.code != 0 {
+		t.Fatalf("exit status %d:\n%s", got.code, s.text())
+	}
+	if strings.Contains(s.text(), "Very-Secret") {
+		t.Errorf("shown was:\n%s", s.text())
+	}
+}
+
+// TestSecretsThatCannotBe are asked for again.
+func TestSecretsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	s := newScreen(t)
+	done := s.start(t.Context(), a.vars, "add", "--provider", "azure", "--url", "azure:container", "--set", "azure_account_name=account", "--name", "x")
+	s.answer("account key (not shown): ", "\r")
+	s.answer("it is needed", "")
+	s.answer("account key (not shown): ", "Very-\x1b[DSecret\r")
+	s.answer("such as an arrow", "")
+	s.answer("account key (not shown): ", "\x04")
+	s.await("no answer to the question for the account key")
+	if got := done(); got.code != int(exitUsage) || !s.shows() {
+		t.Errorf("exit status %d, shows %v:\n%s", got.code, s.shows(), s.text())
+	}
+}
+
 // TestInterruptedQuestions ends the program at a question, by the key and by a
 // signal. The terminal must be as it was.
 func TestInterruptedQuestions(t *testing.T) {
@@ -247,6 +287,10 @@ func TestHiddenAnswersAreReadAsTyped(t *testing.T) {
 		{"corrected", "ab\x7f\x08cé\x7fd\r", false, "cd", nil, ""},
 		{"corrected beyond its beginning", "\x7f\x7fa\r", false, "a", nil, ""},
 		{"begun anew", "abc\x15d\r", false, "d", nil, ""},
+		{"ended before it began", "\x04next", false, "", io.EOF, "next"},
+		{"lines that end before they begin", "\x04", true, "", io.EOF, ""},
+		{"lines with an empty one between them", "a = 1\r\rb = 2\r\rnext", true, "a = 1\n\nb = 2\n", nil, "next"},
+		{"several sections as on Windows", "[a]\r\nb = 1\r\n\r\n[c]\r\n\r\n\r\nd=2\r\n\r\n/srv/x\r\n", true, "[a]\nb = 1\n\n[c]\n\n\nd=2\n", nil, "/srv/x\r\n"},
 		{"ended early", "abc\x04next", false, "abc", nil, "next"},
 		{"interrupted", "abc\x03", false, "", errInterrupted, ""},
 		{"lines", "a\rb\r\rnext", true, "a\nb\n", nil, "next"},

@@ -204,12 +204,15 @@ func TestProblemsOfParameters(t *testing.T) {
 			t.Errorf("%s: %v; want %v", tt.provider, got, tt.want)
 		}
 	}
-	for provider, url := range map[string]string{
-		Backblaze: "s3:x/y", AWS: "s3:nobucket", GenericS3: "s3:/bucket", SMB: "smb:", Cluster: "http://10.5.4.1", Azure: "azure",
+	for provider, urls := range map[string][]string{
+		Backblaze: {"s3:x/y"}, AWS: {"s3:nobucket"}, SMB: {"smb:"}, Cluster: {"http://10.5.4.1"}, Azure: {"azure"},
+		GenericS3: {"s3:/bucket", "s3:http://endpoint.example.org", "s3:https://endpoint.example.org/", "s3:https:/endpoint/bucket"},
 	} {
 		p, _ := ProviderOf(provider)
-		if len(p.CheckURL(url)) == 0 {
-			t.Errorf("%s took %s", provider, url)
+		for _, url := range urls {
+			if len(p.CheckURL(url)) == 0 {
+				t.Errorf("%s took %s", provider, url)
+			}
 		}
 	}
 }
@@ -290,6 +293,27 @@ func TestSectionsOfWindows(t *testing.T) {
 		}
 		if _, found := CutSection(text, "nas"); found != strings.Contains(text, "[") {
 			t.Errorf("%s: its section found: %t", name, found)
+		}
+	}
+}
+
+func TestProblemsAreToldToPeople(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		provider, url string
+		params        Parameters
+		want          string
+	}{
+		{Azure, "container", nil, "--url must have the form azure:CONTAINER/FOLDER; the storage account is needed: --set azure_account_name=VALUE; the account key is needed: --secret-file azure_account_key=FILE"},
+		{Rclone, "", nil, "the section of rclone.conf is needed: --conf FILE"},
+		{Cluster, "webdav:http://10.5.4.1:4694", params("a", "b"), "cluster takes no parameters, thus no a"},
+		{SMB, "smb:s", params("smb_host", "", "smb_user", "a\tb", "smb_pass", "", "smb_domain", "", "smb_pas", ""),
+			"smb_host must not be empty; smb_user must be one line without tabs; smb takes no smb_pas, but smb_host, smb_user, smb_pass, smb_domain"},
+		{Rclone, "", params("rclone_conf_secret", "type = ftp", "basepath", strings.Repeat("x", 513)), "basepath is too long"},
+	} {
+		p, _ := ProviderOf(tt.provider)
+		if got := p.Explain(append(p.CheckURL(tt.url), p.CheckParameters(tt.params, false)...)); got != tt.want {
+			t.Errorf("%s: %s; want %s", tt.provider, got, tt.want)
 		}
 	}
 }

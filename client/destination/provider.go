@@ -93,7 +93,8 @@ const (
 	ParamBasePath = "basepath"
 )
 
-var s3URL = regexp.MustCompile(`^s3:(https?://)?[^/]+/.+$`)
+// s3URL has a bucket behind the endpoint, also where that begins with a scheme.
+var s3URL = regexp.MustCompile(`^s3:(https?://[^/]+|[^/]*[^/:])/.+$`)
 
 var s3Parameters = []Parameter{
 	{Name: "aws_access_key_id", Key: "access_key_id", About: "access key ID"},

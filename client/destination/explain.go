@@ -1,0 +1,68 @@
+package destination
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Explain says in words for people, who give flags, what problems those are.
+func (p Provider) Explain(problems []Problem) string {
+	texts := make([]string, len(problems))
+	for i, problem := range problems {
+		texts[i] = p.explain(problem)
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (p Provider) explain(problem Problem) string {
+	name, isParameter := strings.CutPrefix(problem.Field, "parameters.")
+	if !isParameter {
+		return fmt.Sprintf("--%s must have the form %s", problem.Field, p.URLHint)
+	}
+	param := p.parameter(name)
+	switch problem.Kind {
+	case Required:
+		return fmt.Sprintf("the %s is needed: %s", param.About, param.flag())
+	case Malformed:
+		return name + " must be one line without tabs"
+	case TooShort:
+		return name + " must not be empty"
+	case TooLong:
+		return name + " is too long"
+	case Unexpected:
+		if len(p.Parameters) == 0 {
+			return fmt.Sprintf("%s takes no parameters, thus no %s", p.Name, name)
+		}
+		return fmt.Sprintf("%s takes no %s, but %s", p.Name, name, strings.Join(p.names(), ", "))
+	}
+	return name + ": " + problem.Kind
+}
+
+// parameter returns the one of that name, or one that has nothing but a name.
+func (p Provider) parameter(name string) Parameter {
+	for _, param := range p.Parameters {
+		if param.Name == name {
+			return param
+		}
+	}
+	return Parameter{Name: name, About: name}
+}
+
+func (p Provider) names() []string {
+	names := make([]string, len(p.Parameters))
+	for i, param := range p.Parameters {
+		names[i] = param.Name
+	}
+	return names
+}
+
+// flag is how people give a parameter.
+func (p Parameter) flag() string {
+	switch {
+	case p.Name == ParamConf:
+		return "--conf FILE"
+	case p.Secret:
+		return "--secret-file " + p.Name + "=FILE"
+	}
+	return "--set " + p.Name + "=VALUE"
+}
