@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -117,6 +118,38 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			}
 			if len(report.Conformance) > 0 {
 				t.Error("what does not work was held to the suite")
+			}
+		})
+	}
+}
+
+func TestCheckOfSectionsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	noKey := filepath.Join(t.TempDir(), "none")
+	if err := os.WriteFile(noKey, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name    string
+		section map[string]string
+		reason  string
+	}{
+		{"no type that is known", map[string]string{"type": "sfpt"}, "knows no storage of that type"},
+		{"a password in plain text", map[string]string{"type": "sftp", "host": "127.0.0.1", "pass": "S3cret!"}, "rclone obscure"},
+		{"one that is short", map[string]string{"type": "webdav", "url": "http://127.0.0.1:1", "pass": "abc"}, "rclone obscure"},
+		{"a key file that is missing", map[string]string{"type": "sftp", "host": "127.0.0.1", "key_file": noKey + "/x"}, "a file that the section names"},
+		{"a key file that is none", map[string]string{"type": "sftp", "host": "127.0.0.1", "key_file": noKey}, "a file that the section names"},
+		{"a key that is none", map[string]string{"type": "sftp", "host": "127.0.0.1", "key_pem": "x"}, "a file that the section names"},
+		{"known hosts that are missing", map[string]string{"type": "sftp", "host": "127.0.0.1", "known_hosts_file": noKey + "s"}, "a file that the section names"},
+		{"half of a key", map[string]string{"type": "s3", "provider": "Other", "endpoint": "http://127.0.0.1:1", "access_key_id": "ID"}, "belong together"},
+		{"a remote of one's own rclone.conf", map[string]string{"type": "alias", "remote": "nas:backups"}, "by its ID"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := &catalog.Destination{ID: destID, Type: tt.section["type"], Base: "backups", Section: tt.section}
+			report := examine(t.Context(), d, openStore, false)
+			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
+				t.Errorf("%s: %q, %q; want %q", report.Error, report.Reason, report.Detail, tt.reason)
 			}
 		})
 	}

@@ -21,12 +21,44 @@ type ailment struct {
 	advice string
 }
 
-// ailments are looked through in their order; the first that fits is told.
-var ailments = []ailment{
+// ofSections are ailments of the section itself, whatever errors theirs wrap: a key
+// file that is missing is no missing storage.
+var ofSections = []ailment{
 	{
 		marks:  []string{"no such remote type"},
 		advice: "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)",
 	},
+	{
+		marks:  []string{"is it obscured?"},
+		advice: `a password in the section is not as rclone writes it: put in what "rclone obscure" makes of it`,
+	},
+	{
+		marks:  []string{"didn't find section in config file"},
+		advice: "the section stands on another one that it only names: add that one as a destination of its own, and name it by its ID, as in remote = ID:path",
+	},
+	{
+		marks:  []string{"access_key_id not found", "secret_access_key not found"},
+		advice: "the access key ID and the secret access key belong together: give both",
+	},
+	{
+		marks:  []string{"input member key must not be empty", "input member bucket must not be empty"},
+		advice: "the path names no bucket: give BUCKET/FOLDER",
+	},
+	{
+		marks: []string{
+			"failed to read private key", "failed to parse private key", "failed to read public key", "failed to parse public key",
+			"couldn't parse known_hosts_file", "service account credentials file",
+		},
+		advice: "a file that the section names is not there for the gateway, or is no such file: put it on every node, or its content into the section (key_pem in place of key_file)",
+	},
+	{
+		marks:  []string{"knownhosts:", "host key mismatch", "host_keys"},
+		advice: "the server's host key is not one that the section accepts: if it is the right server, put its key into the known_hosts_file or the host_keys that the section names",
+	},
+}
+
+// ailments are looked through in their order; the first that fits is told.
+var ailments = []ailment{
 	{
 		marks:  []string{"its disk is not mounted on"},
 		advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
@@ -63,7 +95,7 @@ var ailments = []ailment{
 			"invalidaccesskeyid", "signaturedoesnotmatch", "invalidtoken", "expiredtoken", "authfailed", "authenticationfailed",
 			"bad_auth_token", "unauthorized", ": 401", "invalid_grant", "invalid_client", "oauth2", "unable to authenticate",
 			"status_logon_failure", "logon is invalid", "530 ", "login incorrect", "login authentication failed",
-			"couldn't decrypt", "illegal base64", "invalid account", "key is not valid", "no supported methods remain",
+			"couldn't decrypt", "illegal base64", "invalid account", "no ec2 imds role found", "failed to refresh cached credentials", "key is not valid", "no supported methods remain",
 		},
 		advice: "the storage does not accept the credentials: check the key or user and the secret or password",
 	},
@@ -105,7 +137,11 @@ var ailments = []ailment{
 		advice: refusedAdvice,
 	},
 	{
-		marks:  []string{"no such file or directory", "directory not found", "not a directory"},
+		marks:  []string{"not a directory"},
+		advice: "something on the way to that directory is a file: check the path",
+	},
+	{
+		marks:  []string{"no such file or directory", "directory not found"},
 		advice: "the directory does not exist: create it, or mount the disk",
 	},
 	{
@@ -158,18 +194,29 @@ const refusedAdvice = "the storage refuses this to the key or user"
 
 // advise finds what is wrong. What only the detail knows is not known.
 func advise(err error) (advice string, denied, known bool) {
+	text := strings.ToLower(err.Error())
+	if a, known := ailing(ofSections, text); known {
+		return a.advice, a.denied, true
+	}
 	for _, a := range advised {
 		if errors.Is(err, a.err) {
 			return a.advice, a.denied, true
 		}
 	}
-	text := strings.ToLower(err.Error())
-	for _, a := range ailments {
+	if a, known := ailing(ailments, text); known {
+		return a.advice, a.denied, true
+	}
+	return "the storage failed in a way that this gateway does not know: the detail says how", false, false
+}
+
+// ailing finds the first that fits a text in lower case.
+func ailing(among []ailment, text string) (found ailment, known bool) {
+	for _, a := range among {
 		for _, mark := range a.marks {
 			if strings.Contains(text, mark) {
-				return a.advice, a.denied, true
+				return a, true
 			}
 		}
 	}
-	return "the storage failed in a way that this gateway does not know: the detail says how", false, false
+	return ailment{}, false
 }
