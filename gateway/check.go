@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +35,7 @@ type DestinationReport struct {
 // Check loads everything from Redis once, opens every destination and asks it
 // for an object that is not there. It writes nothing.
 func Check(ctx context.Context, opts Options) (*Report, error) {
-	rdb, err := opts.Redis.OpenReader()
-	if err != nil {
-		return nil, err
-	}
-	defer rdb.Close()
-	snapshot, err := catalog.Load(ctx, rdb, opts.Load)
+	snapshot, err := loadOnce(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +70,16 @@ func Check(ctx context.Context, opts Options) (*Report, error) {
 	return report, nil
 }
 
+// loadOnce reads Redis for a process that does so once.
+func loadOnce(ctx context.Context, opts Options) (*catalog.Snapshot, error) {
+	rdb, err := opts.Redis.OpenReader()
+	if err != nil {
+		return nil, err
+	}
+	defer rdb.Close()
+	return catalog.Load(ctx, rdb, opts.Load)
+}
+
 // openOnce returns an opener for a process that opens what is in the snapshot and
 // ends, with the memory and the tokens of the gateway whose state directory it is
 // given. Done writes back what tokens the stores have refreshed.
@@ -84,13 +88,9 @@ func openOnce(opts Options, snapshot *catalog.Snapshot) (open opener, done func(
 	if err != nil {
 		return nil, nil, err
 	}
-	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
+	kept, err := openTokens(opts)
 	if err != nil {
 		return nil, nil, err
-	}
-	kept, err := newTokens(writer, opts.StateDir, opts.Log)
-	if err != nil {
-		return nil, nil, errors.Join(err, writer.Close())
 	}
 	kept.settle(snapshot)
 	kept.register(snapshot)
@@ -99,7 +99,7 @@ func openOnce(opts Options, snapshot *catalog.Snapshot) (open opener, done func(
 			kept.keep()
 			kept.writeAll(context.WithoutCancel(ctx))
 		}
-		_ = writer.Close() // what was to be written is
+		_ = kept.close() // what was to be written is
 	}
 	return openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), done, nil
 }

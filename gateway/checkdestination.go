@@ -22,12 +22,7 @@ var errNoCandidate = errors.New("no destination can be made of this")
 // it, through the code that serves backups. That the destination does not work is
 // in the report; an error means that it was not tested.
 func CheckDestination(ctx context.Context, opts Options, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
-	rdb, err := opts.Redis.OpenReader()
-	if err != nil {
-		return nil, err
-	}
-	defer rdb.Close()
-	snapshot, err := catalog.Load(ctx, rdb, opts.Load)
+	snapshot, err := loadOnce(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/webdav"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -53,6 +54,15 @@ func refusing(method string, status int) func(http.ResponseWriter, *http.Request
 		w.WriteHeader(status)
 		return true
 	}
+}
+
+// openStore opens a destination as a gateway does that remembers nothing.
+func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
+	kept, err := newTokens(nil, "", discard)
+	if err != nil {
+		return nil, nil, err
+	}
+	return openWith(local.Mark{}, kept)(ctx, d)
 }
 
 func TestCheckPassesOnStorageThatWorks(t *testing.T) {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -86,7 +84,6 @@ type Gateway struct {
 	opts     Options
 	log      *slog.Logger
 	rdb      redis.UniversalClient
-	writer   redis.UniversalClient
 	tokens   *tokens
 	views    *views
 	rest     *rest.Handler
@@ -114,17 +111,13 @@ func New(opts Options) (*Gateway, error) {
 		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty",
 			"hint", "name a directory on the system's own disk with --state-dir")
 	}
+	kept, err := openTokens(opts)
+	if err != nil {
+		return nil, err
+	}
 	rdb, err := opts.Redis.OpenReader()
 	if err != nil {
-		return nil, err
-	}
-	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
-	if err != nil {
-		return nil, err
-	}
-	kept, err := newTokens(writer, opts.StateDir, opts.Log)
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, kept.close())
 	}
 	opts.Events.Log = opts.Log
 	if opts.Changed == nil {
@@ -134,7 +127,6 @@ func New(opts Options) (*Gateway, error) {
 		opts:   opts,
 		log:    opts.Log,
 		rdb:    rdb,
-		writer: writer,
 		tokens: kept,
 		rest:   rest.NewHandler(),
 		failed: make(chan error, len(opts.Listeners)+1),
@@ -238,7 +230,7 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	g.background()
 	g.working.Wait()
 	g.views.close()
-	return errors.Join(err, g.rdb.Close(), g.writer.Close())
+	return errors.Join(err, g.rdb.Close(), g.tokens.close())
 }
 
 // Run serves until ctx ends, then lets requests finish for ShutdownTimeout.
@@ -252,14 +244,4 @@ func (g *Gateway) Run(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.opts.ShutdownTimeout)
 	defer cancel()
 	return errors.Join(failure, g.Stop(limit))
-}
-
-// registerSections tells rclone the sections of all destinations, for remotes
-// that are built upon another one.
-func registerSections(s *catalog.Snapshot) {
-	sections := make(map[string]map[string]string, len(s.Destinations))
-	for id, destination := range s.Destinations {
-		sections[id] = destination.Section
-	}
-	remote.SetSections(sections)
 }

@@ -117,7 +117,7 @@ func (out sender) destination(id string, s *store) {
 // space tells how full a destination is, as far as that is known.
 func (out sender) space(id string, s *store) {
 	if last := s.lastSpace.Load(); last != nil && time.Since(last.at) < spaceForgotten {
-		for desc, value := range map[*prometheus.Desc]int64{descFree: last.Free, descUsed: last.Used, descSize: last.Total} {
+		for desc, value := range map[*prometheus.Desc]int64{descFree: last.free, descUsed: last.used, descSize: last.total} {
 			if value >= 0 {
 				out.gauge(desc, float64(value), id)
 			}

@@ -14,15 +14,10 @@ import (
 // typeLocal is the rclone type of destinations that are directories.
 const typeLocal = "local"
 
-// openStore opens a destination without a memory of those that were seen.
-func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
-	return openWith(local.Mark{}, nil)(ctx, d)
-}
-
 // openWith returns the opener of all destinations: directories of this host are
 // the gateway's own work, because rclone's local backend neither publishes
 // atomically nor syncs; everything else is rclone's.
-// Kept, where it is not nil, has the latest tokens, and is told of newer ones.
+// Kept has the latest tokens, and is told of newer ones.
 func openWith(mark local.Mark, kept *tokens) opener {
 	return func(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
 		if d.PeerNode != "" {
@@ -34,12 +29,7 @@ func openWith(mark local.Mark, kept *tokens) opener {
 			s, err := local.OpenMarked(d.Base, mark)
 			return s, nil, err
 		}
-		var opts remote.Options
-		if kept != nil {
-			opts.Changed = kept.changed(d)
-			d = kept.latest(d)
-		}
-		s, err := remote.Open(ctx, d.ID, d.Section, d.Base, opts)
+		s, err := remote.Open(ctx, d.ID, kept.latest(d).Section, d.Base, remote.Options{Changed: kept.changed(d)})
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", rest.ErrUnavailable, err)
 		}

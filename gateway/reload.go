@@ -49,8 +49,7 @@ type views struct {
 func newViews(opts Options, load func(context.Context) (*catalog.Snapshot, error)) *views {
 	return &views{
 		load:     load,
-		open:     openStore,
-		sections: registerSections,
+		sections: func(*catalog.Snapshot) {},
 		log:      opts.Log,
 		interval: opts.RefreshInterval,
 		maxStale: opts.MaxStale,

@@ -42,6 +42,10 @@ func BenchmarkReload(b *testing.B) {
 	}
 	defer rdb.Close()
 
+	kept, err := newTokens(nil, "", discard)
+	if err != nil {
+		b.Fatal(err)
+	}
 	before := memory()
 	var v *view
 	for b.Loop() {
@@ -50,7 +54,7 @@ func BenchmarkReload(b *testing.B) {
 			b.Fatal(err)
 		}
 		v, _ = newView(v, snapshot, openStore, discard)
-		registerSections(snapshot)
+		kept.register(snapshot)
 	}
 	b.ReportMetric(float64(memory()-before)/(1<<20), "MiB-kept")
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/reload")

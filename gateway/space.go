@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -20,30 +19,18 @@ const (
 	surveyWidth   = 32
 )
 
-// Space is the storage that a destination lies on, in bytes, with all that
-// others keep there too. Numbers that the remote does not tell are -1.
-type Space struct {
-	Free, Used, Total int64
+// capacity is that of the storage that a destination lies on, in bytes, with all
+// that others keep there too. Numbers that the remote does not tell are -1.
+type capacity struct {
+	free, used, total int64
 }
+
+var unknownCapacity = capacity{-1, -1, -1}
 
 // spacer is implemented by a store whose remote may tell its space. What it does
 // not tell is -1.
 type spacer interface {
 	Space(ctx context.Context) (free, used, total int64, err error)
-}
-
-// Space asks the destination of that ID, which it opens, for its space. The
-// answer may be some minutes old. Many remotes tell nothing, which is no error.
-func (g *Gateway) Space(ctx context.Context, id string) (Space, error) {
-	v := g.views.current()
-	if v == nil {
-		return Space{}, errUnready
-	}
-	s := v.stores[id]
-	if s == nil {
-		return Space{}, fmt.Errorf("destination %s: %w", id, errNotFound)
-	}
-	return s.space(ctx)
 }
 
 // survey asks all destinations for their space and tells what each holds, as far
@@ -53,7 +40,7 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 	defer cancel()
 	type answer struct {
 		id string
-		Space
+		capacity
 	}
 	answers := make(chan answer, len(v.stores)) // not every backend heeds ctx
 	turns := make(chan struct{}, surveyWidth)
@@ -69,7 +56,7 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 			}
 			space, err := s.space(ctx)
 			if err != nil {
-				space = Space{-1, -1, -1}
+				space = unknownCapacity
 			}
 			answers <- answer{id, space}
 		}()
@@ -78,7 +65,7 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 		select {
 		case a := <-answers:
 			told[a.id] = adminapi.Space{
-				Free: known(a.Free), Used: known(a.Used), Total: known(a.Total), Held: told[a.id].Held,
+				Free: known(a.free), Used: known(a.used), Total: known(a.total), Held: told[a.id].Held,
 			}
 		case <-ctx.Done():
 			return told
@@ -105,20 +92,20 @@ func known(n int64) *int64 {
 }
 
 // space answers from memory where that is fresh.
-func (s *store) space(ctx context.Context) (Space, error) {
+func (s *store) space(ctx context.Context) (capacity, error) {
 	if last := s.lastSpace.Load(); last != nil && time.Since(last.at) < spaceExpires {
-		return last.Space, nil
+		return last.capacity, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
 	defer cancel()
 	assembled, err := s.acquire(ctx)
 	if err != nil {
-		return Space{}, err
+		return capacity{}, err
 	}
 	defer s.release()
 	answer, err := spaceOf(ctx, assembled)
 	if err != nil {
-		return Space{}, err
+		return capacity{}, err
 	}
 	s.lastSpace.Store(&spaceThen{answer, time.Now()})
 	return answer, nil
@@ -126,17 +113,16 @@ func (s *store) space(ctx context.Context) (Space, error) {
 
 // spaceThen is an answer of some time ago.
 type spaceThen struct {
-	Space
+	capacity
 
 	at time.Time
 }
 
 // spaceOf asks the store that requests are served from, past its limits.
-func spaceOf(ctx context.Context, assembled rest.Store) (Space, error) {
-	unknown := Space{-1, -1, -1}
+func spaceOf(ctx context.Context, assembled rest.Store) (capacity, error) {
 	q, ok := assembled.(*quotas)
 	if !ok {
-		return unknown, nil
+		return unknownCapacity, nil
 	}
 	beneath := q.beneath
 	if r, ok := beneath.(*resilient); ok {
@@ -144,10 +130,8 @@ func spaceOf(ctx context.Context, assembled rest.Store) (Space, error) {
 	}
 	told, ok := beneath.(spacer)
 	if !ok {
-		return unknown, nil
+		return unknownCapacity, nil
 	}
-	var answer Space
-	var err error
-	answer.Free, answer.Used, answer.Total, err = told.Space(ctx)
-	return answer, err
+	free, used, total, err := told.Space(ctx)
+	return capacity{free, used, total}, err
 }

@@ -42,7 +42,7 @@ func TestSpaceIsAskedForNowAndThen(t *testing.T) {
 			}
 			backend.err = nil
 			for range 3 {
-				if got, err := s.space(t.Context()); err != nil || got != (Space{1, 2, 3}) {
+				if got, err := s.space(t.Context()); err != nil || got != (capacity{1, 2, 3}) {
 					t.Errorf("%s: %v, %v", kind, got, err)
 				}
 			}
@@ -57,7 +57,7 @@ func TestSpaceIsAskedForNowAndThen(t *testing.T) {
 func TestSpaceThatIsNotTold(t *testing.T) {
 	t.Parallel()
 	got, err := storeOf(storetest.NewMem(), "s3").space(t.Context())
-	if err != nil || got != (Space{-1, -1, -1}) {
+	if err != nil || got != (capacity{-1, -1, -1}) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,22 @@ type token struct {
 func (t *token) ours(value string) bool {
 	return value == t.Opened || value == t.Latest || slices.Contains(t.Former, value)
 }
+
+// openTokens is newTokens for the state directory, with a connection of the user that
+// may write. Close ends it.
+func openTokens(opts Options) (*tokens, error) {
+	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := newTokens(writer, opts.StateDir, opts.Log)
+	if err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	return kept, nil
+}
+
+func (t *tokens) close() error { return t.rdb.Close() }
 
 // newTokens reads what an earlier process left in the directory.
 func newTokens(rdb redis.UniversalClient, dir string, log *slog.Logger) (*tokens, error) {

@@ -16,8 +16,8 @@ import (
 var sections sectionStorage
 
 // SetSections tells rclone the sections of all destinations, replacing those of
-// before. Stores that are open keep what they were opened with; one that wraps
-// another destination (see [Wraps]) must be opened anew to see a change there.
+// before. Stores that are open keep what they were opened with; one that is built
+// upon another destination must be opened anew to see a change there.
 func SetSections(byID map[string]map[string]string) {
 	setup()
 	for _, id := range sections.replace(byID) {
@@ -32,16 +32,6 @@ func OnChange(f func(id, key, value string)) {
 	sections.mu.Lock()
 	defer sections.mu.Unlock()
 	sections.changed = f
-}
-
-// Wraps tells whether a remote of that type stores its objects on other remotes,
-// whose sections it names.
-func Wraps(backend string) bool {
-	switch backend {
-	case "alias", "archive", "cache", "chunker", "combine", "compress", "crypt", "hasher", "union":
-		return true
-	}
-	return false
 }
 
 // sectionStorage implements rclone's config.Storage. What a backend changes in
