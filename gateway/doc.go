@@ -15,7 +15,7 @@
 //     destination exist. A miss that may be news asks Redis once more.
 //  5. The view's destination is opened, at its first use, as a local or a remote
 //     store, and kept open until the destination changes. Between it and the
-//     request stand quotas (usage.go), limits of bandwidth and of operations
+//     request stand quotas (quota.go), limits of bandwidth and of operations
 //     (limits.go) and, before remotes, retries and a circuit breaker (retry.go,
 //     breaker.go).
 //  6. package rest answers the protocol from that store.

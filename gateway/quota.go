@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// smallObject bounds what is let in over quota. Restic's keys, locks and config
+// have a few hundred bytes.
+const smallObject = 1 << 20
+
+// quotas is a store that refuses uploads beyond the quotas of the destination
+// and of its modules.
+type quotas struct {
+	rest.Store
+
+	// beneath is the store that is listed, past the limits.
+	beneath rest.Store
+	limits  *limits
+	usage   *usage
+}
+
+var (
+	_ rest.Store   = (*quotas)(nil)
+	_ rest.Creator = (*quotas)(nil)
+)
+
+// Create implements [rest.Creator].
+func (q *quotas) Create(ctx context.Context, dir string) error { return create(ctx, q.Store, dir) }
+
+// Put implements [rest.Store]. Over quota it is ENOSPC, but for keys, locks and
+// the config, which are small, and needed to unlock and to prune a full store.
+func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reader) (err error) {
+	for _, claim := range q.claims(name, size) {
+		if err := q.take(ctx, claim, size); err != nil {
+			return fmt.Errorf("put %s: %w", name, err)
+		}
+		defer func() { q.usage.settle(claim.tally, size, err) }() //nolint:gocritic // at most two claims
+	}
+	return q.Store.Put(ctx, name, size, body)
+}
+
+// Remove implements [rest.Store].
+func (q *quotas) Remove(ctx context.Context, name string) error {
+	err := q.Store.Remove(ctx, name)
+	if err == nil {
+		for _, claim := range q.claims(name, 0) {
+			q.usage.removed(claim.tally)
+		}
+	}
+	return err
+}
+
+// claim is one quota that an upload is held against.
+type claim struct {
+	tally  *tally
+	dir    string
+	quota  int64
+	exempt bool
+	whose  string
+}
+
+// claims are the quotas in force for an object of that name and size.
+func (q *quotas) claims(name string, size int64) []claim {
+	now := q.limits.current.Load()
+	if now.Quota == 0 && now.ModuleQuota == 0 && len(now.ModuleQuotas) == 0 {
+		return nil
+	}
+	repo, uuid, kind := splitName(name)
+	exempt := size <= smallObject && kind != "data" && kind != "index" && kind != "snapshots"
+	var claims []claim
+	if now.Quota > 0 {
+		claims = append(claims, claim{q.usage.tally("", "."), ".", now.Quota, exempt, "the destination"})
+	}
+	if quota := now.QuotaOf(uuid); quota > 0 && uuid != "" {
+		claims = append(claims, claim{q.usage.tally(uuid, repo), repo, quota, exempt, "the module"})
+	}
+	return claims
+}
+
+// splitName takes the name of an object in a repository apart; uuid is empty for
+// all others.
+func splitName(name string) (repo, uuid, kind string) {
+	parts := strings.SplitN(name, "/", 4)
+	if len(parts) < 3 {
+		return "", "", ""
+	}
+	return parts[0] + "/" + parts[1], parts[1], parts[2]
+}
+
+// take reserves size bytes of a quota, or says why not.
+func (q *quotas) take(ctx context.Context, c claim, size int64) error {
+	u := q.usage
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fits := func() bool { return c.exempt || c.tally.sum()+size <= c.quota }
+	if !c.exempt && size > c.quota {
+		return overQuota(c, size)
+	}
+	if !c.exempt && !c.tally.dirs[c.dir] {
+		// Unless it is known in time, what is there already counts as nothing.
+		if err := q.count(ctx, c.tally); err != nil {
+			return err
+		}
+	}
+	if !fits() && (c.tally.stale || time.Since(c.tally.ended) > countExpires) {
+		if err := q.count(ctx, c.tally); err != nil {
+			return err
+		}
+		if !fits() && c.tally.stale {
+			return fmt.Errorf("%w: it is being counted whether the quota of %s is exhausted", rest.ErrUnavailable, c.whose)
+		}
+	}
+	if !fits() {
+		return overQuota(c, c.tally.sum()+size)
+	}
+	c.tally.pending += size
+	return nil
+}
+
+// errQuota says that a quota of ours is exhausted, and not the storage.
+var errQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
+
+func overQuota(c claim, wanted int64) error {
+	return fmt.Errorf("%w: %s would hold %d bytes, its quota is %d", errQuota, c.whose, wanted, c.quota)
+}
