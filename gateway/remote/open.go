@@ -74,7 +74,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	configure(ci, backend)
 
 	values := newSection(tuned(section), opts.Changed)
-	overrides := map[string]string(nil)
+	var overrides map[string]string
 	if s.oneRequest {
 		overrides = oneRequest
 		// A root that ends with a slash is no file, which needs no request to see.
@@ -105,9 +105,12 @@ func hasBuckets(f fs.Fs, opened *fs.RegInfo) bool {
 	for f.Features().UnWrap != nil {
 		f = f.Features().UnWrap()
 	}
-	// rclone knows the backends that it opened itself.
-	return based && cmp.Or(fs.FindFromFs(f), opened).Name != "smb"
+	return based && backendOf(f, opened).Name != "smb"
 }
+
+// backendOf returns the backend of f: rclone knows those that it opened itself, and
+// all others are the one that we opened.
+func backendOf(f fs.Fs, opened *fs.RegInfo) *fs.RegInfo { return cmp.Or(fs.FindFromFs(f), opened) }
 
 // checkOptions parses every option of the section, so that an error can name the
 // key without the value; rclone's own names both.

@@ -86,14 +86,9 @@ func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 // is among backends. An alias opens as what it stands for.
 func hasTrait(backends map[string]bool, f fs.Fs, opened *fs.RegInfo) bool {
 	for {
-		// rclone knows the backends that it opened itself.
-		backend := fs.FindFromFs(f)
-		if backend == nil {
-			backend = opened
-		}
-		unwrap := f.Features().UnWrap
-		if !transparent[backend.Name] || unwrap == nil {
-			return backends[backend.Name]
+		backend, unwrap := backendOf(f, opened).Name, f.Features().UnWrap
+		if !transparent[backend] || unwrap == nil {
+			return backends[backend]
 		}
 		f = unwrap()
 	}

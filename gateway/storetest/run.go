@@ -14,27 +14,14 @@ const Repo = suite.Repo
 // Option names a documented difference between a Store and the contract.
 type Option = suite.Option
 
-// WithoutDirectories is for stores, such as buckets, whose List of an absent
-// directory may be empty instead of [fs.ErrNotExist].
-func WithoutDirectories() Option { return suite.WithoutDirectories() }
-
-// BlindRemove is for stores, such as S3, that delete without being told whether
-// there was anything: to remove what is absent may succeed.
-func BlindRemove() Option { return suite.BlindRemove() }
-
-// OverHTTP is for [HTTP]: only names of the restic protocol exist, so that odd
-// directories and lists above a type are left out; a config is not replaced by
-// other content; removing what is absent succeeds; and the causes of errors
-// stay with the server.
-func OverHTTP() Option { return suite.OverHTTP() }
-
-// FewObjects is for stores, such as FTP, that need a request, or a connection, for
-// each directory of a list: the test that lists a lot, at once, makes do with less.
-func FewObjects() Option { return suite.FewObjects() }
-
-// SeenReplacing is for stores on servers, such as "rclone serve s3", that replace an
-// object in steps which others may see: it may be away, or listed twice, meanwhile.
-func SeenReplacing() Option { return suite.SeenReplacing() }
+// The options, as package suite describes them.
+var (
+	WithoutDirectories = suite.WithoutDirectories
+	BlindRemove        = suite.BlindRemove
+	OverHTTP           = suite.OverHTTP
+	FewObjects         = suite.FewObjects
+	SeenReplacing      = suite.SeenReplacing
+)
 
 // Run holds a Store to the contract of [rest.Store]. NewStore is called once for
 // each subtest and returns an empty store, which it closes by t.Cleanup. All

@@ -14,8 +14,7 @@ import (
 	"path"
 )
 
-// Repo is the repository in which [Run] works. A server under test must let the
-// user of [HTTP] do everything with it; that of a node may.
+// Repo is the repository in which [Run] works.
 const Repo = "mymodule/3f6a1c52-0f0e-4c5b-9d7f-6a3b8f1f2e71"
 
 // object is what a repository of restic holds: named, but for config, by the

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // notice begins every generated page.
@@ -72,11 +74,7 @@ func Lint(tb testing.TB, dir string) {
 	tb.Helper()
 	mandoc, err := exec.LookPath("mandoc")
 	if err != nil {
-		const what = "no mandoc: install it (Debian's package mandoc)"
-		if os.Getenv("CI") != "" {
-			tb.Fatal(what)
-		}
-		tb.Skip(what)
+		testenv.Missing(tb, "no mandoc: install it (Debian's package mandoc)")
 	}
 	manuals, err := filepath.Glob(filepath.Join(dir, "*.[1-8]"))
 	if err != nil || len(manuals) == 0 {
