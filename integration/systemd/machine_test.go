@@ -17,8 +17,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// patience bounds everything that waits.
-const patience = 60 * time.Second
+// patience bounds everything that waits, on a machine that does much else.
+const patience = 3 * time.Minute
 
 // machine is a systemd that runs beside the test and ends with it.
 type machine struct {
@@ -70,16 +70,30 @@ func boot(t *testing.T) *machine {
 			t.Logf("the machine's console:\n%s", console.Bytes())
 		}
 	})
-	pid := strconv.Itoa(cmd.Process.Pid)
+	waitFor(t, "systemd to be the machine's first process", func() bool {
+		m.init = childOf(cmd.Process.Pid)
+		// The script has other children before it becomes unshare, and until the last
+		// one is systemd, systemctl would ask the systemd of this machine.
+		name, err := os.ReadFile(filepath.Join("/proc", m.init, "comm"))
+		return err == nil && strings.TrimSpace(string(name)) == "systemd"
+	})
 	waitFor(t, "systemd to have booted", func() bool {
-		// The script has other children before it becomes unshare.
-		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
-		m.init = strings.TrimSpace(string(children))
-		return err == nil && strings.HasPrefix(m.try("systemctl", "is-system-running", "--wait"), "running")
+		state := strings.TrimSpace(m.try("systemctl", "is-system-running", "--wait"))
+		if state == "degraded" {
+			t.Fatalf("units have failed:\n%s", m.try("systemctl", "--failed"))
+		}
+		return state == "running"
 	})
 	// What systemd sees below its root, the test sees through its process.
 	m.root = filepath.Join("/proc", m.init, "root")
 	return m
+}
+
+// childOf is the PID of a process's only child, if it has one.
+func childOf(pid int) string {
+	process := strconv.Itoa(pid)
+	children, _ := os.ReadFile(filepath.Join("/proc", process, "task", process, "children"))
+	return strings.TrimSpace(string(children))
 }
 
 // controlGroup names a new group in systemd's hierarchy, which goes with the test.
