@@ -65,6 +65,7 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 deps: ## Get what the tests run: redis-server, restic in two versions, rest-server, rclone, storage servers
 	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze curl mandoc dh_bash-completion \
 		dockerd docker-compose busybox redis-cli qemu-aarch64-static
+	@scripts/modules
 	@scripts/restic-versions
 	@go build -o .cache/bin/rclone ./internal/rclone
 	@scripts/deps || { [[ -z $${CI-} ]] && echo 'Tests of what is missing are skipped.' >&2; }
@@ -86,6 +87,7 @@ lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
 	.cache/bin/golangci-lint run
 
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum
+	@scripts/modules tools
 	go -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: fuzz
