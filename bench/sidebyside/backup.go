@@ -192,7 +192,7 @@ func startMinIO(ctx context.Context, minio, dir string) (*process, string, error
 	endpoint := "http://" + addr
 	ready := newClient(endpoint, "", "", 1)
 	defer ready.close()
-	err = poll(ctx, 20*time.Second, func() error {
+	err = poll(ctx, startTime, func() error {
 		return ready.ready(ctx, endpoint+"/minio/health/live")
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/crypto/bcrypt"
@@ -88,7 +87,7 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 			return nil, err
 		}
 		s := &server{p, newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
-		err = poll(ctx, 20*time.Second, func() error {
+		err = poll(ctx, startTime, func() error {
 			return s.client.ready(ctx, "http://"+addr+"/-/ready")
 		})
 		if err != nil {

@@ -41,10 +41,13 @@ func startProcess(ctx context.Context, addr string, env []string, name string, a
 	return p, nil
 }
 
+// startTime bounds the start of a server, on a machine that may do much else.
+const startTime = 2 * time.Minute
+
 // waitFor returns once somebody listens on addr.
 func (p *process) waitFor(ctx context.Context, addr string) error {
 	var dialer net.Dialer
-	return poll(ctx, 20*time.Second, func() error {
+	return poll(ctx, startTime, func() error {
 		select {
 		case <-p.exited:
 			return fatal{errors.New("has ended")}

@@ -34,12 +34,22 @@ func startGateway(ctx context.Context, binary string, c *cluster, logFile string
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start the gateway: %w (make build)", err)
 	}
+	ended := make(chan struct{})
+	var waited error
+	go func() {
+		waited = cmd.Wait()
+		close(ended)
+	}()
 	stop = func() error {
-		return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait(), log.Close())
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself, which Wait tells
+		<-ended
+		return errors.Join(waited, log.Close())
 	}
 	url = "http://" + addr
-	if err := awaitReady(ctx, url); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("the gateway does not get ready: %w (its log is %s)", err, logFile), stop())
+	if err := awaitReady(ctx, url, ended); err != nil {
+		stopped := stop()
+		said, _ := os.ReadFile(logFile) // it may have said nothing
+		return "", nil, errors.Join(fmt.Errorf("the gateway does not get ready: %w\n%s", err, said), stopped)
 	}
 	return url, stop, nil
 }
@@ -56,8 +66,8 @@ func freeAddr(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-func awaitReady(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
@@ -67,6 +77,8 @@ func awaitReady(ctx context.Context, url string) error {
 			return nil
 		}
 		select {
+		case <-ended:
+			return errors.New("it has ended")
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
 		case <-retry.C:
