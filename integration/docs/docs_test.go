@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds the run of a page.
-const patience = 10 * time.Minute
+const patience = 20 * time.Minute
 
 // insideVariable tells the test binary that it is the first process of a page's own
 // machine: it turns the loopback interface on, enters the page's world, mounts /proc and

@@ -21,17 +21,17 @@ const exitMissing = 77
 
 // helpers are functions for the scripts of that directory.
 const helpers = `
-# within waits a while for a command to succeed.
+# within waits some minutes for a command to succeed.
 within() {
   local try
-  for try in {1..1500}; do "$@" >/dev/null 2>&1 && return; sleep 0.02; done
+  for try in {1..9000}; do "$@" >/dev/null 2>&1 && return; sleep 0.02; done
   "$@"
 }
 # listening waits for the server that was just started in the background to listen on a
 # host's port. It shows the server's log where that ends before.
 listening() {
   local try
-  for try in {1..1500}; do
+  for try in {1..9000}; do
     (: <"/dev/tcp/$1/$2") 2>/dev/null && return
     kill -0 $! 2>/dev/null || break
     sleep 0.02
