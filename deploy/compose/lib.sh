@@ -55,11 +55,12 @@ need() {
 # as_module waits for setup, and takes over the module's environment.
 as_module() {
   need MODULE_ID
-  # Setup waits for one thing after the other, and tells best what was in vain.
-  WAIT=$((4 * WAIT))
-  retry "setup is not done (docker compose logs setup tells more)" test -e /run/module/ready -o -e /run/module/failed
-  if [ -e /run/module/failed ]; then
-    read -r status text </run/module/failed
+  # Setup waits for one thing after the other, takes time for its own work, and tells
+  # best what was in vain.
+  WAIT=$((4 * WAIT + 60))
+  retry "setup is not done (docker compose logs setup tells more)" test -e /run/status/ready -o -e /run/status/failed
+  if [ -e /run/status/failed ]; then
+    read -r status text </run/status/failed
     fail "$status" "setup: $text"
   fi
   # What was given to this container goes first.

@@ -76,12 +76,13 @@ func TestImagesForArm64(t *testing.T) {
 	})
 }
 
-// serves starts the gateway with a Redis, and asks it by its own health check.
+// serves starts the gateway with a Redis, and asks it by its own health check. It
+// listens on a socket: it starts slowly, and until then a port could be taken.
 func serves(t *testing.T, run func(context.Context, ...string) *exec.Cmd) {
 	t.Helper()
 	redis := redistest.Start(t)
 	redis.SetupNS8()
-	addr := testenv.FreeAddr(t)
+	addr := "unix:" + filepath.Join(t.TempDir(), "socket")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	environment := append(os.Environ(), "GATEWAY_ADDR="+addr, "GATEWAY_STATE_DIR="+t.TempDir(), "NODE_ID=1",
@@ -99,10 +100,17 @@ func serves(t *testing.T, run func(context.Context, ...string) *exec.Cmd) {
 		close(ended)
 	}()
 	healthy := false
+	var last []byte
+	defer func() {
+		if t.Failed() {
+			t.Logf("the last health check said: %s", last)
+		}
+	}()
 	waitFor(t, "the gateway to be healthy or to end", func() bool {
 		health := run(ctx, "health")
 		health.Env = environment
-		healthy = health.Run() == nil
+		said, err := health.CombinedOutput()
+		healthy, last = err == nil, said
 		select {
 		case <-ended:
 			return true

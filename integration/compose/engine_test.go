@@ -25,7 +25,7 @@ import (
 
 const (
 	// patience bounds what should be quick, buildTime a build from nothing.
-	patience  = 3 * time.Minute
+	patience  = 5 * time.Minute
 	buildTime = 20 * time.Minute
 	// bridgeAddress is the engine's own on the network in which images are built.
 	bridgeAddress = "10.213.77.1"

@@ -63,18 +63,11 @@ func (p *project) startBlock(t *testing.T, block docpage.Block) *running {
 	cmd := p.shell(ctx, "bash", docpage.Prologue+page.Script(here, dir))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	r := &running{process: cmd}
+	r := &running{process: cmd, prints: dir}
 	r.begin(func() {
 		cancel()
-		// The script writes what a block prints to files.
-		err := fs.WalkDir(os.DirFS(dir), ".", func(name string, _ fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(name, ".out") {
-				var text []byte
-				text, err = os.ReadFile(filepath.Join(dir, name))
-				r.output.Write(text)
-			}
-			return err
-		})
+		text, err := printed(dir)
+		r.output.WriteString(text)
 		if err == nil && r.code == 0 {
 			err = page.CheckOutputs(here, dir)
 		}
@@ -85,6 +78,34 @@ func (p *project) startBlock(t *testing.T, block docpage.Block) *running {
 		r.output.Write(stderr.Bytes())
 	})
 	return r
+}
+
+// said is what a block has printed to stdout so far.
+func (r *running) said(t *testing.T) string {
+	t.Helper()
+	text, err := printed(r.prints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// printed is what the script of a block has written to files, which hold what the block
+// prints.
+func printed(dir string) (string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.out"))
+	if err != nil {
+		return "", err
+	}
+	var all strings.Builder
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		all.Write(text)
+	}
+	return all.String(), nil
 }
 
 // interrupt is Ctrl-C for what runBlock and startBlock run.
@@ -125,7 +146,7 @@ for word; do
 done
 "$COMPOSE" --ansi=never "$@" || exit
 health() { /usr/bin/docker ps --quiet "--filter=label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" "--filter=health=$1"; }
-for ((try = 0; try < 600; try++)); do
+for ((try = 0; try < 1800; try++)); do
   [[ -z $(health unhealthy) ]] || exit 1
   [[ -n $(health starting) ]] || exit 0
   sleep 0.2

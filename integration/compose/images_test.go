@@ -70,7 +70,7 @@ exec "$@"
 `
 
 func (e *engine) importImage(name string, fill func(*rootfs), changes []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
 	args := []string{"import", "--platform=linux"}
 	for _, change := range changes {

@@ -31,12 +31,29 @@ func newProject(t *testing.T, e *engine, name string) *project {
 	t.Helper()
 	p := &project{engine: e, name: name, dir: e.root}
 	t.Cleanup(func() {
+		if t.Failed() {
+			p.tell(t)
+		}
 		p.override, p.env = "", nil
 		if out, code := p.run("--profile", "test", "--profile", "demo", "down", "--volumes", "--timeout=1"); code != 0 {
 			t.Errorf("down: %s", out)
 		}
 	})
 	return p
+}
+
+// tell logs the state of a project that failed, and what its containers said last.
+func (p *project) tell(t *testing.T) {
+	t.Helper()
+	ids, err := p.docker(patience, "ps", "--all", "--quiet", "--filter=label=com.docker.compose.project="+p.name)
+	if err != nil {
+		t.Log(err)
+	}
+	for id := range strings.FieldsSeq(ids) {
+		state, _ := p.docker(patience, "inspect", "--format={{.Name}} {{json .State}}", id)
+		said, _ := p.output("logs", "--tail=40", id)
+		t.Logf("%s%s", state, said)
+	}
 }
 
 // overrideWith has compose read a second file.
@@ -73,6 +90,7 @@ func (p *project) run(args ...string) (string, int) {
 // running is a command that goes on.
 type running struct {
 	process *exec.Cmd
+	prints  string // where a block's script leaves what it prints
 	output  bytes.Buffer
 	code    int
 	done    chan struct{}
