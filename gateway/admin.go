@@ -106,7 +106,7 @@ func (g *Gateway) checkDestination(w *response, r *http.Request, v *view) error 
 	case err != nil:
 		return writeJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
 	}
-	return writeJSON(w, examine(r.Context(), d, g.views.open, req.Conformance))
+	return writeJSON(w, examine(r.Context(), d, g.views.open, req))
 }
 
 // obscure answers with the values as an rclone section holds them.

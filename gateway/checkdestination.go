@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -35,7 +36,7 @@ func CheckDestination(ctx context.Context, opts Options, req adminapi.CheckReque
 		return nil, err
 	}
 	defer done(ctx)
-	return examine(ctx, d, open, req.Conformance), nil
+	return examine(ctx, d, open, req), nil
 }
 
 // wanted returns the destination that a request is about.
@@ -64,8 +65,9 @@ func whyUnknown(snapshot *catalog.Snapshot, id string) string {
 	return "Redis has none of that ID"
 }
 
-// examine opens a destination, tests it and closes it.
-func examine(ctx context.Context, d *catalog.Destination, open opener, conformance bool) *adminapi.CheckReport {
+// examine opens a destination, tests it and closes it. A directory that is about to
+// be saved, and passes, is marked: its disk may be gone before the first backup.
+func examine(ctx context.Context, d *catalog.Destination, open opener, req adminapi.CheckRequest) *adminapi.CheckReport {
 	report := &adminapi.CheckReport{ID: d.ID, Type: d.Type, Node: d.PeerNode}
 	if d.PeerNode != "" {
 		report.Reason = "it is on the disk of node " + d.PeerNode + ": check it there"
@@ -84,8 +86,11 @@ func examine(ctx context.Context, d *catalog.Destination, open opener, conforman
 	if err != nil {
 		report.Error, report.Reason = diagnose(failed, err)
 		report.Detail = err.Error()
-	} else if conformance {
+	} else if req.Conformance {
 		report.Conformance = conform(ctx, p.store)
+	}
+	if dir, ok := p.store.(*local.Store); ok && err == nil && req.Candidate != nil {
+		dir.Adopt()
 	}
 	if closer != nil {
 		_ = closer.Close() // what was to be known is known

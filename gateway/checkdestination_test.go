@@ -75,7 +75,7 @@ func TestCheckPassesOnStorageThatWorks(t *testing.T) {
 		"memory":        {ID: destID, Type: "memory", Base: "bucket", Section: map[string]string{"type": "memory"}},
 		"a file server": davDestination(dav.URL),
 	} {
-		report := examine(t.Context(), d, openStore, false)
+		report := examine(t.Context(), d, openStore, adminapi.CheckRequest{})
 		var steps []string
 		for _, s := range report.Steps {
 			if s.OK {
@@ -91,6 +91,50 @@ func TestCheckPassesOnStorageThatWorks(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("the check left %v, %v", left, err)
+	}
+}
+
+// TestDirectoryIsMarkedBeforeItIsSaved takes its disk away before the first backup:
+// nothing may be written below the mount point.
+func TestDirectoryIsMarkedBeforeItIsSaved(t *testing.T) {
+	t.Parallel()
+	memory, err := newSightings(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := openWith(local.Mark{Memory: memory}, nil)
+	dir := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := &catalog.Destination{ID: destID, Type: "local", Base: dir}
+	if report := examine(t.Context(), d, open, adminapi.CheckRequest{ID: destID}); report.Error != "" {
+		t.Fatalf("%+v", report)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("a check of what is saved left %v, %v", left, err)
+	}
+	if report := examine(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}}); report.Error != "" {
+		t.Fatalf("%+v", report)
+	}
+	for _, step := range []error{os.Rename(dir, dir+"-away"), os.Mkdir(dir, 0o700)} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	store, _, err := open(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := create(t.Context(), store, "mail/uuid"); !errors.Is(err, rest.ErrUnavailable) {
+		t.Errorf("a repository in the empty directory: %v", err)
+	}
+	report := examine(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}})
+	if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, "not mounted") {
+		t.Errorf("the same destination again: %+v", report)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("in the empty directory there are %v, %v", left, err)
 	}
 }
 
@@ -117,7 +161,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			server := davServer(t, tt.spoil)
 			server.Start()
-			report := examine(t.Context(), davDestination(server.URL), openStore, true)
+			report := examine(t.Context(), davDestination(server.URL), openStore, adminapi.CheckRequest{Conformance: true})
 			if report.Error != tt.error || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
 				t.Errorf("%s: %q, %q; want %s and %q", report.Error, report.Reason, report.Detail, tt.error, tt.reason)
 			}
@@ -157,7 +201,7 @@ func TestCheckOfSectionsThatAreWrong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := &catalog.Destination{ID: destID, Type: tt.section["type"], Base: "backups", Section: tt.section}
-			report := examine(t.Context(), d, openStore, false)
+			report := examine(t.Context(), d, openStore, adminapi.CheckRequest{})
 			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
 				t.Errorf("%s: %q, %q; want %q", report.Error, report.Reason, report.Detail, tt.reason)
 			}
@@ -201,7 +245,7 @@ func TestCheckOfServersThatAreAway(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			report := examine(ctx, tt.d, openStore, false)
+			report := examine(ctx, tt.d, openStore, adminapi.CheckRequest{})
 			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) {
 				t.Errorf("%s: %q, %q; want a reason with %q", report.Error, report.Reason, report.Detail, tt.reason)
 			}
@@ -242,7 +286,7 @@ func TestDiagnosisKnowsTheVendorsWords(t *testing.T) {
 func TestConformanceOfADestinationLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "local", Base: dir}, openStore, true)
+	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "local", Base: dir}, openStore, adminapi.CheckRequest{Conformance: true})
 	if report.Error != "" || !report.Conforms() || len(report.Conformance) < 20 {
 		t.Errorf("%+v", report)
 	}
@@ -267,7 +311,7 @@ func TestConformanceFindsAStoreThatLies(t *testing.T) {
 	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) {
 		return forgetful{storetest.NewMem()}, nil, nil
 	}
-	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, true)
+	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})
 	if report.Error != "" || report.Conforms() {
 		t.Errorf("%+v", report)
 	}
@@ -298,7 +342,7 @@ func TestConformanceToleratesWhatTheGatewayMakesUpFor(t *testing.T) {
 	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) {
 		return &muddled{Mem: storetest.NewMem(), puts: map[string]int{}}, nil, nil
 	}
-	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, true)
+	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})
 	names := map[string]bool{}
 	for _, c := range report.Conformance {
 		names[c.Name] = true

@@ -51,7 +51,7 @@ type Memory interface {
 
 // OpenMarked is [Open] for a destination whose disk may not be mounted. A root
 // without a marker is taken for the destination's at its first proven use: an
-// object in it is found or stored, or a repository is created.
+// object in it is found or stored, or a repository is created; or see [Store.Adopt].
 func OpenMarked(root string, mark Mark) (*Store, error) {
 	if mark.Log == nil {
 		mark.Log = slog.Default()
@@ -216,6 +216,10 @@ func (s *Store) adopt(name string) {
 	s.marker.Log.Info("marked a destination's directory", "dest", s.marker.ID, "root", s.root)
 	_ = s.marker.check(root) // remembers it; whoever asks next is told what fails
 }
+
+// Adopt marks the root where nothing in it proves yet that it is the destination's,
+// because somebody says so who sees it mounted.
+func (s *Store) Adopt() { s.adopt("") }
 
 func (s *Store) holds(root dirFD, name string) bool {
 	fd, err := s.resolve(int(root), path.Dir(name), directory)
