@@ -80,6 +80,9 @@ func (a *assistance) walk() (assisted, error) {
 			if err != nil {
 				return err
 			}
+			if strings.HasPrefix(entry.Name(), runNotePrefix) {
+				return nil // ours: it is written on when restic starts
+			}
 			info, err := entry.Info()
 			if err != nil {
 				return err
