@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"time"
 	"unicode/utf8"
 )
@@ -146,8 +147,11 @@ func parseArchiveEntry(line, data []byte) (savedKey, []byte, error) {
 	if len(e.KeyBase64) > 0 {
 		name = string(e.KeyBase64)
 	}
-	if e.Size < 0 || e.Size >= len(data) || data[e.Size] != '\n' || e.TTL < 0 {
+	if e.Size < 0 || e.Size >= len(data) || data[e.Size] != '\n' {
 		return savedKey{}, nil, fmt.Errorf("%w: it does not hold the whole value of key %q", errDamagedArchive, name)
+	}
+	if e.TTL < 0 || e.TTL > math.MaxInt64/int64(time.Millisecond) {
+		return savedKey{}, nil, fmt.Errorf("%w: no time to live of key %q can be %d ms", errDamagedArchive, name, e.TTL)
 	}
 	k := savedKey{Name: name, Value: data[:e.Size], TTL: time.Duration(e.TTL) * time.Millisecond}
 	return k, data[e.Size+1:], nil

@@ -81,6 +81,7 @@ func TestArchiveErrorsSayWhatIsWrong(t *testing.T) {
 		{"a missing key", archiveHeader + `{"keys":1,"sha256":""}` + "\n", "holds 0 keys and claims 1"},
 		{"a negative size", archiveHeader + `{"key":"k","size":-1}` + "\nx\n", "whole value"},
 		{"a huge size", archiveHeader + `{"key":"k","size":9223372036854775807}` + "\nx\n", "whole value"},
+		{"a time to live beyond all clocks", archiveHeader + `{"key":"k","ttl_ms":9223372036855,"size":1}` + "\nx\n", "time to live"},
 		{"a line of a wrong type", archiveHeader + `["k"]` + "\nx\n", "not readable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
