@@ -38,6 +38,20 @@ func published(t *testing.T, server *redistest.Server) []string {
 	return users
 }
 
+// TestNodesAreNotListedWithoutTheirModules where Redis cannot tell who is on them, and
+// has no leader either.
+func TestNodesAreNotListedWithoutTheirModules(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	callApplet(t, vars, "", program, "node", "add").succeed(t)
+	server.Do("HDEL", catalog.ClusterEnvironment, catalog.FieldNodeID)
+	server.Do("SET", catalog.ModuleNode, "no hash")
+	if got := callApplet(t, vars, "", program, "node", "list"); got.code != int(exitRedis) || !strings.Contains(got.stderr, "WRONGTYPE") {
+		t.Errorf("exit status %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+}
+
 // TestWhoComesAtOnceIsPublished adds, removes and changes many users at the same
 // time: at the end the gateways are told what ACL LIST says, to the last line.
 func TestWhoComesAtOnceIsPublished(t *testing.T) {

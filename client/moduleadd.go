@@ -146,7 +146,8 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	pipe := a.rdb.Pipeline()
 	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
 	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	_, _ = pipe.Exec(ctx) // each command has its error
+	if err := errors.Join(ignoreNil(uuid.Err()), ignoreNil(placed.Err())); err != nil {
 		return a.failed("read module "+opts.id, err)
 	}
 	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())

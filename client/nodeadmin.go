@@ -143,7 +143,8 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 	pipe := a.rdb.Pipeline()
 	leader := pipe.HGet(ctx, catalog.ClusterEnvironment, catalog.FieldNodeID)
 	placed := pipe.HGetAll(ctx, catalog.ModuleNode)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	_, _ = pipe.Exec(ctx) // each command has its error
+	if err := errors.Join(ignoreNil(leader.Err()), placed.Err()); err != nil {
 		return nil, a.failed("read the nodes", err)
 	}
 	nodes := []node{}
