@@ -1,7 +1,6 @@
 package restic
 
 import (
-	"cmp"
 	"net/url"
 	"os"
 	"slices"
@@ -142,7 +141,7 @@ func (i Invocation) Environ(inherited []string) []string {
 var restEnvVersion = Version{0, 16, 1}
 
 func (r Repository) environ(v Version) []string {
-	if v.atLeast(restEnvVersion) {
+	if v.Has(restEnvVersion) {
 		return []string{
 			"RESTIC_REPOSITORY=rest:" + r.URL,
 			"RESTIC_REST_USERNAME=" + r.User,
@@ -156,25 +155,4 @@ func (r Repository) environ(v Version) []string {
 		address = parsed.String()
 	}
 	return []string{"RESTIC_REPOSITORY=rest:" + address, "RESTIC_PASSWORD=" + r.Key}
-}
-
-// Version is restic's version: major, minor, patch. The zero Version counts as
-// newer than all others.
-type Version [3]int
-
-// The first versions of restic with an option that is worth using.
-var (
-	// RetryLockVersion has --retry-lock.
-	RetryLockVersion = Version{0, 16, 0}
-	// NoScanVersion has backup --no-scan.
-	NoScanVersion = Version{0, 15, 0}
-	// ExcludeXattrVersion has restore --exclude-xattr.
-	ExcludeXattrVersion = Version{0, 18, 0}
-)
-
-// Has reports whether v is at least first, which is one of the versions above.
-func (v Version) Has(first Version) bool { return v.atLeast(first) }
-
-func (v Version) atLeast(other Version) bool {
-	return v == Version{} || cmp.Compare(v[0], other[0])*4+cmp.Compare(v[1], other[1])*2+cmp.Compare(v[2], other[2]) >= 0
 }

@@ -4,7 +4,34 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 )
+
+// Version is restic's version: major, minor, patch. The zero Version counts as
+// newer than all others.
+type Version [3]int
+
+// The first versions of restic with an option that is worth using.
+var (
+	// RetryLockVersion has --retry-lock.
+	RetryLockVersion = Version{0, 16, 0}
+	// NoScanVersion has backup --no-scan.
+	NoScanVersion = Version{0, 15, 0}
+	// ExcludeXattrVersion has restore --exclude-xattr.
+	ExcludeXattrVersion = Version{0, 18, 0}
+	// SparseVersion has restore --sparse.
+	SparseVersion = Version{0, 15, 0}
+	// SubfolderVersion has restore SNAPSHOT:FOLDER, and tells its progress.
+	SubfolderVersion = Version{0, 16, 0}
+	// OverwriteVersion replaces links, pipes and devices that exist already.
+	OverwriteVersion = Version{0, 17, 0}
+)
+
+// Has reports whether v is at least first, the first version that has something.
+func (v Version) Has(first Version) bool {
+	return v == Version{} || slices.Compare(v[:], first[:]) >= 0
+}
 
 // Detect asks the restic that base would run for its version.
 func Detect(ctx context.Context, base Invocation) (Version, error) {
@@ -22,7 +49,7 @@ func Detect(ctx context.Context, base Invocation) (Version, error) {
 func ParseVersion(output string) (Version, error) {
 	var v Version
 	if _, err := fmt.Sscanf(output, "restic %d.%d.%d", &v[0], &v[1], &v[2]); err != nil {
-		line, _, _ := bytes.Cut([]byte(output), []byte("\n"))
+		line, _, _ := strings.Cut(output, "\n")
 		return Version{}, fmt.Errorf("restic's version is not in %q", line[:min(len(line), 200)])
 	}
 	return v, nil
