@@ -193,9 +193,9 @@ func (s *system) restoreSteps(request restoreRequest, opts restoreOptions, recor
 			return restoreData(ctx, s, request, opts, record)
 		}},
 	}
-	for i, name := range []string{"20label", "20note"} {
-		steps = append(steps, step{name: name, run: func(ctx context.Context, _ []byte) error {
-			return restoreStateDump(ctx, s, i)
+	for _, dump := range stateDumps {
+		steps = append(steps, step{name: dump.step, run: func(ctx context.Context, _ []byte) error {
+			return dump.restore(ctx, s)
 		}})
 	}
 	return steps

@@ -18,8 +18,8 @@ type metric struct {
 
 // metricsFile is the file for the record's metrics: one for each module and
 // schedule, and one for a module's restores. It is "" where they have no name fit
-// for a file, or where the run does not count. NethServer 8 removes files that begin with "backup" and are not its
-// own.
+// for a file, or where the run does not count. NethServer 8 removes files that begin
+// with "backup" and are not its own.
 func (r *runRecord) metricsFile(dir string) string {
 	if r.partial || !moduleIDPattern.MatchString(r.Module) {
 		return ""

@@ -15,12 +15,15 @@ import (
 
 // stateDumps are the Redis keys that every backup holds, as files in the state
 // directory.
-var stateDumps = []struct {
+var stateDumps = []stateDump{
+	{"ui_name.dump", "20label", catalog.ModuleUINameKey},
+	{"ui_note.dump", "20note", catalog.ModuleUINoteKey},
+}
+
+type stateDump struct {
 	file string
+	step string // of the restore that stores it
 	key  func(moduleID string) string
-}{
-	{"ui_name.dump", catalog.ModuleUINameKey},
-	{"ui_note.dump", catalog.ModuleUINoteKey},
 }
 
 // writeStateDumps writes the dumps of those keys that exist, and returns the
@@ -55,4 +58,29 @@ func removeStateDumps(stateDir string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// restore stores the dump, if the backup had it, and removes the file. It replaces
+// the key, so that a restore can be repeated.
+func (d stateDump) restore(ctx context.Context, sys *system) error {
+	stateDir, err := sys.env.stateDir()
+	if err != nil {
+		return err
+	}
+	id, err := sys.env.moduleID()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(filepath.Join(stateDir, d.file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the dump: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if err := runRedisRestore(ctx, sys, file, loadOptions{key: d.key(id), replace: true}); err != nil {
+		return fmt.Errorf("%s: %w", d.file, err)
+	}
+	return os.Remove(file.Name())
 }
