@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // plainVars is the environment of the administrator of a plain Redis.
@@ -190,18 +191,10 @@ func startConfigured(t *testing.T, conf, text string) (addr string, stop func())
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no redis-server: install it")
-		}
-		t.Skip("no redis-server: install it")
+		testenv.Missing(t, "no redis-server: install it")
 	}
 	old, _ := os.ReadFile(conf)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = listener.Addr().String()
-	_ = listener.Close()
+	addr = testenv.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	if err := os.WriteFile(conf, append(old, text+"bind 127.0.0.1\nport "+port+"\nsave \"\"\n"...), 0o600); err != nil {
 		t.Fatal(err)
@@ -220,10 +213,12 @@ func startConfigured(t *testing.T, conf, text string) (addr string, stop func())
 		_ = cmd.Wait()
 	})
 	t.Cleanup(stop)
-	watch := time.AfterFunc(20*time.Second, stop)
+	watch := time.AfterFunc(2*time.Minute, stop)
 	defer watch.Stop()
+	var said []string
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		said = append(said, lines.Text())
 		if strings.Contains(lines.Text(), "Ready to accept connections") {
 			go func() {
 				for lines.Scan() { // so that it is never held up
@@ -233,7 +228,7 @@ func startConfigured(t *testing.T, conf, text string) (addr string, stop func())
 			return addr, stop
 		}
 	}
-	t.Fatal("redis-server did not start")
+	t.Fatalf("redis-server did not start:\n%s", strings.Join(said, "\n"))
 	return "", nil
 }
 

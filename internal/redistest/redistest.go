@@ -4,13 +4,14 @@ package redistest
 
 import (
 	"bufio"
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,8 +23,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// patience bounds everything that waits for a server.
-const patience = 20 * time.Second
+// patience bounds everything that waits for a server. A machine that is busy may hold
+// up a process for many seconds.
+const patience = 2 * time.Minute
 
 // AdminUser is the user that may do everything, as on NethServer 8; its
 // password is Password(AdminUser).
@@ -37,11 +39,12 @@ type Server struct {
 	// Socket is the path of the server's unix socket.
 	Socket string
 
-	tb    testing.TB
-	dir   string
-	args  []string
-	cmd   *exec.Cmd
-	admin *redis.Client
+	tb     testing.TB
+	dir    string
+	args   []string
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the process has ended
+	admin  *redis.Client
 }
 
 // Start runs a redis-server without persistence, with the additional arguments
@@ -60,22 +63,18 @@ func Start(tb testing.TB, args ...string) *Server {
 		AdminUser, digest(Password(AdminUser))))
 	tb.Cleanup(s.Kill)
 
-	// Another process may take the port between the choice and the start.
-	for range 5 {
-		s.Addr = testenv.FreeAddr(tb)
-		_, port, _ := net.SplitHostPort(s.Addr)
-		s.args = append([]string{
-			path, "--bind", "127.0.0.1", "--port", port, "--unixsocket", s.Socket,
-			"--save", "", "--appendonly", "no", "--dir", dir,
-			"--aclfile", filepath.Join(dir, "users.acl"),
-		}, args...)
-		if err = s.run("Ready to accept connections"); err == nil {
-			s.admin = s.Client(AdminUser, Password(AdminUser))
-			return s
-		}
+	s.Addr = testenv.FreeAddr(tb)
+	_, port, _ := net.SplitHostPort(s.Addr)
+	s.args = append([]string{
+		path, "--bind", "127.0.0.1", "--port", port, "--unixsocket", s.Socket,
+		"--save", "", "--appendonly", "no", "--dir", dir,
+		"--aclfile", filepath.Join(dir, "users.acl"),
+	}, args...)
+	if err := s.run("Ready to accept connections"); err != nil {
+		tb.Fatalf("start redis-server: %v", err)
 	}
-	tb.Fatalf("start redis-server: %v", err)
-	return nil
+	s.admin = s.Client(AdminUser, Password(AdminUser))
+	return s
 }
 
 // StartSentinel runs a Sentinel that watches the master under the name given,
@@ -127,7 +126,7 @@ func (s *Server) Kill() {
 		return
 	}
 	_ = s.cmd.Process.Kill() // ends a paused process too
-	_ = s.cmd.Wait()
+	<-s.exited
 	s.cmd = nil
 }
 
@@ -163,40 +162,56 @@ func (s *Server) Resume() {
 func (s *Server) run(ready string) error {
 	cmd := exec.Command(s.args[0], s.args[1:]...)
 	cmd.SysProcAttr = dieWithParent()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	log, out := io.Pipe()
+	cmd.Stdout, cmd.Stderr = out, out
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		// The server dies with the thread that has started it, which another
+		// goroutine could end.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // nobody asks how it ended
+		}
+		_ = out.Close()
+		close(exited)
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	s.cmd = cmd
+	s.cmd, s.exited = cmd, exited
 
 	result := make(chan error, 1)
-	go func() {
-		var said []string
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			said = append(said, lines.Text())
-			if strings.Contains(lines.Text(), ready) {
-				result <- nil
-				_, _ = io.Copy(io.Discard, out)
-				return
-			}
-		}
-		result <- fmt.Errorf("it ended with:\n%s", strings.Join(said, "\n"))
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	go func() { result <- awaitLine(log, ready) }()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	var err error
 	select {
 	case err = <-result:
-	case <-ctx.Done():
-		err = fmt.Errorf("not ready after %v", patience)
+	case <-limit.C:
+		s.Kill()
+		err = errors.Join(fmt.Errorf("it was not ready after %v", patience), <-result)
 	}
 	if err != nil {
 		s.Kill()
 	}
 	return err
+}
+
+// awaitLine returns when there is a line with the text, and throws away all others.
+func awaitLine(log io.Reader, text string) error {
+	var said []string
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		said = append(said, lines.Text())
+		if strings.Contains(lines.Text(), text) {
+			go func() { _, _ = io.Copy(io.Discard, log) }()
+			return nil
+		}
+	}
+	return fmt.Errorf("it ended with:\n%s", strings.Join(said, "\n"))
 }
 
 func (s *Server) must(err error) {

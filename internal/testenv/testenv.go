@@ -3,8 +3,11 @@
 package testenv
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -35,13 +38,41 @@ func Until(tb testing.TB, limit time.Duration, what string, done func() bool) {
 	}
 }
 
-// FreeAddr is a loopback address that nobody listened on a moment ago.
+// The ports of FreeAddr: none that the kernel gives to who asks for any, and none of
+// well-known servers.
+const (
+	firstPort = 20_000
+	ports     = 12_000
+)
+
+// FreeAddr is a loopback address that is this test's alone until it ends: a server
+// that is started there later, or again, finds it free.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	for range ports {
+		port := firstPort + rand.IntN(ports)
+		if reserve(tb, port) {
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
 	}
-	defer func() { _ = listener.Close() }() // it was never used
-	return listener.Addr().String()
+	tb.Fatalf("no port from %d to %d is free", firstPort, firstPort+ports-1)
+	return ""
+}
+
+// reserve takes the port, unless another test has, or anybody else listens there. In
+// all processes the tests agree by a name that the kernel forgets with its owner.
+func reserve(tb testing.TB, port int) bool {
+	tb.Helper()
+	if runtime.GOOS == "linux" {
+		name, err := net.Listen("unix", fmt.Sprintf("@rclone-gateway test port %d", port))
+		if err != nil {
+			return false
+		}
+		tb.Cleanup(func() { _ = name.Close() })
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		_ = listener.Close() // it was never used
+	}
+	return err == nil
 }
