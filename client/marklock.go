@@ -3,7 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -31,19 +30,25 @@ var (
 
 // takeMarkLock takes the lock on the file called name, without waiting.
 func takeMarkLock(name string) (*markLock, error) {
-	file, err := openLocked(name, os.O_RDWR|os.O_CREATE)
+	file, err := openLocked(name, os.O_RDWR|os.O_CREATE, atOnce)
 	if err != nil {
 		return nil, err
 	}
 	info, err := file.Stat()
 	if err == nil {
-		_, err = fmt.Fprintln(io.NewOffsetWriter(file, 0), os.Getpid())
+		err = writeOver(file, fmt.Sprintln(os.Getpid()))
 	}
 	if err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("write %s: %w", name, err)
 	}
 	return &markLock{file: file, interrupted: info.Size() > 0}, nil
+}
+
+// writeOver replaces what is in the file, which is at no moment empty.
+func writeOver(file *os.File, text string) error {
+	n, err := file.WriteAt([]byte(text), 0)
+	return errors.Join(err, file.Truncate(int64(n)))
 }
 
 // handTo lets a native restic hold the lock too. One in a container is found by its
@@ -64,14 +69,20 @@ func (l *markLock) remove() error { return os.Remove(l.file.Name()) }
 // release drops the lock.
 func (l *markLock) release() { _ = l.file.Close() }
 
-// openLocked opens and locks the file called name, without waiting.
-func openLocked(name string, flags int) (*os.File, error) {
+// Whether to wait for a lock that another process holds.
+const (
+	atOnce = unix.LOCK_NB
+	inTurn = 0
+)
+
+// openLocked opens and locks the file called name, atOnce or inTurn.
+func openLocked(name string, flags, when int) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(name, flags, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		if err = lockOpened(file); err == nil {
+		if err = lockOpened(file, when); err == nil {
 			return file, nil
 		}
 		_ = file.Close()
@@ -82,8 +93,8 @@ func openLocked(name string, flags int) (*os.File, error) {
 }
 
 // lockOpened locks the file, if it is still the one of its name.
-func lockOpened(file *os.File) error {
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+func lockOpened(file *os.File, when int) error {
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|when); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = errHeld
 		}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,7 +49,19 @@ func TestMarkLockOnARemovedFile(t *testing.T) {
 	defer func() { _ = file.Close() }()
 	mustDo(t, first.remove())
 	first.release()
-	if err := lockOpened(file); !errors.Is(err, errReplaced) {
+	if err := lockOpened(file, atOnce); !errors.Is(err, errReplaced) {
 		t.Errorf("a lock on a file that is gone, or %v", err)
+	}
+}
+
+// TestMarkOfAShorterProcessID has the mark of a killed holder, which is longer.
+func TestMarkOfAShorterProcessID(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mark")
+	write(t, name, "12345678901234567890\n", 0o600)
+	lock, err := takeMarkLock(name)
+	mustDo(t, err)
+	defer lock.release()
+	if text, err := os.ReadFile(name); string(text) != fmt.Sprintln(os.Getpid()) || !lock.interrupted {
+		t.Errorf("the mark is %q, %v, interrupted: %t", text, err, lock.interrupted)
 	}
 }

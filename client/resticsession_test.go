@@ -1,10 +1,16 @@
 package client
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func TestLockHostIsAHostName(t *testing.T) {
@@ -57,4 +63,52 @@ func TestRunNotesTellDeadRunsFromOthers(t *testing.T) {
 	if len(dead) != 2 {
 		t.Errorf("then dead are %v", dead)
 	}
+}
+
+// TestRunNoteThatAnotherRunFindsBeforeItIsLocked: as it is empty, the finder takes it
+// away, and so the run makes it anew.
+func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	found, err := openLocked(filepath.Join(dir, runNotePrefix+"new"), os.O_RDWR|os.O_CREATE, atOnce)
+	mustDo(t, err)
+	type written struct {
+		note *runNote
+		err  error
+	}
+	result := make(chan written, 1)
+	go func() {
+		note, err := writeRunNote(dir, "new", "http://here")
+		result <- written{note, err}
+	}()
+	testenv.Until(t, time.Minute, "the run to wait for the lock", func() bool {
+		return len(result) > 0 || waitsForLock(t, found)
+	})
+	(&runNote{file: found}).remove()
+	got := <-result
+	mustDo(t, got.err)
+	if text, err := os.ReadFile(filepath.Join(dir, runNotePrefix+"new")); string(text) != "http://here\n" {
+		t.Errorf("the note holds %q, %v", text, err)
+	}
+	if dead, err := deadRunNotes(dir); len(dead) > 0 || err != nil {
+		t.Errorf("dead are %v, %v", dead, err)
+	}
+	got.note.remove()
+}
+
+// waitsForLock tells whether somebody waits for the lock on the file (proc(5),
+// /proc/locks).
+func waitsForLock(t *testing.T, file *os.File) bool {
+	t.Helper()
+	info, err := file.Stat()
+	mustDo(t, err)
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	locks, err := os.ReadFile("/proc/locks")
+	mustDo(t, err)
+	for line := range strings.Lines(string(locks)) {
+		if strings.Contains(line, " -> ") && strings.Contains(line, fmt.Sprintf(":%d ", stat.Ino)) {
+			return true
+		}
+	}
+	return false
 }

@@ -38,7 +38,8 @@ func newRunID(does, moduleID string) string {
 }
 
 func writeRunNote(stateDir, id, repository string) (*runNote, error) {
-	file, err := openLocked(filepath.Join(stateDir, runNotePrefix+id), os.O_RDWR|os.O_CREATE)
+	// Another run may find the note before it is locked, and takes it away then.
+	file, err := openLocked(filepath.Join(stateDir, runNotePrefix+id), os.O_RDWR|os.O_CREATE, inTurn)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 		if !found {
 			continue
 		}
-		file, err := openLocked(filepath.Join(stateDir, entry.Name()), os.O_RDWR)
+		file, err := openLocked(filepath.Join(stateDir, entry.Name()), os.O_RDWR, atOnce)
 		// It is of a run that lives, has gone meanwhile, or is another user's.
 		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			continue

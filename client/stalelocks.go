@@ -85,11 +85,14 @@ func (l staleLocks) list(ctx context.Context) ([]string, error) {
 func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	object := "locks/" + id
 	// Others come and go, and restic asks for long for one that has gone.
-	if status, err := l.probe.request(ctx, http.MethodHead, l.restic.Repository, object); err == nil && status == http.StatusNotFound {
+	if l.hasGone(ctx, object) {
 		return nil
 	}
 	var output bytes.Buffer
 	if err := l.restic.With("cat", "lock", id, "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
+		if l.hasGone(ctx, object) {
+			return nil
+		}
 		return resticError(l.restic.Repository, err)
 	}
 	var lock lockFile
@@ -103,10 +106,16 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("remove lock %s: %w", id, err)
 	}
-	if status != http.StatusOK {
+	if status != http.StatusOK && status != http.StatusNotFound {
 		return fmt.Errorf("remove lock %s: the gateway answers %d %s", id, status, http.StatusText(status))
 	}
 	return nil
+}
+
+// hasGone reports whether it is proven that the lock is not there.
+func (l staleLocks) hasGone(ctx context.Context, object string) bool {
+	status, err := l.probe.request(ctx, http.MethodHead, l.restic.Repository, object)
+	return err == nil && status == http.StatusNotFound
 }
 
 // isDead reports whether who made the lock is gone. A container is known by its host

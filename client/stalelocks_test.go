@@ -1,8 +1,12 @@
 package client
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,7 +16,11 @@ import (
 
 func TestProgramOf(t *testing.T) {
 	t.Parallel()
-	if name, alive := programOf(os.Getpid()); name != "client.test" || !alive {
+	self, err := os.Executable()
+	mustDo(t, err)
+	const longest = 15 // of what the kernel keeps
+	want := filepath.Base(self)
+	if name, alive := programOf(os.Getpid()); name != want[:min(len(want), longest)] || !alive {
 		t.Errorf("this process is %q, alive: %t", name, alive)
 	}
 	if _, alive := programOf(1 << 30); alive {
@@ -79,11 +87,43 @@ func TestLocksOfTheDead(t *testing.T) {
 	}
 }
 
+// TestLockThatGoesWhileItIsRead has one whose owner removes it when restic is about to
+// load it, so that restic fails.
+func TestLockThatGoesWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	for name, goes := range map[string]bool{"it goes": true, "it stays": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if asked++; goes && asked > 1 {
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			defer gateway.Close()
+			fake := t.TempDir()
+			write(t, filepath.Join(fake, "cat.status"), "1", 0o600)
+			locks := staleLocks{restic: restic.Invocation{
+				Runtime: restic.Native, Env: []string{"FAKE=" + fake}, Repository: restic.Repository{URL: gateway.URL},
+			}, probe: newProbe()}
+			if err := locks.removeIfDead(t.Context(), "0815"); (err == nil) != goes {
+				t.Errorf("removeIfDead = %v", err)
+			}
+			if asked != 2 {
+				t.Errorf("the gateway was asked %d times, want before and after restic", asked)
+			}
+		})
+	}
+}
+
 func copiedAs(t *testing.T, source, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(source)
 	mustDo(t, err)
 	copied := t.TempDir() + "/" + name
+	// Who is started in the meantime would hold it open, and it could not be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	mustDo(t, os.WriteFile(copied, content, 0o755))
 	return copied
 }
