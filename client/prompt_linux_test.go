@@ -19,6 +19,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
+// patience is for what takes a moment where nothing else is going on.
+const patience = 2 * time.Minute
+
 // screen is a terminal with somebody before it.
 type screen struct {
 	t    *testing.T
@@ -89,7 +92,7 @@ func (s *screen) answer(question, keys string) {
 // await waits for a text that is shown behind what was waited for before.
 func (s *screen) await(text string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	for {
 		s.mu.Lock()
@@ -125,7 +128,7 @@ func (s *screen) start(ctx context.Context, vars map[string]string, args ...stri
 		select {
 		case code := <-code:
 			return outcome{code, stdout.String(), s.text()}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			s.t.Fatalf("it has not ended:\n%s", s.text())
 			return outcome{}
 		}

@@ -68,6 +68,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway":    scriptGateway,
 			"waitfile":   scriptWaitFile,
+			"waitend":    scriptWaitEnd,
 			"killchild":  scriptKill,
 			"nosecret":   scriptNoSecret,
 			"exitstatus": scriptExitStatus,
@@ -142,16 +143,32 @@ func scriptGateway(ts *testscript.TestScript, _ bool, args []string) {
 // scriptWaitFile waits until a file exists that the pattern matches: waitfile
 // $FAKE/started.
 func scriptWaitFile(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	scriptAwait(ts, args[0]+" appears", func() bool {
 		found, err := filepath.Glob(args[0])
 		ts.Check(err)
-		if len(found) > 0 {
-			return
+		return len(found) > 0
+	})
+}
+
+// scriptWaitEnd waits until the process has ended whose ID a file holds, or will hold:
+// waitend $FAKE/interrupted.
+func scriptWaitEnd(ts *testscript.TestScript, _ bool, args []string) {
+	scriptAwait(ts, "the process in "+args[0]+" has ended", func() bool {
+		text, _ := os.ReadFile(args[0])
+		pid, err := strconv.Atoi(string(text))
+		if err != nil {
+			return false // it is not there yet, or not written yet
 		}
+		_, alive := programOf(pid)
+		return !alive
+	})
+}
+
+func scriptAwait(ts *testscript.TestScript, what string, done func() bool) {
+	for deadline := time.Now().Add(3 * time.Minute); !done(); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s did not appear", args[0])
+			ts.Fatalf("waited in vain until %s", what)
 		}
-		<-time.After(5 * time.Millisecond)
 	}
 }
 
@@ -231,7 +248,7 @@ func fakeRestic(args []string) {
 		signal.Notify(interrupts, syscall.SIGINT)
 		check(os.WriteFile(fakeFile("started"), nil, 0o600))
 		<-interrupts
-		check(os.WriteFile(fakeFile("interrupted"), nil, 0o600))
+		check(os.WriteFile(fakeFile("interrupted"), []byte(strconv.Itoa(os.Getpid())), 0o600))
 		os.Exit(130)
 	}
 	if dir := os.Getenv("AGENT_STATE_DIR"); command == "backup" {
