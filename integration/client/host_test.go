@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -78,8 +77,10 @@ func (w *clientWorld) newHost(t *testing.T, v variant, module redistest.Module) 
 	}
 	if v.kind != "native" {
 		h.configurePodman(t, h.imageStore(t, v.version))
-		// It would outlive the test.
-		t.Cleanup(func() { h.leaveNamespace(t) })
+		t.Cleanup(func() {
+			h.awaitPodman(t)
+			h.leaveNamespace(t) // which would outlive the test
+		})
 	}
 	h.give(t)
 	return h
@@ -139,7 +140,7 @@ func (h *clientHost) backUp(t *testing.T) result {
 func whenFree(t *testing.T, run func() result) result {
 	t.Helper()
 	var got result
-	testenv.Until(t, time.Minute, "the orphan to end", func() bool {
+	waitUntil(t, "the orphan has ended", func() bool {
 		got = run()
 		return got.code != 3
 	})

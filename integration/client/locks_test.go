@@ -2,8 +2,10 @@ package client
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,11 +110,29 @@ func killRestic(t *testing.T, h *clientHost, pid int) {
 func killAllButRestic(t *testing.T, h *clientHost, pid int) {
 	t.Helper()
 	if h.kind != "native" {
-		// Else the applet would see podman die, and end the container.
+		// Else the applet would see podman die, and end the container. Its threads
+		// stop one after the other.
 		h.check(t, syscall.Kill(pid, syscall.SIGSTOP))
+		waitUntil(t, "the applet stands still", func() bool { return stopped(t, pid) })
 		killChild(t, h, pid)
 	}
 	killSelf(t, h, pid)
+}
+
+// stopped tells whether all threads of a process are.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("process %d has no threads: %v", pid, err)
+	}
+	for _, thread := range threads {
+		status, err := os.ReadFile(thread)
+		if err == nil && !strings.Contains(string(status), ") T ") {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *clientHost) wantNothingLeft(t *testing.T) {

@@ -37,6 +37,36 @@ func (h *clientHost) give(t *testing.T) {
 	}))
 }
 
+// awaitPodman waits until nothing of Podman works in the host's directories any more:
+// behind a container that has ended somebody cleans up, and podman run does not wait
+// for him.
+func (h *clientHost) awaitPodman(t *testing.T) {
+	t.Helper()
+	var left []string
+	waitUntil(t, "Podman has cleaned up", func() bool {
+		left = h.processes(t)
+		return len(left) == 0
+	})
+	if len(left) > 0 {
+		t.Errorf("there are still\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// processes are the command lines that name the host's directory.
+func (h *clientHost) processes(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	h.check(t, err)
+	var found []string
+	for _, file := range files {
+		// The process may have ended meanwhile.
+		if line, err := os.ReadFile(file); err == nil && strings.Contains(string(line), h.home+"/") {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}
+
 // leaveNamespace ends the process that keeps the user's namespace.
 func (h *clientHost) leaveNamespace(t *testing.T) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -52,17 +51,20 @@ func copyFile(t *testing.T, from, to string, mode fs.FileMode) {
 	}
 }
 
+// patience is for what takes a moment where nothing else is going on.
+const patience = 3 * time.Minute
+
 // waitUntil waits for something that other processes do.
 func waitUntil(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !reached() {
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-deadline.C:
 			t.Errorf("waited in vain until %s", what)
 			return
 		}
