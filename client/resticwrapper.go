@@ -26,7 +26,8 @@ func newResticWrapper(sys *system) *cobra.Command {
 		Use:   "restic-wrapper [option ...] COMMAND [argument ...]",
 		Short: "Run restic on a module's repository, or on any other",
 		Long: `Run restic on a module's repository, or on any other. Everything but the options
-below goes to restic untouched and in order; behind "--" all is restic's.
+below goes to restic untouched and in order. Behind "--" all is restic's; where it
+comes before restic's command, it only ends the options below.
 
   --module ID       the module whose repository it is (default: the module we are)
   --backup ID       the schedule whose destination it is (default: the one with
@@ -137,7 +138,8 @@ func wrappedRepository(ctx context.Context, sys *system, w wrapperArgs) (restic.
 	if err != nil {
 		return restic.Repository{}, err
 	}
-	return sys.openRepository(ctx, rdb, destination, app, uuid)
+	repository, err := sys.openRepository(ctx, rdb, destination, app, uuid)
+	return repository, wronglyNamed(err)
 }
 
 // moduleID is the module that is meant, or "" where none is needed.

@@ -11,9 +11,11 @@ type wrapperArgs struct {
 }
 
 // splitWrapperArgs picks the wrapper's own options out of args and leaves all else
-// for restic, untouched and in order. Behind "--", which is restic's, nothing is
-// the wrapper's. A flag parser would not do: told to let unknown flags pass, it
-// drops them, and "forget --dry-run" would become "forget".
+// for restic, untouched and in order. Behind "--" nothing is the wrapper's. The "--"
+// is restic's too, unless it comes before all that is: restic would take what follows
+// for no command, and print its help as a success. A flag parser would not do: told
+// to let unknown flags pass, it drops them, and "forget --dry-run" would become
+// "forget".
 func splitWrapperArgs(args []string) (wrapperArgs, error) {
 	var w wrapperArgs
 	values := map[string]*string{
@@ -26,6 +28,9 @@ func splitWrapperArgs(args []string) (wrapperArgs, error) {
 		name, value, joined := strings.Cut(arg, "=")
 		target, ours := values[name]
 		switch {
+		case arg == "--" && len(w.restic) == 0:
+			w.restic = args
+			return w, nil
 		case arg == "--":
 			w.restic = append(append(w.restic, arg), args...)
 			return w, nil

@@ -32,6 +32,14 @@ func TestSplitWrapperArgs(t *testing.T) {
 			[]string{"--module=m1", "backup", "--", "--module=m2", "--show"},
 			wrapperArgs{module: "m1", restic: []string{"backup", "--", "--module=m2", "--show"}},
 		},
+		"-- before restic's command ends our options, and is no word for restic": {
+			[]string{"--module=m1", "--", "forget", "--module=m2", "--", "--show"},
+			wrapperArgs{module: "m1", restic: []string{"forget", "--module=m2", "--", "--show"}},
+		},
+		"behind such a -- even help is restic's": {
+			[]string{"--", "--help"},
+			wrapperArgs{restic: []string{"--help"}},
+		},
 		"odd words survive": {
 			[]string{"find", "", " ", "-", "it's \"quoted\"", "a=b", "\n"},
 			wrapperArgs{restic: []string{"find", "", " ", "-", "it's \"quoted\"", "a=b", "\n"}},
@@ -68,11 +76,13 @@ func TestSplitWrapperArgsNeedsValues(t *testing.T) {
 }
 
 // FuzzSplit mixes our options into restic's arguments: every token that is not
-// ours survives, in order, and every one of ours is heard.
+// ours survives, in order, but for a "--" before all of them, and every one of ours
+// is heard.
 func FuzzSplit(f *testing.F) {
 	f.Add("forget\n--dry-run\n--keep-last\n3", "m1", uint(1))
 	f.Add("backup\n--\n--module\nx", "--show", uint(0))
 	f.Add("--modules\n\n-h\n=", "=", uint(3))
+	f.Add("--\nforget\n--", "m1", uint(0))
 	f.Fuzz(func(t *testing.T, lines, value string, at uint) {
 		var tokens []string
 		end := -1 // where "--" is
@@ -102,8 +112,12 @@ func FuzzSplit(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", mixed, err)
 		}
-		if !slices.Equal(got.restic, tokens) {
-			t.Errorf("%q leaves %q, want %q", mixed, got.restic, tokens)
+		want := tokens
+		if end == 0 {
+			want = tokens[1:]
+		}
+		if !slices.Equal(got.restic, want) {
+			t.Errorf("%q leaves %q, want %q", mixed, got.restic, want)
 		}
 		if got.module != value || got.backup != value || !got.show || !slices.Equal(got.podman, []string{value}) {
 			t.Errorf("%q gives %+v", mixed, got)
