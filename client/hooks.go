@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
@@ -17,23 +20,35 @@ import (
 const hookGrace = 30 * time.Second
 
 // findHook looks on the search path for a module's command. It returns "" when
-// there is none that can be executed, and whether there is one that cannot.
-func findHook(searchPath, name string) (found string, notExecutable bool) {
+// there is none that can be run, and then what is wrong with one that cannot.
+func findHook(searchPath, name string) (found, unusable string) {
 	for _, dir := range filepath.SplitList(searchPath) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
 		candidate := filepath.Join(dir, name)
-		info, err := os.Stat(candidate)
-		if err != nil || !info.Mode().IsRegular() {
-			continue
+		if wrong := unusableProgram(candidate); wrong == "" {
+			return candidate, ""
+		} else if _, err := os.Lstat(candidate); err == nil {
+			unusable = wrong
 		}
-		if info.Mode().Perm()&0o111 != 0 {
-			return candidate, false
-		}
-		notExecutable = true
 	}
-	return "", notExecutable
+	return "", unusable
+}
+
+// unusableProgram tells why a file cannot be run, or returns "".
+func unusableProgram(name string) string {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return "is a link that leads nowhere"
+	case !info.Mode().IsRegular():
+		return "is not a file"
+	case info.Mode().Perm()&0o111 == 0:
+		return "is not executable (chmod a+x)"
+	default:
+		return ""
+	}
 }
 
 // runModuleCommand runs a command of a module in a process group of its own. When
@@ -42,7 +57,22 @@ func findHook(searchPath, name string) (found string, notExecutable bool) {
 func runModuleCommand(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	return restic.RunOnOneThread(cmd, nil)
+	return explainStart(restic.RunOnOneThread(cmd, nil))
+}
+
+// explainStart says of a script that cannot be started what the kernel only hints at.
+func explainStart(err error) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); !ok || failed.Op != "fork/exec" {
+		return err
+	}
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%w: is its first line #!PROGRAM, with a program that exists and without a carriage return?", err)
+	case errors.Is(err, unix.ENOEXEC):
+		return fmt.Errorf("%w: a script's first line must be #!PROGRAM, such as #!/bin/bash", err)
+	default:
+		return err
+	}
 }
 
 // runHook runs a module's command from PATH in the state directory, if the module
@@ -50,10 +80,10 @@ func runModuleCommand(cmd *exec.Cmd) error {
 // its children get SIGTERM and a time to end.
 func (s *system) runHook(ctx context.Context, stateDir, name string, args ...string) error {
 	searchPath, _ := s.env.lookup("PATH")
-	path, notExecutable := findHook(searchPath, name)
+	path, unusable := findHook(searchPath, name)
 	if path == "" {
-		if notExecutable {
-			s.warnf("%s is not executable: it is not run (chmod a+x)", name)
+		if unusable != "" {
+			s.warnf("%s is not run: it %s", name, unusable)
 		}
 		return nil
 	}
