@@ -140,7 +140,7 @@ func newInstallLinks() *cobra.Command {
 the same name. A file of the same name that is no link is left alone, and is an
 error.`,
 		Example:     `  gatewayctl install-links /usr/local/bin`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitFull),
 		Args:        cobra.ExactArgs(1),
 		RunE:        func(_ *cobra.Command, args []string) error { return installLinks(args[0]) },
 	}

@@ -59,7 +59,7 @@ func planBackup(facts backupFacts) backupPlan {
 		}
 	}
 	root := escapePattern(facts.base.Dir)
-	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"), path.Join(root, "state", runNotePrefix+"*"))
+	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"), path.Join(root, "state/.restore-module.*"), path.Join(root, "state", runNotePrefix+"*"))
 	for _, pattern := range facts.excludes.patterns {
 		plan.excludes = append(plan.excludes, anchorPattern(pattern, root))
 	}

@@ -28,7 +28,7 @@ func TestPlanBackup(t *testing.T) {
 
 	facts.base = restic.Invocation{Runtime: restic.Native, Dir: "/tmp/a*b$HOME"}
 	plan = planBackup(facts)
-	if want := []string{`/tmp/a\*b[$]HOME/state/.module-backup.*`, `/tmp/a\*b[$]HOME/state/.restic-run.*`, "*.log", `!/tmp/a\*b[$]HOME/state/environment`}; !slices.Equal(plan.excludes, want) {
+	if want := []string{`/tmp/a\*b[$]HOME/state/.module-backup.*`, `/tmp/a\*b[$]HOME/state/.restore-module.*`, `/tmp/a\*b[$]HOME/state/.restic-run.*`, "*.log", `!/tmp/a\*b[$]HOME/state/environment`}; !slices.Equal(plan.excludes, want) {
 		t.Errorf("excludes = %q, want %q", plan.excludes, want)
 	}
 }

@@ -117,6 +117,9 @@ func exitCodeOf(ctx context.Context, err error) int {
 	if coded, ok := errors.AsType[*codedError](err); ok {
 		return int(coded.code)
 	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return int(exitFull)
+	}
 	return int(exitFailed)
 }
 

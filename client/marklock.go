@@ -40,7 +40,7 @@ func takeMarkLock(name string) (*markLock, error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("write %s: %w", name, err)
+		return nil, err // which names the file
 	}
 	return &markLock{file: file, interrupted: info.Size() > 0}, nil
 }

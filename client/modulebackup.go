@@ -80,6 +80,11 @@ written.`,
 
 func moduleBackup(ctx context.Context, sys *system, options backupOptions, id string, record *runRecord) error {
 	record.Schedule = id
+	if !options.dryRun {
+		if err := sys.recoverEnvironment(); err != nil {
+			return err
+		}
+	}
 	m, err := sys.env.module()
 	if err != nil {
 		return err
@@ -145,7 +150,7 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 		return facts, failf(exitUsage, "backup schedule %s does not list module %s", id, m.id)
 	}
 	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
-		return facts, err
+		return facts, wronglyNamed(err)
 	}
 	if facts.base, err = options.unversioned(sys, m); err != nil {
 		return facts, err
@@ -166,13 +171,15 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 	return facts, err
 }
 
+// mostWarnings is how many warnings of one kind are told.
+const mostWarnings = 20
+
 // limitWarnings keeps a broken file from flooding the log.
 func limitWarnings(warnings []string) []string {
-	const most = 20
-	if len(warnings) <= most {
+	if len(warnings) <= mostWarnings {
 		return warnings
 	}
-	return append(warnings[:most:most], fmt.Sprintf("and %d more", len(warnings)-most))
+	return append(warnings[:mostWarnings:mostWarnings], fmt.Sprintf("and %d more", len(warnings)-mostWarnings))
 }
 
 // print tells people what the plan is.

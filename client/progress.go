@@ -39,7 +39,7 @@ func (s *system) newProgress(events bool, first, last int) progress {
 	if file, ok := s.stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return &barProgress{w: file, width: func() int {
 			width, _, err := term.GetSize(int(file.Fd()))
-			if err != nil {
+			if err != nil || width <= 0 { // a serial line does not tell
 				return 80
 			}
 			return width
@@ -131,25 +131,38 @@ func (p *barProgress) update(s restic.Status) {
 	if p.started.IsZero() {
 		p.started = time.Now()
 	}
-	text := barLine(s, time.Since(p.started))
-	if width := p.width(); len(text) >= width {
-		text = text[:max(width-1, 0)]
-	}
-	fmt.Fprint(p.w, "\r\x1b[K", text)
+	fmt.Fprint(p.w, "\r\x1b[K", barLine(s, time.Since(p.started), p.width()-1))
 }
 
 func (p *barProgress) say(line string) { fmt.Fprintf(p.w, "\r\x1b[K%s\n", line) }
 func (p *barProgress) done()           { fmt.Fprint(p.w, "\r\x1b[K") }
 
-func barLine(s restic.Status, elapsed time.Duration) string {
-	const cells = 20
-	full := int(min(max(s.PercentDone, 0), 1) * cells)
-	return "[" + strings.Repeat("#", full) + strings.Repeat("-", cells-full) + "] " + describeStatus(s, elapsed)
+// barLine draws a bar and tells what is known, as far as it fits into so many
+// columns. The bar goes first, because it tells least.
+func barLine(s restic.Status, elapsed time.Duration, columns int) string {
+	parts := statusParts(s, elapsed)
+	text := strings.Join(parts, "  ")
+	for _, cells := range []int{20, 10} {
+		if len("[] ")+cells+len(text) <= columns {
+			full := int(min(max(s.PercentDone, 0), 1) * float64(cells))
+			return "[" + strings.Repeat("#", full) + strings.Repeat("-", cells-full) + "] " + text
+		}
+	}
+	for len(text) > columns && len(parts) > 1 {
+		parts = parts[:len(parts)-1]
+		text = strings.Join(parts, "  ")
+	}
+	return text[:min(len(text), max(columns, 0))]
 }
 
-// describeStatus tells percent, size, rate, and the time it will take, as far as
-// they are known.
+// describeStatus is all that is known.
 func describeStatus(s restic.Status, elapsed time.Duration) string {
+	return strings.Join(statusParts(s, elapsed), "  ")
+}
+
+// statusParts are percent, size, rate, and the time it will take, as far as they are
+// known, the most telling first.
+func statusParts(s restic.Status, elapsed time.Duration) []string {
 	done := doneBytes(s)
 	rate := 0.0
 	if elapsed >= time.Second {
@@ -159,7 +172,7 @@ func describeStatus(s restic.Status, elapsed time.Duration) string {
 	if s.TotalBytes == 0 {
 		parts = append(parts, formatBytes(done))
 	} else {
-		parts = append(parts, fmt.Sprintf("%3d%%  %s of %s", int(s.PercentDone*100), formatBytes(done), formatBytes(s.TotalBytes)))
+		parts = append(parts, fmt.Sprintf("%3d%%", int(s.PercentDone*100)), formatBytes(done)+" of "+formatBytes(s.TotalBytes))
 	}
 	if rate > 0 {
 		parts = append(parts, formatBytes(uint64(rate))+"/s")
@@ -168,7 +181,7 @@ func describeStatus(s restic.Status, elapsed time.Duration) string {
 			parts = append(parts, left.Round(time.Second).String()+" left")
 		}
 	}
-	return strings.Join(parts, "  ")
+	return parts
 }
 
 // formatBytes writes a number of bytes for people: "512 B", "1.5 GiB".

@@ -47,7 +47,7 @@ func TestBarProgress(t *testing.T) {
 		p.say("a line")
 		p.done()
 		lines := strings.Split(out.String(), "\r\x1b[K")
-		want := []string{"", "[--------------------] 0 B", "[##########----------]  50%  ", "a line\n", ""}
+		want := []string{"", "[--------------------] 0 B", " 50%  50 B of 100 B  25 B/s", "a line\n", ""}
 		if len(lines) != len(want) {
 			t.Fatalf("drew %q", lines)
 		}
@@ -57,6 +57,27 @@ func TestBarProgress(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestBarFitsTheTerminal(t *testing.T) {
+	half := restic.Status{PercentDone: 0.5, TotalBytes: 100, BytesDone: 50}
+	for columns, want := range map[int]string{
+		80: "[##########----------]  50%  50 B of 100 B  25 B/s  2s left",
+		59: "[##########----------]  50%  50 B of 100 B  25 B/s  2s left",
+		58: "[#####-----]  50%  50 B of 100 B  25 B/s  2s left",
+		49: "[#####-----]  50%  50 B of 100 B  25 B/s  2s left",
+		48: " 50%  50 B of 100 B  25 B/s  2s left",
+		35: " 50%  50 B of 100 B  25 B/s",
+		20: " 50%  50 B of 100 B",
+		10: " 50%",
+		3:  " 50",
+		0:  "",
+		-1: "",
+	} {
+		if got := barLine(half, 2*time.Second, columns); got != want {
+			t.Errorf("in %d columns it is %q, want %q", columns, got, want)
+		}
+	}
 }
 
 func TestFormatBytes(t *testing.T) {

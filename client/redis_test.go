@@ -431,6 +431,8 @@ func TestRedisCommandLinesThatAreWrong(t *testing.T) {
 	}{
 		"no key to dump":           {[]string{"redis-dump"}, "", "name a key"},
 		"an unknown flag":          {[]string{"redis-dump", "--wat", "k"}, "", "--wat"},
+		"an empty key to dump":     {[]string{"redis-dump", ""}, "", "empty"},
+		"one among several":        {[]string{"redis-dump", "k", ""}, "", "empty"},
 		"a key that looks a flag":  {[]string{"redis-dump", "-k"}, "", "-k"},
 		"a TTL that is a word":     {[]string{"redis-restore", "k", "soon"}, "x", "milliseconds"},
 		"a TTL without end":        {[]string{"redis-restore", "k", "99999999999999999999"}, "x", "milliseconds"},

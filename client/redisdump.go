@@ -33,12 +33,16 @@ where that user may not read them.`,
   redis-dump --keep-ttl module/mymodule1/session > session.dump
   redis-dump --match 'module/mymodule1/*' > keys.dump
   redis-dump -- "$key" > key.dump`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis, exitSignal),
+		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitFull, exitForbidden, exitRedis, exitSignal),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 && opts.match == "" {
+			switch {
+			case len(args) == 0 && opts.match == "":
 				return errors.New("name a key, or a pattern with --match")
+			case slices.Contains(args, ""):
+				return errors.New("the key's name is empty")
+			default:
+				return nil
 			}
-			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.keys = args

@@ -59,10 +59,17 @@ func beginSession(ctx context.Context, sys *system, does string, m module, base 
 		}
 		base.PodmanArgs = []string{"--hostname=" + lockHost(id, node), "--label=" + lockLabel(id)}
 	}
-	if s.own, err = writeRunNote(m.stateDir, id, base.Repository.URL); err != nil {
+	s.own, err = writeRunNote(m.stateDir, id, base.Repository.URL)
+	switch {
+	case err == nil:
+	case does == doesRestore:
+		// Who gets files out of a module may do so where its own disk is full or broken.
+		sys.warnf("the run is not noted, so that nobody will remove its lock if it is killed: %v", err)
+		s.own = &runNote{id: id, repository: base.Repository.URL}
+	default:
 		return nil, fmt.Errorf("note the run in the state directory: %w", err)
 	}
-	if base.Runtime == restic.Native {
+	if base.Runtime == restic.Native && s.own.file != nil {
 		base.Files = append(base.Files, s.own.file) // an orphan is not dead
 		base.Started = s.own.addProcess
 	}

@@ -1,11 +1,7 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -47,6 +43,9 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 // name, once it is known, beside an error too.
 func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions) (facts restoreFacts, err error) {
 	facts.opts, facts.rootfull = opts, os.Geteuid() == 0
+	if err := sys.recoverEnvironment(); err != nil && opts.target == "" {
+		return facts, err
+	}
 	if facts.module, err = sys.env.module(); err != nil {
 		return facts, err
 	}
@@ -78,28 +77,16 @@ func (r *restoreRun) inPlace(ctx context.Context) error {
 		// Restic leaves no holes in a file that it finds half written.
 		r.plan.assist.Sparse, r.plan.assist.finishes = true, true
 	}
-	if err := keepingEnvironment(r.module.stateDir, func() error { return r.restore(ctx) }); err != nil {
+	restore := func() error { return r.restore(ctx) }
+	if r.plan.partial {
+		err = keepingEnvironment(r.module.stateDir, restore)
+	} else {
+		err = restore()
+	}
+	if err != nil {
 		return err
 	}
 	return mark.remove()
-}
-
-// keepingEnvironment calls restore and puts the module's own file environment
-// back if it was written over: beside includes restic takes no exclude.
-func keepingEnvironment(stateDir string, restore func() error) error {
-	name := filepath.Join(stateDir, "environment")
-	before, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return restore()
-	}
-	if err != nil {
-		return fmt.Errorf("read the module's environment: %w", err)
-	}
-	err = restore()
-	if after, readErr := os.ReadFile(name); readErr == nil && bytes.Equal(before, after) {
-		return err
-	}
-	return errors.Join(err, os.WriteFile(name, before, 0o600))
 }
 
 func moduleIncludes(sys *system) (includes, error) {

@@ -209,7 +209,11 @@ func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) er
 	i := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
 	switch {
 	case i < 0:
-		return failf(exitUsage, "there is no built-in step %q", name)
+		names := make([]string, len(steps))
+		for i, s := range steps {
+			names[i] = s.name
+		}
+		return failf(exitUsage, "there is no built-in step %q: there are %s", name, strings.Join(names, ", "))
 	case steps[i].run == nil:
 		return nil
 	default:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,10 @@ type restoreRun struct {
 	last     []byte // restic's last message
 	summary  *restic.Summary
 	damaged  []string // the files that --verify found not to be what was restored
+
+	warned     []string // what was told of single files, the first of them
+	untold     int      // how many there were besides
+	untoldLast string   // the last of these
 }
 
 func (r *restoreRun) restore(ctx context.Context) (err error) {
@@ -43,7 +48,11 @@ func (r *restoreRun) restore(ctx context.Context) (err error) {
 	}
 	r.started = time.Now()
 	r.progress = r.sys.newProgress(false, 1, 100)
+	if !r.plan.restic.Version.Has(restic.SubfolderVersion) {
+		r.progress.say("restoring: restic before 0.16 does not tell how far it is")
+	}
 	err = listen(ctx, r.plan.restic, r.hearText, r.hear)
+	r.warnOfMore()
 	if err == nil {
 		err = r.finish(ctx)
 	}
@@ -67,7 +76,28 @@ func (r *restoreRun) hear(event restic.Event, line []byte) {
 		r.summary = event
 	case *restic.FileError:
 		r.noteDamage(event.Message)
-		r.progress.say("warning: " + event.Item + ": " + event.Message)
+		r.warn(event.Item + ": " + event.Message)
+	}
+}
+
+// warn tells what is wrong with a file, once: restic says it of each part of one. A
+// full disk is too small for all that is left, so that not every file is told.
+func (r *restoreRun) warn(text string) {
+	if slices.Contains(r.warned, text) || text == r.untoldLast {
+		return
+	}
+	if len(r.warned) == mostWarnings {
+		r.untold, r.untoldLast = r.untold+1, text
+		return
+	}
+	r.warned = append(r.warned, text)
+	r.progress.say("warning: " + text)
+}
+
+// warnOfMore tells how much warn has not.
+func (r *restoreRun) warnOfMore() {
+	if r.untold > 0 {
+		r.progress.say(fmt.Sprintf("warning: and %d more", r.untold))
 	}
 }
 

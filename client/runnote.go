@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // runNotePrefix begins the names of the notes in the state directory.
@@ -22,7 +24,7 @@ type runNote struct {
 	id         string // of the run
 	repository string // its URL
 	processes  []process
-	file       *os.File
+	file       *os.File // nil where it could not be written
 }
 
 // process is a native restic, as its locks name it.
@@ -90,8 +92,9 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 			continue
 		}
 		file, err := openLocked(filepath.Join(stateDir, entry.Name()), os.O_RDWR, atOnce)
-		// It is of a run that lives, has gone meanwhile, or is another user's.
-		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		// It is of a run that lives, has gone meanwhile, is another user's, or on a
+		// read-only disk.
+		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
 			continue
 		}
 		if err != nil {
@@ -112,9 +115,16 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 
 // remove takes the note away: nothing of the run is left.
 func (n *runNote) remove() {
+	if n.file == nil {
+		return
+	}
 	_ = os.Remove(n.file.Name())
 	n.close()
 }
 
 // close leaves the note to the next run.
-func (n *runNote) close() { _ = n.file.Close() }
+func (n *runNote) close() {
+	if n.file != nil {
+		_ = n.file.Close()
+	}
+}

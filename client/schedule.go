@@ -51,7 +51,7 @@ func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destinat
 	key, err := rdb.HGet(ctx, catalog.ResticPassword, destination).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return restic.Repository{}, failf(exitUsage, "backup destination %s does not exist, or has no password", destination)
+		return restic.Repository{}, failf(exitNotFound, "backup destination %s does not exist, or has no password", destination)
 	case err != nil:
 		return restic.Repository{}, readError(catalog.ResticPassword, err)
 	}
@@ -63,6 +63,15 @@ func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destinat
 		URL:  s.env.gatewayURL() + "/" + destination + "/" + app + "/" + uuid,
 		User: login.user, Password: login.password, Key: key,
 	}, nil
+}
+
+// wronglyNamed makes a destination that does not exist a fault of what names it, a
+// schedule or a command line.
+func wronglyNamed(err error) error {
+	if coded, ok := errors.AsType[*codedError](err); ok && coded.code == exitNotFound {
+		return withCode(exitUsage, err)
+	}
+	return err
 }
 
 // readError explains why key could not be read.

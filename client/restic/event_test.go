@@ -2,6 +2,7 @@ package restic
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -152,5 +153,40 @@ func TestFailureIsReadable(t *testing.T) {
 		`{"message_type":"exit_error","code":1,"message":"Fatal: it failed"}`+"\n").Error()
 	if want := "restic ended with exit status 1: plain\n/a: denied\nFatal: it failed"; got != want {
 		t.Errorf("error = %q, want %q", got, want)
+	}
+}
+
+func TestFailureOfManyFilesIsShort(t *testing.T) {
+	var stderr strings.Builder
+	for n := range 30 {
+		for range 3 { // parts of the file
+			fmt.Fprintf(&stderr, `{"message_type":"error","error":{"message":"disk full"},"item":"/file%d"}`+"\n", n)
+		}
+	}
+	stderr.WriteString("Fatal: There were 90 errors\n")
+	var said tail
+	_, _ = said.Write([]byte(stderr.String()))
+	lines := strings.Split(classify(Native, 1, said.String()).Detail, "\n")
+	if len(lines) != mostLines || lines[mostLines-1] != "Fatal: There were 90 errors" || lines[mostLines-2] != "/file29: disk full" {
+		t.Errorf("what is told is %q", lines)
+	}
+}
+
+func TestTailKeepsWholeLines(t *testing.T) {
+	for name, c := range map[string]struct{ said, want string }{
+		"little":            {"one\ntwo\n", "one\ntwo\n"},
+		"a cut line":        {"begin" + strings.Repeat("x", tailSize) + "\nend\n", "end\n"},
+		"one endless line":  {strings.Repeat("x", tailSize+1), strings.Repeat("x", tailSize)},
+		"the same, at last": {strings.Repeat("x", tailSize) + "\n", strings.Repeat("x", tailSize-1) + "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said tail
+			for half := range slices.Chunk([]byte(c.said), 1000) {
+				_, _ = said.Write(half)
+			}
+			if got := said.String(); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }

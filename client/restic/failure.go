@@ -3,6 +3,7 @@ package restic
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -115,7 +116,11 @@ func classify(runtime Runtime, code int, stderr string) *Failure {
 	return failure
 }
 
-// readable turns the events among the lines of stderr into plain text.
+// mostLines is how much of what restic says at its end helps people.
+const mostLines = 10
+
+// readable turns the events among the lines of stderr into plain text, and tells
+// each line once: on a full disk there is one for each part of each file.
 func readable(stderr string) string {
 	var lines []string
 	for line := range strings.Lines(stderr) {
@@ -126,9 +131,9 @@ func readable(stderr string) string {
 		case *FileError:
 			line = event.Item + ": " + event.Message
 		}
-		if line != "" {
+		if line != "" && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines[max(0, len(lines)-mostLines):], "\n")
 }

@@ -135,7 +135,10 @@ func (i Invocation) explain(ctx context.Context, err error, stderr string) error
 }
 
 // tail keeps the end of what is written to it.
-type tail struct{ buf bytes.Buffer }
+type tail struct {
+	buf bytes.Buffer
+	cut bool
+}
 
 const tailSize = 4 << 10
 
@@ -143,8 +146,16 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.buf.Write(p)
 	if over := t.buf.Len() - tailSize; over > 0 {
 		t.buf.Next(over)
+		t.cut = true
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string { return t.buf.String() }
+// String returns whole lines, unless there is but one.
+func (t *tail) String() string {
+	text := t.buf.String()
+	if _, whole, found := strings.Cut(text, "\n"); t.cut && found && whole != "" {
+		return whole
+	}
+	return text
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -185,8 +186,41 @@ func TestFullStateDirectory(t *testing.T) {
 	host.world.redis.Do("set", "module/"+savedModule.ID+"/mykey", random)
 	got := host.backUp(t)
 	host.failed(t, got, 1, "no space left on device")
+
+	// and then not even for the lock
+	filler := host.path("state/things")
+	host.check(t, exec.Command("sh", "-c", "! cat /dev/zero 2>&- > \"$0\"", filler).Run())
+	host.failed(t, host.backUp(t), 6, "no space left on device")
+	host.check(t, os.Remove(filler))
 	resize("100m")
 	host.backUp(t).succeed(t)
+}
+
+// TestReadOnlyStateDirectory has nothing done to the module, and its files can still
+// be had from its backups.
+func TestReadOnlyStateDirectory(t *testing.T) {
+	onEach(t, []variant{{"0.14", "native"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
+		host := newFilledHost(t, v)
+		host.backUp(t).succeed(t)
+		state := host.path("state")
+		mountSmall(t, state, "1m")
+		host.write(t, "state/environment", "MODULE_ID="+savedModule.ID+"\n", 0o600)
+		host.check(t, unix.Mount("", state, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+
+		host.failed(t, host.backUp(t), 1, "read-only file system")
+		host.failed(t, host.request(t), 1, "read-only file system")
+		elsewhere := host.path("elsewhere")
+		got := host.run(t, "restore-module", "--destination", clientDestination, "--path", "volumes/data/plain", "--target", elsewhere).succeed(t)
+		if text, err := os.ReadFile(elsewhere + "/volumes/data/plain"); string(text) != "text" || err != nil {
+			t.Errorf("the file holds %q, %v", text, err)
+		}
+		if !strings.Contains(got.stderr, "warning: the run is not noted") {
+			t.Errorf("it said %q", got.stderr)
+		}
+		if locks := host.world.objects(t, "locks"); len(locks) > 0 {
+			t.Errorf("locks %q stay", locks)
+		}
+	})
 }
 
 func TestRestoreToAFullDisk(t *testing.T) {
