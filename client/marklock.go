@@ -48,7 +48,10 @@ func takeMarkLock(name string) (*markLock, error) {
 // writeOver replaces what is in the file, which is at no moment empty.
 func writeOver(file *os.File, text string) error {
 	n, err := file.WriteAt([]byte(text), 0)
-	return errors.Join(err, file.Truncate(int64(n)))
+	if err != nil {
+		return err // what is there stays, such as on a full disk
+	}
+	return file.Truncate(int64(n))
 }
 
 // handTo lets a native restic hold the lock too. One in a container is found by its
