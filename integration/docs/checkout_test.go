@@ -74,7 +74,7 @@ elif ! command -v apt-get >/dev/null; then
   exit 0
 fi
 shift
-quietly=(--yes --no-upgrade --option DPkg::Lock::Timeout=120)
+quietly=(--yes --no-upgrade --option DPkg::Lock::Timeout=600)
 [[ -n ${CI-} ]] || quietly+=(--simulate)
 exec apt-get "${quietly[@]}" "$@"
 `

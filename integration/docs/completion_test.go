@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -91,7 +92,9 @@ func (s shell) offers(t *testing.T, programs, share, line string) []string {
 	if s.name == "bash" || s.name == "zsh" {
 		args = append(args, s.name) // $0
 	}
-	cmd := exec.CommandContext(t.Context(), s.name, append(args, strings.Split(line, " ")...)...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.name, append(args, strings.Split(line, " ")...)...)
 	cmd.Env = []string{
 		"HOME=" + home, "SHARE=" + share, "PATH=" + programs + ":" + os.Getenv("PATH"), "TERM=xterm", "LANG=C.UTF-8",
 		"BASH_COMPLETION_USER_DIR=" + share + "/bash-completion", "XDG_DATA_DIRS=" + share,

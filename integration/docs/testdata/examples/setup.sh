@@ -80,6 +80,9 @@ DISK=$DISK
 DOKUWIKI=$(uuid dokuwiki1)
 WORDS
 
+# Nothing may vanish while it is copied; the agent takes its sockets away as it ends.
 gpgconf --kill gpg-agent
+no_sockets() { ! compgen -G "$HOME/.gnupg/S.*"; }
+within no_sockets
 rm -r /srv/here /srv/redis
 cp -a /srv/. $state/

@@ -14,3 +14,4 @@ done
 END
 chmod 700 ~/.gnupg/pinentry
 echo "pinentry-program $HOME/.gnupg/pinentry" >~/.gnupg/gpg-agent.conf
+within gpg-connect-agent /bye # gpg itself waits no more than five seconds for the agent
