@@ -2,18 +2,22 @@
 # Boots systemd as the first process of namespaces of its own, on a throw-away
 # layer over this machine's file system. The network is the caller's.
 #
-#   boot.sh ROOT LAYER CGROUP DIRECTORY…
+#   boot.sh ROOT LAYER CGROUPS DIRECTORY…
 #
 # ROOT is where the new root is mounted, LAYER an empty directory for what is
-# written, CGROUP the directory of a new group in systemd's hierarchy. The other
+# written, CGROUPS the directories of new groups, one word, in the hierarchies that
+# systemd keeps its units in: another one there would remove its groups. The other
 # directories are there inside too, whatever file system they are on. All of it
 # goes when the process ends, which kills what runs inside.
 set -euo pipefail
-export ROOT=$1 LAYER=$2 CGROUP=$3
+export ROOT=$1 LAYER=$2
+cgroups=$3
 shift 3
 
-mkdir "$CGROUP"
-echo $$ >"$CGROUP/cgroup.procs"
+for cgroup in $cgroups; do
+  mkdir "$cgroup"
+  echo $$ >"$cgroup/cgroup.procs"
+done
 exec unshare --mount --propagation private --pid --fork --kill-child --cgroup --uts --ipc bash -euc '
 mount -t tmpfs tmpfs "$LAYER"
 mkdir "$LAYER/upper" "$LAYER/work"

@@ -51,10 +51,10 @@ func boot(t *testing.T) *machine {
 			t.Fatal(err)
 		}
 	}
-	group := controlGroup(t)
+	groups := controlGroups(t)
 
 	var console bytes.Buffer
-	cmd := exec.Command("./boot.sh", append([]string{m.root, layer, group, m.checkout}, goDirectories(t)...)...)
+	cmd := exec.Command("./boot.sh", append([]string{m.root, layer, strings.Join(groups, " "), m.checkout}, goDirectories(t)...)...)
 	cmd.Stdout, cmd.Stderr = &console, &console
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -96,18 +96,27 @@ func childOf(pid int) string {
 	return strings.TrimSpace(string(children))
 }
 
-// controlGroup names a new group in systemd's hierarchy, which goes with the test.
-func controlGroup(t *testing.T) string {
+// controlGroups names new groups, which go with the test, in the hierarchies that
+// systemd keeps its units in: the one there is, or of several its own two.
+func controlGroups(t *testing.T) []string {
 	t.Helper()
-	hierarchy := "/sys/fs/cgroup/systemd"
-	if _, err := os.Stat(hierarchy); err != nil {
-		hierarchy = "/sys/fs/cgroup"
+	const root = "/sys/fs/cgroup"
+	var groups []string
+	for _, hierarchy := range []string{root, root + "/systemd", root + "/unified"} {
+		if _, err := os.Stat(filepath.Join(hierarchy, "cgroup.procs")); err != nil {
+			continue
+		}
+		groups = append(groups, filepath.Join(hierarchy, "units-test-"+strconv.Itoa(os.Getpid())))
+		if hierarchy == root {
+			break
+		}
 	}
-	group := filepath.Join(hierarchy, "units-test-"+strconv.Itoa(os.Getpid()))
 	t.Cleanup(func() {
-		waitFor(t, "the control groups to be empty", func() bool { return removeGroups(group) == nil })
+		for _, group := range groups {
+			waitFor(t, "the control groups to be empty", func() bool { return removeGroups(group) == nil })
+		}
 	})
-	return group
+	return groups
 }
 
 // removeGroups removes a control group and those in it. Their files go with them.
