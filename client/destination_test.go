@@ -146,7 +146,7 @@ func TestDestinationIsAddedWholeAndAnnounced(t *testing.T) {
 		if err != nil || section != id || values["key"] != secret || values["account"] != "ID" {
 			t.Errorf("%s: section [%s] %q, %v", name, section, values, err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		event, err := events.ReceiveMessage(ctx)
 		cancel()
 		if err != nil || event.Payload != `{"destination_ids":["`+id+`"]}` {
@@ -330,7 +330,7 @@ func TestLimitsOfADestinationAreSetShownAndCleared(t *testing.T) {
 		if got := a.Client(redistest.AdminUser, redistest.Password(redistest.AdminUser)).HGetAll(t.Context(), key).Val(); !maps.Equal(got, step.want) {
 			t.Errorf("%v: %v; want %v", step.args, got, step.want)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		event, err := events.ReceiveMessage(ctx)
 		cancel()
 		if err != nil || event.Payload != `{"destination_ids":["`+id+`"]}` {

@@ -419,7 +419,7 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(m.volume(), unix.MNT_DETACH) })
 		call(t, "", "restore-module", "--destination", realDestination).fail(t, exitFull, "the disk is full")
 
-		mustDo(t, unix.Unmount(m.volume(), 0))
+		mustDo(t, unix.Unmount(m.volume(), unix.MNT_DETACH))
 		server.Do("RPUSH", "module/mymodule1/mykey", "a")
 		mustDo(t, os.Remove(m.step("20loadkey")))
 		call(t, "", "restore-module", "--destination", realDestination).succeed(t)

@@ -127,8 +127,15 @@ func runCommand(t *testing.T, cmd *exec.Cmd) result {
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	got := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	if got.stderr != "" && got.code != busy {
+		t.Logf("%q ended with status %d: %s", cmd.Args[1:], got.code, got.stderr) // where the test fails, this tells why
+	}
+	return got
 }
+
+// busy is the exit status of a run that finds another one of the module.
+const busy = 3
 
 func (h *clientHost) backUp(t *testing.T) result {
 	t.Helper()
@@ -142,7 +149,7 @@ func whenFree(t *testing.T, run func() result) result {
 	var got result
 	waitUntil(t, "the orphan has ended", func() bool {
 		got = run()
-		return got.code != 3
+		return got.code != busy
 	})
 	return got
 }
