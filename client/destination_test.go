@@ -269,6 +269,20 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 	a.call(t, "", "remove", id).fail(t, exitNotFound, "there is no destination")
 }
 
+func TestDestinationBelowAnotherIsNotRemovedWithoutForce(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	below := a.aDestination(t)
+	conf := writeTemp(t, "[c]\ntype = union\nupstreams = /srv/a "+below+":folder\n")
+	above := strings.Fields(a.call(t, "", "add", "--provider", "rclone", "--conf", conf, "--name", "Both").succeed(t).stdout)[0]
+	a.call(t, "", "remove", below).fail(t, exitConflict, "Both ("+above+")")
+	if a.Do("EXISTS", catalog.DestinationKey(below)) != int64(1) {
+		t.Error("it is gone")
+	}
+	a.call(t, "", "remove", "--force", below).succeed(t)
+	a.call(t, "", "remove", above).succeed(t)
+}
+
 // aDestination adds one and returns its ID.
 func (a administration) aDestination(t *testing.T) string {
 	t.Helper()
@@ -391,6 +405,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		`"limits":{"quota":"5G"}`:                    `"field":"limits.quota","parameter":"limits.quota","value":null,"error":"invalid_type"`,
 		`"limits":{"upload":1.5}`:                    `"error":"invalid_type"`,
 		`"limits":{"upload":-1}`:                     `"error":"number_gte"`,
+		`"limits":{"download":100}`:                  `"error":"number_gte"`,
 		`"limits":{"color":5}`:                       `"field":"limits.color","parameter":"limits.color","value":null,"error":"additional_property_not_allowed"`,
 		`"limits":{"module_quota:mail7":5}`:          `"error":"additional_property_not_allowed"`,
 		`"limits":{"quota":99999999999999999999999}`: `"error":"invalid_type"`,
@@ -417,7 +432,7 @@ func TestLimitsOfAnActionAndTheirWay(t *testing.T) {
 		t.Helper()
 		a.call(t, `{"id":"`+id+`","provider":"backblaze","limits":`+request+`}`, "alter", "--action").succeed(t)
 	}
-	alter(`{"upload":1000,"quota":5000000000,"` + module + `":0}`)
+	alter(`{"upload":5000,"quota":5000000000,"` + module + `":0}`)
 	alter(`{"upload":null,"download":0}`)
 	want := map[string]string{"quota": "5000000000", module: "0"}
 	if got := limits(a); !maps.Equal(got, want) {
@@ -601,6 +616,8 @@ func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
 		"an encrypted archive":     {[]string{"import", writeTemp(t, "\x8c\x0d")}, exitUsage, "--passphrase-file"},
 		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b] in the file, but a"},
 		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitUsage, "say which with --section: a, b"},
+		"no file to import":        {[]string{"import"}, exitUsage, "give one file that export wrote"},
+		"no destination":           {[]string{"show"}, exitUsage, "give the ID of one destination"},
 		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "no destination x"},
 		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exitInvalid, "no archive"},
 		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "no destination"},

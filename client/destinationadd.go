@@ -134,15 +134,15 @@ it is saved.
 
 Limits hold at once, for backups under way too, in every gateway by itself.
 Sizes have a unit: K, M, G, T and P are powers of 1024, KB to PB of 1000; speeds
-may be in kbit, Mbit or Gbit. A module that reached its quota can still unlock,
-forget and prune.`,
+may be in kbit, Mbit or Gbit, and are 4K at least. Beyond a quota no more data is
+taken; to unlock, to forget and to prune is always possible.`,
 		Example: `  gatewayctl destination alter --name "Old bucket" 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --secret-file b2_account_key=new.txt 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --limit-upload 50Mbit --module-quota 200G --quota-of mail1=1T 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --limit-upload none 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --action < request.json`,
 		Annotations: destinationStatus(),
-		Args:        idUnless(&opts.action),
+		Args:        unlessAction(&opts.action, oneID),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if opts.action {
@@ -165,14 +165,22 @@ type alterOptions struct {
 	action bool
 }
 
-// idUnless wants the ID of a destination, except from an action.
-func idUnless(action *bool) cobra.PositionalArgs {
+// unlessAction wants arguments, except from an action.
+func unlessAction(action *bool, arguments cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if *action {
 			return cobra.NoArgs(cmd, args)
 		}
-		return cobra.ExactArgs(1)(cmd, args)
+		return arguments(cmd, args)
 	}
+}
+
+// oneID wants the ID of a destination.
+func oneID(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give the ID of one destination, as gatewayctl destination list shows it")
+	}
+	return nil
 }
 
 func (d *destinations) actAlter(ctx context.Context) error {

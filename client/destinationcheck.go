@@ -26,7 +26,7 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 		Example: `  gatewayctl destination check 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination check --conformance --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations: destinationStatus(),
-		Args:        cobra.ExactArgs(1),
+		Args:        oneID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return forPeople(sys.runCheck(cmd.Context(), args[0], conformance, asJSON))
 		},

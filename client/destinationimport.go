@@ -35,7 +35,7 @@ A section of rclone.conf becomes a destination with "add --provider rclone".`,
   gatewayctl destination import --passphrase-file passphrase.txt cluster-backup.json.gz.gpg
   ssh other gatewayctl destination export --with-secrets | gatewayctl destination import -`,
 		Annotations: destinationStatus(),
-		Args:        idUnless(&action),
+		Args:        unlessAction(&action, oneFile),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if action {
@@ -49,6 +49,13 @@ A section of rclone.conf becomes a destination with "add --provider rclone".`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
 	actionFlag(cmd, &action, "import-backup-destinations")
 	return cmd
+}
+
+func oneFile(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give one file that export wrote, or - for stdin")
+	}
+	return nil
 }
 
 // imported is the output of import-backup-destinations.

@@ -164,7 +164,7 @@ func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
 			c.drop = append(c.drop, field)
 		case !isNumber, err != nil:
 			kind = destination.WrongType
-		case n < 0:
+		case n < 0, n < destination.MinRate && (field == catalog.FieldUpload || field == catalog.FieldDownload):
 			kind = destination.TooSmall
 		default:
 			c.set[field] = n

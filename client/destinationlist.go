@@ -191,7 +191,7 @@ func newDestinationShow(sys *system) *cobra.Command {
 		Example: `  gatewayctl destination show 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination show --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations: destinationStatus(),
-		Args:        cobra.ExactArgs(1),
+		Args:        oneID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				return forPeople(d.runShow(cmd.Context(), args[0], asJSON))

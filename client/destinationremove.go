@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,11 +19,12 @@ func newDestinationRemove(sys *system) *cobra.Command {
 read them needs its keys and the password of its repositories: export it first.
 
 A destination that schedules use is not removed without --force, which removes
-those schedules too; the action always does.`,
+those schedules too, nor one that another destination stands on, such as one of type
+crypt, which then works no more; the action always removes it.`,
 		Example: `  gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination remove --force 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations: destinationStatus(),
-		Args:        idUnless(&action),
+		Args:        unlessAction(&action, oneID),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if action {
@@ -54,8 +57,41 @@ func (d *destinations) runRemove(ctx context.Context, id string, force bool) err
 	if err != nil {
 		return err
 	}
+	if !force {
+		if err := d.refuseBelow(ctx, id); err != nil {
+			return err
+		}
+	}
 	if len(used) > 0 && !force {
 		return failf(exitConflict, "destination %s is used by the schedules %s: --force removes them too", id, scheduleNames(used))
 	}
 	return d.remove(ctx, id, used)
+}
+
+// refuseBelow fails where the sections of other destinations name that one.
+func (d *destinations) refuseBelow(ctx context.Context, id string) error {
+	records, err := d.all(ctx)
+	if err != nil {
+		return err
+	}
+	var above []string
+	for _, r := range records {
+		if r.id != id && r.standsOn(id) {
+			above = append(above, fmt.Sprintf("%s (%s)", printable(r.name), r.id))
+		}
+	}
+	if len(above) > 0 {
+		return failf(exitConflict, "destination %s is what others stand on: %s: --force removes it, and they work no more", id, strings.Join(above, ", "))
+	}
+	return nil
+}
+
+// standsOn tells whether the section names that destination, as in remote = ID:path.
+func (r record) standsOn(id string) bool {
+	for _, value := range r.section() {
+		if strings.Contains(value, id+":") {
+			return true
+		}
+	}
+	return false
 }

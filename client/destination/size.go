@@ -28,6 +28,12 @@ var (
 	errNoSpeed  = errors.New("it needs a unit: K, M, G are powers of 1024, KB, MB, GB of 1000 bytes per second; kbit, Mbit, Gbit are bits")
 )
 
+// MinRate is the lowest speed, in bytes per second, at which the connections of one
+// restic, which share it, still get on before it gives them up.
+const MinRate = 4 << 10
+
+var errTooSlow = errors.New("it must be 4K or more: restic gives up what is slower")
+
 // ParseSize reads a size with a unit, such as "1.5 TiB", "500G" or "20MB".
 func ParseSize(text string) (bytes int64, err error) {
 	return parseQuantity(text, units)
@@ -36,12 +42,14 @@ func ParseSize(text string) (bytes int64, err error) {
 // ParseRate reads a speed with a unit, such as "10M", "10 MiB/s" or "100Mbit/s".
 func ParseRate(text string) (bytesPerSecond int64, err error) {
 	text = strings.TrimSuffix(text, "/s")
-	if n, err := parseQuantity(text, bitUnits); err == nil {
-		return n, nil
+	if bytesPerSecond, err = parseQuantity(text, bitUnits); err != nil {
+		bytesPerSecond, err = parseQuantity(text, units)
 	}
-	bytesPerSecond, err = parseQuantity(text, units)
-	if errors.Is(err, errNoUnit) {
+	switch {
+	case errors.Is(err, errNoUnit):
 		err = errNoSpeed
+	case err == nil && bytesPerSecond < MinRate:
+		err = errTooSlow
 	}
 	return bytesPerSecond, err
 }

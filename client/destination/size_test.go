@@ -18,8 +18,8 @@ func TestSizesHaveUnits(t *testing.T) {
 func TestRatesMayBeInBits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
-		"10M": 10 << 20, "10 MiB/s": 10 << 20, "100Mbit/s": 12_500_000, "8kbit": 1000, "1.5 Gbit/s": 187_500_000,
-		"100": -1, "100/s": -1, "/s": -1, "fast": -1, "10M/h": -1, "0Mbit": -1, "10Mbit/s/s": -1,
+		"10M": 10 << 20, "10 MiB/s": 10 << 20, "100Mbit/s": 12_500_000, "4K": 4096, "40kbit": 5000, "1.5 Gbit/s": 187_500_000,
+		"4095B": -1, "8kbit": -1, "1B": -1, "100": -1, "100/s": -1, "/s": -1, "fast": -1, "10M/h": -1, "0Mbit": -1, "10Mbit/s/s": -1,
 	} {
 		if got, err := ParseRate(text); (err != nil) != (want < 0) || err == nil && got != want {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
