@@ -60,7 +60,7 @@ func (h *Handler) collect(r *http.Request, t *Target, l *listWriter) error {
 		return fmt.Errorf("broke off: %s", err.Error())
 	}
 	for name, lock := range recent {
-		if lock.removed {
+		if lock.absent() {
 			continue
 		}
 		listed = true

@@ -188,6 +188,45 @@ func TestLockWrittenAMomentAgoIsNotProvenAbsent(t *testing.T) {
 	})
 }
 
+// TestLockThatIsBeingDeletedMayBeAbsent asks for a lock that is gone from the storage
+// already, while the storage has not yet said so: other clients look at all locks.
+func TestLockThatIsBeingDeletedMayBeAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newRepo(t, nil)
+		gone, say := make(chan struct{}), make(chan error)
+		l := newLocks(&hooked{Store: mem, remove: func(ctx context.Context, name string) error {
+			if err := mem.Remove(ctx, name); err != nil {
+				return err
+			}
+			close(gone)
+			return <-say
+		}})
+		for _, answer := range []error{nil, rest.ErrUnavailable} {
+			gone = make(chan struct{})
+			l.must(t, "POST", "new")
+			done := make(chan error, 1)
+			go func() {
+				_, err := l.do(t, "DELETE", "new")
+				done <- err
+			}()
+			<-gone
+			for _, method := range []string{"HEAD", "GET"} {
+				if _, err := l.do(t, method, "new"); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%s: %v, want fs.ErrNotExist", method, err)
+				}
+			}
+			l.want(t, "while it is being deleted")
+			say <- answer
+			if err := <-done; !errors.Is(err, answer) {
+				t.Errorf("DELETE: %v, want %v", err, answer)
+			}
+			if _, err := l.do(t, "GET", "new"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("GET after a DELETE that was answered %v: %v", answer, err)
+			}
+		}
+	})
+}
+
 func TestFailuresLeaveLocksToTheRemote(t *testing.T) {
 	down := errors.New("connection reset")
 	store := &hooked{Store: newLagging(t, "old")}

@@ -102,16 +102,21 @@ func (h *Handler) gone(t *Target) error {
 }
 
 // doubt keeps an absence from passing for a proven one where a lock was written
-// here a moment ago: either the remote lags behind or somebody else removed it.
-// The error then no longer wraps fs.ErrNotExist.
+// here a moment ago, and not deleted: either the remote lags behind or somebody else
+// removed it. The error then no longer wraps fs.ErrNotExist.
 func (h *Handler) doubt(t *Target, err error) error {
 	if t.Type != Locks || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if l, known := h.recent.last(t.repoKey(), t.Name); known && !l.removed {
-		return fmt.Errorf("%w: lock was written a moment ago and is not there: %s", ErrUnavailable, err.Error())
+	if l, known := h.recent.last(t.repoKey(), t.Name); known && !l.absent() {
+		return unproven(err)
 	}
 	return err
+}
+
+// unproven is the absence of a lock that must be there.
+func unproven(err error) error {
+	return fmt.Errorf("%w: lock was written a moment ago and is not there: %s", ErrUnavailable, err.Error())
 }
 
 // What all answers with an object say, by their canonical names: shared, since

@@ -24,7 +24,11 @@ type recentLock struct {
 	at      time.Time
 	size    int64
 	removed bool
+	going   bool // it was written, and is being removed
 }
+
+// absent tells whether it is this process's own doing if the lock is not there.
+func (l recentLock) absent() bool { return l.removed || l.going }
 
 // recentLocks remembers which locks were written and removed within the last
 // minute. Two clients exclude one another by writing a lock and then listing the
@@ -39,6 +43,27 @@ type recentLocks struct {
 // wrote remembers that a lock was stored.
 func (r *recentLocks) wrote(repo repoKey, name string, size int64) {
 	r.note(repo, name, recentLock{at: time.Now(), size: size})
+}
+
+// going remembers of a lock that was written within the last minute, which it tells,
+// that it is being removed: from now on the remote may have it or not.
+func (r *recentLocks) going(repo repoKey, name string) (written bool) {
+	return r.mark(repo, name, true)
+}
+
+// stays takes back what going said.
+func (r *recentLocks) stays(repo repoKey, name string) { r.mark(repo, name, false) }
+
+func (r *recentLocks) mark(repo repoKey, name string, going bool) (written bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, known := r.repos[repo][name]
+	if !known || l.removed || time.Since(l.at) >= recentFor {
+		return false
+	}
+	l.going = going
+	r.repos[repo][name] = l
+	return true
 }
 
 // removed remembers that a lock was deleted.

@@ -118,26 +118,33 @@ func (h *Handler) remove(w http.ResponseWriter, r *http.Request, t *Target) erro
 		return err
 	}
 	defer unlock()
-	err = h.doubt(t, t.Store.Remove(r.Context(), t.path()))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	if t.Type == Locks {
+		err = h.removeLock(r.Context(), t)
+	} else {
+		err = t.Store.Remove(r.Context(), t.path())
 	}
-	h.noteRemove(t, err)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
-// noteRemove remembers a lock that was deleted. After a failure it is open
-// whether it is there.
-func (h *Handler) noteRemove(t *Target, err error) {
+// removeLock deletes a lock, and remembers that. While it is at it, and after a
+// failure, it is open whether the lock is there. An absence proves nothing where the
+// lock was written here a moment ago: then the lock stays.
+func (h *Handler) removeLock(ctx context.Context, t *Target) error {
+	written := h.recent.going(t.repoKey(), t.Name)
+	err := t.Store.Remove(ctx, t.path())
+	absent := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case t.Type != Locks || errors.Is(err, ErrUnavailable):
-	case err == nil:
+	case absent && written:
+		h.recent.stays(t.repoKey(), t.Name)
+		return unproven(err)
+	case err == nil, absent:
 		h.recent.removed(t.repoKey(), t.Name)
 	default:
 		h.recent.forget(t.repoKey(), t.Name)
 	}
+	return err
 }
