@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -18,12 +17,12 @@ import (
 type administered struct {
 	redis   *redistest.Server
 	handler http.Handler
-	log     *bytes.Buffer
+	log     *logLines
 }
 
 func newAdministered(t *testing.T) *administered {
 	t.Helper()
-	a := &administered{redis: redistest.Start(t), log: new(bytes.Buffer)}
+	a := &administered{redis: redistest.Start(t), log: &logLines{}}
 	a.redis.SetupNS8()
 	a.redis.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
 	a.redis.AddLocalDestination(destID, t.TempDir())

@@ -22,6 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // davServer is a WebDAV server in memory, of which spoil may answer requests.
@@ -219,8 +220,6 @@ func otherBytes(_ http.ResponseWriter, r *http.Request) bool {
 
 func TestCheckOfServersThatAreAway(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(nil)
-	closed.Close()
 	secure := davServer(t, nil)
 	secure.StartTLS()
 	ended := make(chan struct{})
@@ -234,7 +233,7 @@ func TestCheckOfServersThatAreAway(t *testing.T) {
 		d      *catalog.Destination
 		reason string
 	}{
-		"nobody listens":        {davDestination(closed.URL), "nothing listens"},
+		"nobody listens":        {davDestination("http://" + testenv.FreeAddr(t)), "nothing listens"},
 		"no such host":          {davDestination("http://no-such-host.invalid"), "cannot be resolved"},
 		"a foreign certificate": {davDestination(secure.URL), "certificate"},
 		"no answer":             {davDestination(hanging.URL), "in time"},
@@ -243,8 +242,12 @@ func TestCheckOfServersThatAreAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			defer cancel()
+			ctx := t.Context()
+			if name == "no answer" {
+				limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+				defer cancel()
+				ctx = limited
+			}
 			report := examine(ctx, tt.d, openStore, adminapi.CheckRequest{})
 			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) {
 				t.Errorf("%s: %q, %q; want a reason with %q", report.Error, report.Reason, report.Detail, tt.reason)
@@ -262,6 +265,7 @@ func TestDiagnosisKnowsTheVendorsWords(t *testing.T) {
 		"StatusCode: 301, api error PermanentRedirect: other endpoint":                                                                              "region",
 		"response error: STATUS_LOGON_FAILURE": "credentials",
 		"STATUS_BAD_NETWORK_NAME":              "does not exist",
+		"dial tcp: lookup nas.example.org on 192.0.2.53:53: read udp 192.0.2.7:4->192.0.2.53:53: i/o timeout":                        "cannot be resolved",
 		"ssh: handshake failed: ssh: unable to authenticate, attempted methods [none]":                                               "credentials",
 		"dial tcp 10.0.0.1:445: connect: no route to host":                                                                           "no route",
 		"AuthenticationFailed: Server failed to authenticate the request":                                                            "credentials",

@@ -68,7 +68,7 @@ var ailments = []ailment{
 		advice: "the directory is marked as another destination's: choose another one, or delete the marker that the detail names",
 	},
 	{
-		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution"},
+		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution", "dial tcp: lookup "},
 		advice: "the server's name cannot be resolved: check the host name, and the DNS of this node",
 	},
 	{

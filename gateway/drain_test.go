@@ -4,60 +4,92 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
+
+// pipes is a listener within a bubble, where only what a test does takes time.
+type pipes struct {
+	arrived chan net.Conn
+	closed  chan struct{}
+	close   func()
+}
+
+func newPipes() *pipes {
+	p := &pipes{arrived: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	return p
+}
+
+// dial connects, unless the listener is closed.
+func (p *pipes) dial() (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.arrived <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.arrived:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.close(); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := Defaults()
-	opts.Listeners = []net.Listener{listener}
-	opts.Redis = catalog.Redis{Address: "127.0.0.1:1"} // never reached
-	opts.Log = slog.New(slog.DiscardHandler)
-	g, err := New(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.Start()
-
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	testenv.Until(t, 30*time.Second, "the connection to be accepted", func() bool { return g.arrivals.n.Load() == 1 })
-
-	stopped := make(chan error, 1)
-	go func() { stopped <- g.Stop(ctx) }()
-	testenv.Until(t, 30*time.Second, "the listener to be closed", func() bool {
-		another, err := net.Dial("tcp", listener.Addr().String())
-		if err == nil {
-			_ = another.Close() // it was only a try
+	synctest.Test(t, func(t *testing.T) {
+		listener := newPipes()
+		opts := Defaults()
+		opts.Listeners = []net.Listener{listener}
+		opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
+		opts.Log = discard
+		g, err := New(opts)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err != nil
+		g.Start()
+		conn, err := listener.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- g.Stop(context.Background()) }()
+		time.Sleep(arrivalGrace / 2) // of the bubble
+		if _, err := listener.dial(); err == nil {
+			t.Error("another connection is accepted")
+		}
+		if len(stopped) > 0 {
+			t.Error("it stopped without an answer")
+		}
+		if _, err := fmt.Fprint(conn, "GET /-/healthy HTTP/1.1\r\nHost: gateway\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !resp.Close {
+			t.Errorf("the answer is %d, the connection closes: %v", resp.StatusCode, resp.Close)
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
 	})
-	fmt.Fprint(conn, "GET /-/healthy HTTP/1.1\r\nHost: gateway\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || !resp.Close {
-		t.Errorf("the answer is %d, the connection closes: %v", resp.StatusCode, resp.Close)
-	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
 }

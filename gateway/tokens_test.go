@@ -124,7 +124,7 @@ func (c *tokenCluster) start(t *testing.T, writer string) (g *Gateway, log *safe
 		t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := g.Stop(ctx); err != nil {
 			t.Error(err)
@@ -166,7 +166,7 @@ func TestRefreshedTokenIsWrittenBackAndTheStoreStaysOpen(t *testing.T) {
 	before := g.views.current().stores[destID]
 	for range 3 {
 		stat(t, g)
-		testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+		testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 		if err := g.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestRefreshedTokenOfAReaderSurvivesInTheStateDirectory(t *testing.T) {
 	c := newTokenCluster(t)
 	g, log, stop := c.start(t, "node/1")
 	stat(t, g)
-	testenv.Until(t, 20*time.Second, "the refusal in the log", func() bool { return strings.Contains(log.String(), "does not let us write") })
+	testenv.Until(t, time.Minute, "the refusal in the log", func() bool { return strings.Contains(log.String(), "does not let us write") })
 	if err := g.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestRefreshedTokenOfAReaderSurvivesInTheStateDirectory(t *testing.T) {
 	// Once it may write, what was kept comes to Redis.
 	last, _, _ := c.start(t, redistest.AdminUser)
 	stat(t, last)
-	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 }
 
 func TestTokenOfAnAdministratorIsNotOverwritten(t *testing.T) {
@@ -214,7 +214,7 @@ func TestTokenOfAnAdministratorIsNotOverwritten(t *testing.T) {
 	c := newTokenCluster(t)
 	g, _, _ := c.start(t, redistest.AdminUser)
 	stat(t, g)
-	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 	before := g.views.current().stores[destID]
 	const authorised = `{"access_token":"a","refresh_token":"by-hand","expiry":"2001-01-01T00:00:00Z"}`
 	c.Do("HSET", catalog.RcloneConf, destID, c.oauth.section(destID, authorised))
@@ -235,12 +235,12 @@ func TestTokenIsWrittenOnceRedisIsBack(t *testing.T) {
 	c := newTokenCluster(t)
 	g, log, _ := c.start(t, redistest.AdminUser)
 	stat(t, g)
-	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 	c.Stop()
 	stat(t, g)
-	testenv.Until(t, 20*time.Second, "a failure in the log", func() bool { return strings.Contains(log.String(), "trying again") })
+	testenv.Until(t, time.Minute, "a failure in the log", func() bool { return strings.Contains(log.String(), "trying again") })
 	c.Restart()
-	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
+	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 }
 
 // Rclone opens by itself what a remote is built upon. Not parallel: its storage of
@@ -254,7 +254,7 @@ func TestRefreshedTokenOfAFoundationIsWrittenBack(t *testing.T) {
 	})
 	g, _, stop := c.start(t, redistest.AdminUser)
 	statOn(t, g, alias)
-	testenv.Until(t, 20*time.Second, "the token in Redis", func() bool { return c.oauth.good() != "refresh-0" && c.inRedis(c.oauth.good()) })
+	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.oauth.good() != "refresh-0" && c.inRedis(c.oauth.good()) })
 	before := g.views.current().stores[alias]
 	if err := g.Reload(t.Context()); err != nil {
 		t.Fatal(err)

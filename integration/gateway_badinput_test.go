@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // rawConn is a client that writes what it likes.
@@ -303,7 +304,7 @@ func TestBodiesThatAreNotWhatTheySay(t *testing.T) {
 func TestClientsThatStandStill(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	g := c.serve(t, func(opts *gateway.Options) { opts.StallTimeout = 2 * time.Second })
+	g := c.serve(t, func(opts *gateway.Options) { opts.StallTimeout = 10 * time.Second })
 	module := g.module("mail1")
 	big, bigName := blob(32 << 20)
 	base := "/" + localDest + "/" + mailRepo
@@ -355,7 +356,7 @@ func TestClientsThatStandStill(t *testing.T) {
 		content, name := blob(6)
 		conn := module.dial(t)
 		module.send(t, conn, http.MethodPost, base+"/data/"+name, nil, contentLength(len(content)))
-		pause := time.NewTicker(700 * time.Millisecond)
+		pause := time.NewTicker(2500 * time.Millisecond)
 		defer pause.Stop()
 		for i := range content {
 			<-pause.C // together longer than the limit on standing still
@@ -468,11 +469,7 @@ func TestRanges(t *testing.T) {
 func TestBrokenDestinations(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close()
+	closed := testenv.FreeAddr(t)
 	refusing := startRclone(t, "s3", t.TempDir(), "--auth-key", "another,pair-of-keys")
 	missing := filepath.Join(t.TempDir(), "not", "mounted")
 	const secret = "\nsecret_access_key = " + sectionSecret + "\n"
@@ -488,7 +485,7 @@ func TestBrokenDestinations(t *testing.T) {
 		{"its section has no type", "provider = AWS" + secret, "s3:host/bucket", "", "left out an entry of Redis"},
 		{"its type is unknown", "type = floppy" + secret, "floppy:disk", "", "no such remote type"},
 		{"a setting is none", "type = s3\nchunk_size = " + sectionSecret + secret, "s3:host/bucket", "", `the value of \"chunk_size\" does not parse`},
-		{"its server is down", "type = s3\nprovider = Other\naccess_key_id = a\nendpoint = http://" + closed.Addr().String() + secret, "s3:host/bucket", "", "connection refused"},
+		{"its server is down", "type = s3\nprovider = Other\naccess_key_id = a\nendpoint = http://" + closed + secret, "s3:host/bucket", "", "connection refused"},
 		{"its keys are refused", "type = s3\nprovider = Rclone\naccess_key_id = a\nendpoint = " + refusing + secret, "s3:host/bucket", "", "err"},
 		{"its directory is missing", "type = local\n", "rclone:local:" + missing, missing, "no such file or directory"},
 		{"what it wraps is unknown", "type = crypt\nremote = " + moreDest + ":x\npassword = " + sectionSecret, "rclone:crypt:x", "x", "err"},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // TestHealthCommand asks the running binary as a container's health check does:
@@ -43,7 +45,7 @@ func TestHealthCommand(t *testing.T) {
 	runCommand(t, cmd)
 	d.signal(t, syscall.SIGKILL)
 	d.wait(t)
-	if code, line := health("GATEWAY_ADDR=" + port); code != 1 || !strings.Contains(line, "no gateway listens there") {
+	if code, line := health("GATEWAY_ADDR=" + testenv.FreeAddr(t)); code != 1 || !strings.Contains(line, "no gateway listens there") {
 		t.Errorf("nobody runs: %d: %s", code, line)
 	}
 

@@ -101,7 +101,7 @@ func TestReloadsDropNothing(t *testing.T) {
 	churn := callerOf(g.url, "node/1")
 	churn.client = watchedClient(&ended)
 	defer churn.client.CloseIdleConnections()
-	for round := range rounds {
+	for round := 0; round < rounds || requests.Load() < 10*clients && !t.Failed(); round++ {
 		turn(t, c, churn, round)
 	}
 	g.log.wantFrom(t, mark, "loaded from Redis", `"retired":`)
@@ -110,9 +110,6 @@ func TestReloadsDropNothing(t *testing.T) {
 
 	if got := ended.Load(); got > 0 {
 		t.Errorf("the gateway ended %d connections", got)
-	}
-	if got := requests.Load(); got < 10*clients {
-		t.Errorf("only %d requests were made", got)
 	}
 	t.Logf("%d requests", requests.Load())
 }

@@ -280,9 +280,17 @@ func testTruncated(t *testing.T, g *served, s *storage) {
 	if after := listed(t, g, base+"/data/"); len(after) != len(before) {
 		t.Errorf("%d objects are listed, want %d", len(after), len(before))
 	}
-	if after := s.paths(t); len(after) != len(files) {
-		t.Errorf("the server has %d files, want %d", len(after), len(files))
-	}
+	// The server itself may take a moment to see that nothing more comes.
+	var after []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("the server had %d files and has %q", len(files), after)
+		}
+	}()
+	waitFor(t, "the server to have as many files as before", func() bool {
+		after = s.paths(t)
+		return len(after) == len(files)
+	})
 	g.node().want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func TestWhereAGatewayIsReached(t *testing.T) {
@@ -167,9 +169,7 @@ func TestHealthWhereClientCertificatesAreDemanded(t *testing.T) {
 
 func TestHealthOfNobody(t *testing.T) {
 	t.Parallel()
-	listener := listenOn(t, "tcp", "127.0.0.1:0")
-	_ = listener.Close()
-	err := askAt(t, listener.Addr().String(), nil)
+	err := askAt(t, testenv.FreeAddr(t), nil)
 	if err == nil || !strings.Contains(err.Error(), "no gateway listens there") {
 		t.Errorf("%v", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 const (
@@ -328,7 +329,7 @@ func TestLoadFailsWithAdvice(t *testing.T) {
 		{"an unknown user", catalog.Redis{Address: s.Addr, Username: "node/9", Password: secret}, []string{"WRONGPASS"}},
 		{"nobody, where default reads no secrets", catalog.Redis{Address: s.Addr}, []string{"NOPERM", catalog.RcloneConf, "user of a node"}},
 		{"a module, which may not read what is for nodes", as(s, "module/traefik1"), []string{"NOPERM", catalog.RcloneConf}},
-		{"nobody listening", catalog.Redis{Address: unused(t)}, []string{"connection refused", "check that Redis runs"}},
+		{"nobody listening", catalog.Redis{Address: testenv.FreeAddr(t)}, []string{"connection refused", "check that Redis runs"}},
 		{"no such socket", catalog.Redis{Address: t.TempDir() + "/redis.sock"}, []string{"no such file", "check that Redis runs"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,11 +20,12 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func TestRedisIsReachedInEachWay(t *testing.T) {
 	cert, key := certificate(t)
-	tlsAddr := unused(t)
+	tlsAddr := testenv.FreeAddr(t)
 	_, tlsPort, _ := net.SplitHostPort(tlsAddr)
 	s := redistest.Start(t, "--tls-port", tlsPort, "--tls-cert-file", cert, "--tls-key-file", key,
 		"--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
@@ -54,11 +55,11 @@ func TestRedisIsReachedInEachWay(t *testing.T) {
 		{"TLS, not trusted", catalog.Redis{URL: "rediss://" + login + "@" + tlsAddr}, false, "certificate"},
 		{"Sentinel", catalog.Redis{SentinelMaster: "ns8", SentinelAddrs: []string{sentinel}, Username: user, Password: password}, false, ""},
 		{"a replica", catalog.Redis{Address: s.Addr, ReplicaAddress: replica.Addr, Username: user, Password: password}, true, ""},
-		{"a replica, its main server away", catalog.Redis{Address: unused(t), ReplicaAddress: replica.Addr, Username: user, Password: password}, true, ""},
-		{"a replica that is away", catalog.Redis{Address: s.Addr, ReplicaAddress: unused(t), Username: user, Password: password}, false, ""},
+		{"a replica, its main server away", catalog.Redis{Address: testenv.FreeAddr(t), ReplicaAddress: replica.Addr, Username: user, Password: password}, true, ""},
+		{"a replica that is away", catalog.Redis{Address: s.Addr, ReplicaAddress: testenv.FreeAddr(t), Username: user, Password: password}, false, ""},
 		{"a replica that talks garbage", catalog.Redis{Address: s.Addr, ReplicaAddress: serve(t, "HTTP/1.1 400\r\n"), Username: user, Password: password}, false, ""},
 		{"a replica that is loading", catalog.Redis{Address: s.Addr, ReplicaAddress: serve(t, "-LOADING Redis is loading\r\n"), Username: user, Password: password}, false, ""},
-		{"both away", catalog.Redis{Address: unused(t), ReplicaAddress: unused(t)}, false, "and its replica: "},
+		{"both away", catalog.Redis{Address: testenv.FreeAddr(t), ReplicaAddress: testenv.FreeAddr(t)}, false, "and its replica: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := open(t, tt.redis).Exists(t.Context(), "cluster/main").Result()

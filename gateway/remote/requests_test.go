@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 const (
@@ -198,13 +198,7 @@ func TestWrongCredentials(t *testing.T) {
 }
 
 func TestRefusedPort(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	wantAllFault(t, open(t, s3Section("http://"+address), "bucket/backups"), true)
+	wantAllFault(t, open(t, s3Section("http://"+testenv.FreeAddr(t)), "bucket/backups"), true)
 }
 
 func TestThrottled(t *testing.T) {

@@ -216,8 +216,30 @@ func TestRefusalReachesAClientThatSendsALargeBody(t *testing.T) {
 		put:   func(context.Context, string, int64, io.Reader) error { return rest.ErrUnavailable },
 	}
 	s := serve(t, store)
-	body := strings.Repeat("x", 16<<20)
-	s.run(t, []call{{about: "save", method: "POST", path: "data/" + nameOf("x"), body: body, status: 503}})
+	conn := s.dial(t)
+	const size = 16 << 20
+	fmt.Fprintf(conn, "POST %sdata/%s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", base, nameOf("x"), size)
+	// As restic does, which hears the answer while it sends; at some time the server
+	// has enough, and ends the connection.
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = io.CopyN(conn, neverEnding('x'), size)
+	}()
+	if head := readHead(t, bufio.NewReader(conn)); !strings.HasPrefix(head, "HTTP/1.1 503 ") {
+		t.Errorf("answer: %s", head)
+	}
+	conn.Close()
+	<-sent
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
 }
 
 // In a bubble the test knows when a request waits, so Serve is called directly.
