@@ -15,7 +15,7 @@ import (
 )
 
 // limit bounds every wait for something that must happen.
-const limit = 30 * time.Second
+const limit = 2 * time.Minute
 
 // watching is a Watch under test.
 type watching struct {
