@@ -101,10 +101,12 @@ that command.`,
   gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination DESTINATION myapp1
   (set -a; . ./myapp1.env; gatewayctl module-backup 1)`,
+		Version:     version.String(),
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	for _, a := range applets {
 		root.AddCommand(a.new(sys))
 	}

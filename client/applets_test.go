@@ -32,6 +32,14 @@ func TestHelp(t *testing.T) {
 
 func TestUnknownCommandIsAUsageError(t *testing.T) {
 	callApplet(t, nil, "", program, "module-restore").fail(t, exitUsage, `unknown command "module-restore"`)
+	callApplet(t, nil, "", program, "completion", "powershell").fail(t, exitUsage, "name a shell: bash, zsh or fish")
+}
+
+func TestVersionIsToldToWhoAsksEitherWay(t *testing.T) {
+	told := callApplet(t, nil, "", program, "version").succeed(t).stdout
+	if asked := callApplet(t, nil, "", program, "--version").succeed(t).stdout; asked != told || !strings.HasPrefix(told, program+" ") {
+		t.Errorf("version says %q, and --version %q", told, asked)
+	}
 }
 
 func TestInstallLinks(t *testing.T) {

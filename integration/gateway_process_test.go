@@ -393,10 +393,22 @@ func TestWrongUsage(t *testing.T) {
 		{"a duration that is none", []string{"serve", "--stall-timeout", "soon"}, "", "--stall-timeout"},
 		{"a timeout of nothing", []string{"serve", "--stall-timeout", "0s"}, "", "less than a second"},
 		{"a duration of the environment", []string{"serve"}, "GATEWAY_MAX_STALE=soon", "$GATEWAY_MAX_STALE"},
-		{"a network that is none", []string{"serve", "--allow-from", "everybody"}, "", "--allow-from"},
+		{"a network that is none", []string{"serve", "--allow-from", "everybody"}, "", `--allow-from: "everybody" is neither a network, such as 10.0.0.0/8, nor an address`},
+		{"an address without a port", []string{"serve", "--addr", "127.0.0.1"}, "", "--addr 127.0.0.1: an address must be host:port, :port or unix:/path"},
+		{"an address of the environment", []string{"serve"}, "GATEWAY_ADDR=/run/gateway.sock", "--addr /run/gateway.sock: an address must be"},
+		{"a port beyond all", []string{"serve", "--addr", "127.0.0.1:99999"}, "", "with a port of 0 to 65535"},
+		{"an address of metrics without a port", []string{"serve", "--metrics-addr", "here"}, "", "--metrics-addr here: an address must be"},
+		{"an address that health cannot ask", []string{"health", "--addr", "here"}, "", "--addr here: an address must be"},
+		{"a port that health cannot know", []string{"health", "--addr", "127.0.0.1:0"}, "", "nobody knows which port that became"},
+		{"a certificate without its key", []string{"serve", "--tls-cert", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
+		{"a key without its certificate, for health", []string{"health", "--tls-key", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
+		{"a Redis without a port", []string{"check-config"}, "REDIS_ADDRESS=redis", "an address must be host:port or the path of a unix socket"},
+		{"certificates of Redis that are not there", []string{"check-destination", "x", "--redis-ca", "/nonexistent"}, "", "read CA certificates: open /nonexistent"},
+		{"a shell that is none", []string{"completion", "powershell"}, "", "name a shell: bash, zsh or fish"},
+		{"no shell", []string{"completion"}, "", "name a shell: bash, zsh or fish"},
 		{"a level that is none", []string{"serve", "--log-level", "loud"}, "", "--log-level"},
 		{"a source that is none", []string{"serve", "--acl-source", "hearsay"}, "", "--acl-source"},
-		{"a certificate that is not there", []string{"serve", "--tls-cert", "/nonexistent"}, "", "--tls-cert"},
+		{"a certificate that is not there", []string{"serve", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"}, "", "--tls-cert"},
 		{"a password file that is not there", []string{"serve", "--redis-password-file", "/nonexistent"}, "", "--redis-password-file"},
 		{"an address and a URL", []string{"serve", "--redis-url", "redis://u:" + sectionSecret + "@h"}, "", "either a URL or an address"},
 		{"an unknown command", []string{"sevre"}, "", "unknown command"},
@@ -462,9 +474,11 @@ func TestCheckConfig(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	out := runCommand(t, commandContext(t, program(t, "RCLONE_GATEWAY"), "version"))
-	if !strings.Contains(out, "rclone v1.") || !strings.Contains(out, "\ngo1.") {
-		t.Errorf("%q", out)
+	for _, word := range []string{"version", "--version"} {
+		out := runCommand(t, commandContext(t, program(t, "RCLONE_GATEWAY"), word))
+		if !strings.HasPrefix(out, "rclone-gateway ") || !strings.Contains(out, "rclone v1.") || !strings.Contains(out, "\ngo1.") {
+			t.Errorf("%s: %q", word, out)
+		}
 	}
 }
 

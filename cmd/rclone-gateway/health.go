@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ It is the health check of the container image.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.complete(cmd.Flags(), os.LookupEnv); err != nil {
-				return err
+				return usageError(err)
 			}
 			path := "/-/ready"
 			if live {
@@ -54,17 +55,20 @@ It is the health check of the container image.
 }
 
 func checkHealth(ctx context.Context, s *settings, path string) error {
+	if err := s.checkAddresses(); err != nil {
+		return usageError(err)
+	}
 	addr, err := addressToAsk(s.addrs)
 	if err != nil {
-		return err
+		return usageError(err)
 	}
 	server, err := s.tls()
 	if err != nil {
-		return err
+		return usageError(err)
 	}
 	p, err := newProber(addr, server)
 	if err != nil {
-		return err
+		return usageError(err)
 	}
 	return p.ask(ctx, path)
 }
@@ -182,6 +186,12 @@ func (p *prober) explain(err error) error {
 	}
 	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "dial" {
 		return fmt.Errorf("%s: no gateway listens there: %w", p.name, operation.Err)
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%s: what listens there does not speak HTTP: it is another program, or the gateway is ending", p.name)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%s: answers without TLS: the gateway there runs without --tls-cert", p.name)
 	}
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err // the URL is not the one that the user knows

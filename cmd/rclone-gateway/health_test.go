@@ -153,6 +153,30 @@ func TestHealthOverTLS(t *testing.T) {
 	if err := askAt(t, listener.Addr().String(), nil); err == nil {
 		t.Error("TLS is not spoken, and nobody minds")
 	}
+	plain := listenOn(t, "tcp", "127.0.0.1:0")
+	answering(t, plain, http.StatusOK, nil)
+	if err := askAt(t, plain.Addr().String(), server); err == nil || !strings.Contains(err.Error(), "answers without TLS") {
+		t.Errorf("a gateway without TLS: %v", err)
+	}
+}
+
+func TestHealthOfAnotherProgram(t *testing.T) {
+	t.Parallel()
+	listener := listenOn(t, "tcp", "127.0.0.1:0")
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			// It reads, so that its farewell is no reset.
+			_, _ = conn.Read(make([]byte, 1<<10))
+			_ = conn.Close()
+		}
+	}()
+	if err := askAt(t, listener.Addr().String(), nil); err == nil || !strings.Contains(err.Error(), "does not speak HTTP") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestHealthWhereClientCertificatesAreDemanded(t *testing.T) {

@@ -70,9 +70,11 @@ func newRoot() *cobra.Command {
 		Use:           program,
 		Short:         "Serve restic repositories of NethServer 8 modules from any rclone remote",
 		Long:          "Serve restic repositories of NethServer 8 modules from any rclone remote.\n" + exitStatus,
+		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate(versions())
 	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
 	for _, command := range root.Commands() {

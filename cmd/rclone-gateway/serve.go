@@ -28,8 +28,9 @@ func newServe() *cobra.Command {
 knows. While Redis is away at the start the server waits and answers 503.
 
 SIGHUP loads from Redis again. SIGUSR1 makes the log one level more verbose, up to
-debug, which has one line for each request; SIGUSR2 makes it one less. SIGTERM and SIGINT stop accepting connections and
-let requests finish; a second one ends the process at once.
+debug, which has one line for each request; SIGUSR2 makes it one less. SIGTERM and
+SIGINT stop accepting connections and let requests finish; a second one ends the
+process at once.
 ` + exitStatus,
 		Example: `  REDIS_ADDRESS=127.0.0.1:6379 REDIS_USER=node/1 REDIS_PASSWORD=… NODE_ID=1 rclone-gateway serve
   rclone-gateway serve --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock`,

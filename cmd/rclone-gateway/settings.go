@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -198,12 +200,18 @@ func (s *settings) options() (gateway.Options, error) {
 		writer := s.redis.WithUser(s.writerUser, s.writerPassword)
 		opts.Writer = &writer
 	}
+	if err := s.checkAddresses(); err != nil {
+		return opts, err
+	}
+	if err := s.checkRedis(); err != nil {
+		return opts, err
+	}
 	for _, text := range s.allowFrom {
-		network, err := netip.ParsePrefix(text)
+		network, err := parseNetwork(text)
 		if err != nil {
 			return opts, fmt.Errorf("--allow-from: %w", err)
 		}
-		opts.AllowFrom = append(opts.AllowFrom, network.Masked())
+		opts.AllowFrom = append(opts.AllowFrom, network)
 	}
 	for flag, value := range map[string]time.Duration{
 		"--refresh-interval": s.refreshInterval, "--max-stale": s.maxStale, "--stall-timeout": s.stallTimeout,
@@ -216,10 +224,70 @@ func (s *settings) options() (gateway.Options, error) {
 	return opts, err
 }
 
+// checkAddresses finds what cannot be listened on anywhere.
+func (s *settings) checkAddresses() error {
+	for _, addr := range s.addrs {
+		if err := checkAddress(addr); err != nil {
+			return fmt.Errorf("--addr %s: %w", addr, err)
+		}
+	}
+	if s.metricsAddr == "" {
+		return nil
+	}
+	if err := checkAddress(s.metricsAddr); err != nil {
+		return fmt.Errorf("--metrics-addr %s: %w", s.metricsAddr, err)
+	}
+	return nil
+}
+
+var errAddress = errors.New("an address must be host:port, :port or unix:/path")
+
+func checkAddress(addr string) error {
+	if path, unix := strings.CutPrefix(addr, "unix:"); unix {
+		if path == "" {
+			return errAddress
+		}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return errAddress
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%w, with a port of 0 to 65535", errAddress)
+	}
+	return nil
+}
+
+// checkRedis finds what no Redis can be asked with.
+func (s *settings) checkRedis() error {
+	client, err := s.redis.OpenReader() // connects when it is used
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
+// parseNetwork takes the address of one host as well.
+func parseNetwork(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return network.Masked(), nil
+	}
+	host, err := netip.ParseAddr(text)
+	if err != nil || host.Zone() != "" {
+		return netip.Prefix{}, fmt.Errorf("%q is neither a network, such as 10.0.0.0/8, nor an address", text)
+	}
+	return netip.PrefixFrom(host, host.BitLen()), nil
+}
+
 // tls loads the certificates, nil where there are none.
 func (s *settings) tls() (*tls.Config, error) {
 	if s.tlsCert == "" && s.tlsKey == "" && s.tlsClientCA == "" {
 		return nil, nil
+	}
+	if s.tlsCert == "" || s.tlsKey == "" {
+		return nil, errors.New("--tls-cert, --tls-key: TLS needs both, and one is not given")
 	}
 	certificate, err := tls.LoadX509KeyPair(s.tlsCert, s.tlsKey)
 	if err != nil {

@@ -93,6 +93,20 @@ func TestAFlagGoesBeforeTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestNetworksMayBeSingleAddresses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3/8": "10.0.0.0/8", " 172.16.0.0/12": "172.16.0.0/12",
+		"192.168.1.5": "192.168.1.5/32", "fd00::1": "fd00::1/128",
+		"": "", "everybody": "", "10.0.0.0/33": "", "fe80::1%eth0": "",
+	} {
+		got, err := parseNetwork(text)
+		if want == "" && err == nil || want != "" && got.String() != want {
+			t.Errorf("%q: %v, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestTheConfigurationHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"

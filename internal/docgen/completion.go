@@ -2,8 +2,10 @@ package docgen
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,7 +75,12 @@ zsh or fish. Bash needs its package bash-completion.`,
   %[1]s completion bash > /usr/share/bash-completion/completions/%[1]s
   %[1]s completion zsh > "${fpath[1]}/_%[1]s"
   %[1]s completion fish > ~/.config/fish/completions/%[1]s.fish`, program),
-		Args:      cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells, args[0]) {
+				return errors.New("name a shell: bash, zsh or fish")
+			}
+			return nil
+		},
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return WriteCompletion(cmd.OutOrStdout(), cmd.Root(), args[0], alias...)
