@@ -277,6 +277,8 @@ func TestEachBadRedisIsToldInOneLine(t *testing.T) {
 		{"version 5", plainVars(old), nil, exitRedis, "is version 5.0, which has no users: Redis 6 or later is needed"},
 		{"version 5 with a user", with(old, "somebody", "hidden-word"), nil, exitRedis, "does not know users: Redis 6 or later is needed"},
 		{"version 5 with a password nobody told us", plainVars(oldWithPassword), nil, exitRedis, "wants a user and a password, and none were given"},
+		{"protected mode", plainVars(redistest.StartProtected(t)), nil, exitRedis, "ended the connection: check that it runs; in protected mode"},
+		{"protected mode, with a user", with(redistest.StartProtected(t), "somebody", "hidden-word"), nil, exitRedis, "ended the connection: check that it runs; in protected mode"},
 		{"a read-only replica", plainVars(replica.Addr), nil, exitRedis, "is a read-only replica: REDIS_ADDRESS must be the leader's"},
 		{"a master without replicas", plainVars(lonely.Addr), nil, exitRedis, "takes no writes while too few replicas are connected (min-replicas-to-write)"},
 		{"no memory", plainVars(full.Addr), nil, exitFull, "has no memory left (maxmemory)"},

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // system is what an applet may touch of the world around it.
@@ -120,6 +122,8 @@ func redisError(options *redis.Options, err error) error {
 		return failf(exitRedis, "redis at %s does not know users: Redis 6 or later is needed", options.Addr)
 	case redis.HasErrorPrefix(err, "ERR"), redis.HasErrorPrefix(err, "LOADING"), redis.HasErrorPrefix(err, "MASTERDOWN"):
 		return failf(exitRedis, "redis at %s refuses the connection: %w", options.Addr, err)
+	case catalog.Ended(err):
+		return failf(exitRedis, "redis at %s %s", options.Addr, catalog.WhyEnded)
 	default:
 		return failf(exitRedis, "redis at %s does not answer: %w", options.Addr, err)
 	}

@@ -217,6 +217,7 @@ func TestBadRedisOfTheGateway(t *testing.T) {
 		{"without ACLs", without.Addr, redistest.AdminUser, redistest.Password(redistest.AdminUser), "this server lacks a command of Redis 6, which is needed: ERR unknown command 'acl'"},
 		{"version 5", redistest.StartVersion5(t, ""), "node/1", "x", "this server knows no users, so it is older than Redis 6, which is needed"},
 		{"version 5 without a user", redistest.StartVersion5(t, ""), "", "", "this server lacks a command of Redis 6, which is needed"},
+		{"in protected mode, for another host", redistest.StartProtected(t), "node/1", "x", "Redis ended the connection: check that it runs; in protected mode it takes nobody from other hosts"},
 		{"a read-only replica", replica.Addr, redistest.AdminUser, redistest.Password(redistest.AdminUser), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,8 +3,10 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -29,6 +31,8 @@ func explain(err error, key string) error {
 		return fmt.Errorf("%s: %w; this passes by itself", what, err)
 	case redis.HasErrorPrefix(err, "MASTERDOWN"):
 		return fmt.Errorf("%s: %w; the replica lost its master and may not answer: check the leader", what, err)
+	case Ended(err):
+		return fmt.Errorf("%s: Redis %s; where it wants TLS, give a URL that begins with rediss://", what, WhyEnded)
 	case isNetwork(err):
 		return fmt.Errorf("%s: %w; check that Redis runs and that its address is right", what, err)
 	default:
@@ -55,6 +59,16 @@ func refused(err error) bool {
 		}
 	}
 	return false
+}
+
+// WhyEnded is what to do about a Redis for which Ended is true.
+const WhyEnded = "ended the connection: check that it runs; in protected mode it takes nobody from other hosts, until its user default has a password (requirepass)"
+
+// Ended tells whether Redis closed the connection, rather than that nobody listens.
+// In protected mode it does so after a word that comes too early to be an answer.
+func Ended(err error) bool {
+	return redis.HasErrorPrefix(err, "DENIED") || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func isNetwork(err error) bool {
