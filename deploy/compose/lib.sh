@@ -52,9 +52,18 @@ need() {
   done
 }
 
+# check_wait fails where WAIT is no number.
+check_wait() {
+  case $WAIT in *[!0-9]*) fail 2 "WAIT is \"$WAIT\": it must be a number of seconds" ;; esac
+}
+
 # as_module waits for setup, and takes over the module's environment.
 as_module() {
   need MODULE_ID
+  check_wait
+  # The engine makes an empty directory where there is none.
+  [ -e /srv/module/etc/state-include.conf ] ||
+    fail 2 "there is no etc/state-include.conf in MODULE_DIR: it must be the module's directory, as the engine sees it"
   # Setup waits for one thing after the other, takes time for its own work, and tells
   # best what was in vain.
   WAIT=$((4 * WAIT + 60))
@@ -101,6 +110,7 @@ restore_and_compare() {
   rm -rf /srv/restored/* || fail 1 "clear /srv/restored"
   step "restore module $MODULE_ID from $1" restore-module --destination "$id" --target /srv/restored
   say "compare what was restored from $1"
+  compared=
   for volume in /srv/volumes/*; do
     name=volumes/${volume##*/}
     # A volume that state-include.conf does not name is in no backup.
@@ -112,5 +122,7 @@ restore_and_compare() {
       fail 1 "compare: what was restored of $name from $1 differs from what is there now: $(sed -n '/^[-+][^-+]/{p;q}' /tmp/differences)"
     fi
     say "$name is the same: $(grep -c . /tmp/restored) lines of hashes, modes, owners and times"
+    compared=yes
   done
+  [ -n "$compared" ] || fail 2 "compare: etc/state-include.conf in MODULE_DIR names no volume below /srv/volumes, so nothing was compared"
 }

@@ -2,8 +2,11 @@ package compose
 
 import (
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
 func TestComposeSaysWhatIsWrong(t *testing.T) {
@@ -39,6 +42,46 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		p.env = []string{"WAIT=1"}
 		wantRed(t, p, 8, `Redis does not take the administrator: waited 1 s: gatewayctl: redis at redis:6379 refuses user "admin": wrong password`)
 	})
+	t.Run("a Redis without ACLs", func(t *testing.T) {
+		p := newProject(t, e, "noacls")
+		p.overrideWith(t, redisWith(`--rename-command ACL ""`))
+		p.env = []string{"WAIT=1"}
+		wantRed(t, p, 8, "redis at redis:6379 has no users: Redis 6 or later is needed, with its command ACL")
+	})
+	t.Run("a Redis that is read-only", func(t *testing.T) {
+		p := newProject(t, e, "replica")
+		p.overrideWith(t, redisWith("--replicaof 127.0.0.1 1"))
+		wantRed(t, p, 8, "add node 1: gatewayctl: add node 1: redis at redis:6379 is a read-only replica: REDIS_ADDRESS must be the leader's")
+	})
+	t.Run("a Redis of version 5", func(t *testing.T) {
+		p := newProject(t, e, "version5")
+		const bridge = "172.31.250.1" // of the engine's own network
+		var listener net.Listener
+		if err := e.inNetwork(func() (err error) {
+			listener, err = net.Listen("tcp", "0.0.0.0:0")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		redistest.ServeVersion5(t, listener, "")
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		address := net.JoinHostPort(bridge, port)
+		p.overrideWith(t, `networks:
+  default:
+    ipam:
+      config: [{subnet: 172.31.250.0/24, gateway: `+bridge+`}]
+services:
+  setup:
+    environment: {REDIS_ADDRESS: "`+address+`"}
+`)
+		p.env = []string{"WAIT=1"}
+		wantRed(t, p, 8, "redis at "+address+" does not know users: Redis 6 or later is needed")
+	})
+	t.Run("a module's directory that is not there, where there is nothing to back up", func(t *testing.T) {
+		p := newProject(t, e, "module")
+		p.env = []string{"MODULE_DIR=" + filepath.Join(worldReadable(t), "nowhere")}
+		wantRed(t, p, 2, "there is no etc/state-include.conf in MODULE_DIR")
+	})
 	t.Run("a port in use", func(t *testing.T) {
 		p := newProject(t, e, "port")
 		var listener net.Listener
@@ -54,6 +97,17 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	})
+}
+
+// redisWith starts Redis with an option, and with an administrator whom setup knows.
+func redisWith(option string) string {
+	return `services:
+  redis:
+    entrypoint:
+      - /bin/sh
+      - -c
+      - echo known-to-setup >/run/admin/password; echo known-to-setup >/run/node/password;
+        exec redis-server --dir /data --protected-mode no --user admin on '>known-to-setup' '~*' '&*' +@all ` + option + "\n"
 }
 
 // wantRed runs the test profile, which must end with the status, and say why last.

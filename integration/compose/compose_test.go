@@ -145,6 +145,18 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 			t.Errorf("said last: %s\n%s", last, out)
 		}
 	})
+	t.Run("a comparison of nothing is no success", func(t *testing.T) {
+		dir := module(t, "true")
+		if err := os.WriteFile(filepath.Join(dir, "etc/state-include.conf"), []byte("state/mykey.dump\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p.env = []string{"MODULE_DIR=" + dir}
+		defer func() { p.env = nil }()
+		out := p.want(t, 2, "--profile", "demo", "run", "--rm", "--no-deps", "restore")
+		if last := lastFailure(out); !strings.Contains(last, "names no volume below /srv/volumes, so nothing was compared") {
+			t.Errorf("said last: %s\n%s", last, out)
+		}
+	})
 	t.Run("no secret is in an image, in what inspect shows, or in a log", func(t *testing.T) {
 		wantNoSecrets(t, p)
 	})

@@ -20,6 +20,13 @@ func StartVersion5(tb testing.TB, password string) (addr string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	ServeVersion5(tb, listener, password)
+	return listener.Addr().String()
+}
+
+// ServeVersion5 does the same on a listener, which it closes when the test ends.
+func ServeVersion5(tb testing.TB, listener net.Listener, password string) {
+	tb.Helper()
 	tb.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -30,7 +37,6 @@ func StartVersion5(tb testing.TB, password string) (addr string) {
 			go serveVersion5(tb.Context(), conn, password)
 		}
 	}()
-	return listener.Addr().String()
 }
 
 func serveVersion5(ctx context.Context, conn net.Conn, password string) {
