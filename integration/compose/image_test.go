@@ -93,7 +93,7 @@ func TestImages(t *testing.T) {
 		defer e.must(t, "tag", "rclone-gateway-curated", "rclone-gateway")
 		p.runBlock(t, readGuide(t).images)
 		e.must(t, "tag", "rclone-gateway", "rclone-gateway-all")
-		for name, limit := range map[string]int{"rclone-gateway-all": 90, "rclone-gateway-curated": 55, "rclone-gateway-client": 45} {
+		for name, limit := range map[string]int{"rclone-gateway-all": 90, "rclone-gateway-curated": 45, "rclone-gateway-client": 45} {
 			size := float64(e.image(t, name).Size) / megabyte
 			t.Logf("%s: %.1f MB", name, size)
 			if size >= float64(limit) {
