@@ -46,6 +46,9 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 		return nil, err
 	}
 	defer func() { session.end(ctx, j.plan.restic, outcome != nil, err) }()
+	if err := settleEnvironment(j.module.stateDir); err != nil {
+		return nil, err
+	}
 	exists, err := j.probe.exists(ctx, j.plan.restic.Repository)
 	if err != nil {
 		return nil, err

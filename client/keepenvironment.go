@@ -28,40 +28,72 @@ func keepingEnvironment(stateDir string, restore func() error) error {
 		}
 		return err
 	}
-	if err == nil {
+	// What a killed restore has kept is right, whatever its container does until we end it.
+	if err == nil && !isKept(stateDir) {
 		err = copyWhole(name, kept, before)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the module's environment: %w", err)
 	}
 	err = restore()
+	return errors.Join(err, putBack(name, kept))
+}
+
+// isKept reports whether there is a copy, of a restore that goes on or was killed.
+func isKept(stateDir string) bool {
+	_, err := os.Lstat(filepath.Join(stateDir, environmentCopy))
+	return err == nil
+}
+
+// putBack makes the file what was kept of it, and takes the copy away.
+func putBack(name, kept string) error {
 	if sameFile(name, kept) {
-		return errors.Join(err, os.Remove(kept))
+		return os.Remove(kept)
 	}
-	return errors.Join(err, os.Rename(kept, name))
+	return os.Rename(kept, name)
 }
 
 // recoverEnvironment puts back what a killed restore has kept of the module's file
-// environment, before anything reads that. It is an error if the restore still goes
-// on: until it ends the file may be another module's.
+// environment, before anything reads that. The copy stays, because the restore's
+// container may be at work yet. It is an error if the restore itself goes on: until
+// it ends the file may be another module's.
 func (s *system) recoverEnvironment() error {
 	stateDir, ok := s.env.lookup("AGENT_STATE_DIR")
 	if !ok {
 		return nil // which is told where it is needed
 	}
-	kept := filepath.Join(stateDir, environmentCopy)
-	if _, err := os.Lstat(kept); err != nil {
-		return nil // most times there is none
+	return ofKilledRestore(stateDir, func(name, kept string, info fs.FileInfo) error {
+		return copyWhole(kept, name, info)
+	})
+}
+
+// settleEnvironment does so for good, when nothing of the killed restore is left.
+func settleEnvironment(stateDir string) error {
+	return ofKilledRestore(stateDir, func(name, kept string, _ fs.FileInfo) error {
+		return putBack(name, kept)
+	})
+}
+
+// ofKilledRestore calls put with the file environment and its copy, if a killed
+// restore has left one.
+func ofKilledRestore(stateDir string, put func(name, kept string, info fs.FileInfo) error) error {
+	if !isKept(stateDir) {
+		return nil // as most times
 	}
 	mark, err := lockRestores(stateDir)
 	if err != nil {
 		return err
 	}
 	defer mark.release()
-	if err := os.Rename(kept, filepath.Join(stateDir, "environment")); !errors.Is(err, fs.ErrNotExist) {
+	kept := filepath.Join(stateDir, environmentCopy)
+	info, err := os.Lstat(kept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return mark.remove() // of a restore that has ended meanwhile
+	}
+	if err != nil {
 		return err
 	}
-	return mark.remove() // of a restore that has ended meanwhile
+	return put(filepath.Join(stateDir, "environment"), kept, info)
 }
 
 // copyWhole makes a copy of a file, with its mode and owner, that is there whole or

@@ -78,7 +78,7 @@ func (r *restoreRun) inPlace(ctx context.Context) error {
 		r.plan.assist.Sparse, r.plan.assist.finishes = true, true
 	}
 	restore := func() error { return r.restore(ctx) }
-	if r.plan.partial {
+	if r.plan.partial || isKept(r.module.stateDir) {
 		err = keepingEnvironment(r.module.stateDir, restore)
 	} else {
 		err = restore()
