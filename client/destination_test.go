@@ -283,6 +283,23 @@ func TestDestinationBelowAnotherIsNotRemovedWithoutForce(t *testing.T) {
 	a.call(t, "", "remove", above).succeed(t)
 }
 
+func TestBasePathIsAlteredInBothPlaces(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	id := strings.Fields(a.call(t, "type = ftp\nhost = h\n", "add", "--provider", "rclone", "--conf", "-", "--base-path", "one").succeed(t).stdout)[0]
+	for request, want := range map[string]string{
+		`"basepath":"two"`: "two", `"parameters":{"basepath":"three"}`: "three", `"basepath":"no","parameters":{"basepath":"four"}`: "four", `"basepath":""`: "",
+	} {
+		a.call(t, `{"id":"`+id+`","provider":"rclone",`+request+`}`, "alter", "--action").succeed(t)
+		if got := a.Do("HGET", catalog.DestinationKey(id), "basepath"); got != want {
+			t.Errorf("%s made it %v", request, got)
+		}
+	}
+	if got := a.call(t, `{"id":"`+id+`","provider":"rclone","basepath":5}`, "alter", "--action"); got.code != int(exitInvalid) || !strings.Contains(got.stdout, "invalid_type") {
+		t.Errorf("exit status %d, %s", got.code, got.stdout)
+	}
+}
+
 // aDestination adds one and returns its ID.
 func (a administration) aDestination(t *testing.T) string {
 	t.Helper()

@@ -189,6 +189,9 @@ func (d *destinations) actAlter(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.takeBasePath(raw); err != nil {
+			return nil, err
+		}
 		var problems []destination.Problem
 		if r.limits, problems = requestedLimits(raw); len(problems) > 0 {
 			return nil, malformed(problems)

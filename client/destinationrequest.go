@@ -46,6 +46,22 @@ type added struct {
 	Password string `json:"password"`
 }
 
+// takeBasePath takes the base path from where a request to alter may have it too:
+// beside the parameters.
+func (r *destinationRequest) takeBasePath(raw map[string]any) error {
+	value, given := raw[destination.ParamBasePath]
+	_, also := r.params[destination.ParamBasePath]
+	if !given || also || r.provider != destination.Rclone {
+		return nil
+	}
+	path, isText := value.(string)
+	if !isText {
+		return malformed([]destination.Problem{{Field: destination.ParamBasePath, Kind: destination.WrongType}})
+	}
+	r.params[destination.ParamBasePath] = &path
+	return nil
+}
+
 // add tests and saves a new destination.
 func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, error) {
 	p, ok := destination.ProviderOf(r.provider)

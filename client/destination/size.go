@@ -28,11 +28,12 @@ var (
 	errNoSpeed  = errors.New("it needs a unit: K, M, G are powers of 1024, KB, MB, GB of 1000 bytes per second; kbit, Mbit, Gbit are bits")
 )
 
-// MinRate is the lowest speed, in bytes per second, at which the connections of one
-// restic, which share it, still get on before it gives them up.
+// MinRate is the lowest speed that is taken, in bytes per second. The connections of
+// one restic share it; below it each waits for so long that restic, which wants to see
+// progress within five minutes, may give them up.
 const MinRate = 4 << 10
 
-var errTooSlow = errors.New("it must be 4K or more: restic gives up what is slower")
+var errTooSlow = errors.New("it must be 4K or more: below that restic may give up")
 
 // ParseSize reads a size with a unit, such as "1.5 TiB", "500G" or "20MB".
 func ParseSize(text string) (bytes int64, err error) {
