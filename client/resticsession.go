@@ -93,7 +93,9 @@ func (s *resticSession) end(ctx context.Context, base restic.Invocation, worked 
 	if killed || worked && len(s.deadHere()) > 0 {
 		s.sys.notef("a run was interrupted: removing stale locks")
 		if err := s.removeStaleLocks(ctx, base); err != nil {
-			s.sys.warnf("stale locks are not removed: %v", err)
+			if ctx.Err() == nil { // a signal leaves them to the next run
+				s.sys.warnf("stale locks are not removed: %v", err)
+			}
 			return
 		}
 	}
