@@ -197,12 +197,8 @@ func (a *accounts) warnOfMemory(ctx context.Context) {
 	}
 }
 
-// scan returns the names of the keys that match, sorted by Redis's whim.
+// scan is scanKeys with an administrator's errors.
 func (a *accounts) scan(ctx context.Context, pattern string) ([]string, error) {
-	var keys []string
-	found := a.rdb.Scan(ctx, 0, pattern, 1000).Iterator()
-	for found.Next(ctx) {
-		keys = append(keys, found.Val())
-	}
-	return keys, a.failed(fmt.Sprintf("look for keys %q", pattern), found.Err())
+	keys, err := scanKeys(ctx, a.rdb, pattern)
+	return keys, a.failed(fmt.Sprintf("look for keys %q", pattern), err)
 }

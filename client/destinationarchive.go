@@ -10,6 +10,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -160,7 +161,7 @@ func (a archivedDestination) storageOf() (destination.Storage, error) {
 // check tells what keeps an archived destination of the present version from being
 // saved, and returns its section under the ID.
 func (a archivedDestination) check(id string) (conf string, err error) {
-	if !uuidPattern.MatchString(id) {
+	if !account.ValidUUID(id) {
 		return "", errors.New("its ID is no UUID")
 	}
 	if a.Password == "" || a.RcloneConf == "" {

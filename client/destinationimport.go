@@ -7,18 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
-
-var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 func newDestinationImport(sys *system) *cobra.Command {
 	var passphraseFile string
@@ -173,7 +171,7 @@ func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string
 		rec.conf = conf
 		return rec, err
 	}
-	if archived.OldPassword == "" || !uuidPattern.MatchString(id) {
+	if archived.OldPassword == "" || !account.ValidUUID(id) {
 		return rec, errors.New("it has no password, or no ID")
 	}
 	rec.password = archived.OldPassword

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/pflag"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -126,12 +127,12 @@ func parseCount(text string) (int64, error) {
 
 // moduleUUID returns the UUID of a module that is named by it, or by its ID.
 func (d *destinations) moduleUUID(ctx context.Context, name string) (string, error) {
-	if uuidPattern.MatchString(name) {
+	if account.ValidUUID(name) {
 		return name, nil
 	}
 	uuid, err := d.rdb.HGet(ctx, catalog.ModuleUUID, name).Result()
 	switch {
-	case errors.Is(err, redis.Nil), err == nil && !uuidPattern.MatchString(uuid):
+	case errors.Is(err, redis.Nil), err == nil && !account.ValidUUID(uuid):
 		return "", failf(exitNotFound, "--quota-of: there is no module %q in this cluster: give its ID, such as mail1, or its UUID", name)
 	case err != nil:
 		return "", d.failed("read "+catalog.ModuleUUID, err)

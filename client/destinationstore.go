@@ -34,16 +34,12 @@ func (r record) section() map[string]string {
 
 // all returns every destination, sorted by name.
 func (d *destinations) all(ctx context.Context) ([]record, error) {
-	var keys []string
-	found := d.rdb.Scan(ctx, 0, catalog.DestinationKey("*"), 1000).Iterator()
-	for found.Next(ctx) {
-		keys = append(keys, found.Val())
-	}
-	if err := found.Err(); err != nil {
+	keys, err := scanKeys(ctx, d.rdb, catalog.DestinationKey("*"))
+	if err != nil {
 		return nil, d.failed("read the destinations", err)
 	}
 	records := make([]record, 0, len(keys))
-	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
+	for _, key := range keys {
 		r, err := d.get(ctx, strings.TrimPrefix(key, catalog.DestinationKey("")))
 		if _, gone := errors.AsType[*fault](err); gone {
 			continue
@@ -86,13 +82,6 @@ func (d *destinations) get(ctx context.Context, id string) (record, error) {
 	return r, nil
 }
 
-func ignoreNil(err error) error {
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return err
-}
-
 // create saves new destinations, with the limits they have, in one transaction.
 // Where one exists, nothing is written.
 func (d *destinations) create(ctx context.Context, records ...record) error {
@@ -114,7 +103,8 @@ func (d *destinations) create(ctx context.Context, records ...record) error {
 				r.write(ctx, p)
 				limitChange{reset: true, set: r.limits.Fields()}.write(ctx, p, r.id)
 			}
-			return announce(ctx, p, ids...)
+			publishDestinations(ctx, p, ids...)
+			return nil
 		})
 		return transactionError(commands, err)
 	}, keys...)
@@ -141,14 +131,15 @@ func (d *destinations) update(ctx context.Context, before, after record, limits 
 		commands, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			after.writeChanges(ctx, p, before)
 			limits.write(ctx, p, after.id)
-			return announce(ctx, p, after.id)
+			publishDestinations(ctx, p, after.id)
+			return nil
 		})
 		return transactionError(commands, err)
 	}
 	// The gateways write to that hash as well, for other destinations.
-	const attempts = 5
+	const tries = 5
 	var err error
-	for range attempts {
+	for range tries {
 		if err = d.rdb.Watch(ctx, write, catalog.DestinationKey(after.id), catalog.RcloneConf); !errors.Is(err, redis.TxFailedErr) {
 			break
 		}
@@ -187,14 +178,10 @@ func (r record) writeChanges(ctx context.Context, p redis.Pipeliner, before reco
 	}
 }
 
-// announce tells the gateways of changed destinations, as the end of a transaction.
-func announce(ctx context.Context, p redis.Pipeliner, ids ...string) error {
-	text, err := json.Marshal(map[string][]string{"destination_ids": ids})
-	if err != nil {
-		return err
-	}
+// publishDestinations tells the gateways of changed destinations, in a transaction.
+func publishDestinations(ctx context.Context, p redis.Pipeliner, ids ...string) {
+	text, _ := json.Marshal(map[string][]string{"destination_ids": ids}) // of texts it cannot fail
 	p.Publish(ctx, catalog.ChannelDestinationChanged, string(text))
-	return nil
 }
 
 var errExists = newFault("", "backup_repository_exists", "", actionRefused, exitConflict, "this destination exists already")
@@ -208,9 +195,12 @@ func (d *destinations) schedules(ctx context.Context, id string) (map[string]str
 // allSchedules returns the schedules' names by destination and schedule ID.
 func (d *destinations) allSchedules(ctx context.Context) (map[string]map[string]string, error) {
 	used := map[string]map[string]string{}
-	found := d.rdb.Scan(ctx, 0, catalog.BackupKey("*"), 1000).Iterator()
-	for found.Next(ctx) {
-		values, err := d.rdb.HMGet(ctx, found.Val(), "repository", "name").Result()
+	keys, err := scanKeys(ctx, d.rdb, catalog.BackupKey("*"))
+	if err != nil {
+		return nil, d.failed("read the schedules", err)
+	}
+	for _, key := range keys {
+		values, err := d.rdb.HMGet(ctx, key, "repository", "name").Result()
 		if err != nil {
 			return nil, d.failed("read the schedules", err)
 		}
@@ -219,9 +209,9 @@ func (d *destinations) allSchedules(ctx context.Context) (map[string]map[string]
 		if used[id] == nil {
 			used[id] = map[string]string{}
 		}
-		used[id][strings.TrimPrefix(found.Val(), catalog.BackupKey(""))] = name
+		used[id][strings.TrimPrefix(key, catalog.BackupKey(""))] = name
 	}
-	return used, d.failed("read the schedules", found.Err())
+	return used, nil
 }
 
 // remove deletes a destination and the schedules in one transaction.
@@ -232,17 +222,14 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 			p.Del(ctx, catalog.BackupKey(schedule))
 		}
 		if len(dropped) > 0 {
-			announcement, err := json.Marshal(map[string][]string{"backup_ids": dropped})
-			if err != nil {
-				return err
-			}
-			p.Publish(ctx, catalog.ChannelScheduleChanged, string(announcement))
+			publishSchedules(ctx, p, dropped...)
 		}
 		p.Del(ctx, catalog.DestinationKey(id))
 		p.HDel(ctx, catalog.RcloneConf, id)
 		p.HDel(ctx, catalog.ResticPassword, id)
 		p.Del(ctx, catalog.LimitsKey(id))
-		return announce(ctx, p, id)
+		publishDestinations(ctx, p, id)
+		return nil
 	})
 	return d.failed("remove destination "+id, transactionError(commands, err))
 }

@@ -230,7 +230,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 			}
 			if opts.schedule != "" {
 				p.HSet(ctx, catalog.BackupKey(opts.schedule), "instances", instances)
-				publishSchedule(ctx, p, opts.schedule)
+				publishSchedules(ctx, p, opts.schedule)
 			}
 			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.SetPassword(password)...)...)
 		}, nil

@@ -179,7 +179,7 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 			p.HDel(ctx, catalog.RestoreUUID, uuid)
 			for _, s := range listing {
 				p.HSet(ctx, catalog.BackupKey(s), "instances", left[s])
-				publishSchedule(ctx, p, s)
+				publishSchedules(ctx, p, s)
 			}
 		}, nil
 	}, watched...)

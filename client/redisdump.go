@@ -186,13 +186,11 @@ func (r *keyReader) close() {
 func (r *keyReader) names(ctx context.Context, opts dumpOptions) ([]string, error) {
 	names := slices.Clone(opts.keys)
 	if opts.match != "" {
-		found := r.client.Scan(ctx, 0, opts.match, 1000).Iterator()
-		for found.Next(ctx) {
-			names = append(names, found.Val())
-		}
-		if err := found.Err(); err != nil {
+		found, err := scanKeys(ctx, r.client, opts.match)
+		if err != nil {
 			return nil, keyError(r.client, "look for keys", opts.match, err)
 		}
+		names = append(names, found...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -203,54 +201,6 @@ func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID stri
 		}
 	}
 	return "", failf(exitUsage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
-}
-
-// allSchedules returns all backup schedules in the order of their numbers.
-func allSchedules(ctx context.Context, rdb *redis.Client) ([]schedule, error) {
-	keys, err := keysBelow(ctx, rdb, catalog.BackupKey(""))
-	if err != nil {
-		return nil, err
-	}
-	var schedules []schedule
-	for _, id := range keys {
-		fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
-		if err != nil {
-			return nil, readError(catalog.BackupKey(id), err)
-		}
-		schedules = append(schedules, schedule{id: id, destination: fields["repository"], modules: strings.Fields(fields["instances"])})
-	}
-	slices.SortFunc(schedules, func(a, b schedule) int { return compareNumbers(a.id, b.id) })
-	return schedules, nil
-}
-
-// keysBelow returns what follows prefix in the names of keys, sorted.
-func keysBelow(ctx context.Context, rdb *redis.Client, prefix string) ([]string, error) {
-	var names []string
-	found := rdb.Scan(ctx, 0, prefix+"*", 1000).Iterator()
-	for found.Next(ctx) {
-		names = append(names, strings.TrimPrefix(found.Val(), prefix))
-	}
-	if err := found.Err(); err != nil {
-		return nil, readError(prefix+"*", err)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
-
-// compareNumbers orders IDs by their value, and puts what is no number last.
-func compareNumbers(a, b string) int {
-	x, errX := strconv.ParseUint(a, 10, 64)
-	y, errY := strconv.ParseUint(b, 10, 64)
-	switch {
-	case errX == nil && errY == nil:
-		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
-	case errX == nil:
-		return -1
-	case errY == nil:
-		return 1
-	default:
-		return cmp.Compare(a, b)
-	}
 }
 
 // showBackups prints what the options can name.

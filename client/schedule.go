@@ -1,14 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -31,7 +31,7 @@ func readSchedule(ctx context.Context, rdb *redis.Client, id string) (schedule, 
 	if len(fields) == 0 {
 		return schedule{}, failf(exitUsage, "backup schedule %s does not exist", id)
 	}
-	s := schedule{id: id, name: fields["name"], destination: fields["repository"], modules: strings.Fields(fields["instances"])}
+	s := parseSchedule(id, fields)
 	if s.destination == "" {
 		return schedule{}, failf(exitUsage, "backup schedule %s has no destination", id)
 	}
@@ -40,44 +40,40 @@ func readSchedule(ctx context.Context, rdb *redis.Client, id string) (schedule, 
 
 func (s schedule) lists(moduleID string) bool { return slices.Contains(s.modules, moduleID) }
 
-// openRepository returns the repository of an application's instance on a
-// destination, with the credentials of the agent and the destination's password.
-func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
-	for _, segment := range []string{destination, app, uuid} {
-		if !pathSegment.MatchString(segment) {
-			return restic.Repository{}, failf(exitUsage, "%q cannot be a part of a repository's path", segment)
-		}
-	}
-	key, err := rdb.HGet(ctx, catalog.ResticPassword, destination).Result()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return restic.Repository{}, failf(exitNotFound, "backup destination %s does not exist, or has no password", destination)
-	case err != nil:
-		return restic.Repository{}, readError(catalog.ResticPassword, err)
-	}
-	login, err := s.env.credentials()
+func parseSchedule(id string, fields map[string]string) schedule {
+	return schedule{id: id, name: fields["name"], destination: fields["repository"], modules: strings.Fields(fields["instances"])}
+}
+
+// allSchedules returns all backup schedules in the order of their numbers.
+func allSchedules(ctx context.Context, rdb *redis.Client) ([]schedule, error) {
+	keys, err := keysBelow(ctx, rdb, catalog.BackupKey(""))
 	if err != nil {
-		return restic.Repository{}, err
+		return nil, err
 	}
-	return restic.Repository{
-		URL:  s.env.gatewayURL() + "/" + destination + "/" + app + "/" + uuid,
-		User: login.user, Password: login.password, Key: key,
-	}, nil
+	var schedules []schedule
+	for _, id := range keys {
+		fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
+		if err != nil {
+			return nil, readError(catalog.BackupKey(id), err)
+		}
+		schedules = append(schedules, parseSchedule(id, fields))
+	}
+	slices.SortFunc(schedules, func(a, b schedule) int { return compareNumbers(a.id, b.id) })
+	return schedules, nil
 }
 
-// wronglyNamed makes a destination that does not exist a fault of what names it, a
-// schedule or a command line.
-func wronglyNamed(err error) error {
-	if coded, ok := errors.AsType[*codedError](err); ok && coded.code == exitNotFound {
-		return withCode(exitUsage, err)
+// compareNumbers orders IDs by their value, and puts what is no number last.
+func compareNumbers(a, b string) int {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	switch {
+	case errX == nil && errY == nil:
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	default:
+		return cmp.Compare(a, b)
 	}
-	return err
-}
-
-// readError explains why key could not be read.
-func readError(key string, err error) error {
-	if redis.HasErrorPrefix(err, "NOPERM") {
-		return failf(exitForbidden, "redis does not let this user read %s", key)
-	}
-	return failf(exitRedis, "read %s from redis: %w", key, err)
 }

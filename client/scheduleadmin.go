@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -119,7 +120,7 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) err
 			p.HSet(ctx, catalog.BackupKey(id), "repository", opts.destination, "name", cmp.Or(opts.name, "schedule "+id),
 				"retention", opts.retention, "schedule", opts.when, "schedule_hint", "{}", "enabled", "1",
 				"instances", strings.Join(opts.modules, " "), "uinstances", "")
-			publishSchedule(ctx, p, id)
+			publishSchedules(ctx, p, id)
 		}, nil
 	}, watched...)
 	if err != nil {
@@ -150,9 +151,10 @@ func checkNewSchedule(ctx context.Context, tx *redis.Tx, opts scheduleOptions) e
 	return nil
 }
 
-// publishSchedule announces that a schedule changed.
-func publishSchedule(ctx context.Context, p redis.Pipeliner, id string) {
-	p.Publish(ctx, catalog.ChannelScheduleChanged, fmt.Sprintf(`{"backup_ids":[%q]}`, id))
+// publishSchedules announces that schedules changed, in a transaction.
+func publishSchedules(ctx context.Context, p redis.Pipeliner, ids ...string) {
+	text, _ := json.Marshal(map[string][]string{"backup_ids": ids}) // of texts it cannot fail
+	p.Publish(ctx, catalog.ChannelScheduleChanged, string(text))
 }
 
 // instances are the modules of a schedule.
@@ -278,7 +280,7 @@ func (a *accounts) runScheduleRemove(ctx context.Context, id string) error {
 		}
 		return func(p redis.Pipeliner) {
 			p.Del(ctx, catalog.BackupKey(id))
-			publishSchedule(ctx, p, id)
+			publishSchedules(ctx, p, id)
 		}, nil
 	}, catalog.BackupKey(id))
 }
