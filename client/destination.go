@@ -42,11 +42,6 @@ func destinationStatus() map[string]string {
 		exitInvalid, exitConflict, exitSignal)
 }
 
-// actionFlag makes the command one of NethServer 8's actions.
-func actionFlag(cmd *cobra.Command, value *bool, action string) {
-	cmd.Flags().BoolVar(value, "action", false, "be the action "+action+": JSON on stdin, its errors and exit codes")
-}
-
 // destinations is Redis as far as destinations go, with the gateway that tests them.
 type destinations struct {
 	sys *system

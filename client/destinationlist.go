@@ -123,16 +123,6 @@ func (s surveyed) quota() string {
 	return size(s.Space.Held) + " of " + size(&quota)
 }
 
-// printable keeps control characters from the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
 // scheduleNames tells schedules by name and ID.
 func scheduleNames(schedules map[string]string) string {
 	names := make([]string, 0, len(schedules))
@@ -174,66 +164,4 @@ func (s *system) passphraseExists() bool {
 	dir, _ := s.env.lookup("AGENT_STATE_DIR")
 	info, err := os.Stat(filepath.Join(dir, "backup", "passphrase"))
 	return err == nil && info.Size() > 0
-}
-
-func (s *system) printJSON(v any) error {
-	encoder := json.NewEncoder(s.stdout)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}
-
-func newDestinationShow(sys *system) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "show [flags] ID",
-		Short: "Show one destination, without its secrets",
-		Example: `  gatewayctl destination show 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
-  gatewayctl destination show --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
-		Annotations: destinationStatus(),
-		Args:        oneID,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
-				return forPeople(d.runShow(cmd.Context(), args[0], asJSON))
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func (d *destinations) runShow(ctx context.Context, id string, asJSON bool) error {
-	r, err := d.get(ctx, id)
-	if err != nil {
-		return err
-	}
-	used, err := d.schedules(ctx, id)
-	if err != nil {
-		return err
-	}
-	s := r.shown(used)
-	if asJSON {
-		return d.sys.printJSON(s)
-	}
-	modules, err := d.moduleNames(ctx)
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(d.sys.stdout, 0, 0, 2, ' ', 0)
-	for _, row := range [][2]string{
-		{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", s.URL}, {"base path", s.BasePath},
-	} {
-		fmt.Fprintf(table, "%s\t%s\n", row[0], cmp.Or(printable(row[1]), "-"))
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
-		fmt.Fprintf(table, "%s\t%s\n", name, cmp.Or(printable(s.Parameters[name]), "(not shown)"))
-	}
-	fmt.Fprintf(table, "schedules\t%s\n", cmp.Or(scheduleNames(s.Schedules), "-"))
-	for _, row := range limitRows(&r.limits, modules) {
-		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
-	}
-	if r.badLimits != nil {
-		d.sys.warnf("limits that do not hold, because they cannot be read: %v", r.badLimits)
-	}
-	return table.Flush()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/redis/go-redis/v9"
@@ -195,14 +194,6 @@ func newNodeList(sys *system) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// orDash joins words for a table.
-func orDash(words []string) string {
-	if len(words) == 0 {
-		return "-"
-	}
-	return printable(strings.Join(words, " "))
 }
 
 func newNodeRemove(sys *system) *cobra.Command {

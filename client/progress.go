@@ -183,16 +183,3 @@ func statusParts(s restic.Status, elapsed time.Duration) []string {
 	}
 	return parts
 }
-
-// formatBytes writes a number of bytes for people: "512 B", "1.5 GiB".
-func formatBytes(n uint64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1024, 0
-	for value >= 1024 && unit < len(units)-1 {
-		value, unit = value/1024, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, units[unit])
-}
