@@ -317,7 +317,7 @@ func TestNothingIsHalfMadeOnAReadOnlyRedis(t *testing.T) {
 	server.Do("CONFIG", "SET", "min-replicas-to-write", "1")
 	callApplet(t, vars, "", program, "module", "add", "app1").fail(t, exitRedis, "takes no writes")
 	callApplet(t, vars, "", program, "destination", "add", "--provider", "smb", "--url", "smb:share", "--no-test",
-		"--set", "smb_host=h", "--set", "smb_user=u", "--set", "smb_domain=d").fail(t, exitInvalid, "required")
+		"--set", "smb_host=h", "--set", "smb_user=u", "--set", "smb_domain=d").fail(t, exitInvalid, "the password is needed")
 	server.Do("CONFIG", "SET", "min-replicas-to-write", "0")
 	if users := published(t, server); !slices.Equal(users, []string{"node/1"}) {
 		t.Errorf("published are %q", users)
