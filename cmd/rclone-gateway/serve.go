@@ -130,7 +130,8 @@ func handleSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gat
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				reload(ctx, g)
+				notifyReloading()
+				go reload(ctx, g) // SIGTERM does not wait for a Redis that hangs
 				continue
 			case syscall.SIGUSR1, syscall.SIGUSR2:
 				stepLog(s == syscall.SIGUSR1)
@@ -146,9 +147,12 @@ func handleSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gat
 }
 
 func reload(ctx context.Context, g *gateway.Gateway) {
-	notifyReloading()
+	err := g.Reload(ctx)
+	if ctx.Err() != nil {
+		return // systemd has heard that we stop
+	}
 	defer notify(daemon.SdNotifyReady)
-	if err := g.Reload(ctx); err != nil {
+	if err != nil {
 		slog.Error("reload failed, serving as before", "err", err,
 			"hint", "check that Redis runs and accepts the gateway's user; rclone-gateway check-config tells more")
 		return
