@@ -145,7 +145,7 @@ func (r *restoreRun) saveResult() error {
 
 func (r *restoreRun) conclude() error {
 	if r.plan.partial && r.summary.FilesRestored == 0 {
-		return failf(exitNotFound, "nothing in snapshot %s matches", r.plan.snapshot.id[:8])
+		return failf(exitNotFound, "nothing in snapshot %s matches", r.plan.snapshot.short())
 	}
 	r.record.Snapshot, r.record.Files, r.record.Bytes = r.plan.snapshot.id, r.summary.FilesRestored, r.summary.BytesRestored
 	if r.sys.env.taskID() != "" {
@@ -153,7 +153,7 @@ func (r *restoreRun) conclude() error {
 	}
 	r.sys.notef("restored %d files and directories, %s, in %v from snapshot %s of %s",
 		r.summary.FilesRestored, formatBytes(r.summary.BytesRestored), time.Since(r.started).Round(time.Second),
-		r.plan.snapshot.id[:8], r.plan.snapshot.time.Local().Format(time.DateTime))
+		r.plan.snapshot.short(), r.plan.snapshot.time.Local().Format(time.DateTime))
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (r *restoreRun) conclude() error {
 func (r *restoreRun) explain(err error) error {
 	if len(r.damaged) > 0 {
 		return failf(exitFailed, "what was written is not what snapshot %s holds: %s: run the restore again, and check the disk",
-			r.plan.snapshot.id[:8], strings.Join(limitWarnings(r.damaged), ", "))
+			r.plan.snapshot.short(), strings.Join(limitWarnings(r.damaged), ", "))
 	}
 	failure, ok := errors.AsType[*restic.Failure](err)
 	if ok && failure.Reason == restic.Full {

@@ -22,6 +22,9 @@ type restoreSource struct {
 	volumes []string // the names below volumes, sorted
 }
 
+// short is how people are told the snapshot's ID.
+func (s restoreSource) short() string { return s.id[:min(8, len(s.id))] }
+
 // findSnapshot looks into the snapshot called name, or the latest one. All of
 // paths must be in it.
 func findSnapshot(ctx context.Context, base restic.Invocation, name string, paths []string) (restoreSource, error) {
@@ -40,12 +43,12 @@ func findSnapshot(ctx context.Context, base restic.Invocation, name string, path
 		return found.has(path.Join("/", f, "state")) || found.has(path.Join("/", f, "volumes"))
 	})
 	if i < 0 {
-		return s, failf(exitNotFound, "snapshot %s holds neither state nor volumes: it is none of a module", s.id[:8])
+		return s, failf(exitNotFound, "snapshot %s holds neither state nor volumes: it is none of a module", s.short())
 	}
 	s.folder = folders[i]
 	for _, p := range paths {
 		if !found.has(path.Join("/", s.folder, p)) {
-			return s, failf(exitNotFound, "snapshot %s does not hold %s", s.id[:8], p)
+			return s, failf(exitNotFound, "snapshot %s does not hold %s", s.short(), p)
 		}
 	}
 	s.volumes = found.below(path.Join("/", s.folder, "volumes"))
