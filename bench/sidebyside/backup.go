@@ -175,33 +175,6 @@ func runRestic(ctx context.Context, restic string, env []string, args ...string)
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
-// startMinIO starts a MinIO with one bucket, in dir.
-func startMinIO(ctx context.Context, minio, dir string) (*process, string, error) {
-	if err := os.MkdirAll(filepath.Join(dir, s3Bucket), 0o700); err != nil {
-		return nil, "", err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, "", err
-	}
-	env := []string{"MINIO_ROOT_USER=" + s3Key, "MINIO_ROOT_PASSWORD=" + s3Secret, "MINIO_BROWSER=off"}
-	p, err := startProcess(ctx, addr, env, minio, "server", "--quiet", "--address", addr, dir)
-	if err != nil {
-		return nil, "", err
-	}
-	endpoint := "http://" + addr
-	ready := newClient(endpoint, "", "", 1)
-	defer ready.close()
-	err = poll(ctx, startTime, func() error {
-		return ready.ready(ctx, endpoint+"/minio/health/live")
-	})
-	if err != nil {
-		p.stop()
-		return nil, "", fmt.Errorf("%w\n%s", err, p.output)
-	}
-	return p, endpoint, nil
-}
-
 // printBackups writes a table of medians. The gateway's ratio to another way is
 // the median of the rounds' ratios, below 1 where the gateway is faster.
 func printBackups(w io.Writer, o options, routes []route, taken map[string][]backup) {

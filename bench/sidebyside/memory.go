@@ -12,13 +12,7 @@ import (
 	"time"
 )
 
-const (
-	uploadSize = 64 * miB
-
-	s3Key    = "benchmark"
-	s3Secret = "benchmark-secret"
-	s3Bucket = "bucket"
-)
+const uploadSize = 64 * miB
 
 // runMemory uploads blobs of 64 MiB at once to each contestant, on a local
 // directory and on S3, and prints how large it grew.
@@ -135,18 +129,4 @@ func uploadAll(ctx context.Context, c *client, uploads int) int64 {
 	}
 	running.Wait()
 	return succeeded.Load()
-}
-
-// startS3 starts the stand-in for S3, with one bucket, in dir.
-func startS3(ctx context.Context, rclone, dir string) (*process, string, error) {
-	if err := os.Mkdir(filepath.Join(dir, s3Bucket), 0o700); err != nil {
-		return nil, "", err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, "", err
-	}
-	p, err := startProcess(ctx, addr, []string{"RCLONE_CONFIG="}, rclone,
-		"serve", "s3", "--addr", addr, "--auth-key", s3Key+","+s3Secret, dir)
-	return p, "http://" + addr, err
 }

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// A redisServer holds what the gateway reads.
+type redisServer struct {
+	*process
+	addr   string
+	client *redis.Client
+}
+
+func startRedis(ctx context.Context, dir string) (*redisServer, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	p, err := startProcess(ctx, addr, nil, "redis-server",
+		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "no")
+	if err != nil {
+		return nil, err
+	}
+	return &redisServer{p, addr, redis.NewClient(&redis.Options{Addr: addr})}, nil
+}
+
+// describe writes one module, one node and one destination.
+func (r *redisServer) describe(ctx context.Context, at storage) error {
+	sum := sha256.Sum256([]byte(password))
+	digest := "#" + hex.EncodeToString(sum[:])
+	section, base := "type = local\n", at.dir
+	if at.bucket != "" {
+		section, base = "", at.bucket
+		for key, value := range s3Section(at) {
+			section += strings.ToLower(key) + " = " + value + "\n"
+		}
+	}
+	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Do(ctx, "ACL", "SETUSER", nodeUser, "reset", "on", digest, "~*", "+@read", "+@connection")
+		p.Del(ctx, catalog.ACLs)
+		p.SAdd(ctx, catalog.ACLs,
+			"user "+nodeUser+" on "+digest+" ~* +@read",
+			"user module/"+moduleID+" on "+digest+" ~module/"+moduleID+"/* +@read")
+		p.HSet(ctx, catalog.ModuleUUID, moduleID, moduleUUID)
+		p.HSet(ctx, catalog.RestoreUUID, moduleUUID, longUUID)
+		p.HSet(ctx, catalog.DestinationKey(destination), catalog.FieldURL, "rclone:bench", catalog.FieldName, "bench",
+			catalog.FieldProvider, "rclone", catalog.FieldBasePath, base)
+		p.HSet(ctx, catalog.RcloneConf, destination, "["+destination+"]\n"+section)
+		return nil
+	})
+	return err
+}
+
+func (r *redisServer) stop() {
+	_ = r.client.Close() // its server ends with it
+	r.process.stop()
+}
