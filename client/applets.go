@@ -101,12 +101,18 @@ that command.`,
   gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination DESTINATION myapp1
   (set -a; . ./myapp1.env; gatewayctl module-backup 1)`,
-		Version:     version.String(),
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
 		Args:        cobra.NoArgs,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	// Cobra's own flag wants a template for what it prints, and a program with
+	// text/template is half as large again: the linker keeps every method.
+	asksVersion := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *asksVersion {
+			return printVersion(cmd)
+		}
+		return cmd.Help()
+	}
 	for _, a := range applets {
 		root.AddCommand(a.new(sys))
 	}
@@ -178,9 +184,11 @@ func newVersion() *cobra.Command {
 		Example:     `  gatewayctl version`,
 		Annotations: exitStatus(exitOK),
 		Args:        cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), program, version.String())
-			return err
-		},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
 	}
+}
+
+func printVersion(cmd *cobra.Command) error {
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), program, version.String())
+	return err
 }
