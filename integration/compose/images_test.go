@@ -22,8 +22,8 @@ func (e *engine) makeImages() error {
 		fill    func(*rootfs)
 		changes []string
 	}{
-		{"busybox:1.37", func(r *rootfs) {
-			// The original has glibc as well.
+		{"busybox:1.37-musl", func(r *rootfs) {
+			// The original has a library of its own; Debian's restic needs glibc.
 			r.libraries(e.program("RESTIC_0_18", ".cache/restic/0.18/restic"))
 		}, nil},
 		{"golang:1.26-alpine", func(r *rootfs) {
