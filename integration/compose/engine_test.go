@@ -254,21 +254,40 @@ func (e *engine) stop() {
 func (e *engine) inNetwork(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		// The thread is not unlocked, so that it ends with this goroutine.
 		runtime.LockOSThread()
-		theirs, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", e.process.Process.Pid))
-		if err != nil {
-			done <- err
-			return
+		err := e.enterNetwork(f)
+		// A thread that ends would take along what others have started on it, which
+		// dies with its parent. This one does only if it cannot come back.
+		if !errors.Is(err, errLostThread) {
+			runtime.UnlockOSThread()
 		}
-		defer func() { _ = theirs.Close() }()
-		if err := unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
+		done <- err
 	}()
 	return <-done
+}
+
+// errLostThread means that a thread is not in the network namespace of the others.
+var errLostThread = errors.New("the thread cannot leave the engine's network")
+
+func (e *engine) enterNetwork(f func() error) error {
+	ours, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ours.Close() }()
+	theirs, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", e.process.Process.Pid))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = theirs.Close() }()
+	if err := unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	err = f()
+	if back := unix.Setns(int(ours.Fd()), unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, errLostThread, back)
+	}
+	return err
 }
 
 func loopbackUp() error {
