@@ -191,17 +191,10 @@ func TestPastedSectionIsNotShown(t *testing.T) {
 			done := s.start(t.Context(), a.vars, "add", "--provider", "rclone")
 			s.answer("paste the section", "\r[nas]\r# mine\rtype = sftp\rhost = nas.example.org\rpass = Very-Secret-"+strings.Repeat("x", 5000)+end)
 			s.answer("a section of type sftp with the keys host, pass, type", "")
-			s.answer("path on the remote: ", "backups\n")
-			s.answer("name", "\n")
-			if got := done(); got.code != 0 {
-				t.Fatalf("exit status %d:\n%s", got.code, s.text())
-			}
+			s.finishPasted(t, done)
 			list := a.call(t, "", "list").succeed(t).stdout
 			if !strings.Contains(list, "rclone:sftp:nas.example.org:backups") {
 				t.Errorf("the list is\n%s", list)
-			}
-			if strings.Contains(s.text(), "Very-Secret") {
-				t.Errorf("shown was:\n%s", s.text())
 			}
 		})
 	}
@@ -219,6 +212,13 @@ func TestPastedFileOfSeveralSections(t *testing.T) {
 	s.answer("choose one of those", "")
 	s.answer("which of its sections: nas, cloud: ", "cloud\n")
 	s.answer("a section of type webdav with the keys pass, type, url", "")
+	s.finishPasted(t, done)
+}
+
+// finishPasted answers what is asked behind a pasted section, which is then added
+// without its secret having been shown.
+func (s *screen) finishPasted(t *testing.T, done func() outcome) {
+	t.Helper()
 	s.answer("path on the remote: ", "backups\n")
 	s.answer("name", "\n")
 	if got := done(); got.code != 0 {
