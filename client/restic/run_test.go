@@ -215,3 +215,16 @@ func TestDetect(t *testing.T) {
 		t.Errorf("Detect = %v, %v; want %v", got, err, want)
 	}
 }
+
+// TestDetectAsksAgainWhenNothingIsSaid has a restic that is silent at first.
+func TestDetectAsksAgainWhenNothingIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\n[ -e " + dir + "/asked ] && echo restic 0.14.0 compiled with go1.19 || : >" + dir + "/asked\n"
+	if err := os.WriteFile(dir+"/restic", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if got, err := Detect(t.Context(), Invocation{Runtime: Native}); got != (Version{0, 14, 0}) || err != nil {
+		t.Errorf("Detect = %v, %v", got, err)
+	}
+}

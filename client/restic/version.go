@@ -38,8 +38,14 @@ func Detect(ctx context.Context, base Invocation) (Version, error) {
 	base.Repository = Repository{}
 	base.Mounts, base.Dir = nil, ""
 	var output bytes.Buffer
-	if err := base.With("version").Run(ctx, Streams{Stdout: &output}); err != nil {
-		return Version{}, fmt.Errorf("ask restic for its version: %w", err)
+	// Podman 4.3 was seen to succeed and to lose what a container said that ended at once.
+	for range 3 {
+		if err := base.With("version").Run(ctx, Streams{Stdout: &output}); err != nil {
+			return Version{}, fmt.Errorf("ask restic for its version: %w", err)
+		}
+		if output.Len() > 0 {
+			break
+		}
 	}
 	return ParseVersion(output.String())
 }
