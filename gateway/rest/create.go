@@ -37,7 +37,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) erro
 // data the config got lost, and a new one would make that loss final.
 func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 	config := &Target{Destination: t.Destination, Repo: t.Repo, Type: Config}
-	unlock, err := h.writers.lock(ctx, config.key())
+	unlock, err := h.writers.Lock(ctx, config.key())
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package rest
 import (
 	"fmt"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
 // Handler serves the protocol for all repositories of a process. Its state, who
@@ -10,7 +12,7 @@ import (
 // ago, is keyed by destination and repository and so outlives reloads: a process
 // needs exactly one. It is safe for concurrent use.
 type Handler struct {
-	writers keyedMutex
+	writers keyedmutex.Mutex[objectKey]
 	recent  recentLocks
 }
 

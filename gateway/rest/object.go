@@ -8,6 +8,8 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
 
 // mediaTypeObject is the Content-Type of an object's content. Setting it also
@@ -30,9 +32,9 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t *Target) error 
 
 // get answers with an object, or with the one range of it that was asked for.
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
-	rng, err := parseRange(r.Header)
+	rng, err := httprange.Parse(r.Header)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrRange, err)
 	}
 	if err := h.gone(t); err != nil {
 		return err
@@ -57,7 +59,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	setObjectHeader(w.Header(), length)
 	status := http.StatusOK
 	// Of an empty object there is no first byte that Content-Range could name.
-	if rng.kind != whole && size > 0 {
+	if rng.Kind != httprange.Whole && size > 0 {
 		w.Header().Set("Content-Range", contentRange(off, length, size))
 		status = http.StatusPartialContent
 	}
@@ -71,22 +73,22 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 
 // locate turns a range into what Store.Open takes. Only a suffix, which restic
 // never asks for, costs a question for the size.
-func (h *Handler) locate(r *http.Request, t *Target, rng byteRange) (off, n int64, err error) {
-	switch rng.kind {
-	case whole:
+func (h *Handler) locate(r *http.Request, t *Target, rng httprange.Range) (off, n int64, err error) {
+	switch rng.Kind {
+	case httprange.Whole:
 		return 0, -1, nil
-	case fromStart:
-		return rng.off, rng.n, nil
+	case httprange.FromStart:
+		return rng.Off, rng.N, nil
 	}
 	info, err := t.Store.Stat(r.Context(), t.path())
 	if err != nil {
 		return 0, 0, err
 	}
-	if rng.n == 0 && info.Size() > 0 {
+	if rng.N == 0 && info.Size() > 0 {
 		// The last no bytes: a range that no object satisfies.
 		return math.MaxInt64, -1, nil
 	}
-	return max(0, info.Size()-rng.n), -1, nil
+	return max(0, info.Size()-rng.N), -1, nil
 }
 
 // gone refuses at once what was deleted here a moment ago: the remote may still

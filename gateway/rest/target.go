@@ -32,3 +32,14 @@ type Target struct {
 	// may (restic migrate upgrade_repo_v2 does).
 	ReplaceConfig bool
 }
+
+// objectKey names one object of the process, across reloads.
+type objectKey struct {
+	destination, repo string
+	typ               Type
+	name              string
+}
+
+func (t *Target) key() objectKey {
+	return objectKey{destination: t.Destination, repo: t.Repo, typ: t.Type, name: t.Name}
+}

@@ -39,7 +39,7 @@ func (h *Handler) putObject(r *http.Request, t *Target) error {
 	if err := body.failed(); err != nil {
 		return err
 	}
-	unlock, err := h.writers.lock(r.Context(), t.key())
+	unlock, err := h.writers.Lock(r.Context(), t.key())
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (h *Handler) putConfig(r *http.Request, t *Target) error {
 	if n, err := io.ReadFull(r.Body, content); err != nil {
 		return shortErr(r.ContentLength-int64(n), err)
 	}
-	unlock, err := h.writers.lock(r.Context(), t.key())
+	unlock, err := h.writers.Lock(r.Context(), t.key())
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func readConfig(ctx context.Context, t *Target) ([]byte, error) {
 // remove deletes an object. Absence is what was asked for, and so is a success:
 // a client repeats a DELETE whose answer it lost.
 func (h *Handler) remove(w http.ResponseWriter, r *http.Request, t *Target) error {
-	unlock, err := h.writers.lock(r.Context(), t.key())
+	unlock, err := h.writers.Lock(r.Context(), t.key())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package rest
+package keyedmutex
 
 import (
 	"context"
@@ -9,16 +9,16 @@ import (
 
 func TestKeyedMutexLetsOneInAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m keyedMutex
-		key := objectKey{destination: "d", repo: "r", typ: Locks, name: testName}
-		unlock, err := m.lock(t.Context(), key)
+		var m Mutex[string]
+		key := "object"
+		unlock, err := m.Lock(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var order []int
 		for i := range 3 {
 			go func() {
-				unlock, err := m.lock(t.Context(), key)
+				unlock, err := m.Lock(t.Context(), key)
 				if err != nil {
 					t.Error(err)
 					return
@@ -42,39 +42,33 @@ func TestKeyedMutexLetsOneInAtATime(t *testing.T) {
 	})
 }
 
-func TestKeyedMutexKeepsObjectsApart(t *testing.T) {
+func TestKeyedMutexKeepsKeysApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m keyedMutex
-		base := objectKey{"d", "r", Data, testName}
-		for _, key := range []objectKey{
-			base,
-			{"other", "r", Data, testName},
-			{"d", "other", Data, testName},
-			{"d", "r", Index, testName},
-			{"d", "r", Data, "other"},
-		} {
-			if _, err := m.lock(t.Context(), key); err != nil {
+		type key struct{ destination, name string }
+		var m Mutex[key]
+		for _, key := range []key{{"d", "a"}, {"other", "a"}, {"d", "other"}} {
+			if _, err := m.Lock(t.Context(), key); err != nil {
 				t.Errorf("%+v: %v", key, err)
 			}
 		}
-		if len(m.entries) != 5 {
-			t.Errorf("%d entries, want 5", len(m.entries))
+		if len(m.entries) != 3 {
+			t.Errorf("%d entries, want 3", len(m.entries))
 		}
 	})
 }
 
 func TestKeyedMutexStopsWaitingWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m keyedMutex
-		key := objectKey{name: testName}
-		unlock, err := m.lock(t.Context(), key)
+		var m Mutex[string]
+		key := "object"
+		unlock, err := m.Lock(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error, 1)
 		go func() {
-			_, err := m.lock(ctx, key)
+			_, err := m.Lock(ctx, key)
 			failed <- err
 		}()
 		synctest.Wait()
@@ -86,7 +80,7 @@ func TestKeyedMutexStopsWaitingWithTheContext(t *testing.T) {
 		if len(m.entries) != 0 {
 			t.Errorf("%d entries are left", len(m.entries))
 		}
-		unlock, err = m.lock(t.Context(), key)
+		unlock, err = m.Lock(t.Context(), key)
 		if err != nil {
 			t.Fatalf("the mutex is stuck: %v", err)
 		}

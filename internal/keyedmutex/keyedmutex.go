@@ -1,0 +1,58 @@
+// Package keyedmutex is one mutex for each of any number of keys.
+package keyedmutex
+
+import (
+	"context"
+	"sync"
+)
+
+// Mutex is one mutex per key. It holds an entry only while somebody has or awaits
+// it. The zero value is ready.
+type Mutex[K comparable] struct {
+	mu      sync.Mutex
+	entries map[K]*entry
+}
+
+type entry struct {
+	held  chan struct{} // of capacity 1; full while somebody has the mutex
+	users int           // who has or awaits it, guarded by Mutex.mu
+}
+
+// Lock waits for the key's mutex, in the order of the calls, or until ctx ends,
+// whose error it then returns.
+func (m *Mutex[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
+	e := m.enter(key)
+	select {
+	case e.held <- struct{}{}:
+		return func() {
+			<-e.held
+			m.leave(key, e)
+		}, nil
+	case <-ctx.Done():
+		m.leave(key, e)
+		return nil, ctx.Err()
+	}
+}
+
+func (m *Mutex[K]) enter(key K) *entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[key]
+	if e == nil {
+		e = &entry{held: make(chan struct{}, 1)}
+		if m.entries == nil {
+			m.entries = make(map[K]*entry)
+		}
+		m.entries[key] = e
+	}
+	e.users++
+	return e
+}
+
+func (m *Mutex[K]) leave(key K, e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.users--; e.users == 0 {
+		delete(m.entries, key)
+	}
+}
