@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 )
 
 // errBroken says that a destination failed so often that it is not even asked.
-var errBroken = fmt.Errorf("%w: it has failed repeatedly and is left alone", rest.ErrUnavailable)
+var errBroken = fmt.Errorf("%w: it has failed repeatedly and is left alone", storage.ErrUnavailable)
 
 // breaker keeps requests away from a destination that fails them all: its
 // clients, who try again for a quarter of an hour, get their answer at once, and
@@ -132,11 +132,11 @@ func judge(ctx context.Context, err error) outcome {
 	switch {
 	case err == nil:
 		return answered
-	case ours, ctx.Err() != nil, errors.Is(err, rest.ErrShort), errors.Is(err, rest.ErrCorrupt), errors.Is(err, fs.ErrInvalid):
+	case ours, ctx.Err() != nil, errors.Is(err, storage.ErrShort), errors.Is(err, storage.ErrCorrupt), errors.Is(err, fs.ErrInvalid):
 		return undecided
-	case errors.Is(err, rest.ErrUnavailable):
+	case errors.Is(err, storage.ErrUnavailable):
 		return failed
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, rest.ErrRange),
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, storage.ErrRange),
 		errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return answered
 	}

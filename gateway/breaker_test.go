@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // fail lets n operations fail, one after the other.
@@ -24,7 +24,7 @@ func (b *breaker) fail(t *testing.T, n int) {
 		if err != nil {
 			t.Fatalf("enter: %v", err)
 		}
-		b.leave(probe, failed, rest.ErrUnavailable)
+		b.leave(probe, failed, storage.ErrUnavailable)
 	}
 }
 
@@ -130,14 +130,14 @@ func TestWhatAnErrorSaysOfTheDestination(t *testing.T) {
 	}{
 		{"success", t.Context(), nil, answered},
 		{"absent", t.Context(), fs.ErrNotExist, answered},
-		{"outside the object", t.Context(), rest.ErrRange, answered},
+		{"outside the object", t.Context(), storage.ErrRange, answered},
 		{"full", t.Context(), fmt.Errorf("put: %w", syscall.ENOSPC), answered},
-		{"unavailable", t.Context(), rest.ErrUnavailable, failed},
-		{"throttled", t.Context(), rest.ErrThrottled, failed},
+		{"unavailable", t.Context(), storage.ErrUnavailable, failed},
+		{"throttled", t.Context(), storage.ErrThrottled, failed},
 		{"nothing that is classified", t.Context(), errors.New("AccessDenied"), failed},
-		{"an upload that broke off", t.Context(), rest.ErrShort, undecided},
-		{"an upload of other content", t.Context(), rest.ErrCorrupt, undecided},
-		{"a client that left", gone, rest.ErrUnavailable, undecided},
+		{"an upload that broke off", t.Context(), storage.ErrShort, undecided},
+		{"an upload of other content", t.Context(), storage.ErrCorrupt, undecided},
+		{"a client that left", gone, storage.ErrUnavailable, undecided},
 		{"a client that a list could not be written to", t.Context(), callerError{syscall.EPIPE}, undecided},
 	} {
 		if got := judge(c.ctx, c.err); got != c.want {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // probeTimeout bounds the probe of one destination.
@@ -118,7 +118,7 @@ func probe(ctx context.Context, d *catalog.Destination, open opener) (err error)
 	return absent(ctx, store)
 }
 
-func absent(ctx context.Context, store rest.Store) error {
+func absent(ctx context.Context, store storage.Store) error {
 	_, err := store.Stat(ctx, probeName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -18,7 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -58,7 +58,7 @@ func refusing(method string, status int) func(http.ResponseWriter, *http.Request
 }
 
 // openStore opens a destination as a gateway does that remembers nothing.
-func openStore(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
+func openStore(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 	kept, err := newTokens(nil, "", discard)
 	if err != nil {
 		return nil, nil, err
@@ -127,7 +127,7 @@ func TestDirectoryIsMarkedBeforeItIsSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := create(t.Context(), store, "mail/uuid"); !errors.Is(err, rest.ErrUnavailable) {
+	if err := create(t.Context(), store, "mail/uuid"); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a repository in the empty directory: %v", err)
 	}
 	report := examine(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}})
@@ -312,7 +312,7 @@ func (s forgetful) Put(ctx context.Context, name string, size int64, body io.Rea
 
 func TestConformanceFindsAStoreThatLies(t *testing.T) {
 	t.Parallel()
-	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) {
+	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 		return forgetful{storetest.NewMem()}, nil, nil
 	}
 	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})
@@ -343,7 +343,7 @@ func (s *muddled) Put(ctx context.Context, name string, size int64, body io.Read
 
 func TestConformanceToleratesWhatTheGatewayMakesUpFor(t *testing.T) {
 	t.Parallel()
-	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) {
+	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 		return &muddled{Mem: storetest.NewMem(), puts: map[string]int{}}, nil, nil
 	}
 	report := examine(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})

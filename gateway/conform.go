@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -29,14 +29,14 @@ const (
 
 // conform holds a store to the conformance suite, in a folder of its own, which
 // is empty afterwards.
-func conform(ctx context.Context, store rest.Store) []adminapi.Conformance {
+func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	ctx, cancel := context.WithTimeout(ctx, conformTimeout)
 	defer cancel()
 	scratch := conformPrefix + strings.ToLower(rand.Text())
 	recorder := suite.NewRecorder(ctx)
 	used := 0
 	sweep := func() {}
-	suite.Run(recorder, func(suite.T) rest.Store {
+	suite.Run(recorder, func(suite.T) storage.Store {
 		sweep()
 		used++
 		folder := &folder{store: store, dir: fmt.Sprintf("%s/%d", scratch, used)}
@@ -71,7 +71,7 @@ var tolerated = map[string]string{
 }
 
 // prune removes the empty directories that the suite left, on storage that has any.
-func prune(store rest.Store, dir string) {
+func prune(store storage.Store, dir string) {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
 	defer cancel()
 	pruner, ok := store.(interface {
@@ -87,7 +87,7 @@ func prune(store rest.Store, dir string) {
 
 // traits finds out which of the documented differences a store has, by asking it
 // for what is not there.
-func traits(ctx context.Context, store rest.Store, scratch string) []suite.Option {
+func traits(ctx context.Context, store storage.Store, scratch string) []suite.Option {
 	var options []suite.Option
 	if err := store.List(ctx, scratch+"/absent", func(fs.FileInfo) error { return nil }); err == nil {
 		options = append(options, suite.WithoutDirectories())
@@ -101,7 +101,7 @@ func traits(ctx context.Context, store rest.Store, scratch string) []suite.Optio
 // folder is a store below a directory of another one. It notes what was put
 // there, to remove it.
 type folder struct {
-	store rest.Store
+	store storage.Store
 	dir   string
 	names sync.Map
 }

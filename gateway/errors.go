@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Refusals of the gateway itself. Those of the protocol are in package rest.
@@ -49,16 +50,16 @@ var statuses = []struct {
 	{rest.ErrMethod, http.StatusMethodNotAllowed},
 	{errStalled, http.StatusRequestTimeout},
 	{rest.ErrLength, http.StatusLengthRequired},
-	{rest.ErrCorrupt, http.StatusBadRequest},
-	{rest.ErrShort, http.StatusBadRequest},
+	{storage.ErrCorrupt, http.StatusBadRequest},
+	{storage.ErrShort, http.StatusBadRequest},
 	{fs.ErrInvalid, http.StatusBadRequest},
-	{rest.ErrRange, http.StatusRequestedRangeNotSatisfiable},
+	{storage.ErrRange, http.StatusRequestedRangeNotSatisfiable},
 	{errWebDAV, http.StatusNotImplemented},
 	{syscall.ENOSPC, http.StatusInsufficientStorage},
 	{syscall.EDQUOT, http.StatusInsufficientStorage},
 	{errDefect, http.StatusInternalServerError},
 	{errUnready, http.StatusServiceUnavailable},
-	{rest.ErrUnavailable, http.StatusServiceUnavailable},
+	{storage.ErrUnavailable, http.StatusServiceUnavailable},
 	{fs.ErrNotExist, http.StatusNotFound},
 }
 
@@ -70,7 +71,7 @@ func status(ctx context.Context, err error) int {
 	}
 	// net/http ends the context, too, of a request whose body cannot be read on. A
 	// client that stands still, or has closed but its own direction, hears why.
-	upload := errors.Is(err, errStalled) || errors.Is(err, rest.ErrShort)
+	upload := errors.Is(err, errStalled) || errors.Is(err, storage.ErrShort)
 	if ctx.Err() != nil && !upload {
 		return statusClientGone
 	}

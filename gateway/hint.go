@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // hints say, for the log, what an administrator can do about a refusal or a
@@ -24,10 +25,10 @@ var hints = []struct {
 	{errNotFound, "check the path in the client's URL: /DESTINATION/APP/UUID, with an ID that gatewayctl destination list shows"},
 	{rest.ErrMethod, "restic never sends this method: check what program calls"},
 	{errStalled, "the client or the network stood still: check them, or raise --stall-timeout"},
-	{rest.ErrShort, "the client or something on the way broke the upload off; nothing was kept, and restic sends it again: check the network if it repeats"},
-	{rest.ErrCorrupt, "the upload was damaged on its way or before it, and nothing was kept: check the client's memory and disk, and the network"},
+	{storage.ErrShort, "the client or something on the way broke the upload off; nothing was kept, and restic sends it again: check the network if it repeats"},
+	{storage.ErrCorrupt, "the upload was damaged on its way or before it, and nothing was kept: check the client's memory and disk, and the network"},
 	{rest.ErrLength, "restic always sends Content-Length: look for a proxy between that takes it away"},
-	{rest.ErrRange, "the client asks for more than there is: run restic check on the repository"},
+	{storage.ErrRange, "the client asks for more than there is: run restic check on the repository"},
 	{errWebDAV, "use restic, or rclone's own WebDAV server"},
 	{errQuota, "forget and prune old snapshots, or raise the quota with gatewayctl destination alter"},
 	{syscall.ENOSPC, "the storage is full: forget and prune old snapshots, or give it more space"},
@@ -35,7 +36,7 @@ var hints = []struct {
 	{errDefect, "this is a defect of the gateway: please report it with the stack of the line before"},
 	{errUnready, hintRedis},
 	{errBroken, "the line that says it fails every request names the cause; gatewayctl destination check tests it"},
-	{rest.ErrThrottled, "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours"},
+	{storage.ErrThrottled, "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours"},
 }
 
 // hintRedis is what to do while Redis cannot be read.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // TestEveryFailureInTheLogSaysWhatToDo reads the code: each line at the levels
@@ -35,7 +35,7 @@ func TestEveryRefusalHasItsHint(t *testing.T) {
 	t.Parallel()
 	fallback := hint(http.StatusBadGateway, errors.New("nobody knows this"))
 	for _, row := range statuses {
-		if row.err == rest.ErrUnavailable {
+		if row.err == storage.ErrUnavailable {
 			continue // what it wraps has the hint
 		}
 		got := hint(row.status, fmt.Errorf("around: %w", row.err))
@@ -62,7 +62,7 @@ func TestHintsOfStorages(t *testing.T) {
 		"AccessDenied":                                                                                   "refuses this",
 		"something that nobody has ever heard":                                                           "gatewayctl destination check",
 	} {
-		if got := hint(http.StatusBadGateway, fmt.Errorf("%w: %s", rest.ErrUnavailable, text)); !strings.Contains(got, want) {
+		if got := hint(http.StatusBadGateway, fmt.Errorf("%w: %s", storage.ErrUnavailable, text)); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}

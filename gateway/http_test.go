@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // logLines is a log that may be read while it is written.
@@ -83,17 +84,17 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{rest.ErrMethod, 405, "INFO"},
 		{errStalled, 408, "INFO"},
 		{rest.ErrLength, 411, "INFO"},
-		{rest.ErrCorrupt, 400, "INFO"},
-		{rest.ErrShort, 400, "INFO"},
+		{storage.ErrCorrupt, 400, "INFO"},
+		{storage.ErrShort, 400, "INFO"},
 		{fs.ErrInvalid, 400, "INFO"},
-		{rest.ErrRange, 416, "INFO"},
+		{storage.ErrRange, 416, "INFO"},
 		{errWebDAV, 501, "INFO"},
 		{syscall.ENOSPC, 507, "ERROR"},
 		{syscall.EDQUOT, 507, "ERROR"},
 		{errDefect, 500, "ERROR"},
 		{errUnready, 503, "ERROR"},
-		{rest.ErrUnavailable, 503, "ERROR"},
-		{rest.ErrThrottled, 503, "ERROR"},
+		{storage.ErrUnavailable, 503, "ERROR"},
+		{storage.ErrThrottled, 503, "ERROR"},
 		// Nobody's but the remote's, and never "not found" nor "forbidden".
 		{fs.ErrPermission, 502, "ERROR"},
 		{fs.ErrExist, 502, "ERROR"},
@@ -103,7 +104,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{io.ErrUnexpectedEOF, 502, "ERROR"},
 		{errors.New("anything else"), 502, "ERROR"},
 		// Two at once: what is about the caller goes first.
-		{fmt.Errorf("%w: %w", rest.ErrUnavailable, fs.ErrNotExist), 503, "ERROR"},
+		{fmt.Errorf("%w: %w", storage.ErrUnavailable, fs.ErrNotExist), 503, "ERROR"},
 		{fmt.Errorf("%w: %w", errUnready, context.DeadlineExceeded), 503, "ERROR"},
 	} {
 		t.Run(tt.err.Error(), func(t *testing.T) {
@@ -148,7 +149,7 @@ func TestWhatHasBegunIsCut(t *testing.T) {
 			func(w *response, _ *http.Request) error {
 				w.Header().Set("Content-Length", "10")
 				_, _ = w.Write([]byte("half"))
-				return rest.ErrUnavailable
+				return storage.ErrUnavailable
 			},
 			"status=503",
 		},

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const (
@@ -58,16 +58,16 @@ func bytesPerSecond(n int64) rate.Limit {
 
 // limited is a store whose bandwidth and concurrent operations are limited.
 type limited struct {
-	store  rest.Store
+	store  storage.Store
 	limits *limits
 }
 
 var (
-	_ rest.Store   = (*limited)(nil)
-	_ rest.Creator = (*limited)(nil)
+	_ storage.Store   = (*limited)(nil)
+	_ storage.Creator = (*limited)(nil)
 )
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (l *limited) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -77,7 +77,7 @@ func (l *limited) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return l.store.Stat(ctx, name)
 }
 
-// Open implements [rest.Store]. Without limits the body is the store's own, so
+// Open implements [storage.Store]. Without limits the body is the store's own, so
 // that a file can still be sent by the kernel.
 func (l *limited) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	release, err := l.limits.slots.acquire(ctx)
@@ -110,7 +110,7 @@ func (b *limitedBody) Close() error {
 	return b.body.Close()
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (l *limited) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func (l *limited) Put(ctx context.Context, name string, size int64, body io.Read
 	return l.store.Put(ctx, name, size, &metered{body, ctx, l.limits.upload})
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (l *limited) Remove(ctx context.Context, name string) error {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -130,7 +130,7 @@ func (l *limited) Remove(ctx context.Context, name string) error {
 	return l.store.Remove(ctx, name)
 }
 
-// List implements [rest.Store].
+// List implements [storage.Store].
 func (l *limited) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func (l *limited) List(ctx context.Context, dir string, fn func(fs.FileInfo) err
 	return l.store.List(ctx, dir, fn)
 }
 
-// Create implements [rest.Creator].
+// Create implements [storage.Creator].
 func (l *limited) Create(ctx context.Context, dir string) error {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -196,7 +196,7 @@ func (s *slots) acquire(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-patience.C:
-		err = fmt.Errorf("%w: as many operations as its limit allows are under way", rest.ErrUnavailable)
+		err = fmt.Errorf("%w: as many operations as its limit allows are under way", storage.ErrUnavailable)
 	}
 	s.abandon(turn)
 	return nil, err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -138,7 +138,7 @@ func TestNoMoreOperationsThanAllowed(t *testing.T) {
 		if _, err := s.Stat(ctx, anObject); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a request that ended while it waited: %v", err)
 		}
-		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, rest.ErrUnavailable) {
+		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("after a long wait: %v", err)
 		}
 		for _, to := range []int64{3, 0} { // a change lets those through that wait
@@ -192,7 +192,7 @@ func TestAssembledStoreConforms(t *testing.T) {
 	for _, backend := range []string{typeLocal, "s3"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, func(*testing.T) rest.Store {
+			storetest.Run(t, func(*testing.T) storage.Store {
 				s := newStore(&catalog.Destination{ID: destID, Type: backend}, nil, discard)
 				s.limits.set(catalog.Limits{Upload: 1 << 40, Download: 1 << 40, Operations: 3, Quota: 1 << 40, ModuleQuota: 1 << 40})
 				return s.assemble(storetest.NewMem())

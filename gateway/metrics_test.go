@@ -31,6 +31,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -482,8 +483,8 @@ func TestFailuresOfAStorageHaveTheirClass(t *testing.T) {
 		class string // empty: none is counted
 		up    int32
 	}{
-		{"it asks to slow down", rest.ErrThrottled, "throttled", stateFails},
-		{"it cannot be reached", rest.ErrUnavailable, "unavailable", stateFails},
+		{"it asks to slow down", storage.ErrThrottled, "throttled", stateFails},
+		{"it cannot be reached", storage.ErrUnavailable, "unavailable", stateFails},
 		{"it takes too long", context.DeadlineExceeded, "timeout", stateFails},
 		{"it refuses us", fs.ErrPermission, "denied", stateFails},
 		{"it refuses our key", errors.New("s3: AccessDenied"), "denied", stateFails},
@@ -491,8 +492,8 @@ func TestFailuresOfAStorageHaveTheirClass(t *testing.T) {
 		{"its quota is exhausted", syscall.EDQUOT, "full", stateWorks},
 		{"the disk is broken", syscall.EIO, "other", stateFails},
 		{"there is no such object", fs.ErrNotExist, "", stateWorks},
-		{"the upload was damaged", rest.ErrCorrupt, "", 0},
-		{"the upload was cut off", rest.ErrShort, "", 0},
+		{"the upload was damaged", storage.ErrCorrupt, "", 0},
+		{"the upload was cut off", storage.ErrShort, "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -543,14 +544,14 @@ func TestASilentStorageIsATimeout(t *testing.T) {
 		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
 		assembled := s.assemble(hanging{})
 		_, err := assembled.Stat(t.Context(), "config")
-		if !errors.Is(err, rest.ErrUnavailable) || s.health.errors[classTimeout].Load() == 0 || s.health.state.Load() != stateFails {
+		if !errors.Is(err, storage.ErrUnavailable) || s.health.errors[classTimeout].Load() == 0 || s.health.state.Load() != stateFails {
 			t.Errorf("%v, %d timeouts", err, s.health.errors[classTimeout].Load())
 		}
 	})
 }
 
 // hanging is a store that answers nothing.
-type hanging struct{ rest.Store }
+type hanging struct{ storage.Store }
 
 func (hanging) Stat(ctx context.Context, _ string) (fs.FileInfo, error) {
 	<-ctx.Done()
@@ -561,7 +562,7 @@ func TestAThrottledAttemptCountsThoughARetryMadeItGood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		faulty := storetest.NewFaulty(t, storetest.NewMem())
-		faulty.Plan(storetest.Put, storetest.Fail(rest.ErrThrottled))
+		faulty.Plan(storetest.Put, storetest.Fail(storage.ErrThrottled))
 		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
 		if err := s.assemble(faulty).Put(t.Context(), "config", 1, strings.NewReader("x")); err != nil {
 			t.Fatal(err)
@@ -593,7 +594,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 
 func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
 	t.Parallel()
-	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: rest.ErrUnavailable}).open, discard)
+	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: storage.ErrUnavailable}).open, discard)
 	if _, err := s.acquire(t.Context()); err == nil {
 		t.Fatal("it opened")
 	}
@@ -614,7 +615,7 @@ func TestTheBreakerTellsItsState(t *testing.T) {
 		}
 		want(breakerClosed)
 		for range breakerFailures {
-			b.leave(false, failed, rest.ErrUnavailable)
+			b.leave(false, failed, storage.ErrUnavailable)
 		}
 		want(breakerOpen)
 		time.Sleep(2 * breakerPause) // of the bubble

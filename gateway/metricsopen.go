@@ -8,13 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // counting returns open with what it opens counted until it is closed, also where
 // the view that held it is long gone.
 func (m *metrics) counting(open opener) opener {
-	return func(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
+	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 		opened, closer, err := open(ctx, d)
 		if err != nil {
 			return nil, nil, err

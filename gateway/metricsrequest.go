@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // operation is what a request asks for, as the metrics tell it.
@@ -208,9 +209,9 @@ var uploadReasons = [...]struct {
 	err    error
 	reason string
 }{
-	{rest.ErrCorrupt, "corrupt"},
+	{storage.ErrCorrupt, "corrupt"},
 	{errStalled, "stalled"},
-	{rest.ErrShort, "cut_off"},
+	{storage.ErrShort, "cut_off"},
 	{rest.ErrLength, "no_length"},
 	{rest.ErrForbidden, "exists"},
 	{fs.ErrInvalid, "invalid"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // errorClass is what a storage's failure was, as the metrics tell it.
@@ -35,7 +36,7 @@ var classNames = [...]string{
 // classOf tells the class of an error that is the storage's.
 func classOf(err error) errorClass {
 	switch {
-	case errors.Is(err, rest.ErrThrottled):
+	case errors.Is(err, storage.ErrThrottled):
 		return classThrottled
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
 		return classTimeout
@@ -47,7 +48,7 @@ func classOf(err error) errorClass {
 	if _, denied, known := advise(err); known && denied {
 		return classDenied
 	}
-	if errors.Is(err, rest.ErrUnavailable) {
+	if errors.Is(err, storage.ErrUnavailable) {
 		return classUnavailable
 	}
 	return classOther
@@ -104,24 +105,24 @@ func (h *health) served(op operation, typ rest.Type, code int, clientGone, begun
 
 // surveyed is a store whose every attempt is noted.
 type surveyed struct {
-	store  rest.Store
+	store  storage.Store
 	health *health
 }
 
 var (
-	_ rest.Store   = (*surveyed)(nil)
-	_ rest.Creator = (*surveyed)(nil)
-	_ spacer       = (*surveyed)(nil)
+	_ storage.Store   = (*surveyed)(nil)
+	_ storage.Creator = (*surveyed)(nil)
+	_ spacer          = (*surveyed)(nil)
 )
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (s *surveyed) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	info, err := s.store.Stat(ctx, name)
 	s.health.note(ctx, err)
 	return info, err
 }
 
-// Open implements [rest.Store]. The body stays the store's own, so that a file
+// Open implements [storage.Store]. The body stays the store's own, so that a file
 // can still be sent by the kernel.
 func (s *surveyed) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	body, size, err := s.store.Open(ctx, name, off, n)
@@ -129,21 +130,21 @@ func (s *surveyed) Open(ctx context.Context, name string, off, n int64) (io.Read
 	return body, size, err
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (s *surveyed) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	err := s.store.Put(ctx, name, size, body)
 	s.health.note(ctx, err)
 	return err
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (s *surveyed) Remove(ctx context.Context, name string) error {
 	err := s.store.Remove(ctx, name)
 	s.health.note(ctx, err)
 	return err
 }
 
-// List implements [rest.Store]. An error of fn says nothing of the storage.
+// List implements [storage.Store]. An error of fn says nothing of the storage.
 func (s *surveyed) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	theirs := false
 	err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
@@ -157,7 +158,7 @@ func (s *surveyed) List(ctx context.Context, dir string, fn func(fs.FileInfo) er
 	return err
 }
 
-// Create implements [rest.Creator].
+// Create implements [storage.Creator].
 func (s *surveyed) Create(ctx context.Context, dir string) error {
 	err := create(ctx, s.store, dir)
 	s.health.note(ctx, err)

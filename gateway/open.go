@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // typeLocal is the rclone type of destinations that are directories.
@@ -19,9 +19,9 @@ const typeLocal = "local"
 // atomically nor syncs; everything else is rclone's.
 // Kept has the latest tokens, and is told of newer ones.
 func openWith(mark local.Mark, kept *tokens) opener {
-	return func(ctx context.Context, d *catalog.Destination) (rest.Store, io.Closer, error) {
+	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 		if d.PeerNode != "" {
-			return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", rest.ErrUnavailable, d.PeerNode)
+			return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", storage.ErrUnavailable, d.PeerNode)
 		}
 		if d.Type == typeLocal {
 			mark := mark
@@ -31,7 +31,7 @@ func openWith(mark local.Mark, kept *tokens) opener {
 		}
 		s, err := remote.Open(ctx, d.ID, kept.latest(d).Section, d.Base, remote.Options{Changed: kept.changed(d)})
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", rest.ErrUnavailable, err)
+			return nil, nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 		}
 		return s, s, nil
 	}

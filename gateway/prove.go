@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -30,7 +30,7 @@ var errStays = errors.New("the file is still there after it was deleted")
 // proof tries on a store what a backup and its clean-up do: it lists, writes a
 // small file, reads it back and deletes it. Nothing else is touched.
 type proof struct {
-	store rest.Store
+	store storage.Store
 	steps []adminapi.Step
 }
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // smallObject bounds what is let in over quota. Restic's keys, locks and config
@@ -18,23 +18,23 @@ const smallObject = 1 << 20
 // quotas is a store that refuses uploads beyond the quotas of the destination
 // and of its modules.
 type quotas struct {
-	rest.Store
+	storage.Store
 
 	// beneath is the store that is listed, past the limits.
-	beneath rest.Store
+	beneath storage.Store
 	limits  *limits
 	usage   *usage
 }
 
 var (
-	_ rest.Store   = (*quotas)(nil)
-	_ rest.Creator = (*quotas)(nil)
+	_ storage.Store   = (*quotas)(nil)
+	_ storage.Creator = (*quotas)(nil)
 )
 
-// Create implements [rest.Creator].
+// Create implements [storage.Creator].
 func (q *quotas) Create(ctx context.Context, dir string) error { return create(ctx, q.Store, dir) }
 
-// Put implements [rest.Store]. Over quota it is ENOSPC, but for keys, locks and
+// Put implements [storage.Store]. Over quota it is ENOSPC, but for keys, locks and
 // the config, which are small, and needed to unlock and to prune a full store.
 func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reader) (err error) {
 	for _, claim := range q.claims(name, size) {
@@ -46,7 +46,7 @@ func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reade
 	return q.Store.Put(ctx, name, size, body)
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (q *quotas) Remove(ctx context.Context, name string) error {
 	err := q.Store.Remove(ctx, name)
 	if err == nil {
@@ -114,7 +114,7 @@ func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 			return err
 		}
 		if !fits() && c.tally.stale {
-			return fmt.Errorf("%w: it is being counted whether the quota of %s is exhausted", rest.ErrUnavailable, c.whose)
+			return fmt.Errorf("%w: it is being counted whether the quota of %s is exhausted", storage.ErrUnavailable, c.whose)
 		}
 	}
 	if !fits() {

@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const (
@@ -35,13 +35,13 @@ const (
 // leaves alone a remote that fails everything. What cannot be repeated, because
 // bytes of it have passed, fails at once: its client has them still.
 type resilient struct {
-	store   rest.Store
+	store   storage.Store
 	breaker *breaker
 }
 
 var (
-	_ rest.Store   = (*resilient)(nil)
-	_ rest.Creator = (*resilient)(nil)
+	_ storage.Store   = (*resilient)(nil)
+	_ storage.Creator = (*resilient)(nil)
 )
 
 // once runs one attempt; repeatable tells whether another one may follow.
@@ -67,7 +67,7 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 	started := time.Now()
 	for pause := retryFirst; ; pause = min(2*pause, retryLongest) {
 		repeatable, err := attempt(ctx)
-		if err == nil || probe || !repeatable || ctx.Err() != nil || !errors.Is(err, rest.ErrUnavailable) {
+		if err == nil || probe || !repeatable || ctx.Err() != nil || !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
 		wait := pause/2 + rand.N(pause)
@@ -83,7 +83,7 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 }
 
 func budget(err error) time.Duration {
-	if errors.Is(err, rest.ErrThrottled) {
+	if errors.Is(err, storage.ErrThrottled) {
 		return throttleBudget
 	}
 	return outageBudget
@@ -108,9 +108,9 @@ func promptly(ctx context.Context, begin func(context.Context) error) (release f
 	return func() { cancel(nil) }, err
 }
 
-var errSilent = fmt.Errorf("%w: no answer within %v", rest.ErrUnavailable, answerTimeout)
+var errSilent = fmt.Errorf("%w: no answer within %v", storage.ErrUnavailable, answerTimeout)
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (r *resilient) Stat(ctx context.Context, name string) (info fs.FileInfo, err error) {
 	err = r.do(ctx, func(ctx context.Context) (bool, error) {
 		release, err := promptly(ctx, func(ctx context.Context) (err error) {
@@ -123,7 +123,7 @@ func (r *resilient) Stat(ctx context.Context, name string) (info fs.FileInfo, er
 	return info, err
 }
 
-// Open implements [rest.Store]. Of a body that breaks off nothing is repeated.
+// Open implements [storage.Store]. Of a body that breaks off nothing is repeated.
 func (r *resilient) Open(ctx context.Context, name string, off, n int64) (body io.ReadCloser, size int64, err error) {
 	err = r.do(ctx, func(ctx context.Context) (bool, error) {
 		var opened io.ReadCloser
@@ -152,7 +152,7 @@ func (b *releasedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	if size <= replayable {
 		return r.putSmall(ctx, name, size, body)
@@ -187,7 +187,7 @@ func (t *touched) Read(p []byte) (int, error) {
 	return t.Reader.Read(p)
 }
 
-// Remove implements [rest.Store]. Where a first attempt did delete and only its
+// Remove implements [storage.Store]. Where a first attempt did delete and only its
 // answer was lost, the second finds nothing: absence is what was asked for.
 func (r *resilient) Remove(ctx context.Context, name string) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
@@ -197,7 +197,7 @@ func (r *resilient) Remove(ctx context.Context, name string) error {
 	})
 }
 
-// List implements [rest.Store].
+// List implements [storage.Store].
 func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		begun := false
@@ -212,14 +212,14 @@ func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) e
 	})
 }
 
-// Create implements [rest.Creator].
+// Create implements [storage.Creator].
 func (r *resilient) Create(ctx context.Context, dir string) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) { return true, create(ctx, r.store, dir) })
 }
 
 // create makes what a store needs before its first object, where it needs anything.
-func create(ctx context.Context, store rest.Store, dir string) error {
-	if c, ok := store.(rest.Creator); ok {
+func create(ctx context.Context, store storage.Store, dir string) error {
+	if c, ok := store.(storage.Creator); ok {
 		return c.Create(ctx, dir)
 	}
 	return nil

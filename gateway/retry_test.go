@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -32,13 +32,13 @@ func resilientFaulty(t *testing.T) (*resilient, *storetest.Faulty) {
 // operations are one of each kind.
 var operations = []struct {
 	method storetest.Method
-	run    func(ctx context.Context, s rest.Store) error
+	run    func(ctx context.Context, s storage.Store) error
 }{
-	{storetest.Stat, func(ctx context.Context, s rest.Store) error {
+	{storetest.Stat, func(ctx context.Context, s storage.Store) error {
 		_, err := s.Stat(ctx, anObject)
 		return err
 	}},
-	{storetest.Open, func(ctx context.Context, s rest.Store) error {
+	{storetest.Open, func(ctx context.Context, s storage.Store) error {
 		body, _, err := s.Open(ctx, anObject, 0, -1)
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ var operations = []struct {
 		}
 		return err
 	}},
-	{storetest.List, func(ctx context.Context, s rest.Store) error {
+	{storetest.List, func(ctx context.Context, s storage.Store) error {
 		n := 0
 		err := s.List(ctx, "mail/uuid/data", func(fs.FileInfo) error { n++; return nil })
 		if err == nil && n != 1 {
@@ -58,10 +58,10 @@ var operations = []struct {
 		}
 		return err
 	}},
-	{storetest.Put, func(ctx context.Context, s rest.Store) error {
+	{storetest.Put, func(ctx context.Context, s storage.Store) error {
 		return s.Put(ctx, "mail/uuid/locks/"+digits64, 6, strings.NewReader("a lock"))
 	}},
-	{storetest.Remove, func(ctx context.Context, s rest.Store) error { return s.Remove(ctx, anObject) }},
+	{storetest.Remove, func(ctx context.Context, s storage.Store) error { return s.Remove(ctx, anObject) }},
 }
 
 func TestThrottlingIsAbsorbed(t *testing.T) {
@@ -72,7 +72,7 @@ func TestThrottlingIsAbsorbed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, faulty := resilientFaulty(t)
 				for range 8 { // takes half a minute and more
-					faulty.Plan(op.method, storetest.Fail(rest.ErrThrottled))
+					faulty.Plan(op.method, storetest.Fail(storage.ErrThrottled))
 				}
 				if err := op.run(t.Context(), s); err != nil {
 					t.Error(err)
@@ -84,7 +84,7 @@ func TestThrottlingIsAbsorbed(t *testing.T) {
 
 // always returns err from every method.
 type always struct {
-	rest.Store
+	storage.Store
 	err   error
 	calls atomic.Int32
 }
@@ -104,8 +104,8 @@ func TestBudgets(t *testing.T) {
 		err   error
 		limit time.Duration
 	}{
-		{"a provider that throttles", rest.ErrThrottled, throttleBudget},
-		{"a server that cannot be reached", rest.ErrUnavailable, outageBudget},
+		{"a provider that throttles", storage.ErrThrottled, throttleBudget},
+		{"a server that cannot be reached", storage.ErrUnavailable, outageBudget},
 		{"an answer that says nothing", errors.New("garbage"), 0},
 		{"an absent object", fs.ErrNotExist, 0},
 	} {
@@ -133,7 +133,7 @@ func TestBudgets(t *testing.T) {
 func TestClientThatLeavesEndsTheRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &resilient{store: &always{err: rest.ErrThrottled}, breaker: newBreaker(destID, discard)}
+		s := &resilient{store: &always{err: storage.ErrThrottled}, breaker: newBreaker(destID, discard)}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -149,13 +149,13 @@ func TestClientThatLeavesEndsTheRetries(t *testing.T) {
 func TestBrokenDestinationIsNotAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		backend := &always{err: rest.ErrUnavailable}
+		backend := &always{err: storage.ErrUnavailable}
 		s := &resilient{store: backend, breaker: newBreaker(destID, discard)}
 		for range breakerFailures {
 			_, _ = s.Stat(t.Context(), anObject)
 		}
 		asked, start := backend.calls.Load(), time.Now()
-		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, errBroken) || !errors.Is(err, rest.ErrUnavailable) {
+		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, errBroken) || !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("Stat = %v", err)
 		}
 		if backend.calls.Load() != asked || time.Since(start) != 0 {
@@ -192,7 +192,7 @@ func TestSilentDestinationFails(t *testing.T) {
 				hang, _, _ := storetest.Hold()
 				faulty.Plan(op.method, hang)
 				start := time.Now()
-				if err := op.run(t.Context(), s); !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, context.Canceled) {
+				if err := op.run(t.Context(), s); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.Canceled) {
 					t.Errorf("%s = %v", op.method, err)
 				}
 				if took := time.Since(start); took != answerTimeout {
@@ -208,30 +208,30 @@ func TestWhatHasPassedIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, faulty := resilientFaulty(t)
 
-		faulty.Plan(storetest.Put, storetest.FailAfter(10, rest.ErrThrottled))
+		faulty.Plan(storetest.Put, storetest.FailAfter(10, storage.ErrThrottled))
 		large := int64(replayable + 1)
 		err := s.Put(t.Context(), anObject, large, io.LimitReader(neverEnding('x'), large))
-		if !errors.Is(err, rest.ErrThrottled) {
+		if !errors.Is(err, storage.ErrThrottled) {
 			t.Errorf("Put of which bytes were read = %v", err)
 		}
-		faulty.Plan(storetest.Put, storetest.Fail(rest.ErrThrottled))
+		faulty.Plan(storetest.Put, storetest.Fail(storage.ErrThrottled))
 		if err := s.Put(t.Context(), anObject, large, io.LimitReader(neverEnding('x'), large)); err != nil {
 			t.Errorf("Put of which nothing was read = %v", err)
 		}
 
-		faulty.Plan(storetest.List, storetest.FailAfter(1, rest.ErrThrottled))
+		faulty.Plan(storetest.List, storetest.FailAfter(1, storage.ErrThrottled))
 		entries := 0
 		err = s.List(t.Context(), "mail", func(fs.FileInfo) error { entries++; return nil })
-		if !errors.Is(err, rest.ErrThrottled) || entries != 1 {
+		if !errors.Is(err, storage.ErrThrottled) || entries != 1 {
 			t.Errorf("List that broke off = %v after %d entries", err, entries)
 		}
 
-		faulty.Plan(storetest.Open, storetest.FailAfter(3, rest.ErrThrottled))
+		faulty.Plan(storetest.Open, storetest.FailAfter(3, storage.ErrThrottled))
 		body, _, err := s.Open(t.Context(), anObject, 0, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadAll(body); !errors.Is(err, rest.ErrThrottled) {
+		if _, err := io.ReadAll(body); !errors.Is(err, storage.ErrThrottled) {
 			t.Errorf("a body that breaks off: %v", err)
 		}
 		body.Close()
@@ -260,7 +260,7 @@ func TestFailureOfTheCallerIsNoFailureOfTheDestination(t *testing.T) {
 }
 
 // panicking is a store whose backend has a defect.
-type panicking struct{ rest.Store }
+type panicking struct{ storage.Store }
 
 func (panicking) Stat(context.Context, string) (fs.FileInfo, error) { panic("a defect of the backend") }
 
@@ -283,7 +283,7 @@ func TestProbeThatPanicsLeavesRoomForTheNext(t *testing.T) {
 
 func TestResilientStoreConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(*testing.T) rest.Store {
+	storetest.Run(t, func(*testing.T) storage.Store {
 		return &resilient{store: storetest.NewMem(), breaker: newBreaker(destID, discard)}
 	})
 }

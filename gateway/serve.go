@@ -7,6 +7,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // serve is the path of every request that is not the gateway's own.
@@ -101,7 +102,7 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 		return adm, nil
 	}
 	if reason, broken := v.snapshot.Broken[req.destination]; broken {
-		return adm, fmt.Errorf("%w: destination %s: %s", rest.ErrUnavailable, req.destination, reason)
+		return adm, fmt.Errorf("%w: destination %s: %s", storage.ErrUnavailable, req.destination, reason)
 	}
 	adm.news = true
 	return adm, errNotFound

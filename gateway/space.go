@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -119,7 +119,7 @@ type spaceThen struct {
 }
 
 // spaceOf asks the store that requests are served from, past its limits.
-func spaceOf(ctx context.Context, assembled rest.Store) (capacity, error) {
+func spaceOf(ctx context.Context, assembled storage.Store) (capacity, error) {
 	q, ok := assembled.(*quotas)
 	if !ok {
 		return unknownCapacity, nil

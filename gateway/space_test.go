@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 // spacious is a store that tells its space.
 type spacious struct {
-	rest.Store
+	storage.Store
 
 	asked int
 	err   error
@@ -26,8 +26,10 @@ func (s *spacious) Space(context.Context) (free, used, total int64, err error) {
 	return 1, 2, 3, s.err
 }
 
-func storeOf(backend rest.Store, kind string) *store {
-	open := func(context.Context, *catalog.Destination) (rest.Store, io.Closer, error) { return backend, nil, nil }
+func storeOf(backend storage.Store, kind string) *store {
+	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
+		return backend, nil, nil
+	}
 	return newStore(&catalog.Destination{ID: destID, Type: kind}, open, discard)
 }
 
@@ -64,7 +66,7 @@ func TestSpaceThatIsNotTold(t *testing.T) {
 
 // silent is a store that does not tell its space, whatever the context says.
 type silent struct {
-	rest.Store
+	storage.Store
 
 	released chan struct{}
 }

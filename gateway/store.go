@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const (
@@ -21,9 +21,9 @@ const (
 )
 
 // opener opens the store of a destination; closer, where it is not nil, ends it.
-type opener func(ctx context.Context, destination *catalog.Destination) (s rest.Store, closer io.Closer, err error)
+type opener func(ctx context.Context, destination *catalog.Destination) (s storage.Store, closer io.Closer, err error)
 
-// store is the place of a destination's rest.Store: opened at its first use,
+// store is the place of a destination's storage.Store: opened at its first use,
 // shared by all requests, closed after the last one once the destination is
 // gone. One that hangs or fails costs only the requests that ask for it.
 type store struct {
@@ -41,7 +41,7 @@ type store struct {
 	users   int
 	retired bool
 	opening chan struct{} // closed when the attempt under way has ended
-	store   rest.Store
+	store   storage.Store
 	closer  io.Closer
 	err     error     // why the last attempt failed
 	tried   time.Time // when it did
@@ -59,7 +59,7 @@ func newStore(destination *catalog.Destination, open opener, log *slog.Logger) *
 }
 
 // assemble puts together what requests see of an open destination.
-func (s *store) assemble(backend rest.Store) rest.Store {
+func (s *store) assemble(backend storage.Store) storage.Store {
 	backend = &surveyed{store: backend, health: &s.health}
 	if !s.isLocal() {
 		// A directory answers at once, and is there again at once.
@@ -82,7 +82,7 @@ func (s *store) isOpen() bool {
 }
 
 // acquire returns the open store; release must follow when err is nil.
-func (s *store) acquire(ctx context.Context) (rest.Store, error) {
+func (s *store) acquire(ctx context.Context) (storage.Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users++

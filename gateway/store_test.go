@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -28,7 +28,7 @@ type counted struct {
 	delay          time.Duration
 }
 
-func (c *counted) open(ctx context.Context, _ *catalog.Destination) (rest.Store, io.Closer, error) {
+func (c *counted) open(ctx context.Context, _ *catalog.Destination) (storage.Store, io.Closer, error) {
 	c.opened.Add(1)
 	select {
 	case <-time.After(c.delay):
@@ -127,10 +127,10 @@ func TestRetiredWhileOpeningIsClosed(t *testing.T) {
 func TestFailedOpeningIsRetriedAfterAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &counted{fail: rest.ErrUnavailable}
+		c := &counted{fail: storage.ErrUnavailable}
 		s := newStore(&catalog.Destination{ID: destID}, c.open, discard)
 		for range 5 {
-			if _, err := s.acquire(t.Context()); !errors.Is(err, rest.ErrUnavailable) {
+			if _, err := s.acquire(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("acquire: %v", err)
 			}
 		}

@@ -18,13 +18,13 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 // listed is a store that counts its lists, and may fail or delay them.
 type listed struct {
-	rest.Store
+	storage.Store
 
 	lists atomic.Int32
 	takes time.Duration
@@ -45,7 +45,7 @@ func (l *listed) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 }
 
 // filled is a store under quotas, in which the objects are already.
-func filled(t *testing.T, to catalog.Limits, objects map[string]int) (*listed, rest.Store) {
+func filled(t *testing.T, to catalog.Limits, objects map[string]int) (*listed, storage.Store) {
 	t.Helper()
 	backend := &listed{Store: storetest.NewMem()}
 	for name, size := range objects {
@@ -58,7 +58,7 @@ func filled(t *testing.T, to catalog.Limits, objects map[string]int) (*listed, r
 	return backend, s.assemble(backend)
 }
 
-func putSized(t *testing.T, s rest.Store, name string, size int) error {
+func putSized(t *testing.T, s storage.Store, name string, size int) error {
 	t.Helper()
 	return s.Put(t.Context(), name, int64(size), bytes.NewReader(make([]byte, size)))
 }
@@ -178,7 +178,7 @@ func TestFailedUploadsAreGivenBack(t *testing.T) {
 		_, s := filled(t, catalog.Limits{Quota: 1000, ModuleQuota: 1000}, nil)
 		for range 20 {
 			err := s.Put(t.Context(), ownRepo+"/data/aa/1", 300, bytes.NewReader(nil))
-			if !errors.Is(err, rest.ErrShort) {
+			if !errors.Is(err, storage.ErrShort) {
 				t.Fatalf("Put = %v", err)
 			}
 		}
@@ -202,7 +202,7 @@ func TestLongCountHoldsUploadsUpForAWhileOnly(t *testing.T) {
 		time.Sleep(time.Minute) // of the bubble
 		synctest.Wait()
 		err := putSized(t, s, ownRepo+"/data/bb/3", 50)
-		if !errors.Is(err, rest.ErrUnavailable) && !errors.Is(err, syscall.ENOSPC) {
+		if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("put into a store that turned out to be full = %v", err)
 		}
 		time.Sleep(20 * time.Minute) // of the bubble
@@ -217,7 +217,7 @@ func TestQuotaThatCannotBeCountedRefusesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		backend, s := filled(t, catalog.Limits{Quota: 1000}, map[string]int{ownRepo + "/data/aa/1": 900})
-		backend.err = rest.ErrUnavailable
+		backend.err = storage.ErrUnavailable
 		if err := putSized(t, s, ownRepo+"/data/bb/1", 200); err != nil {
 			t.Errorf("put: %v", err)
 		}
@@ -268,7 +268,7 @@ func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
 }
 
 // manyRepos fills a thousand repositories under quotas, uploads times each.
-func manyRepos(tb testing.TB, s rest.Store, uploads int) {
+func manyRepos(tb testing.TB, s storage.Store, uploads int) {
 	tb.Helper()
 	for i := range uploads {
 		for repo := range 1000 {
@@ -297,7 +297,7 @@ func TestUsageOfAThousandRepositoriesIsCountedOnce(t *testing.T) {
 }
 
 // nothing is a store that takes everything and keeps none of it.
-type nothing struct{ rest.Store }
+type nothing struct{ storage.Store }
 
 func (nothing) Put(context.Context, string, int64, io.Reader) error         { return nil }
 func (nothing) List(context.Context, string, func(fs.FileInfo) error) error { return nil }

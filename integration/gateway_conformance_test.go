@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 				c.AddDestinations(destination(ids[i]))
 			}
 			g := c.serve(t)
-			storetest.Run(t, func(t *testing.T) rest.Store {
+			storetest.Run(t, func(t *testing.T) storage.Store {
 				t.Helper()
 				if len(ids) == 0 {
 					t.Fatal("more subtests than destinations")

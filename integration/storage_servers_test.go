@@ -109,14 +109,14 @@ var (
 type storageKind struct {
 	name           string
 	moves          bool // uploads become visible by a move, in directories that the server does not cache
-	start          func(t *testing.T) *storage
+	start          func(t *testing.T) *storageServer
 	options        []storetest.Option
 	resticVersions []string // nil: the newest alone
 	requests       requests
 }
 
-// storage is a server that runs behind a link. It can be stopped and started.
-type storage struct {
+// storageServer is a server that runs behind a link. It can be stopped and started.
+type storageServer struct {
 	link *link
 	// command is that of the server, for a port that was free a moment ago.
 	command func(port string) *exec.Cmd
@@ -132,16 +132,16 @@ type storage struct {
 	section func(secret string) map[string]string
 	base    func(id string) string
 	// over is set for a remote on top of another destination.
-	over *storage
+	over *storageServer
 
 	secret, wrong string
 	files         string // the directory with the objects as plain files, where there is one
 }
 
 // newStorage returns one for a server that is yet to be started.
-func newStorage(t *testing.T) *storage {
+func newStorage(t *testing.T) *storageServer {
 	t.Helper()
-	return &storage{
+	return &storageServer{
 		link: newLink(t), secret: storageSecret, wrong: sectionSecret,
 		base: func(id string) string { return "backups/" + id },
 	}
@@ -149,7 +149,7 @@ func newStorage(t *testing.T) *storage {
 
 // start runs the server until the end of the test, and leads the link to it as
 // soon as it listens.
-func (s *storage) start(t *testing.T) {
+func (s *storageServer) start(t *testing.T) {
 	t.Helper()
 	if s.service != nil {
 		server := httptest.NewServer(s.service)
@@ -184,7 +184,7 @@ func (s *storage) start(t *testing.T) {
 }
 
 // stop ends the server and its connections, unless it has ended.
-func (s *storage) stop(t *testing.T) {
+func (s *storageServer) stop(t *testing.T) {
 	t.Helper()
 	s.link.disconnect()
 	if s.service != nil {
@@ -196,7 +196,7 @@ func (s *storage) stop(t *testing.T) {
 }
 
 // destinations are a destination with that secret, and what it is made of.
-func (s *storage) destinations(t *testing.T, id, secret string) []redistest.Destination {
+func (s *storageServer) destinations(t *testing.T, id, secret string) []redistest.Destination {
 	t.Helper()
 	section := s.section(secret)
 	values, err := remote.Obscure(section["type"], section)
@@ -217,7 +217,7 @@ func (s *storage) destinations(t *testing.T, id, secret string) []redistest.Dest
 }
 
 // underlying is the ID of the destination below another one.
-func (s *storage) underlying(secret string) string {
+func (s *storageServer) underlying(secret string) string {
 	if secret == s.wrong {
 		return "00000000-0000-4000-8000-ffffffffff00"
 	}
@@ -225,8 +225,8 @@ func (s *storage) underlying(secret string) string {
 }
 
 // host and port are where the gateway finds the server.
-func (s *storage) host() string { host, _, _ := net.SplitHostPort(s.link.address); return host }
-func (s *storage) port() string { _, port, _ := net.SplitHostPort(s.link.address); return port }
+func (s *storageServer) host() string { host, _, _ := net.SplitHostPort(s.link.address); return host }
+func (s *storageServer) port() string { _, port, _ := net.SplitHostPort(s.link.address); return port }
 
 // serverProgram finds a program by name or path. Where it is missing the test
 // fails in CI and is skipped elsewhere.
@@ -289,7 +289,7 @@ func writeLines(t *testing.T, path string, lines ...string) string {
 
 // S3.
 
-func s3Section(s *storage, provider string) func(secret string) map[string]string {
+func s3Section(s *storageServer, provider string) func(secret string) map[string]string {
 	return func(secret string) map[string]string {
 		return map[string]string{
 			"type": "s3", "provider": provider, "endpoint": "http://" + s.link.address,
@@ -298,7 +298,7 @@ func s3Section(s *storage, provider string) func(secret string) map[string]strin
 	}
 }
 
-func startRcloneS3(t *testing.T) *storage {
+func startRcloneS3(t *testing.T) *storageServer {
 	t.Helper()
 	dir := t.TempDir()
 	rclone := program(t, "RCLONE")
@@ -313,7 +313,7 @@ func startRcloneS3(t *testing.T) *storage {
 	return s
 }
 
-func startMinIO(t *testing.T) *storage {
+func startMinIO(t *testing.T) *storageServer {
 	t.Helper()
 	dir := t.TempDir()
 	minio := serverProgram(t, "bin/minio")
@@ -331,7 +331,7 @@ func startMinIO(t *testing.T) *storage {
 
 // SFTP.
 
-func startSSH(t *testing.T) *storage {
+func startSSH(t *testing.T) *storageServer {
 	t.Helper()
 	sshd := serverProgram(t, "sshd")
 	me, err := user.Current()
@@ -379,7 +379,7 @@ func startSSH(t *testing.T) *storage {
 
 // SMB.
 
-func startSamba(t *testing.T) *storage {
+func startSamba(t *testing.T) *storageServer {
 	t.Helper()
 	smbd := serverProgram(t, "smbd")
 	needRoot(t, "smbd")
@@ -411,7 +411,7 @@ func startSamba(t *testing.T) *storage {
 
 // WebDAV.
 
-func webDAVSection(s *storage, vendor string) func(secret string) map[string]string {
+func webDAVSection(s *storageServer, vendor string) func(secret string) map[string]string {
 	return func(secret string) map[string]string {
 		return map[string]string{
 			"type": "webdav", "vendor": vendor, "url": "http://" + s.link.address, "user": storageUser, "pass": secret,
@@ -419,7 +419,7 @@ func webDAVSection(s *storage, vendor string) func(secret string) map[string]str
 	}
 }
 
-func startApache(t *testing.T) *storage {
+func startApache(t *testing.T) *storageServer {
 	t.Helper()
 	apache := serverProgram(t, "apache2")
 	const owner = "www-data"
@@ -448,7 +448,7 @@ func startApache(t *testing.T) *storage {
 	return s
 }
 
-func startRcloneWebDAV(t *testing.T) *storage {
+func startRcloneWebDAV(t *testing.T) *storageServer {
 	t.Helper()
 	dir := t.TempDir()
 	rclone := program(t, "RCLONE")
@@ -465,7 +465,7 @@ func startRcloneWebDAV(t *testing.T) *storage {
 
 // FTP.
 
-func startFTP(t *testing.T) *storage {
+func startFTP(t *testing.T) *storageServer {
 	t.Helper()
 	vsftpd := serverProgram(t, "vsftpd")
 	needRoot(t, "vsftpd")
@@ -501,7 +501,7 @@ func startFTP(t *testing.T) *storage {
 
 // Azure Blob Storage.
 
-func startAzurite(t *testing.T) *storage {
+func startAzurite(t *testing.T) *storageServer {
 	t.Helper()
 	node := serverProgram(t, "node")
 	main, err := filepath.Abs("../.cache/npm/azurite/node_modules/azurite/dist/src/blob/main.js")
@@ -533,7 +533,7 @@ func startAzurite(t *testing.T) *storage {
 
 // Backblaze B2.
 
-func startB2(t *testing.T) *storage {
+func startB2(t *testing.T) *storageServer {
 	t.Helper()
 	const keyID = "0012a34b56c78d90000000001"
 	s := newStorage(t)
@@ -547,7 +547,7 @@ func startB2(t *testing.T) *storage {
 
 // Google Cloud Storage.
 
-func startFakeGCS(t *testing.T) *storage {
+func startFakeGCS(t *testing.T) *storageServer {
 	t.Helper()
 	server := serverProgram(t, "bin/fake-gcs-server")
 	dir := t.TempDir()
@@ -644,7 +644,7 @@ func newAccountKey(t *testing.T, public *rsa.PublicKey) string {
 
 // Remotes on top of another destination.
 
-func startCrypt(t *testing.T) *storage {
+func startCrypt(t *testing.T) *storageServer {
 	t.Helper()
 	below := startMinIO(t)
 	s := *below
@@ -658,7 +658,7 @@ func startCrypt(t *testing.T) *storage {
 	return &s
 }
 
-func startAlias(t *testing.T) *storage {
+func startAlias(t *testing.T) *storageServer {
 	t.Helper()
 	below := startSSH(t)
 	s := *below

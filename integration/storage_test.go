@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -43,7 +43,7 @@ func TestStorage(t *testing.T) {
 			t.Cleanup(func() { s.wantNoSecret(t, g.log) })
 
 			t.Run("conformance", func(t *testing.T) {
-				storetest.Run(t, func(t *testing.T) rest.Store {
+				storetest.Run(t, func(t *testing.T) storage.Store {
 					t.Helper()
 					if len(empty) == 0 {
 						t.Fatal("more subtests than destinations")
@@ -74,7 +74,7 @@ func TestStorage(t *testing.T) {
 
 // gateway starts one. A remote on top of another is found by rclone in what is
 // global to a process, so there the gateway has its own.
-func (s *storage) gateway(t *testing.T, c *cluster) *served {
+func (s *storageServer) gateway(t *testing.T, c *cluster) *served {
 	t.Helper()
 	if s.over == nil {
 		return c.serve(t)
@@ -87,7 +87,7 @@ func (s *storage) gateway(t *testing.T, c *cluster) *served {
 const wrongDest = "2f3c8e0d-bb02-4c2f-8f8f-8e2d7b4a0f13"
 
 // wantNoSecret searches a gateway's log for what its sections keep.
-func (s *storage) wantNoSecret(t *testing.T, log *logbook) {
+func (s *storageServer) wantNoSecret(t *testing.T, log *logbook) {
 	t.Helper()
 	text := strings.Join(log.all(), "\n")
 	for _, secret := range []string{s.secret, s.wrong} {
@@ -191,7 +191,7 @@ func (r requests) atMost(other requests) bool {
 // testRequests counts them, in a directory with a single object. On a busy machine
 // a connection may have been closed for idleness meanwhile, and its successor costs
 // more: so the count may be repeated.
-func testRequests(t *testing.T, g *served, s *storage, want requests) {
+func testRequests(t *testing.T, g *served, s *storageServer, want requests) {
 	base := "/" + moreDest + "/" + mailRepo
 	content, name := blob(1000)
 	other, otherName := blob(1000)
@@ -264,7 +264,7 @@ func testWrongCredentials(t *testing.T, g *served) {
 
 // testTruncated breaks an upload off halfway: nothing of it is to be seen, by
 // clients or on the server.
-func testTruncated(t *testing.T, g *served, s *storage) {
+func testTruncated(t *testing.T, g *served, s *storageServer) {
 	base := "/" + moreDest + "/" + mailRepo
 	content, name := blob(2 << 20)
 	before := listed(t, g, base+"/data/")
@@ -295,7 +295,7 @@ func testTruncated(t *testing.T, g *served, s *storage) {
 }
 
 // paths are the files on the server, where they are files.
-func (s *storage) paths(t *testing.T) []string {
+func (s *storageServer) paths(t *testing.T) []string {
 	t.Helper()
 	if s.files == "" {
 		return nil
@@ -305,7 +305,7 @@ func (s *storage) paths(t *testing.T) []string {
 
 // testKilled kills a gateway in the middle of an upload. What that leaves on the
 // server is nothing to clients; a day later, and no sooner, a list removes it.
-func testKilled(t *testing.T, c *cluster, g *served, s *storage) {
+func testKilled(t *testing.T, c *cluster, g *served, s *storageServer) {
 	base := "/" + moreDest + "/killed/" + wikiUUID
 	content, name := blob(1000)
 	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
@@ -371,7 +371,7 @@ func age(t *testing.T, file string, began, modified time.Time) {
 }
 
 // testRestart backs up over a slow link, and takes the server away in the middle.
-func testRestart(t *testing.T, g *served, s *storage) {
+func testRestart(t *testing.T, g *served, s *storageServer) {
 	// A repository of its own.
 	client := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, "restart/"+wikiUUID, "node/1")
 	tree := storageTree(t, 4<<20)

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -183,8 +183,8 @@ func TestMissingPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for op, err := range attempts(t, s, "app/uuid/data", pack) {
-			if !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-				t.Errorf("%s below %s without permissions = %v; want rest.ErrUnavailable", op, dir, err)
+			if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+				t.Errorf("%s below %s without permissions = %v; want storage.ErrUnavailable", op, dir, err)
 			}
 		}
 		if err := os.Chmod(s.path(dir), 0o700); err != nil {
@@ -199,8 +199,8 @@ func TestMissingPermissions(t *testing.T) {
 	if err := os.Chmod(s.path(pack), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Open(t.Context(), pack, 0, -1); !errors.Is(err, rest.ErrUnavailable) {
-		t.Errorf("Open of an unreadable object = %v; want rest.ErrUnavailable", err)
+	if _, _, err := s.Open(t.Context(), pack, 0, -1); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Open of an unreadable object = %v; want storage.ErrUnavailable", err)
 	}
 }
 

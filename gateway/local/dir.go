@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // dirFD is the descriptor of an open directory. Its methods take the name of an
@@ -123,7 +123,7 @@ func (s *Store) wrap(op, name string, err error) error {
 	case errors.Is(err, unix.ELOOP):
 		err = errIrregular
 	case errors.Is(err, fs.ErrPermission):
-		err = fmt.Errorf("%w: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
+		err = fmt.Errorf("%w: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
 	}
 	return &fs.PathError{Op: op, Path: s.path(name), Err: err}
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// List implements [rest.Store]. What vanishes while it is listed is left out;
+// List implements [storage.Store]. What vanishes while it is listed is left out;
 // anything else that it cannot look at, a symbolic link included, is an error.
 // Files that a crash left half written are removed a day later.
 //

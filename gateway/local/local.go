@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package local is a [rest.Store] on a plain directory: uploads are atomic and
+// Package local is a [storage.Store] on a plain directory: uploads are atomic and
 // durable, reads end in sendfile, and a list that could not see everything is an
 // error.
 //
@@ -21,7 +21,7 @@
 // Each call opens the root anew, so that no descriptor keeps a disk from being
 // unmounted and none writes beneath a file system that was mounted later. Without
 // the root nothing is proven absent: a root that is gone is
-// [rest.ErrUnavailable], and so is, with [OpenMarked], one that lost its marker.
+// [storage.ErrUnavailable], and so is, with [OpenMarked], one that lost its marker.
 // So is whatever the operating system's permissions refuse, since it is the
 // gateway that they refuse and not the client. All other failures keep their
 // errno (ENOSPC, EDQUOT, EROFS, EIO, …).
@@ -40,7 +40,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // resolver opens what is below a directory and follows no symbolic link.
@@ -60,8 +60,8 @@ type Store struct {
 }
 
 var (
-	_ rest.Store   = (*Store)(nil)
-	_ rest.Creator = (*Store)(nil)
+	_ storage.Store   = (*Store)(nil)
+	_ storage.Creator = (*Store)(nil)
 )
 
 // Open returns the store below the directory root, which must be there.
@@ -78,7 +78,7 @@ func Open(root string) (*Store, error) {
 	return &Store{root: abs, resolve: resolverFor(fd), sync: fsync}, nil
 }
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err := check(ctx, "stat", name); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (s *Store) stat(name string, st *unix.Stat_t) error {
 	return nil
 }
 
-// Open implements [rest.Store]. The body is an [*os.File] that stands at off and
+// Open implements [storage.Store]. The body is an [*os.File] that stands at off and
 // goes on to the end, whatever n is: whoever copies it counts the bytes, as
 // [io.CopyN] does, so that net/http can send the file with sendfile.
 func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadCloser, int64, error) {
@@ -119,7 +119,7 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 	}
 	if off < 0 || off > size || off == size && size > 0 {
 		file.Close()
-		return nil, size, fmt.Errorf("open %s at %d of %d: %w", name, off, size, rest.ErrRange)
+		return nil, size, fmt.Errorf("open %s at %d of %d: %w", name, off, size, storage.ErrRange)
 	}
 	if off > 0 {
 		if _, err := file.Seek(off, io.SeekStart); err != nil {
@@ -158,7 +158,7 @@ func (s *Store) find(name string, flags int, st *unix.Stat_t) (int, error) {
 	return fd, nil
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (s *Store) Remove(ctx context.Context, name string) error {
 	if err := check(ctx, "remove", name); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -86,14 +86,14 @@ func attempts(t *testing.T, s *Store, dir, name string) map[string]error {
 }
 
 func TestConforms(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		return open(t)
 	})
 }
 
 func TestConformsWithoutOpenat2(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		s := open(t)
 		s.resolve = walk
@@ -158,8 +158,8 @@ func TestWithoutTheRootNothingIsAbsent(t *testing.T) {
 	}
 	defer os.RemoveAll(s.root + ".unmounted")
 	for op, err := range attempts(t, s, shard, pack) {
-		if !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s without the root = %v; want rest.ErrUnavailable", op, err)
+		if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s without the root = %v; want storage.ErrUnavailable", op, err)
 		}
 	}
 	if err := os.Rename(s.root+".unmounted", s.root); err != nil {
@@ -299,8 +299,8 @@ func TestATreeMayBeRemovedUnderAnUpload(t *testing.T) {
 	body := io.MultiReader(strings.NewReader("pa"), readerFunc(func([]byte) (int, error) {
 		return 0, cmp.Or(os.RemoveAll(s.path("app")), io.EOF)
 	}), strings.NewReader("ck"))
-	if err := s.Put(t.Context(), pack, 4, body); !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Put = %v; want rest.ErrUnavailable", err)
+	if err := s.Put(t.Context(), pack, 4, body); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Put = %v; want storage.ErrUnavailable", err)
 	}
 }
 

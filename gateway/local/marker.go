@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // markerName is a file in the root that holds the destination's ID. No list
@@ -27,7 +27,7 @@ const maxMarker = 256
 
 // Mark tells the disk of a destination from the empty directory that it is
 // mounted on: where the destination was seen once, a root without its marker is
-// [rest.ErrUnavailable], whatever is asked.
+// [storage.ErrUnavailable], whatever is asked.
 type Mark struct {
 	// ID is the destination's.
 	ID string
@@ -92,7 +92,7 @@ func (m *marker) check(root dirFD) error {
 	case errors.Is(err, unix.ENOENT):
 		err = m.absent(root)
 	case err != nil:
-		err = fmt.Errorf("%w: its marker: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
+		err = fmt.Errorf("%w: its marker: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
 	case !sameFile(m.verified.Load(), &st):
 		err = m.verify(root, st)
 	}
@@ -114,7 +114,7 @@ func (m *marker) absent(root dirFD) error {
 	mountPoint, seen, err := m.Memory.Seen(m.ID, m.root)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case seen:
 		var st unix.Stat_t
 		if root.stat(markerName, &st) == nil { // another request wrote it meanwhile
@@ -133,18 +133,18 @@ func (m *marker) missing(mountPoint, why string) error {
 		m.Log.Error("the disk of a destination is not mounted; nothing is read or written until it is",
 			"dest", m.ID, "mount", mountPoint, "err", why, "hint", "mount the disk there, and look into the system's log for why it went")
 	}
-	return fmt.Errorf("%w: its disk is not mounted on %s: %s", rest.ErrUnavailable, mountPoint, why)
+	return fmt.Errorf("%w: its disk is not mounted on %s: %s", storage.ErrUnavailable, mountPoint, why)
 }
 
 // noRoot explains why a root could not be opened.
 func (m *marker) noRoot(err error) error {
 	if m == nil || m.Memory == nil {
-		return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: root: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	}
 	if mountPoint, seen, errSeen := m.Memory.Seen(m.ID, m.root); seen && errSeen == nil && errors.Is(err, unix.ENOENT) {
 		return m.missing(mountPoint, m.root+" is not there")
 	}
-	return fmt.Errorf("%w: root: %v", rest.ErrUnavailable, err) //nolint:errorlint // as above
+	return fmt.Errorf("%w: root: %v", storage.ErrUnavailable, err) //nolint:errorlint // as above
 }
 
 // verify reads a marker that was not read before. It takes a copy, so that what
@@ -153,10 +153,10 @@ func (m *marker) verify(root dirFD, st unix.Stat_t) error {
 	id, err := readMarker(root)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: read %s: %v", rest.ErrUnavailable, m.path(), err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: read %s: %v", storage.ErrUnavailable, m.path(), err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case id != m.ID:
 		return fmt.Errorf("%w: %s says that this is the place of destination %.36q; delete that file if it is this one's now",
-			rest.ErrUnavailable, m.path(), id)
+			storage.ErrUnavailable, m.path(), id)
 	}
 	m.remember()
 	m.verified.Store(&st)
@@ -245,7 +245,7 @@ func (s *Store) writeMarker(root dirFD) error {
 	return s.sync(int(root))
 }
 
-// Create implements [rest.Creator]: that a repository is wanted here is the first
+// Create implements [storage.Creator]: that a repository is wanted here is the first
 // proven use of a directory.
 func (s *Store) Create(ctx context.Context, dir string) error {
 	if err := check(ctx, "create", dir); err != nil {

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -64,7 +64,7 @@ func markerIn(t *testing.T, root string) string {
 }
 
 func TestMarkedStoreConforms(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		return openMarked(t, t.TempDir(), &memory{})
 	})
@@ -76,8 +76,8 @@ func wantDetached(t *testing.T, s *Store) {
 	all := attempts(t, s, "app/uuid/data", pack)
 	all["Create"] = s.Create(t.Context(), "app/uuid")
 	for op, err := range all {
-		if !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s without the disk = %v; want rest.ErrUnavailable", op, err)
+		if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s without the disk = %v; want storage.ErrUnavailable", op, err)
 		}
 	}
 }
@@ -253,7 +253,7 @@ func TestRootThatWasSeenAndIsGoneNamesItsMountPoint(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "absent")
 	m.roots.Store(root, "/media/disk")
 	_, err := OpenMarked(root, Mark{ID: destID, Memory: &m})
-	if !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "/media/disk") {
+	if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "/media/disk") {
 		t.Errorf("OpenMarked = %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Uploads grow under a name that no object can have, since it is neither
@@ -38,7 +38,7 @@ const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// Put implements [rest.Store]. The order is that of every durable replacement:
+// Put implements [storage.Store]. The order is that of every durable replacement:
 // write a temporary file, sync it, rename it, sync the directory. An error of
 // that last sync comes too late to take the new object back.
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
@@ -70,7 +70,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 // middle) is a failure and proves nothing.
 func (s *Store) wrapPut(name string, err error) error {
 	if errors.Is(err, unix.ENOENT) {
-		err = fmt.Errorf("%w: %v", rest.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		err = fmt.Errorf("%w: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	}
 	return s.wrap("put", name, err)
 }
@@ -100,7 +100,7 @@ func copyExactly(ctx context.Context, file *os.File, size int64, body io.Reader)
 	case err != nil:
 		return err
 	case w.left > 0:
-		return fmt.Errorf("%w: %d bytes are missing", rest.ErrShort, w.left)
+		return fmt.Errorf("%w: %d bytes are missing", storage.ErrShort, w.left)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 func TestSpaceOfTheFileSystem(t *testing.T) {
@@ -19,7 +19,7 @@ func TestSpaceOfTheFileSystem(t *testing.T) {
 	if err := os.Remove(s.root); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := s.Space(t.Context()); !errors.Is(err, rest.ErrUnavailable) {
+	if _, _, _, err := s.Space(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("without the root: %v", err)
 	}
 }

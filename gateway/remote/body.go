@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // errTrailing says that a stream went on where it had to end.
@@ -68,7 +68,7 @@ type upload struct {
 }
 
 func newUpload(ctx context.Context, body io.Reader, size int64) *upload {
-	short := fmt.Errorf("%w: %w", rest.ErrShort, io.ErrUnexpectedEOF)
+	short := fmt.Errorf("%w: %w", storage.ErrShort, io.ErrUnexpectedEOF)
 	return &upload{exact{r: body, left: size, short: short}, ctx}
 }
 

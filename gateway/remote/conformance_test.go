@@ -11,27 +11,27 @@ import (
 
 	"github.com/rclone/rclone/fs/config/obscure"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 func bucketName() string { return "bucket" + strings.ToLower(rand.Text()) }
 
 func TestMemory(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		return open(t, map[string]string{"type": "memory"}, bucketName()+"/backups")
 	}, storetest.WithoutDirectories())
 }
 
 func TestLocal(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		return open(t, map[string]string{"type": "local"}, filepath.Join(t.TempDir(), "backups"))
 	})
 }
 
 func TestS3(t *testing.T) {
 	server := newS3Server(t)
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		return open(t, server.section(), makeRepository(t, server)+"/backups")
 	},
 		storetest.WithoutDirectories(), storetest.BlindRemove(), storetest.SeenReplacing())
@@ -92,7 +92,7 @@ func TestWrapped(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) rest.Store { return open(t, tt.section(t), "backups") }, tt.options...)
+			storetest.Run(t, func(t *testing.T) storage.Store { return open(t, tt.section(t), "backups") }, tt.options...)
 		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/rclone/rclone/fs/fserrors"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // absent is the answer where it is proven that there is no such object.
@@ -49,9 +49,9 @@ func classify(err error) error {
 	case isFull(err):
 		return syscall.ENOSPC
 	case isThrottled(err):
-		return rest.ErrThrottled
+		return storage.ErrThrottled
 	case isUnavailable(err):
-		return rest.ErrUnavailable
+		return storage.ErrUnavailable
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// List implements [rest.Store]. On buckets a directory that is not there is
+// List implements [storage.Store]. On buckets a directory that is not there is
 // empty. Uploads that the end of a gateway cut off are removed a day later.
 func (s *Store) List(ctx context.Context, dir string, fn func(iofs.FileInfo) error) error {
 	if !iofs.ValidPath(dir) {

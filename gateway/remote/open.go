@@ -16,7 +16,7 @@ import (
 	"github.com/rclone/rclone/fs/config/configmap"
 	"github.com/rclone/rclone/fs/config/configstruct"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Options are what Open needs beside the section.
@@ -28,7 +28,7 @@ type Options struct {
 	Changed func(key, value string)
 }
 
-// Store is a [rest.Store] and [rest.Creator] on an rclone remote.
+// Store is a [storage.Store] and [storage.Creator] on an rclone remote.
 type Store struct {
 	id     string
 	fs     fs.Fs
@@ -46,8 +46,8 @@ type Store struct {
 }
 
 var (
-	_ rest.Store   = (*Store)(nil)
-	_ rest.Creator = (*Store)(nil)
+	_ storage.Store   = (*Store)(nil)
+	_ storage.Creator = (*Store)(nil)
 )
 
 // Open makes a Store from the rclone section of one destination; base is the

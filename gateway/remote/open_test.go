@@ -23,7 +23,7 @@ import (
 	"github.com/rclone/rclone/fs/config/obscure"
 
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // its token server can be a test's
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const errFull = syscall.ENOSPC
@@ -268,14 +268,14 @@ func TestClassify(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, rest.ErrUnavailable},
-		{"no such host", &net.DNSError{Err: "no such host", IsNotFound: true}, rest.ErrUnavailable},
-		{"a limit of the backend's own", context.DeadlineExceeded, rest.ErrUnavailable},
+		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, storage.ErrUnavailable},
+		{"no such host", &net.DNSError{Err: "no such host", IsNotFound: true}, storage.ErrUnavailable},
+		{"a limit of the backend's own", context.DeadlineExceeded, storage.ErrUnavailable},
 		{"disk full", &iofs.PathError{Op: "write", Err: syscall.ENOSPC}, syscall.ENOSPC},
 		{"quota of a file system", &iofs.PathError{Op: "write", Err: syscall.EDQUOT}, syscall.EDQUOT},
 		{"Google's storage quota", errors.New("googleapi: Error 403: The user's Drive storage quota has been exceeded., storageQuotaExceeded"), syscall.ENOSPC},
 		{"Google's request quota", errors.New("googleapi: Error 403: Quota exceeded for quota metric 'Queries'"), nil},
-		{"a file that SMB is replacing", errors.New("open a: the share access flags are incompatible"), rest.ErrThrottled},
+		{"a file that SMB is replacing", errors.New("open a: the share access flags are incompatible"), storage.ErrThrottled},
 		{"refused credentials", errors.New("401 Unauthorized"), nil},
 		{"a key file that is missing", &iofs.PathError{Op: "open", Path: "/etc/key", Err: syscall.ENOENT}, nil},
 	} {

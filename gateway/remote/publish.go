@@ -107,7 +107,7 @@ func put(ctx context.Context, f fs.Fs, name string, size int64, body io.Reader) 
 	return o, nil
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	ctx, err := s.begin(ctx, "put", name)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -143,8 +143,8 @@ func wantFault(t *testing.T, op string, err error, unavailable bool) {
 		t.Errorf("%s succeeded", op)
 	case errors.Is(err, iofs.ErrNotExist):
 		t.Errorf("%s = %v, which says that something is absent", op, err)
-	case errors.Is(err, rest.ErrUnavailable) != unavailable:
-		t.Errorf("%s = %v; rest.ErrUnavailable should be %t", op, err, unavailable)
+	case errors.Is(err, storage.ErrUnavailable) != unavailable:
+		t.Errorf("%s = %v; storage.ErrUnavailable should be %t", op, err, unavailable)
 	case strings.Contains(err.Error(), secretKey), strings.Contains(err.Error(), accessKey):
 		t.Errorf("%s = %v, which holds a key", op, err)
 	}
@@ -210,8 +210,8 @@ func TestThrottled(t *testing.T) {
 			return true
 		})
 		wantAllFault(t, s, true)
-		if _, err := s.Stat(t.Context(), pack); !errors.Is(err, rest.ErrThrottled) {
-			t.Errorf("%d: Stat = %v; want rest.ErrThrottled", code, err)
+		if _, err := s.Stat(t.Context(), pack); !errors.Is(err, storage.ErrThrottled) {
+			t.Errorf("%d: Stat = %v; want storage.ErrThrottled", code, err)
 		}
 	}
 }

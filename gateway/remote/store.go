@@ -17,7 +17,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/hash"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // begin refuses what is no name of an object, and requests that have ended: not
@@ -32,7 +32,7 @@ func (s *Store) begin(ctx context.Context, op, name string) (context.Context, er
 	return s.with(ctx), nil
 }
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (s *Store) Stat(ctx context.Context, name string) (iofs.FileInfo, error) {
 	ctx, err := s.begin(ctx, "stat", name)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Store) missing(ctx context.Context, op, name string, err error) error {
 	return s.failed(ctx, op, name, err)
 }
 
-// Open implements [rest.Store].
+// Open implements [storage.Store].
 func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	ctx, err := s.begin(ctx, "open", name)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *Store) unsatisfied(ctx context.Context, name string, off int64, respons
 	if size == 0 && off == 0 {
 		return http.NoBody, 0, nil
 	}
-	return nil, size, fmt.Errorf("open %s: %w", name, rest.ErrRange)
+	return nil, size, fmt.Errorf("open %s: %w", name, storage.ErrRange)
 }
 
 // totalSize reads the size from a Content-Range of the form "bytes */size".
@@ -182,7 +182,7 @@ func totalSize(response *smithyhttp.Response) (int64, bool) {
 // length returns how many bytes of an object of that size a range covers.
 func length(off, n, size int64) (int64, error) {
 	if off > size || off == size && size > 0 {
-		return 0, rest.ErrRange
+		return 0, storage.ErrRange
 	}
 	if rest := size - off; n < 0 || n > rest {
 		return rest, nil
@@ -198,7 +198,7 @@ func httpRange(off, n int64) string {
 	return fmt.Sprintf("bytes=%d-%d", off, off+n-1)
 }
 
-// Remove implements [rest.Store]. S3 does not tell whether there was something
+// Remove implements [storage.Store]. S3 does not tell whether there was something
 // to delete: there, and only there, removing what is absent succeeds.
 func (s *Store) Remove(ctx context.Context, name string) error {
 	ctx, err := s.begin(ctx, "remove", name)
@@ -215,7 +215,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// Create implements [rest.Creator]: it makes the bucket, or the directory. A
+// Create implements [storage.Creator]: it makes the bucket, or the directory. A
 // bucket that is there is not touched, since many keys may not create any.
 func (s *Store) Create(ctx context.Context, dir string) error {
 	if !iofs.ValidPath(dir) {

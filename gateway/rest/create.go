@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // create makes a repository ready for its first object. It succeeds on an
@@ -15,7 +17,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) erro
 	if !t.Create {
 		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
 	}
-	if c, ok := t.Store.(Creator); ok {
+	if c, ok := t.Store.(storage.Creator); ok {
 		if err := c.Create(r.Context(), t.path()); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -193,7 +194,7 @@ func TestListThatFailsBeforeItsHeaderHasAStatus(t *testing.T) {
 		status int
 	}{
 		"the remote went away":     {errors.New("connection reset"), 502},
-		"the destination did":      {rest.ErrUnavailable, 503},
+		"the destination did":      {storage.ErrUnavailable, 503},
 		"a file or shard vanished": {fs.ErrNotExist, 502}, // not 404: the rest is there
 	} {
 		s := serve(t, &hooked{Store: newRepo(t, nil), list: listOf(20, tt.err)})

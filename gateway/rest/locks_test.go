@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 // lagging is a store that neither lists nor finds nor loses anything new until
 // it catches up.
 type lagging struct {
-	rest.Store
+	storage.Store
 	seen *storetest.Mem
 }
 
@@ -51,7 +52,7 @@ type locks struct {
 	target  rest.Target
 }
 
-func newLocks(store rest.Store) *locks {
+func newLocks(store storage.Store) *locks {
 	return &locks{
 		handler: rest.NewHandler(),
 		target:  rest.Target{Store: store, Destination: "d", Repo: repo, Type: rest.Locks},
@@ -174,8 +175,8 @@ func TestLockWrittenAMomentAgoIsNotProvenAbsent(t *testing.T) {
 		}})
 		l.must(t, "POST", "new")
 		for _, method := range []string{"HEAD", "GET", "DELETE"} {
-			if _, err := l.do(t, method, "new"); !errors.Is(err, rest.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: %v, want rest.ErrUnavailable alone", method, err)
+			if _, err := l.do(t, method, "new"); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v, want storage.ErrUnavailable alone", method, err)
 			}
 		}
 		l.want(t, "after a DELETE in vain", "new")
@@ -201,7 +202,7 @@ func TestLockThatIsBeingDeletedMayBeAbsent(t *testing.T) {
 			close(gone)
 			return <-say
 		}})
-		for _, answer := range []error{nil, rest.ErrUnavailable} {
+		for _, answer := range []error{nil, storage.ErrUnavailable} {
 			gone = make(chan struct{})
 			l.must(t, "POST", "new")
 			done := make(chan error, 1)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
 
@@ -34,7 +35,7 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t *Target) error 
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	rng, err := httprange.Parse(r.Header)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRange, err)
+		return fmt.Errorf("%w: %w", storage.ErrRange, err)
 	}
 	if err := h.gone(t); err != nil {
 		return err
@@ -45,7 +46,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	}
 	body, size, err := t.Store.Open(r.Context(), t.path(), off, n)
 	if err != nil {
-		if errors.Is(err, ErrRange) && size > 0 {
+		if errors.Is(err, storage.ErrRange) && size > 0 {
 			w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 		}
 		return h.doubt(t, err)
@@ -118,7 +119,7 @@ func (h *Handler) doubt(t *Target, err error) error {
 
 // unproven is the absence of a lock that must be there.
 func unproven(err error) error {
-	return fmt.Errorf("%w: lock was written a moment ago and is not there: %s", ErrUnavailable, err.Error())
+	return fmt.Errorf("%w: lock was written a moment ago and is not there: %s", storage.ErrUnavailable, err.Error())
 }
 
 // What all answers with an object say, by their canonical names: shared, since

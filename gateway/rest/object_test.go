@@ -16,11 +16,12 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 func TestConformanceOverHTTP(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		s := serve(t, storetest.NewMem())
 		return storetest.HTTP(s.URL, "", "")
@@ -94,7 +95,7 @@ func TestMethodsThatDoNotExist(t *testing.T) {
 
 // creator is a store that must be made ready first.
 type creator struct {
-	rest.Store
+	storage.Store
 	dirs []string
 	err  error
 }
@@ -362,7 +363,7 @@ func FuzzRange(f *testing.F) {
 		w := httptest.NewRecorder()
 		err := handler.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Config})
 		if err != nil {
-			if !errors.Is(err, rest.ErrRange) || w.Body.Len() > 0 {
+			if !errors.Is(err, storage.ErrRange) || w.Body.Len() > 0 {
 				t.Errorf("%q of %d bytes: %v", header, size, err)
 			}
 			return

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -34,13 +35,13 @@ func nameOf(content string) string {
 // server is a Handler behind the thinnest of gateways: no users, one destination.
 type server struct {
 	*httptest.Server
-	store   rest.Store
+	store   storage.Store
 	replace bool
 	handler *rest.Handler
 	aborted chan error // why responses were broken off
 }
 
-func serve(t *testing.T, store rest.Store) *server {
+func serve(t *testing.T, store storage.Store) *server {
 	t.Helper()
 	s := &server{store: store, aborted: make(chan error, 16)}
 	s.handler = rest.NewHandler()
@@ -102,11 +103,11 @@ func statusOf(err error) int {
 		{rest.ErrForbidden, 403},
 		{rest.ErrMethod, 405},
 		{rest.ErrLength, 411},
-		{rest.ErrCorrupt, 400},
-		{rest.ErrShort, 400},
+		{storage.ErrCorrupt, 400},
+		{storage.ErrShort, 400},
 		{fs.ErrInvalid, 400},
-		{rest.ErrRange, 416},
-		{rest.ErrUnavailable, 503},
+		{storage.ErrRange, 416},
+		{storage.ErrUnavailable, 503},
 		{fs.ErrNotExist, 404},
 	} {
 		if errors.Is(err, row.err) {
@@ -227,7 +228,7 @@ func newRepo(t *testing.T, objects map[string]string) *storetest.Mem {
 	return store
 }
 
-func put(t *testing.T, store rest.Store, name, content string) {
+func put(t *testing.T, store storage.Store, name, content string) {
 	t.Helper()
 	if err := store.Put(t.Context(), repo+"/"+name, int64(len(content)), strings.NewReader(content)); err != nil {
 		t.Fatal(err)
@@ -235,7 +236,7 @@ func put(t *testing.T, store rest.Store, name, content string) {
 }
 
 // stored returns what the store has below the repository under name.
-func stored(t *testing.T, store rest.Store, name string) (content string, ok bool) {
+func stored(t *testing.T, store storage.Store, name string) (content string, ok bool) {
 	t.Helper()
 	body, _, err := store.Open(t.Context(), repo+"/"+name, 0, -1)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -254,7 +255,7 @@ func stored(t *testing.T, store rest.Store, name string) (content string, ok boo
 
 // hooked is a Store of which a test replaces single methods.
 type hooked struct {
-	rest.Store
+	storage.Store
 	stat   func(ctx context.Context, name string) (fs.FileInfo, error)
 	open   func(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error)
 	put    func(ctx context.Context, name string, size int64, body io.Reader) error

@@ -1,5 +1,7 @@
 package rest
 
+import "github.com/rclone-gateway/rclone-gateway/gateway/storage"
+
 // Type is a kind of object in a restic repository.
 type Type uint8
 
@@ -18,7 +20,7 @@ const (
 // Target is what an authorised request is about.
 type Target struct {
 	// Store is where the repository lives.
-	Store Store
+	Store storage.Store
 	// Destination and Repo, "<app type>/<module UUID>", identify the repository
 	// across reloads, when the Store may be another one.
 	Destination, Repo string

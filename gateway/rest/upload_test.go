@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -83,7 +84,7 @@ func TestUploadThatEndsEarlyIsNotStored(t *testing.T) {
 			conn := s.dial(t)
 			fmt.Fprintf(conn, "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\ncont", base, path)
 			conn.Close()
-			if err := <-failed; !errors.Is(err, rest.ErrShort) {
+			if err := <-failed; !errors.Is(err, storage.ErrShort) {
 				t.Errorf("Serve returned %v, want ErrShort", err)
 			}
 			if content, ok := stored(t, mem, path); ok {
@@ -101,7 +102,7 @@ func TestCauseOfABrokenUploadIsKept(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", errReader{syscall.ETIMEDOUT})
 		r.ContentLength = 7
 		err := rest.NewHandler().Serve(httptest.NewRecorder(), r, target)
-		if !errors.Is(err, rest.ErrShort) || !errors.Is(err, syscall.ETIMEDOUT) {
+		if !errors.Is(err, storage.ErrShort) || !errors.Is(err, syscall.ETIMEDOUT) {
 			t.Errorf("%v: %v", target.Type, err)
 		}
 	}
@@ -213,7 +214,7 @@ func TestRefusalIsHeardBeforeALargeBodyIsSent(t *testing.T) {
 func TestRefusalReachesAClientThatSendsALargeBody(t *testing.T) {
 	store := &hooked{
 		Store: storetest.NewMem(),
-		put:   func(context.Context, string, int64, io.Reader) error { return rest.ErrUnavailable },
+		put:   func(context.Context, string, int64, io.Reader) error { return storage.ErrUnavailable },
 	}
 	s := serve(t, store)
 	conn := s.dial(t)
@@ -327,7 +328,7 @@ func TestWaitingEndsWithTheClient(t *testing.T) {
 		}
 		client.CloseWithError(io.ErrUnexpectedEOF)
 		synctest.Wait()
-		if !errors.Is(upload.err, rest.ErrShort) {
+		if !errors.Is(upload.err, storage.ErrShort) {
 			t.Errorf("the upload ended with %v", upload.err)
 		}
 	})

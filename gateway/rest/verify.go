@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // verifier passes an upload through while it hashes it, and keeps the last byte
@@ -14,8 +16,8 @@ import (
 // nothing which it has not read to its end can thus not publish wrong content,
 // whatever it writes to, and needs no second look at it.
 //
-// Wrong content is [ErrCorrupt] and a body that ends early or breaks off is
-// [ErrShort], both as errors of Read.
+// Wrong content is [storage.ErrCorrupt] and a body that ends early or breaks off is
+// [storage.ErrShort], both as errors of Read.
 type verifier struct {
 	src  io.Reader
 	left int64 // bytes that src still owes
@@ -71,7 +73,7 @@ func (v *verifier) verdict() error {
 	var name [nameLen]byte
 	hex.Encode(name[:], v.hash.Sum(sum[:0]))
 	if string(name[:]) != v.name {
-		return fmt.Errorf("%w: it hashes to %s", ErrCorrupt, name[:])
+		return fmt.Errorf("%w: it hashes to %s", storage.ErrCorrupt, name[:])
 	}
 	return nil
 }
@@ -79,7 +81,7 @@ func (v *verifier) verdict() error {
 // shortErr says by how much an upload fell short, and why.
 func shortErr(left int64, cause error) error {
 	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: %d bytes are missing", ErrShort, left)
+		return fmt.Errorf("%w: %d bytes are missing", storage.ErrShort, left)
 	}
-	return fmt.Errorf("%w: %d bytes are missing: %w", ErrShort, left, cause)
+	return fmt.Errorf("%w: %d bytes are missing: %w", storage.ErrShort, left, cause)
 }

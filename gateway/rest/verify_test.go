@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 func hashName(content []byte) string {
@@ -50,7 +52,7 @@ func TestVerifierHoldsBackTheLastByteOfWrongContent(t *testing.T) {
 		for read := 1; read <= size+1; read++ {
 			v := newVerifier(bytes.NewReader(content[:size]), int64(size), testName)
 			got, err := readSizes(v, read)
-			if !errors.Is(err, ErrCorrupt) || !bytes.Equal(got, content[:size-1]) {
+			if !errors.Is(err, storage.ErrCorrupt) || !bytes.Equal(got, content[:size-1]) {
 				t.Fatalf("%d bytes in reads of %d: %q, %v", size, read, got, err)
 			}
 			if _, again := v.Read(make([]byte, 1)); again != err || v.complete() || v.failed() != err {
@@ -64,8 +66,8 @@ func TestVerifierOfAnEmptyUpload(t *testing.T) {
 	if v := newVerifier(strings.NewReader(""), 0, hashName(nil)); v.failed() != nil || !v.complete() {
 		t.Errorf("nothing, under its right name: %v", v.failed())
 	}
-	if v := newVerifier(strings.NewReader(""), 0, testName); !errors.Is(v.failed(), ErrCorrupt) {
-		t.Errorf("nothing, under another name: %v; want ErrCorrupt before the first Read", v.failed())
+	if v := newVerifier(strings.NewReader(""), 0, testName); !errors.Is(v.failed(), storage.ErrCorrupt) {
+		t.Errorf("nothing, under another name: %v; want storage.ErrCorrupt before the first Read", v.failed())
 	}
 }
 
@@ -93,7 +95,7 @@ func TestVerifierOfABrokenUpload(t *testing.T) {
 	} {
 		v := newVerifier(src, 4, testName)
 		got, err := io.ReadAll(v)
-		if !errors.Is(err, ErrShort) || !bytes.HasPrefix(sent, got) || v.failed() != err || v.complete() {
+		if !errors.Is(err, storage.ErrShort) || !bytes.HasPrefix(sent, got) || v.failed() != err || v.complete() {
 			t.Errorf("%s: %q, %v", about, got, err)
 		}
 		if want := about == "breaks"; errors.Is(err, cause) != want {

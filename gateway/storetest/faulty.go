@@ -9,13 +9,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Method names a method of [rest.Store].
+// Method names a method of [storage.Store].
 type Method string
 
-// The methods of [rest.Store].
+// The methods of [storage.Store].
 const (
 	Stat   Method = "Stat"
 	Open   Method = "Open"
@@ -28,16 +28,16 @@ const (
 // Store beneath. A planned fault meets one call; those of one method are met in
 // the order of planning. Faults that no call met fail the test at its end.
 type Faulty struct {
-	store rest.Store
+	store storage.Store
 
 	mu     sync.Mutex
 	faults map[Method][]Fault
 }
 
-var _ rest.Store = (*Faulty)(nil)
+var _ storage.Store = (*Faulty)(nil)
 
 // NewFaulty wraps store for the test tb.
-func NewFaulty(tb testing.TB, store rest.Store) *Faulty {
+func NewFaulty(tb testing.TB, store storage.Store) *Faulty {
 	tb.Helper()
 	f := &Faulty{store: store, faults: make(map[Method][]Fault)}
 	tb.Cleanup(func() {
@@ -124,7 +124,7 @@ func LieAboutSize(size int64) Fault {
 
 // Stale makes List answer as store would have done for dir at the moment of
 // this call.
-func Stale(tb testing.TB, store rest.Store, dir string) Fault {
+func Stale(tb testing.TB, store storage.Store, dir string) Fault {
 	tb.Helper()
 	var entries []fs.FileInfo
 	listErr := store.List(tb.Context(), dir, func(i fs.FileInfo) error {
@@ -161,7 +161,7 @@ func (f Fault) before(ctx context.Context) error {
 	return nil
 }
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (f *Faulty) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	fault := f.next(Stat, name)
 	if err := fault.before(ctx); err != nil {
@@ -174,7 +174,7 @@ func (f *Faulty) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return info{name: i.Name(), size: fault.size, modTime: i.ModTime()}, nil
 }
 
-// Open implements [rest.Store].
+// Open implements [storage.Store].
 func (f *Faulty) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	fault := f.next(Open, name)
 	if err := fault.before(ctx); err != nil {
@@ -208,7 +208,7 @@ func (r endReader) Read([]byte) (int, error) {
 	return 0, r.err
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (f *Faulty) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	fault := f.next(Put, name)
 	if err := fault.before(ctx); err != nil {
@@ -223,7 +223,7 @@ func (f *Faulty) Put(ctx context.Context, name string, size int64, body io.Reade
 	return fault.err
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (f *Faulty) Remove(ctx context.Context, name string) error {
 	if err := f.next(Remove, name).before(ctx); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (f *Faulty) Remove(ctx context.Context, name string) error {
 	return f.store.Remove(ctx, name)
 }
 
-// List implements [rest.Store].
+// List implements [storage.Store].
 func (f *Faulty) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	fault := f.next(List, dir)
 	if err := fault.before(ctx); err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -30,14 +30,14 @@ func newFaulty(t *testing.T) (*storetest.Faulty, *storetest.Mem) {
 }
 
 func TestFaultyConformsWithoutFaults(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) rest.Store {
+	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		return storetest.NewFaulty(t, storetest.NewMem())
 	})
 }
 
 // calls does each method once and tells what came of it.
-func calls(ctx context.Context, s rest.Store) map[storetest.Method]string {
+func calls(ctx context.Context, s storage.Store) map[storetest.Method]string {
 	outcomes := make(map[storetest.Method]string)
 	info, err := s.Stat(ctx, "d/a")
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // mediaTypeV2 is the media type of version 2 of the restic REST protocol. restic
@@ -28,7 +28,7 @@ const mediaTypeV2 = "application/vnd.x.restic.rest.v2"
 // follow it; the shard is dropped on the way, as URLs of the protocol have none.
 //
 // Run it with [OverHTTP].
-func HTTP(baseURL, user, password string) rest.Store {
+func HTTP(baseURL, user, password string) storage.Store {
 	return &httpStore{
 		base:     strings.TrimSuffix(baseURL, "/"),
 		user:     user,
@@ -42,7 +42,7 @@ type httpStore struct {
 	client               *http.Client
 }
 
-var _ rest.Creator = (*httpStore)(nil)
+var _ storage.Creator = (*httpStore)(nil)
 
 // StatusError is an answer that restic takes for a failure. It wraps the error
 // that the status stands for, where there is one.
@@ -59,15 +59,15 @@ func (e *StatusError) Error() string {
 func (e *StatusError) Unwrap() error {
 	switch e.Code {
 	case http.StatusBadRequest:
-		return rest.ErrCorrupt
+		return storage.ErrCorrupt
 	case http.StatusForbidden:
 		return fs.ErrPermission
 	case http.StatusNotFound:
 		return fs.ErrNotExist
 	case http.StatusRequestedRangeNotSatisfiable:
-		return rest.ErrRange
+		return storage.ErrRange
 	case http.StatusServiceUnavailable:
-		return rest.ErrUnavailable
+		return storage.ErrUnavailable
 	case http.StatusInsufficientStorage:
 		return syscall.ENOSPC
 	}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 // serve puts the protocol's handler in front of a store, without any users.
-func serve(t *testing.T, store rest.Store) rest.Store {
+func serve(t *testing.T, store storage.Store) storage.Store {
 	t.Helper()
 	handler := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,18 +40,18 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return http.StatusNotFound
-	case errors.Is(err, rest.ErrRange):
+	case errors.Is(err, storage.ErrRange):
 		return http.StatusRequestedRangeNotSatisfiable
-	case errors.Is(err, rest.ErrCorrupt), errors.Is(err, rest.ErrShort):
+	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrShort):
 		return http.StatusBadRequest
 	}
 	return http.StatusBadGateway
 }
 
 func TestConformsOverHTTP(t *testing.T) {
-	for name, newStore := range map[string]func(t *testing.T) rest.Store{
-		"memory": func(*testing.T) rest.Store { return storetest.NewMem() },
-		"local": func(t *testing.T) rest.Store {
+	for name, newStore := range map[string]func(t *testing.T) storage.Store{
+		"memory": func(*testing.T) storage.Store { return storetest.NewMem() },
+		"local": func(t *testing.T) storage.Store {
 			t.Helper()
 			store, err := local.Open(t.TempDir())
 			if err != nil {
@@ -60,7 +61,7 @@ func TestConformsOverHTTP(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) rest.Store {
+			storetest.Run(t, func(t *testing.T) storage.Store {
 				t.Helper()
 				return serve(t, newStore(t))
 			}, storetest.OverHTTP())
@@ -72,20 +73,20 @@ func TestConformsOverHTTP(t *testing.T) {
 func TestHTTPTakesOnlyWhatResticTakes(t *testing.T) {
 	const v2 = "application/vnd.x.restic.rest.v2"
 	name := storetest.Repo + "/keys/" + strings.Repeat("a", 64)
-	put := func(s rest.Store) error { return s.Put(t.Context(), name, 1, strings.NewReader("x")) }
-	get := func(s rest.Store) error {
+	put := func(s storage.Store) error { return s.Put(t.Context(), name, 1, strings.NewReader("x")) }
+	get := func(s storage.Store) error {
 		body, _, err := s.Open(t.Context(), name, 2, 3)
 		if err == nil {
 			body.Close()
 		}
 		return err
 	}
-	list := func(s rest.Store) error {
+	list := func(s storage.Store) error {
 		return s.List(t.Context(), storetest.Repo+"/keys", func(fs.FileInfo) error { return nil })
 	}
 	for _, tt := range []struct {
 		name   string
-		do     func(rest.Store) error
+		do     func(storage.Store) error
 		code   int
 		header map[string]string
 		body   string

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Mem is a [rest.Store] in memory. Like a file system it has directories: they
+// Mem is a [storage.Store] in memory. Like a file system it has directories: they
 // come with the first object below them and stay when the last one goes.
 // The zero value is not usable; call [NewMem].
 type Mem struct {
@@ -29,7 +29,7 @@ type memObject struct {
 	modTime time.Time
 }
 
-var _ rest.Store = (*Mem)(nil)
+var _ storage.Store = (*Mem)(nil)
 
 // NewMem returns an empty store.
 func NewMem() *Mem {
@@ -39,7 +39,7 @@ func NewMem() *Mem {
 	}
 }
 
-// Stat implements [rest.Store].
+// Stat implements [storage.Store].
 func (m *Mem) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	o, err := m.get(ctx, "stat", name)
 	if err != nil {
@@ -48,7 +48,7 @@ func (m *Mem) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return o.info(name), nil
 }
 
-// Open implements [rest.Store].
+// Open implements [storage.Store].
 func (m *Mem) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	o, err := m.get(ctx, "open", name)
 	if err != nil {
@@ -56,7 +56,7 @@ func (m *Mem) Open(ctx context.Context, name string, off, n int64) (io.ReadClose
 	}
 	size := int64(len(o.data))
 	if off < 0 || off > size || off == size && size > 0 {
-		return nil, size, fmt.Errorf("open %s at %d: %w", name, off, rest.ErrRange)
+		return nil, size, fmt.Errorf("open %s at %d: %w", name, off, storage.ErrRange)
 	}
 	end := size
 	if n >= 0 && n < size-off {
@@ -65,7 +65,7 @@ func (m *Mem) Open(ctx context.Context, name string, off, n int64) (io.ReadClose
 	return io.NopCloser(bytes.NewReader(o.data[off:end])), size, nil
 }
 
-// Put implements [rest.Store].
+// Put implements [storage.Store].
 func (m *Mem) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	if err := check(ctx, "put", name); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (m *Mem) Put(ctx context.Context, name string, size int64, body io.Reader) 
 	case ctx.Err() != nil:
 		return fmt.Errorf("put %s: %w", name, ctx.Err())
 	case int64(len(data)) < size:
-		return fmt.Errorf("put %s: %w", name, rest.ErrShort)
+		return fmt.Errorf("put %s: %w", name, storage.ErrShort)
 	case int64(len(data)) > size:
 		return fmt.Errorf("put %s: body is longer than %d bytes", name, size)
 	}
@@ -91,7 +91,7 @@ func (m *Mem) Put(ctx context.Context, name string, size int64, body io.Reader) 
 	return nil
 }
 
-// Remove implements [rest.Store].
+// Remove implements [storage.Store].
 func (m *Mem) Remove(ctx context.Context, name string) error {
 	if _, err := m.get(ctx, "remove", name); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (m *Mem) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// List implements [rest.Store]. It lists what was there when it began.
+// List implements [storage.Store]. It lists what was there when it began.
 func (m *Mem) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	if err := check(ctx, "list", dir); err != nil {
 		return err

@@ -3,7 +3,7 @@ package storetest
 import (
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 )
 
@@ -23,12 +23,12 @@ var (
 	SeenReplacing      = suite.SeenReplacing
 )
 
-// Run holds a Store to the contract of [rest.Store]. NewStore is called once for
+// Run holds a Store to the contract of [storage.Store]. NewStore is called once for
 // each subtest and returns an empty store, which it closes by t.Cleanup. All
 // objects are such as a restic repository has, in [Repo] and in repositories
 // whose paths begin like it; so the same suite runs over HTTP.
-func Run(t *testing.T, newStore func(t *testing.T) rest.Store, opts ...Option) {
-	suite.Run(test{t}, func(t suite.T) rest.Store { return newStore(t.(test).T) }, opts...)
+func Run(t *testing.T, newStore func(t *testing.T) storage.Store, opts ...Option) {
+	suite.Run(test{t}, func(t suite.T) storage.Store { return newStore(t.(test).T) }, opts...)
 }
 
 // test is a [testing.T] for the suite.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -24,7 +24,7 @@ const brokenEnv = "STORETEST_BROKEN"
 // as real stores have had, in child processes, whose failure is what is wanted.
 func TestSuiteFindsBrokenStores(t *testing.T) {
 	if defect := os.Getenv(brokenEnv); defect != "" {
-		storetest.Run(t, func(*testing.T) rest.Store { return broken[defect].store() })
+		storetest.Run(t, func(*testing.T) storage.Store { return broken[defect].store() })
 		return
 	}
 	for defect, b := range broken {
@@ -43,7 +43,7 @@ func TestSuiteFindsBrokenStores(t *testing.T) {
 
 // broken are the defects, each with the subtest that has to find it.
 var broken = map[string]struct {
-	store func() rest.Store
+	store func() storage.Store
 	found string
 }{
 	"keeps half an upload":        {brokenPut(keepHalf), "a body that fails leaves nothing"},
@@ -64,8 +64,8 @@ var broken = map[string]struct {
 
 type putFunc func(ctx context.Context, m *storetest.Mem, name string, size int64, body io.Reader) error
 
-func brokenPut(put putFunc) func() rest.Store {
-	return func() rest.Store { return &badPut{storetest.NewMem(), put} }
+func brokenPut(put putFunc) func() storage.Store {
+	return func() storage.Store { return &badPut{storetest.NewMem(), put} }
 }
 
 type badPut struct {
@@ -120,8 +120,8 @@ func cleanName(ctx context.Context, m *storetest.Mem, name string, size int64, b
 
 type listFunc func(ctx context.Context, m *storetest.Mem, dir string, fn func(fs.FileInfo) error) error
 
-func brokenList(list listFunc) func() rest.Store {
-	return func() rest.Store { return &badList{storetest.NewMem(), list} }
+func brokenList(list listFunc) func() storage.Store {
+	return func() storage.Store { return &badList{storetest.NewMem(), list} }
 }
 
 type badList struct {
@@ -172,8 +172,8 @@ func statAgain(ctx context.Context, m *storetest.Mem, dir string, fn func(fs.Fil
 
 type openFunc func(ctx context.Context, m *storetest.Mem, name string, off, n int64) (io.ReadCloser, int64, error)
 
-func brokenOpen(open openFunc) func() rest.Store {
-	return func() rest.Store { return &badOpen{storetest.NewMem(), open} }
+func brokenOpen(open openFunc) func() storage.Store {
+	return func() storage.Store { return &badOpen{storetest.NewMem(), open} }
 }
 
 type badOpen struct {
@@ -199,7 +199,7 @@ func sizeOfRange(ctx context.Context, m *storetest.Mem, name string, off, n int6
 
 func absentAnyway(ctx context.Context, m *storetest.Mem, name string, off, n int64) (io.ReadCloser, int64, error) {
 	body, size, err := m.Open(ctx, name, off, n)
-	if err != nil && !errors.Is(err, rest.ErrRange) {
+	if err != nil && !errors.Is(err, storage.ErrRange) {
 		err = fs.ErrNotExist
 	}
 	return body, size, err

@@ -50,9 +50,15 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:     "the contract of stores imports nothing of the gateway",
+		about:    of("gateway/storage"),
+		forbids:  of(redis, rclone, module),
+		indirect: true,
+	},
+	{
 		name:     "the local store imports neither Redis nor rclone",
 		about:    of("gateway/local"),
-		forbids:  of(redis, rclone, module+"/gateway/catalog"),
+		forbids:  of(redis, rclone, module+"/gateway/catalog", module+"/gateway/rest", module+"/gateway/dav"),
 		indirect: true,
 	},
 	{

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 func testAbsentObject(t T, e env) {
@@ -79,12 +79,12 @@ func testRanges(t T, e env) {
 		{"the last byte, open", o, size - 1, -1, o.data[size-1:], nil},
 		{"more than there is", o, size - 5, 100, o.data[size-5:], nil},
 		{"far more than there is", o, 0, size * 100, o.data, nil},
-		{"at the end, open", o, size, -1, nil, rest.ErrRange},
-		{"at the end, closed", o, size, 1, nil, rest.ErrRange},
-		{"behind the end", o, size + 1, 1, nil, rest.ErrRange},
-		{"far behind the end", o, 1 << 40, -1, nil, rest.ErrRange},
+		{"at the end, open", o, size, -1, nil, storage.ErrRange},
+		{"at the end, closed", o, size, 1, nil, storage.ErrRange},
+		{"behind the end", o, size + 1, 1, nil, storage.ErrRange},
+		{"far behind the end", o, 1 << 40, -1, nil, storage.ErrRange},
 		{"the whole of an empty object", empty, 0, -1, nil, nil},
-		{"behind the end of an empty object", empty, 1, -1, nil, rest.ErrRange},
+		{"behind the end of an empty object", empty, 1, -1, nil, storage.ErrRange},
 	} {
 		t.Run(tt.name, func(t T) {
 			data, size, err := e.read(t.Context(), tt.object.name, tt.off, tt.n)

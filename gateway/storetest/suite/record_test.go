@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 )
@@ -15,7 +15,7 @@ import (
 func TestRecorderPassesAGoodStore(t *testing.T) {
 	t.Parallel()
 	r := suite.NewRecorder(t.Context())
-	suite.Run(r, func(suite.T) rest.Store { return storetest.NewMem() })
+	suite.Run(r, func(suite.T) storage.Store { return storetest.NewMem() })
 	if len(r.Results()) < 20 {
 		t.Errorf("%d results", len(r.Results()))
 	}
@@ -40,7 +40,7 @@ func (s shortened) Put(ctx context.Context, name string, size int64, body io.Rea
 func TestRecorderKeepsFailuresAndGoesOn(t *testing.T) {
 	t.Parallel()
 	r := suite.NewRecorder(t.Context())
-	suite.Run(r, func(suite.T) rest.Store { return shortened{storetest.NewMem()} }, suite.OverHTTP())
+	suite.Run(r, func(suite.T) storage.Store { return shortened{storetest.NewMem()} }, suite.OverHTTP())
 	failed, passed, skipped := 0, 0, 0
 	for _, result := range r.Results() {
 		switch {
@@ -61,7 +61,7 @@ func TestRecorderStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := suite.NewRecorder(ctx)
-	suite.Run(r, func(suite.T) rest.Store { cancel(); return storetest.NewMem() })
+	suite.Run(r, func(suite.T) storage.Store { cancel(); return storetest.NewMem() })
 	if len(r.Results()) != 1 {
 		t.Errorf("%d tests ran after the end of the context", len(r.Results())-1)
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Option names a documented difference between a Store and the contract.
@@ -35,7 +35,7 @@ func SeenReplacing() Option { return func(e *env) { e.seenReplacing = true } }
 
 // env is what a test of the suite works with.
 type env struct {
-	store                                             rest.Store
+	store                                             storage.Store
 	noDirs, blindRemove, overHTTP, few, seenReplacing bool
 }
 
@@ -55,11 +55,11 @@ type T interface {
 	Run(name string, f func(t T))
 }
 
-// Run holds a Store to the contract of [rest.Store]. NewStore is called once for
+// Run holds a Store to the contract of [storage.Store]. NewStore is called once for
 // each subtest and returns an empty store. All objects are such as a restic
 // repository has, in [Repo] and in repositories whose paths begin like it; so the
 // same suite runs over HTTP.
-func Run(t T, newStore func(t T) rest.Store, opts ...Option) {
+func Run(t T, newStore func(t T) storage.Store, opts ...Option) {
 	var e env
 	for _, opt := range opts {
 		opt(&e)
@@ -81,7 +81,7 @@ func Run(t T, newStore func(t T) rest.Store, opts ...Option) {
 // be empty rather than absent.
 func (e env) init(t T, repo string) {
 	t.Helper()
-	if creator, ok := e.store.(rest.Creator); ok {
+	if creator, ok := e.store.(storage.Creator); ok {
 		if err := creator.Create(t.Context(), repo); err != nil {
 			t.Fatalf("Create(%s): %v", repo, err)
 		}

@@ -1,9 +1,7 @@
-package rest
+package storage
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 )
@@ -54,28 +52,3 @@ type Store interface {
 type Creator interface {
 	Create(ctx context.Context, dir string) error
 }
-
-// Sentinels of this package. Beside them the standard library's are used:
-// fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid, fs.ErrExist, syscall.ENOSPC.
-var (
-	// ErrRange says that the range asked for lies outside the object (416).
-	ErrRange = errors.New("range lies outside the object")
-	// ErrCorrupt says that an uploaded body does not hash to its name (400).
-	ErrCorrupt = errors.New("content does not hash to its name")
-	// ErrShort says that an uploaded body ended before its Content-Length or
-	// broke off; nothing of it was stored (400).
-	ErrShort = errors.New("upload ended before its announced length")
-	// ErrForbidden says that the protocol's rules refuse the request: config is
-	// there with other content, a whole repository would be deleted (403). It is
-	// not fs.ErrPermission, which a file system returns when it refuses *us*.
-	ErrForbidden = errors.New("not allowed")
-	// ErrLength says that an upload announced no length (411).
-	ErrLength = errors.New("upload without Content-Length")
-	// ErrMethod says that the method does not exist for this kind of object (405).
-	ErrMethod = errors.New("method not allowed here")
-	// ErrUnavailable says that the destination cannot serve just now (503).
-	ErrUnavailable = errors.New("destination unavailable")
-	// ErrThrottled is an ErrUnavailable of a destination that works, and asks to
-	// be asked less often or a little later (503).
-	ErrThrottled = fmt.Errorf("%w: it asks to slow down", ErrUnavailable)
-)
