@@ -9,8 +9,8 @@ import (
 )
 
 // restoreData is the step 10restore: it runs restic restore.
-func restoreData(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions, record *runRecord) error {
-	facts, err := gatherRestoreFacts(ctx, sys, request, opts)
+func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, error), opts restoreOptions, record *runRecord) error {
+	facts, err := gather()
 	record.Repository = facts.base.Repository.URL
 	if err != nil {
 		return err
@@ -43,9 +43,6 @@ func restoreData(ctx context.Context, sys *system, request restoreRequest, opts 
 // name, once it is known, beside an error too.
 func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions) (facts restoreFacts, err error) {
 	facts.opts, facts.rootfull = opts, os.Geteuid() == 0
-	if err := sys.recoverEnvironment(); err != nil && opts.target == "" {
-		return facts, err
-	}
 	if facts.module, err = sys.env.module(); err != nil {
 		return facts, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -30,8 +31,9 @@ or comes from --destination, --repopath and --snapshot. What there is to restore
 
 The steps run in the order of their names, each with the request on stdin and in
 the state directory: the built-in ones, and the programs in the module's directory
-actions/restore-module, which replace built-in steps of the same name. The first
-step that fails ends the restore with its exit status. Built in are 05replace (does
+actions/restore-module, which replace built-in steps of the same name. Where the
+request has no environment, they get the one of the snapshot (state/environment).
+The first step that fails ends the restore with its exit status. Built in are 05replace (does
 nothing), 10restore (the data), 20label and 20note (the module's label and note).
 
 10restore writes over what is there, and can be repeated. The volumes that
@@ -137,6 +139,10 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 	if err := opts.check(); err != nil {
 		return err
 	}
+	// It must be right before anything reads it.
+	if err := sys.recoverEnvironment(); err != nil && opts.target == "" {
+		return err
+	}
 	input, err := opts.input(sys)
 	if err != nil {
 		return err
@@ -145,11 +151,21 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 	if wrong, ok := errors.AsType[invalidInputError](err); ok {
 		return sys.refuse(wrong)
 	}
-	steps := sys.restoreSteps(request, opts, record)
+	gather := sync.OnceValues(func() (restoreFacts, error) { return gatherRestoreFacts(ctx, sys, request, opts) })
+	steps := restoreSteps(sys, gather, opts, record)
 	if opts.step != "" || opts.partial() {
 		err = runBuiltIn(ctx, steps, opts.step, input)
 	} else {
-		err = runRestoreSteps(ctx, sys, steps, input)
+		err = runRestoreSteps(ctx, sys, steps, func() ([]byte, error) {
+			if len(request.Environment) > 0 {
+				return input, nil
+			}
+			complete, err := completeRequest(ctx, request, gather)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(complete)
+		})
 	}
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: the restore is incomplete, run it again", context.Cause(ctx))
@@ -186,16 +202,16 @@ func (o *restoreOptions) input(sys *system) ([]byte, error) {
 const restoreStep = "10restore"
 
 // restoreSteps are the built-in steps of the action.
-func (s *system) restoreSteps(request restoreRequest, opts restoreOptions, record *runRecord) []step {
+func restoreSteps(sys *system, gather func() (restoreFacts, error), opts restoreOptions, record *runRecord) []step {
 	steps := []step{
 		{name: "05replace"},
 		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {
-			return restoreData(ctx, s, request, opts, record)
+			return restoreData(ctx, sys, gather, opts, record)
 		}},
 	}
 	for _, dump := range stateDumps {
 		steps = append(steps, step{name: dump.step, run: func(ctx context.Context, _ []byte) error {
-			return dump.restore(ctx, s)
+			return dump.restore(ctx, sys)
 		}})
 	}
 	return steps
@@ -221,7 +237,12 @@ func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) er
 	}
 }
 
-func runRestoreSteps(ctx context.Context, sys *system, builtIn []step, input []byte) error {
+// restoreAction is the action's name in NS8.
+const restoreAction = "restore-module"
+
+// runRestoreSteps runs all steps. Only those of the module read the request, which
+// is made when there are some.
+func runRestoreSteps(ctx context.Context, sys *system, builtIn []step, request func() ([]byte, error)) error {
 	installDir, err := sys.env.installDir()
 	if err != nil {
 		return err
@@ -230,12 +251,18 @@ func runRestoreSteps(ctx context.Context, sys *system, builtIn []step, input []b
 	if err != nil {
 		return err
 	}
-	steps, err := withFiles(builtIn, filepath.Join(installDir, "actions", "restore-module"), sys.warnf)
+	steps, err := withFiles(builtIn, filepath.Join(installDir, "actions", restoreAction), sys.warnf)
 	if err != nil {
 		return err
+	}
+	var input []byte
+	if moduleSteps(steps) {
+		if input, err = request(); err != nil {
+			return err
+		}
 	}
 	for _, s := range builtIn {
 		sys.agent().setWeight(s.name, s.weight)
 	}
-	return action{sys: sys, installDir: installDir, stateDir: stateDir, input: input}.run(ctx, steps)
+	return action{sys: sys, name: restoreAction, installDir: installDir, stateDir: stateDir, input: input}.run(ctx, steps)
 }

@@ -145,6 +145,16 @@ func call(t *testing.T, stdin string, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
+// runIn runs a program in a directory.
+func runIn(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v: %s", name, args, err, output)
+	}
+}
+
 func mustDo(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -362,14 +372,7 @@ func TestRestoreOfSnapshotsByPlainRestic(t *testing.T) {
 		address := strings.Replace(gateway, "://", "://module%2Fmymodule1:"+redistest.Password("module/mymodule1")+"@", 1)
 		t.Setenv("RESTIC_REPOSITORY", "rest:"+address+"/"+realDestination+"/mymodule/"+m.uuid)
 		t.Setenv("RESTIC_PASSWORD", redistest.Password(realDestination))
-		restic := func(args ...string) {
-			t.Helper()
-			cmd := exec.CommandContext(t.Context(), "restic", args...)
-			cmd.Dir = m.root
-			if output, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("restic %q: %v: %s", args, err, output)
-			}
-		}
+		restic := func(args ...string) { t.Helper(); runIn(t, m.root, "restic", args...) }
 		restic("init")
 		for _, c := range []struct {
 			name    string

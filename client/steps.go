@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
@@ -28,7 +29,7 @@ type step struct {
 
 // withFiles returns the built-in steps and those of the module's directory dir in
 // the order of their names. A program of the same name replaces a built-in step.
-// What is no program is left out, and told by warn.
+// What lies there and is not run is told by warn.
 func withFiles(builtIn []step, dir string, warn func(format string, args ...any)) ([]step, error) {
 	steps := map[string]step{}
 	for _, s := range builtIn {
@@ -40,18 +41,11 @@ func withFiles(builtIn []step, dir string, warn func(format string, args ...any)
 	}
 	for _, entry := range entries {
 		name, file := entry.Name(), filepath.Join(dir, entry.Name())
-		// The agent keeps the schemas of input and output beside the steps.
-		if strings.HasPrefix(name, ".") || filepath.Ext(name) == ".json" {
+		if entry.IsDir() || notMeantAsStep(file) {
 			continue
 		}
-		info, err := os.Stat(file)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("read the module's steps: %w", err)
-		case !info.Mode().IsRegular():
-			continue
-		case info.Mode()&0o111 == 0:
-			warn("step %s is not executable: left out (chmod a+x %s)", name, file)
+		if wrong := unusableProgram(file); wrong != "" {
+			warn("step %s is not run: %s %s", name, file, wrong)
 			continue
 		}
 		steps[name] = step{name: name, weight: steps[name].weight, file: file}
@@ -59,9 +53,26 @@ func withFiles(builtIn []step, dir string, warn func(format string, args ...any)
 	return slices.SortedFunc(maps.Values(steps), func(a, b step) int { return cmp.Compare(a.name, b.name) }), nil
 }
 
+// notMeantAsStep reports whether a file beside the steps is something else: the
+// schemas of input and output, or what tools leave, unless it can be run, since the
+// agent runs everything that can be.
+func notMeantAsStep(file string) bool {
+	name := filepath.Base(file)
+	if name == "validate-input.json" || name == "validate-output.json" {
+		return true
+	}
+	return (strings.HasPrefix(name, ".") || filepath.Ext(name) == ".json") && unusableProgram(file) != ""
+}
+
+// moduleSteps reports whether programs of the module are among the steps.
+func moduleSteps(steps []step) bool {
+	return slices.ContainsFunc(steps, func(s step) bool { return s.file != "" })
+}
+
 // action runs the steps of an action the way NS8's agent does.
 type action struct {
 	sys                  *system
+	name                 string
 	installDir, stateDir string
 	input                []byte
 }
@@ -98,37 +109,65 @@ func (a action) runProgram(ctx context.Context, file string) error {
 	cmd := exec.CommandContext(ctx, file)
 	cmd.Dir = a.stateDir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(a.input), a.sys.stdout, a.sys.stderr
-	channel := "2"
-	if f, ok := a.sys.agent().w.(*os.File); ok && f.Fd() > 2 {
-		cmd.ExtraFiles = []*os.File{f}
-		channel = "3"
+	channel, err := openStepChannel(a.sys.agent())
+	if err != nil {
+		return fmt.Errorf("the step's channel to the agent: %w", err)
 	}
-	var err error
-	if cmd.Env, err = a.stepEnvironment(channel); err != nil {
-		return err
+	cmd.ExtraFiles = []*os.File{channel.write}
+	if cmd.Env, err = a.stepEnvironment(); err == nil {
+		cmd.WaitDelay = restic.Grace
+		err = stepError(runModuleCommand(cmd))
 	}
-	cmd.WaitDelay = restic.Grace
-	return stepError(runModuleCommand(cmd))
+	channel.close()
+	if err == nil && channel.invalid {
+		return failf(exitInvalid, "it found the request not to be valid")
+	}
+	return err
 }
 
 // stepEnvironment is the environment of a step: ours, with what the module's file
-// environment says by now, and the module's programs first in PATH.
-func (a action) stepEnvironment(channel string) ([]string, error) {
-	env := os.Environ()
+// environment says by now, taken literally, what the agent adds, and the module's
+// programs in PATH.
+func (a action) stepEnvironment() ([]string, error) {
 	data, err := os.ReadFile(filepath.Join(a.stateDir, "environment"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the module's environment: %w", err)
 	}
-	vars := parseEnv(data)
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		env = append(env, name+"="+vars[name])
+	env := os.Environ()
+	own := map[string]string{}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			own[name] = value
+			env = append(env, line)
+		}
 	}
 	bin := filepath.Join(a.installDir, "bin")
-	path := cmp.Or(vars["PATH"], os.Getenv("PATH"))
+	path := cmp.Or(own["PATH"], os.Getenv("PATH"))
 	if !slices.Contains(filepath.SplitList(path), bin) {
 		path = bin + string(os.PathListSeparator) + path
 	}
-	return append(env, "PATH="+path, "AGENT_COMFD="+channel), nil
+	env = append(env, "PATH="+path, "AGENT_COMFD="+stepDescriptor)
+	return append(env, a.agentVariables(own)...), nil
+}
+
+// agentVariables are those that every step of NS8's agent has, as far as they are
+// not there already.
+func (a action) agentVariables(own map[string]string) []string {
+	moduleID, _ := a.sys.env.moduleID()
+	var vars []string
+	for _, v := range []variable{
+		{"AGENT_ID", account.ModuleUser(moduleID)},
+		{"AGENT_INSTALL_DIR", a.installDir},
+		{"AGENT_STATE_DIR", a.stateDir},
+		{"AGENT_TASK_ID", account.NewUUID()},
+		{"AGENT_TASK_ACTION", a.name},
+		{"AGENT_TASK_USER", ""},
+	} {
+		if _, given := a.sys.env.lookup(v.name); !given && own[v.name] == "" {
+			vars = append(vars, v.name+"="+v.value)
+		}
+	}
+	return vars
 }
 
 // stepError gives a program's failure the exit status of the program.
