@@ -60,8 +60,8 @@ func TestHealthCommand(t *testing.T) {
 	}
 }
 
-// TestSignalsChangeTheLog makes a running gateway tell of each request, and stop
-// telling.
+// TestSignalsChangeTheLog makes a running gateway log each request, and stop
+// logging them.
 func TestSignalsChangeTheLog(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

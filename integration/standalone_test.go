@@ -268,6 +268,6 @@ func TestStandaloneWhenRedisLostAll(t *testing.T) {
 	s.ctl(t, "schedule", "add", "--id", "1", "--destination", s.dest, "app1").succeed(t)
 	out := s.inModule(t, "app1", "gatewayctl module-backup 1").succeed(t)
 	if strings.Contains(out.stderr, "making repository") {
-		t.Errorf("it began anew: %s", out.stderr)
+		t.Errorf("it started again: %s", out.stderr)
 	}
 }

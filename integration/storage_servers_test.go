@@ -613,7 +613,7 @@ func (d *googleDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// knows tells whether an assertion, a JSON Web Token, is signed by the account.
+// knows reports whether an assertion, a JSON Web Token, is signed by the account.
 func (d *googleDoor) knows(assertion string) bool {
 	dot := strings.LastIndexByte(assertion, '.')
 	if dot < 0 {

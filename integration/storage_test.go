@@ -182,7 +182,7 @@ func listed(t *testing.T, g *served, dir string) map[string]int64 {
 // operation, over connections that are there.
 type requests struct{ put, head, get, list, remove, absent int64 }
 
-// atMost tells whether no figure is above that of other.
+// atMost reports whether no figure is above that of other.
 func (r requests) atMost(other requests) bool {
 	return r.put <= other.put && r.head <= other.head && r.get <= other.get &&
 		r.list <= other.list && r.remove <= other.remove && r.absent <= other.absent

@@ -29,7 +29,7 @@ type contestant struct {
 	name string
 	// start serves what lies in storage.
 	start func(ctx context.Context, storage storage) (*server, error)
-	// s3 tells whether it can serve S3, too.
+	// s3 reports whether it can serve S3, too.
 	s3 bool
 }
 

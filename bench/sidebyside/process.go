@@ -102,7 +102,7 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
-// resetPeak makes peak begin anew, at what is resident now.
+// resetPeak makes peak begin again, at what is resident now.
 func (p *process) resetPeak() error {
 	return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0)
 }

@@ -109,7 +109,7 @@ func runSpeed(ctx context.Context, o options, base string, redis *redisServer) e
 	return nil
 }
 
-// speedRound starts every contestant anew and measures each case with all of
+// speedRound restarts every contestant and measures each case with all of
 // them before the next case begins.
 func speedRound(ctx context.Context, o options, base string, order []contestant, cases []speedCase, results *results) error {
 	benches := make(map[string]*bench, len(order))

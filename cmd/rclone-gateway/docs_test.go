@@ -17,7 +17,7 @@ func TestReference(t *testing.T) {
 	docgentest.Page(t, "rclone-gateway.md", text)
 	for _, name := range askedVariables(t) {
 		if !strings.Contains(text, name) {
-			t.Errorf("the reference does not tell of $%s, which the program asks for", name)
+			t.Errorf("the reference does not mention $%s, which the program asks for", name)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func stepLog(more bool) {
 		"log_level", strings.ToLower(logSteps[place].String()))
 }
 
-// isJournal tells whether w is the stream that systemd connected with its journal;
+// isJournal reports whether w is the stream that systemd connected with its journal;
 // JOURNAL_STREAM holds that one's device and inode. A child whose output somebody
 // redirected inherits the variable, and not the stream.
 func isJournal(w io.Writer, stream string) bool {

@@ -53,7 +53,7 @@ func watchdog(ctx context.Context, alive func(context.Context) bool) {
 		case alive(ctx):
 			notify(daemon.SdNotifyWatchdog)
 		case ctx.Err() == nil:
-			slog.Error("the gateway does not answer itself; unless it does soon, systemd starts it anew",
+			slog.Error("the gateway does not answer its own health check; systemd restarts it unless it answers soon",
 				"hint", "check the limits of open files and of memory, and the machine's load")
 		}
 	}

@@ -64,8 +64,8 @@ as_module() {
   # The engine makes an empty directory where there is none.
   [ -e /srv/module/etc/state-include.conf ] ||
     fail 2 "there is no etc/state-include.conf in MODULE_DIR: it must be the module's directory, as the engine sees it"
-  # Setup waits for one thing after the other, takes time for its own work, and tells
-  # best what was in vain.
+  # Setup waits for one thing after the other, takes time for its own work, and is best
+  # placed to say what failed.
   WAIT=$((4 * WAIT + 60))
   retry "setup is not done (docker compose logs setup tells more)" test -e /run/status/ready -o -e /run/status/failed
   if [ -e /run/status/failed ]; then

@@ -61,7 +61,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.proxy.ServeHTTP(w, r)
 }
 
-// shut holds back what matches, in the place of what it held back before.
+// shut holds back what matches, instead of what it held back before.
 func (g *gate) shut(t *testing.T, match func(*http.Request) bool) *hold {
 	t.Helper()
 	h := &hold{match: match, first: make(chan struct{}), release: make(chan struct{})}

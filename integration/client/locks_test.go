@@ -119,7 +119,7 @@ func killAllButRestic(t *testing.T, h *clientHost, pid int) {
 	killSelf(t, h, pid)
 }
 
-// stopped tells whether all threads of a process are.
+// stopped reports whether all threads of a process are.
 func stopped(t *testing.T, pid int) bool {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))

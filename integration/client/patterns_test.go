@@ -28,7 +28,7 @@ func TestPatterns(t *testing.T) {
 		got := host.backUp(t).succeed(t)
 		for _, refused := range []string{`"state/../secret" leaves its directory`, `"/etc/passwd" begins neither`, `"environment" begins neither`} {
 			if strings.Count(got.stderr, refused) != 1 {
-				t.Errorf("it does not tell of %s: %s", refused, got.stderr)
+				t.Errorf("it does not mention %s: %s", refused, got.stderr)
 			}
 		}
 

@@ -65,7 +65,7 @@ func waitUntil(t *testing.T, what string, reached func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Errorf("waited in vain until %s", what)
+			t.Errorf("waited %v until %s", patience, what)
 			return
 		}
 	}

@@ -135,7 +135,7 @@ func (h *clientHost) compare(t *testing.T, want map[string]string) {
 	}
 }
 
-// excluded tells whether state-exclude.conf names the file: wherever it is, or there
+// excluded reports whether state-exclude.conf names the file: wherever it is, or there
 // alone.
 func excluded(name string) bool {
 	return strings.HasSuffix(name, ".tmp") || name == "volumes/data/deep/anchored"

@@ -69,7 +69,7 @@ func (p *project) list(service, field string) string {
 	return text
 }
 
-// ended tells whether the containers of a service are there and have ended.
+// ended reports whether the containers of a service are there and have ended.
 func (p *project) ended(service string) bool {
 	return strings.Contains(p.list(service, "{{.Status}}"), "Exited")
 }

@@ -72,7 +72,7 @@ func raiseLoopback() error {
 	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
 
-// mountProc makes pidof and /proc/PID tell of the page's processes, and of no other. It
+// mountProc makes pidof and /proc/PID show the page's processes, and no others. It
 // is for a process that has mounts of its own.
 func mountProc() error {
 	return unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")

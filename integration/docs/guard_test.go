@@ -32,7 +32,7 @@ func TestOthersRunWhatTheyAreLeft(t *testing.T) {
 	}
 }
 
-// testsName tells whether a test in that directory names the page.
+// testsName reports whether a test in that directory names the page.
 func testsName(t *testing.T, dir, page string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(projectRoot, dir, "*_test.go"))

@@ -72,7 +72,7 @@ func surrounding(t *testing.T, kind string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(surroundingsDir, kind+".sh"))
 	if err != nil {
-		t.Fatalf("surroundings %q, of which the tests know nothing: %v", kind, err)
+		t.Fatalf("surroundings %q, which the tests do not know: %v", kind, err)
 	}
 	return guarded(kind, string(text))
 }

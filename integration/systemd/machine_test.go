@@ -24,7 +24,7 @@ const patience = 3 * time.Minute
 type machine struct {
 	root     string // its root directory, as the test sees it
 	init     string // the PID of its first process, as the test sees it
-	checkout string // this repository, of which the machine has a copy at the same path
+	checkout string // this repository; the machine has a copy at the same path
 }
 
 // boot starts a machine and waits until it has started all that it should.

@@ -25,7 +25,7 @@ const (
 
 var mail = redistest.Module{ID: "mail1", UUID: "2c1a6f0e-8d1c-4f7e-9d6b-0f1f4c4a7b10"}
 
-// nodeUnit is what NethServer 8's own unit has, with rclone in the place of the two
+// nodeUnit is what NethServer 8's own unit has, with rclone instead of the two
 // containers.
 const nodeUnit = `[Unit]
 Description=What the drop-in changes

@@ -121,7 +121,7 @@ func TestUnits(t *testing.T) {
 	})
 
 	t.Run("the journal knows how grave each line is", func(t *testing.T) {
-		waitFor(t, "the journal to tell of the failed upload", func() bool { return strings.Contains(h.journal(t), unwritable) })
+		waitFor(t, "the journal to show the failed upload", func() bool { return strings.Contains(h.journal(t), unwritable) })
 		grave := g.followUntil(t, "journalctl", "")
 		if !strings.Contains(grave, unwritable) {
 			t.Errorf("the failed upload is not among\n%s", grave)
@@ -133,7 +133,7 @@ func TestUnits(t *testing.T) {
 
 	t.Run("a signal makes the log more verbose", func(t *testing.T) {
 		openGuide(t, h.machine, "docs/metrics.md").followUntil(t, "systemctl kill", "")
-		waitFor(t, "the journal to tell of the level", func() bool {
+		waitFor(t, "the journal to show the level", func() bool {
 			return strings.Contains(h.journal(t), `"log_level":"debug"`)
 		})
 		name, _ := blob()
@@ -173,7 +173,7 @@ func TestUnits(t *testing.T) {
 	t.Run("a reload loads from Redis again", func(t *testing.T) {
 		before := h.property(t, "MainPID")
 		g.followUntil(t, "systemctl reload", "")
-		waitFor(t, "the journal to tell of the reload", func() bool {
+		waitFor(t, "the journal to show the reload", func() bool {
 			return strings.Contains(h.journal(t), `"reloaded"`)
 		})
 		if after := h.property(t, "MainPID"); after != before {

@@ -54,7 +54,7 @@ type CheckReport struct {
 	Conformance []Conformance `json:"conformance,omitempty"`
 }
 
-// Conforms tells whether no test of the conformance suite failed, but for those
+// Conforms reports whether no test of the conformance suite failed, but for those
 // that the gateway makes up for.
 func (r *CheckReport) Conforms() bool {
 	for _, c := range r.Conformance {

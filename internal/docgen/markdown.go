@@ -32,7 +32,7 @@ func Markdown(root *cobra.Command) string {
 	return w.String()
 }
 
-// number is what an exit code is sorted by; what is none goes to the end.
+// number is what an exit code is sorted by; what is not a number goes to the end.
 func number(code string) int {
 	n, err := strconv.Atoi(strings.TrimRight(code, "+"))
 	if err != nil {

@@ -57,7 +57,7 @@ func pages(cmd *cobra.Command) []page {
 	return all
 }
 
-// documented tells whether a command has a page: hidden ones do not, and neither
+// documented reports whether a command has a page: hidden ones do not, and neither
 // does cobra's own help.
 func documented(cmd *cobra.Command) bool {
 	return cmd.IsAvailableCommand() && cmd.Name() != "help"

@@ -132,7 +132,7 @@ func (p *parser) line(number int, line string) error {
 		match := directive.FindStringSubmatch(line)
 		return p.comment(match[1], match[2])
 	case strings.HasPrefix(line, "    ") && strings.TrimSpace(line) != "" && p.blank:
-		return errors.New("indented code, of which the tests know nothing: put it into a fence")
+		return errors.New("indented code, which the tests do not run: put it in a fence")
 	case strings.TrimSpace(line) != "":
 		if p.described {
 			return errors.New("text between a comment that tells how to run a block, and the block")
@@ -145,7 +145,7 @@ func (p *parser) line(number int, line string) error {
 func (p *parser) blockBegins(number int, margin, language string) error {
 	p.open, p.margin, p.language, p.lines = true, margin, language, nil
 	if !slices.Contains([]string{"sh", "text", "json", "yaml", "ini", "conf", "mermaid", "go", "promql"}, language) {
-		return fmt.Errorf("a fenced block of %q, of which the tests know nothing: commands are sh", language)
+		return fmt.Errorf("a fenced block of %q, which the tests do not know: commands are sh", language)
 	}
 	if language == "sh" {
 		p.next.Line = number + 1

@@ -31,7 +31,7 @@ func (p Page) Script(place, dir string) string {
 			fmt.Fprintf(&w, "set -m\n{\n%s\n} >%s 2>&1 &\nbackground=$!\nset +m\n", b.Code, out)
 			fmt.Fprintf(&w, "for try in {1..1800}; do { %s; } >/dev/null 2>&1 && break; kill -0 $background 2>/dev/null || { cat %s >&2; fail '%s ended'; }; sleep 0.1; done\n",
 				b.Background, out, at)
-			fmt.Fprintf(&w, "{ %s; } >/dev/null || { cat %s >&2; fail '%s: waited in vain'; }\n", b.Background, out, at)
+			fmt.Fprintf(&w, "{ %s; } >/dev/null || { cat %s >&2; fail '%s: waited without success'; }\n", b.Background, out, at)
 		case b.Fails:
 			fmt.Fprintf(&w, "if (\n%s\n) >%s; then fail '%s: it was to fail'; fi\n", b.Code, out, at)
 		default:

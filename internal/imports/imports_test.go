@@ -25,9 +25,9 @@ const (
 // A rule forbids the packages it is about to import others.
 type rule struct {
 	name string
-	// about tells whether the rule is about a package, by its path in the module.
+	// about reports whether the rule is about a package, by its path in the module.
 	about func(pkg string) bool
-	// forbids tells whether an import, by its full path, breaks the rule.
+	// forbids reports whether an import, by its full path, breaks the rule.
 	forbids func(imp string) bool
 	// indirect extends the rule to what is imported through packages of this
 	// module.
@@ -62,7 +62,7 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
-		name:     "the catalog knows nothing of HTTP serving, stores or rclone",
+		name:     "the catalog imports neither HTTP serving nor stores nor rclone",
 		about:    of("gateway/catalog"),
 		forbids:  both(of(rclone, module+"/gateway"), not(of(module+"/gateway/catalog"))),
 		indirect: true,
@@ -239,7 +239,7 @@ func readImports(t *testing.T, root string) (code, tests graph) {
 	return code, tests
 }
 
-// of tells whether a path is one of prefixes or lies below one.
+// of reports whether a path is one of prefixes or lies below one.
 func of(prefixes ...string) func(string) bool {
 	return func(p string) bool {
 		return slices.ContainsFunc(prefixes, func(prefix string) bool {

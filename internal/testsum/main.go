@@ -83,7 +83,7 @@ func summarise(in io.Reader, out io.Writer) (passed, failed int, err error) {
 	return s.passed, s.failed, s.out.Flush()
 }
 
-// line takes one event. What is none, go's own complaints, is passed on.
+// line takes one event. Other lines, go's own complaints, are passed on.
 func (s *summary) line(line string) {
 	var e event
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &e) != nil {
