@@ -29,8 +29,9 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 PREFIX ?= /usr/local
 
 # TEST_ARGS narrows a run: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
-TEST_ARGS ?= ./...
+TEST_ARGS ?= ./integration/compose ./integration/docs ./integration/client ./...
 TEST_TIMEOUT ?= 40m
+CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./internal/...
 FUZZTIME ?= 20s
 
 .PHONY: help
@@ -63,24 +64,43 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rest-server, rclone, storage servers
-	@scripts/deps redis-server restic gcc podman runc newuidmap ip unshare systemd-analyze curl mandoc dh_bash-completion \
-		dockerd docker-compose busybox redis-cli qemu-aarch64-static
-	@scripts/modules
+	@$(MAKE) -j2 downloads programs
+
+# What comes over the network and what is compiled need one another little, so that
+# each of the two has something to do while the other waits.
+.PHONY: downloads
+downloads:
+	@scripts/deps || { [[ -z $${CI-} ]] && scripts/deps redis-server gcc curl && \
+		echo 'Tests of what is missing are skipped.' >&2; }
 	@scripts/restic-versions
-	@go build -o .cache/bin/rclone ./internal/rclone
-	@scripts/deps || { [[ -z $${CI-} ]] && echo 'Tests of what is missing are skipped.' >&2; }
-	@scripts/storage-servers
 	@scripts/arm64
+	@scripts/azurite
+
+.PHONY: prepared
+prepared:
+	@$(MAKE) -j2 downloads programs build lint
+
+.PHONY: programs
+programs:
+	@scripts/modules
+	@go build -ldflags '-s -w' -o .cache/bin/rclone ./internal/rclone
+	@scripts/storage-servers
 
 # The curated backends are enough for a race build, and lint has vetted already. The
 # integration tests wait for servers half of their time, so that more of them run at
-# once than there are processors on a small machine.
+# once than there are processors on a small machine; and those that take longest begin.
 .PHONY: test
-test: deps lint build ## Vet, lint, and run the unit and integration tests with the race detector
+test: prepared ## Vet, lint, and run the unit and integration tests with the race detector
 	@$(info go test -race $(TEST_ARGS))
 	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
-		go test -json -race -tags curated -vet=off -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
+		go test -json -race -tags curated -vet=off -p 3 -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
+
+# Without the race detector and what runs servers of other projects, bar a Redis where
+# there is one. What has not changed since is not run again.
+.PHONY: check
+check: lint ## Lint, and run the tests that need no server: minutes where make test takes a quarter of an hour
+	@go test -json -tags curated -vet=off $(CHECK_PACKAGES) | go run ./internal/testsum
 
 .PHONY: lint
 lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
@@ -88,7 +108,7 @@ lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
 
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum
 	@scripts/modules tools
-	go -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	go -C tools build -ldflags '-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target, or the one that FUZZ names, for FUZZTIME (20s)
