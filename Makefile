@@ -31,7 +31,7 @@ PREFIX ?= /usr/local
 # TEST_ARGS narrows a run: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
 TEST_ARGS ?= ./integration/compose ./integration/docs ./integration/client ./...
 TEST_TIMEOUT ?= 40m
-CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./internal/...
+CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./integration/docs ./internal/...
 FUZZTIME ?= 20s
 
 .PHONY: help
@@ -100,7 +100,7 @@ test: prepared ## Vet, lint, and run the unit and integration tests with the rac
 # there is one. What has not changed since is not run again.
 .PHONY: check
 check: lint ## Lint, and run the tests that need no server: minutes where make test takes a quarter of an hour
-	@go test -json -tags curated -vet=off $(CHECK_PACKAGES) | go run ./internal/testsum
+	@go test -json -short -tags curated -vet=off $(CHECK_PACKAGES) | go run ./internal/testsum
 
 .PHONY: lint
 lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml

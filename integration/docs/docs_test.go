@@ -175,6 +175,9 @@ func isolated(t *testing.T, script, home, programs string) (said string, err err
 // them by, the programs that the pages run.
 func findPrograms(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the commands of the documentation take minutes")
+	}
 	dir := t.TempDir()
 	for name, place := range map[string]struct{ variable, path string }{
 		"rclone-gateway": {"RCLONE_GATEWAY", "bin/rclone-gateway"},
