@@ -78,7 +78,7 @@ func TestDocumentedGitHubWorkflow(t *testing.T) {
 func checkOut(t *testing.T, e *engine, workspace string, s step) {
 	t.Helper()
 	if !regexp.MustCompile(`^actions/checkout@v\d+$`).MatchString(s.Uses) || s.Run != "" {
-		t.Fatalf("step %+v: the tests know nothing of it", s)
+		t.Fatalf("step %+v: the tests do not know it", s)
 	}
 	for key := range s.With {
 		if key != "path" && key != "repository" {
