@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -32,7 +33,7 @@ func (g *Gateway) administered(path string, h func(w *response, r *http.Request,
 	return func(w *response, r *http.Request) error {
 		w.entry.own, w.entry.path = opAdmin, path
 		if !isThisHost(r.RemoteAddr) {
-			return errAddress
+			return refusal.ErrAddress
 		}
 		v, principal, err := g.node(r)
 		if principal != nil {
@@ -50,7 +51,7 @@ func (g *Gateway) administered(path string, h func(w *response, r *http.Request,
 func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
 	v := g.views.current()
 	principal, err := v.node(r)
-	if err == nil || errors.Is(err, errForbidden) || errors.Is(err, errNoCredentials) {
+	if err == nil || errors.Is(err, refusal.ErrScope) || errors.Is(err, refusal.ErrNoCredentials) {
 		return v, principal, err
 	}
 	fresh, refreshErr := g.views.renew(r.Context(), v, func(v *view) bool {
@@ -68,7 +69,7 @@ func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
 func (v *view) node(r *http.Request) (*catalog.Principal, error) {
 	principal, err := v.authenticate(r)
 	if err == nil && principal.Role != catalog.RoleNode {
-		err = errForbidden
+		err = refusal.ErrScope
 	}
 	return principal, err
 }
@@ -102,7 +103,7 @@ func (g *Gateway) checkDestination(w *response, r *http.Request, v *view) error 
 	d, err := wanted(v.snapshot, g.opts.Load, req)
 	switch {
 	case errors.Is(err, errUnknownDestination):
-		return fmt.Errorf("%w: %w", errNotFound, err)
+		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
 	case err != nil:
 		return writeJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
 	}
@@ -147,7 +148,7 @@ func readJSON(r *http.Request, v any) error {
 func writeJSON(w http.ResponseWriter, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errDefect, err)
+		return fmt.Errorf("%w: %w", refusal.ErrDefect, err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

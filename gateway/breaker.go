@@ -3,15 +3,12 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 const (
@@ -23,9 +20,6 @@ const (
 	breakerPause   = 5 * time.Second
 	breakerLongest = 2 * time.Minute
 )
-
-// errBroken says that a destination failed so often that it is not even asked.
-var errBroken = fmt.Errorf("%w: it has failed repeatedly and is left alone", storage.ErrUnavailable)
 
 // breaker keeps requests away from a destination that fails them all: its
 // clients, who try again for a quarter of an hour, get their answer at once, and
@@ -45,7 +39,7 @@ func newBreaker(dest string, log *slog.Logger) *breaker {
 	return &breaker{dest: dest, log: log}
 }
 
-// enter asks whether an operation may begin; errBroken says no. A probe must not
+// enter asks whether an operation may begin; refusal.ErrCircuitOpen says no. A probe must not
 // try again within itself. After a nil error, leave must follow.
 func (b *breaker) enter() (probe bool, err error) {
 	b.mu.Lock()
@@ -54,36 +48,36 @@ func (b *breaker) enter() (probe bool, err error) {
 		return false, nil
 	}
 	if b.probing || time.Now().Before(b.until) {
-		return false, errBroken
+		return false, refusal.ErrCircuitOpen
 	}
 	b.probing = true
 	return true, nil
 }
 
 // leave tells how an operation that entered has ended.
-func (b *breaker) leave(probe bool, result outcome, cause error) {
+func (b *breaker) leave(probe bool, result refusal.Outcome, cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if probe {
 		b.probing = false
 	}
 	switch {
-	case result == answered:
+	case result == refusal.Answered:
 		b.failures = 0
 		if b.pause > 0 {
 			b.pause = 0
 			b.log.Info("a destination works again", "dest", b.dest)
 		}
-	case result == undecided:
+	case result == refusal.Undecided:
 	case b.pause == 0:
 		if b.failures++; b.failures >= breakerFailures {
 			b.open(breakerPause)
 			b.log.Error("a destination fails every request and is left alone; a probe goes to it now and then",
-				"dest", b.dest, "failures", b.failures, "err", cause, "hint", hint(0, cause))
+				"dest", b.dest, "failures", b.failures, "err", cause, "hint", refusal.Hint(cause))
 		}
 	case probe:
 		b.open(min(2*b.pause, breakerLongest))
-		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause, "hint", hint(0, cause))
+		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause, "hint", refusal.Hint(cause))
 	}
 }
 
@@ -117,28 +111,10 @@ func (b *breaker) state() breakerState {
 	return breakerHalfOpen
 }
 
-// outcome is what an operation says of its destination.
-type outcome uint8
-
-const (
-	answered  outcome = iota // it works, whatever it said
-	failed                   // it does not
-	undecided                // the client is to blame, or left
-)
-
-// judge tells what the end of an operation says of the destination.
-func judge(ctx context.Context, err error) outcome {
-	_, ours := errors.AsType[callerError](err)
-	switch {
-	case err == nil:
-		return answered
-	case ours, ctx.Err() != nil, errors.Is(err, storage.ErrShort), errors.Is(err, storage.ErrCorrupt), errors.Is(err, fs.ErrInvalid):
-		return undecided
-	case errors.Is(err, storage.ErrUnavailable):
-		return failed
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, storage.ErrRange),
-		errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return answered
+// judge returns what the end of an operation says of the destination.
+func judge(ctx context.Context, err error) refusal.Outcome {
+	if _, ours := errors.AsType[callerError](err); ours || err != nil && ctx.Err() != nil {
+		return refusal.Undecided
 	}
-	return failed
+	return refusal.OutcomeOf(err)
 }

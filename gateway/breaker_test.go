@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -24,16 +25,16 @@ func (b *breaker) fail(t *testing.T, n int) {
 		if err != nil {
 			t.Fatalf("enter: %v", err)
 		}
-		b.leave(probe, failed, storage.ErrUnavailable)
+		b.leave(probe, refusal.Failed, storage.ErrUnavailable)
 	}
 }
 
 func (b *breaker) refuses() bool {
 	probe, err := b.enter()
 	if err == nil {
-		b.leave(probe, undecided, nil)
+		b.leave(probe, refusal.Undecided, nil)
 	}
-	return errors.Is(err, errBroken)
+	return errors.Is(err, refusal.ErrCircuitOpen)
 }
 
 func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
@@ -42,8 +43,8 @@ func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
 		var lines bytes.Buffer
 		b := newBreaker(destID, slog.New(slog.NewTextHandler(&lines, nil)))
 		b.fail(t, breakerFailures-1)
-		b.leave(false, answered, nil)
-		b.leave(false, undecided, nil)
+		b.leave(false, refusal.Answered, nil)
+		b.leave(false, refusal.Undecided, nil)
 		b.fail(t, breakerFailures-1)
 		if b.refuses() {
 			t.Fatal("refuses although an operation was answered between the failures")
@@ -72,7 +73,7 @@ func TestBrokenDestinationIsProbedByOneRequestAtATime(t *testing.T) {
 		if !b.refuses() {
 			t.Error("a second request passes while a probe is under way")
 		}
-		b.leave(probe, answered, nil)
+		b.leave(probe, refusal.Answered, nil)
 		for range 2 {
 			if probe, err := b.enter(); probe || err != nil {
 				t.Errorf("after a probe was answered: probe %v, %v", probe, err)
@@ -113,7 +114,7 @@ func TestProbeThatDecidesNothingLeavesRoomForTheNext(t *testing.T) {
 			if !probe || err != nil {
 				t.Fatalf("probe %v, %v", probe, err)
 			}
-			b.leave(probe, undecided, context.Canceled)
+			b.leave(probe, refusal.Undecided, context.Canceled)
 		}
 	})
 }
@@ -126,19 +127,19 @@ func TestWhatAnErrorSaysOfTheDestination(t *testing.T) {
 		name string
 		ctx  context.Context
 		err  error
-		want outcome
+		want refusal.Outcome
 	}{
-		{"success", t.Context(), nil, answered},
-		{"absent", t.Context(), fs.ErrNotExist, answered},
-		{"outside the object", t.Context(), storage.ErrRange, answered},
-		{"full", t.Context(), fmt.Errorf("put: %w", syscall.ENOSPC), answered},
-		{"unavailable", t.Context(), storage.ErrUnavailable, failed},
-		{"throttled", t.Context(), storage.ErrThrottled, failed},
-		{"nothing that is classified", t.Context(), errors.New("AccessDenied"), failed},
-		{"an upload that broke off", t.Context(), storage.ErrShort, undecided},
-		{"an upload of other content", t.Context(), storage.ErrCorrupt, undecided},
-		{"a client that left", gone, storage.ErrUnavailable, undecided},
-		{"a client that a list could not be written to", t.Context(), callerError{syscall.EPIPE}, undecided},
+		{"success", t.Context(), nil, refusal.Answered},
+		{"absent", t.Context(), fs.ErrNotExist, refusal.Answered},
+		{"outside the object", t.Context(), storage.ErrRange, refusal.Answered},
+		{"full", t.Context(), fmt.Errorf("put: %w", syscall.ENOSPC), refusal.Answered},
+		{"unavailable", t.Context(), storage.ErrUnavailable, refusal.Failed},
+		{"throttled", t.Context(), storage.ErrThrottled, refusal.Failed},
+		{"nothing that is classified", t.Context(), errors.New("AccessDenied"), refusal.Failed},
+		{"an upload that broke off", t.Context(), storage.ErrShort, refusal.Undecided},
+		{"an upload of other content", t.Context(), storage.ErrCorrupt, refusal.Undecided},
+		{"a client that left", gone, storage.ErrUnavailable, refusal.Undecided},
+		{"a client that a list could not be written to", t.Context(), callerError{syscall.EPIPE}, refusal.Undecided},
 	} {
 		if got := judge(c.ctx, c.err); got != c.want {
 			t.Errorf("%s: %d; want %d", c.name, got, c.want)

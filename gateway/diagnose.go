@@ -1,172 +1,12 @@
 package gateway
 
 import (
-	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"strings"
-	"syscall"
-
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// ailment is what is wrong with a destination, as far as its error tells.
-type ailment struct {
-	// marks are texts of which the error holds one: codes of the protocols, and
-	// words of the backends and of the operating system, in lower case.
-	marks []string
-	// denied is true where the storage was reached and logged in to, and said no.
-	denied bool
-	advice string
-}
-
-// ofSections are ailments of the section itself, whatever errors theirs wrap: a key
-// file that is missing is no missing storage.
-var ofSections = []ailment{
-	{
-		marks:  []string{"no such remote type"},
-		advice: "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)",
-	},
-	{
-		marks:  []string{"is it obscured?"},
-		advice: `a password in the section is not as rclone writes it: put in what "rclone obscure" makes of it`,
-	},
-	{
-		marks:  []string{"didn't find section in config file"},
-		advice: "the section stands on another one that it only names: add that one as a destination of its own, and name it by its ID, as in remote = ID:path",
-	},
-	{
-		marks:  []string{"access_key_id not found", "secret_access_key not found"},
-		advice: "the access key ID and the secret access key belong together: give both",
-	},
-	{
-		marks:  []string{"input member key must not be empty", "input member bucket must not be empty"},
-		advice: "the path names no bucket: give BUCKET/FOLDER",
-	},
-	{
-		marks: []string{
-			"failed to read private key", "failed to parse private key", "failed to read public key", "failed to parse public key",
-			"couldn't parse known_hosts_file", "service account credentials file",
-		},
-		advice: "a file that the section names is not there for the gateway, or is no such file: put it on every node, or its content into the section (key_pem in place of key_file)",
-	},
-	{
-		marks:  []string{"knownhosts:", "host key mismatch", "host_keys"},
-		advice: "the server's host key is not one that the section accepts: if it is the right server, put its key into the known_hosts_file or the host_keys that the section names",
-	},
-}
-
-// ailments are looked through in their order; the first that fits is told.
-var ailments = []ailment{
-	{
-		marks:  []string{"its disk is not mounted on"},
-		advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
-	},
-	{
-		marks:  []string{"says that this is the place of destination"},
-		advice: "the directory is marked as another destination's: choose another one, or delete the marker that the detail names",
-	},
-	{
-		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution", "dial tcp: lookup "},
-		advice: "the server's name cannot be resolved: check the host name, and the DNS of this node",
-	},
-	{
-		marks:  []string{"connection refused"},
-		advice: "nothing listens at that address: check host and port, and that the server runs",
-	},
-	{
-		marks:  []string{"no route to host", "network is unreachable", "host is down"},
-		advice: "there is no route to the server: check the address, the network and the firewall",
-	},
-	{
-		marks: []string{
-			"requesttimetooskewed", "requesttimeskewed", "request time and the current time is too large", "request time and the server's time is too large",
-			"date header too old", "certificate has expired or is not yet valid",
-		},
-		advice: "the clocks of this node and of the storage differ: set this node's clock (timedatectl, NTP), or renew the storage's certificate",
-	},
-	{
-		marks:  []string{"x509:", "certificate", "tls: handshake", "http response to https client", "first record does not look like a tls handshake"},
-		advice: "the server's certificate is not trusted, or the server speaks no TLS: check the endpoint's name and scheme, and its certificate",
-	},
-	{
-		marks: []string{
-			"invalidaccesskeyid", "signaturedoesnotmatch", "invalidtoken", "expiredtoken", "authfailed", "authenticationfailed",
-			"bad_auth_token", "unauthorized", ": 401", "invalid_grant", "invalid_client", "oauth2", "unable to authenticate",
-			"status_logon_failure", "logon is invalid", "530 ", "login incorrect", "login authentication failed",
-			"couldn't decrypt", "illegal base64", "invalid account", "no ec2 imds role found", "failed to refresh cached credentials", "key is not valid", "no supported methods remain",
-		},
-		advice: "the storage does not accept the credentials: check the key or user and the secret or password",
-	},
-	{
-		marks: []string{
-			"nosuchbucket", "bucket not found", "containernotfound", "the bucket, or container, is not there",
-			"status_bad_network_name", "bad network name", "bucket doesn't exist", "no_such_bucket", "share not found",
-		},
-		advice: "the bucket, container or share does not exist: create it, or check its name and region",
-	},
-	{
-		marks: []string{
-			"permanentredirect", "authorizationheadermalformed", "301 moved", "illegallocationconstraint",
-		},
-		advice: "the bucket is in another region: set the region, or the region's endpoint",
-	},
-	{
-		marks:  []string{"no space left", "disk quota exceeded", "quotaexceeded", "insufficientstorage", "507 "},
-		denied: true,
-		advice: "the storage is full, or its quota is reached: free some space there",
-	},
-	{
-		marks:  []string{"read-only file system"},
-		denied: true,
-		advice: "the storage is mounted read-only: check the mount and the disk",
-	},
-	{
-		marks:  []string{"permission denied", "operation not permitted"},
-		denied: true,
-		advice: "the file system refuses this to the gateway's user: check owner and mode of the directory",
-	},
-	{
-		marks: []string{
-			"accessdenied", "access denied", "forbidden", ": 403", "status_access_denied",
-			"access is denied", "authorizationpermissionmismatch", "allaccessdisabled", "access_denied", "not authorized",
-			"insufficientpermissions", "550 ", "objectlock", "object lock", "worm",
-		},
-		denied: true,
-		advice: refusedAdvice,
-	},
-	{
-		marks:  []string{"not a directory"},
-		advice: "something on the way to that directory is a file: check the path",
-	},
-	{
-		marks:  []string{"no such file or directory", "directory not found"},
-		advice: "the directory does not exist: create it, or mount the disk",
-	},
-	{
-		marks:  []string{"i/o timeout", "deadline exceeded", "timeout", "timed out", "connection reset"},
-		advice: "the storage does not answer in time: check the address, the firewall and the server's load",
-	},
-}
-
-// advised are errors that say by themselves what is wrong.
-var advised = []struct {
-	err    error
-	denied bool
-	advice string
-}{
-	{errDiffers, true, "the storage returned other bytes than were written: do not use it before that is understood"},
-	{errStays, true, "the storage keeps deleted files: check retention, object lock and versioning"},
-	{syscall.ENOSPC, true, "the storage is full: free some space there"},
-	{syscall.EDQUOT, true, "the storage's quota is reached: free some space there"},
-	{os.ErrPermission, true, "the operating system refuses this to the gateway's user: check owner and mode of the directory"},
-	{fs.ErrNotExist, false, "the directory does not exist: create it, or mount the disk"},
-	{context.DeadlineExceeded, false, "the storage does not answer in time: check the address, the firewall and the server's load"},
-}
-
-// refusals are the named errors of steps that a storage refused.
-var refusals = map[string]struct{ name, permission string }{
+// denials are the named errors of steps that a storage refused.
+var denials = map[string]struct{ name, permission string }{
 	stepOpen:   {adminapi.NoReadPermission, "give it permission to list and to read"},
 	stepList:   {adminapi.NoReadPermission, "give it permission to list and to read"},
 	stepWrite:  {adminapi.NoWritePermission, "give it permission to write"},
@@ -177,46 +17,14 @@ var refusals = map[string]struct{ name, permission string }{
 // diagnose returns the named error for a failed step, and a sentence that an
 // administrator can act on.
 func diagnose(step string, err error) (name, reason string) {
-	advice, denied, known := advise(err)
-	refusal := refusals[step]
+	cure := refusal.Advise(err)
+	denial := denials[step]
 	reached := step != stepOpen && step != stepList // by the step before
 	switch {
-	case known && !denied, !known && !reached:
-		return adminapi.NotAccessible, advice
-	case advice == refusedAdvice:
-		return refusal.name, advice + ": " + refusal.permission
+	case cure.Known && !cure.Reached, !cure.Known && !reached:
+		return adminapi.NotAccessible, cure.Text
+	case cure.Permission:
+		return denial.name, cure.Text + ": " + denial.permission
 	}
-	return refusal.name, advice
-}
-
-// refusedAdvice is that of the one ailment whose cure depends on the step.
-const refusedAdvice = "the storage refuses this to the key or user"
-
-// advise finds what is wrong. What only the detail knows is not known.
-func advise(err error) (advice string, denied, known bool) {
-	text := strings.ToLower(err.Error())
-	if a, known := ailing(ofSections, text); known {
-		return a.advice, a.denied, true
-	}
-	for _, a := range advised {
-		if errors.Is(err, a.err) {
-			return a.advice, a.denied, true
-		}
-	}
-	if a, known := ailing(ailments, text); known {
-		return a.advice, a.denied, true
-	}
-	return "the storage failed in a way that this gateway does not know: the detail says how", false, false
-}
-
-// ailing finds the first that fits a text in lower case.
-func ailing(among []ailment, text string) (found ailment, known bool) {
-	for _, a := range among {
-		for _, mark := range a.marks {
-			if strings.Contains(text, mark) {
-				return a, true
-			}
-		}
-	}
-	return ailment{}, false
+	return denial.name, cure.Text
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
 )
@@ -117,8 +118,10 @@ breaks the connection off, so that nothing cut looks complete.
 | error | status | restic |
 |---|---|---|
 `)
-	for _, row := range statuses {
-		fmt.Fprintf(w, "| %s | %d %s | %s |\n", docgen.Cell(row.err.Error()), row.status, http.StatusText(row.status), resticDoes[row.status])
+	for _, kind := range refusal.Kinds() {
+		if code := kind.Status; code != 0 {
+			fmt.Fprintf(w, "| %s | %d %s | %s |\n", docgen.Cell(kind.Err.Error()), code, http.StatusText(code), resticDoes[code])
+		}
 	}
 	fmt.Fprintf(w, "| anything else: the storage's fault | %d %s | %s |\n",
 		http.StatusBadGateway, http.StatusText(http.StatusBadGateway), resticDoes[http.StatusBadGateway])
@@ -127,9 +130,9 @@ breaks the connection off, so that nothing cut looks complete.
 
 func TestEveryStatusTellsWhatResticDoes(t *testing.T) {
 	t.Parallel()
-	for _, row := range statuses {
-		if resticDoes[row.status] == "" {
-			t.Errorf("resticDoes does not know what restic does at %d", row.status)
+	for _, kind := range refusal.Kinds() {
+		if kind.Status != 0 && resticDoes[kind.Status] == "" {
+			t.Errorf("resticDoes does not know what restic does at %d", kind.Status)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -184,7 +185,7 @@ func (g *Gateway) watch(ctx context.Context, hints chan<- struct{}) {
 		}
 	})
 	if err != nil && ctx.Err() == nil {
-		g.log.Error("cannot listen to Redis events, relying on --refresh-interval", "err", err, "hint", hintRedis)
+		g.log.Error("cannot listen to Redis events, relying on --refresh-interval", "err", err, "hint", refusal.HintRedis)
 	}
 }
 

@@ -1,15 +1,12 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // TestEveryFailureInTheLogSaysWhatToDo reads the code: each line at the levels
@@ -31,42 +28,9 @@ func TestEveryFailureInTheLogSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalHasItsHint(t *testing.T) {
+func TestHintForAClientThatLeft(t *testing.T) {
 	t.Parallel()
-	fallback := hint(http.StatusBadGateway, errors.New("nobody knows this"))
-	for _, row := range statuses {
-		if row.err == storage.ErrUnavailable {
-			continue // what it wraps has the hint
-		}
-		got := hint(row.status, fmt.Errorf("around: %w", row.err))
-		if got == fallback || got == "" || strings.Contains(got, "\n") {
-			t.Errorf("%v: %q", row.err, got)
-		}
-	}
-}
-
-func TestHintsOfStorages(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"dial tcp: lookup nas: no such host":                                                             "cannot be resolved",
-		"dial tcp 10.0.0.1:9000: connection refused":                                                     "nothing listens",
-		"x509: certificate signed by unknown authority":                                                  "certificate",
-		"InvalidAccessKeyId: the key does not exist":                                                     "does not accept the credentials",
-		"get credentials: failed to refresh cached credentials, no EC2 IMDS role found, StatusCode: 403": "does not accept the credentials",
-		"serialization failed: input member Key must not be empty":                                       "names no bucket",
-		"ssh: handshake failed: knownhosts: key mismatch":                                                "host key",
-		"ssh: handshake failed: sftp: host key mismatch for nas: server offered ssh-ed25519 key":         "host key",
-		"decode account key: illegal base64 data at input byte 4":                                        "does not accept the credentials",
-		"open /srv/file/x: not a directory":                                                              "is a file",
-		"NoSuchBucket":                                                                                   "does not exist",
-		"AccessDenied":                                                                                   "refuses this",
-		"something that nobody has ever heard":                                                           "gatewayctl destination check",
-	} {
-		if got := hint(http.StatusBadGateway, fmt.Errorf("%w: %s", storage.ErrUnavailable, text)); !strings.Contains(got, want) {
-			t.Errorf("%s: %q, want %q", text, got, want)
-		}
-	}
-	if got := hint(statusClientGone, errWrongPassword); !strings.Contains(got, "the client left") {
+	if got := hint(statusClientGone, refusal.ErrWrongPassword); !strings.Contains(got, "the client left") {
 		t.Errorf("of a client that left: %q", got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -75,24 +75,24 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		status int
 		level  string
 	}{
-		{errUnauthenticated, 401, "INFO"},
-		{errForbidden, 403, "INFO"},
-		{errAddress, 403, "INFO"},
-		{rest.ErrForbidden, 403, "INFO"},
-		{errNotFound, 404, "INFO"},
+		{refusal.ErrUnauthenticated, 401, "INFO"},
+		{refusal.ErrScope, 403, "INFO"},
+		{refusal.ErrAddress, 403, "INFO"},
+		{refusal.ErrForbidden, 403, "INFO"},
+		{refusal.ErrNotFound, 404, "INFO"},
 		{fs.ErrNotExist, 404, "INFO"},
-		{rest.ErrMethod, 405, "INFO"},
-		{errStalled, 408, "INFO"},
-		{rest.ErrLength, 411, "INFO"},
+		{refusal.ErrMethod, 405, "INFO"},
+		{refusal.ErrStalled, 408, "INFO"},
+		{refusal.ErrLength, 411, "INFO"},
 		{storage.ErrCorrupt, 400, "INFO"},
 		{storage.ErrShort, 400, "INFO"},
 		{fs.ErrInvalid, 400, "INFO"},
 		{storage.ErrRange, 416, "INFO"},
-		{errWebDAV, 501, "INFO"},
+		{refusal.ErrWebDAV, 501, "INFO"},
 		{syscall.ENOSPC, 507, "ERROR"},
 		{syscall.EDQUOT, 507, "ERROR"},
-		{errDefect, 500, "ERROR"},
-		{errUnready, 503, "ERROR"},
+		{refusal.ErrDefect, 500, "ERROR"},
+		{refusal.ErrUnready, 503, "ERROR"},
 		{storage.ErrUnavailable, 503, "ERROR"},
 		{storage.ErrThrottled, 503, "ERROR"},
 		// Nobody's but the remote's, and never "not found" nor "forbidden".
@@ -105,7 +105,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{errors.New("anything else"), 502, "ERROR"},
 		// Two at once: what is about the caller goes first.
 		{fmt.Errorf("%w: %w", storage.ErrUnavailable, fs.ErrNotExist), 503, "ERROR"},
-		{fmt.Errorf("%w: %w", errUnready, context.DeadlineExceeded), 503, "ERROR"},
+		{fmt.Errorf("%w: %w", refusal.ErrUnready, context.DeadlineExceeded), 503, "ERROR"},
 	} {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			t.Parallel()

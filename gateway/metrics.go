@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
@@ -30,8 +31,8 @@ type metrics struct {
 	received *prometheus.CounterVec
 	sent     *prometheus.CounterVec
 
-	authFailures   [len(authReasons)]prometheus.Counter
-	uploadsRefused [len(uploadReasons)]prometheus.Counter
+	authFailures   *prometheus.CounterVec
+	uploadsRefused *prometheus.CounterVec
 
 	openStores     *prometheus.GaugeVec
 	reloads        *prometheus.CounterVec
@@ -80,27 +81,29 @@ func newMetrics(registry *prometheus.Registry, views *views) *metrics {
 			Help:    "Time that a load from Redis took.",
 			Buckets: []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10},
 		}),
+		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "auth_failures_total",
+			Help: "Requests that were refused for who asked or from where, by reason.",
+		}, []string{"reason"}),
+		uploadsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "uploads_refused_total",
+			Help: "Uploads that were refused or broke off, so that nothing of them was kept, by reason.",
+		}, []string{"reason"}),
 	}
-	authFailures := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Name: "auth_failures_total",
-		Help: "Requests that were refused for who asked or from where, by reason.",
-	}, []string{"reason"})
-	for i, row := range authReasons {
-		m.authFailures[i] = authFailures.WithLabelValues(row.reason)
-	}
-	uploadsRefused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Name: "uploads_refused_total",
-		Help: "Uploads that were refused or broke off, so that nothing of them was kept, by reason.",
-	}, []string{"reason"})
-	for i, row := range uploadReasons {
-		m.uploadsRefused[i] = uploadsRefused.WithLabelValues(row.reason)
+	for _, kind := range refusal.Kinds() { // so that the first one is an increase
+		if kind.Auth != "" {
+			m.authFailures.WithLabelValues(kind.Auth)
+		}
+		if kind.Upload != "" {
+			m.uploadsRefused.WithLabelValues(kind.Upload)
+		}
 	}
 	for _, result := range []string{resultOK, resultFailed} {
 		m.reloads.WithLabelValues(result) // so that the first failure is an increase
 	}
 	m.refused = &meters{of: m, typ: "none"}
 	registry.MustRegister(
-		m.inFlight, m.requests, m.duration, m.received, m.sent, authFailures, uploadsRefused,
+		m.inFlight, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused,
 		m.openStores, m.reloads, m.reloadDuration, buildInfo(), &viewCollector{views},
 		// Its name has no base unit, and nobody changes it here.
 		collectors.NewGoCollector(collectors.WithoutGoCollectorRuntimeMetrics(regexp.MustCompile("^/gc/gogc:percent$"))),

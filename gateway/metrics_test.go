@@ -30,6 +30,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
@@ -502,13 +503,13 @@ func TestFailuresOfAStorageHaveTheirClass(t *testing.T) {
 			faulty.Plan(storetest.Stat, storetest.Fail(tt.err))
 			s := &surveyed{store: faulty, health: &h}
 			_, _ = s.Stat(t.Context(), "config")
-			for class, name := range classNames {
+			for class := refusal.Class(1); class < refusal.NumClasses; class++ {
 				want := uint64(0)
-				if name == tt.class {
+				if class.String() == tt.class {
 					want = 1
 				}
 				if got := h.errors[class].Load(); got != want {
-					t.Errorf("%s: %d, want %d", name, got, want)
+					t.Errorf("%s: %d, want %d", class, got, want)
 				}
 			}
 			if got := h.state.Load(); got != tt.up {
@@ -544,8 +545,8 @@ func TestASilentStorageIsATimeout(t *testing.T) {
 		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
 		assembled := s.assemble(hanging{})
 		_, err := assembled.Stat(t.Context(), "config")
-		if !errors.Is(err, storage.ErrUnavailable) || s.health.errors[classTimeout].Load() == 0 || s.health.state.Load() != stateFails {
-			t.Errorf("%v, %d timeouts", err, s.health.errors[classTimeout].Load())
+		if !errors.Is(err, storage.ErrUnavailable) || s.health.errors[refusal.Timeout].Load() == 0 || s.health.state.Load() != stateFails {
+			t.Errorf("%v, %d timeouts", err, s.health.errors[refusal.Timeout].Load())
 		}
 	})
 }
@@ -567,7 +568,7 @@ func TestAThrottledAttemptCountsThoughARetryMadeItGood(t *testing.T) {
 		if err := s.assemble(faulty).Put(t.Context(), "config", 1, strings.NewReader("x")); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.health.errors[classThrottled].Load(); n != 1 || s.health.state.Load() != stateWorks {
+		if n := s.health.errors[refusal.Throttled].Load(); n != 1 || s.health.state.Load() != stateWorks {
 			t.Errorf("%d throttled, state %d", n, s.health.state.Load())
 		}
 	})
@@ -587,7 +588,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	if _, _, _, err := get(t, server.URL); err == nil {
 		t.Error("a complete answer")
 	}
-	if n := s.health.errors[classBroken].Load(); n != 1 {
+	if n := s.health.errors[refusal.BrokenOff].Load(); n != 1 {
 		t.Errorf("%d bodies broke off", n)
 	}
 }
@@ -598,7 +599,7 @@ func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
 	if _, err := s.acquire(t.Context()); err == nil {
 		t.Fatal("it opened")
 	}
-	if s.health.state.Load() != stateFails || s.health.errors[classUnavailable].Load() != 1 {
+	if s.health.state.Load() != stateFails || s.health.errors[refusal.Unavailable].Load() != 1 {
 		t.Error("it is not down")
 	}
 }
@@ -615,7 +616,7 @@ func TestTheBreakerTellsItsState(t *testing.T) {
 		}
 		want(breakerClosed)
 		for range breakerFailures {
-			b.leave(false, failed, storage.ErrUnavailable)
+			b.leave(false, refusal.Failed, storage.ErrUnavailable)
 		}
 		want(breakerOpen)
 		time.Sleep(2 * breakerPause) // of the bubble
@@ -625,16 +626,16 @@ func TestTheBreakerTellsItsState(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(breakerHalfOpen)
-		b.leave(true, answered, nil)
+		b.leave(true, refusal.Answered, nil)
 		want(breakerClosed)
 	})
 }
 
 func TestEveryStatusIsToldApart(t *testing.T) {
 	t.Parallel()
-	for _, row := range statuses {
-		if codeIndex(row.status) == len(codes) {
-			t.Errorf("%d is \"other\"", row.status)
+	for _, kind := range refusal.Kinds() {
+		if kind.Status != 0 && codeIndex(kind.Status) == len(codes) {
+			t.Errorf("%d is \"other\"", kind.Status)
 		}
 	}
 	if got := codeName(codeIndex(418)); got != "other" {

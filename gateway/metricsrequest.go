@@ -1,18 +1,15 @@
 package gateway
 
 import (
-	"errors"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // operation is what a request asks for, as the metrics tell it.
@@ -175,47 +172,14 @@ func (m *metrics) requested(w *response, r *http.Request, code int, took time.Du
 
 // blame counts the refusals that are the caller's.
 func (m *metrics) blame(op operation, err error) {
-	for i, row := range authReasons {
-		if errors.Is(err, row.err) {
-			m.authFailures[i].Inc()
-			return
-		}
+	if reason := refusal.AuthReason(err); reason != "" {
+		m.authFailures.WithLabelValues(reason).Inc()
+		return
 	}
 	if op != opSave {
 		return
 	}
-	for i, row := range uploadReasons {
-		if errors.Is(err, row.err) {
-			m.uploadsRefused[i].Inc()
-			return
-		}
+	if reason := refusal.UploadReason(err); reason != "" {
+		m.uploadsRefused.WithLabelValues(reason).Inc()
 	}
-}
-
-// authReasons are why somebody is not let in; the first that fits is counted.
-var authReasons = [...]struct {
-	err    error
-	reason string
-}{
-	{errNoCredentials, "no_credentials"},
-	{errUnknownUser, "unknown_user"},
-	{errWrongPassword, "wrong_password"},
-	{errAddress, "address"},
-	{errForbidden, "scope"},
-}
-
-// uploadReasons are why an upload is refused; the first that fits is counted.
-var uploadReasons = [...]struct {
-	err    error
-	reason string
-}{
-	{storage.ErrCorrupt, "corrupt"},
-	{errStalled, "stalled"},
-	{storage.ErrShort, "cut_off"},
-	{rest.ErrLength, "no_length"},
-	{rest.ErrForbidden, "exists"},
-	{fs.ErrInvalid, "invalid"},
-	{errQuota, "quota"},
-	{syscall.ENOSPC, "full"},
-	{syscall.EDQUOT, "full"},
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // MetricsPath is where the metrics are.
@@ -15,7 +17,7 @@ const MetricsPath = "/metrics"
 func (g *Gateway) scrape(w *response, r *http.Request) error {
 	w.entry.own, w.entry.path = opAdmin, MetricsPath
 	if !g.allowed(g.views.current(), r.RemoteAddr) {
-		return errAddress
+		return refusal.ErrAddress
 	}
 	_, principal, err := g.node(r)
 	if principal != nil {

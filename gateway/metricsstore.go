@@ -6,59 +6,19 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
-
-// errorClass is what a storage's failure was, as the metrics tell it.
-type errorClass uint8
-
-const (
-	classThrottled   errorClass = iota // it asks to slow down; mostly absorbed
-	classTimeout                       // no answer in time
-	classUnavailable                   // not reached, not mounted, failing in passing
-	classDenied                        // it refuses us: credentials, permissions
-	classFull                          // no space
-	classBroken                        // a body broke off in the middle
-	classOther
-)
-
-var classNames = [...]string{
-	classThrottled: "throttled", classTimeout: "timeout", classUnavailable: "unavailable",
-	classDenied: "denied", classFull: "full", classBroken: "broken_off", classOther: "other",
-}
-
-// classOf tells the class of an error that is the storage's.
-func classOf(err error) errorClass {
-	switch {
-	case errors.Is(err, storage.ErrThrottled):
-		return classThrottled
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
-		return classTimeout
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return classFull
-	case errors.Is(err, fs.ErrPermission):
-		return classDenied
-	}
-	if _, denied, known := advise(err); known && denied {
-		return classDenied
-	}
-	if errors.Is(err, storage.ErrUnavailable) {
-		return classUnavailable
-	}
-	return classOther
-}
 
 // health is what is known of a destination from how it has served. The zero
 // value knows nothing.
 type health struct {
 	state     atomic.Int32 // of the last operation: 0 none yet
-	errors    [len(classNames)]atomic.Uint64
+	errors    [refusal.NumClasses]atomic.Uint64
 	snapshots atomic.Uint64 // saved
 	latest    atomic.Int64  // when the last of them was, in Unix time
 }
@@ -71,22 +31,22 @@ const (
 // note learns from the end of one attempt at an operation.
 func (h *health) note(ctx context.Context, err error) {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errSilent) {
-		h.fail(classTimeout) // ended by us, not by the client
+		h.fail(refusal.Timeout) // ended by us, not by the client
 		return
 	}
 	switch judge(ctx, err) {
-	case answered:
+	case refusal.Answered:
 		h.state.Store(stateWorks)
-		if err != nil && classOf(err) == classFull {
-			h.errors[classFull].Add(1)
+		if err != nil && refusal.ClassOf(err) == refusal.Full {
+			h.errors[refusal.Full].Add(1)
 		}
-	case failed:
-		h.fail(classOf(err))
-	case undecided:
+	case refusal.Failed:
+		h.fail(refusal.ClassOf(err))
+	case refusal.Undecided:
 	}
 }
 
-func (h *health) fail(class errorClass) {
+func (h *health) fail(class refusal.Class) {
 	h.errors[class].Add(1)
 	h.state.Store(stateFails)
 }
@@ -96,7 +56,7 @@ func (h *health) fail(class errorClass) {
 func (h *health) served(op operation, typ rest.Type, code int, clientGone, begun bool, err error) {
 	switch {
 	case err != nil && begun && !clientGone && code >= http.StatusInternalServerError:
-		h.fail(classBroken)
+		h.fail(refusal.BrokenOff)
 	case err == nil && op == opSave && typ == rest.Snapshots && code == http.StatusOK:
 		h.snapshots.Add(1)
 		h.latest.Store(time.Now().Unix())

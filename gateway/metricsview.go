@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // viewCollector tells, at each scrape, what is so at that moment: the state of
@@ -101,8 +102,8 @@ func (out sender) destination(id string, s *store) {
 	}
 	if state := s.health.state.Load(); state != 0 {
 		out.gauge(descUp, oneIf(state == stateWorks), id)
-		for class, name := range classNames {
-			out.counter(descStoreErrors, s.health.errors[class].Load(), id, typ, name)
+		for class := refusal.Class(1); class < refusal.NumClasses; class++ {
+			out.counter(descStoreErrors, s.health.errors[class].Load(), id, typ, class.String())
 		}
 	}
 	if !s.isLocal() {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -112,16 +112,13 @@ func (o *observer) observe(h handler) http.Handler {
 	})
 }
 
-// errDefect stands for a panic of ours; it is answered 500, which restic retries.
-var errDefect = errors.New("internal error")
-
 // call runs h and turns a panic into an error.
 func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			o.log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()),
 				"hint", "please report this line; restic tries the request again")
-			err = errDefect
+			err = refusal.ErrDefect
 		}
 	}()
 	return h(w, r)

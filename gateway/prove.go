@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -20,12 +21,6 @@ const proofTimeout = 20 * time.Second
 // proofPrefix begins the name of the file that a proof writes. A dot before it would hide
 // the file on some servers of FTP, and what they do not list is not there for rclone.
 const proofPrefix = "rclone-gateway-check-"
-
-// errDiffers says that a file was read back as something else.
-var errDiffers = errors.New("what was read back is not what was written")
-
-// errStays says that a file can still be read after it was deleted.
-var errStays = errors.New("the file is still there after it was deleted")
 
 // proof tries on a store what a backup and its clean-up do: it lists, writes a
 // small file, reads it back and deletes it. Nothing else is touched.
@@ -94,7 +89,7 @@ func (p *proof) read(ctx context.Context, name string, want []byte) (err error) 
 		return err
 	}
 	if size != int64(len(want)) || !bytes.Equal(got, want) {
-		return errDiffers
+		return refusal.ErrDiffers
 	}
 	return nil
 }
@@ -110,5 +105,5 @@ func (p *proof) remove(ctx context.Context, name string) error {
 	case err != nil:
 		return fmt.Errorf("look whether it is gone: %w", err)
 	}
-	return errStays
+	return refusal.ErrStays
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -124,9 +124,6 @@ func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 	return nil
 }
 
-// errQuota says that a quota of ours is exhausted, and not the storage.
-var errQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
-
 func overQuota(c claim, wanted int64) error {
-	return fmt.Errorf("%w: %s would hold %d bytes, its quota is %d", errQuota, c.whose, wanted, c.quota)
+	return fmt.Errorf("%w: %s would hold %d bytes, its quota is %d", refusal.ErrQuota, c.whose, wanted, c.quota)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 const (
@@ -103,11 +104,11 @@ func (vs *views) renew(ctx context.Context, v *view, does func(*view) bool) (*vi
 			}
 		case err := <-done:
 			if err != nil {
-				return nil, fmt.Errorf("%w: %w", errUnready, err)
+				return nil, fmt.Errorf("%w: %w", refusal.ErrUnready, err)
 			}
 			return vs.current(), nil
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errUnready, context.Cause(ctx))
+			return nil, fmt.Errorf("%w: %w", refusal.ErrUnready, context.Cause(ctx))
 		}
 	}
 }
@@ -172,7 +173,7 @@ func (vs *views) reload(ctx context.Context) error {
 	snapshot, err := vs.load(limited)
 	if err != nil {
 		if ctx.Err() == nil && !vs.failing.Swap(true) {
-			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil, "hint", hintRedis)
+			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil, "hint", refusal.HintRedis)
 			vs.changed(false)
 		}
 		return err

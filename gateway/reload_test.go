@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // source is a Redis that can be told what to say.
@@ -184,7 +185,7 @@ func TestViewSurvivesAnAbsentRedis(t *testing.T) {
 		if vs.current() == nil {
 			t.Error("the last view does not serve")
 		}
-		if _, err := vs.refresh(t.Context()); !errors.Is(err, errUnready) {
+		if _, err := vs.refresh(t.Context()); !errors.Is(err, refusal.ErrUnready) {
 			t.Errorf("refresh: %v", err)
 		}
 		time.Sleep(Defaults().MaxStale) // of the bubble
@@ -219,7 +220,7 @@ func TestRefreshOfAHangingRedisEnds(t *testing.T) {
 	t.Parallel()
 	src := slowSource(time.Hour)
 	inBubble(t, src, func(t *testing.T, vs *views, _ *counted, _ chan<- struct{}) {
-		if _, err := vs.refresh(t.Context()); !errors.Is(err, errUnready) {
+		if _, err := vs.refresh(t.Context()); !errors.Is(err, refusal.ErrUnready) {
 			t.Errorf("refresh: %v", err)
 		}
 		if !vs.alive(t.Context()) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 const (
@@ -166,7 +168,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		b.ended = true
 		_ = b.w.control.SetReadDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("%w: %w", errStalled, err)
+		err = fmt.Errorf("%w: %w", refusal.ErrStalled, err)
 	}
 	return n, err
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -53,7 +54,7 @@ func (r *resilient) do(ctx context.Context, attempt once) error {
 	if err != nil {
 		return err
 	}
-	result, cause := failed, errDefect // a panic is that of the backend
+	result, cause := refusal.Failed, refusal.ErrDefect // a panic is that of the backend
 	defer func() { r.breaker.leave(probe, result, cause) }()
 	err = r.repeat(ctx, probe, attempt)
 	result, cause = judge(ctx, err), err

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -155,7 +156,7 @@ func TestBrokenDestinationIsNotAsked(t *testing.T) {
 			_, _ = s.Stat(t.Context(), anObject)
 		}
 		asked, start := backend.calls.Load(), time.Now()
-		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, errBroken) || !errors.Is(err, storage.ErrUnavailable) {
+		if _, err := s.Stat(t.Context(), anObject); !errors.Is(err, refusal.ErrCircuitOpen) || !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("Stat = %v", err)
 		}
 		if backend.calls.Load() != asked || time.Since(start) != 0 {
@@ -163,7 +164,7 @@ func TestBrokenDestinationIsNotAsked(t *testing.T) {
 		}
 		time.Sleep(2 * breakerPause) // of the bubble
 		start = time.Now()
-		if _, err := s.Stat(t.Context(), anObject); errors.Is(err, errBroken) {
+		if _, err := s.Stat(t.Context(), anObject); errors.Is(err, refusal.ErrCircuitOpen) {
 			t.Errorf("the probe: %v", err)
 		}
 		if backend.calls.Load() != asked+1 || time.Since(start) != 0 {

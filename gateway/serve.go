@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -17,10 +18,10 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 
 	v := g.views.current()
 	if !g.allowed(v, r.RemoteAddr) {
-		return errAddress
+		return refusal.ErrAddress
 	}
 	if req.probe {
-		return errNotFound
+		return refusal.ErrNotFound
 	}
 
 	adm, err := g.admit(v, r, req)
@@ -82,7 +83,7 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	var adm admission
 	principal, err := v.authenticate(r)
 	if err != nil {
-		adm.news = !errors.Is(err, errNoCredentials)
+		adm.news = !errors.Is(err, refusal.ErrNoCredentials)
 		return adm, err
 	}
 	adm.principal = principal
@@ -90,13 +91,13 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 	related := relate(principal, req.inside)
 	if !allow(related, req.access(r.Method)) {
 		adm.news = related == stranger && req.known && req.restic
-		return adm, errForbidden
+		return adm, refusal.ErrScope
 	}
 	if !req.restic {
 		return adm, notRestic(related)
 	}
 	if !req.known {
-		return adm, errNotFound
+		return adm, refusal.ErrNotFound
 	}
 	if adm.store = v.stores[req.destination]; adm.store != nil {
 		return adm, nil
@@ -105,7 +106,7 @@ func (v *view) admit(r *http.Request, req request) (admission, error) {
 		return adm, fmt.Errorf("%w: destination %s: %s", storage.ErrUnavailable, req.destination, reason)
 	}
 	adm.news = true
-	return adm, errNotFound
+	return adm, refusal.ErrNotFound
 }
 
 // authenticate tells who sent the request.
@@ -113,10 +114,10 @@ func (v *view) authenticate(r *http.Request) (*catalog.Principal, error) {
 	var buf [maxCredentials]byte
 	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
 	if !ok {
-		return nil, errNoCredentials
+		return nil, refusal.ErrNoCredentials
 	}
 	if v == nil {
-		return nil, errUnready
+		return nil, refusal.ErrUnready
 	}
 	principal := v.snapshot.Principals[string(user)]
 	if !principal.Accepts(secret) {
@@ -129,15 +130,15 @@ func (v *view) authenticate(r *http.Request) (*catalog.Principal, error) {
 // accepted.
 func unaccepted(principal *catalog.Principal) error {
 	if principal == nil {
-		return errUnknownUser
+		return refusal.ErrUnknownUser
 	}
-	return fmt.Errorf("%w of %s", errWrongPassword, principal.Name)
+	return fmt.Errorf("%w of %s", refusal.ErrWrongPassword, principal.Name)
 }
 
 // notRestic refuses what NethServer 8 serves as WebDAV.
 func notRestic(related relation) error {
 	if related == operator {
-		return errWebDAV
+		return refusal.ErrWebDAV
 	}
-	return errForbidden
+	return refusal.ErrScope
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -125,7 +126,7 @@ func (s *store) attempt() {
 	s.opening = nil
 	s.tried = time.Now()
 	if s.err = err; err != nil {
-		s.health.fail(classOf(err))
+		s.health.fail(refusal.ClassOf(err))
 		s.err = fmt.Errorf("open destination %s: %w", s.destination.ID, err)
 		return
 	}

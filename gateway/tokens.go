@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 )
 
@@ -253,7 +254,7 @@ func (t *tokens) writeAll(ctx context.Context) (done bool) {
 				"dest", k.destination, "kept", t.file != "", "err", err, "hint", "name a user that may write rclone's sections, by --redis-writer-user")
 		default:
 			done = false
-			t.log.Warn("cannot write a refreshed token to Redis, trying again", "dest", k.destination, "err", err, "hint", hintRedis)
+			t.log.Warn("cannot write a refreshed token to Redis, trying again", "dest", k.destination, "err", err, "hint", refusal.HintRedis)
 		}
 	}
 	return done

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 const (
@@ -158,7 +160,7 @@ func (q *quotas) list(t *tally) {
 	if err != nil {
 		t.notUntil = time.Now().Add(countAgain)
 		u.log.Warn("cannot count what a destination holds; its quota is not fully enforced until this succeeds",
-			"dest", u.dest, "err", err, "hint", hint(0, err))
+			"dest", u.dest, "err", err, "hint", refusal.Hint(err))
 		return
 	}
 	t.base = total

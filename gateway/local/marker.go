@@ -133,7 +133,7 @@ func (m *marker) missing(mountPoint, why string) error {
 		m.Log.Error("the disk of a destination is not mounted; nothing is read or written until it is",
 			"dest", m.ID, "mount", mountPoint, "err", why, "hint", "mount the disk there, and look into the system's log for why it went")
 	}
-	return fmt.Errorf("%w: its disk is not mounted on %s: %s", storage.ErrUnavailable, mountPoint, why)
+	return fmt.Errorf("%w on %s: %s", storage.ErrNotMounted, mountPoint, why)
 }
 
 // noRoot explains why a root could not be opened.
@@ -156,7 +156,7 @@ func (m *marker) verify(root dirFD, st unix.Stat_t) error {
 		return fmt.Errorf("%w: read %s: %v", storage.ErrUnavailable, m.path(), err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case id != m.ID:
 		return fmt.Errorf("%w: %s says that this is the place of destination %.36q; delete that file if it is this one's now",
-			storage.ErrUnavailable, m.path(), id)
+			storage.ErrForeign, m.path(), id)
 	}
 	m.remember()
 	m.verified.Store(&st)

@@ -12,6 +12,8 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // List implements [storage.Store]. On buckets a directory that is not there is
@@ -148,7 +150,7 @@ func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *sweepe
 // missing on the way, or not have been looked at.
 func (s *Store) missingDir(ctx context.Context, dir string) error {
 	if s.buckets {
-		return s.failed(ctx, "list", dir, errNoBucket)
+		return fmt.Errorf("list %s: %w", dir, storage.ErrNoBucket)
 	}
 	gone, err := s.dirAbsent(ctx, dir)
 	if err != nil {
@@ -193,12 +195,9 @@ func (s *Store) rootAbsent() bool {
 	return errors.Is(err, iofs.ErrNotExist)
 }
 
-var (
-	errNoBucket = errors.New("the bucket, or container, is not there")
-	errProbed   = errors.New("probed")
-)
+var errProbed = errors.New("probed")
 
-// probe asks a bucket for a page of its list; it returns errNoBucket when there
+// probe asks a bucket for a page of its list; it returns storage.ErrNoBucket when there
 // is no bucket.
 func (s *Store) probe(ctx context.Context, dir string) error {
 	err := s.listDir(ctx, rcloneDir(dir), func(fs.DirEntries) error { return errProbed })
@@ -206,7 +205,7 @@ func (s *Store) probe(ctx context.Context, dir string) error {
 	case errors.Is(err, errProbed):
 		return nil
 	case errors.Is(err, fs.ErrorDirNotFound):
-		return errNoBucket
+		return storage.ErrNoBucket
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/obscure"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Obscure returns a copy of the values of a section of that type with the
@@ -14,7 +16,7 @@ import (
 func Obscure(backend string, values map[string]string) (map[string]string, error) {
 	info, err := fs.Find(backend)
 	if err != nil {
-		return nil, fmt.Errorf("no such remote type %q", backend)
+		return nil, fmt.Errorf("%w %q", storage.ErrUnknownType, backend)
 	}
 	out := maps.Clone(values)
 	for key, value := range values {

@@ -59,7 +59,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	backend := section["type"]
 	info, err := fs.Find(backend)
 	if err != nil {
-		return nil, fmt.Errorf("open destination %s: no such remote type %q", id, backend)
+		return nil, fmt.Errorf("open destination %s: %w %q", id, storage.ErrUnknownType, backend)
 	}
 	if err := checkOptions(info, section); err != nil {
 		return nil, fmt.Errorf("open destination %s: %w", id, err)

@@ -223,7 +223,7 @@ func (s *Store) Create(ctx context.Context, dir string) error {
 	}
 	ctx = s.with(ctx)
 	if s.buckets {
-		if err := s.probe(ctx, dir); !errors.Is(err, errNoBucket) {
+		if err := s.probe(ctx, dir); !errors.Is(err, storage.ErrNoBucket) {
 			if err != nil {
 				return s.failed(ctx, "create", dir, err)
 			}

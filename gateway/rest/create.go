@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -56,7 +57,7 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 		case err != nil:
 			return err
 		case len(names) > 0:
-			return fmt.Errorf("%s holds %s and lost its config: %w", t.Repo, typ, ErrForbidden)
+			return fmt.Errorf("%s holds %s and lost its config: %w", t.Repo, typ, refusal.ErrForbidden)
 		}
 	}
 	for _, name := range keys {

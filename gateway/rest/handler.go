@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
@@ -43,7 +44,7 @@ func (h *Handler) serveRepository(w http.ResponseWriter, r *http.Request, t *Tar
 	case http.MethodPost:
 		return h.create(w, r, t)
 	case http.MethodDelete:
-		return fmt.Errorf("a whole repository is not deleted over this protocol: %w", ErrForbidden)
+		return fmt.Errorf("a whole repository is not deleted over this protocol: %w", refusal.ErrForbidden)
 	default:
 		return refuseMethod(w, r, "POST")
 	}
@@ -71,8 +72,8 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target)
 	}
 }
 
-// refuseMethod returns ErrMethod and leaves in the header what is allowed.
+// refuseMethod returns refusal.ErrMethod and leaves in the header what is allowed.
 func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error {
 	w.Header().Set("Allow", allowed)
-	return fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
+	return fmt.Errorf("%w: %.16q", refusal.ErrMethod, r.Method)
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
@@ -100,9 +101,9 @@ func statusOf(err error) int {
 		err    error
 		status int
 	}{
-		{rest.ErrForbidden, 403},
-		{rest.ErrMethod, 405},
-		{rest.ErrLength, 411},
+		{refusal.ErrForbidden, 403},
+		{refusal.ErrMethod, 405},
+		{refusal.ErrLength, 411},
 		{storage.ErrCorrupt, 400},
 		{storage.ErrShort, 400},
 		{fs.ErrInvalid, 400},

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // maxConfig bounds what is taken for a config; restic's has some 200 bytes.
@@ -16,7 +18,7 @@ const maxConfig = 1 << 20
 // post stores an object.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, t *Target) error {
 	if r.ContentLength < 0 {
-		return ErrLength
+		return refusal.ErrLength
 	}
 	var err error
 	if t.Type == Config {
@@ -94,7 +96,7 @@ func (h *Handler) putConfig(r *http.Request, t *Target) error {
 	case bytes.Equal(there, content):
 		return nil
 	case !t.ReplaceConfig:
-		return fmt.Errorf("config is there with other content: %w", ErrForbidden)
+		return fmt.Errorf("config is there with other content: %w", refusal.ErrForbidden)
 	}
 	return t.Store.Put(r.Context(), t.path(), r.ContentLength, bytes.NewReader(content))
 }

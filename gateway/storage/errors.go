@@ -22,4 +22,15 @@ var (
 	// ErrThrottled is an ErrUnavailable of a destination that works and asks for
 	// fewer requests, or for the same one later.
 	ErrThrottled = fmt.Errorf("%w: it asks to slow down", ErrUnavailable)
+	// ErrNotMounted is an ErrUnavailable of a directory whose disk was there before
+	// and is not now.
+	ErrNotMounted = fmt.Errorf("%w: its disk is not mounted", ErrUnavailable)
+	// ErrForeign is an ErrUnavailable of a directory that is marked as another
+	// destination's.
+	ErrForeign = fmt.Errorf("%w: it is marked as another destination's", ErrUnavailable)
+	// ErrNoBucket says that the bucket or container is not there.
+	ErrNoBucket = errors.New("the bucket, or container, is not there")
+	// ErrUnknownType says that the program knows no storage of the type of the
+	// destination's section.
+	ErrUnknownType = errors.New("no such remote type")
 )

@@ -56,6 +56,12 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:     "the table of refusals imports of the gateway only the contract of stores",
+		about:    of("gateway/refusal"),
+		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/storage"))),
+		indirect: true,
+	},
+	{
 		name:     "the local store imports neither Redis nor rclone",
 		about:    of("gateway/local"),
 		forbids:  of(redis, rclone, module+"/gateway/catalog", module+"/gateway/rest", module+"/gateway/dav"),

@@ -1,0 +1,59 @@
+package refusal
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// Refusals of the caller.
+var (
+	ErrUnauthenticated = errors.New("not authenticated")
+	// ErrScope says that the user may not do this here.
+	ErrScope   = errors.New("outside the user's scope")
+	ErrAddress = errors.New("caller's address is not allowed")
+)
+
+// Why a caller is not authenticated is for the log and the metrics: the answer is
+// the same, so that nobody learns which users there are.
+var (
+	ErrNoCredentials = fmt.Errorf("%w: no credentials", ErrUnauthenticated)
+	ErrUnknownUser   = fmt.Errorf("%w: unknown user", ErrUnauthenticated)
+	ErrWrongPassword = fmt.Errorf("%w: wrong password", ErrUnauthenticated)
+)
+
+// Refusals of the request.
+var (
+	ErrNotFound = errors.New("no such destination or path")
+	// ErrForbidden says that the protocol's rules refuse the request: config is
+	// there with other content, a whole repository would be deleted. It is not
+	// fs.ErrPermission, which a file system returns when it refuses *us*.
+	ErrForbidden = errors.New("not allowed")
+	// ErrMethod says that the method does not exist for this kind of object.
+	ErrMethod = errors.New("method not allowed here")
+	// ErrLength says that an upload announced no length.
+	ErrLength  = errors.New("upload without Content-Length")
+	ErrStalled = errors.New("the client stood still")
+	ErrWebDAV  = errors.New("WebDAV is not served")
+)
+
+// Failures of the gateway, and of what it needs.
+var (
+	// ErrDefect stands for a panic of ours; it is answered 500, which restic retries.
+	ErrDefect  = errors.New("internal error")
+	ErrUnready = errors.New("the state of Redis is not known")
+	// ErrQuota says that a quota of ours is exhausted, and not the storage.
+	ErrQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
+	// ErrCircuitOpen says that a destination failed so often that it is not even asked.
+	ErrCircuitOpen = fmt.Errorf("%w: it has failed repeatedly and is left alone", storage.ErrUnavailable)
+)
+
+// What a check of a destination finds. No request ends with them.
+var (
+	// ErrDiffers says that a file was read back as something else.
+	ErrDiffers = errors.New("what was read back is not what was written")
+	// ErrStays says that a file can still be read after it was deleted.
+	ErrStays = errors.New("the file is still there after it was deleted")
+)

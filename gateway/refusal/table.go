@@ -1,0 +1,311 @@
+package refusal
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// Kind is one row of the table: an error and what is said about it. What a row
+// leaves out is said by the next row whose error is in the chain too.
+type Kind struct {
+	Err error
+	// Status is the HTTP status. What a status does to a running backup is in the
+	// protocol's contract: 401, 403, 404, 416 and 507 end it, so none of them may
+	// stand for something that passes.
+	Status int
+	// Auth and Upload are the reasons in the metrics of who is refused, and of
+	// which uploads.
+	Auth, Upload string
+	// Outcome is what the error says of the destination that it came from, Class
+	// what kind of failure it was there.
+	Outcome Outcome
+	Class   Class
+	// Hint is for the log: what an administrator can do.
+	Hint string
+	// Advice is the same for a check of a destination. Where a row has no Hint it
+	// serves for the log too. Reached is true where the storage was reached and
+	// logged in to, and said no.
+	Advice  string
+	Reached bool
+}
+
+// HintRedis is what to do while Redis cannot be read.
+const HintRedis = "check that Redis runs at the address of --redis-address and accepts the gateway's user and password; rclone-gateway check-config tells more"
+
+const adviceType = "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)"
+
+const adviceSlow = "the storage does not answer in time: check the address, the firewall and the server's load"
+
+// table is looked through in its order.
+var table = []Kind{
+	{
+		Err: ErrNoCredentials, Auth: "no_credentials",
+		Hint: "the client sent no user and password: give restic RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or a URL that holds them",
+	},
+	{
+		Err: ErrUnknownUser, Auth: "unknown_user",
+		Hint: "check the user name that the client sends; if Redis has that user, look for a line here that says it was left out",
+	},
+	{
+		Err: ErrWrongPassword, Auth: "wrong_password",
+		Hint: "give the client the password that Redis has for this user; many such lines from one address may be an attack",
+	},
+	{
+		Err: ErrUnauthenticated, Status: http.StatusUnauthorized,
+		Hint: "give the client a user and password that Redis knows",
+	},
+	{
+		Err: ErrScope, Status: http.StatusForbidden, Auth: "scope",
+		Hint: "a module reaches its own repository and those it was granted to restore from, and deletes nothing but locks: check the URL, and use a node's user to forget and prune",
+	},
+	{
+		Err: ErrAddress, Status: http.StatusForbidden, Auth: "address",
+		Hint: "let the client call from this host, or name its network with --allow-from",
+	},
+	{
+		Err: ErrForbidden, Status: http.StatusForbidden, Upload: "exists",
+		Hint: "the repository is there already, with another key: use its password, or another repository; nobody deletes a whole one over this protocol",
+	},
+	{
+		Err: ErrNotFound, Status: http.StatusNotFound,
+		Hint: "check the path in the client's URL: /DESTINATION/APP/UUID, with an ID that gatewayctl destination list shows",
+	},
+	{
+		Err: ErrMethod, Status: http.StatusMethodNotAllowed,
+		Hint: "restic never sends this method: check what program calls",
+	},
+	{
+		Err: ErrStalled, Status: http.StatusRequestTimeout, Upload: "stalled",
+		Hint: "the client or the network stood still: check them, or raise --stall-timeout",
+	},
+	{
+		Err: ErrLength, Status: http.StatusLengthRequired, Upload: "no_length",
+		Hint: "restic always sends Content-Length: look for a proxy between that takes it away",
+	},
+	{
+		Err: storage.ErrCorrupt, Status: http.StatusBadRequest, Upload: "corrupt", Outcome: Undecided,
+		Hint: "the upload was damaged on its way or before it, and nothing was kept: check the client's memory and disk, and the network",
+	},
+	{
+		Err: storage.ErrShort, Status: http.StatusBadRequest, Upload: "cut_off", Outcome: Undecided,
+		Hint: "the client or something on the way broke the upload off; nothing was kept, and restic sends it again: check the network if it repeats",
+	},
+	{
+		Err: storage.ErrUnknownType, Hint: adviceType, Advice: adviceType,
+	},
+	{
+		Err: fs.ErrInvalid, Status: http.StatusBadRequest, Upload: "invalid", Outcome: Undecided,
+		Hint: "the client sent what the protocol does not know: check which program calls, and its version",
+	},
+	{
+		Err: storage.ErrRange, Status: http.StatusRequestedRangeNotSatisfiable, Outcome: Answered,
+		Hint: "the client asks for more than there is: run restic check on the repository",
+	},
+	{
+		Err: ErrWebDAV, Status: http.StatusNotImplemented,
+		Hint: "use restic, or rclone's own WebDAV server",
+	},
+	{
+		Err: ErrQuota, Upload: "quota",
+		Hint: "forget and prune old snapshots, or raise the quota with gatewayctl destination alter",
+	},
+	{
+		Err: syscall.ENOSPC, Status: http.StatusInsufficientStorage, Upload: "full", Outcome: Answered, Class: Full,
+		Hint:   "the storage is full: forget and prune old snapshots, or give it more space",
+		Advice: "the storage is full: free some space there", Reached: true,
+	},
+	{
+		Err: syscall.EDQUOT, Status: http.StatusInsufficientStorage, Upload: "full", Outcome: Answered, Class: Full,
+		Hint:   "the storage's own quota is exhausted: forget and prune old snapshots, or raise it there",
+		Advice: "the storage's quota is reached: free some space there", Reached: true,
+	},
+	{
+		Err: ErrDefect, Status: http.StatusInternalServerError,
+		Hint: "this is a defect of the gateway: please report it with the stack of the line before",
+	},
+	{
+		Err: ErrUnready, Status: http.StatusServiceUnavailable,
+		Hint: HintRedis,
+	},
+	{
+		Err:  ErrCircuitOpen,
+		Hint: "the line that says it fails every request names the cause; gatewayctl destination check tests it",
+	},
+	{
+		Err: storage.ErrThrottled, Class: Throttled,
+		Hint: "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours",
+	},
+	{
+		Err:    storage.ErrNotMounted,
+		Advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
+	},
+	{
+		Err:    storage.ErrForeign,
+		Advice: "the directory is marked as another destination's: choose another one, or delete the marker that the detail names",
+	},
+	{
+		Err:    storage.ErrNoBucket,
+		Advice: adviceNoBucket,
+	},
+	{
+		Err:    ErrDiffers,
+		Advice: "the storage returned other bytes than were written: do not use it before that is understood", Reached: true,
+	},
+	{
+		Err:    ErrStays,
+		Advice: "the storage keeps deleted files: check retention, object lock and versioning", Reached: true,
+	},
+	{Err: context.DeadlineExceeded, Class: Timeout, Advice: adviceSlow},
+	{Err: context.Canceled, Class: Timeout},
+	{Err: os.ErrDeadlineExceeded, Class: Timeout},
+	{
+		Err: fs.ErrPermission, Class: Denied,
+		Advice: "the operating system refuses this to the gateway's user: check owner and mode of the directory", Reached: true,
+	},
+	{Err: storage.ErrUnavailable, Status: http.StatusServiceUnavailable, Outcome: Failed, Class: Unavailable},
+	{
+		Err: fs.ErrNotExist, Status: http.StatusNotFound, Outcome: Answered,
+		Hint:   "the storage has no such object: none is needed for a new repository; else run restic check on it",
+		Advice: "the directory does not exist: create it, or mount the disk",
+	},
+}
+
+// Kinds returns the table, in its order, for documentation and tests.
+func Kinds() []Kind { return table }
+
+// first returns the field of the first row that fits err and has it.
+func first[T comparable](err error, field func(*Kind) T) T {
+	var none T
+	for i := range table {
+		if value := field(&table[i]); value != none && errors.Is(err, table[i].Err) {
+			return value
+		}
+	}
+	return none
+}
+
+// Status returns the HTTP status for an error. One that nothing classifies is the
+// storage's fault: 502, never 404.
+func Status(err error) int {
+	if code := first(err, func(k *Kind) int { return k.Status }); code != 0 {
+		return code
+	}
+	return http.StatusBadGateway
+}
+
+// AuthReason returns why a caller was refused, "" where it was not.
+func AuthReason(err error) string { return first(err, func(k *Kind) string { return k.Auth }) }
+
+// UploadReason returns why an upload was refused, "" where that is not the
+// upload's fault.
+func UploadReason(err error) string { return first(err, func(k *Kind) string { return k.Upload }) }
+
+// Outcome is what an error says of the destination that it came from.
+type Outcome uint8
+
+// The outcomes.
+const (
+	_         Outcome = iota
+	Answered          // the destination works, whatever it said
+	Failed            // it does not
+	Undecided         // the client is to blame, or left
+)
+
+// OutcomeOf returns what the end of an operation says of its destination.
+func OutcomeOf(err error) Outcome {
+	if err == nil {
+		return Answered
+	}
+	if outcome := first(err, func(k *Kind) Outcome { return k.Outcome }); outcome != 0 {
+		return outcome
+	}
+	return Failed
+}
+
+// Class is what kind of failure a storage's was, as the metrics name it.
+type Class uint8
+
+// The classes.
+const (
+	_           Class = iota
+	Throttled         // it asks to slow down; mostly absorbed
+	Timeout           // no answer in time
+	Unavailable       // not reached, not mounted, failing in passing
+	Denied            // it refuses us: credentials, permissions
+	Full              // no space
+	BrokenOff         // a body broke off in the middle
+	Other
+	NumClasses // the length of a table by class, whose first place is empty
+)
+
+var classNames = [NumClasses]string{
+	Throttled: "throttled", Timeout: "timeout", Unavailable: "unavailable",
+	Denied: "denied", Full: "full", BrokenOff: "broken_off", Other: "other",
+}
+
+// String returns the name of the class in the metrics.
+func (c Class) String() string { return classNames[c] }
+
+// ClassOf returns the class of an error that is the storage's.
+func ClassOf(err error) Class {
+	class := first(err, func(k *Kind) Class { return k.Class })
+	if class == 0 || class == Unavailable {
+		if cure := Advise(err); cure.Known && cure.Reached {
+			return Denied
+		}
+	}
+	if class == 0 {
+		return Other
+	}
+	return class
+}
+
+// Hint returns what an administrator can do about a request that ended with err.
+func Hint(err error) string {
+	if hint := first(err, func(k *Kind) string { return k.Hint }); hint != "" {
+		return hint
+	}
+	if cure := Advise(err); cure.Known {
+		return cure.Text
+	}
+	return "gatewayctl destination check tests the destination and names what is wrong: " + adviceUnknown
+}
+
+// A Cure is what an administrator can do about a destination.
+type Cure struct {
+	Text string
+	// Reached is true where the storage was reached and logged in to, and said no.
+	Reached bool
+	// Permission is true where the storage refused one kind of operation: which
+	// permission is missing depends on what was asked of it.
+	Permission bool
+	// Known is false where only the error's own text says what is wrong.
+	Known bool
+}
+
+const adviceUnknown = "the storage failed in a way that this gateway does not know: the detail says how"
+
+// Advise finds out what is wrong with a destination that failed with err. A fault
+// of the section comes first, whatever its error wraps: a key file that is missing
+// is no missing storage.
+func Advise(err error) Cure {
+	text := lower(err)
+	if cure, known := read(sectionFaults, text); known {
+		return cure
+	}
+	for i := range table {
+		if k := &table[i]; k.Advice != "" && errors.Is(err, k.Err) {
+			return Cure{Text: k.Advice, Reached: k.Reached, Known: true}
+		}
+	}
+	if cure, known := read(vendors, text); known {
+		return cure
+	}
+	return Cure{Text: adviceUnknown}
+}
