@@ -127,6 +127,10 @@ that command.`,
 // and notes in began that a body was reached.
 func prepare(cmd *cobra.Command, began *bool) {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetFlagErrorFunc(suggestFlag)
+	if cmd.HasSubCommands() {
+		cmd.Args = onlyCommands
+	}
 	cmd.SetHelpFunc(printHelp)
 	cmd.Flags().SortFlags = false
 	if body := cmd.RunE; body != nil {

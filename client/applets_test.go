@@ -31,7 +31,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestUnknownCommandIsAUsageError(t *testing.T) {
-	callApplet(t, nil, "", program, "module-restore").fail(t, exitUsage, `unknown command "module-restore"`)
+	callApplet(t, nil, "", program, "module-restore").fail(t, exitUsage, `unknown command "module-restore" for gatewayctl: did you mean restore-module?`)
 	callApplet(t, nil, "", program, "completion", "powershell").fail(t, exitUsage, "name a shell: bash, zsh or fish")
 }
 

@@ -266,7 +266,7 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 	if a.Do("EXISTS", catalog.BackupKey("8")) != int64(1) || a.Do("HEXISTS", catalog.ResticPassword, id) != int64(0) || a.Do("HEXISTS", catalog.RcloneConf, id) != int64(0) {
 		t.Error("too much or too little was removed")
 	}
-	a.call(t, "", "remove", id).fail(t, exitNotFound, "there is no destination")
+	a.call(t, "", "remove", id).fail(t, exitNotFound, "does not exist: see gatewayctl destination list")
 }
 
 func TestDestinationBelowAnotherIsNotRemovedWithoutForce(t *testing.T) {
@@ -412,7 +412,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		{[]string{"--quota", "0G"}, exitUsage, "none"},
 		{[]string{"--module-quota", "1Mbit"}, exitUsage, "unit"},
 		{[]string{"--quota-of", "mail7"}, exitUsage, "MODULE=SIZE"},
-		{[]string{"--quota-of", "absent1=1G"}, exitNotFound, "no module"},
+		{[]string{"--quota-of", "absent1=1G"}, exitNotFound, "module absent1 does not exist"},
 		{nil, exitUsage, "nothing is to be changed"},
 	} {
 		a.call(t, "", append(append([]string{"alter"}, tt.args...), id)...).fail(t, tt.code, tt.want)
@@ -634,11 +634,11 @@ func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
 		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b] in the file, but a"},
 		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitUsage, "say which with --section: a, b"},
 		"no file to import":        {[]string{"import"}, exitUsage, "give one file that export wrote"},
-		"no destination":           {[]string{"show"}, exitUsage, "give the ID of one destination"},
-		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "no destination x"},
+		"no destination":           {[]string{"show"}, exitUsage, "give the name or the ID of one destination"},
+		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "destination x does not exist"},
 		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exitInvalid, "no archive"},
-		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "no destination"},
-		"export of what is not":    {[]string{"export", "x"}, exitNotFound, "no destination"},
+		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "destination x does not exist"},
+		"export of what is not":    {[]string{"export", "x"}, exitNotFound, "destination x does not exist"},
 		"a file that is not there": {[]string{"import", "/nowhere/at/all"}, exitUsage, "/nowhere/at/all"},
 	} {
 		got := a.call(t, "", tt.args...)
@@ -652,17 +652,18 @@ func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
 func TestDestinationCheck(t *testing.T) {
 	t.Parallel()
 	a := administer(t)
-	if got := a.call(t, "", "check", "x").succeed(t); !strings.Contains(got.stdout, "open    ok") {
+	const id = "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
+	if got := a.call(t, "", "check", id).succeed(t); !strings.Contains(got.stdout, "open    ok") {
 		t.Errorf("told %s", got.stdout)
 	}
-	got := a.call(t, "", "check", "--conformance", "x")
+	got := a.call(t, "", "check", "--conformance", id)
 	if got.code != int(exitFailed) || !strings.Contains(got.stdout, "lists: FAILED: a list lies") {
 		t.Errorf("exit status %d, %s", got.code, got.stdout)
 	}
 	a.vars["NS8_GATEWAY_URL"] = "http://127.0.0.1:1"
-	a.call(t, "", "check", "x").fail(t, exitUnreachable, "does not answer")
+	a.call(t, "", "check", id).fail(t, exitUnreachable, "does not answer")
 	a.vars["NS8_AGENT_ENV"] = "/nowhere"
-	a.call(t, "", "check", "x").fail(t, exitUsage, "credentials of a node")
+	a.call(t, "", "check", id).fail(t, exitUsage, "credentials of a node")
 }
 
 func TestDestinationsNeedTheClustersCredentials(t *testing.T) {

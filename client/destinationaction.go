@@ -29,10 +29,10 @@ func unlessAction(action *bool, arguments cobra.PositionalArgs) cobra.Positional
 	}
 }
 
-// oneID wants the ID of a destination.
+// oneID wants what means a destination.
 func oneID(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return errors.New("give the ID of one destination, as gatewayctl destination list shows it")
+		return errors.New("give the name or the ID of one destination, as gatewayctl destination list shows it")
 	}
 	return nil
 }

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
 func newDestinationAdd(sys *system) *cobra.Command {
@@ -42,11 +44,20 @@ shown once: without it and the cluster no backup can be read.`,
 		},
 	}
 	cmd.Flags().StringVar(&opts.provider, "provider", "", "`PROVIDER`: backblaze, aws, generic-s3, azure, smb, cluster or rclone")
+	completeFlag(cmd, "provider", oneOf(providerNames()...))
 	opts.register(cmd.Flags())
 	cmd.Flags().StringVar(&opts.passwordFile, "password-file", "", "`FILE` with the password of the repositories, - for stdin")
 	cmd.Flags().BoolVar(&opts.asJSON, "json", false, "print ID and password as JSON")
 	actionFlag(cmd, &opts.action, "add-backup-repository")
 	return cmd
+}
+
+func providerNames() []string {
+	names := make([]string, len(destination.Providers))
+	for i, p := range destination.Providers {
+		names[i] = p.Name
+	}
+	return names
 }
 
 type addOptions struct {
@@ -76,7 +87,7 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	}
 	p, ok := destination.ProviderOf(opts.provider)
 	if !ok {
-		return failf(exitUsage, "--provider %q: give one of backblaze, aws, generic-s3, azure, smb, cluster, rclone", opts.provider)
+		return failf(exitUsage, "--provider %q: give one of %s%s", opts.provider, strings.Join(providerNames(), ", "), naming.DidYouMean(opts.provider, providerNames()))
 	}
 	params, err := d.sys.parameters(ctx, &opts.destinationFlags, p)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 func newDestinationAlter(sys *system) *cobra.Command {
 	var opts alterOptions
 	cmd := &cobra.Command{
-		Use:   "alter [flags] ID",
+		Use:   "alter [flags] NAME",
 		Short: "Change a destination: name, place, keys or limits",
 		Long: `Change a destination: its name, its place, its keys or its limits. What no flag
 gives stays as it is. The provider and the password of the repositories cannot
@@ -27,8 +27,9 @@ taken; to unlock, to forget and to prune is always possible.`,
   gatewayctl destination alter --limit-upload 50Mbit --module-quota 200G --quota-of mail1=1T 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --limit-upload none 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --action < request.json`,
-		Annotations: destinationStatus(),
-		Args:        unlessAction(&opts.action, oneID),
+		Annotations:       destinationStatus(),
+		Args:              unlessAction(&opts.action, oneID),
+		ValidArgsFunction: complete(sys, destinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if opts.action {
@@ -68,7 +69,11 @@ func (d *destinations) actAlter(ctx context.Context) error {
 	})
 }
 
-func (d *destinations) runAlter(ctx context.Context, id string, opts alterOptions) error {
+func (d *destinations) runAlter(ctx context.Context, word string, opts alterOptions) error {
+	id, err := destinationNamed(ctx, d.rdb, word)
+	if err != nil {
+		return err
+	}
 	rec, err := d.get(ctx, id)
 	if err != nil {
 		return err

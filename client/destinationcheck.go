@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 func newDestinationCheck(sys *system) *cobra.Command {
 	var asJSON, conformance bool
 	cmd := &cobra.Command{
-		Use:   "check [flags] ID",
+		Use:   "check [flags] NAME",
 		Short: "Test a destination: list, write, read back and delete a small file",
 		Long: `Test a destination through the gateway of this node, with the code that serves
 backups: list it, write a small file, read it back, compare it and delete it.
@@ -24,9 +25,10 @@ there does not harm backups; what FAILED does.
 
 Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 		Example: `  gatewayctl destination check 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
-  gatewayctl destination check --conformance --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
-		Annotations: destinationStatus(),
-		Args:        oneID,
+  gatewayctl destination check --conformance --json "My disk"`,
+		Annotations:       destinationStatus(),
+		Args:              oneID,
+		ValidArgsFunction: complete(sys, destinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return forPeople(sys.runCheck(cmd.Context(), args[0], conformance, asJSON))
 		},
@@ -36,7 +38,11 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 	return cmd
 }
 
-func (s *system) runCheck(ctx context.Context, id string, conformance, asJSON bool) error {
+func (s *system) runCheck(ctx context.Context, word string, conformance, asJSON bool) error {
+	id, err := destinationToCheck(ctx, s, word)
+	if err != nil {
+		return err
+	}
 	report, err := s.checkDestination(ctx, adminapi.CheckRequest{ID: id, Conformance: conformance})
 	if _, away := errors.AsType[gatewayAway](err); away {
 		return failf(exitUnreachable, "%w; \"rclone-gateway check-destination\" tests without it", err)
@@ -60,6 +66,25 @@ func (s *system) runCheck(ctx context.Context, id string, conformance, asJSON bo
 		return errors.New("the destination does not do what backups need: do not use it")
 	}
 	return nil
+}
+
+// destinationToCheck returns the ID of the destination that a word means. A whole ID
+// is left to the gateway, so that it can be checked while Redis is away. Names are
+// looked up as the node, whose credentials the gateway wants, too.
+func destinationToCheck(ctx context.Context, sys *system, word string) (string, error) {
+	if account.ValidUUID(word) {
+		return word, nil
+	}
+	login, err := sys.env.nodeCredentials()
+	if err != nil {
+		return "", err
+	}
+	rdb, err := connectRedis(ctx, sys.env.redisReplica(), login)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = rdb.Close() }()
+	return destinationNamed(ctx, rdb, word)
 }
 
 func (s *system) printReport(report *adminapi.CheckReport) error {

@@ -16,7 +16,7 @@ import (
 func newDestinationExport(sys *system) *cobra.Command {
 	var withSecrets bool
 	cmd := &cobra.Command{
-		Use:   "export [flags] [ID...]",
+		Use:   "export [flags] [NAME...]",
 		Short: "Write destinations for import",
 		Long: `Write destinations, all or those named, with their limits, as JSON for "import".
 Their keys and passwords are left out, and import refuses it then, unless
@@ -24,7 +24,8 @@ Their keys and passwords are left out, and import refuses it then, unless
 way, as with gpg. Import reads what gpg --symmetric wrote.`,
 		Example: `  gatewayctl destination export
   gatewayctl destination export --with-secrets | gpg --symmetric --output destinations.gpg`,
-		Annotations: destinationStatus(),
+		Annotations:       destinationStatus(),
+		ValidArgsFunction: complete(sys, destinationEntries, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				return forPeople(d.runExport(cmd.Context(), args, withSecrets))
@@ -35,14 +36,15 @@ way, as with gpg. Import reads what gpg --symmetric wrote.`,
 	return cmd
 }
 
-func (d *destinations) runExport(ctx context.Context, ids []string, withSecrets bool) error {
+func (d *destinations) runExport(ctx context.Context, words []string, withSecrets bool) error {
 	records, err := d.all(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if !slices.ContainsFunc(records, func(r record) bool { return r.id == id }) {
-			return notFound(id)
+	ids := make([]string, len(words))
+	for i, word := range words {
+		if ids[i], err = destinationNamed(ctx, d.rdb, word); err != nil {
+			return err
 		}
 	}
 	cluster, err := d.rdb.Get(ctx, catalog.ClusterUUID).Result()

@@ -130,14 +130,14 @@ func (d *destinations) moduleUUID(ctx context.Context, name string) (string, err
 	if account.ValidUUID(name) {
 		return name, nil
 	}
-	uuid, err := d.rdb.HGet(ctx, catalog.ModuleUUID, name).Result()
+	m, err := moduleNamed(ctx, d.rdb, name)
 	switch {
-	case errors.Is(err, redis.Nil), err == nil && !account.ValidUUID(uuid):
-		return "", failf(exitNotFound, "--quota-of: there is no module %q in this cluster: give its ID, such as mail1, or its UUID", name)
 	case err != nil:
-		return "", d.failed("read "+catalog.ModuleUUID, err)
+		return "", fmt.Errorf("--quota-of: %w", err)
+	case !account.ValidUUID(m.UUID):
+		return "", failf(exitNotFound, "--quota-of: module %s has no UUID: give the UUID itself", m.ID)
 	}
-	return uuid, nil
+	return m.UUID, nil
 }
 
 // requestedLimits reads the limits of an action: whole numbers by the names of the

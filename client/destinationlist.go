@@ -22,8 +22,9 @@ import (
 func newDestinationList(sys *system) *cobra.Command {
 	var asJSON, action bool
 	cmd := &cobra.Command{
-		Use:   "list [flags]",
-		Short: "List the destinations, their space, and the schedules that use them",
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the destinations, their space, and the schedules that use them",
 		Long: `List the destinations, their space, and the schedules that use them. No secret is
 shown.
 

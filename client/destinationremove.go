@@ -13,8 +13,9 @@ import (
 func newDestinationRemove(sys *system) *cobra.Command {
 	var force, action bool
 	cmd := &cobra.Command{
-		Use:   "remove [flags] ID",
-		Short: "Remove a destination from the cluster; its backups stay where they are",
+		Use:     "remove [flags] NAME",
+		Aliases: []string{"rm"},
+		Short:   "Remove a destination from the cluster; its backups stay where they are",
 		Long: `Remove a destination from the cluster. The backups stay on the storage, but to
 read them needs its keys and the password of its repositories: export it first.
 
@@ -23,14 +24,19 @@ those schedules too, nor one that another destination stands on, such as one of 
 crypt, which then works no more; the action always removes it.`,
 		Example: `  gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination remove --force 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
-		Annotations: destinationStatus(),
-		Args:        unlessAction(&action, oneID),
+		Annotations:       destinationStatus(),
+		Args:              unlessAction(&action, oneID),
+		ValidArgsFunction: complete(sys, destinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if action {
 					return d.actRemove(cmd.Context())
 				}
-				return forPeople(d.runRemove(cmd.Context(), args[0], force))
+				id, err := destinationNamed(cmd.Context(), d.rdb, args[0])
+				if err != nil {
+					return err
+				}
+				return forPeople(d.runRemove(cmd.Context(), id, force))
 			})
 		},
 	}

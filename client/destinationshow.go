@@ -14,12 +14,13 @@ import (
 func newDestinationShow(sys *system) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show [flags] ID",
+		Use:   "show [flags] NAME",
 		Short: "Show one destination, without its secrets",
 		Example: `  gatewayctl destination show 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
-  gatewayctl destination show --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
-		Annotations: destinationStatus(),
-		Args:        oneID,
+  gatewayctl destination show --json "My disk"`,
+		Annotations:       destinationStatus(),
+		Args:              oneID,
+		ValidArgsFunction: complete(sys, destinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				return forPeople(d.runShow(cmd.Context(), args[0], asJSON))
@@ -30,7 +31,11 @@ func newDestinationShow(sys *system) *cobra.Command {
 	return cmd
 }
 
-func (d *destinations) runShow(ctx context.Context, id string, asJSON bool) error {
+func (d *destinations) runShow(ctx context.Context, word string, asJSON bool) error {
+	id, err := destinationNamed(ctx, d.rdb, word)
+	if err != nil {
+		return err
+	}
 	r, err := d.get(ctx, id)
 	if err != nil {
 		return err

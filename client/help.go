@@ -33,9 +33,18 @@ func printHelp(cmd *cobra.Command, _ []string) {
 		}
 	}
 	section("USAGE", usage)
+	section("ALIASES", aliases(cmd))
 	section("COMMANDS", commands)
 	section("OPTIONS", cmd.LocalFlags().FlagUsages())
 	section("EXAMPLES", cmd.Example)
 	section("EXIT STATUS", cmd.Annotations[docgen.ExitStatusAnnotation])
 	fmt.Fprint(cmd.OutOrStdout(), text.String())
+}
+
+// aliases are the other names of a command.
+func aliases(cmd *cobra.Command) string {
+	if len(cmd.Aliases) == 0 {
+		return ""
+	}
+	return "  " + strings.Join(cmd.Aliases, ", ")
 }

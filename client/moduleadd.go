@@ -69,8 +69,10 @@ and brings back what Redis has lost.
 	flags.StringVar(&opts.uuid, "uuid", "", "`UUID` of the module, under which its backups are (default: a random one)")
 	flags.StringVar(&opts.node, "node", "", "`ID` of the node it is on (default: the only one)")
 	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
-	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore")
-	flags.StringVar(&opts.schedule, "schedule", "", "`ID` of a schedule that is to back it up")
+	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore, or the ID of one that is there")
+	flags.StringVar(&opts.schedule, "schedule", "", "`NAME` or ID of a schedule that is to back it up")
+	completeFlag(cmd, "restore-from", complete(sys, moduleEntries, anyNumber))
+	completeFlag(cmd, "schedule", complete(sys, scheduleEntries, anyNumber))
 	output.register(flags)
 	return cmd
 }
@@ -85,8 +87,6 @@ func (o *moduleOptions) check() error {
 		return failf(exitUsage, "--type %q is not the name of an image: it has lower-case letters, digits, - and _, such as myapp", o.app)
 	case o.uuid != "" && !account.ValidUUID(o.uuid):
 		return failf(exitUsage, "--uuid %q is not a UUID in lower case", o.uuid)
-	case o.restoreFrom != "" && !account.ValidUUID(o.restoreFrom):
-		return failf(exitUsage, "--restore-from %q is not a UUID in lower case", o.restoreFrom)
 	case o.node != "" && !account.ValidNodeID(o.node):
 		return failf(exitUsage, "--node %q is not the ID of a node: it is a number from 1 on", o.node)
 	case o.uuid != "" && o.uuid == o.restoreFrom:
@@ -110,7 +110,13 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err != nil {
 		return err
 	}
+	if err := resolveModule(ctx, a.rdb, &opts); err != nil {
+		return err
+	}
 	if err := a.settleModule(ctx, &opts, earlier); err != nil {
+		return err
+	}
+	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
 		return err
 	}
 	told, err := output.prepare(a.moduleVariables(opts, password))
@@ -131,6 +137,62 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 		a.sys.warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
 	}
 	return told.tell(a.sys)
+}
+
+// resolveModule puts IDs in the place of what people call a schedule and a module.
+func resolveModule(ctx context.Context, rdb *redis.Client, opts *moduleOptions) error {
+	var err error
+	if opts.schedule != "" {
+		if opts.schedule, err = scheduleNamed(ctx, rdb, opts.schedule); err != nil {
+			return err
+		}
+	}
+	if opts.restoreFrom == "" || account.ValidUUID(opts.restoreFrom) {
+		return nil
+	}
+	from, err := moduleNamed(ctx, rdb, opts.restoreFrom)
+	if err != nil {
+		return fmt.Errorf("--restore-from: %w; of a module that was removed, give the whole UUID", err)
+	}
+	opts.restoreFrom = from.UUID
+	return nil
+}
+
+// checkRestoreFrom refuses a module whose backups the gateway would not show to the new
+// one.
+func checkRestoreFrom(ctx context.Context, rdb *redis.Client, opts moduleOptions) error {
+	if opts.restoreFrom == "" {
+		return nil
+	}
+	if opts.restoreFrom == opts.uuid {
+		return failf(exitUsage, "--restore-from is the module's own UUID, whose backups it may read anyway")
+	}
+	app, err := appOfModule(ctx, rdb, opts.restoreFrom)
+	if err != nil || app == "" || app == opts.app {
+		return err
+	}
+	return failf(exitUsage, "--restore-from %s is a module of type %s, and %s is to be of type %s: a module reads backups of its own type alone; add it with --type %[2]s",
+		opts.restoreFrom, app, opts.id, opts.app)
+}
+
+// appOfModule returns the type of the module with a UUID, "" where there is none.
+func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, error) {
+	modules, err := moduleEntries(ctx, rdb)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range modules {
+		if m.UUID != uuid {
+			continue
+		}
+		image, err := rdb.HGet(ctx, catalog.ModuleEnvironmentKey(m.ID), catalog.FieldImageURL).Result()
+		if ignoreNil(err) != nil {
+			return "", readError(catalog.ModuleEnvironmentKey(m.ID), err)
+		}
+		app, _ := appOfImage(image) // of a module that has no image yet nothing is known
+		return app, nil
+	}
+	return "", nil
 }
 
 // settleModule decides on the UUID and the node, as they were before or as they

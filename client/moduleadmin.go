@@ -48,9 +48,10 @@ type shownModule struct {
 func newModuleList(sys *system) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list [flags]",
-		Short: "List the modules, and the schedules that back them up",
-		Long:  `List the modules, and the schedules that back them up. No secret is shown.`,
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the modules, and the schedules that back them up",
+		Long:    `List the modules, and the schedules that back them up. No secret is shown.`,
 		Example: `  gatewayctl module list
   gatewayctl module list --json | jq -r '.[] | .type + "/" + .uuid'`,
 		Annotations: accountStatus(),
@@ -126,16 +127,24 @@ func (a *accounts) modules(ctx context.Context) ([]shownModule, error) {
 
 func newModuleRemove(sys *system) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove ID",
-		Short: "Remove a module's user and keys; its backups stay where they are",
+		Use:     "remove ID",
+		Aliases: []string{"rm"},
+		Short:   "Remove a module's user and keys; its backups stay where they are",
 		Long: `Remove a module: its Redis user, all keys below module/ID/, its right to restore,
 and its place in the schedules. The gateway lets it in no more. Its backups stay
 where they are; a new module reads them with --restore-from UUID.`,
-		Example:     `  gatewayctl module remove myapp1`,
-		Annotations: accountStatus(),
-		Args:        cobra.ExactArgs(1),
+		Example:           `  gatewayctl module remove myapp1`,
+		Annotations:       accountStatus(),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete(sys, moduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runModuleRemove(cmd.Context(), args[0]) })
+			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+				id, err := existingModule(cmd.Context(), a, args[0])
+				if err != nil {
+					return err
+				}
+				return a.runModuleRemove(cmd.Context(), id)
+			})
 		},
 	}
 }
@@ -196,6 +205,23 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	return err
 }
 
+// existingModule returns the ID of the module that a word means. One of which Redis has
+// lost all but the user is a module too.
+func existingModule(ctx context.Context, a *accounts, word string) (string, error) {
+	list, err := a.users(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := a.refuseNS8(list); err != nil {
+		return "", err
+	}
+	if list.Has(account.ModuleUser(word)) {
+		return word, nil
+	}
+	m, err := moduleNamed(ctx, a.rdb, word)
+	return m.ID, err
+}
+
 // schedulesThatList returns the IDs of the schedules that list a module.
 func (a *accounts) schedulesThatList(ctx context.Context, id string) ([]string, error) {
 	schedules, err := a.schedules(ctx)
@@ -222,11 +248,16 @@ does at once; connections to Redis that used it are ended. An --env-file that is
 there keeps its other lines.`,
 		Example: `  gatewayctl module passwd --env-file myapp1.env myapp1
   gatewayctl module passwd --password-file new.txt myapp1`,
-		Annotations: accountStatus(),
-		Args:        cobra.ExactArgs(1),
+		Annotations:       accountStatus(),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete(sys, moduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				return a.rotate(cmd.Context(), &output, account.ModuleUser(args[0]))
+				id, err := existingModule(cmd.Context(), a, args[0])
+				if err != nil {
+					return err
+				}
+				return a.rotate(cmd.Context(), &output, account.ModuleUser(id))
 			})
 		},
 	}

@@ -27,10 +27,11 @@ type backupOptions struct {
 func newModuleBackup(sys *system) *cobra.Command {
 	var options backupOptions
 	cmd := &cobra.Command{
-		Use:   "module-backup [flags] ID",
-		Short: "Back up a module by the schedule ID",
+		Use:   "module-backup [flags] SCHEDULE",
+		Short: "Back up a module by a schedule",
 		Long: `Back up the module in whose environment this runs to the destination of the
-backup schedule ID, which must list the module (else the exit status is 2).
+backup schedule with that ID or name, which must list the module (else the exit
+status is 2).
 
 Before, the module's command module-dump-state is run, if PATH has it, and the
 module's label and note are saved. Saved are then state/environment and what
@@ -47,15 +48,16 @@ and 0 after any other, and there are the times of the last run, success and
 snapshot, and the snapshot's size. Where another backup is running, nothing is
 written.`,
 		Example: `  module-backup 1
-  module-backup --dry-run 1
+  module-backup --dry-run nightly
   module-backup --runtime native --json 1 | jq .
   module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
 			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
+		ValidArgsFunction: complete(sys, scheduleEntries, 1),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("name one backup schedule by its ID")
+				return errors.New("give the name or the ID of one backup schedule")
 			}
 			return nil
 		},
@@ -109,6 +111,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	}
 	defer job.close()
 	lock.handTo(&job.plan.restic)
+	record.Schedule = job.id
 	record.ScheduleName, record.Repository = job.plan.scheduleName, job.plan.restic.Repository.URL
 	outcome, err := job.run(ctx)
 	if outcome != nil {
@@ -132,7 +135,7 @@ func prepareBackup(ctx context.Context, sys *system, options backupOptions, m mo
 		_ = rdb.Close()
 		return nil, err
 	}
-	job := &backupJob{sys: sys, module: m, id: id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
+	job := &backupJob{sys: sys, module: m, id: facts.schedule.id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
 	for _, warning := range limitWarnings(job.plan.warnings) {
 		sys.warnf("%s", warning)
 	}

@@ -164,8 +164,9 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 func newNodeList(sys *system) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list [flags]",
-		Short: "List the nodes, and the modules on them",
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the nodes, and the modules on them",
 		Example: `  gatewayctl node list
   gatewayctl node list --json | jq -r '.[].id'`,
 		Annotations: accountStatus(),
@@ -198,8 +199,9 @@ func newNodeList(sys *system) *cobra.Command {
 
 func newNodeRemove(sys *system) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove ID",
-		Short: "Remove a node that no module is on",
+		Use:     "remove ID",
+		Aliases: []string{"rm"},
+		Short:   "Remove a node that no module is on",
 		Long: `Remove a node's Redis user and keys. Its gateway can read nothing more. A node
 that modules are on is not removed.`,
 		Example:     `  gatewayctl node remove 2`,

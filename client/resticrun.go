@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
@@ -30,6 +31,7 @@ func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
 	}
 	cmd.Flags().StringVar(&o.runtime, "runtime", preset,
 		"`RUNTIME` of restic: podman, a container, or native, the one that PATH has; NS8_RESTIC_RUNTIME sets the default")
+	completeFlag(cmd, "runtime", oneOf(string(restic.Podman), string(restic.Native)))
 	cmd.Flags().StringVar(&o.root, "root", "",
 		"native runtime: `DIR` that holds state and volumes/NAME (default: the one above the state directory)")
 }
@@ -73,7 +75,8 @@ func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, er
 		base.Mounts = []restic.Mount{{Source: m.stateDir, Target: containerRoot + "/state"}}
 		return base, nil
 	default:
-		return base, failf(exitUsage, "runtime %q is neither podman nor native", o.runtime)
+		runtimes := []string{string(restic.Podman), string(restic.Native)}
+		return base, failf(exitUsage, "runtime %q is neither podman nor native%s", o.runtime, naming.DidYouMean(o.runtime, runtimes))
 	}
 }
 

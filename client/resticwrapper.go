@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
@@ -28,9 +29,10 @@ below goes to restic untouched and in order. Behind "--" all is restic's; where 
 comes before restic's command, it only ends the options below.
 
   --module ID       the module whose repository it is (default: the module we are)
-  --backup ID       the schedule whose destination it is (default: the one with
-                    the lowest number that lists the module)
-  --destination ID  the destination, in place of a schedule's
+  --backup NAME     the schedule whose destination it is, by its name or ID
+                    (default: the one with the lowest number that lists the module)
+  --destination NAME
+                    the destination, by its name or ID, in place of a schedule's
   --repopath PATH   the repository's path on it, APP/UUID, in place of a module's
   --podman ARG      one more argument for podman run; can be repeated
   --show            list destinations, schedules and the repository; run nothing
@@ -45,6 +47,9 @@ place of a container.`,
   restic-wrapper --show`,
 		Annotations: map[string]string{docgen.ExitStatusAnnotation: exitStatus(exitOK, exitFailed, exitUsage, exitForbidden, exitRedis)[docgen.ExitStatusAnnotation] +
 			"\n  other that of restic, or of podman run"},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return completeWrapper(cmd.Context(), sys, args, typed)
+		},
 		DisableFlagParsing:    true,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -124,9 +129,9 @@ func wrappedRepository(ctx context.Context, sys *system, w wrapperArgs) (restic.
 		return restic.Repository{}, err
 	}
 	defer func() { _ = rdb.Close() }()
-	moduleID, err := w.moduleID(sys)
+	moduleID, err := w.moduleID(ctx, sys, rdb)
 	if err != nil {
-		return restic.Repository{}, err
+		return restic.Repository{}, wronglyNamed(err)
 	}
 	app, uuid, err := w.path(ctx, sys, rdb, moduleID)
 	if err != nil {
@@ -134,17 +139,24 @@ func wrappedRepository(ctx context.Context, sys *system, w wrapperArgs) (restic.
 	}
 	destination, err := w.where(ctx, rdb, moduleID)
 	if err != nil {
-		return restic.Repository{}, err
+		return restic.Repository{}, wronglyNamed(err)
 	}
 	repository, err := sys.openRepository(ctx, rdb, destination, app, uuid)
 	return repository, wronglyNamed(err)
 }
 
-// moduleID is the module that is meant, or "" where none is needed.
-func (w wrapperArgs) moduleID(sys *system) (string, error) {
+// moduleID is the module that is meant, or "" where none is needed. One that is not
+// installed may still be in schedules.
+func (w wrapperArgs) moduleID(ctx context.Context, sys *system, rdb *redis.Client) (string, error) {
 	id := w.module
 	if id == "" {
 		id, _ = sys.env.moduleID()
+	} else if w.repopath == "" {
+		m, err := moduleNamed(ctx, rdb, id)
+		if unknown, ok := errors.AsType[*naming.UnknownError](err); ok && len(unknown.Near) == 0 && moduleIDPattern.MatchString(id) {
+			return id, nil
+		}
+		return m.ID, err
 	}
 	switch {
 	case id != "" && !moduleIDPattern.MatchString(id):
@@ -185,7 +197,7 @@ func (w wrapperArgs) path(ctx context.Context, sys *system, rdb *redis.Client, m
 // where is the destination's ID.
 func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
 	if w.destination != "" {
-		return w.destination, nil
+		return destinationNamed(ctx, rdb, w.destination)
 	}
 	if w.backup != "" {
 		s, err := readSchedule(ctx, rdb, w.backup)

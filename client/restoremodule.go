@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
 func newRestoreModule(sys *system) *cobra.Command {
@@ -73,9 +75,11 @@ files do not count.`,
 	flags.StringArrayVar(&opts.paths, "path", nil, "restore only this file or directory: `PATH` is state/... or volumes/NAME/...; can be repeated")
 	flags.StringVar(&opts.target, "target", "", "restore to `DIR` instead of the module's state and volumes")
 	flags.BoolVar(&opts.verify, "verify", false, "read back what was written and compare it")
-	flags.StringVar(&opts.destination, "destination", "", "restore from the destination with this `ID`, without a request on stdin")
+	flags.StringVar(&opts.destination, "destination", "", "restore from the destination with this `NAME` or ID, without a request on stdin")
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
+	completeFlag(cmd, "destination", complete(sys, destinationEntries, anyNumber))
+	completeFlag(cmd, "step", oneOf(restoreStepNames()...))
 	opts.restic.addFlags(sys, cmd)
 	opts.record.addFlags(sys, cmd)
 	flags.BoolVar(&opts.assist, assistFlag, false, "")
@@ -143,6 +147,12 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 	if err := sys.recoverEnvironment(); err != nil && opts.target == "" {
 		return err
 	}
+	var err error
+	if opts.destination != "" {
+		if opts.destination, err = destinationAsAgent(ctx, sys, opts.destination); err != nil {
+			return err
+		}
+	}
 	input, err := opts.input(sys)
 	if err != nil {
 		return err
@@ -198,13 +208,25 @@ func (o *restoreOptions) input(sys *system) ([]byte, error) {
 	})
 }
 
-// restoreStep is the built-in step that restores data.
-const restoreStep = "10restore"
+// Two of the built-in steps: one does nothing, and one restores data.
+const (
+	replaceStep = "05replace"
+	restoreStep = "10restore"
+)
+
+// restoreStepNames are the names of the built-in steps.
+func restoreStepNames() []string {
+	names := []string{replaceStep, restoreStep}
+	for _, dump := range stateDumps {
+		names = append(names, dump.step)
+	}
+	return names
+}
 
 // restoreSteps are the built-in steps of the action.
 func restoreSteps(sys *system, gather func() (restoreFacts, error), opts restoreOptions, record *runRecord) []step {
 	steps := []step{
-		{name: "05replace"},
+		{name: replaceStep},
 		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {
 			return restoreData(ctx, sys, gather, opts, record)
 		}},
@@ -229,7 +251,7 @@ func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) er
 		for i, s := range steps {
 			names[i] = s.name
 		}
-		return failf(exitUsage, "there is no built-in step %q: there are %s", name, strings.Join(names, ", "))
+		return failf(exitUsage, "there is no built-in step %q%s: there are %s", name, naming.DidYouMean(name, names), strings.Join(names, ", "))
 	case steps[i].run == nil:
 		return nil
 	default:

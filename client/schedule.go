@@ -19,17 +19,16 @@ type schedule struct {
 	modules     []string
 }
 
-// readSchedule reads the schedule called id from Redis.
-func readSchedule(ctx context.Context, rdb *redis.Client, id string) (schedule, error) {
-	if !pathSegment.MatchString(id) {
-		return schedule{}, failf(exitUsage, "%q is not the ID of a backup schedule", id)
+// readSchedule reads the schedule that a word means from Redis. Where there is none,
+// it is the command line that is wrong.
+func readSchedule(ctx context.Context, rdb *redis.Client, word string) (schedule, error) {
+	id, err := scheduleNamed(ctx, rdb, word)
+	if err != nil {
+		return schedule{}, wronglyNamed(err)
 	}
 	fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
 	if err != nil {
 		return schedule{}, readError(catalog.BackupKey(id), err)
-	}
-	if len(fields) == 0 {
-		return schedule{}, failf(exitUsage, "backup schedule %s does not exist", id)
 	}
 	s := parseSchedule(id, fields)
 	if s.destination == "" {

@@ -46,7 +46,7 @@ type scheduleOptions struct {
 func newScheduleAdd(sys *system) *cobra.Command {
 	var opts scheduleOptions
 	cmd := &cobra.Command{
-		Use:   "add --destination ID [flags] [MODULE ...]",
+		Use:   "add --destination NAME [flags] [MODULE ...]",
 		Short: "Add a schedule, and print its ID, which module-backup takes",
 		Long: `Add a schedule for the modules named, and print its ID, which module-backup takes.
 More modules join it with "gatewayctl module add --schedule ID".
@@ -55,7 +55,8 @@ With --id the schedule gets that number; where it exists, it becomes what is ask
 for here.`,
 		Example: `  gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1
   gatewayctl schedule add --id 1 --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1 myapp2`,
-		Annotations: accountStatus(),
+		Annotations:       accountStatus(),
+		ValidArgsFunction: complete(sys, moduleEntries, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.modules = args
 			if err := opts.check(); err != nil {
@@ -65,7 +66,8 @@ for here.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.destination, "destination", "", "`ID` of the destination")
+	flags.StringVar(&opts.destination, "destination", "", "`NAME` or ID of the destination")
+	completeFlag(cmd, "destination", complete(sys, destinationEntries, anyNumber))
 	flags.StringVar(&opts.name, "name", "", "`NAME` that people see")
 	flags.IntVar(&opts.retention, "retention", 3, "`NUMBER` of snapshots to keep of each module")
 	flags.StringVar(&opts.when, "when", "daily", "`TIME` of the backups, in the form of systemd's OnCalendar, for whoever starts them")
@@ -99,6 +101,9 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) err
 	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
+	if err := resolveSchedule(ctx, a.rdb, &opts); err != nil {
+		return err
+	}
 	// Destinations and modules are watched, so that none goes while it is named.
 	watched := []string{catalog.ModuleUUID, catalog.DestinationKey(opts.destination), catalog.BackupSequence}
 	id := ""
@@ -128,6 +133,26 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) err
 	}
 	_, err = fmt.Fprintln(a.sys.stdout, id)
 	return err
+}
+
+// resolveSchedule puts IDs in the place of what people call a destination and modules.
+func resolveSchedule(ctx context.Context, rdb *redis.Client, opts *scheduleOptions) error {
+	var err error
+	if opts.destination, err = destinationNamed(ctx, rdb, opts.destination); err != nil {
+		return err
+	}
+	var modules []string
+	for _, word := range opts.modules {
+		m, err := moduleNamed(ctx, rdb, word)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(modules, m.ID) {
+			modules = append(modules, m.ID)
+		}
+	}
+	opts.modules = modules
+	return nil
 }
 
 // checkNewSchedule refuses a schedule of what does not exist.
@@ -224,8 +249,9 @@ func (a *accounts) schedules(ctx context.Context) ([]shownSchedule, error) {
 func newScheduleList(sys *system) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list [flags]",
-		Short: "List the schedules",
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the schedules",
 		Example: `  gatewayctl schedule list
   gatewayctl schedule list --json | jq -r '.[].id'`,
 		Annotations: accountStatus(),
@@ -255,23 +281,29 @@ func newScheduleList(sys *system) *cobra.Command {
 
 func newScheduleRemove(sys *system) *cobra.Command {
 	return &cobra.Command{
-		Use:         "remove ID",
-		Short:       "Remove a schedule; modules, destination and backups stay",
-		Example:     `  gatewayctl schedule remove 1`,
-		Annotations: accountStatus(),
-		Args:        cobra.ExactArgs(1),
+		Use:               "remove NAME",
+		Aliases:           []string{"rm"},
+		Short:             "Remove a schedule; modules, destination and backups stay",
+		Example:           `  gatewayctl schedule remove 1`,
+		Annotations:       accountStatus(),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete(sys, scheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleRemove(cmd.Context(), args[0]) })
 		},
 	}
 }
 
-func (a *accounts) runScheduleRemove(ctx context.Context, id string) error {
+func (a *accounts) runScheduleRemove(ctx context.Context, word string) error {
 	list, err := a.users(ctx)
 	if err != nil {
 		return err
 	}
 	if err := a.refuseNS8(list); err != nil {
+		return err
+	}
+	id, err := scheduleNamed(ctx, a.rdb, word)
+	if err != nil {
 		return err
 	}
 	return a.change(ctx, "remove schedule "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {

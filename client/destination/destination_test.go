@@ -308,7 +308,7 @@ func TestProblemsAreToldToPeople(t *testing.T) {
 		{Rclone, "", nil, "the section of rclone.conf is needed: --conf FILE"},
 		{Cluster, "webdav:http://10.5.4.1:4694", params("a", "b"), "cluster takes no parameters, thus no a"},
 		{SMB, "smb:s", params("smb_host", "", "smb_user", "a\tb", "smb_pass", "", "smb_domain", "", "smb_pas", ""),
-			"smb_host must not be empty; smb_user must be one line without tabs; smb takes no smb_pas, but smb_host, smb_user, smb_pass, smb_domain"},
+			"smb_host must not be empty; smb_user must be one line without tabs; smb takes no smb_pas, but smb_host, smb_user, smb_pass, smb_domain: did you mean smb_pass?"},
 		{Rclone, "", params("rclone_conf_secret", "type = ftp", "basepath", strings.Repeat("x", 513)), "basepath is too long"},
 	} {
 		p, _ := ProviderOf(tt.provider)

@@ -3,6 +3,8 @@ package destination
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
 // Explain says in words for people, who give flags, what problems those are.
@@ -33,7 +35,7 @@ func (p Provider) explain(problem Problem) string {
 		if len(p.Parameters) == 0 {
 			return fmt.Sprintf("%s takes no parameters, thus no %s", p.Name, name)
 		}
-		return fmt.Sprintf("%s takes no %s, but %s", p.Name, name, strings.Join(p.names(), ", "))
+		return fmt.Sprintf("%s takes no %s, but %s%s", p.Name, name, strings.Join(p.names(), ", "), naming.DidYouMean(name, p.names()))
 	}
 	return name + ": " + problem.Kind
 }
