@@ -29,6 +29,10 @@ Repositories are served at ` + "`/DESTINATION/APP/UUID/`" + `, in restic's REST 
 Every request carries a Redis user and its password in Basic authentication. The path
 is taken as it stands: encoded bytes, empty and dot segments belong to nobody.
 
+Path and method decide what a request is: GET, HEAD, POST and DELETE of an object need no
+Accept header, so that clients such as rustic are served. A list is asked for by its type,
+` + "`application/vnd.x.restic.rest.v2` or `….v1`" + `, since a directory may mean WebDAV.
+
 | path | answer |
 |---|---|
 | ` + "`/-/healthy`" + ` | 200 while the process serves at all |

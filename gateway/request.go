@@ -24,7 +24,7 @@ type request struct {
 	destination string
 	// inside is the path within the destination, as it stood on the wire.
 	inside string
-	// restic is false for what NethServer 8 serves as WebDAV.
+	// restic is false for what NethServer 8 serves as WebDAV; see isRestic.
 	restic bool
 	// probe is true for the health check's path.
 	probe bool
@@ -43,7 +43,8 @@ type request struct {
 func parseRequest(r *http.Request) request {
 	var req request
 	req.create = r.Method == http.MethodPost && r.URL.RawQuery != "" && r.URL.Query().Get("create") == "true"
-	req.restic = req.create || strings.Contains(r.Header.Get("Accept"), rest.MediaTypeV2)
+	accept := r.Header.Get("Accept")
+	req.restic = req.create || strings.Contains(accept, rest.MediaTypeV2)
 
 	path, rooted := strings.CutPrefix(r.URL.Path, "/")
 	if !rooted || r.URL.RawPath != "" || !fs.ValidPath(strings.TrimSuffix(path, "/")) || strings.IndexByte(path, 0) >= 0 {
@@ -59,7 +60,24 @@ func parseRequest(r *http.Request) request {
 	if req.create && req.typ != rest.Root || req.typ == rest.Root && req.repo == "" {
 		req.known = false
 	}
+	req.restic = req.restic || req.isRestic(r.Method, accept)
 	return req
+}
+
+// isRestic reports whether path and method alone, or with an Accept header that
+// names version 1, make a request the restic protocol's. An object is restic's
+// whoever asks: rustic, for one, sends Accept with lists only. A directory could
+// as well be WebDAV's, and needs the type of a list.
+func (req request) isRestic(method, accept string) bool {
+	if !req.known || req.typ == rest.Root {
+		return false
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete:
+		isObject := req.typ == rest.Config || req.name != ""
+		return isObject || strings.Contains(accept, rest.MediaTypeV1)
+	}
+	return false
 }
 
 // access tells what the request wants to do to its repository.

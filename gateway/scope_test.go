@@ -30,7 +30,9 @@ var (
 )
 
 // TestWhoMayDoWhat is the whole permission matrix: every principal, on every
-// kind of repository, with every operation of the protocol.
+// kind of repository, with every operation of the protocol, with the Accept header
+// that restic sends and without one. Without it, what names no object is WebDAV's and
+// thus nobody's, however it would be allowed to restic.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	operations := []struct {
@@ -96,15 +98,23 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, op := range operations {
 			t.Run(c.name+" may "+op.name, func(t *testing.T) {
 				for _, repo := range c.repos {
-					r := httptest.NewRequest(op.method, "/"+destID+"/"+repo+"/"+op.object, nil)
-					r.Header.Set("Accept", rest.MediaTypeV2)
-					req := parseRequest(r)
-					if !req.known {
-						t.Fatalf("%s is not understood", r.URL)
-					}
-					got := allow(relate(c.principal, req.inside), req.access(op.method))
-					if want := strings.Contains(op.may, c.letter); got != want {
-						t.Errorf("%s %s: allowed %v, want %v", op.method, r.URL, got, want)
+					for _, accept := range []string{rest.MediaTypeV2, "", "*/*"} {
+						r := httptest.NewRequest(op.method, "/"+destID+"/"+repo+"/"+op.object, nil)
+						r.Header.Set("Accept", accept)
+						req := parseRequest(r)
+						if !req.known {
+							t.Fatalf("%s is not understood", r.URL)
+						}
+						got := allow(relate(c.principal, req.inside), req.access(op.method))
+						if want := strings.Contains(op.may, c.letter); got != want {
+							t.Errorf("%s %s, Accept %q: allowed %v, want %v", op.method, r.URL, accept, got, want)
+						}
+						isObject := op.object == "config" || strings.HasSuffix(op.object, digits64)
+						resticMethod := op.method != http.MethodPut && op.method != http.MethodPatch
+						want := accept == rest.MediaTypeV2 || isObject && resticMethod || req.create
+						if req.restic != want {
+							t.Errorf("%s %s, Accept %q: restic's %v, want %v", op.method, r.URL, accept, req.restic, want)
+						}
 					}
 				}
 			})
@@ -207,20 +217,34 @@ func TestOnlyTheExactProbeIsTheProbe(t *testing.T) {
 func TestRestOrWebDAV(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, method, query, accept string
-		want                        bool
+		name, method, inside, accept string
+		want                         bool
 	}{
 		{"restic", "GET", "", rest.MediaTypeV2, true},
 		{"one type of several", "GET", "", "text/html, " + rest.MediaTypeV2 + ";q=0.5", true},
-		{"create without Accept", "POST", "create=true", "", true},
-		{"create among other parameters", "POST", "a=b&create=true", "", true},
-		{"create is a POST", "GET", "create=true", "", false},
-		{"another value", "POST", "create=1", "", false},
+		{"create without Accept", "POST", "?create=true", "", true},
+		{"create among other parameters", "POST", "?a=b&create=true", "", true},
+		{"create is a POST", "GET", "?create=true", "", false},
+		{"another value", "POST", "?create=1", "", false},
 		{"a browser", "GET", "", "*/*", false},
-		{"version 1", "GET", "", rest.MediaTypeV1, false},
+		{"the repository with version 1", "GET", "", rest.MediaTypeV1, false},
 		{"no Accept", "PROPFIND", "", "", false},
+
+		{"a list, version 1", "GET", "data/", rest.MediaTypeV1, true},
+		{"a list, version 1 of several", "GET", "locks/", "text/html, " + rest.MediaTypeV1 + ";q=0.5", true},
+		{"a list in a browser", "GET", "data/", "text/html,*/*", false},
+		{"a list without Accept", "GET", "data/", "", false},
+		{"an object in a browser", "GET", "data/" + digits64, "text/html,*/*", true},
+		{"the properties of a list", "PROPFIND", "data/", rest.MediaTypeV1, false},
+		{"the properties of an object", "PROPFIND", "data/" + digits64, "", false},
+		{"an object by WebDAV", "PUT", "data/" + digits64, "", false},
+		{"an object that moves", "MOVE", "locks/" + digits64, "", false},
+		{"options of an object", "OPTIONS", "data/" + digits64, "", false},
+		{"a name that is no hash", "DELETE", "locks/" + digits64[1:], "", false},
+		{"a shard, as WebDAV has it", "DELETE", "data/ba/" + digits64, "", false},
+		{"a directory without a slash", "DELETE", "locks", "", false},
 	} {
-		r := httptest.NewRequest(c.method, "/"+destID+"/mail/"+ownUUID+"/?"+c.query, nil)
+		r := httptest.NewRequest(c.method, "/"+destID+"/mail/"+ownUUID+"/"+c.inside, nil)
 		r.Header.Set("Accept", c.accept)
 		if got := parseRequest(r).restic; got != c.want {
 			t.Errorf("%s: restic %v, want %v", c.name, got, c.want)
@@ -248,6 +272,9 @@ func FuzzRequest(f *testing.F) {
 		}
 		r := &http.Request{Method: method, URL: u, Header: http.Header{"Accept": {rest.MediaTypeV2}}}
 		req := parseRequest(r)
+		if bare := parseRequest(&http.Request{Method: method, URL: u}); bare.restic && (!bare.known || req.access(method) != bare.access(method)) {
+			t.Fatalf("%s %q: without Accept it is another request", method, target)
+		}
 		if !allow(relate(aModule, req.inside), req.access(method)) {
 			return
 		}

@@ -1,19 +1,37 @@
 package integration
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
 // TestWhoMayDoWhat goes through the permissions over HTTP, in the order in which
-// a repository lives.
+// a repository lives: with the Accept header that restic sends with all but create,
+// and as rustic and others do, who send it with lists alone.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
+	t.Run("Accept with each request", func(t *testing.T) {
+		t.Parallel()
+		testWhoMayDoWhat(t, "")
+	})
+	t.Run("Accept with lists alone", func(t *testing.T) {
+		t.Parallel()
+		testWhoMayDoWhat(t, "*/*")
+	})
+}
+
+// testWhoMayDoWhat sends that Accept header, unless it is empty, with requests of
+// restic for objects.
+func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 	c := newCluster(t)
 	c.Grant(wikiUUID, mailUUID) // lets nobody in: the app types differ
 	c.AddModules(redistest.Module{ID: "mail5", UUID: "55555555-0000-4000-8000-000000000005"})
@@ -83,10 +101,15 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"a grantee deletes", grantee, "DELETE", base + "/data/" + packName, nil, "", 403},
 		{"a grantee's config", grantee, "POST", base + "/config", []byte("config"), "", 403},
 
-		{"a module's WebDAV", owner, "GET", base + "/config", nil, webdav, 403},
+		{"a module's WebDAV", owner, "GET", base + "/data/", nil, webdav, 403},
 		{"a module's PROPFIND", owner, "PROPFIND", "/", nil, webdav, 403},
-		{"a module's POST without Accept", owner, "POST", base + "/data/" + packName, pack, webdav, 403},
-		{"a node's WebDAV", node, "GET", base + "/config", nil, webdav, 501},
+		{"a module's PUT", owner, "PUT", base + "/data/" + packName, pack, webdav, 403},
+		{"a module's POST beside the protocol", owner, "POST", base + "/notes", pack, webdav, 403},
+		{"a module's POST of a manifest", owner, "POST", base + ".json", pack, webdav, 403},
+		{"a module's DELETE beside the protocol", owner, "DELETE", base + "/locks/" + lockName + ".txt", nil, webdav, 403},
+		{"a module's DELETE of a manifest", owner, "DELETE", base + ".json", nil, webdav, 403},
+		{"a node's WebDAV", node, "GET", base + "/data/", nil, webdav, 501},
+		{"a node's manifest", node, "PUT", base + ".json", pack, webdav, 501},
 		{"a node's PROPFIND", node, "PROPFIND", "/", nil, webdav, 501},
 		{"a node's OPTIONS", node, "OPTIONS", "/", nil, webdav, 501},
 
@@ -105,9 +128,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"a node deletes a whole repository", node, "DELETE", base + "/", nil, "", 403},
 		{"a grantee lists what is empty", grantee, "GET", base + "/data/", nil, "", 200},
 	} {
+		accept := step.accept
+		if isObject := strings.HasPrefix(step.path, base+"/") && !strings.HasSuffix(step.path, "/"); isObject && accept == "" {
+			accept = acceptObject
+		}
 		var headers []string
-		if step.accept != "" {
-			headers = []string{"Accept", step.accept}
+		if accept != "" {
+			headers = []string{"Accept", accept}
 		}
 		answer := step.caller.call(t, step.method, step.path, step.body, headers...)
 		if answer.status != step.status {
@@ -120,6 +147,45 @@ func TestWhoMayDoWhat(t *testing.T) {
 			t.Errorf("%s: Server is %q, which restic judges by", step.name, server)
 		}
 	}
+}
+
+// TestRusticBacksUpWithoutAccept sends rustic's requests: objects with neither Accept
+// nor Content-Type, whole or by ranges, and lists with the type of version 2.
+func TestRusticBacksUpWithoutAccept(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	g := c.serve(t)
+	base := "/" + localDest + "/" + mailRepo
+	anything := []string{"Accept", "*/*", "User-Agent", "rustic"}
+	call := func(status int, method, path string, body []byte, more ...string) *reply {
+		t.Helper()
+		return g.module("mail1").want(t, status, method, base+path, body, slices.Concat(anything, more)...)
+	}
+	pack, packName := blob(3000)
+	lock, lockName := blob(200)
+
+	call(http.StatusNotFound, http.MethodHead, "/config", nil)
+	call(http.StatusOK, http.MethodPost, "/?create=true", nil)
+	call(http.StatusOK, http.MethodPost, "/config", []byte("the config"))
+	call(http.StatusOK, http.MethodHead, "/config", nil)
+	call(http.StatusOK, http.MethodPost, "/data/"+packName, pack)
+	if whole := call(http.StatusOK, http.MethodGet, "/data/"+packName, nil); !bytes.Equal(whole.body, pack) {
+		t.Errorf("%d bytes of a pack", len(whole.body))
+	}
+	part := call(http.StatusPartialContent, http.MethodGet, "/data/"+packName, nil, "Range", "bytes=1000-1999")
+	if !bytes.Equal(part.body, pack[1000:2000]) {
+		t.Errorf("%d bytes of a part", len(part.body))
+	}
+	call(http.StatusOK, http.MethodPost, "/locks/"+lockName, lock)
+	call(http.StatusOK, http.MethodDelete, "/locks/"+lockName, nil)
+	list := call(http.StatusOK, http.MethodGet, "/data/", nil, "Accept", rest.MediaTypeV2)
+	if want := fmt.Sprintf(`[{"name":%q,"size":%d}]`, packName, len(pack)); string(list.body) != want {
+		t.Errorf("the list is %s", list.body)
+	}
+	call(http.StatusForbidden, http.MethodDelete, "/data/"+packName, nil)
+	// A directory that nobody lists as restic's is WebDAV's.
+	call(http.StatusForbidden, http.MethodGet, "/data/", nil)
+	call(http.StatusForbidden, http.MethodPost, "/data/", pack)
 }
 
 // TestNewsGetInAtTheirFirstRequest writes to Redis without a word and asks the
