@@ -129,7 +129,7 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 		{"a grantee lists what is empty", grantee, "GET", base + "/data/", nil, "", 200},
 	} {
 		accept := step.accept
-		if isObject := strings.HasPrefix(step.path, base+"/") && !strings.HasSuffix(step.path, "/"); isObject && accept == "" {
+		if accept == "" && isResticObject(step.method, step.path) {
 			accept = acceptObject
 		}
 		var headers []string
@@ -147,6 +147,14 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 			t.Errorf("%s: Server is %q, which restic judges by", step.name, server)
 		}
 	}
+}
+
+// isResticObject reports whether a request is restic's by its method and path alone.
+func isResticObject(method, path string) bool {
+	_, inside, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	_, typ, name, known := rest.ParseObject(inside)
+	isObject := known && (typ == rest.Config || name != "")
+	return isObject && slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, method)
 }
 
 // TestRusticBacksUpWithoutAccept sends rustic's requests: objects with neither Accept

@@ -44,6 +44,8 @@ func describe(what string, err error, scrub scrubber) error {
 // classify returns the sentinel for an error of a backend, or nil.
 func classify(err error) error {
 	switch {
+	case errors.Is(err, storage.ErrUnavailable):
+		return storage.ErrUnavailable // it is ours already
 	case errors.Is(err, syscall.EDQUOT):
 		return syscall.EDQUOT
 	case isFull(err):

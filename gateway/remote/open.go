@@ -93,7 +93,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	if s.oneRequest {
 		s.creator = func() (fs.Fs, error) { return connect(nil) }
 	}
-	s.put = putFor(s.fs, info)
+	s.put = withChecksums(id, s.fs, section, putFor(s.fs, info))
 	s.buckets = hasBuckets(s.fs, info)
 	return s, nil
 }
