@@ -1,6 +1,8 @@
 package gateway
 
-import "net/netip"
+import (
+	"net/netip"
+)
 
 // allowed tells whether a caller at that address may talk to the gateway: it is
 // on this host (a unix socket has no address that parses as one), in the

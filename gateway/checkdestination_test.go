@@ -127,7 +127,7 @@ func TestDirectoryIsMarkedBeforeItIsSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := create(t.Context(), store, "mail/uuid"); !errors.Is(err, storage.ErrUnavailable) {
+	if err := storage.Create(t.Context(), store, "mail/uuid"); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a repository in the empty directory: %v", err)
 	}
 	report := examine(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}})

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/conformance"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -33,10 +33,10 @@ func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	ctx, cancel := context.WithTimeout(ctx, conformTimeout)
 	defer cancel()
 	scratch := conformPrefix + strings.ToLower(rand.Text())
-	recorder := suite.NewRecorder(ctx)
+	recorder := conformance.NewRecorder(ctx)
 	used := 0
 	sweep := func() {}
-	suite.Run(recorder, func(suite.T) storage.Store {
+	conformance.Run(recorder, func(conformance.T) storage.Store {
 		sweep()
 		used++
 		folder := &folder{store: store, dir: fmt.Sprintf("%s/%d", scratch, used)}
@@ -87,13 +87,13 @@ func prune(store storage.Store, dir string) {
 
 // traits finds out which of the documented differences a store has, by asking it
 // for what is not there.
-func traits(ctx context.Context, store storage.Store, scratch string) []suite.Option {
-	var options []suite.Option
+func traits(ctx context.Context, store storage.Store, scratch string) []conformance.Option {
+	var options []conformance.Option
 	if err := store.List(ctx, scratch+"/absent", func(fs.FileInfo) error { return nil }); err == nil {
-		options = append(options, suite.WithoutDirectories())
+		options = append(options, conformance.WithoutDirectories())
 	}
 	if err := store.Remove(ctx, scratch+"/absent/object"); err == nil {
-		options = append(options, suite.BlindRemove())
+		options = append(options, conformance.BlindRemove())
 	}
 	return options
 }

@@ -20,9 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -476,104 +474,6 @@ func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
 	}
 }
 
-func TestFailuresOfAStorageHaveTheirClass(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name  string
-		err   error
-		class string // empty: none is counted
-		up    int32
-	}{
-		{"it asks to slow down", storage.ErrThrottled, "throttled", stateFails},
-		{"it cannot be reached", storage.ErrUnavailable, "unavailable", stateFails},
-		{"it takes too long", context.DeadlineExceeded, "timeout", stateFails},
-		{"it refuses us", fs.ErrPermission, "denied", stateFails},
-		{"it refuses our key", errors.New("s3: AccessDenied"), "denied", stateFails},
-		{"it is full", syscall.ENOSPC, "full", stateWorks},
-		{"its quota is exhausted", syscall.EDQUOT, "full", stateWorks},
-		{"the disk is broken", syscall.EIO, "other", stateFails},
-		{"there is no such object", fs.ErrNotExist, "", stateWorks},
-		{"the upload was damaged", storage.ErrCorrupt, "", 0},
-		{"the upload was cut off", storage.ErrShort, "", 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var h health
-			faulty := storetest.NewFaulty(t, storetest.NewMem())
-			faulty.Plan(storetest.Stat, storetest.Fail(tt.err))
-			s := &surveyed{store: faulty, health: &h}
-			_, _ = s.Stat(t.Context(), "config")
-			for class := refusal.Class(1); class < refusal.NumClasses; class++ {
-				want := uint64(0)
-				if class.String() == tt.class {
-					want = 1
-				}
-				if got := h.errors[class].Load(); got != want {
-					t.Errorf("%s: %d, want %d", class, got, want)
-				}
-			}
-			if got := h.state.Load(); got != tt.up {
-				t.Errorf("state %d, want %d", got, tt.up)
-			}
-		})
-	}
-}
-
-func TestWhatTheCallerDoesIsNotTheStoragesFailure(t *testing.T) {
-	t.Parallel()
-	var h health
-	mem := storetest.NewMem()
-	if err := mem.Put(t.Context(), "a/config", 1, strings.NewReader("x")); err != nil {
-		t.Fatal(err)
-	}
-	s := &surveyed{store: mem, health: &h}
-	stop := errors.New("the client cannot be written to")
-	if err := s.List(t.Context(), "a", func(fs.FileInfo) error { return stop }); !errors.Is(err, stop) {
-		t.Fatal(err)
-	}
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	h.note(gone, gone.Err())
-	if h.state.Load() != 0 {
-		t.Error("the storage passes for failing")
-	}
-}
-
-func TestASilentStorageIsATimeout(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
-		assembled := s.assemble(hanging{})
-		_, err := assembled.Stat(t.Context(), "config")
-		if !errors.Is(err, storage.ErrUnavailable) || s.health.errors[refusal.Timeout].Load() == 0 || s.health.state.Load() != stateFails {
-			t.Errorf("%v, %d timeouts", err, s.health.errors[refusal.Timeout].Load())
-		}
-	})
-}
-
-// hanging is a store that answers nothing.
-type hanging struct{ storage.Store }
-
-func (hanging) Stat(ctx context.Context, _ string) (fs.FileInfo, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-func TestAThrottledAttemptCountsThoughARetryMadeItGood(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		faulty := storetest.NewFaulty(t, storetest.NewMem())
-		faulty.Plan(storetest.Put, storetest.Fail(storage.ErrThrottled))
-		s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
-		if err := s.assemble(faulty).Put(t.Context(), "config", 1, strings.NewReader("x")); err != nil {
-			t.Fatal(err)
-		}
-		if n := s.health.errors[refusal.Throttled].Load(); n != 1 || s.health.state.Load() != stateWorks {
-			t.Errorf("%d throttled, state %d", n, s.health.state.Load())
-		}
-	})
-}
-
 func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	t.Parallel()
 	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
@@ -588,7 +488,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	if _, _, _, err := get(t, server.URL); err == nil {
 		t.Error("a complete answer")
 	}
-	if n := s.health.errors[refusal.BrokenOff].Load(); n != 1 {
+	if n := s.guard.Report().Errors[refusal.BrokenOff]; n != 1 {
 		t.Errorf("%d bodies broke off", n)
 	}
 }
@@ -599,36 +499,9 @@ func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
 	if _, err := s.acquire(t.Context()); err == nil {
 		t.Fatal("it opened")
 	}
-	if s.health.state.Load() != stateFails || s.health.errors[refusal.Unavailable].Load() != 1 {
+	if report := s.guard.Report(); !report.Used || report.Works || report.Errors[refusal.Unavailable] != 1 {
 		t.Error("it is not down")
 	}
-}
-
-func TestTheBreakerTellsItsState(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(destID, discard)
-		want := func(state breakerState) {
-			t.Helper()
-			if got := b.state(); got != state {
-				t.Errorf("%s, want %s", breakerStates[got], breakerStates[state])
-			}
-		}
-		want(breakerClosed)
-		for range breakerFailures {
-			b.leave(false, refusal.Failed, storage.ErrUnavailable)
-		}
-		want(breakerOpen)
-		time.Sleep(2 * breakerPause) // of the bubble
-		want(breakerHalfOpen)
-		probe, err := b.enter()
-		if err != nil || !probe {
-			t.Fatal(err)
-		}
-		want(breakerHalfOpen)
-		b.leave(true, refusal.Answered, nil)
-		want(breakerClosed)
-	})
 }
 
 func TestEveryStatusIsToldApart(t *testing.T) {
@@ -673,10 +546,6 @@ func TestCountingARequestAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { m.requested(w, r, http.StatusOK, time.Millisecond, nil) }); n != 0 {
 		t.Errorf("%v allocations for each request", n)
 	}
-	h, ctx := new(health), t.Context()
-	if n := testing.AllocsPerRun(1000, func() { h.note(ctx, nil) }); n != 0 {
-		t.Errorf("%v allocations for each operation on a storage", n)
-	}
 }
 
 func aCountedRequest() (*metrics, *response, *http.Request) {
@@ -705,7 +574,9 @@ func BenchmarkScrape(b *testing.B) {
 	vs := &views{log: discard}
 	v, _ := newView(nil, snapshotOf(destinations...), nil, discard)
 	for _, s := range v.stores {
-		s.health.state.Store(stateWorks)
+		if _, err := s.guard.Around(storetest.NewMem()).Stat(b.Context(), "config"); !errors.Is(err, fs.ErrNotExist) {
+			b.Fatal(err)
+		}
 	}
 	vs.latest.Store(v)
 	handler := newMetrics(prometheus.NewRegistry(), vs).handler(discard)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
@@ -163,10 +164,20 @@ func (m *metrics) requested(w *response, r *http.Request, code int, took time.Du
 		meters.sent.Add(float64(w.sent))
 	}
 	if e.store != nil {
-		e.store.health.served(op, e.typ, code, w.broken, w.status != 0, err)
+		served(e.store.guard, op, e.typ, code, w.broken, w.status != 0, err)
 	}
 	if err != nil {
 		m.blame(op, err)
+	}
+}
+
+// served tells a guard of the end of a request what its attempts did not show.
+func served(g *guard.Guard, op operation, typ rest.Type, code int, clientGone, begun bool, err error) {
+	switch {
+	case err != nil && begun && !clientGone && code >= http.StatusInternalServerError:
+		g.BrokeOff()
+	case err == nil && op == opSave && typ == rest.Snapshots && code == http.StatusOK:
+		g.SavedSnapshot()
 	}
 }
 

@@ -39,7 +39,7 @@ func (vs *views) askSpace(ctx context.Context, v *view) {
 	var questions errgroup.Group
 	questions.SetLimit(spaceQuestions)
 	for _, s := range v.stores {
-		if s.health.state.Load() != stateWorks || !s.isOpen() {
+		if !s.guard.Works() || !s.isOpen() {
 			continue
 		}
 		questions.Go(func() error {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
@@ -96,20 +97,20 @@ func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string)
 func (out sender) destination(id string, s *store) {
 	typ := typeLabel(s.destination)
 	out.gauge(descInfo, 1, id, labelText(s.destination.Name), labelText(s.destination.Provider), typ)
-	out.counter(descSnapshots, s.health.snapshots.Load(), id)
-	if latest := s.health.latest.Load(); latest > 0 {
-		out.gauge(descLatest, float64(latest), id)
+	report := s.guard.Report()
+	out.counter(descSnapshots, report.Snapshots, id)
+	if !report.Latest.IsZero() {
+		out.gauge(descLatest, float64(report.Latest.Unix()), id)
 	}
-	if state := s.health.state.Load(); state != 0 {
-		out.gauge(descUp, oneIf(state == stateWorks), id)
+	if report.Used {
+		out.gauge(descUp, oneIf(report.Works), id)
 		for class := refusal.Class(1); class < refusal.NumClasses; class++ {
-			out.counter(descStoreErrors, s.health.errors[class].Load(), id, typ, class.String())
+			out.counter(descStoreErrors, report.Errors[class], id, typ, class.String())
 		}
 	}
-	if !s.isLocal() {
-		now := s.breaker.state()
-		for state, name := range breakerStates {
-			out.gauge(descBreaker, oneIf(now == breakerState(state)), id, name)
+	if report.Breaker != "" {
+		for _, state := range guard.BreakerStates() {
+			out.gauge(descBreaker, oneIf(state == report.Breaker), id, state)
 		}
 	}
 	out.space(id, s)
@@ -124,10 +125,10 @@ func (out sender) space(id string, s *store) {
 			}
 		}
 	}
-	if quota := s.limits.current.Load().Quota; quota > 0 {
+	if quota := s.guard.Limits().Quota; quota > 0 {
 		out.gauge(descQuota, float64(quota), id)
 	}
-	if stored, known := s.usage.counted(); known {
+	if stored, known := s.guard.Stored(); known {
 		out.gauge(descStored, float64(stored), id)
 	}
 }

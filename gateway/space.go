@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -27,12 +28,6 @@ type capacity struct {
 
 var unknownCapacity = capacity{-1, -1, -1}
 
-// spacer is implemented by a store whose remote may tell its space. What it does
-// not tell is -1.
-type spacer interface {
-	Space(ctx context.Context) (free, used, total int64, err error)
-}
-
 // survey asks all destinations for their space and tells what each holds, as far
 // as that is known in surveyTimeout.
 func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
@@ -46,7 +41,7 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 	turns := make(chan struct{}, surveyWidth)
 	told := make(map[string]adminapi.Space, len(v.stores))
 	for id, s := range v.stores {
-		told[id] = adminapi.Space{Held: s.usage.held()}
+		told[id] = adminapi.Space{Held: held(s.guard)}
 		go func() {
 			select {
 			case turns <- struct{}{}:
@@ -65,7 +60,7 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 		select {
 		case a := <-answers:
 			told[a.id] = adminapi.Space{
-				Free: known(a.free), Used: known(a.used), Total: known(a.total), Held: told[a.id].Held,
+				Free: orNil(a.free), Used: orNil(a.used), Total: orNil(a.total), Held: told[a.id].Held,
 			}
 		case <-ctx.Done():
 			return told
@@ -74,17 +69,17 @@ func (v *view) survey(ctx context.Context) map[string]adminapi.Space {
 	return told
 }
 
-// held is what the destination holds; nil where that was not counted.
-func (u *usage) held() *int64 {
-	n, counted := u.counted()
+// held is what a destination holds; nil where that was not counted.
+func held(g *guard.Guard) *int64 {
+	n, counted := g.Stored()
 	if !counted {
 		return nil
 	}
 	return &n
 }
 
-// known is a number that a remote told; nil stands for one that it did not.
-func known(n int64) *int64 {
+// orNil is a number that a remote gave; nil stands for one that it did not.
+func orNil(n int64) *int64 {
 	if n < 0 {
 		return nil
 	}
@@ -98,14 +93,16 @@ func (s *store) space(ctx context.Context) (capacity, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
 	defer cancel()
-	assembled, err := s.acquire(ctx)
+	backend, err := s.acquireBackend(ctx)
 	if err != nil {
 		return capacity{}, err
 	}
 	defer s.release()
-	answer, err := spaceOf(ctx, assembled)
-	if err != nil {
-		return capacity{}, err
+	answer := unknownCapacity
+	if spacer, ok := backend.(storage.Spacer); ok {
+		if answer.free, answer.used, answer.total, err = spacer.Space(ctx); err != nil {
+			return capacity{}, err
+		}
 	}
 	s.lastSpace.Store(&spaceThen{answer, time.Now()})
 	return answer, nil
@@ -116,22 +113,4 @@ type spaceThen struct {
 	capacity
 
 	at time.Time
-}
-
-// spaceOf asks the store that requests are served from, past its limits.
-func spaceOf(ctx context.Context, assembled storage.Store) (capacity, error) {
-	q, ok := assembled.(*quotas)
-	if !ok {
-		return unknownCapacity, nil
-	}
-	beneath := q.beneath
-	if r, ok := beneath.(*resilient); ok {
-		beneath = r.store
-	}
-	told, ok := beneath.(spacer)
-	if !ok {
-		return unknownCapacity, nil
-	}
-	free, used, total, err := told.Space(ctx)
-	return capacity{free, used, total}, err
 }

@@ -106,14 +106,14 @@ func TestSurveyIsOverInTimeWhoeverIsSilent(t *testing.T) {
 func TestSurveyTellsWhatAQuotaHasCounted(t *testing.T) {
 	t.Parallel()
 	s := storeOf(storetest.NewMem(), typeLocal)
-	s.limits.set(catalog.Limits{Quota: 1000})
+	s.guard.SetLimits(catalog.Limits{Quota: 1000})
 	opened, err := s.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.release()
 	for _, name := range []string{"1", "2"} {
-		if err := putSized(t, opened, ownRepo+"/data/aa/"+name, 100); err != nil {
+		if err := putSized(t, opened, "mail/"+ownUUID+"/data/aa/"+name, 100); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,7 +35,7 @@ func newView(old *view, snapshot *catalog.Snapshot, open opener, log *slog.Logge
 		next.stores[id] = newStore(destination, open, log)
 	}
 	for id, store := range next.stores {
-		store.limits.set(snapshot.Limits[id])
+		store.guard.SetLimits(snapshot.Limits[id])
 	}
 	if old != nil {
 		for id, store := range old.stores {

@@ -18,10 +18,8 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) erro
 	if !t.Create {
 		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
 	}
-	if c, ok := t.Store.(storage.Creator); ok {
-		if err := c.Create(r.Context(), t.path()); err != nil {
-			return err
-		}
+	if err := storage.Create(r.Context(), t.Store, t.path()); err != nil {
+		return err
 	}
 	if err := h.clearUnfinished(r.Context(), t); err != nil {
 		return err

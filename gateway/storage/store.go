@@ -52,3 +52,18 @@ type Store interface {
 type Creator interface {
 	Create(ctx context.Context, dir string) error
 }
+
+// Create makes what a store needs before its first object below dir, where it
+// needs anything.
+func Create(ctx context.Context, s Store, dir string) error {
+	if c, ok := s.(Creator); ok {
+		return c.Create(ctx, dir)
+	}
+	return nil
+}
+
+// Spacer is implemented by a Store that may know how full its storage is, in bytes,
+// with all that others keep there. What it does not know is -1.
+type Spacer interface {
+	Space(ctx context.Context) (free, used, total int64, err error)
+}

@@ -45,7 +45,7 @@ var rules = []rule{
 	},
 	{
 		name:     "the protocols import neither Redis nor rclone",
-		about:    of("gateway/rest", "gateway/dav", "gateway/storetest"),
+		about:    of("gateway/rest", "gateway/dav", "gateway/storetest", "gateway/conformance"),
 		forbids:  of(redis, rclone, module+"/gateway/catalog"),
 		indirect: true,
 	},
@@ -60,6 +60,11 @@ var rules = []rule{
 		about:    of("gateway/refusal"),
 		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/storage"))),
 		indirect: true,
+	},
+	{
+		name:    "what guards a store knows neither protocols nor backends",
+		about:   of("gateway/guard"),
+		forbids: both(of(redis, rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/storage", module+"/gateway/refusal", module+"/gateway/catalog"))),
 	},
 	{
 		name:     "the local store imports neither Redis nor rclone",

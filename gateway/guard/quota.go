@@ -1,4 +1,4 @@
-package gateway
+package guard
 
 import (
 	"context"
@@ -32,7 +32,9 @@ var (
 )
 
 // Create implements [storage.Creator].
-func (q *quotas) Create(ctx context.Context, dir string) error { return create(ctx, q.Store, dir) }
+func (q *quotas) Create(ctx context.Context, dir string) error {
+	return storage.Create(ctx, q.Store, dir)
+}
 
 // Put implements [storage.Store]. Over quota it is ENOSPC, but for keys, locks and
 // the config, which are small, and needed to unlock and to prune a full store.

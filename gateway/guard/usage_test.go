@@ -1,16 +1,15 @@
-package gateway
+package guard
 
 import (
-	"math"
-	"sync"
-
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -53,9 +52,9 @@ func filled(t *testing.T, to catalog.Limits, objects map[string]int) (*listed, s
 			t.Fatal(err)
 		}
 	}
-	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s := New(destID, true, discard)
 	s.limits.set(to)
-	return backend, s.assemble(backend)
+	return backend, s.Around(backend)
 }
 
 func putSized(t *testing.T, s storage.Store, name string, size int) error {
@@ -243,30 +242,6 @@ func TestWithoutQuotaNothingIsListed(t *testing.T) {
 	}
 }
 
-func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
-	t.Parallel()
-	c := &counted{}
-	before := snapshotOf(destinationOf(destID, nil))
-	after := snapshotOf(destinationOf(destID, nil))
-	after.Limits = map[string]catalog.Limits{destID: {Quota: 10}}
-	old, _ := newView(nil, before, c.open, discard)
-	s, err := old.stores[destID].acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer old.stores[destID].release()
-	next, retired := newView(old, after, c.open, discard)
-	if next.stores[destID] != old.stores[destID] || len(retired) != 0 {
-		t.Error("the store was replaced")
-	}
-	if err := putSized(t, s, ownRepo+"/data/aa/1", 11); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("put = %v", err)
-	}
-	if _, _ = newView(next, before, c.open, discard); putSized(t, s, ownRepo+"/data/aa/1", 11) != nil {
-		t.Error("a limit that was lifted still holds")
-	}
-}
-
 // manyRepos fills a thousand repositories under quotas, uploads times each.
 func manyRepos(tb testing.TB, s storage.Store, uploads int) {
 	tb.Helper()
@@ -285,9 +260,9 @@ func manyRepos(tb testing.TB, s storage.Store, uploads int) {
 func TestUsageOfAThousandRepositoriesIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	backend := &listed{Store: storetest.NewMem()}
-	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s := New(destID, true, discard)
 	s.limits.set(catalog.Limits{Quota: 1 << 20, ModuleQuota: 1 << 10})
-	manyRepos(t, s.assemble(backend), 5)
+	manyRepos(t, s.Around(backend), 5)
 	if n := backend.lists.Load(); n != 1001 {
 		t.Errorf("%d lists, want one of each and one of all", n)
 	}
@@ -305,9 +280,9 @@ func (nothing) List(context.Context, string, func(fs.FileInfo) error) error { re
 // BenchmarkQuotas is what an upload costs under quotas of a destination with a
 // thousand repositories, beside the storage's own work.
 func BenchmarkQuotas(b *testing.B) {
-	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
+	s := New(destID, true, discard)
 	s.limits.set(catalog.Limits{Quota: 1 << 50, ModuleQuota: 1 << 50})
-	store := s.assemble(nothing{})
+	store := s.Around(nothing{})
 	manyRepos(b, store, 1)
 	i := 0
 	b.ReportAllocs()

@@ -1,4 +1,4 @@
-package gateway
+package guard
 
 import (
 	"bytes"
@@ -170,8 +170,8 @@ func TestFileStaysAFileWithoutLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStore(&catalog.Destination{ID: destID, Type: typeLocal}, nil, discard)
-	assembled := s.assemble(directory)
+	s := New(destID, true, discard)
+	assembled := s.Around(directory)
 	for _, limited := range []bool{false, true} {
 		if limited {
 			s.limits.set(catalog.Limits{Download: 1 << 20})
@@ -189,13 +189,13 @@ func TestFileStaysAFileWithoutLimits(t *testing.T) {
 
 func TestAssembledStoreConforms(t *testing.T) {
 	t.Parallel()
-	for _, backend := range []string{typeLocal, "s3"} {
-		t.Run(backend, func(t *testing.T) {
+	for name, local := range map[string]bool{"local": true, "remote": false} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(*testing.T) storage.Store {
-				s := newStore(&catalog.Destination{ID: destID, Type: backend}, nil, discard)
+				s := New(destID, local, discard)
 				s.limits.set(catalog.Limits{Upload: 1 << 40, Download: 1 << 40, Operations: 3, Quota: 1 << 40, ModuleQuota: 1 << 40})
-				return s.assemble(storetest.NewMem())
+				return s.Around(storetest.NewMem())
 			})
 		})
 	}

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,4 +156,33 @@ func TestHangingOpeningEnds(t *testing.T) {
 			t.Errorf("acquire: %v", err)
 		}
 	})
+}
+
+func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
+	t.Parallel()
+	c := &counted{}
+	before := snapshotOf(destinationOf(destID, nil))
+	after := snapshotOf(destinationOf(destID, nil))
+	after.Limits = map[string]catalog.Limits{destID: {Quota: 10}}
+	old, _ := newView(nil, before, c.open, discard)
+	s, err := old.stores[destID].acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.stores[destID].release()
+	next, retired := newView(old, after, c.open, discard)
+	if next.stores[destID] != old.stores[destID] || len(retired) != 0 {
+		t.Error("the store was replaced")
+	}
+	if err := putSized(t, s, "mail/"+ownUUID+"/data/aa/1", 11); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("put = %v", err)
+	}
+	if _, _ = newView(next, before, c.open, discard); putSized(t, s, "mail/"+ownUUID+"/data/aa/1", 11) != nil {
+		t.Error("a limit that was lifted still holds")
+	}
+}
+
+func putSized(t *testing.T, s storage.Store, name string, size int) error {
+	t.Helper()
+	return s.Put(t.Context(), name, int64(size), bytes.NewReader(make([]byte, size)))
 }

@@ -1,4 +1,4 @@
-package suite_test
+package conformance_test
 
 import (
 	"bytes"
@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/conformance"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storetest/suite"
 )
 
 func TestRecorderPassesAGoodStore(t *testing.T) {
 	t.Parallel()
-	r := suite.NewRecorder(t.Context())
-	suite.Run(r, func(suite.T) storage.Store { return storetest.NewMem() })
+	r := conformance.NewRecorder(t.Context())
+	conformance.Run(r, func(conformance.T) storage.Store { return storetest.NewMem() })
 	if len(r.Results()) < 20 {
 		t.Errorf("%d results", len(r.Results()))
 	}
@@ -39,8 +39,8 @@ func (s shortened) Put(ctx context.Context, name string, size int64, body io.Rea
 
 func TestRecorderKeepsFailuresAndGoesOn(t *testing.T) {
 	t.Parallel()
-	r := suite.NewRecorder(t.Context())
-	suite.Run(r, func(suite.T) storage.Store { return shortened{storetest.NewMem()} }, suite.OverHTTP())
+	r := conformance.NewRecorder(t.Context())
+	conformance.Run(r, func(conformance.T) storage.Store { return shortened{storetest.NewMem()} }, conformance.OverHTTP())
 	failed, passed, skipped := 0, 0, 0
 	for _, result := range r.Results() {
 		switch {
@@ -60,8 +60,8 @@ func TestRecorderKeepsFailuresAndGoesOn(t *testing.T) {
 func TestRecorderStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := suite.NewRecorder(ctx)
-	suite.Run(r, func(suite.T) storage.Store { cancel(); return storetest.NewMem() })
+	r := conformance.NewRecorder(ctx)
+	conformance.Run(r, func(conformance.T) storage.Store { cancel(); return storetest.NewMem() })
 	if len(r.Results()) != 1 {
 		t.Errorf("%d tests ran after the end of the context", len(r.Results())-1)
 	}
@@ -69,8 +69,8 @@ func TestRecorderStopsWithItsContext(t *testing.T) {
 
 func TestRecorderTurnsAPanicIntoAFailure(t *testing.T) {
 	t.Parallel()
-	r := suite.NewRecorder(t.Context())
-	r.Run("panics", func(suite.T) { panic("defect") })
+	r := conformance.NewRecorder(t.Context())
+	r.Run("panics", func(conformance.T) { panic("defect") })
 	if results := r.Results(); len(results) != 1 || !strings.Contains(results[0].Failures[0], "panic: defect") {
 		t.Errorf("results %v", results)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -31,18 +31,16 @@ type store struct {
 	destination *catalog.Destination
 	open        opener
 	log         *slog.Logger
-	breaker     *breaker
-	limits      *limits
-	usage       *usage
+	guard       *guard.Guard
 	lastSpace   atomic.Pointer[spaceThen]
-	health      health
 	meters      atomic.Pointer[meters] // of requests to its type
 
 	mu      sync.Mutex
 	users   int
 	retired bool
 	opening chan struct{} // closed when the attempt under way has ended
-	store   storage.Store
+	store   storage.Store // what requests see: backend, guarded
+	backend storage.Store
 	closer  io.Closer
 	err     error     // why the last attempt failed
 	tried   time.Time // when it did
@@ -53,28 +51,9 @@ func newStore(destination *catalog.Destination, open opener, log *slog.Logger) *
 		destination: destination,
 		open:        open,
 		log:         log,
-		breaker:     newBreaker(destination.ID, log),
-		limits:      newLimits(),
-		usage:       &usage{dest: destination.ID, log: log, modules: make(map[string]*tally)},
+		guard:       guard.New(destination.ID, destination.Type == typeLocal, log),
 	}
 }
-
-// assemble puts together what requests see of an open destination.
-func (s *store) assemble(backend storage.Store) storage.Store {
-	backend = &surveyed{store: backend, health: &s.health}
-	if !s.isLocal() {
-		// A directory answers at once, and is there again at once.
-		backend = &resilient{store: backend, breaker: s.breaker}
-	}
-	return &quotas{
-		Store:   &limited{store: backend, limits: s.limits},
-		beneath: backend,
-		limits:  s.limits,
-		usage:   s.usage,
-	}
-}
-
-func (s *store) isLocal() bool { return s.destination.Type == typeLocal }
 
 func (s *store) isOpen() bool {
 	s.mu.Lock()
@@ -113,6 +92,16 @@ func (s *store) acquire(ctx context.Context) (storage.Store, error) {
 	return s.store, nil
 }
 
+// acquireBackend is acquire for the store itself, past its guard.
+func (s *store) acquireBackend(ctx context.Context) (storage.Store, error) {
+	if _, err := s.acquire(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.backend, nil
+}
+
 // attempt opens the store once, on its own time: the request that asked for it
 // may be gone before it ends.
 func (s *store) attempt() {
@@ -126,11 +115,12 @@ func (s *store) attempt() {
 	s.opening = nil
 	s.tried = time.Now()
 	if s.err = err; err != nil {
-		s.health.fail(refusal.ClassOf(err))
+		s.guard.NotOpened(err)
 		s.err = fmt.Errorf("open destination %s: %w", s.destination.ID, err)
 		return
 	}
-	s.store, s.closer = s.assemble(opened), closer
+	s.backend, s.closer = opened, closer
+	s.store = s.guard.Around(opened)
 	s.closeIfDone()
 }
 
@@ -157,7 +147,7 @@ func (s *store) closeIfDone() {
 		return
 	}
 	closer := s.closer
-	s.store, s.closer = nil, nil
+	s.store, s.backend, s.closer = nil, nil, nil
 	if closer == nil {
 		return
 	}

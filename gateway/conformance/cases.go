@@ -1,5 +1,5 @@
 //nolint:thelper // these are tests, not helpers: a failure is told with their line
-package suite
+package conformance
 
 import (
 	"bytes"

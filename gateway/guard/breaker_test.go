@@ -1,4 +1,4 @@
-package gateway
+package guard
 
 import (
 	"bytes"
@@ -145,4 +145,31 @@ func TestWhatAnErrorSaysOfTheDestination(t *testing.T) {
 			t.Errorf("%s: %d; want %d", c.name, got, c.want)
 		}
 	}
+}
+
+func TestTheBreakerTellsItsState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(destID, discard)
+		want := func(state breakerState) {
+			t.Helper()
+			if got := b.state(); got != state {
+				t.Errorf("%s, want %s", breakerStates[got], breakerStates[state])
+			}
+		}
+		want(breakerClosed)
+		for range breakerFailures {
+			b.leave(false, refusal.Failed, storage.ErrUnavailable)
+		}
+		want(breakerOpen)
+		time.Sleep(2 * breakerPause) // of the bubble
+		want(breakerHalfOpen)
+		probe, err := b.enter()
+		if err != nil || !probe {
+			t.Fatal(err)
+		}
+		want(breakerHalfOpen)
+		b.leave(true, refusal.Answered, nil)
+		want(breakerClosed)
+	})
 }

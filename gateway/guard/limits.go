@@ -1,14 +1,11 @@
-package gateway
+package guard
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/time/rate"
 
@@ -16,12 +13,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-const (
-	// rateBurst is how many bytes may pass at once under a limit of bandwidth.
-	rateBurst = 64 << 10
-	// slotPatience is how long an operation waits for its turn.
-	slotPatience = 90 * time.Second
-)
+// rateBurst is how many bytes may pass at once under a limit of bandwidth.
+const rateBurst = 64 << 10
 
 // limits are those of one destination, shared by all its requests. They may
 // change at any time, and hold from then on: of transfers under way only for
@@ -147,7 +140,7 @@ func (l *limited) Create(ctx context.Context, dir string) error {
 		return err
 	}
 	defer release()
-	return create(ctx, l.store, dir)
+	return storage.Create(ctx, l.store, dir)
 }
 
 // metered is a reader whose bytes pass no faster than the limiter lets them.
@@ -165,74 +158,4 @@ func (m *metered) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// slots lets a number of operations through at once, in the order of their
-// coming. The zero value lets all through.
-type slots struct {
-	mu    sync.Mutex
-	max   int // 0: any number
-	held  int
-	queue []chan struct{} // closed when it is that one's turn
-}
-
-// acquire waits for a slot. Release must be called once, when err is nil.
-func (s *slots) acquire(ctx context.Context) (release func(), err error) {
-	s.mu.Lock()
-	if s.max == 0 {
-		s.mu.Unlock()
-		return func() {}, nil
-	}
-	turn := make(chan struct{})
-	s.queue = append(s.queue, turn)
-	s.next()
-	s.mu.Unlock()
-
-	patience := time.NewTimer(slotPatience)
-	defer patience.Stop()
-	select {
-	case <-turn:
-		return sync.OnceFunc(s.release), nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-patience.C:
-		err = fmt.Errorf("%w: as many operations as its limit allows are under way", storage.ErrUnavailable)
-	}
-	s.abandon(turn)
-	return nil, err
-}
-
-// abandon gives up waiting; the turn may have come in this very moment.
-func (s *slots) abandon(turn chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := slices.Index(s.queue, turn); i >= 0 {
-		s.queue = slices.Delete(s.queue, i, i+1)
-		return
-	}
-	s.held--
-	s.next()
-}
-
-func (s *slots) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held--
-	s.next()
-}
-
-func (s *slots) resize(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.max = n
-	s.next()
-}
-
-// next hands out the free slots; it runs with mu held.
-func (s *slots) next() {
-	for len(s.queue) > 0 && (s.max == 0 || s.held < s.max) {
-		close(s.queue[0])
-		s.queue = slices.Delete(s.queue, 0, 1)
-		s.held++
-	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package guard
 
 import (
 	"bytes"
@@ -215,13 +215,5 @@ func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) e
 
 // Create implements [storage.Creator].
 func (r *resilient) Create(ctx context.Context, dir string) error {
-	return r.do(ctx, func(ctx context.Context) (bool, error) { return true, create(ctx, r.store, dir) })
-}
-
-// create makes what a store needs before its first object, where it needs anything.
-func create(ctx context.Context, store storage.Store, dir string) error {
-	if c, ok := store.(storage.Creator); ok {
-		return c.Create(ctx, dir)
-	}
-	return nil
+	return r.do(ctx, func(ctx context.Context) (bool, error) { return true, storage.Create(ctx, r.store, dir) })
 }

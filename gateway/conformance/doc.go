@@ -1,4 +1,4 @@
-// Package suite is the conformance suite that every [storage.Store] passes. It does
+// Package conformance is the conformance suite that every [storage.Store] passes. It does
 // not import package testing, so that a program can hold a store of real life to
 // it; tests run it through package storetest.
-package suite
+package conformance

@@ -1,16 +1,13 @@
-package gateway
+package guard
 
 import (
 	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -51,32 +48,19 @@ func (h *health) fail(class refusal.Class) {
 	h.state.Store(stateFails)
 }
 
-// served learns from the end of a request what its attempts did not show: that a
-// body broke off, and that a backup was completed.
-func (h *health) served(op operation, typ rest.Type, code int, clientGone, begun bool, err error) {
-	switch {
-	case err != nil && begun && !clientGone && code >= http.StatusInternalServerError:
-		h.fail(refusal.BrokenOff)
-	case err == nil && op == opSave && typ == rest.Snapshots && code == http.StatusOK:
-		h.snapshots.Add(1)
-		h.latest.Store(time.Now().Unix())
-	}
-}
-
-// surveyed is a store whose every attempt is noted.
-type surveyed struct {
+// noted is a store whose every attempt is noted.
+type noted struct {
 	store  storage.Store
 	health *health
 }
 
 var (
-	_ storage.Store   = (*surveyed)(nil)
-	_ storage.Creator = (*surveyed)(nil)
-	_ spacer          = (*surveyed)(nil)
+	_ storage.Store   = (*noted)(nil)
+	_ storage.Creator = (*noted)(nil)
 )
 
 // Stat implements [storage.Store].
-func (s *surveyed) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+func (s *noted) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	info, err := s.store.Stat(ctx, name)
 	s.health.note(ctx, err)
 	return info, err
@@ -84,28 +68,28 @@ func (s *surveyed) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 
 // Open implements [storage.Store]. The body stays the store's own, so that a file
 // can still be sent by the kernel.
-func (s *surveyed) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+func (s *noted) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	body, size, err := s.store.Open(ctx, name, off, n)
 	s.health.note(ctx, err)
 	return body, size, err
 }
 
 // Put implements [storage.Store].
-func (s *surveyed) Put(ctx context.Context, name string, size int64, body io.Reader) error {
+func (s *noted) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	err := s.store.Put(ctx, name, size, body)
 	s.health.note(ctx, err)
 	return err
 }
 
 // Remove implements [storage.Store].
-func (s *surveyed) Remove(ctx context.Context, name string) error {
+func (s *noted) Remove(ctx context.Context, name string) error {
 	err := s.store.Remove(ctx, name)
 	s.health.note(ctx, err)
 	return err
 }
 
 // List implements [storage.Store]. An error of fn says nothing of the storage.
-func (s *surveyed) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+func (s *noted) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	theirs := false
 	err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
 		err := fn(info)
@@ -119,16 +103,8 @@ func (s *surveyed) List(ctx context.Context, dir string, fn func(fs.FileInfo) er
 }
 
 // Create implements [storage.Creator].
-func (s *surveyed) Create(ctx context.Context, dir string) error {
-	err := create(ctx, s.store, dir)
+func (s *noted) Create(ctx context.Context, dir string) error {
+	err := storage.Create(ctx, s.store, dir)
 	s.health.note(ctx, err)
 	return err
-}
-
-// Space implements spacer, for a store that does.
-func (s *surveyed) Space(ctx context.Context) (free, used, total int64, err error) {
-	if told, ok := s.store.(spacer); ok {
-		return told.Space(ctx)
-	}
-	return -1, -1, -1, nil
 }
