@@ -35,6 +35,8 @@ type backupOutcome struct {
 	summary restic.Summary
 	// unreadable are the files that the snapshot lacks.
 	unreadable []restic.FileError
+	// missing is what else was asked for and is not in it.
+	missing []string
 }
 
 // run makes the backup. An outcome comes with an error when the snapshot was
@@ -61,6 +63,10 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 		return nil, err
 	}
 	outcome, err = j.backupState(ctx, session, parent)
+	if outcome != nil {
+		outcome.missing = j.plan.missing
+		err = j.plan.judge(err)
+	}
 	return outcome, withCleanUp(err, j.cleanUp(ctx))
 }
 
@@ -71,7 +77,7 @@ func withCleanUp(err, cleanUp error) error {
 		return err
 	}
 	coded, ok := errors.AsType[*codedError](err)
-	if err == nil || ok && coded.code == exitPartial {
+	if err == nil || ok && (coded.code == exitPartial || coded.code == exitIncomplete) {
 		return withCode(exitFailed, errors.Join(cleanUp, err))
 	}
 	return errors.Join(err, cleanUp)
@@ -98,7 +104,11 @@ func (j *backupJob) backupState(ctx context.Context, session *resticSession, par
 	if err != nil {
 		return nil, err
 	}
-	if err := j.sys.runHook(ctx, j.module.stateDir, "module-dump-state", j.id); err != nil {
+	began := time.Now()
+	if err := j.sys.runHook(ctx, j.plan.dump, j.module.stateDir, j.id); err != nil {
+		return nil, err
+	}
+	if err := j.look(ctx, began); err != nil {
 		return nil, err
 	}
 	if err := j.writePatterns(); err != nil {
@@ -140,12 +150,14 @@ func (j *backupJob) patternPath(name string) string {
 func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome, error) {
 	outcome := new(backupOutcome)
 	made := false
-	err := listen(ctx, j.plan.restic.With(args...), j.progress.say, func(event restic.Event, _ []byte) {
+	err := listen(ctx, j.plan.restic.With(args...), j.say, func(event restic.Event, _ []byte) {
 		switch event := event.(type) {
 		case *restic.Status:
 			j.progress.update(*event)
 		case *restic.Summary:
 			outcome.summary, made = *event, true
+			// Restic 0.14 says the short ID alone: so everybody hears the same one.
+			outcome.summary.SnapshotID = restic.ShortID(event.SnapshotID)
 		case *restic.FileError:
 			// What fails in the scan fails again when it is to be saved.
 			if event.During != "scan" {
@@ -160,6 +172,13 @@ func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome
 	return outcome, err
 }
 
+// say passes on what restic says, unless it was told before.
+func (j *backupJob) say(line string) {
+	if len(j.plan.missing) == 0 || !strings.HasSuffix(line, "does not match any files, skipping") {
+		j.progress.say(line)
+	}
+}
+
 // cleanUp leaves nothing behind that was made for the backup. A signal does not
 // stop it.
 func (j *backupJob) cleanUp(ctx context.Context) error {
@@ -168,7 +187,7 @@ func (j *backupJob) cleanUp(ctx context.Context) error {
 	_ = os.Remove(j.patternPath(includeFile))
 	_ = os.Remove(j.patternPath(excludeFile))
 	return errors.Join(
-		j.sys.runHook(ctx, j.module.stateDir, "module-cleanup-state", j.id),
+		j.sys.runHook(ctx, j.plan.cleanUp, j.module.stateDir, j.id),
 		removeStateDumps(j.module.stateDir),
 	)
 }

@@ -27,6 +27,9 @@ type backupFacts struct {
 	volumes    []string // as Podman knows them
 	includes   includes
 	excludes   excludes
+	dump       moduleHook
+	cleanUp    moduleHook
+	onNS8      bool
 }
 
 // backupPlan is what a backup will do.
@@ -35,10 +38,18 @@ type backupPlan struct {
 	includes []string          // the lines of includeFile
 	excludes []string          // the lines of excludeFile
 	warnings []string
-	host     string
-	tags     []string
+	// missing are what is known before to be asked for and not saved.
+	missing []string
+	host    string
+	tags    []string
 	// scheduleName is what people call the schedule.
 	scheduleName string
+
+	dump, cleanUp moduleHook
+	survey        backupSurvey
+	// lenient makes a backup that lacks something a success with warnings, as
+	// NethServer 8 has it.
+	lenient bool
 }
 
 // planBackup is pure.
@@ -51,6 +62,9 @@ func planBackup(facts backupFacts) backupPlan {
 		tags:     []string{"module-backup", "schedule-" + facts.schedule.id},
 
 		scheduleName: facts.schedule.name,
+		missing:      slices.Concat(facts.includes.ignored, facts.dump.unusable),
+		dump:         facts.dump, cleanUp: facts.cleanUp,
+		lenient: facts.onNS8,
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {
@@ -60,11 +74,13 @@ func planBackup(facts backupFacts) backupPlan {
 	}
 	root := escapePattern(facts.base.Dir)
 	plan.excludes = append(plan.excludes, path.Join(root, "state/.module-backup.*"), path.Join(root, "state/.restore-module.*"), path.Join(root, "state", runNotePrefix+"*"))
+	skip := len(plan.excludes)
 	for _, pattern := range facts.excludes.patterns {
 		plan.excludes = append(plan.excludes, anchorPattern(pattern, root))
 	}
 	// The cluster cannot restore a module without it.
 	plan.excludes = append(plan.excludes, "!"+path.Join(root, "state/environment"))
+	plan.survey = planSurvey(facts, plan.excludes, skip)
 	return plan
 }
 

@@ -17,6 +17,7 @@ type summaryEvent struct {
 	BytesAdded uint64   `json:"bytes_added"`
 	Seconds    float64  `json:"seconds"`
 	Unreadable []string `json:"unreadable"`
+	Missing    []string `json:"missing"` // what else was asked for and is not in the snapshot
 }
 
 // failureEvent is the last event of a command that failed.
@@ -41,6 +42,7 @@ func (o *backupOutcome) note(record *runRecord) {
 	record.Snapshot = o.summary.SnapshotID
 	record.Files, record.Bytes = o.summary.TotalFilesProcessed, o.summary.TotalBytesProcessed
 	record.BytesAdded = o.added()
+	record.Missing = o.missing
 	for _, file := range o.unreadable {
 		record.Unreadable = append(record.Unreadable, file.Item)
 	}
@@ -60,7 +62,7 @@ func (o *backupOutcome) report(sys *system, events bool) error {
 	event := summaryEvent{
 		Event: "summary", SnapshotID: o.summary.SnapshotID, Files: o.summary.TotalFilesProcessed,
 		BytesRead: o.summary.TotalBytesProcessed, BytesAdded: added, Seconds: o.summary.TotalDuration,
-		Unreadable: []string{},
+		Unreadable: []string{}, Missing: append([]string{}, o.missing...),
 	}
 	for _, file := range o.unreadable {
 		event.Unreadable = append(event.Unreadable, file.Item)

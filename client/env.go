@@ -105,6 +105,14 @@ func (e *environment) imageURL() (string, error)   { return e.own("IMAGE_URL") }
 func (e *environment) stateDir() (string, error)   { return e.own("AGENT_STATE_DIR") }
 func (e *environment) installDir() (string, error) { return e.own("AGENT_INSTALL_DIR") }
 
+// onNS8 reports whether this is a node of NethServer 8: there is a core.env. Elsewhere
+// modules are those of gatewayctl module add.
+func (e *environment) onNS8() bool {
+	files := e.files()
+	_, err := os.Stat(files[len(files)-1].path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // taskID is the agent's task, or "" when not run by the agent.
 func (e *environment) taskID() string {
 	id, _ := e.lookup("AGENT_TASK_ID")

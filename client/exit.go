@@ -33,6 +33,7 @@ const (
 	exitKeyExists   exitCode = 13
 	exitBadDump     exitCode = 14
 	exitConflict    exitCode = 15
+	exitIncomplete  exitCode = 16
 	exitSignal      exitCode = 128
 )
 
@@ -54,6 +55,7 @@ var exitMeaning = map[exitCode]string{
 	exitKeyExists:   "the key exists already, and --replace was not given",
 	exitBadDump:     "the dump is damaged, or was written by a newer Redis",
 	exitConflict:    "it exists already, is in use, or was changed at the same moment",
+	exitIncomplete:  "less was saved than was asked for; what is missing is listed on stderr (never with NethServer 8)",
 	exitSignal:      "128 plus the number of the signal that ended it",
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,21 +21,72 @@ import (
 // hookGrace is the time a module's command has to end after SIGTERM.
 const hookGrace = 30 * time.Second
 
-// findHook looks on the search path for a module's command. It returns "" when
-// there is none that can be run, and then what is wrong with one that cannot.
-func findHook(searchPath, name string) (found, unusable string) {
+// The commands of a module that a backup runs.
+const (
+	dumpHook    = "module-dump-state"
+	cleanUpHook = "module-cleanup-state"
+)
+
+// moduleHook is a command of a module, as far as it was found.
+type moduleHook struct {
+	name string
+	path string // of the program; "" where there is none that can be run
+	// unusable says of each file that seems to be meant and is not run what is wrong
+	// with it.
+	unusable []string
+}
+
+// findHook looks for a module's command where NethServer 8's agent finds it: on the
+// module's search path. Where no such file can be run, one in bin with nearly that name
+// is taken for a mistake.
+func findHook(searchPath, bin, name string) moduleHook {
+	hook := moduleHook{name: name}
 	for _, dir := range filepath.SplitList(searchPath) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
 		candidate := filepath.Join(dir, name)
 		if wrong := unusableProgram(candidate); wrong == "" {
-			return candidate, ""
+			hook.path = candidate
+			return hook
 		} else if _, err := os.Lstat(candidate); err == nil {
-			unusable = wrong
+			hook.unusable = append(hook.unusable, fmt.Sprintf("%s is not run: it %s", candidate, wrong))
 		}
 	}
-	return "", unusable
+	if len(hook.unusable) == 0 {
+		hook.unusable = misnamedHooks(bin, name)
+	}
+	return hook
+}
+
+// misnamedHooks are the files in bin that seem to be meant as name.
+func misnamedHooks(bin, name string) []string {
+	entries, _ := os.ReadDir(bin) // most modules have none
+	var found []string
+	for _, entry := range entries {
+		stem := strings.TrimSuffix(entry.Name(), filepath.Ext(entry.Name()))
+		if entry.Name() == name || strings.ReplaceAll(stem, "_", "-") != name {
+			continue
+		}
+		switch filepath.Ext(entry.Name()) {
+		case "", ".sh", ".bash", ".py", ".pl", ".rb":
+			found = append(found, fmt.Sprintf("%s is not run: its name must be %s", filepath.Join(bin, entry.Name()), name))
+		}
+	}
+	return found
+}
+
+// moduleSearchPath is the PATH of a module's programs: its own bin comes first, as in
+// the environment that NethServer 8 gives them, unless path has it already.
+func moduleSearchPath(path, installDir string) string {
+	bin := filepath.Join(installDir, "bin")
+	if installDir == "" || slices.Contains(filepath.SplitList(path), bin) {
+		return path
+	}
+	if path == "" {
+		return bin
+	}
+	return bin + string(os.PathListSeparator) + path
 }
 
 // unusableProgram tells why a file cannot be run, or returns "".
@@ -75,20 +128,28 @@ func explainStart(err error) error {
 	}
 }
 
-// runHook runs a module's command from PATH in the state directory, if the module
-// has it. What it prints goes to stderr. When ctx is cancelled the command and
-// its children get SIGTERM and a time to end.
-func (s *system) runHook(ctx context.Context, stateDir, name string, args ...string) error {
-	searchPath, _ := s.env.lookup("PATH")
-	path, unusable := findHook(searchPath, name)
-	if path == "" {
-		if unusable != "" {
-			s.warnf("%s is not run: it %s", name, unusable)
-		}
+// findHook looks for a command of the module whose environment this is.
+func (e *environment) findHook(name string) moduleHook {
+	path, _ := e.lookup("PATH")
+	installDir, _ := e.installDir() // without one there is PATH
+	return findHook(moduleSearchPath(path, installDir), filepath.Join(installDir, "bin"), name)
+}
+
+// runHook runs a module's command in the state directory, if there is one. What it
+// prints goes to stderr. When ctx is cancelled the command and its children get SIGTERM
+// and a time to end.
+func (s *system) runHook(ctx context.Context, hook moduleHook, stateDir string, args ...string) error {
+	for _, wrong := range hook.unusable {
+		s.warnf("%s", wrong)
+	}
+	if hook.path == "" {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	path, _ := s.env.lookup("PATH")
+	installDir, _ := s.env.installDir()
+	cmd := exec.CommandContext(ctx, hook.path, args...)
 	cmd.Dir = stateDir
+	cmd.Env = append(os.Environ(), "PATH="+moduleSearchPath(path, installDir))
 	cmd.Stdout, cmd.Stderr = s.stderr, s.stderr
 	cmd.WaitDelay = hookGrace
 	err := runModuleCommand(cmd)
@@ -100,6 +161,6 @@ func (s *system) runHook(ctx context.Context, stateDir, name string, args ...str
 	case errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	default:
-		return fmt.Errorf("%s failed: %w", path, err)
+		return fmt.Errorf("%s failed: %w", hook.path, err)
 	}
 }

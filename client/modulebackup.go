@@ -22,6 +22,7 @@ type backupOptions struct {
 	recordOptions
 	dryRun bool
 	events bool
+	survey bool
 }
 
 func newModuleBackup(sys *system) *cobra.Command {
@@ -33,11 +34,19 @@ func newModuleBackup(sys *system) *cobra.Command {
 backup schedule with that ID or name, which must list the module (else the exit
 status is 2).
 
-Before, the module's command module-dump-state is run, if PATH has it, and the
-module's label and note are saved. Saved are then state/environment and what
-state-include.conf in the module's etc directory names, but for what
-state-exclude.conf names. At the end, whatever happened, module-cleanup-state is
-run. The repository is made if the gateway proves that there is none.
+Before, the module's command module-dump-state is run, if there is one in bin of its
+directory or in PATH, and the module's label and note are saved. Saved are then
+state/environment and what state-include.conf in the module's etc directory names,
+but for what state-exclude.conf names. At the end, whatever happened,
+module-cleanup-state is run. The repository is made if the gateway proves that there
+is none.
+
+A backup that lacks something of what was asked for is no success: where an include
+line is ignored, matches nothing or no file, where a dump is empty, or where
+module-dump-state is there and is not run, each such thing is listed, and the exit
+status is 16. Without any include line nothing is done. On NethServer 8, whose
+modules live with that, these are warnings, a number among the metrics and a list in
+the log. --dry-run says what each line stands for.
 
 With a task of the agent, progress goes to the agent; on a terminal it is a bar,
 elsewhere a line now and then.
@@ -53,15 +62,18 @@ written.`,
   module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitBusy, exitPartial, exitUnreachable, exitFull,
-			exitForbidden, exitRedis, exitLocked, exitPassword, exitSignal),
+			exitForbidden, exitRedis, exitLocked, exitPassword, exitIncomplete, exitSignal),
 		ValidArgsFunction: complete(sys, scheduleEntries, 1),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 && !options.survey {
 				return errors.New("give the name or the ID of one backup schedule")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if options.survey {
+				return runSurvey(sys)
+			}
 			record := newRunRecord(sys, "module-backup")
 			err := moduleBackup(cmd.Context(), sys, options, args[0], record)
 			if !options.dryRun {
@@ -75,8 +87,10 @@ written.`,
 	}
 	options.resticOptions.addFlags(sys, cmd)
 	options.recordOptions.addFlags(sys, cmd)
-	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be done, and do nothing")
+	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be saved and run, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
+	cmd.Flags().BoolVar(&options.survey, surveyFlag, false, "")
+	_ = cmd.Flags().MarkHidden(surveyFlag)
 	return cmd
 }
 
@@ -97,7 +111,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 			return err
 		}
 		defer job.close()
-		return job.plan.print(sys.stdout)
+		return dryRun(ctx, sys, job)
 	}
 	lock, err := lockBackups(m.stateDir)
 	if err != nil {
@@ -170,8 +184,17 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 	if facts.includes, err = readIncludes(installDir); err != nil {
 		return facts, err
 	}
-	facts.excludes, err = readExcludes(installDir)
-	return facts, err
+	if facts.excludes, err = readExcludes(installDir); err != nil {
+		return facts, err
+	}
+	facts.dump, facts.cleanUp, facts.onNS8 = sys.env.findHook(dumpHook), sys.env.findHook(cleanUpHook), sys.env.onNS8()
+	if len(facts.includes.patterns) == 0 && !facts.onNS8 {
+		for _, warning := range limitWarnings(facts.includes.warnings) {
+			sys.warnf("%s", warning)
+		}
+		return facts, noIncludes(facts.includes.file, installDir, nativeVolumes(facts.base))
+	}
+	return facts, nil
 }
 
 // mostWarnings is how many warnings of one kind are told.
@@ -185,8 +208,32 @@ func limitWarnings(warnings []string) []string {
 	return append(warnings[:mostWarnings:mostWarnings], fmt.Sprintf("and %d more", len(warnings)-mostWarnings))
 }
 
+// dryRun tells people what the backup would do, and ends as the backup would as far as
+// that is known before the module's commands have run.
+func dryRun(ctx context.Context, sys *system, job *backupJob) error {
+	found, err := job.plan.survey.run(ctx, survey{Whole: true})
+	if err != nil {
+		return err
+	}
+	if err := job.plan.print(sys.stdout, found); err != nil {
+		return err
+	}
+	if job.plan.dump.path == "" { // it may write what is missing now
+		job.plan.miss(sys, job.plan.survey.shortfalls(found))
+	}
+	for _, hook := range []moduleHook{job.plan.dump, job.plan.cleanUp} {
+		for _, wrong := range hook.unusable {
+			sys.warnf("%s", wrong)
+		}
+	}
+	for _, idle := range job.plan.survey.idleExcludes(found) {
+		sys.warnf("%s", idle)
+	}
+	return job.plan.judge(nil)
+}
+
 // print tells people what the plan is.
-func (p backupPlan) print(w io.Writer) error {
+func (p backupPlan) print(w io.Writer, found findings) error {
 	invocation := p.restic.With(p.args(backupRun{scan: true})...)
 	var text strings.Builder
 	fmt.Fprintf(&text, "repository %s\n", p.restic.Repository)
@@ -194,11 +241,17 @@ func (p backupPlan) print(w io.Writer) error {
 	for _, m := range p.restic.Mounts {
 		fmt.Fprintf(&text, "mount      %s at %s\n", m.Source, m.Target)
 	}
-	for _, pattern := range p.includes {
-		fmt.Fprintf(&text, "include    %s\n", pattern)
+	for _, pattern := range found.Includes {
+		fmt.Fprintf(&text, "include    %s: %s\n", pattern.Pattern, pattern)
 	}
 	for _, pattern := range p.excludes {
 		fmt.Fprintf(&text, "exclude    %s\n", pattern)
+	}
+	if p.dump.path != "" {
+		fmt.Fprintf(&text, "run before %s\n", p.dump.path)
+	}
+	if p.cleanUp.path != "" {
+		fmt.Fprintf(&text, "run after  %s\n", p.cleanUp.path)
 	}
 	fmt.Fprintf(&text, "command    %q\n", invocation.Argv())
 	_, err := io.WriteString(w, text.String())

@@ -50,8 +50,13 @@ func readPatternFile(name string) ([]string, error) {
 
 // includes are the patterns of state-include.conf.
 type includes struct {
+	file     string
 	patterns []string
 	warnings []string
+	ignored  []string // those of the warnings that tell of lines which stand for nothing
+	// commented are, by the pattern that a whole line is, those of the line without what
+	// may be a comment: one of the two is meant.
+	commented map[string]string
 }
 
 // readIncludes reads state-include.conf below the install directory.
@@ -61,7 +66,9 @@ func readIncludes(installDir string) (includes, error) {
 	if err != nil {
 		return includes{}, fmt.Errorf("read the include file: %w", err)
 	}
-	return parseIncludes(lines), nil
+	in := parseIncludes(lines)
+	in.file = name
+	return in, nil
 }
 
 // parseIncludes keeps the patterns that lie in the state directory or in a
@@ -70,13 +77,18 @@ func parseIncludes(lines []string) includes {
 	var in includes
 	for _, line := range lines {
 		if reason := refuseInclude(line); reason != "" {
-			in.warnings = append(in.warnings, fmt.Sprintf("state-include.conf: %q %s: ignored", line, reason))
+			in.ignored = append(in.ignored, fmt.Sprintf("state-include.conf: %q %s: ignored", line, reason))
+			in.warnings = append(in.warnings, in.ignored[len(in.ignored)-1])
 			continue
 		}
 		in.patterns = append(in.patterns, line)
 		// A name may hold " #", so the line counts as it stands too.
 		if before, comment := cutComment(line); comment {
 			in.patterns = append(in.patterns, before)
+			if in.commented == nil {
+				in.commented = map[string]string{}
+			}
+			in.commented[line] = before
 			in.warnings = append(in.warnings, fmt.Sprintf("state-include.conf: %q: a comment needs a line of its own", line))
 		}
 	}

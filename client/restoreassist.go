@@ -1,13 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -139,17 +135,11 @@ func (a *assistance) findVolumes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range a.volumes {
-		if !slices.Contains(existing, v.podman) {
-			continue
-		}
-		output, err := exec.CommandContext(ctx, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "--", v.podman).Output()
-		if err != nil {
-			return fmt.Errorf("look up the directory of volume %s: podman: %w", v.podman, err)
-		}
-		a.Places = append(a.Places, place{"volumes/" + v.name, strings.TrimSpace(string(output))})
-	}
-	return nil
+	places, err := volumeDirs(ctx, slices.DeleteFunc(slices.Clone(a.volumes), func(v volume) bool {
+		return !slices.Contains(existing, v.podman)
+	}))
+	a.Places = append(a.Places, places...)
+	return err
 }
 
 // assistFlag makes restore-module do nothing but assist, with an assistance on
@@ -158,29 +148,8 @@ const assistFlag = "assist"
 
 func (a *assistance) runUnshared(ctx context.Context) (assisted, error) {
 	var done assisted
-	self, err := os.Executable()
-	if err != nil {
-		return done, err
-	}
-	input, err := json.Marshal(a)
-	if err != nil {
-		return done, err
-	}
-	args := []string{"unshare", self}
-	if filepath.Base(self) != "restore-module" {
-		args = append(args, "restore-module")
-	}
-	cmd := exec.CommandContext(ctx, "podman", append(args, "--"+assistFlag)...)
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &said
-	output, err := cmd.Output()
-	if err != nil {
-		return done, fmt.Errorf("podman unshare: %w: %s", err, bytes.TrimSpace(said.Bytes()))
-	}
-	if err := json.Unmarshal(output, &done); err != nil {
-		return done, fmt.Errorf("podman unshare: %w", err)
-	}
-	return done, nil
+	err := inPodmanNamespace(ctx, "restore-module", assistFlag, a, &done)
+	return done, err
 }
 
 func runAssist(sys *system) error {

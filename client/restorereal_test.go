@@ -118,6 +118,8 @@ func (m realModule) become(t *testing.T, gateway string) {
 		mustDo(t, os.MkdirAll(dir, 0o755))
 	}
 	write(t, filepath.Join(m.state(), "environment"), "MODULE_ID="+m.id+"\n", 0o600)
+	core := filepath.Join(m.root, "core.env")
+	write(t, core, "", 0o644)
 	write(t, m.install()+"/etc/state-include.conf", "state/mykey.dump\nstate/tree\nvolumes/data", 0o644)
 	write(t, m.install()+"/bin/module-dump-state", "#!/bin/bash\nset -e\nredis-dump mymodule1/mykey > mykey.dump\n", 0o755)
 	write(t, m.install()+"/bin/module-cleanup-state", "#!/bin/bash\nrm -f mykey.dump\n", 0o755)
@@ -129,7 +131,7 @@ func (m realModule) become(t *testing.T, gateway string) {
 		"MODULE_UUID": m.uuid, "IMAGE_URL": "ghcr.io/nethserver/mymodule:1",
 		"AGENT_STATE_DIR": m.state(), "AGENT_INSTALL_DIR": m.install(),
 		"NS8_GATEWAY_URL": gateway, "NS8_RESTIC_RUNTIME": "native",
-		"NS8_AGENT_ENV": "/nonexistent", "NS8_CORE_ENV": "/nonexistent",
+		"NS8_AGENT_ENV": "/nonexistent", "NS8_CORE_ENV": core,
 		"RESTIC_CACHE_DIR": filepath.Join(m.root, "cache"),
 		"PATH":             filepath.Join(m.install(), "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	} {

@@ -23,7 +23,7 @@ type restoreSource struct {
 }
 
 // short is how people are told the snapshot's ID.
-func (s restoreSource) short() string { return s.id[:min(8, len(s.id))] }
+func (s restoreSource) short() string { return restic.ShortID(s.id) }
 
 // findSnapshot looks into the snapshot called name, or the latest one. All of
 // paths must be in it.

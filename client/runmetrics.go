@@ -61,6 +61,7 @@ func (r *runRecord) backupMetrics(before []byte) string {
 	ms = lasting(ms, before, saved, metric{"module_backup_snapshot_size_bytes", "Bytes of the files in the module's last snapshot.", float64(r.Bytes)})
 	ms = lasting(ms, before, saved, metric{"module_backup_snapshot_added_bytes", "Bytes that the module's last snapshot added to the repository.", float64(r.BytesAdded)})
 	ms = lasting(ms, before, saved, metric{"module_backup_snapshot_unreadable_files", "Files that the module's last snapshot lacks, because they could not be read.", float64(len(r.Unreadable))})
+	ms = lasting(ms, before, saved, metric{"module_backup_snapshot_missing", "What else the module's last backup was asked for and its snapshot lacks: include lines, and dumps.", float64(len(r.Missing))})
 	return formatMetrics(ms, labels)
 }
 

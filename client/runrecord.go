@@ -29,6 +29,7 @@ type runRecord struct {
 	Bytes      uint64   `json:"bytes"` // read, or restored
 	BytesAdded uint64   `json:"bytes_added,omitempty"`
 	Unreadable []string `json:"unreadable,omitempty"`
+	Missing    []string `json:"missing,omitempty"` // what else was asked for and not saved
 
 	Seconds    float64  `json:"seconds"`
 	ExitStatus exitCode `json:"exit_status"`
@@ -56,8 +57,11 @@ func (r *runRecord) end(ctx context.Context, err error) {
 	}
 	r.ExitStatus, r.Error = exitCode(exitCodeOf(ctx, err)), err.Error()
 	r.Level, r.Message = "ERROR", r.Command+" failed"
-	if r.ExitStatus == exitPartial {
+	switch r.ExitStatus {
+	case exitPartial:
 		r.Level, r.Message = "WARN", r.Command+" could not read some files"
+	case exitIncomplete:
+		r.Level, r.Message = "WARN", r.Command+" saved less than was asked for"
 	}
 }
 

@@ -206,13 +206,18 @@ func scriptExitStatus(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// fakePodman notes its arguments and answers volume ls from $FAKE/volumes. With
+// fakePodman notes its arguments and answers volume ls from $FAKE/volumes; the directory
+// of volume NAME is $FAKE/NAME. With
 // run it does what restic is told, the image being the argument with the image's
 // name.
 func fakePodman() {
 	noteCall("podman", os.Args[1:])
 	switch os.Args[1] {
 	case "volume":
+		if os.Args[2] == "inspect" {
+			fmt.Println(fakeFile(os.Args[len(os.Args)-1]))
+			return
+		}
 		copyFile(os.Stdout, "volumes")
 	case "run":
 		for n, arg := range os.Args {

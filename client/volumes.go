@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,6 +118,48 @@ func checkWritable(root string) error {
 		if err := unix.Access(dir, unix.W_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("restore into %s: %w: check its owner and mode, and its mount", dir, err)
 		}
+	}
+	return nil
+}
+
+// volumeDirs are the directories of Podman's volumes, which exist, as places of the
+// backup.
+func volumeDirs(ctx context.Context, volumes []volume) ([]place, error) {
+	places := make([]place, len(volumes))
+	for i, v := range volumes {
+		output, err := exec.CommandContext(ctx, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "--", v.podman).Output()
+		if err != nil {
+			return nil, fmt.Errorf("look up the directory of volume %s: podman: %w", v.podman, err)
+		}
+		places[i] = place{"volumes/" + v.name, strings.TrimSpace(string(output))}
+	}
+	return places, nil
+}
+
+// inPodmanNamespace runs a command of ours where the files of Podman's volumes have
+// their owners: in the user namespace of a user's Podman. It passes in and out as JSON.
+func inPodmanNamespace(ctx context.Context, command, flag string, in, out any) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	input, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	args := []string{"unshare", self}
+	if filepath.Base(self) != command {
+		args = append(args, command)
+	}
+	cmd := exec.CommandContext(ctx, "podman", append(args, "--"+flag)...)
+	var said bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &said
+	output, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("podman unshare: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+	}
+	if err := json.Unmarshal(output, out); err != nil {
+		return fmt.Errorf("podman unshare: %w", err)
 	}
 	return nil
 }

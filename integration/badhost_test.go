@@ -340,7 +340,7 @@ func TestPoorEnvironments(t *testing.T) {
 			uuid := s.env(t, from+".env")["MODULE_UUID"]
 			s.addModule(t, to, "--restore-from", uuid)
 			in(to, "gatewayctl restore-module --destination "+s.dest+" --repopath poor/"+uuid).succeed(t)
-			if want, got := readTree(t, data), readTree(t, filepath.Join(s.path(to), "volumes", "data")); !maps.Equal(want, got) || len(want) != 5 {
+			if want, got := readTree(t, data), readTree(t, filepath.Join(s.path(to), "volumes", "data")); !maps.Equal(want, got) || len(want) != 6 {
 				t.Errorf("restored is %v, want %v", got, want)
 			}
 		})

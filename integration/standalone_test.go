@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,6 +165,10 @@ func (s *standalone) addModule(t *testing.T, id string, args ...string) {
 	}
 	if err := os.MkdirAll(filepath.Join(s.path(id), "volumes", "data"), 0o755); err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Contains(args, "--restore-from") { // which brings the key
+		s.redis.Do("SET", "module/"+id+"/mykey", "the value of a key")
+		writeFile(t, filepath.Join(s.path(id), "volumes", "data", ".keep"), nil)
 	}
 	args = append([]string{"module", "add", "--dir", s.path(id), "--env-file", s.path(id + ".env")}, args...)
 	s.ctl(t, append(args, id)...).succeed(t)

@@ -126,3 +126,6 @@ func parseFileError(line []byte) Event {
 	message = strings.TrimPrefix(message, raw.Item+": ")
 	return &FileError{Item: raw.Item, During: raw.During, Message: message}
 }
+
+// ShortID is a snapshot's ID as restic shows it to people, of eight digits.
+func ShortID(id string) string { return id[:min(8, len(id))] }

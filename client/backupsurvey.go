@@ -1,0 +1,161 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// backupSurvey is how a backup looks for what it was asked for.
+type backupSurvey struct {
+	survey
+
+	asked   includes
+	skip    int      // excludes of our own, before
+	own     []string // the module's
+	volumes []volume // whose directories Podman knows
+	foreign bool     // the files belong to users of Podman's user namespace
+}
+
+// mostSurveyed bounds the search for excludes that match nothing: a backup of millions
+// of files is not to be read twice.
+const mostSurveyed = 100_000
+
+func planSurvey(facts backupFacts, excludes []string, skip int) backupSurvey {
+	s := backupSurvey{
+		survey: survey{Root: facts.base.Dir, Includes: facts.includes.patterns, Excludes: excludes},
+		asked:  facts.includes, skip: skip, own: facts.excludes.patterns,
+	}
+	s.Places = []place{{"state", facts.module.stateDir}}
+	if facts.base.Runtime == restic.Native {
+		s.Places = append(s.Places, place{"volumes", filepath.Join(facts.base.Dir, "volumes")})
+		return s
+	}
+	s.foreign = !facts.rootfull
+	for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
+		if facts.includes.mayMean(v.name) {
+			s.volumes = append(s.volumes, v)
+		}
+	}
+	return s
+}
+
+// run looks for everything, in the way that how says.
+func (s backupSurvey) run(ctx context.Context, how survey) (findings, error) {
+	look := s.survey
+	look.Since, look.Whole, look.Most = how.Since, how.Whole, how.Most
+	places, err := volumeDirs(ctx, s.volumes)
+	if err != nil {
+		return findings{}, err
+	}
+	look.Places = slices.Concat(look.Places, places)
+	if !s.foreign {
+		return look.run(), nil
+	}
+	var found findings
+	err = inPodmanNamespace(ctx, "module-backup", surveyFlag, look, &found)
+	return found, err
+}
+
+// surveyFlag makes module-backup do nothing but a survey, which comes on stdin; what
+// it found goes to stdout.
+const surveyFlag = "survey"
+
+func runSurvey(sys *system) error {
+	var s survey
+	if err := json.NewDecoder(sys.stdin).Decode(&s); err != nil {
+		return withCode(exitUsage, err)
+	}
+	return json.NewEncoder(sys.stdout).Encode(s.run())
+}
+
+// look finds out, after the module's dump that began then, what of that which was asked
+// for is not there. Where nothing is there at all no snapshot is made, as it would push
+// out one that holds something.
+func (j *backupJob) look(ctx context.Context, began time.Time) error {
+	how := survey{Whole: !j.plan.lenient, Most: mostSurveyed}
+	if j.plan.dump.path != "" {
+		how.Since = began.Add(-clockTolerance)
+	}
+	found, err := j.plan.survey.run(ctx, how)
+	if err != nil {
+		if ctx.Err() == nil && j.plan.lenient {
+			j.sys.warnf("whether all is there that state-include.conf names is not known: %v", err)
+			return nil
+		}
+		return err
+	}
+	j.plan.miss(j.sys, j.plan.survey.shortfalls(found))
+	for _, idle := range j.plan.survey.idleExcludes(found) {
+		j.sys.warnf("%s", idle)
+	}
+	if !j.plan.lenient && !found.saved() {
+		return failf(exitIncomplete, "nothing of what %s names is there: no snapshot is made", j.plan.survey.asked.file)
+	}
+	return nil
+}
+
+// miss adds what is missing to the plan, and tells people.
+func (p *backupPlan) miss(sys *system, texts []string) {
+	for _, text := range limitWarnings(texts) {
+		sys.warnf("state-include.conf: %s", text)
+	}
+	p.missing = append(p.missing, texts...)
+}
+
+// judge is how a backup ends, that ended with err and made a snapshot.
+func (p *backupPlan) judge(err error) error {
+	coded, partial := errors.AsType[*codedError](err)
+	if p.lenient || len(p.missing) == 0 || err != nil && !(partial && coded.code == exitPartial) {
+		return err
+	}
+	text := "the backup is incomplete: of what it was asked for %d are missing, see the warnings"
+	if len(p.missing) == 1 {
+		text = "the backup is incomplete: %d of what it was asked for is missing, see the warning"
+	}
+	if err != nil {
+		return failf(exitIncomplete, text+"; %w", len(p.missing), err)
+	}
+	return failf(exitIncomplete, text, len(p.missing))
+}
+
+// String is what a line of a dry run says of a pattern.
+func (p foundPattern) String() string {
+	if p.Matches == 0 {
+		return "matches nothing now"
+	}
+	text := fmt.Sprintf("%d files, %s", p.Files, formatBytes(p.Bytes))
+	if p.Excluded > 0 {
+		text += ", without what is excluded"
+	}
+	return text
+}
+
+// mayMean reports whether one of the patterns may be about the volume.
+func (in includes) mayMean(volume string) bool {
+	return slices.ContainsFunc(in.patterns, func(pattern string) bool {
+		rest, ok := strings.CutPrefix(pattern, "volumes/")
+		name, _, _ := strings.Cut(rest, "/")
+		return ok && (name == volume || strings.ContainsAny(name, `*?[\`))
+	})
+}
+
+// nativeVolumes are the names of the volumes that restic finds without a container.
+func nativeVolumes(base restic.Invocation) []string {
+	var names []string
+	entries, _ := os.ReadDir(filepath.Join(base.Dir, "volumes")) // most modules have some
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
