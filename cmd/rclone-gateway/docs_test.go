@@ -60,7 +60,8 @@ and systemd sets two more:
 
 | variable | what it holds |
 |---|---|
-| ` + "`REDIS_PASSWORD`" + ` | password of the user of ` + "`--redis-user`" + `, where ` + "`--redis-password-file`" + ` does not name a file |
+| ` + "`REDIS_PASSWORD`" + ` | password of the user of ` + "`--redis-user`" + `; an error beside ` + "`--redis-password-file`" + ` or a password in the URL |
+| ` + "`REDIS_SENTINEL_PASSWORD`" + ` | password of the Sentinels; an error beside ` + "`--redis-sentinel-password-file`" + ` |
 | ` + "`REDIS_EVENTS_PASSWORD`" + ` | password of the user of ` + "`--redis-events-user`" + `; without it one is sent that a user without password takes |
 | ` + "`REDIS_WRITER_PASSWORD`" + ` | password of the user of ` + "`--redis-writer-user`" + ` |
 | ` + "`STATE_DIRECTORY`" + ` | systemd's directory for the service's state, for ` + "`--state-dir`" + ` |

@@ -168,7 +168,7 @@ func (s *settings) attributes(listeners []net.Listener) []any {
 	}
 	return []any{
 		"version", version.String(), "addr", addrs, "tls", s.tlsCert != "", "tls_client_ca", s.tlsClientCA, "metrics_addr", s.metricsAddr,
-		"redis", s.redis, "node_id", s.nodeID, "acl_source", s.aclSource, "cluster_store", s.clusterStore,
+		"redis", s.redis.Config, "node_id", s.nodeID, "acl_source", s.aclSource, "cluster_store", s.clusterStore,
 		"allow_from", s.allowFrom, "refresh_interval", s.refreshInterval.String(), "max_stale", s.maxStale.String(),
 		"stall_timeout", s.stallTimeout.String(), "shutdown_timeout", s.shutdownTimeout.String(), "log_level", s.logLevel,
 	}

@@ -19,87 +19,51 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
+	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 // settings are the flags and the environment, as they were given.
 type settings struct {
-	addrs             []string
-	redis             catalog.Redis
-	redisPasswordFile string
-	eventsUser        string
-	writerUser        string
-	writerPassword    string
-	eventsPassword    string
-	nodeID            string
-	aclSource         string
-	clusterStore      string
-	stateDir          string
-	metricsAddr       string
-	allowFrom         []string
-	tlsCert           string
-	tlsKey            string
-	tlsClientCA       string
-	refreshInterval   time.Duration
-	maxStale          time.Duration
-	stallTimeout      time.Duration
-	shutdownTimeout   time.Duration
-	logLevel          string
-	logFormat         string
-}
-
-// envAnnotation is where a flag keeps the name of its environment variable.
-const envAnnotation = docgen.EnvironmentAnnotation
-
-// binder defines flags, each with its environment variable behind its usage.
-type binder struct{ flags *pflag.FlagSet }
-
-func (b binder) env(flag, variable string) {
-	f := b.flags.Lookup(flag)
-	f.Usage += " [$" + variable + "]"
-	if err := b.flags.SetAnnotation(flag, envAnnotation, []string{variable}); err != nil {
-		panic(err) // a flag that does not exist: a defect that the first start shows
-	}
-}
-
-func (b binder) str(p *string, flag, variable, value, usage string) {
-	b.flags.StringVar(p, flag, value, usage)
-	b.env(flag, variable)
-}
-
-func (b binder) list(p *[]string, flag, variable string, value []string, usage string) {
-	b.flags.StringSliceVar(p, flag, value, usage)
-	b.env(flag, variable)
-}
-
-func (b binder) duration(p *time.Duration, flag, variable string, value time.Duration, usage string) {
-	b.flags.DurationVar(p, flag, value, usage)
-	b.env(flag, variable)
+	addrs           []string
+	redis           redisconn.Settings
+	eventsUser      string
+	writerUser      string
+	writerPassword  string
+	eventsPassword  string
+	nodeID          string
+	aclSource       string
+	clusterStore    string
+	stateDir        string
+	metricsAddr     string
+	allowFrom       []string
+	tlsCert         string
+	tlsKey          string
+	tlsClientCA     string
+	refreshInterval time.Duration
+	maxStale        time.Duration
+	stallTimeout    time.Duration
+	shutdownTimeout time.Duration
+	logLevel        string
+	logFormat       string
 }
 
 // registerAddresses defines the flags that say where the gateway is, and with
 // what TLS.
 func (s *settings) registerAddresses(flags *pflag.FlagSet) {
-	b := binder{flags}
-	b.list(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
-	b.str(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
-	b.str(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
-	b.str(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
+	b := flagenv.Binder{Flags: flags}
+	b.List(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	b.String(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
+	b.String(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
+	b.String(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
 }
 
 // register defines every flag.
 func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	defaults := gateway.Defaults()
-	b := binder{flags}
-	str, list, duration := b.str, b.list, b.duration
-	str(&s.redis.Address, "redis-address", "REDIS_ADDRESS", "", "`host:port` or socket path of Redis (default 127.0.0.1:6379)")
-	str(&s.redis.ReplicaAddress, "redis-replica-address", "REDIS_REPLICA_ADDRESS", "", "`host:port` of a replica to read from while it answers")
-	str(&s.redis.URL, "redis-url", "REDIS_URL", "", "redis://, rediss:// (TLS) or unix:// `URL` instead of an address")
-	str(&s.redis.CACert, "redis-ca", "REDIS_CA", "", "`file` of the CA certificates that Redis's must be signed by")
-	list(&s.redis.SentinelAddrs, "redis-sentinel", "REDIS_SENTINEL", nil, "`host:port` of each Sentinel, separated by commas")
-	str(&s.redis.SentinelMaster, "redis-sentinel-master", "REDIS_SENTINEL_MASTER", "", "`name` of the master that the Sentinels watch")
-	str(&s.redis.Username, "redis-user", "REDIS_USER", "", "Redis ACL `user`; the password is in $REDIS_PASSWORD or a file")
-	str(&s.redisPasswordFile, "redis-password-file", "REDIS_PASSWORD_FILE", "", "`file` that holds the password of the Redis user")
+	b := flagenv.Binder{Flags: flags}
+	str, list, duration := b.String, b.List, b.Duration
+	s.redis.Register(flags)
 	str(&s.eventsUser, "redis-events-user", "REDIS_EVENTS_USER", "default", "Redis ACL `user` that may subscribe to events")
 	str(&s.writerUser, "redis-writer-user", "REDIS_WRITER_USER", "", "Redis ACL `user` that may write refreshed OAuth tokens; its password is in $REDIS_WRITER_PASSWORD")
 	str(&s.nodeID, "node-id", "NODE_ID", "", "`ID` of this node in the cluster; empty without a cluster")
@@ -138,40 +102,20 @@ func completeValues(cmd *cobra.Command) {
 }
 
 // complete fills in the environment where no flag was given, and reads the
-// password.
+// passwords.
 func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
-	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
-		variable := f.Annotations[envAnnotation]
-		if f.Changed || len(variable) == 0 {
-			return
-		}
-		value, ok := lookup(variable[0])
-		if !ok || value == "" {
-			return
-		}
-		if err := flags.Set(f.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("$%s: %w", variable[0], err))
-		}
-	})
+	errFill := flagenv.Fill(flags, lookup)
 	if s.stateDir == "" {
 		// Systemd separates several by colons.
 		directories, _ := lookup("STATE_DIRECTORY")
 		s.stateDir, _, _ = strings.Cut(directories, ":")
 	}
-	s.redis.Password, _ = lookup("REDIS_PASSWORD")
-	if s.redisPasswordFile != "" {
-		password, err := os.ReadFile(s.redisPasswordFile)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--redis-password-file: %w", err))
-		}
-		s.redis.Password = strings.TrimRight(string(password), "\r\n")
-	}
+	errRedis := s.redis.Complete(lookup)
 	s.writerPassword, _ = lookup("REDIS_WRITER_PASSWORD")
 	// NethServer 8's default user has no password and takes any.
 	s.eventsPassword, _ = lookup("REDIS_EVENTS_PASSWORD")
 	s.eventsPassword = cmp.Or(s.eventsPassword, "node/"+s.nodeID)
-	return errors.Join(errs...)
+	return errors.Join(errFill, errRedis)
 }
 
 // options checks the settings and makes the gateway's options of them; the
@@ -182,11 +126,12 @@ func (s *settings) options() (gateway.Options, error) {
 		return gateway.Options{}, fmt.Errorf("--acl-source: %w", err)
 	}
 	opts := gateway.Options{
-		Redis: s.redis,
+		Redis: s.redis.Config,
 		Load: catalog.LoadOptions{
 			ACLSource:    source,
 			NodeID:       s.nodeID,
 			ClusterStore: s.clusterStore,
+			Advise:       s.redis.Advice,
 		},
 		StateDir:        s.stateDir,
 		Events:          catalog.WatchOptions{Username: s.eventsUser, Password: s.eventsPassword},

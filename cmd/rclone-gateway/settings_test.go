@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
 )
 
 func newSettings() (*settings, *pflag.FlagSet) {
@@ -27,23 +31,24 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	}
 	env, flagOf := map[string]string{}, map[string]string{}
 	flags.VisitAll(func(f *pflag.Flag) {
-		names := f.Annotations[envAnnotation]
-		if len(names) != 1 {
-			t.Errorf("--%s has the variables %q", f.Name, names)
+		variable := flagenv.Variable(f)
+		if variable == "" {
+			t.Errorf("--%s has no variable", f.Name)
 			return
 		}
-		if other, taken := flagOf[names[0]]; taken {
-			t.Errorf("--%s and --%s share $%s", f.Name, other, names[0])
+		if other, taken := flagOf[variable]; taken {
+			t.Errorf("--%s and --%s share $%s", f.Name, other, variable)
 		}
-		if !strings.Contains(f.Usage, "[$"+names[0]+"]") {
-			t.Errorf("the usage of --%s does not name $%s", f.Name, names[0])
+		if !strings.Contains(f.Usage, "[$"+variable+"]") {
+			t.Errorf("the usage of --%s does not name $%s", f.Name, variable)
 		}
 		if example[f.Value.Type()] == "" {
 			t.Errorf("--%s is of type %s, of which this test has no example", f.Name, f.Value.Type())
 		}
-		flagOf[names[0]], env[names[0]] = f.Name, example[f.Value.Type()]
+		flagOf[variable], env[variable] = f.Name, example[f.Value.Type()]
 	})
-	delete(env, "REDIS_PASSWORD_FILE") // is read at once
+	delete(env, "REDIS_PASSWORD_FILE") // these are read at once
+	delete(env, "REDIS_SENTINEL_PASSWORD_FILE")
 	if err := s.complete(flags, lookupIn(env)); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +117,7 @@ func TestTheConfigurationHoldsNoSecret(t *testing.T) {
 	const secret = "hunter2"
 	s, flags := newSettings()
 	err := s.complete(flags, lookupIn(map[string]string{
-		"REDIS_URL": "redis://node%2F1:" + secret + "@127.0.0.1", "REDIS_PASSWORD": secret, "REDIS_EVENTS_PASSWORD": secret,
+		"REDIS_URL": "redis://node%2F1:" + secret + "@127.0.0.1", "REDIS_SENTINEL_PASSWORD": secret, "REDIS_EVENTS_PASSWORD": secret,
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -129,4 +134,41 @@ func TestNoCommandHasOptionsOfRclone(t *testing.T) {
 	pflag.CommandLine.VisitAll(func(f *pflag.Flag) {
 		t.Errorf("--%s would be an option of every command", f.Name)
 	})
+}
+
+func TestTwoSourcesOfAPasswordAreNamed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("of-a-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		args []string
+		env  map[string]string
+		want []string
+	}{
+		"variable and file":          {nil, map[string]string{"REDIS_PASSWORD": "hunter2", "REDIS_PASSWORD_FILE": file}, []string{"$REDIS_PASSWORD ", "$REDIS_PASSWORD_FILE"}},
+		"variable and option":        {[]string{"--redis-password-file", file}, map[string]string{"REDIS_PASSWORD": "hunter2"}, []string{"$REDIS_PASSWORD ", "--redis-password-file"}},
+		"URL and variable":           {[]string{"--redis-url", "redis://u:hunter2@h:1"}, map[string]string{"REDIS_PASSWORD": "hunter2"}, []string{"$REDIS_PASSWORD ", "--redis-url"}},
+		"URL and another user":       {[]string{"--redis-url", "redis://u:hunter2@h:1", "--redis-user", "v"}, nil, []string{"--redis-user", "--redis-url"}},
+		"Sentinel's, the same twice": {nil, map[string]string{"REDIS_SENTINEL_PASSWORD": "hunter2", "REDIS_SENTINEL_PASSWORD_FILE": file}, []string{"$REDIS_SENTINEL_PASSWORD ", "$REDIS_SENTINEL_PASSWORD_FILE"}},
+	} {
+		s, flags := newSettings()
+		if err := flags.Parse(test.args); err != nil {
+			t.Fatal(err)
+		}
+		err := s.complete(flags, lookupIn(test.env))
+		if err == nil {
+			t.Errorf("%s: taken", name)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not name %s", name, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

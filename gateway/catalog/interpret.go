@@ -17,7 +17,7 @@ func (l *loader) readUsers(ctx context.Context, set *redis.StringSliceCmd) error
 	if l.opts.ACLSource == ACLList || len(lines) == 0 && l.opts.ACLSource != ACLSet {
 		list := l.rdb.ACLList(ctx)
 		if err := list.Err(); err != nil {
-			return explainNoUsers(err, l.opts.ACLSource)
+			return l.opts.explainNoUsers(err)
 		}
 		source, lines = "ACL LIST", list.Val()
 	}

@@ -40,6 +40,9 @@ type LoadOptions struct {
 	// ClusterStore is the directory that destinations of provider cluster have
 	// on their node; empty means DefaultClusterStore.
 	ClusterStore string
+	// Advise says what to do about a connection that failed; nil is the advice for a
+	// connection without any settings.
+	Advise func(error) string
 }
 
 // Load reads the whole catalog in two round trips (three where ACL LIST stands
@@ -135,13 +138,13 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 
 	// Without these there is nobody to let in, or nowhere to go.
 	if err := first.acls.Err(); err != nil && l.opts.ACLSource != ACLList {
-		return nil, explain(err, ACLs)
+		return nil, l.opts.explain(err, ACLs)
 	}
 	if err := first.moduleUUIDs.Err(); err != nil {
-		return nil, explain(err, ModuleUUID)
+		return nil, l.opts.explain(err, ModuleUUID)
 	}
 	if err := first.sections.Err(); err != nil {
-		return nil, explain(err, RcloneConf)
+		return nil, l.opts.explain(err, RcloneConf)
 	}
 	return first, errors.Join(
 		l.tolerate(ModuleNode, first.moduleNodes.Err()),
@@ -165,7 +168,7 @@ func (l *loader) tolerate(key string, err error) error {
 		l.warn(key, errors.New("our Redis user may not read it"))
 		return nil
 	default:
-		return explain(err, key)
+		return l.opts.explain(err, key)
 	}
 }
 

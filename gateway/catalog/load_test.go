@@ -333,7 +333,7 @@ func TestLoadFailsWithAdvice(t *testing.T) {
 		{"no such socket", catalog.Redis{Address: t.TempDir() + "/redis.sock"}, []string{"no such file", "check that Redis runs"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := catalog.Load(t.Context(), open(t, tt.who), catalog.LoadOptions{})
+			got, err := catalog.Load(t.Context(), open(t, tt.who), catalog.LoadOptions{Advise: tt.who.Advice})
 			if err == nil || got != nil {
 				t.Fatalf("loaded %v", got)
 			}

@@ -55,11 +55,14 @@ const (
 	refusedPause = time.Minute // permissions change seldom
 )
 
+// confirmTimeout is how long Redis has to confirm a subscription, and to answer.
+const confirmTimeout = 5 * time.Second
+
 // liveness is how long a subscription may be silent before it is asked whether it
 // lives, and how long it has to answer.
 type liveness struct{ idle, answer time.Duration }
 
-var watchLiveness = liveness{idle: 30 * time.Second, answer: ioTimeout}
+var watchLiveness = liveness{idle: 30 * time.Second, answer: confirmTimeout}
 
 // Watch calls fn, in one goroutine, for each event until the context ends. It
 // connects like a reader: events that are heard at the replica come after the
@@ -172,7 +175,7 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 		return false, err
 	}
 	for range 2 { // one confirmation for each channel
-		if err := confirm(sub.ReceiveTimeout(ctx, ioTimeout)); err != nil {
+		if err := confirm(sub.ReceiveTimeout(ctx, confirmTimeout)); err != nil {
 			return false, err
 		}
 	}

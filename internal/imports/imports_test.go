@@ -79,6 +79,12 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:     "a connection to Redis is described without the programs that use it",
+		about:    of("internal/redisconn", "internal/flagenv", "internal/secretfile"),
+		forbids:  of(rclone, module+"/gateway", module+"/client", module+"/cmd"),
+		indirect: true,
+	},
+	{
 		name:     "the client imports of the gateway only the catalog",
 		about:    of("client", "cmd/gatewayctl"),
 		forbids:  both(of(rclone, module+"/gateway"), not(of(module+"/gateway/catalog"))),

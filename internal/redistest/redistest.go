@@ -81,18 +81,7 @@ func Start(tb testing.TB, args ...string) *Server {
 // and returns its host:port.
 func StartSentinel(tb testing.TB, name string, master *Server) string {
 	tb.Helper()
-	host, port, _ := net.SplitHostPort(master.Addr)
-	s := &Server{tb: tb, dir: shortTempDir(tb), Addr: testenv.FreeAddr(tb)}
-	_, own, _ := net.SplitHostPort(s.Addr)
-	conf := s.writeFile("sentinel.conf", fmt.Sprintf(
-		"bind 127.0.0.1\nport %s\ndir %s\nsentinel monitor %s %s %s 1\nsentinel auth-user %[3]s %[6]s\nsentinel auth-pass %[3]s %[7]s\n",
-		own, s.dir, name, host, port, AdminUser, Password(AdminUser)))
-	s.args = []string{master.args[0], conf, "--sentinel"}
-	tb.Cleanup(s.Kill)
-	if err := s.run("+monitor master"); err != nil {
-		tb.Fatalf("start Sentinel: %v", err)
-	}
-	return s.Addr
+	return Sentinel{}.Start(tb, name, master, master.Addr)
 }
 
 // Client connects as the user; it is closed with the test. The user "" is

@@ -1,4 +1,4 @@
-package catalog
+package redisconn
 
 import (
 	"bufio"
@@ -30,6 +30,7 @@ func parseAddress(s string) (address, error) {
 type dialer struct {
 	replica address
 	tls     *tls.Config
+	timeout time.Duration // of one connection, the handshake included
 }
 
 func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -63,16 +64,16 @@ func (d dialer) connectReplica(ctx context.Context) (net.Conn, error) {
 }
 
 func (d dialer) connect(ctx context.Context, a address) (net.Conn, error) {
-	network := net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	network := net.Dialer{Timeout: d.timeout, KeepAlive: 30 * time.Second}
 	if d.tls == nil || a.network == "unix" {
 		return network.DialContext(ctx, a.network, a.address)
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout) // the handshake included
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	return (&tls.Dialer{NetDialer: &network, Config: d.tls}).DialContext(ctx, a.network, a.address)
 }
 
-// ping tells whether the server is ready to be read: one that hangs accepts
+// ping reports whether the server is ready to be read: one that hangs accepts
 // connections too, and one that loads its data or lost its master refuses even
 // this. Refusing it to whoever has not logged in yet is an answer.
 func ping(conn net.Conn, deadline time.Time) error {
