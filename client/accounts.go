@@ -34,7 +34,7 @@ func withAccounts(ctx context.Context, sys *system, do func(*accounts) error) er
 	}
 	a := &accounts{sys: sys, rdb: rdb, version: account.ParseVersion(info)}
 	if !a.version.HasACLs() {
-		return failf(exitRedis, "redis at %s is version %s, which has no users: Redis 6 or later is needed", rdb.Options().Addr, a.version)
+		return failf(exitRedis, "redis at %s is version %s, which has no users: Redis 6 or later is needed", serverOf(rdb), a.version)
 	}
 	return do(a)
 }
@@ -118,13 +118,13 @@ func (a *accounts) persist(ctx context.Context) {
 		}
 		how = "start it with an ACL file (aclfile PATH), or with a configuration file that it may write, and run this again"
 	}
-	a.sys.warnf("redis at %s forgets its users when it restarts: %s: %v", a.rdb.Options().Addr, how, err)
+	a.sys.warnf("redis at %s forgets its users when it restarts: %s: %v", serverOf(a.rdb), how, err)
 }
 
 // refuseNS8 keeps away from users that are not ours to make.
 func (a *accounts) refuseNS8(list account.List) error {
 	if list.OfNS8() {
-		return failf(exitConflict, "redis at %s is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself: use its own commands", a.rdb.Options().Addr)
+		return failf(exitConflict, "redis at %s is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself: use its own commands", serverOf(a.rdb))
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func existsWithOther(user string) error {
 // warnOfOpenDefault tells about a Redis in which everybody is an administrator.
 func (a *accounts) warnOfOpenDefault(list account.List) {
 	if list.Open("default") {
-		a.sys.warnf("whoever reaches redis at %s may do everything, as its user \"default\" has no password: give it one (requirepass, or ACL SETUSER default), or only modules that you trust reach it", a.rdb.Options().Addr)
+		a.sys.warnf("whoever reaches redis at %s may do everything, as its user \"default\" has no password: give it one (requirepass, or ACL SETUSER default), or only modules that you trust reach it", serverOf(a.rdb))
 	}
 }
 
@@ -193,7 +193,7 @@ func (a *accounts) warnOfMemory(ctx context.Context) {
 	}
 	appending, err := a.rdb.ConfigGet(ctx, "appendonly").Result()
 	if err == nil && cmp.Or(save["save"], "") == "" && appending["appendonly"] == "no" {
-		a.sys.warnf("redis at %s keeps nothing on disk: destinations, their passwords and modules are gone when it restarts (set appendonly yes)", a.rdb.Options().Addr)
+		a.sys.warnf("redis at %s keeps nothing on disk: destinations, their passwords and modules are gone when it restarts (set appendonly yes)", serverOf(a.rdb))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -160,7 +161,7 @@ func TestUsersOutliveRedisWithAConfigurationFile(t *testing.T) {
 	stop()
 	addr, _ = startConfigured(t, conf, "")
 	login := parseEnv([]byte(node.stdout))
-	rdb, err := connectRedis(t.Context(), addr, credentials{login["REDIS_USER"], login["REDIS_PASSWORD"]})
+	rdb, err := connectRedis(t.Context(), redisconn.Config{Address: addr}, credentials{login["REDIS_USER"], login["REDIS_PASSWORD"]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,12 +267,12 @@ func TestEachBadRedisIsToldInOneLine(t *testing.T) {
 		line string
 	}{
 		{"nobody there", plainVars(nowhere), nil, exitRedis, "redis at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused"},
-		{"no address", plainVars("localhost"), nil, exitRedis, `redis at localhost does not answer: `},
+		{"no address", plainVars("localhost"), nil, exitUsage, "an address must be host:port"},
 		{"a password nobody told us", plainVars(closed.Addr), nil, exitRedis, "wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD"},
 		{"a wrong password", with(closed.Addr, "", "not-this-one"), nil, exitRedis, `refuses user "default": wrong password, or the user was removed`},
 		{"a wrong user", with(closed.Addr, "somebody", "not-this-one"), nil, exitRedis, `refuses user "somebody": wrong password, or the user was removed`},
 		{"a user without a password", with(master.Addr, "somebody", ""), nil, exitUsage, "REDIS_PASSWORD is not set beside REDIS_USER"},
-		{"a password file that is not there", map[string]string{"REDIS_ADDRESS": master.Addr, "REDIS_PASSWORD_FILE": "/nonexistent"}, nil, exitUsage, "REDIS_PASSWORD_FILE: open /nonexistent: no such file or directory"},
+		{"a password file that is not there", map[string]string{"REDIS_ADDRESS": master.Addr, "REDIS_PASSWORD_FILE": "/nonexistent"}, nil, exitUsage, "($REDIS_PASSWORD_FILE): open /nonexistent: no such file or directory"},
 		{"no administrator", plainVars(narrow.Addr), nil, exitForbidden, `does not let user "default" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's`},
 		{"no ACLs", plainVars(without.Addr), nil, exitRedis, "has no users: Redis 6 or later is needed, with its command ACL"},
 		{"version 5", plainVars(old), nil, exitRedis, "is version 5.0, which has no users: Redis 6 or later is needed"},

@@ -13,40 +13,43 @@ import (
 // else as user "default", if that one may administer, as in a Redis of one's own;
 // else as the agent that a file names.
 func (s *system) administrator(ctx context.Context) (*redis.Client, error) {
-	user, _ := s.env.lookup("REDIS_USER")
-	password, err := s.env.processPassword()
+	login, err := s.env.processLogin()
 	if err != nil {
 		return nil, err
 	}
-	addr := s.env.redisLeader()
-	if user != "" || password != "" {
-		if user != "" && password == "" {
-			return nil, failf(exitUsage, "REDIS_PASSWORD is not set beside REDIS_USER in the environment")
-		}
-		return connectRedis(ctx, addr, credentials{user, password})
+	server, err := s.env.redisLeader()
+	if err != nil {
+		return nil, err
 	}
-	rdb, errDefault := connectRedis(ctx, addr, credentials{})
+	if login != (credentials{}) {
+		if login.password == "" {
+			_, err := checkCredentials(login.user, "", "the environment")
+			return nil, err
+		}
+		return connectRedis(ctx, server, login)
+	}
+	rdb, errDefault := connectRedis(ctx, server, credentials{})
 	if errDefault == nil {
 		if err := rdb.ACLList(ctx).Err(); !redis.IsPermissionError(err) {
 			return rdb, nil
 		}
 		_ = rdb.Close()
-		errDefault = failf(exitForbidden, "redis at %s does not let user \"default\" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's", addr)
+		errDefault = failf(exitForbidden, "redis at %s does not let user \"default\" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's", server.Where())
 	}
-	login, err := s.env.fileCredentials()
+	login, err = s.env.fileCredentials()
 	switch {
 	case err != nil:
 		return nil, err
 	case login.user == "":
 		return nil, errDefault
 	}
-	return connectRedis(ctx, addr, login)
+	return connectRedis(ctx, server, login)
 }
 
 // administrationError explains an error of Redis's, with its exit code; nil stays
 // nil.
 func administrationError(rdb *redis.Client, what string, err error) error {
-	addr, user := rdb.Options().Addr, cmp.Or(rdb.Options().Username, "default")
+	addr, user := serverOf(rdb), cmp.Or(rdb.Options().Username, "default")
 	switch {
 	case err == nil:
 		return nil
@@ -63,7 +66,7 @@ func administrationError(rdb *redis.Client, what string, err error) error {
 	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"): // so ends a transaction of which a command was refused
 		return failf(exitForbidden, "%s: redis does not let user %q do this: run it on the leader with the credentials of an administrator, on NethServer 8 of the cluster's agent", what, user)
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
-		return redisError(rdb.Options(), err)
+		return lostError(rdb, err)
 	}
 	return failf(exitRedis, "%s: redis at %s: %w", what, addr, err)
 }

@@ -48,12 +48,12 @@ func manual() docgen.Manual {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := cancelOnSignal(context.Background())
 	defer stop()
-	silenceRedis()
 	return run(ctx, newSystem(stdin, stdout, stderr), args)
 }
 
 func run(ctx context.Context, sys *system, args []string) int {
 	root := newRoot(sys, filepath.Base(args[0]))
+	addGlobals(sys, root)
 	root.SetArgs(args[1:])
 	root.SetIn(sys.stdin)
 	root.SetOut(sys.stdout)

@@ -79,7 +79,11 @@ func destinationToCheck(ctx context.Context, sys *system, word string) (string, 
 	if err != nil {
 		return "", err
 	}
-	rdb, err := connectRedis(ctx, sys.env.redisReplica(), login)
+	server, err := sys.env.redisReplica()
+	if err != nil {
+		return "", err
+	}
+	rdb, err := connectRedis(ctx, server, login)
 	if err != nil {
 		return "", err
 	}

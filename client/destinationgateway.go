@@ -152,8 +152,12 @@ func (e gatewayAway) Unwrap() error { return e.err }
 
 // nodeCredentials are those of a node, which the cluster's agent borrows.
 func (e *environment) nodeCredentials() (credentials, error) {
-	if user, ok := e.lookup("REDIS_USER"); ok && strings.HasPrefix(user, "node/") {
-		return e.credentials()
+	login, err := e.processLogin()
+	if err != nil {
+		return credentials{}, err
+	}
+	if strings.HasPrefix(login.user, "node/") {
+		return checkCredentials(login.user, login.password, "the environment")
 	}
 	for _, file := range e.files() {
 		if user := file.values()["REDIS_USER"]; strings.HasPrefix(user, "node/") {

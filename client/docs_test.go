@@ -13,9 +13,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 func TestReference(t *testing.T) {
@@ -26,35 +29,38 @@ func TestReference(t *testing.T) {
 The commands beside the applications. These can be called by their own names, too,
 through links as `+"`gatewayctl install-links`"+` makes them: %s.
 `, strings.Join(appletNames(), ", "))
-	w.WriteString(docgen.Markdown(newRoot(newSystem(os.Stdin, os.Stdout, os.Stderr), program)))
+	w.WriteString(docgen.Markdown(newProgram()))
 	writeEnvironment(t, &w)
 	writeProviders(&w)
 	docgentest.Page(t, "gatewayctl.md", w.String())
 }
 
+func newProgram() *cobra.Command {
+	sys := newSystem(os.Stdin, os.Stdout, os.Stderr)
+	root := newRoot(sys, program)
+	addGlobals(sys, root)
+	return root
+}
+
 // environmentMeaning tells of every variable that the client asks for.
 var environmentMeaning = map[string]string{
-	"AGENT_COMFD":           "file descriptor that progress is written to, in the agent's format",
-	"AGENT_ID":              "names restic's container, where there is no `MODULE_ID`",
-	"AGENT_INSTALL_DIR":     "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
-	"AGENT_STATE_DIR":       "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
-	"AGENT_TASK_ID":         "is set where the agent runs the command, and turns its progress on",
-	"IMAGE_URL":             "the module's image; its name is the application's",
-	"MODULE_ID":             "the module, such as `dokuwiki1`",
-	"MODULE_UUID":           "the UUID of the module",
-	"NS8_AGENT_ENV":         "the node's `agent.env`, elsewhere than in `" + nodeAgentEnv + "`",
-	"NS8_CORE_ENV":          "the file with `RESTIC_IMAGE`, elsewhere than in `" + coreEnv + "`",
-	"NS8_GATEWAY_URL":       "the gateway, elsewhere than at `http://127.0.0.1:4694`",
-	"NS8_LOG_JSON":          "`1`: module-backup and restore-module end with a line of JSON on stderr",
-	"NS8_METRICS_DIR":       "where module-backup and restore-module write files for Prometheus",
-	"NS8_RESTIC_RUNTIME":    "`podman` or `native`: how restic is run",
-	"PATH":                  "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
-	"REDIS_ADDRESS":         "Redis to write to, `127.0.0.1:6379` where nothing says otherwise",
-	"REDIS_PASSWORD":        "password for Redis and for the gateway",
-	"REDIS_PASSWORD_FILE":   "file that holds the password, for `node`, `module` and `schedule`",
-	"REDIS_REPLICA_ADDRESS": "Redis to read from, `127.0.0.1:6379` where nothing says otherwise",
-	"REDIS_USER":            "user for Redis and for the gateway",
-	"RESTIC_IMAGE":          "the image that restic is run from",
+	"AGENT_COMFD":        "file descriptor that progress is written to, in the agent's format",
+	"AGENT_ID":           "names restic's container, where there is no `MODULE_ID`",
+	"AGENT_INSTALL_DIR":  "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
+	"AGENT_STATE_DIR":    "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
+	"AGENT_TASK_ID":      "is set where the agent runs the command, and turns its progress on",
+	"IMAGE_URL":          "the module's image; its name is the application's",
+	"MODULE_ID":          "the module, such as `dokuwiki1`",
+	"MODULE_UUID":        "the UUID of the module",
+	"NS8_AGENT_ENV":      "the node's `agent.env`, elsewhere than in `" + nodeAgentEnv + "`",
+	"NS8_CORE_ENV":       "the file with `RESTIC_IMAGE`, elsewhere than in `" + coreEnv + "`",
+	"NS8_GATEWAY_URL":    "the gateway, elsewhere than at `http://127.0.0.1:4694`",
+	"NS8_LOG_JSON":       "`1`: module-backup and restore-module end with a line of JSON on stderr",
+	"NS8_METRICS_DIR":    "where module-backup and restore-module write files for Prometheus",
+	"NS8_RESTIC_RUNTIME": "`podman` or `native`: how restic is run",
+	"PATH":               "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
+	"REDIS_USER":         "user for Redis and for the gateway",
+	"RESTIC_IMAGE":       "the image that restic is run from",
 }
 
 func writeEnvironment(t *testing.T, w *strings.Builder) {
@@ -64,10 +70,14 @@ func writeEnvironment(t *testing.T, w *strings.Builder) {
 
 A variable is looked for in the process's environment, then in the module's
 ` + "`environment` and `agent.env`" + `, then in the node's ` + "`agent.env`, then in `core.env`" + `.
+What --env-file names goes before all of them. Options that have a variable are in the
+table of gatewayctl's own options.
 
 | variable | what it is for |
 |---|---|
 `)
+	fmt.Fprintf(w, "| `%s` | password of the user of `REDIS_USER`, for Redis and for the gateway; an error beside `REDIS_PASSWORD_FILE` |\n", redisconn.PasswordVariable)
+	fmt.Fprintf(w, "| `%s` | password of the Sentinels; an error beside `REDIS_SENTINEL_PASSWORD_FILE` |\n", redisconn.SentinelPasswordVariable)
 	asked := askedVariables(t)
 	for _, name := range asked {
 		if environmentMeaning[name] == "" {
@@ -164,7 +174,7 @@ func TestManualPages(t *testing.T) {
 	dir := t.TempDir()
 	pages := manual()
 	pages.Date = "2026-03-04" // a test binary does not know its commit
-	if err := pages.Write(newRoot(newSystem(os.Stdin, os.Stdout, os.Stderr), program), dir); err != nil {
+	if err := pages.Write(newProgram(), dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range appletNames() {

@@ -27,13 +27,15 @@ const (
 // use.
 type environment struct {
 	lookup func(string) (string, bool)
+	// set changes the process environment; a variable that is empty counts as unset.
+	set func(name, value string) error
 
 	once    sync.Once
 	sources []*envFile
 }
 
 func newEnvironment(lookup func(string) (string, bool)) *environment {
-	return &environment{lookup: lookup}
+	return &environment{lookup: lookup, set: os.Setenv}
 }
 
 // files are the places behind the process environment, in order.
@@ -127,14 +129,6 @@ func (e *environment) resticImage() (string, error) {
 	return "", failf(exitUsage, "RESTIC_IMAGE is not set: it belongs into %s%s", coreEnv, e.unreadable())
 }
 
-func (e *environment) redisReplica() string {
-	return cmp.Or(e.get("REDIS_REPLICA_ADDRESS"), "127.0.0.1:6379")
-}
-
-func (e *environment) redisLeader() string {
-	return cmp.Or(e.get("REDIS_ADDRESS"), "127.0.0.1:6379")
-}
-
 // gatewayURL is the base of all repositories, without a slash at the end.
 // NS8_GATEWAY_URL in the process environment overrides it.
 func (e *environment) gatewayURL() string {
@@ -153,17 +147,17 @@ func (c credentials) GoString() string { return c.String() }
 
 // credentials returns REDIS_USER and REDIS_PASSWORD, both from one place.
 func (e *environment) credentials() (credentials, error) {
-	if user, ok := e.lookup("REDIS_USER"); ok && user != "" {
-		password, err := e.processPassword()
-		if err != nil {
-			return credentials{}, err
-		}
-		return checkCredentials(user, password, "the environment")
+	login, err := e.processLogin()
+	if err != nil {
+		return credentials{}, err
+	}
+	if login.user != "" {
+		return checkCredentials(login.user, login.password, "the environment")
 	}
 	if found, err := e.fileCredentials(); found.user != "" {
 		return found, err
 	}
-	_, err := e.need("REDIS_USER")
+	_, err = e.need("REDIS_USER")
 	return credentials{}, err
 }
 
@@ -178,23 +172,6 @@ func (e *environment) fileCredentials() (credentials, error) {
 		}
 	}
 	return credentials{}, nil
-}
-
-// processPassword is REDIS_PASSWORD of the process environment, or what stands in
-// the file that REDIS_PASSWORD_FILE names.
-func (e *environment) processPassword() (string, error) {
-	if password, ok := e.lookup("REDIS_PASSWORD"); ok && password != "" {
-		return password, nil
-	}
-	name, ok := e.lookup("REDIS_PASSWORD_FILE")
-	if !ok || name == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return "", failf(exitUsage, "REDIS_PASSWORD_FILE: %w", err)
-	}
-	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
 func checkCredentials(user, password, place string) (credentials, error) {

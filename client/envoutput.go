@@ -13,6 +13,8 @@ import (
 	"regexp"
 
 	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 // variable is a line of an environment file.
@@ -128,7 +130,7 @@ func (p *pending) tell(sys *system) error {
 		p.temporary = ""
 		shown = nil
 		for _, v := range p.vars {
-			if v.name != "REDIS_PASSWORD" {
+			if v.name != redisconn.PasswordVariable && v.name != redisconn.SentinelPasswordVariable {
 				shown = append(shown, v)
 			}
 		}
@@ -161,7 +163,7 @@ func envText(vars []variable) string {
 }
 
 // plainValue admits values that need no quotes.
-var plainValue = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:\[\]-]*$`)
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:?\[\]-]*$`)
 
 func checkValue(name, value string) error {
 	if !plainValue.MatchString(value) {
@@ -171,12 +173,24 @@ func checkValue(name, value string) error {
 }
 
 // redisVariables are how a user gets to this Redis.
-func (a *accounts) redisVariables(user, password string) []variable {
-	return []variable{
-		{"AGENT_ID", user},
-		{"REDIS_ADDRESS", a.rdb.Options().Addr}, {"REDIS_REPLICA_ADDRESS", a.rdb.Options().Addr},
-		{"REDIS_USER", user}, {"REDIS_PASSWORD", password},
+func (a *accounts) redisVariables(user, password string) ([]variable, error) {
+	server, err := a.sys.env.redisServer()
+	if err != nil {
+		return nil, err
 	}
+	server.ReplicaAddress = ""
+	if server.URL == "" && server.SentinelMaster == "" {
+		server.Address = serverOf(a.rdb)
+		server.ReplicaAddress = server.Address
+	}
+	vars := []variable{{"AGENT_ID", user}}
+	for _, v := range server.Variables() {
+		if err := checkValue(v.Name, v.Value); err != nil {
+			return nil, err
+		}
+		vars = append(vars, variable{v.Name, v.Value})
+	}
+	return append(vars, variable{"REDIS_USER", user}, variable{"REDIS_PASSWORD", password}), nil
 }
 
 // gatewayVariables are where the gateway is, if that was told to us.

@@ -119,7 +119,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
 		return err
 	}
-	told, err := output.prepare(a.moduleVariables(opts, password))
+	told, err := a.prepareModule(opts, password, output)
 	if err != nil {
 		return err
 	}
@@ -231,8 +231,16 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	return nil
 }
 
+func (a *accounts) prepareModule(opts moduleOptions, password string, output envOutput) (*pending, error) {
+	vars, err := a.moduleVariables(opts, password)
+	if err != nil {
+		return nil, err
+	}
+	return output.prepare(vars)
+}
+
 // moduleVariables are the environment of a module's commands.
-func (a *accounts) moduleVariables(opts moduleOptions, password string) []variable {
+func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]variable, error) {
 	vars := []variable{
 		{"MODULE_ID", opts.id}, {"MODULE_UUID", opts.uuid}, {"IMAGE_URL", opts.image()}, {"NODE_ID", opts.node},
 	}
@@ -240,7 +248,8 @@ func (a *accounts) moduleVariables(opts moduleOptions, password string) []variab
 		vars = append(vars, variable{"AGENT_INSTALL_DIR", opts.dir}, variable{"AGENT_STATE_DIR", filepath.Join(opts.dir, "state")},
 			variable{"NS8_RESTIC_RUNTIME", "native"})
 	}
-	return slices.Concat(vars, a.redisVariables(account.ModuleUser(opts.id), password), a.sys.gatewayVariables())
+	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
+	return slices.Concat(vars, server, a.sys.gatewayVariables()), err
 }
 
 // makeState makes the state directory with the file without which no backup is

@@ -95,7 +95,11 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
-	told, err := output.prepare(slices.Concat([]variable{{"NODE_ID", id}}, a.redisVariables(user, password), a.sys.gatewayVariables()))
+	vars, err := a.redisVariables(user, password)
+	if err != nil {
+		return err
+	}
+	told, err := output.prepare(slices.Concat([]variable{{"NODE_ID", id}}, vars, a.sys.gatewayVariables()))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func callApplet(t *testing.T, vars map[string]string, stdin string, args ...stri
 		value, ok := vars[name]
 		return value, ok
 	})
+	sys.env.set = func(name, value string) error { vars[name] = value; return nil }
 	code := run(t.Context(), sys, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }

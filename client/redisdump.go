@@ -228,7 +228,7 @@ func readKey(ctx context.Context, client *redis.Client, name string) (*savedKey,
 
 // keyError tells what went wrong with a key, with the exit code for it.
 func keyError(client *redis.Client, verb, key string, err error) error {
-	server, user := client.Options().Addr, client.Options().Username
+	server, user := serverOf(client), client.Options().Username
 	if user == "" {
 		user = "default"
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -50,7 +51,7 @@ func scriptRedis(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			command[i] = word
 		}
 		answer := ""
-		rdb, err := connectRedis(t.Context(), ts.Getenv("REDIS_ADDRESS"), login)
+		rdb, err := connectRedis(t.Context(), redisconn.Config{Address: ts.Getenv("REDIS_ADDRESS")}, login)
 		if err == nil {
 			defer func() { _ = rdb.Close() }()
 			var reply any

@@ -1,18 +1,14 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // system is what an applet may touch of the world around it.
@@ -64,9 +60,6 @@ func (s *system) credentialsFor(role redisRole) (credentials, error) {
 	return s.env.credentials()
 }
 
-// redisTimeout bounds the wait for a server that does not answer.
-const redisTimeout = 10 * time.Second
-
 // keyTimeout bounds the wait for a whole value, which may have hundreds of megabytes.
 const keyTimeout = 10 * time.Minute
 
@@ -77,10 +70,14 @@ func (s *system) redis(ctx context.Context, role redisRole) (*redis.Client, erro
 	if err != nil {
 		return nil, err
 	}
+	server, err := s.env.redisReplica()
 	if role == leaderAgent {
-		return connectRedis(ctx, s.env.redisLeader(), login)
+		server, err = s.env.redisLeader()
 	}
-	return connectRedis(ctx, s.env.redisReplica(), login)
+	if err != nil {
+		return nil, err
+	}
+	return connectRedis(ctx, server, login)
 }
 
 // redisForValues is redis for commands that move whole values.
@@ -90,47 +87,4 @@ func (s *system) redisForValues(ctx context.Context, role redisRole) (*redis.Cli
 		return nil, err
 	}
 	return client.WithTimeout(keyTimeout), nil
-}
-
-// connectRedis connects as the user, or as "default" without a password where
-// there are no credentials, and proves it with a PING.
-func connectRedis(ctx context.Context, addr string, login credentials) (*redis.Client, error) {
-	options := &redis.Options{
-		Addr: addr, Username: login.user, Password: login.password,
-		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
-		DisableIdentity: true, Protocol: 2, MaxRetries: 1,
-	}
-	if strings.HasPrefix(addr, "/") {
-		options.Network = "unix"
-	}
-	client := redis.NewClient(options)
-	if err := client.Ping(ctx).Err(); err != nil {
-		_ = client.Close()
-		return nil, redisError(options, err)
-	}
-	return client, nil
-}
-
-func redisError(options *redis.Options, err error) error {
-	user := cmp.Or(options.Username, "default")
-	switch {
-	case redis.HasErrorPrefix(err, "NOAUTH"):
-		return failf(exitRedis, "redis at %s wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD: %w", options.Addr, err)
-	case redis.HasErrorPrefix(err, "WRONGPASS"):
-		return failf(exitRedis, "redis at %s refuses user %q: wrong password, or the user was removed", options.Addr, user)
-	case noUsers(err):
-		return failf(exitRedis, "redis at %s does not know users: Redis 6 or later is needed", options.Addr)
-	case redis.HasErrorPrefix(err, "ERR"), redis.HasErrorPrefix(err, "LOADING"), redis.HasErrorPrefix(err, "MASTERDOWN"):
-		return failf(exitRedis, "redis at %s refuses the connection: %w", options.Addr, err)
-	case catalog.Ended(err):
-		return failf(exitRedis, "redis at %s %s", options.Addr, catalog.WhyEnded)
-	default:
-		return failf(exitRedis, "redis at %s does not answer: %w", options.Addr, err)
-	}
-}
-
-// noUsers tells whether a server is older than users are: it takes AUTH with a
-// password alone.
-func noUsers(err error) bool {
-	return strings.Contains(err.Error(), "wrong number of arguments for 'auth'")
 }

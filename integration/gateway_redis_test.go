@@ -1,17 +1,8 @@
 package integration
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +10,9 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -190,16 +183,17 @@ func TestWaysToRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &cluster{Server: redistest.Start(t, "--tls-port", tlsPort, "--tls-cert-file", cert, "--tls-key-file", key,
-		"--tls-ca-cert-file", ca, "--tls-auth-clients", "no"), dir: t.TempDir()}
+		"--tls-ca-cert-file", ca, "--tls-auth-clients", "yes"), dir: t.TempDir()}
 	c.fill()
 	user, password := "node%2F1", redistest.Password("node/1")
 	own := c.asNode()
+	tls := redisconn.TLS{CA: ca, Cert: cert, Key: key}
 	for name, way := range map[string]catalog.Redis{
 		"a unix socket":       {Address: c.Socket, Username: own.Username, Password: own.Password},
 		"the URL of a socket": {URL: "unix://" + c.Socket, Username: own.Username, Password: own.Password},
 		"a URL":               {URL: "redis://" + user + ":" + password + "@" + c.Addr},
-		"a URL with TLS":      {URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, CACert: ca},
-		"an address with TLS": {Address: "127.0.0.1:" + tlsPort, CACert: ca, Username: own.Username, Password: own.Password},
+		"a URL with TLS":      {URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, TLS: tls},
+		"an address with TLS": {Address: "127.0.0.1:" + tlsPort, TLS: tls, Username: own.Username, Password: own.Password},
 		"Sentinel":            {SentinelMaster: "ns8", SentinelAddrs: []string{redistest.StartSentinel(t, "ns8", c.Server)}, Username: own.Username, Password: own.Password},
 		// An address where none listens may be another test's a moment later.
 		"a replica that fails": {Address: c.Addr, ReplicaAddress: answeringServer(t, ""), Username: own.Username, Password: own.Password},
@@ -215,7 +209,7 @@ func TestWaysToRedis(t *testing.T) {
 	t.Run("TLS of an unknown CA", func(t *testing.T) {
 		t.Parallel()
 		otherCA, _, _ := makeCertificates(t)
-		g := startGateway(t, catalog.Redis{URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, CACert: otherCA})
+		g := startGateway(t, catalog.Redis{URL: "rediss://" + user + ":" + password + "@127.0.0.1:" + tlsPort, TLS: redisconn.TLS{CA: otherCA, Cert: cert, Key: key}})
 		g.log.want(t, "cannot load from Redis", "certificate signed by unknown authority")
 		if g.Ready() {
 			t.Error("ready")
@@ -227,42 +221,7 @@ func TestWaysToRedis(t *testing.T) {
 // and clients.
 func makeCertificates(t *testing.T) (ca, cert, key string) {
 	t.Helper()
-	dir := t.TempDir()
-	caKey, caCert := newKey(t), &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA of a test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	leafKey, leaf := newKey(t), &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: caCert.NotBefore, NotAfter: caCert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	write := func(name, kind string, der []byte, err error) string {
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, caCert, caCert, &caKey.PublicKey, caKey)
-	ca = write("ca.pem", "CERTIFICATE", caDER, err)
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, caCert, &leafKey.PublicKey, caKey)
-	cert = write("cert.pem", "CERTIFICATE", leafDER, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	key = write("key.pem", "PRIVATE KEY", keyDER, err)
-	return ca, cert, key
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	authority := testcert.New(t)
+	cert, key = authority.Issue(t, "127.0.0.1")
+	return authority.CA, cert, key
 }

@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -150,3 +151,9 @@ type sentinelError struct{ err error }
 
 func (e *sentinelError) Error() string { return e.err.Error() }
 func (e *sentinelError) Unwrap() error { return e.err }
+
+// IsSentinel reports whether an error is Sentinels', which come before Redis.
+func IsSentinel(err error) bool {
+	_, ok := errors.AsType[*sentinelError](err)
+	return ok
+}

@@ -18,7 +18,7 @@ import (
 const mostBytes = 64 << 10
 
 // ErrNotText says that a file holds something else than text.
-var ErrNotText = errors.New("it is not text in UTF-8: save it as such")
+var ErrNotText = errors.New("is no text in UTF-8: save it as such")
 
 // Decode returns the text that an editor or a shell has saved: UTF-8, or UTF-16 as
 // Windows writes it; a byte order mark is dropped.
@@ -44,7 +44,7 @@ func Read(path string) (string, error) {
 	}
 	text, err := Decode(data)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return "", fmt.Errorf("%s %w", path, err)
 	}
 	text = strings.TrimRight(text, "\r\n")
 	switch {

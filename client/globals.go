@@ -1,0 +1,85 @@
+package client
+
+import (
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
+)
+
+// addGlobals gives root the options of every command: a file of variables, and the
+// connection to Redis. They become the process's environment before a command begins,
+// so that all that it starts has them too. Whoever runs a command by its own name
+// sees the options of Redis in the program's help alone.
+func addGlobals(sys *system, root *cobra.Command) {
+	flags := root.PersistentFlags()
+	var envFile string
+	flags.StringVar(&envFile, "env-file", "", "take variables from `FILE`, such as \"module add\" and \"node add\" write; before the command's name where that has an --env-file of its own")
+	connection := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(redisconn.Settings).Register(connection)
+	connection.VisitAll(func(f *pflag.Flag) {
+		f.Hidden = root.Name() != program
+		flags.AddFlag(f)
+	})
+	root.TraverseChildren = true
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if err := sys.env.loadFile(envFile); err != nil {
+			return err
+		}
+		var err error
+		connection.VisitAll(func(f *pflag.Flag) {
+			if f.Changed && err == nil {
+				err = sys.env.set(flagenv.Variable(f), flagText(f))
+			}
+		})
+		return err
+	}
+}
+
+// flagText is a flag's value as its variable has it.
+func flagText(f *pflag.Flag) string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		text := ""
+		for i, value := range list.GetSlice() {
+			if i > 0 {
+				text += ","
+			}
+			text += value
+		}
+		return text
+	}
+	return f.Value.String()
+}
+
+// loadFile puts the variables of a file into the environment, before those that are
+// there. Where the file has a login or a server, nothing of another one stays.
+func (e *environment) loadFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return failf(exitUsage, "--env-file: %w", err)
+	}
+	vars := parseEnv(data)
+	for _, group := range [][]string{loginVariables, serverVariables} {
+		if !slices.ContainsFunc(group, func(name string) bool { return vars[name] != "" }) {
+			continue
+		}
+		for _, name := range group {
+			if err := e.set(name, ""); err != nil {
+				return err
+			}
+		}
+	}
+	for name, value := range vars {
+		if err := e.set(name, value); err != nil {
+			return failf(exitUsage, "--env-file %s: %w", path, err)
+		}
+	}
+	return nil
+}
