@@ -28,7 +28,7 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 # Where `make install` puts things.
 PREFIX ?= /usr/local
 
-# TEST_ARGS narrows a run: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
+# TEST_ARGS narrows a run, which then does not lint: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
 TEST_ARGS ?= ./integration/compose ./integration/docs ./integration/client ./...
 TEST_TIMEOUT ?= 40m
 CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./integration/docs ./internal/...
@@ -76,9 +76,10 @@ downloads:
 	@scripts/arm64
 	@scripts/azurite
 
+# Who runs a part of the tests lints apart.
 .PHONY: prepared
 prepared:
-	@$(MAKE) -j2 downloads programs build lint
+	@$(MAKE) -j2 downloads programs build $(if $(filter file,$(origin TEST_ARGS)),lint)
 
 .PHONY: programs
 programs:
@@ -90,7 +91,7 @@ programs:
 # integration tests wait for servers half of their time, so that more of them run at
 # once than there are processors on a small machine; and those that take longest begin.
 .PHONY: test
-test: prepared ## Vet, lint, and run the unit and integration tests with the race detector
+test: prepared ## Lint, and run the unit and integration tests with the race detector; TEST_ARGS runs a part of them
 	@$(info go test -race $(TEST_ARGS))
 	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
 		go test -json -race -tags curated -vet=off -p 3 -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
