@@ -68,7 +68,7 @@ func TestEachMissingSettingIsNamed(t *testing.T) {
 		{"Sentinel with a wrong password", sentinel(guarded, "wrong-one", redisconn.TLS{}, redisconn.TLS{}), "--redis-sentinel-user"},
 		{"a master that Sentinel does not watch", unnamed, "--redis-sentinel-master"},
 		{"no Sentinel there", sentinel(testenv.FreeAddr(t), "watchword", redisconn.TLS{}, redisconn.TLS{}), "check that a Sentinel runs"},
-		{"a Redis in the place of Sentinel", sentinel(server.Addr, "", redisconn.TLS{}, redisconn.TLS{}), "entinel"},
+		{"a Redis instead of Sentinel", sentinel(server.Addr, "", redisconn.TLS{}, redisconn.TLS{}), "entinel"},
 		{"Sentinel and server with TLS", sentinel(encrypted, "watchword", client, redisconn.TLS{Enabled: true}), ""},
 		{"Sentinel with TLS of its own", sentinel(encrypted, "watchword", client, client), ""},
 		{"Sentinel with TLS that was not asked for", sentinel(encrypted, "watchword", client, redisconn.TLS{}), "--redis-sentinel-tls"},
