@@ -122,6 +122,15 @@ var suite = []struct {
 	{name: "one object at once", run: testConcurrentSame},
 	{name: "replacements at once are never mixed", beneathHTTP: true, run: testConcurrentReplace},
 	{name: "lists while objects come and go", run: testListWhileChanging},
+	{name: "a directory shows what is directly in it", beneathHTTP: true, run: onTree(testReadDir)},
+	{name: "an absent directory and an object cannot be read as one", beneathHTTP: true, run: onTree(testReadNoDir)},
+	{name: "an error of fn ends the reading of a directory", beneathHTTP: true, run: onTree(testReadDirEnds)},
+	{name: "a directory does not show uploads under way", beneathHTTP: true, run: onTree(testReadDirDuringUpload)},
+	{name: "directories are made and removed", beneathHTTP: true, run: onTree(testMkdir)},
+	{name: "an object is renamed, and replaces another", beneathHTTP: true, run: onTree(testRenameObject)},
+	{name: "a directory is renamed with all that is below it", beneathHTTP: true, run: onTree(testRenameDir)},
+	{name: "a cancelled context ends what is done to directories", beneathHTTP: true, run: onTree(testCancelledTree)},
+	{name: "invalid names of directories are refused", beneathHTTP: true, run: onTree(testInvalidTreeNames)},
 }
 
 // wantNoDir checks the answer to the list of an absent directory.

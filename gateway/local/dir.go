@@ -63,6 +63,9 @@ func walk(root int, name string, flags int) (int, error) {
 	for {
 		step, below, more := strings.Cut(name, "/")
 		next, err := openat(at, step, stepFlags(more, flags), 0)
+		if err == unix.ENOTDIR && dirFD(at).isLink(step) { //nolint:errorlint // a bare errno
+			err = unix.ELOOP
+		}
 		if at != root {
 			dirFD(at).close()
 		}
@@ -71,6 +74,13 @@ func walk(root int, name string, flags int) (int, error) {
 		}
 		at, name = next, below
 	}
+}
+
+// isLink reports whether an entry is a symbolic link. To one that is not followed
+// the system says that it is no directory.
+func (d dirFD) isLink(name string) bool {
+	var st unix.Stat_t
+	return d.stat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 }
 
 // stepFlags are those of the directories on the way, and flags at its end.
@@ -145,9 +155,15 @@ func (i *fileInfo) set(name string, st *unix.Stat_t) {
 	}
 }
 
+// setDir describes a directory.
+func (i *fileInfo) setDir(name string, st *unix.Stat_t) {
+	i.set(name, st)
+	i.size, i.mode = 0, i.mode|fs.ModeDir
+}
+
 func (i *fileInfo) Name() string       { return i.name }
 func (i *fileInfo) Size() int64        { return i.size }
 func (i *fileInfo) Mode() fs.FileMode  { return i.mode }
 func (i *fileInfo) ModTime() time.Time { return i.modTime }
-func (i *fileInfo) IsDir() bool        { return false }
+func (i *fileInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i *fileInfo) Sys() any           { return nil }

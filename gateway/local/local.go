@@ -85,7 +85,7 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	}
 	var st unix.Stat_t
 	if err := s.stat(name, &st); err != nil {
-		return nil, s.wrap("stat", name, err)
+		return nil, s.wrapTree("stat", name, err)
 	}
 	if err := regular(&st); err != nil {
 		return nil, s.wrap("stat", name, err)
@@ -115,7 +115,7 @@ func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadClo
 	}
 	file, size, err := s.open(name)
 	if err != nil {
-		return nil, 0, s.wrap("open", name, err)
+		return nil, 0, s.wrapTree("open", name, err)
 	}
 	if off < 0 || off > size || off == size && size > 0 {
 		file.Close()

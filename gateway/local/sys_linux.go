@@ -91,3 +91,13 @@ func parseDirents(buf []byte, yield func(dirEntry, error) bool) bool {
 	}
 	return true
 }
+
+// renameOverNothing renames a directory unless the name is taken, by an empty
+// directory too.
+func renameOverNothing(source dirFD, from string, target dirFD, to string) error {
+	err := retry(func() error { return unix.Renameat2(int(source), from, int(target), to, unix.RENAME_NOREPLACE) })
+	if err == unix.EINVAL || err == unix.ENOSYS { //nolint:errorlint // bare errnos
+		return renameSlowly(source, from, target, to) // NFS, FUSE and old kernels
+	}
+	return err
+}

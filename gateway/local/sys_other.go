@@ -60,3 +60,8 @@ func (d dirFD) entries([]byte) iter.Seq2[dirEntry, error] {
 		}
 	}
 }
+
+// renameOverNothing renames a directory unless the name is taken.
+func renameOverNothing(source dirFD, from string, target dirFD, to string) error {
+	return renameSlowly(source, from, target, to)
+}

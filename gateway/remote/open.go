@@ -41,6 +41,8 @@ type Store struct {
 	buckets bool
 	// put publishes all or nothing, in the way that suits the backend.
 	put putFunc
+	// movesWhole: a move never takes an object away before another is in its place.
+	movesWhole bool
 	// creator returns an Fs that may make the bucket.
 	creator func() (fs.Fs, error)
 }
@@ -94,6 +96,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		s.creator = func() (fs.Fs, error) { return connect(nil) }
 	}
 	s.put = withChecksums(id, s.fs, section, putFor(s.fs, info))
+	s.movesWhole = hasTrait(movesWhole, s.fs, info)
 	s.buckets = hasBuckets(s.fs, info)
 	return s, nil
 }

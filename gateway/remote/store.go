@@ -256,6 +256,10 @@ func (s *Store) fileInfo(ctx context.Context, object fs.Object) iofs.FileInfo {
 	if features := s.fs.Features(); !features.SlowModTime || s.buckets {
 		info.modTime = object.ModTime(ctx)
 	}
+	if s.buckets {
+		// S3 tells milliseconds in a list and seconds in a HEAD.
+		info.modTime = info.modTime.Truncate(time.Second)
+	}
 	return info
 }
 

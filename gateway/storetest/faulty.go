@@ -237,15 +237,20 @@ func (f *Faulty) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	if err := fault.before(ctx); err != nil {
 		return err
 	}
-	if fault.list != nil {
-		return fault.list(fn)
+	return fault.listing(fn, func(fn func(fs.FileInfo) error) error { return f.store.List(ctx, dir, fn) })
+}
+
+// listing lists as list does, spoiled by the fault.
+func (f Fault) listing(fn func(fs.FileInfo) error, list func(func(fs.FileInfo) error) error) error {
+	if f.list != nil {
+		return f.list(fn)
 	}
-	if !fault.cut {
-		return f.store.List(ctx, dir, fn)
+	if !f.cut {
+		return list(fn)
 	}
 	// The list beneath is run to its end, so that its error is not lost.
-	left := fault.after
-	err := f.store.List(ctx, dir, func(i fs.FileInfo) error {
+	left := f.after
+	err := list(func(i fs.FileInfo) error {
 		if left <= 0 {
 			return nil
 		}
@@ -255,5 +260,5 @@ func (f *Faulty) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	if err != nil {
 		return err
 	}
-	return fault.err
+	return f.err
 }

@@ -107,7 +107,7 @@ func (m *Mem) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) 
 	if err := check(ctx, "list", dir); err != nil {
 		return err
 	}
-	infos, err := m.below(dir)
+	infos, err := m.listed(dir)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (m *Mem) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) 
 	return nil
 }
 
-func (m *Mem) below(dir string) ([]fs.FileInfo, error) {
+func (m *Mem) listed(dir string) ([]fs.FileInfo, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if !m.dirs[dir] {

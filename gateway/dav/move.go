@@ -1,0 +1,120 @@
+package dav
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+)
+
+// move gives a resource another name in the same destination.
+func (h *Handler) move(w http.ResponseWriter, r *http.Request, t *Target) error {
+	if !infinite(r.Header) {
+		return fmt.Errorf("MOVE, Depth: %.16q: %w", r.Header.Get("Depth"), fs.ErrInvalid)
+	}
+	return h.transfer(w, r, t, func(there fs.FileInfo) error {
+		return rename(r.Context(), t.Store, there, t.Name, t.To)
+	})
+}
+
+// copy duplicates a resource in the same destination. The content passes through
+// this process, so that it is published like any upload.
+func (h *Handler) copy(w http.ResponseWriter, r *http.Request, t *Target) error {
+	deep := infinite(r.Header)
+	if !deep && r.Header.Get("Depth") != "0" {
+		return fmt.Errorf("COPY, Depth: %.16q: %w", r.Header.Get("Depth"), fs.ErrInvalid)
+	}
+	return h.transfer(w, r, t, func(there fs.FileInfo) error {
+		return duplicate(r.Context(), t.Store, there, t.Name, t.To, deep)
+	})
+}
+
+// transfer does what MOVE and COPY have in common; act does the rest, once
+// nothing is in the way.
+func (h *Handler) transfer(w http.ResponseWriter, r *http.Request, t *Target, act func(there fs.FileInfo) error) error {
+	overwrite, err := overwrites(r.Header)
+	if err != nil {
+		return err
+	}
+	if t.To == "" {
+		return fmt.Errorf("%s without Destination: %w", r.Method, fs.ErrInvalid)
+	}
+	if isRoot(t.Name) || isRoot(t.To) || within(t.Name, t.To) || within(t.To, t.Name) {
+		return fmt.Errorf("%w: %s of %s to %s", ErrForbidden, r.Method, t.Name, t.To)
+	}
+	ctx := r.Context()
+	unlock, err := h.lock(ctx, t, t.Name, t.To)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	there, err := t.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := Check(r.Header, there); err != nil {
+		return err
+	}
+	if err := parent(ctx, t.Store, t.To); err != nil {
+		return err
+	}
+	if err := t.movable(ctx, there, t.Name, t.To); err != nil {
+		return err
+	}
+	status, err := t.clear(r, there, overwrite)
+	if err != nil {
+		return err
+	}
+	if err := act(there); err != nil {
+		return transferred(err)
+	}
+	w.WriteHeader(status)
+	return nil
+}
+
+// clear makes the way free for a transfer, and returns the status of its success. A
+// file is left in place for a file: that one replaces it at once.
+func (t *Target) clear(r *http.Request, from fs.FileInfo, overwrite bool) (int, error) {
+	to, err := look(r.Context(), t.Store, t.To)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return http.StatusCreated, nil
+	case err != nil:
+		return 0, err
+	case !overwrite:
+		return 0, fmt.Errorf("%w: Overwrite: F, and %s is there", ErrPrecondition, t.To)
+	case !from.IsDir() && !to.IsDir():
+		return http.StatusNoContent, nil
+	}
+	if err := t.movable(r.Context(), to, t.To, ""); err != nil {
+		return 0, err
+	}
+	return http.StatusNoContent, remove(r.Context(), t.Store, to, t.To)
+}
+
+// transferred is the error of a transfer under way: what vanished meanwhile is no
+// proof that the resource was never there.
+func transferred(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: it changed meanwhile: %s", ErrConflict, err.Error())
+	}
+	return err
+}
+
+// within reports whether name is dir or lies in it.
+func within(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, dir+"/")
+}
+
+// overwrites reads the header Overwrite.
+func overwrites(header http.Header) (bool, error) {
+	switch value := header.Get("Overwrite"); value {
+	case "", "T", "t":
+		return true, nil
+	case "F", "f":
+		return false, nil
+	default:
+		return false, fmt.Errorf("Overwrite: %.16q: %w", value, fs.ErrInvalid)
+	}
+}

@@ -1,0 +1,131 @@
+package dav
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+)
+
+// propfind describes a resource and, with Depth 1, what is directly in it.
+func (h *Handler) propfind(w http.ResponseWriter, r *http.Request, t *Target) error {
+	deep, err := oneDeep(r.Header)
+	if err != nil {
+		return err
+	}
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	if !deep {
+		return h.describe(r.Context(), w, t, q)
+	}
+	switch err := h.listing(r.Context(), w, t, q); {
+	case errors.Is(err, errNoEntry) && !t.Collection:
+		return h.describe(r.Context(), w, t, q) // a file has nothing in it
+	default:
+		return err
+	}
+}
+
+// oneDeep reads the header Depth of a PROPFIND, whose default is infinity.
+func oneDeep(header http.Header) (bool, error) {
+	switch depth := strings.ToLower(header.Get("Depth")); depth {
+	case "0":
+		return false, nil
+	case "1":
+		return true, nil
+	case "", "infinity":
+		return false, ErrInfiniteDepth
+	default:
+		return false, fmt.Errorf("Depth: %.16q: %w", depth, fs.ErrInvalid)
+	}
+}
+
+// listing describes a directory and its entries, from one listing of the store.
+func (h *Handler) listing(ctx context.Context, w http.ResponseWriter, t *Target, q query) error {
+	m := newMultistatus(w, q, directoryPath(t.Path))
+	defer m.release()
+	found := false
+	err := t.Store.ReadDir(ctx, t.Name, func(info fs.FileInfo) error {
+		found = true
+		return m.add(info.Name(), info)
+	})
+	if err == nil {
+		return m.finish()
+	}
+	if !found && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("list %s: %w: %w", t.Name, errNoEntry, err)
+	}
+	return brokenOff(t.Name, err)
+}
+
+// brokenOff is the error of a listing that had begun: whatever vanished under it,
+// the directory itself is not proven absent.
+func brokenOff(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("list %s: broke off: %s", name, err.Error())
+	}
+	return fmt.Errorf("list %s: %w", name, err)
+}
+
+// describe describes one resource.
+func (h *Handler) describe(ctx context.Context, w http.ResponseWriter, t *Target, q query) error {
+	info, err := t.look(ctx)
+	if err != nil {
+		return err
+	}
+	base := strings.TrimSuffix(t.Path, "/")
+	if info.IsDir() {
+		base = directoryPath(t.Path)
+	}
+	m := newMultistatus(w, q, base)
+	defer m.release()
+	if err := m.add(".", info); err != nil {
+		return err
+	}
+	return m.finish()
+}
+
+// directoryPath is a collection's path, which ends in a slash.
+func directoryPath(name string) string { return strings.TrimSuffix(name, "/") + "/" }
+
+// look finds out what the target is.
+func (t *Target) look(ctx context.Context) (fs.FileInfo, error) {
+	if t.Collection || isRoot(t.Name) {
+		return lookDir(ctx, t.Store, t.Name)
+	}
+	return look(ctx, t.Store, t.Name)
+}
+
+// look finds out what has that name: a file, or else a directory.
+func look(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
+	if isRoot(name) {
+		return lookDir(ctx, s, name)
+	}
+	info, err := s.Stat(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lookDir(ctx, s, name)
+	}
+	return info, err
+}
+
+// lookDir finds out whether there is a directory of that name.
+func lookDir(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
+	var found fs.FileInfo
+	err := s.ReadDir(ctx, name, func(info fs.FileInfo) error {
+		found = dirInfo{info.ModTime(), name}
+		return fs.SkipAll
+	})
+	switch {
+	case found != nil:
+		return found, nil
+	case err == nil:
+		return nil, fmt.Errorf("look at %s: %w", name, errNoEntry)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("look at %s: %w: %w", name, errNoEntry, err)
+	}
+	return nil, err
+}

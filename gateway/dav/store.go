@@ -1,0 +1,9 @@
+package dav
+
+import "github.com/rclone-gateway/rclone-gateway/gateway/storage"
+
+// Store is what WebDAV needs of a destination.
+type Store interface {
+	storage.Store
+	storage.Tree
+}

@@ -1,0 +1,214 @@
+package dav
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
+)
+
+// writers lets one request at a time change a name.
+type writers = keyedmutex.Mutex[resource]
+
+// resource names what a request changes, across reloads.
+type resource struct{ destination, name string }
+
+// lock waits until nobody else changes the names, in an order that all share.
+func (h *Handler) lock(ctx context.Context, t *Target, names ...string) (unlock func(), err error) {
+	slices.Sort(names)
+	var held []func()
+	unlock = func() {
+		for _, release := range slices.Backward(held) {
+			release()
+		}
+	}
+	for _, name := range slices.Compact(names) {
+		release, err := h.writers.Lock(ctx, resource{t.Destination, name})
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, release)
+	}
+	return unlock, nil
+}
+
+// put stores a file, all or nothing. It answers 201 for one that was there too, as
+// clients of NethServer 8 know it.
+func (h *Handler) put(w http.ResponseWriter, r *http.Request, t *Target) error {
+	switch {
+	case isRoot(t.Name) || t.Collection:
+		return refuseCollection(w, r)
+	case t.place(t.Name) != Free:
+		return fixed(t.Name)
+	case r.ContentLength < 0:
+		return ErrLength
+	case r.Header.Get("Content-Range") != "":
+		return fmt.Errorf("PUT of a part of a file: %w", fs.ErrInvalid)
+	}
+	ctx := r.Context()
+	unlock, err := h.lock(ctx, t, t.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	there, err := t.room(ctx, r.Header)
+	if err != nil {
+		return err
+	}
+	if there != nil && there.IsDir() {
+		return refuseCollection(w, r)
+	}
+	body := &upload{from: r.Body, left: r.ContentLength}
+	err = t.Store.Put(ctx, t.Name, r.ContentLength, body)
+	if body.err != nil {
+		return body.err // whatever the store made of it, this is what happened
+	}
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// room finds out whether a file may be put: what is there by that name, and whether
+// the directory is there that will hold it. Where directories come with their first
+// file, nothing is asked unless a condition wants to know.
+func (t *Target) room(ctx context.Context, header http.Header) (fs.FileInfo, error) {
+	if t.Store.HasDirectories() {
+		if err := parent(ctx, t.Store, t.Name); err != nil {
+			return nil, err
+		}
+	} else if !conditional(header) {
+		return nil, nil
+	}
+	there, err := look(ctx, t.Store, t.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return there, Check(header, there)
+}
+
+// parent makes sure that there is a directory to hold name.
+func parent(ctx context.Context, s Store, name string) error {
+	if !s.HasDirectories() {
+		return nil
+	}
+	dir := path.Dir(name)
+	_, err := lookDir(ctx, s, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", ErrConflict, dir)
+	}
+	return err
+}
+
+// upload is the body of a PUT, which remembers why it fell short.
+type upload struct {
+	from io.Reader
+	left int64
+	err  error
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, u.err
+	}
+	n, err := u.from.Read(p)
+	u.left -= int64(n)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF) && u.left <= 0:
+		return n, io.EOF
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		u.err = fmt.Errorf("%w: %d bytes are missing", ErrShort, u.left)
+	default:
+		u.err = fmt.Errorf("%w: %d bytes are missing: %w", ErrShort, u.left, err)
+	}
+	return n, u.err
+}
+
+// mkcol makes a directory.
+func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error {
+	switch {
+	case r.ContentLength != 0:
+		return fmt.Errorf("%w: MKCOL with a body", ErrMediaType)
+	case isRoot(t.Name):
+		return refuseCollection(w, r)
+	case t.place(t.Name) == Fixed:
+		return fixed(t.Name)
+	}
+	ctx := r.Context()
+	unlock, err := h.lock(ctx, t, t.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if conditional(r.Header) || !t.Store.HasDirectories() {
+		there, err := look(ctx, t.Store, t.Name)
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		case there != nil:
+			return refuseCollection(w, r)
+		}
+		if err := Check(r.Header, nil); err != nil {
+			return err
+		}
+	}
+	switch err := t.Store.Mkdir(ctx, t.Name); {
+	case errors.Is(err, fs.ErrExist):
+		return refuseCollection(w, r)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s", ErrConflict, path.Dir(t.Name))
+	case err != nil:
+		return err
+	}
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// delete removes a file, or a directory with all that is in it.
+func (h *Handler) delete(w http.ResponseWriter, r *http.Request, t *Target) error {
+	if isRoot(t.Name) {
+		return fmt.Errorf("%w: a whole destination is not removed", ErrForbidden)
+	}
+	ctx := r.Context()
+	unlock, err := h.lock(ctx, t, t.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	there, err := t.look(ctx)
+	if err != nil {
+		return err
+	}
+	if there.IsDir() && !infinite(r.Header) {
+		return fmt.Errorf("DELETE of a collection, Depth: %.16q: %w", r.Header.Get("Depth"), fs.ErrInvalid)
+	}
+	if err := Check(r.Header, there); err != nil {
+		return err
+	}
+	if err := t.movable(ctx, there, t.Name, ""); err != nil {
+		return err
+	}
+	if err := remove(ctx, t.Store, there, t.Name); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// infinite reports whether a request is for a whole tree, as it is unless it says
+// otherwise.
+func infinite(header http.Header) bool {
+	depth := header.Get("Depth")
+	return depth == "" || strings.EqualFold(depth, "infinity")
+}
