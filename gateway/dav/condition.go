@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // conditional reports whether a request has a condition that decides whether it
@@ -31,15 +33,15 @@ func Check(header http.Header, info fs.FileInfo) error {
 func check(header http.Header, info fs.FileInfo, reads bool) (unmodified bool, err error) {
 	if len(header["If"]) > 0 && !reads {
 		// It names locks, of which there are none, or repeats what If-Match says.
-		return false, fmt.Errorf("%w: If", ErrPrecondition)
+		return false, fmt.Errorf("%w: If", refusal.ErrPrecondition)
 	}
 	tag := etag(info)
 	if list := header["If-Match"]; len(list) > 0 {
 		if info == nil || !matches(list, tag, true) {
-			return false, fmt.Errorf("%w: If-Match", ErrPrecondition)
+			return false, fmt.Errorf("%w: If-Match", refusal.ErrPrecondition)
 		}
 	} else if since, ok := date(header, "If-Unmodified-Since", info); ok && modified(info).After(since) {
-		return false, fmt.Errorf("%w: If-Unmodified-Since", ErrPrecondition)
+		return false, fmt.Errorf("%w: If-Unmodified-Since", refusal.ErrPrecondition)
 	}
 	if list := header["If-None-Match"]; len(list) > 0 {
 		switch {
@@ -48,7 +50,7 @@ func check(header http.Header, info fs.FileInfo, reads bool) (unmodified bool, e
 		case reads:
 			return true, nil
 		default:
-			return false, fmt.Errorf("%w: If-None-Match", ErrPrecondition)
+			return false, fmt.Errorf("%w: If-None-Match", refusal.ErrPrecondition)
 		}
 	}
 	since, ok := date(header, "If-Modified-Since", info)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
 
@@ -55,12 +56,12 @@ func (h *Handler) getFile(w http.ResponseWriter, r *http.Request, t *Target, inf
 	if r.Method == http.MethodGet && sameVersion(r.Header, info) {
 		rng, err := httprange.Parse(r.Header)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRange, err)
+			return fmt.Errorf("%w: %w", storage.ErrRange, err)
 		}
 		var ok bool
 		if off, n, ok = rng.In(info.Size()); !ok {
 			header.Set("Content-Range", "bytes */"+strconv.FormatInt(info.Size(), 10))
-			return fmt.Errorf("%s of %d bytes: %w", t.Name, info.Size(), ErrRange)
+			return fmt.Errorf("%s of %d bytes: %w", t.Name, info.Size(), storage.ErrRange)
 		}
 		// Of an empty file there is no first byte that Content-Range could name.
 		if rng.Kind != httprange.Whole && n > 0 {
@@ -91,7 +92,7 @@ func (h *Handler) getFile(w http.ResponseWriter, r *http.Request, t *Target, inf
 func open(ctx context.Context, t *Target, info fs.FileInfo, off, n int64) (io.ReadCloser, error) {
 	body, size, err := t.Store.Open(ctx, t.Name, off, n)
 	if err != nil {
-		if errors.Is(err, ErrRange) {
+		if errors.Is(err, storage.ErrRange) {
 			return nil, fmt.Errorf("open %s: %w", t.Name, errReplaced)
 		}
 		return nil, err

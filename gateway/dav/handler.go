@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // Place says what a name stands for.
@@ -109,21 +111,21 @@ func (h *Handler) options(w http.ResponseWriter, t *Target) error {
 	return nil
 }
 
-// refuseMethod returns ErrMethod and leaves in the header what is allowed.
+// refuseMethod returns refusal.ErrMethod and leaves in the header what is allowed.
 func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error {
 	w.Header().Set("Allow", allowed)
-	return fmt.Errorf("%w: %.16q", ErrMethod, r.Method)
+	return fmt.Errorf("%w: %.16q", refusal.ErrMethod, r.Method)
 }
 
 // refuseCollection is refuseMethod for what only files have.
 func refuseCollection(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Allow", "OPTIONS, GET, HEAD, PROPFIND, DELETE, COPY, MOVE")
-	return fmt.Errorf("%w of a collection: %.16q", ErrMethod, r.Method)
+	return fmt.Errorf("%w of a collection: %.16q", refusal.ErrMethod, r.Method)
 }
 
 // fixed refuses to change a name that has a place in somebody's layout.
 func fixed(name string) error {
-	return fmt.Errorf("%w: %s is part of a repository", ErrForbidden, name)
+	return fmt.Errorf("%w: %s", refusal.ErrRepository, name)
 }
 
 // isRoot reports whether name is the destination itself.

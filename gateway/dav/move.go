@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // move gives a resource another name in the same destination.
@@ -41,7 +43,7 @@ func (h *Handler) transfer(w http.ResponseWriter, r *http.Request, t *Target, ac
 		return fmt.Errorf("%s without Destination: %w", r.Method, fs.ErrInvalid)
 	}
 	if isRoot(t.Name) || isRoot(t.To) || within(t.Name, t.To) || within(t.To, t.Name) {
-		return fmt.Errorf("%w: %s of %s to %s", ErrForbidden, r.Method, t.Name, t.To)
+		return fmt.Errorf("%w: %s of %s to %s", refusal.ErrForbidden, r.Method, t.Name, t.To)
 	}
 	ctx := r.Context()
 	unlock, err := h.lock(ctx, t, t.Name, t.To)
@@ -83,7 +85,7 @@ func (t *Target) clear(r *http.Request, from fs.FileInfo, overwrite bool) (int, 
 	case err != nil:
 		return 0, err
 	case !overwrite:
-		return 0, fmt.Errorf("%w: Overwrite: F, and %s is there", ErrPrecondition, t.To)
+		return 0, fmt.Errorf("%w: Overwrite: F, and %s is there", refusal.ErrPrecondition, t.To)
 	case !from.IsDir() && !to.IsDir():
 		return http.StatusNoContent, nil
 	}
@@ -97,7 +99,7 @@ func (t *Target) clear(r *http.Request, from fs.FileInfo, overwrite bool) (int, 
 // proof that the resource was never there.
 func transferred(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: it changed meanwhile: %s", ErrConflict, err.Error())
+		return fmt.Errorf("%w: it changed meanwhile: %s", refusal.ErrConflict, err.Error())
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // propfind describes a resource and, with Depth 1, what is directly in it.
@@ -38,7 +40,7 @@ func oneDeep(header http.Header) (bool, error) {
 	case "1":
 		return true, nil
 	case "", "infinity":
-		return false, ErrInfiniteDepth
+		return false, refusal.ErrInfiniteDepth
 	default:
 		return false, fmt.Errorf("Depth: %.16q: %w", depth, fs.ErrInvalid)
 	}
@@ -57,6 +59,9 @@ func (h *Handler) listing(ctx context.Context, w http.ResponseWriter, t *Target,
 		return m.finish()
 	}
 	if !found && errors.Is(err, fs.ErrNotExist) {
+		if isRoot(t.Name) {
+			return h.describe(ctx, w, t, q)
+		}
 		return fmt.Errorf("list %s: %w: %w", t.Name, errNoEntry, err)
 	}
 	return brokenOff(t.Name, err)
@@ -122,6 +127,8 @@ func lookDir(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
 	switch {
 	case found != nil:
 		return found, nil
+	case isRoot(name) && errors.Is(err, fs.ErrNotExist):
+		return dirInfo{name: name}, nil // the destination is there, and empty
 	case err == nil:
 		return nil, fmt.Errorf("look at %s: %w", name, errNoEntry)
 	case errors.Is(err, fs.ErrNotExist):

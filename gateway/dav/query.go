@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // What a PROPFIND may ask for. Clients send a few hundred bytes and name a dozen
@@ -46,7 +48,7 @@ func allProperties() query {
 // readQuery reads the body of a PROPFIND.
 func readQuery(r *http.Request) (query, error) {
 	if r.ContentLength > maxQuery {
-		return query{}, fmt.Errorf("%w: %d bytes of XML", ErrTooLarge, r.ContentLength)
+		return query{}, fmt.Errorf("%w: %d bytes of XML", refusal.ErrTooLarge, r.ContentLength)
 	}
 	if r.Body == nil || r.ContentLength == 0 {
 		return allProperties(), nil
@@ -55,7 +57,7 @@ func readQuery(r *http.Request) (query, error) {
 	q, err := parseQuery(body)
 	switch {
 	case body.N <= 0:
-		return query{}, fmt.Errorf("%w: more than %d bytes of XML", ErrTooLarge, maxQuery)
+		return query{}, fmt.Errorf("%w: more than %d bytes of XML", refusal.ErrTooLarge, maxQuery)
 	case errors.Is(err, io.EOF):
 		return allProperties(), nil // chunked, and empty
 	case err != nil:

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // Roots is a store of which only the root can be listed: it holds a directory for
@@ -41,10 +43,10 @@ func (Roots) Open(_ context.Context, name string, _, _ int64) (io.ReadCloser, in
 }
 
 // Put implements [storage.Store].
-func (Roots) Put(context.Context, string, int64, io.Reader) error { return ErrForbidden }
+func (Roots) Put(context.Context, string, int64, io.Reader) error { return refusal.ErrForbidden }
 
 // Remove implements [storage.Store].
-func (Roots) Remove(context.Context, string) error { return ErrForbidden }
+func (Roots) Remove(context.Context, string) error { return refusal.ErrForbidden }
 
 // List implements [storage.Store].
 func (Roots) List(_ context.Context, dir string, _ func(fs.FileInfo) error) error {
@@ -52,13 +54,13 @@ func (Roots) List(_ context.Context, dir string, _ func(fs.FileInfo) error) erro
 }
 
 // Mkdir implements [storage.Tree].
-func (Roots) Mkdir(context.Context, string) error { return ErrForbidden }
+func (Roots) Mkdir(context.Context, string) error { return refusal.ErrForbidden }
 
 // Rmdir implements [storage.Tree].
-func (Roots) Rmdir(context.Context, string) error { return ErrForbidden }
+func (Roots) Rmdir(context.Context, string) error { return refusal.ErrForbidden }
 
 // Rename implements [storage.Tree].
-func (Roots) Rename(context.Context, string, string) error { return ErrForbidden }
+func (Roots) Rename(context.Context, string, string) error { return refusal.ErrForbidden }
 
 // HasDirectories implements [storage.Tree].
 func (Roots) HasDirectories() bool { return true }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // layoutDepth is how many elements of a name [Target.PlaceOf] looks at.
@@ -85,7 +87,7 @@ func remove(ctx context.Context, s Store, info fs.FileInfo, name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%w: %s is not empty: %w", ErrConflict, name, err)
+		return fmt.Errorf("%w: %s is not empty: %w", refusal.ErrConflict, name, err)
 	}
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
@@ -49,7 +51,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, t *Target) error {
 	case t.place(t.Name) != Free:
 		return fixed(t.Name)
 	case r.ContentLength < 0:
-		return ErrLength
+		return refusal.ErrLength
 	case r.Header.Get("Content-Range") != "":
 		return fmt.Errorf("PUT of a part of a file: %w", fs.ErrInvalid)
 	}
@@ -104,7 +106,7 @@ func parent(ctx context.Context, s Store, name string) error {
 	dir := path.Dir(name)
 	_, err := lookDir(ctx, s, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrConflict, dir)
+		return fmt.Errorf("%w: %s", refusal.ErrConflict, dir)
 	}
 	return err
 }
@@ -128,9 +130,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && u.left <= 0:
 		return n, io.EOF
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		u.err = fmt.Errorf("%w: %d bytes are missing", ErrShort, u.left)
+		u.err = fmt.Errorf("%w: %d bytes are missing", storage.ErrShort, u.left)
 	default:
-		u.err = fmt.Errorf("%w: %d bytes are missing: %w", ErrShort, u.left, err)
+		u.err = fmt.Errorf("%w: %d bytes are missing: %w", storage.ErrShort, u.left, err)
 	}
 	return n, u.err
 }
@@ -139,7 +141,7 @@ func (u *upload) Read(p []byte) (int, error) {
 func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error {
 	switch {
 	case r.ContentLength != 0:
-		return fmt.Errorf("%w: MKCOL with a body", ErrMediaType)
+		return fmt.Errorf("%w: MKCOL with a body", refusal.ErrMediaType)
 	case isRoot(t.Name):
 		return refuseCollection(w, r)
 	case t.place(t.Name) == Fixed:
@@ -167,7 +169,7 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 	case errors.Is(err, fs.ErrExist):
 		return refuseCollection(w, r)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s", ErrConflict, path.Dir(t.Name))
+		return fmt.Errorf("%w: %s", refusal.ErrConflict, path.Dir(t.Name))
 	case err != nil:
 		return err
 	}
@@ -178,7 +180,7 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 // delete removes a file, or a directory with all that is in it.
 func (h *Handler) delete(w http.ResponseWriter, r *http.Request, t *Target) error {
 	if isRoot(t.Name) {
-		return fmt.Errorf("%w: a whole destination is not removed", ErrForbidden)
+		return fmt.Errorf("%w: a whole destination is not removed", refusal.ErrForbidden)
 	}
 	ctx := r.Context()
 	unlock, err := h.lock(ctx, t, t.Name)

@@ -39,6 +39,26 @@ var (
 	ErrWebDAV  = errors.New("WebDAV is not served")
 )
 
+// Refusals of WebDAV alone.
+var (
+	// ErrRepository says that the name belongs to a repository, which restic alone
+	// changes.
+	ErrRepository = fmt.Errorf("%w in a repository", ErrForbidden)
+	// ErrInfiniteDepth says that PROPFIND of a whole tree is not served.
+	ErrInfiniteDepth = errors.New("PROPFIND with Depth: infinity is not served")
+	// ErrConflict says that the collection is missing that would hold the resource, or
+	// that it changed meanwhile.
+	ErrConflict = errors.New("the state of the parent collection does not allow it")
+	// ErrPrecondition says that a condition of the request does not hold.
+	ErrPrecondition = errors.New("a condition of the request does not hold")
+	// ErrTooLarge says that a body of XML is larger than any client's.
+	ErrTooLarge = errors.New("request body is too large")
+	// ErrMediaType says that a body was sent where none has a meaning.
+	ErrMediaType = errors.New("request body is not understood")
+	// ErrElsewhere says that MOVE or COPY would leave the destination.
+	ErrElsewhere = errors.New("the Destination header names another server or destination")
+)
+
 // Failures of the gateway, and of what it needs.
 var (
 	// ErrDefect stands for a panic of ours; it is answered 500, which restic retries.

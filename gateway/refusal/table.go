@@ -19,6 +19,9 @@ type Kind struct {
 	// protocol's contract: 401, 403, 404, 416 and 507 end it, so none of them may
 	// stand for something that passes.
 	Status int
+	// Condition is the precondition of WebDAV that the request violates, for the body
+	// of the answer.
+	Condition string
 	// Auth and Upload are the reasons in the metrics of who is refused, and of
 	// which uploads.
 	Auth, Upload string
@@ -69,6 +72,14 @@ var table = []Kind{
 		Hint: "let the client call from this host, or name its network with --allow-from",
 	},
 	{
+		Err: ErrRepository, Upload: "invalid",
+		Hint: "what is in a repository is changed by restic: forget, prune or copy with it; a file put there must hash to its name",
+	},
+	{
+		Err: ErrInfiniteDepth, Status: http.StatusForbidden, Condition: "propfind-finite-depth",
+		Hint: "have the client send Depth: 0 or Depth: 1; without the header it means all levels at once",
+	},
+	{
 		Err: ErrForbidden, Status: http.StatusForbidden, Upload: "exists",
 		Hint: "the repository is there already, with another key: use its password, or another repository; nobody deletes a whole one over this protocol",
 	},
@@ -79,6 +90,26 @@ var table = []Kind{
 	{
 		Err: ErrMethod, Status: http.StatusMethodNotAllowed,
 		Hint: "restic never sends this method: check what program calls",
+	},
+	{
+		Err: ErrConflict, Status: http.StatusConflict, Upload: "invalid",
+		Hint: "make the directory first that shall hold the file, with MKCOL, or repeat what somebody else disturbed",
+	},
+	{
+		Err: ErrPrecondition, Status: http.StatusPreconditionFailed, Upload: "exists",
+		Hint: "somebody else changed the file, or it is there already: have the client read it again",
+	},
+	{
+		Err: ErrTooLarge, Status: http.StatusRequestEntityTooLarge,
+		Hint: "no client of WebDAV sends so much XML: check what program calls",
+	},
+	{
+		Err: ErrMediaType, Status: http.StatusUnsupportedMediaType,
+		Hint: "no client of WebDAV sends a body with this method: check what program calls",
+	},
+	{
+		Err: ErrElsewhere, Status: http.StatusBadGateway, Outcome: Undecided,
+		Hint: "MOVE and COPY stay in one destination: download the file and upload it there; a proxy between must pass the header Host on",
 	},
 	{
 		Err: ErrStalled, Status: http.StatusRequestTimeout, Upload: "stalled",
@@ -198,6 +229,9 @@ func Status(err error) int {
 	}
 	return http.StatusBadGateway
 }
+
+// Condition returns the precondition of WebDAV that a request violated, if any.
+func Condition(err error) string { return first(err, func(k *Kind) string { return k.Condition }) }
 
 // AuthReason returns why a caller was refused, "" where it was not.
 func AuthReason(err error) string { return first(err, func(k *Kind) string { return k.Auth }) }
