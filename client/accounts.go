@@ -30,7 +30,7 @@ func withAccounts(ctx context.Context, sys *system, do func(*accounts) error) er
 	defer func() { _ = rdb.Close() }()
 	info, err := rdb.Info(ctx, "server").Result()
 	if err != nil && !redis.IsPermissionError(err) {
-		return administrationError(rdb, "ask redis for its version", err)
+		return administrationError(sys.env, rdb, "ask redis for its version", err)
 	}
 	a := &accounts{sys: sys, rdb: rdb, version: account.ParseVersion(info)}
 	if !a.version.HasACLs() {
@@ -44,7 +44,7 @@ func (a *accounts) failed(what string, err error) error {
 	if _, coded := errors.AsType[*codedError](err); coded {
 		return err
 	}
-	return administrationError(a.rdb, what, err)
+	return administrationError(a.sys.env, a.rdb, what, err)
 }
 
 // users returns the users there are.

@@ -48,7 +48,7 @@ func (s *system) administrator(ctx context.Context) (*redis.Client, error) {
 
 // administrationError explains an error of Redis's, with its exit code; nil stays
 // nil.
-func administrationError(rdb *redis.Client, what string, err error) error {
+func administrationError(env *environment, rdb *redis.Client, what string, err error) error {
 	addr, user := serverOf(rdb), cmp.Or(rdb.Options().Username, "default")
 	switch {
 	case err == nil:
@@ -64,7 +64,11 @@ func administrationError(rdb *redis.Client, what string, err error) error {
 	case unknownCommand(err):
 		return failf(exitRedis, "%s: redis at %s has no users: Redis 6 or later is needed, with its command ACL", what, addr)
 	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"): // so ends a transaction of which a command was refused
-		return failf(exitForbidden, "%s: redis does not let user %q do this: run it on the leader with the credentials of an administrator, on NethServer 8 of the cluster's agent", what, user)
+		who := "set REDIS_USER and REDIS_PASSWORD to an administrator's"
+		if env.onNS8() {
+			who = "run it on the leader with the credentials of the cluster's agent (runagent -m cluster …)"
+		}
+		return failf(exitForbidden, "%s: redis does not let user %q do this: %s", what, user, who)
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		return lostError(rdb, err)
 	}

@@ -29,7 +29,16 @@ func complete(sys *system, list lister, most int) cobra.CompletionFunc {
 		if most != anyNumber && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		takeGlobals(cmd)
 		return offer(cmd.Context(), sys, list, args, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// takeGlobals does before a completion what is done before a command: the options of
+// the program become its environment.
+func takeGlobals(cmd *cobra.Command) {
+	if take := cmd.Root().PersistentPreRunE; take != nil {
+		_ = take(cmd, nil) // a file that cannot be read leaves nothing to offer
 	}
 }
 

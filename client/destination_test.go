@@ -110,7 +110,12 @@ func administer(t *testing.T) administration {
 	if err := os.WriteFile(node, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	core := filepath.Join(t.TempDir(), "core.env")
+	if err := os.WriteFile(core, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return administration{server, map[string]string{
+		"NS8_CORE_ENV":  core,
 		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
 		"REDIS_USER": redistest.AdminUser, "REDIS_PASSWORD": redistest.Password(redistest.AdminUser),
 		"NS8_AGENT_ENV": node, "NS8_GATEWAY_URL": gateway.URL,

@@ -25,7 +25,7 @@ there does not harm backups; what FAILED does.
 
 Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 		Example: `  gatewayctl destination check 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
-  gatewayctl destination check --conformance --json "My disk"`,
+  gatewayctl destination check --conformance --json 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations:       destinationStatus(),
 		Args:              oneID,
 		ValidArgsFunction: complete(sys, destinationEntries, 1),

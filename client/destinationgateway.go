@@ -164,5 +164,9 @@ func (e *environment) nodeCredentials() (credentials, error) {
 			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
 		}
 	}
-	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s must be there, or NS8_AGENT_ENV must name what \"gatewayctl node add --env-file\" wrote%s", nodeAgentEnv, e.unreadable())
+	how := `give the file that "gatewayctl node add --env-file" wrote, with --env-file FILE before the command or in NS8_AGENT_ENV`
+	if e.onNS8() {
+		how = nodeAgentEnv + " must be there, or NS8_AGENT_ENV must name it"
+	}
+	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s%s", how, e.unreadable())
 }

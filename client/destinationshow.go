@@ -17,7 +17,7 @@ func newDestinationShow(sys *system) *cobra.Command {
 		Use:   "show [flags] NAME",
 		Short: "Show one destination, without its secrets",
 		Example: `  gatewayctl destination show 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
-  gatewayctl destination show --json "My disk"`,
+  gatewayctl destination show --json Bucket`,
 		Annotations:       destinationStatus(),
 		Args:              oneID,
 		ValidArgsFunction: complete(sys, destinationEntries, 1),

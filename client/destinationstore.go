@@ -236,5 +236,5 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 
 // failed explains an error of Redis's; nil stays nil.
 func (d *destinations) failed(what string, err error) error {
-	return administrationError(d.rdb, what, err)
+	return administrationError(d.sys.env, d.rdb, what, err)
 }

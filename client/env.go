@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 // Where NS8 keeps environment files. NS8_AGENT_ENV and NS8_CORE_ENV in the
@@ -70,9 +72,31 @@ func (e *environment) get(name string) string {
 func (e *environment) need(name string) (string, error) {
 	value := e.get(name)
 	if value == "" {
-		return "", failf(exitUsage, "%s is not set: run this inside the module's environment (runagent -m MODULE …)%s", name, e.unreadable())
+		return "", e.notSet(name, e.unreadable())
 	}
 	return value, nil
+}
+
+// notSet says how to get a variable that is not set: as is usual where we are.
+func (e *environment) notSet(name, more string) error {
+	how := `give the file that "gatewayctl module add --env-file" wrote, with --env-file FILE before the command`
+	if e.onNS8() {
+		how = "run this inside the module's environment (runagent -m MODULE …)"
+	}
+	return failf(exitUsage, "%s is not set: %s%s", name, how, more)
+}
+
+// resticRuntime is how restic is run where nothing says so: in a container on
+// NethServer 8 and where there is an image of it, else as the one of PATH.
+func (e *environment) resticRuntime() restic.Runtime {
+	runtime := e.get("NS8_RESTIC_RUNTIME")
+	switch {
+	case runtime != "":
+		return restic.Runtime(runtime)
+	case e.onNS8(), e.get("RESTIC_IMAGE") != "":
+		return restic.Podman
+	}
+	return restic.Native
 }
 
 // unreadable names the files that could have held a variable but could not be
@@ -98,7 +122,7 @@ func (e *environment) own(name string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", failf(exitUsage, "%s is not set: run this inside the module's environment (runagent -m MODULE …)", name)
+	return "", e.notSet(name, "")
 }
 
 func (e *environment) moduleID() (string, error)   { return e.own("MODULE_ID") }
@@ -126,7 +150,10 @@ func (e *environment) resticImage() (string, error) {
 	if image := e.get("RESTIC_IMAGE"); image != "" {
 		return image, nil
 	}
-	return "", failf(exitUsage, "RESTIC_IMAGE is not set: it belongs into %s%s", coreEnv, e.unreadable())
+	if e.onNS8() {
+		return "", failf(exitUsage, "RESTIC_IMAGE is not set: set it in %s%s", coreEnv, e.unreadable())
+	}
+	return "", failf(exitUsage, "RESTIC_IMAGE is not set: set it to the container image of restic, or NS8_RESTIC_RUNTIME to native, so that the restic of PATH is run%s", e.unreadable())
 }
 
 // gatewayURL is the base of all repositories, without a slash at the end.

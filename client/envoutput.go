@@ -11,9 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
@@ -201,15 +204,24 @@ func (s *system) gatewayVariables() []variable {
 	return nil
 }
 
-// rotate gives a user a new password, and tells it.
-func (a *accounts) rotate(ctx context.Context, o *envOutput, user string) error {
+// rotate gives a user a new password, and tells it with all else that the user's
+// environment holds: that of whole returns it for a password.
+func (a *accounts) rotate(ctx context.Context, o *envOutput, user string, whole func(password string) ([]variable, error)) error {
 	password, _, err := o.credential(a.sys, earlierEnv{})
 	if err != nil {
 		return err
 	}
-	vars, err := o.renewed(user, password)
+	earlier, err := o.earlier(user)
 	if err != nil {
 		return err
+	}
+	vars, err := whole(password)
+	if err != nil {
+		return err
+	}
+	vars = earlier.renewed(vars)
+	if id, isModule := strings.CutPrefix(user, account.ModuleUser("")); isModule {
+		defer warnOfLostDir(a.sys, id, o.envFile, vars)
 	}
 	output, err := o.prepare(vars)
 	if err != nil {
@@ -222,19 +234,28 @@ func (a *accounts) rotate(ctx context.Context, o *envOutput, user string) error 
 	return output.tell(a.sys)
 }
 
-// renewed is what the environment file holds, in its order, with a new password.
-func (o *envOutput) renewed(user, password string) ([]variable, error) {
-	old, err := o.earlier(user)
-	if err != nil {
-		return nil, err
+// renewed is what an environment file is to hold: the variables, and in their places
+// those that it held already and that the new ones do not set. What somebody added, or
+// what only an earlier command line said, stays.
+func (e earlierEnv) renewed(vars []variable) []variable {
+	fresh := map[string]string{}
+	for _, v := range vars {
+		fresh[v.name] = v.value
 	}
-	var vars []variable
-	for _, name := range old.names {
-		if name != "REDIS_USER" && name != "REDIS_PASSWORD" {
-			vars = append(vars, variable{name, old.values[name]})
+	var all []variable
+	for _, name := range e.names {
+		value, set := fresh[name]
+		if !set {
+			value = e.values[name]
+		}
+		all = append(all, variable{name, value})
+	}
+	for _, v := range vars {
+		if !slices.Contains(e.names, v.name) {
+			all = append(all, v)
 		}
 	}
-	return append(vars, variable{"REDIS_USER", user}, variable{"REDIS_PASSWORD", password}), nil
+	return all
 }
 
 var envLine = regexp.MustCompile(`(?m)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=`)

@@ -15,12 +15,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // moduleOptions describe a new module.
 type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
+
+	typed bool // the type was given, not guessed
 }
 
 func newModuleAdd(sys *system) *cobra.Command {
@@ -79,6 +82,7 @@ and brings back what Redis has lost.
 
 // check refuses what cannot be a module, and fills in what is left to be guessed.
 func (o *moduleOptions) check() error {
+	o.typed = o.app != ""
 	o.app = cmp.Or(o.app, strings.TrimRight(o.id, "0123456789"))
 	switch {
 	case !account.ValidModuleID(o.id):
@@ -119,7 +123,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
 		return err
 	}
-	told, err := a.prepareModule(opts, password, output)
+	told, err := a.prepareModule(opts, password, output, earlier)
 	if err != nil {
 		return err
 	}
@@ -208,9 +212,13 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	pipe := a.rdb.Pipeline()
 	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
 	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
+	image := pipe.HGet(ctx, catalog.ModuleEnvironmentKey(opts.id), catalog.FieldImageURL)
 	_, _ = pipe.Exec(ctx) // each command has its error
-	if err := errors.Join(ignoreNil(uuid.Err()), ignoreNil(placed.Err())); err != nil {
+	if err := errors.Join(ignoreNil(uuid.Err()), ignoreNil(placed.Err()), ignoreNil(image.Err())); err != nil {
 		return a.failed("read module "+opts.id, err)
+	}
+	if app, err := appOfImage(image.Val()); err == nil && !opts.typed && uuid.Val() != "" {
+		opts.app = app
 	}
 	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
 	if !account.ValidUUID(opts.uuid) {
@@ -231,12 +239,12 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	return nil
 }
 
-func (a *accounts) prepareModule(opts moduleOptions, password string, output envOutput) (*pending, error) {
+func (a *accounts) prepareModule(opts moduleOptions, password string, output envOutput, earlier earlierEnv) (*pending, error) {
 	vars, err := a.moduleVariables(opts, password)
 	if err != nil {
 		return nil, err
 	}
-	return output.prepare(vars)
+	return output.prepare(earlier.renewed(vars))
 }
 
 // moduleVariables are the environment of a module's commands.
@@ -245,9 +253,9 @@ func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]varia
 		{"MODULE_ID", opts.id}, {"MODULE_UUID", opts.uuid}, {"IMAGE_URL", opts.image()}, {"NODE_ID", opts.node},
 	}
 	if opts.dir != "" {
-		vars = append(vars, variable{"AGENT_INSTALL_DIR", opts.dir}, variable{"AGENT_STATE_DIR", filepath.Join(opts.dir, "state")},
-			variable{"NS8_RESTIC_RUNTIME", "native"})
+		vars = append(vars, variable{"AGENT_INSTALL_DIR", opts.dir}, variable{"AGENT_STATE_DIR", filepath.Join(opts.dir, "state")})
 	}
+	vars = append(vars, variable{"NS8_RESTIC_RUNTIME", string(restic.Native)})
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
 	return slices.Concat(vars, server, a.sys.gatewayVariables()), err
 }

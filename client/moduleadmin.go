@@ -245,7 +245,8 @@ func newModulePasswd(sys *system) *cobra.Command {
 		Long: `Give a module a new password, and print it, once. The old one is no longer accepted
 from that moment, by the gateway as soon as it has read the users again, which it
 does at once; connections to Redis that used it are ended. An --env-file that is
-there keeps its other lines.`,
+there keeps its other lines; one that is lost is written anew, but for where the
+module's files are.`,
 		Example: `  gatewayctl module passwd --env-file myapp1.env myapp1
   gatewayctl module passwd --password-file new.txt myapp1`,
 		Annotations:       accountStatus(),
@@ -257,7 +258,9 @@ there keeps its other lines.`,
 				if err != nil {
 					return err
 				}
-				return a.rotate(cmd.Context(), &output, account.ModuleUser(id))
+				return a.rotate(cmd.Context(), &output, account.ModuleUser(id), func(password string) ([]variable, error) {
+					return a.knownModuleVariables(cmd.Context(), id, password)
+				})
 			})
 		},
 	}

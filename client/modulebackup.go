@@ -57,7 +57,7 @@ and 0 after any other, and there are the times of the last run, success and
 snapshot, and the snapshot's size. Where another backup is running, nothing is
 written.`,
 		Example: `  module-backup 1
-  module-backup --dry-run nightly
+  module-backup --dry-run 1
   module-backup --runtime native --json 1 | jq .
   module-backup --metrics-dir /var/lib/prometheus/node-exporter --log-json 1
   runagent -m mymodule1 module-backup 1`,

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -95,11 +96,11 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
-	vars, err := a.redisVariables(user, password)
+	vars, err := a.nodeVariables(id, password)
 	if err != nil {
 		return err
 	}
-	told, err := output.prepare(slices.Concat([]variable{{"NODE_ID", id}}, vars, a.sys.gatewayVariables()))
+	told, err := output.prepare(earlier.renewed(vars))
 	if err != nil {
 		return err
 	}
@@ -128,6 +129,14 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	a.warnOfOpenDefault(list)
 	a.warnOfMemory(ctx)
 	return told.tell(a.sys)
+}
+
+// nodeVariables are the environment of a node's gateway, and of its administrator's
+// commands, which run the restic of PATH: there is no core.env that names an image.
+func (a *accounts) nodeVariables(id, password string) ([]variable, error) {
+	own := []variable{{"NODE_ID", id}, {"NS8_RESTIC_RUNTIME", string(restic.Native)}}
+	server, err := a.redisVariables(account.NodeUser(id), password)
+	return slices.Concat(own, server, a.sys.gatewayVariables()), err
 }
 
 // node is a node as it may be shown.
@@ -271,13 +280,15 @@ func newNodePasswd(sys *system) *cobra.Command {
 		Long: `Give a node a new password, and print it, once. The old one is no longer accepted
 from that moment, and connections to Redis that used it are ended: start the
 node's gateway again with the new one. An --env-file that is there keeps its other
-lines.`,
+lines; one that is lost is written anew.`,
 		Example:     `  gatewayctl node passwd --env-file node.env 1`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				return a.rotate(cmd.Context(), &output, account.NodeUser(args[0]))
+				return a.rotate(cmd.Context(), &output, account.NodeUser(args[0]), func(password string) ([]variable, error) {
+					return a.nodeVariables(args[0], password)
+				})
 			})
 		},
 	}

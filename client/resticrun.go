@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,8 @@ type resticOptions struct {
 
 // addFlags adds --runtime and --root to cmd.
 func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
-	preset := string(restic.Podman)
-	if fromEnv, ok := sys.env.lookup("NS8_RESTIC_RUNTIME"); ok && fromEnv != "" {
-		preset = fromEnv
-	}
-	cmd.Flags().StringVar(&o.runtime, "runtime", preset,
-		"`RUNTIME` of restic: podman, a container, or native, the one that PATH has; NS8_RESTIC_RUNTIME sets the default")
+	cmd.Flags().StringVar(&o.runtime, "runtime", "",
+		"`RUNTIME` of restic: podman, a container, or native, the one that PATH has (default: NS8_RESTIC_RUNTIME, else podman with NethServer 8 or RESTIC_IMAGE, else native)")
 	completeFlag(cmd, "runtime", oneOf(string(restic.Podman), string(restic.Native)))
 	cmd.Flags().StringVar(&o.root, "root", "",
 		"native runtime: `DIR` that holds state and volumes/NAME (default: the one above the state directory)")
@@ -53,7 +50,7 @@ func (o resticOptions) newInvocation(ctx context.Context, sys *system, m module)
 // unversioned is newInvocation without asking restic for its version.
 func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, error) {
 	base := restic.Invocation{
-		Runtime: restic.Runtime(o.runtime),
+		Runtime: cmp.Or(restic.Runtime(o.runtime), sys.env.resticRuntime()),
 		// Restic would tell its progress sixty times a second.
 		Env: []string{"RESTIC_PROGRESS_FPS=2"},
 	}
@@ -76,7 +73,7 @@ func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, er
 		return base, nil
 	default:
 		runtimes := []string{string(restic.Podman), string(restic.Native)}
-		return base, failf(exitUsage, "runtime %q is neither podman nor native%s", o.runtime, naming.DidYouMean(o.runtime, runtimes))
+		return base, failf(exitUsage, "runtime %q is neither podman nor native%s", base.Runtime, naming.DidYouMean(string(base.Runtime), runtimes))
 	}
 }
 

@@ -90,9 +90,8 @@ func runResticWrapper(ctx context.Context, sys *system, w wrapperArgs) error {
 }
 
 func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.Invocation, error) {
-	runtime, _ := sys.env.lookup("NS8_RESTIC_RUNTIME")
 	run := restic.Invocation{
-		Runtime:    restic.Runtime(cmp.Or(runtime, string(restic.Podman))),
+		Runtime:    sys.env.resticRuntime(),
 		PodmanArgs: w.podman,
 		Args:       w.restic,
 	}
@@ -103,7 +102,7 @@ func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.
 		}
 		run.Image, run.Name = image, fmt.Sprintf("restic-%s-%d", sys.env.agentName(), os.Getpid())
 	} else if len(w.podman) > 0 {
-		return run, failf(exitUsage, "--podman has no meaning with NS8_RESTIC_RUNTIME=native")
+		return run, failf(exitUsage, "--podman has no meaning with the native runtime of restic: NS8_RESTIC_RUNTIME=podman sets the other one")
 	}
 	version, err := restic.Detect(ctx, run)
 	if err != nil {

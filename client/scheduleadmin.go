@@ -9,11 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
 func newSchedule(sys *system) *cobra.Command {
@@ -22,7 +25,8 @@ func newSchedule(sys *system) *cobra.Command {
 		Short: "Say which modules are backed up to which destination",
 		Long: `Say which modules are backed up to which destination. This is for a Redis of one's
 own: NethServer 8 makes its schedules itself. A schedule starts nothing: have cron
-or a systemd timer run module-backup.
+or a systemd timer run module-backup. It deletes nothing either: have the node run
+restic forget.
 
 ` + aboutRedis,
 		Example: `  gatewayctl schedule add --destination ID --name nightly myapp1 myapp2
@@ -69,7 +73,7 @@ for here.`,
 	flags.StringVar(&opts.destination, "destination", "", "`NAME` or ID of the destination")
 	completeFlag(cmd, "destination", complete(sys, destinationEntries, anyNumber))
 	flags.StringVar(&opts.name, "name", "", "`NAME` that people see")
-	flags.IntVar(&opts.retention, "retention", 3, "`NUMBER` of snapshots to keep of each module")
+	flags.IntVar(&opts.retention, "retention", 3, "`NUMBER` of snapshots to keep of each module, noted for whoever runs restic forget: nothing here does")
 	flags.StringVar(&opts.when, "when", "daily", "`TIME` of the backups, in the form of systemd's OnCalendar, for whoever starts them")
 	flags.StringVar(&opts.id, "id", "", "`NUMBER` of the schedule (default: the next one)")
 	return cmd
@@ -85,10 +89,22 @@ func (o *scheduleOptions) check() error {
 	if n, err := strconv.ParseUint(o.id, 10, 31); o.id != "" && (err != nil || n == 0 || strconv.FormatUint(n, 10) != o.id) {
 		return failf(exitUsage, "--id %q is not a number from 1 on", o.id)
 	}
-	for _, text := range []string{o.name, o.when} {
-		if printable(text) != text {
-			return failf(exitUsage, "%q holds control characters", text)
-		}
+	if printable(o.name) != o.name {
+		return failf(exitUsage, "--name %q holds control characters", o.name)
+	}
+	return checkWhen(o.when, time.Now())
+}
+
+// checkWhen refuses what is no time of backups in the form of systemd's OnCalendar, or
+// none that is to come.
+func checkWhen(text string, now time.Time) error {
+	event, err := calendar.Parse(text)
+	if err != nil {
+		return failf(exitUsage, "--when %q is no time in the form of systemd's OnCalendar, such as daily or \"Mon..Fri 02:30\": %w%s",
+			printable(text), err, naming.DidYouMean(text, calendar.Words))
+	}
+	if event.Next(now, time.Local).IsZero() {
+		return failf(exitUsage, "--when %q never comes", text)
 	}
 	return nil
 }
@@ -266,10 +282,10 @@ func newScheduleList(sys *system) *cobra.Command {
 					return sys.printJSON(schedules)
 				}
 				table := tabwriter.NewWriter(sys.stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "ID\tNAME\tDESTINATION\tWHEN\tKEEP\tMODULES")
+				fmt.Fprintln(table, "ID\tNAME\tDESTINATION\tWHEN\tMODULES")
 				for _, s := range schedules {
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, printable(cmp.Or(s.Name, "-")), printable(cmp.Or(s.Destination, "-")),
-						printable(cmp.Or(s.When, "-")), printable(cmp.Or(s.Retention, "-")), orDash(s.Modules))
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, printable(cmp.Or(s.Name, "-")), printable(cmp.Or(s.Destination, "-")),
+						printable(cmp.Or(s.When, "-")), orDash(s.Modules))
 				}
 				return table.Flush()
 			})
