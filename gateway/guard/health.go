@@ -90,8 +90,13 @@ func (s *noted) Remove(ctx context.Context, name string) error {
 
 // List implements [storage.Store]. An error of fn says nothing of the storage.
 func (s *noted) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	return s.listing(ctx, fn, func(fn func(fs.FileInfo) error) error { return s.store.List(ctx, dir, fn) })
+}
+
+// listing notes how a listing ended, unless fn ended it.
+func (s *noted) listing(ctx context.Context, fn func(fs.FileInfo) error, list func(func(fs.FileInfo) error) error) error {
 	theirs := false
-	err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
+	err := list(func(info fs.FileInfo) error {
 		err := fn(info)
 		theirs = err != nil
 		return err

@@ -200,9 +200,16 @@ func (r *resilient) Remove(ctx context.Context, name string) error {
 
 // List implements [storage.Store].
 func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	return r.listing(ctx, fn, func(ctx context.Context, fn func(fs.FileInfo) error) error {
+		return r.store.List(ctx, dir, fn)
+	})
+}
+
+// listing repeats a listing of which fn has not heard anything.
+func (r *resilient) listing(ctx context.Context, fn func(fs.FileInfo) error, list func(context.Context, func(fs.FileInfo) error) error) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		begun := false
-		err := r.store.List(ctx, dir, func(info fs.FileInfo) error {
+		err := list(ctx, func(info fs.FileInfo) error {
 			begun = true
 			if err := fn(info); err != nil {
 				return callerError{err}

@@ -199,6 +199,14 @@ var table = []Kind{
 		Err: fs.ErrPermission, Class: Denied,
 		Advice: "the operating system refuses this to the gateway's user: check owner and mode of the directory", Reached: true,
 	},
+	{
+		Err: fs.ErrExist, Status: http.StatusConflict, Outcome: Answered,
+		Hint: "the name is taken, or the directory is not empty: an upload may be under way in it",
+	},
+	{
+		Err: errors.ErrUnsupported, Status: http.StatusNotImplemented, Outcome: Answered,
+		Hint: "the storage has no way to do this: use another kind of storage, or do it there",
+	},
 	{Err: storage.ErrUnavailable, Status: http.StatusServiceUnavailable, Outcome: Failed, Class: Unavailable},
 	{
 		Err: fs.ErrNotExist, Status: http.StatusNotFound, Outcome: Answered,
