@@ -20,6 +20,7 @@ const cleanupTime = 5 * time.Minute
 // backupJob carries out a plan.
 type backupJob struct {
 	sys      *system
+	wait     *waiting
 	module   module
 	id       string // the schedule's, which the module's commands get
 	rdb      *redis.Client
@@ -121,8 +122,11 @@ func (j *backupJob) backupState(ctx context.Context, session *resticSession, par
 		if err := session.removeStaleLocks(ctx, j.plan.restic); err != nil {
 			return nil, err
 		}
-		run.retryLock = true
-		outcome, err = j.snapshot(ctx, j.plan.args(run))
+		run.retryLock = j.wait.resticFlag()
+		err = j.wait.forLock(ctx, j.sys, j.plan.restic, func() (err error) {
+			outcome, err = j.snapshot(ctx, j.plan.args(run))
+			return err
+		})
 	}
 	return outcome, resticError(j.plan.restic.Repository, err)
 }

@@ -110,7 +110,7 @@ type backupRun struct {
 	parent    string // a snapshot's ID, or ""
 	dumps     []string
 	scan      bool // count the files first, so that progress has a total
-	retryLock bool // wait for a lock to go
+	retryLock string // restic's option to wait for a lock to go, or ""
 }
 
 // args are restic's arguments.
@@ -119,8 +119,8 @@ func (p backupPlan) args(run backupRun) []string {
 	if !run.scan && p.restic.Version.Has(restic.NoScanVersion) {
 		args = append(args, "--no-scan")
 	}
-	if run.retryLock && p.restic.Version.Has(restic.RetryLockVersion) {
-		args = append(args, "--retry-lock=5m")
+	if run.retryLock != "" && p.restic.Version.Has(restic.RetryLockVersion) {
+		args = append(args, run.retryLock)
 	}
 	args = append(args, "--host="+p.host)
 	for _, tag := range p.tags {

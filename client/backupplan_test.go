@@ -65,8 +65,8 @@ func TestBackupArguments(t *testing.T) {
 		"a first snapshot":            {restic.Version{0, 18, 0}, backupRun{scan: true}, nil, nil},
 		"without a total":             {restic.Version{0, 18, 0}, backupRun{}, []string{"--no-scan"}, nil},
 		"an old restic always scans":  {restic.Version{0, 14, 0}, backupRun{}, nil, nil},
-		"the second try waits":        {restic.Version{0, 18, 0}, backupRun{scan: true, retryLock: true}, []string{"--retry-lock=5m"}, nil},
-		"an old restic does not wait": {restic.Version{0, 14, 0}, backupRun{scan: true, retryLock: true}, nil, nil},
+		"the second try waits":        {restic.Version{0, 18, 0}, backupRun{scan: true, retryLock: "--retry-lock=5m"}, []string{"--retry-lock=5m"}, nil},
+		"an old restic does not wait": {restic.Version{0, 14, 0}, backupRun{scan: true, retryLock: "--retry-lock=5m"}, nil, nil},
 		"with label and note":         {restic.Version{0, 18, 0}, backupRun{scan: true, dumps: []string{"ui_name.dump"}}, nil, []string{"state/ui_name.dump"}},
 	}
 	for name, test := range tests {

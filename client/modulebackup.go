@@ -20,6 +20,7 @@ import (
 type backupOptions struct {
 	resticOptions
 	recordOptions
+	wait   waiting
 	dryRun bool
 	events bool
 	survey bool
@@ -87,6 +88,7 @@ written.`,
 	}
 	options.resticOptions.addFlags(sys, cmd)
 	options.recordOptions.addFlags(sys, cmd)
+	options.wait.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be saved and run, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
 	cmd.Flags().BoolVar(&options.survey, surveyFlag, false, "")
@@ -96,8 +98,12 @@ written.`,
 
 func moduleBackup(ctx context.Context, sys *system, options backupOptions, id string, record *runRecord) error {
 	record.Schedule = id
+	wait := &options.wait
+	if err := wait.check(); err != nil {
+		return err
+	}
 	if !options.dryRun {
-		if err := sys.recoverEnvironment(); err != nil {
+		if err := wait.retry(ctx, sys, sys.recoverEnvironment); err != nil {
 			return err
 		}
 	}
@@ -106,20 +112,24 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 		return err
 	}
 	if options.dryRun {
-		job, err := prepareBackup(ctx, sys, options, m, id)
+		job, err := prepareBackup(ctx, sys, &options, m, id)
 		if err != nil {
 			return err
 		}
 		defer job.close()
 		return dryRun(ctx, sys, job)
 	}
-	lock, err := lockBackups(m.stateDir)
+	var lock *markLock
+	err = wait.retry(ctx, sys, func() (err error) {
+		lock, err = lockBackups(m.stateDir)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer lock.release()
 	defer lock.clear()
-	job, err := prepareBackup(ctx, sys, options, m, id)
+	job, err := prepareBackup(ctx, sys, &options, m, id)
 	if err != nil {
 		return err
 	}
@@ -128,6 +138,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 	record.Schedule = job.id
 	record.ScheduleName, record.Repository = job.plan.scheduleName, job.plan.restic.Repository.URL
 	outcome, err := job.run(ctx)
+	err = askWhy(ctx, sys, job.plan.restic.Repository, true, err)
 	if outcome != nil {
 		outcome.note(record)
 		err = errors.Join(outcome.report(sys, options.events), err)
@@ -136,20 +147,20 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 }
 
 // prepareBackup plans the backup. Nothing is changed yet.
-func prepareBackup(ctx context.Context, sys *system, options backupOptions, m module, id string) (*backupJob, error) {
+func prepareBackup(ctx context.Context, sys *system, options *backupOptions, m module, id string) (*backupJob, error) {
 	if _, err := os.Stat(filepath.Join(m.stateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
 	}
-	rdb, err := sys.redis(ctx, localAgent)
+	rdb, err := options.wait.redis(ctx, sys, localAgent)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := gatherBackupFacts(ctx, sys, rdb, options, m, id)
+	facts, err := gatherBackupFacts(ctx, sys, rdb, *options, m, id)
 	if err != nil {
 		_ = rdb.Close()
 		return nil, err
 	}
-	job := &backupJob{sys: sys, module: m, id: facts.schedule.id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
+	job := &backupJob{sys: sys, wait: &options.wait, module: m, id: facts.schedule.id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
 	for _, warning := range limitWarnings(job.plan.warnings) {
 		sys.warnf("%s", warning)
 	}

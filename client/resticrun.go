@@ -114,7 +114,7 @@ var resticExits = map[restic.Reason]struct {
 	restic.Locked:       {exitLocked, "the repository is locked by another process: wait for it, or remove a stale lock with restic unlock"},
 	restic.WrongKey:     {exitPassword, "the repository does not open with the destination's password: it was made with another one"},
 	restic.Unreachable:  {exitUnreachable, "the gateway or the destination cannot be reached: try again later"},
-	restic.Full:         {exitFull, "the quota is reached or the storage is full: free space or raise the quota"},
+	restic.Full:         {exitFull, "the storage refuses writes: it is full or read-only, or a quota is reached"},
 	restic.Forbidden:    {exitForbidden, "the gateway refuses this module"},
 	restic.NoRuntime:    {exitFailed, "restic cannot be started"},
 	restic.Unknown:      {exitFailed, "restic failed"},

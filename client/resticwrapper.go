@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -35,6 +36,8 @@ comes before restic's command, it only ends the options below.
                     the destination, by its name or ID, in place of a schedule's
   --repopath PATH   the repository's path on it, APP/UUID, in place of a module's
   --podman ARG      one more argument for podman run; can be repeated
+  --wait DURATION   wait up to DURATION, such as 30m, for a lock in the repository that
+                    another process holds, and for a Redis that is away
   --show            list destinations, schedules and the repository; run nothing
 
 Root on a node acts with the node's credentials, a module with its own, which open
@@ -72,7 +75,7 @@ place of a container.`,
 
 // runResticWrapper becomes restic: signals, terminal and exit status are its own.
 func runResticWrapper(ctx context.Context, sys *system, w wrapperArgs) error {
-	repository, err := wrappedRepository(ctx, sys, w)
+	repository, err := wrappedRepository(ctx, sys, &w)
 	if err != nil {
 		return err
 	}
@@ -81,6 +84,7 @@ func runResticWrapper(ctx context.Context, sys *system, w wrapperArgs) error {
 		return err
 	}
 	run.Repository = repository
+	run = waitForLock(sys, lockIfWritable(ctx, sys, run), &w.wait)
 	argv := run.Argv()
 	file, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -112,6 +116,18 @@ func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.
 	return run, nil
 }
 
+// waitForLock has restic wait for a lock that another process holds.
+func waitForLock(sys *system, run restic.Invocation, wait *waiting) restic.Invocation {
+	switch {
+	case wait.left() == 0:
+	case !run.Version.Has(restic.RetryLockVersion):
+		sys.warnf("restic before 0.16 does not wait for locks in the repository")
+	default:
+		run.Args = slices.Insert(slices.Clone(run.Args), 0, retryLockFlag(wait.left()))
+	}
+	return run
+}
+
 // agentName is who we are, fit for a container's name.
 func (e *environment) agentName() string {
 	name := cmp.Or(e.get("MODULE_ID"), strings.ReplaceAll(e.get("AGENT_ID"), "/", ""))
@@ -122,8 +138,8 @@ func (e *environment) agentName() string {
 }
 
 // wrappedRepository is the repository that w means.
-func wrappedRepository(ctx context.Context, sys *system, w wrapperArgs) (restic.Repository, error) {
-	rdb, err := sys.redis(ctx, localAgent)
+func wrappedRepository(ctx context.Context, sys *system, w *wrapperArgs) (restic.Repository, error) {
+	rdb, err := w.wait.redis(ctx, sys, localAgent)
 	if err != nil {
 		return restic.Repository{}, err
 	}
@@ -216,7 +232,7 @@ func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID stri
 
 // showBackups prints what the options can name.
 func showBackups(ctx context.Context, sys *system, w wrapperArgs) error {
-	rdb, err := sys.redis(ctx, localAgent)
+	rdb, err := w.wait.redis(ctx, sys, localAgent)
 	if err != nil {
 		return err
 	}
@@ -242,7 +258,7 @@ func showBackups(ctx context.Context, sys *system, w wrapperArgs) error {
 	for _, s := range schedules {
 		fmt.Fprintf(out, "%s\t%s\t%s\n", s.id, s.destination, strings.Join(s.modules, " "))
 	}
-	if repository, err := wrappedRepository(ctx, sys, w); err == nil {
+	if repository, err := wrappedRepository(ctx, sys, &w); err == nil {
 		fmt.Fprintf(out, "\nREPOSITORY\n%s\n", repository)
 	}
 	return out.Flush()

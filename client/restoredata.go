@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // restoreData is the step 10restore: it runs restic restore.
-func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, error), opts restoreOptions, record *runRecord) error {
+func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, error), opts *restoreOptions, record *runRecord) error {
 	facts, err := gather()
 	record.Repository = facts.base.Repository.URL
 	if err != nil {
@@ -22,7 +23,7 @@ func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, 
 	for _, w := range limitWarnings(plan.warnings) {
 		sys.warnf("%s", w)
 	}
-	run := restoreRun{sys: sys, module: facts.module, plan: plan, record: record, clear: func() error {
+	run := restoreRun{sys: sys, wait: &opts.wait, module: facts.module, plan: plan, record: record, clear: func() error {
 		return plan.assist.clear(ctx, facts.base, facts.snapshot, opts.paths)
 	}}
 	if opts.target != "" {
@@ -41,7 +42,7 @@ func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, 
 
 // gatherRestoreFacts asks Redis, the module's files and the repository, which the facts
 // name, once it is known, beside an error too.
-func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest, opts restoreOptions) (facts restoreFacts, err error) {
+func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest, opts *restoreOptions) (facts restoreFacts, err error) {
 	facts.opts, facts.rootfull = opts, os.Geteuid() == 0
 	if facts.module, err = sys.env.module(); err != nil {
 		return facts, err
@@ -49,7 +50,7 @@ func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest
 	if facts.includes, err = moduleIncludes(sys); err != nil {
 		return facts, err
 	}
-	repository, err := requestedRepository(ctx, sys, request)
+	repository, err := requestedRepository(ctx, sys, request, &opts.wait)
 	if err != nil {
 		return facts, err
 	}
@@ -57,13 +58,20 @@ func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest
 		return facts, err
 	}
 	facts.base.Repository = repository
+	if err := checkAnswers(ctx, repository); err != nil {
+		return facts, err
+	}
 	facts.snapshot, err = findSnapshot(ctx, facts.base, request.Snapshot, opts.paths)
 	return facts, err
 }
 
 // inPlace restores into the module's own directories.
 func (r *restoreRun) inPlace(ctx context.Context) error {
-	mark, err := lockRestores(r.module.stateDir)
+	var mark *markLock
+	err := r.wait.retry(ctx, r.sys, func() (err error) {
+		mark, err = lockRestores(r.module.stateDir)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -94,11 +102,21 @@ func moduleIncludes(sys *system) (includes, error) {
 	return readIncludes(installDir)
 }
 
-func requestedRepository(ctx context.Context, sys *system, request restoreRequest) (restic.Repository, error) {
-	rdb, err := sys.redis(ctx, localAgent)
+func requestedRepository(ctx context.Context, sys *system, request restoreRequest, wait *waiting) (restic.Repository, error) {
+	rdb, err := wait.redis(ctx, sys, localAgent)
 	if err != nil {
 		return restic.Repository{}, err
 	}
 	defer func() { _ = rdb.Close() }()
 	return sys.openRepository(ctx, rdb, request.Repository, request.app(), request.uuid())
+}
+
+// checkAnswers reports an error if the destination does not answer: restic would ask
+// it for many minutes. What it answers is for restic to judge.
+func checkAnswers(ctx context.Context, repository restic.Repository) error {
+	_, err := newProbe().exists(ctx, repository)
+	if coded, ok := errors.AsType[*codedError](err); ok && coded.code != exitUnreachable {
+		return nil
+	}
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 func newRestoreModule(sys *system) *cobra.Command {
@@ -64,7 +65,7 @@ files do not count.`,
 			}
 			record := newRunRecord(sys, "restore-module")
 			record.partial = opts.partial()
-			err := runRestoreModule(cmd.Context(), sys, opts, record)
+			err := runRestoreModule(cmd.Context(), sys, &opts, record)
 			opts.record.finish(cmd.Context(), sys, record, err)
 			return err
 		},
@@ -82,6 +83,7 @@ files do not count.`,
 	completeFlag(cmd, "step", oneOf(restoreStepNames()...))
 	opts.restic.addFlags(sys, cmd)
 	opts.record.addFlags(sys, cmd)
+	opts.wait.addFlag(flags)
 	flags.BoolVar(&opts.assist, assistFlag, false, "")
 	_ = flags.MarkHidden(assistFlag)
 	return cmd
@@ -97,6 +99,7 @@ type restoreOptions struct {
 
 	restic resticOptions
 	record recordOptions
+	wait   waiting
 	assist bool
 }
 
@@ -139,12 +142,12 @@ func (o *restoreOptions) check() error {
 	return err
 }
 
-func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, record *runRecord) error {
-	if err := opts.check(); err != nil {
+func runRestoreModule(ctx context.Context, sys *system, opts *restoreOptions, record *runRecord) error {
+	if err := errors.Join(opts.check(), opts.wait.check()); err != nil {
 		return err
 	}
 	// It must be right before anything reads it.
-	if err := sys.recoverEnvironment(); err != nil && opts.target == "" {
+	if err := opts.wait.retry(ctx, sys, sys.recoverEnvironment); err != nil && opts.target == "" {
 		return err
 	}
 	var err error
@@ -161,7 +164,12 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 	if wrong, ok := errors.AsType[invalidInputError](err); ok {
 		return sys.refuse(wrong)
 	}
-	gather := sync.OnceValues(func() (restoreFacts, error) { return gatherRestoreFacts(ctx, sys, request, opts) })
+	var repository restic.Repository
+	gather := sync.OnceValues(func() (restoreFacts, error) {
+		facts, err := gatherRestoreFacts(ctx, sys, request, opts)
+		repository = facts.base.Repository
+		return facts, err
+	})
 	steps := restoreSteps(sys, gather, opts, record)
 	if opts.step != "" || opts.partial() {
 		err = runBuiltIn(ctx, steps, opts.step, input)
@@ -180,7 +188,7 @@ func runRestoreModule(ctx context.Context, sys *system, opts restoreOptions, rec
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: the restore is incomplete, run it again", context.Cause(ctx))
 	}
-	return err
+	return askWhy(ctx, sys, repository, false, err)
 }
 
 // input returns the request as the steps get it.
@@ -224,7 +232,7 @@ func restoreStepNames() []string {
 }
 
 // restoreSteps are the built-in steps of the action.
-func restoreSteps(sys *system, gather func() (restoreFacts, error), opts restoreOptions, record *runRecord) []step {
+func restoreSteps(sys *system, gather func() (restoreFacts, error), opts *restoreOptions, record *runRecord) []step {
 	steps := []step{
 		{name: replaceStep},
 		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {

@@ -15,7 +15,7 @@ type restoreFacts struct {
 	includes includes
 	base     restic.Invocation
 	snapshot restoreSource
-	opts     restoreOptions
+	opts     *restoreOptions
 }
 
 // restorePlan is what a restore will do.
@@ -120,7 +120,7 @@ func restoreFlags(f restoreFacts) []string {
 		flags = append(flags, "--sparse")
 	}
 	if version.Has(restic.RetryLockVersion) {
-		flags = append(flags, "--retry-lock=5m")
+		flags = append(flags, f.opts.wait.resticFlag())
 	}
 	return flags
 }

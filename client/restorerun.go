@@ -17,6 +17,7 @@ import (
 // restoreRun is one run of restic restore.
 type restoreRun struct {
 	sys        *system
+	wait       *waiting
 	module     module
 	plan       restorePlan
 	record     *runRecord
@@ -51,7 +52,11 @@ func (r *restoreRun) restore(ctx context.Context) (err error) {
 	if !r.plan.restic.Version.Has(restic.SubfolderVersion) {
 		r.progress.say("restoring: restic before 0.16 does not tell how far it is")
 	}
-	err = listen(ctx, r.plan.restic, r.hearText, r.hear)
+	err = r.wait.forLock(ctx, r.sys, r.plan.restic, func() error {
+		return orWithoutLock(r.plan.restic, r.progress.say, func(command restic.Invocation) error {
+			return listen(ctx, command, r.hearText, r.hear)
+		})
+	})
 	r.warnOfMore()
 	if err == nil {
 		err = r.finish(ctx)

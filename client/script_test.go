@@ -22,6 +22,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -104,6 +105,10 @@ func setupScript(env *testscript.Env, server *redistest.Server) error {
 	status := new(atomic.Int32)
 	status.Store(http.StatusOK)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == adminapi.HealthPath {
+			http.ServeFile(w, r, filepath.Join(fake, "health"))
+			return
+		}
 		if answerAdmin(w, r) {
 			return
 		}

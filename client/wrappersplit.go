@@ -1,10 +1,14 @@
 package client
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // wrapperArgs is the command line of restic-wrapper, taken apart.
 type wrapperArgs struct {
 	module, backup, destination, repopath string
+	wait                                  waiting
 	podman                                []string
 	show, help                            bool
 	restic                                []string
@@ -38,7 +42,7 @@ func splitWrapperArgs(args []string) (wrapperArgs, error) {
 			w.show = true
 		case (arg == "--help" || arg == "-h") && len(w.restic) == 0:
 			w.help = true
-		case ours || name == "--podman":
+		case ours || name == "--podman" || name == "--wait":
 			if !joined {
 				if len(args) == 0 {
 					return w, failf(exitUsage, "%s needs a value", name)
@@ -48,14 +52,29 @@ func splitWrapperArgs(args []string) (wrapperArgs, error) {
 			if value == "" {
 				return w, failf(exitUsage, "the value of %s is empty", name)
 			}
-			if ours {
-				*target = value
-			} else {
-				w.podman = append(w.podman, value)
+			if err := w.take(name, value, target); err != nil {
+				return w, err
 			}
 		default:
 			w.restic = append(w.restic, arg)
 		}
 	}
 	return w, nil
+}
+
+// take stores the value of one of the wrapper's options, in target where it has one.
+func (w *wrapperArgs) take(name, value string, target *string) error {
+	switch {
+	case target != nil:
+		*target = value
+	case name == "--podman":
+		w.podman = append(w.podman, value)
+	default:
+		limit, err := time.ParseDuration(value)
+		if err != nil || limit < 0 {
+			return failf(exitUsage, "--wait %q is no duration, such as 30m", value)
+		}
+		w.wait.limit = limit
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 // routes is the URL map. Whatever is not the gateway's own is for serve, or for it
@@ -35,6 +37,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	}
 	mux.Get(MetricsPath, g.observer.observe(g.scrape).ServeHTTP)
 	g.adminRoutes(mux)
+	mux.Get(adminapi.HealthPath, g.healthRoute())
 	return mux
 }
 

@@ -39,6 +39,9 @@ type Failure struct {
 	Code int
 	// Detail is the end of what restic, or podman, said on stderr.
 	Detail string
+	// LockRefused means that restic could not write its lock, on a storage that refuses
+	// writes or fails. A lock that another process holds is not meant.
+	LockRefused bool
 }
 
 // Killed reports whether a signal ended restic, or podman, so that a lock may be
@@ -70,13 +73,39 @@ var fullStorage = regexp.MustCompile(`\b507\b|Insufficient Storage|no space left
 // retrying is how restic tells that it will ask again.
 var retrying = regexp.MustCompile(`^Save\(.* returned error, retrying after `)
 
+var (
+	// savingLock is how restic tells that an attempt to write its lock failed.
+	savingLock = regexp.MustCompile(`^Save\(<lock/`)
+	// noLock is how it ends without one: at the beginning, or in a run so long that the
+	// lock had to be renewed.
+	noLock = regexp.MustCompile(`unable to create lock in backend|failed to refresh lock in time`)
+)
+
+// patience decides when a run that tries again and again is to be ended.
+type patience struct {
+	lockTries int // see [Invocation.LockTries]
+	locksLost int
+}
+
 // hopeless returns a failure if restic tells in this line that it will try again
-// what cannot succeed.
-func hopeless(line []byte) *Failure {
-	if retrying.Match(line) && fullStorage.Match(line) {
-		return &Failure{Reason: Full, Code: 1, Detail: string(line)}
+// what cannot succeed, or has tried often enough.
+func (p *patience) hopeless(line []byte) *Failure {
+	if !retrying.Match(line) {
+		return nil
 	}
-	return nil
+	failure := &Failure{Code: 1, Detail: string(line), LockRefused: savingLock.Match(line)}
+	if fullStorage.Match(line) {
+		failure.Reason = Full
+		return failure
+	}
+	if failure.LockRefused {
+		p.locksLost++
+	}
+	if p.lockTries == 0 || p.locksLost < p.lockTries {
+		return nil
+	}
+	failure.Reason = reasonOf(string(line))
+	return failure
 }
 
 // textReasons tell failures apart by what restic says: before 0.17, and where its
@@ -107,13 +136,18 @@ func classify(runtime Runtime, code int, stderr string) *Failure {
 		failure.Reason = NoRuntime
 		return failure
 	}
+	failure.Reason = reasonOf(stderr)
+	failure.LockRefused = failure.Reason != Locked && noLock.MatchString(stderr)
+	return failure
+}
+
+func reasonOf(stderr string) Reason {
 	for _, t := range textReasons {
 		if t.pattern.MatchString(stderr) {
-			failure.Reason = t.reason
-			return failure
+			return t.reason
 		}
 	}
-	return failure
+	return Unknown
 }
 
 // mostLines is how much of what restic says at its end helps people.

@@ -69,6 +69,10 @@ type Invocation struct {
 	// Env are further variables for restic, "RESTIC_…=…".
 	Env []string
 
+	// LockTries is after how many failed attempts to write its lock a run is ended; 0
+	// leaves that to restic, which goes on for minutes.
+	LockTries int
+
 	// Files stay open in restic for as long as it lives, and Started, which may be
 	// nil, is told its process ID; for [Native] alone.
 	Files   []*os.File

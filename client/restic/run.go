@@ -46,8 +46,9 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 		cmd.Dir, cmd.ExtraFiles, started = i.Dir, i.Files, i.Started
 	}
 	var said tail
+	patient := patience{lockTries: i.LockTries}
 	watch := NewLines(func(line []byte) {
-		if failure := hopeless(line); failure != nil {
+		if failure := patient.hopeless(line); failure != nil {
 			giveUp(failure)
 		}
 	})

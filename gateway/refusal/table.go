@@ -331,6 +331,10 @@ type Cure struct {
 	Known bool
 }
 
+// KeyRefused reports whether the storage refuses the gateway's credentials, or they do
+// not suffice.
+func (c Cure) KeyRefused() bool { return c.Permission || c.Text == adviceCredentials }
+
 const adviceUnknown = "the storage failed in a way that this gateway does not know: the detail says how"
 
 // Advise finds out what is wrong with a destination that failed with err. A fault

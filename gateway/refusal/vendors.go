@@ -14,6 +14,8 @@ type symptom struct {
 	advice     string
 }
 
+const adviceCredentials = "the storage does not accept the credentials: check the key or user and the secret or password"
+
 const adviceNoBucket = "the bucket, container or share does not exist: create it, or check its name and region"
 
 // sectionFaults are those of the section itself.
@@ -79,7 +81,7 @@ var vendors = []symptom{
 			"status_logon_failure", "logon is invalid", "530 ", "login incorrect", "login authentication failed",
 			"couldn't decrypt", "illegal base64", "invalid account", "no ec2 imds role found", "failed to refresh cached credentials", "key is not valid", "no supported methods remain",
 		},
-		advice: "the storage does not accept the credentials: check the key or user and the secret or password",
+		advice: adviceCredentials,
 	},
 	{
 		marks: []string{

@@ -10,6 +10,33 @@ const (
 	SpacePath   = "/-/destination/space"
 )
 
+// HealthPath takes GET, with the query repository=DESTINATION/APP/UUID, and
+// write=true where the answer must tell whether the storage takes writes. It is for
+// everybody who may read that repository, from every address that the gateway serves.
+const HealthPath = "/-/destination/health"
+
+// States of a destination in a [HealthReply].
+const (
+	HealthWorks      = "works"
+	HealthUnreadable = "unreadable" // it cannot be opened, or not read
+	HealthUnwritable = "unwritable" // it is read, and refuses writes
+)
+
+// HealthReply tells how the destination of a repository is. It holds no secret, and
+// nothing that the storage said.
+type HealthReply struct {
+	Destination string `json:"destination"`
+	Name        string `json:"name"`
+	State       string `json:"state"`
+	// KeyRefused is true where the storage refuses the gateway's credentials, or their
+	// rights do not suffice.
+	KeyRefused bool `json:"key_refused,omitempty"`
+	// Reason tells what is wrong and what to do.
+	Reason string `json:"reason,omitempty"`
+	// RequestID is what the gateway's log calls this request.
+	RequestID string `json:"request_id"`
+}
+
 // The named errors of NethServer 8 that a check ends with.
 const (
 	NoReadPermission   = "no_read_permission"
