@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
@@ -46,6 +47,11 @@ func manual() docgen.Manual {
 // and returns the process's exit status. SIGINT, SIGTERM and SIGHUP cancel the
 // applet's context.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 1 && args[1] == restic.MountCommand {
+		err := restic.RunMounted(args[2:])
+		fmt.Fprintf(stderr, "restic cannot be started: %v\n", err)
+		return int(exitFailed)
+	}
 	ctx, stop := cancelOnSignal(context.Background())
 	defer stop()
 	return run(ctx, newSystem(stdin, stdout, stderr), args)

@@ -68,7 +68,7 @@ func planBackup(facts backupFacts) backupPlan {
 	}
 	plan.restic.Repository = facts.repository
 	if facts.base.Runtime == restic.Podman {
-		for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
+		for _, v := range withoutPlaced(moduleVolumes(facts.module.id, facts.rootfull, facts.volumes), facts.base) {
 			plan.restic.Mounts = append(plan.restic.Mounts, volumeMount(v))
 		}
 	}

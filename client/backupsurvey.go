@@ -37,10 +37,12 @@ func planSurvey(facts backupFacts, excludes []string, skip int) backupSurvey {
 	s.Places = []place{{"state", facts.module.stateDir}}
 	if facts.base.Runtime == restic.Native {
 		s.Places = append(s.Places, place{"volumes", filepath.Join(facts.base.Dir, "volumes")})
+		s.Places = append(s.Places, placed(facts.base)...)
 		return s
 	}
+	s.Places = append(s.Places, placed(facts.base)...)
 	s.foreign = !facts.rootfull
-	for _, v := range moduleVolumes(facts.module.id, facts.rootfull, facts.volumes) {
+	for _, v := range withoutPlaced(moduleVolumes(facts.module.id, facts.rootfull, facts.volumes), facts.base) {
 		if facts.includes.mayMean(v.name) {
 			s.volumes = append(s.volumes, v)
 		}
@@ -151,11 +153,15 @@ func (in includes) mayMean(volume string) bool {
 // nativeVolumes are the names of the volumes that restic finds without a container.
 func nativeVolumes(base restic.Invocation) []string {
 	var names []string
+	for _, p := range placed(base) {
+		names = append(names, strings.TrimPrefix(p.Path, "volumes/"))
+	}
 	entries, _ := os.ReadDir(filepath.Join(base.Dir, "volumes")) // most modules have some
 	for _, entry := range entries {
 		if entry.IsDir() {
 			names = append(names, entry.Name())
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }

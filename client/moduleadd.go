@@ -23,7 +23,9 @@ import (
 type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
 
-	typed bool // the type was given, not guessed
+	typed   bool // the type was given, not guessed
+	volumes []string
+	placed  []placedVolume // what volumes say
 }
 
 func newModuleAdd(sys *system) *cobra.Command {
@@ -44,6 +46,11 @@ With --dir the module's files are there: DIR/state, DIR/volumes/NAME, and
 DIR/etc/state-include.conf, which says what of them is backed up. DIR/state is made
 where it is missing, with the file environment, which is part of every backup.
 
+With --volume NAME=PATH the volume NAME lies elsewhere: in the directory PATH, or, with
+docker:VOLUME, podman:VOLUME or VOLUME alone for PATH, in that volume of Docker or of
+Podman. It is written to DIR/etc/volumes.conf, which module-backup and restore-module
+read; DIR, and an include file that names these volumes, are made where missing.
+
 With --restore-from the module may also read the backups of the module that had
 that UUID, of the same type; its own ones it makes under its own.
 
@@ -54,6 +61,7 @@ and brings back what Redis has lost.
 		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination ID myapp1
   (set -a; . ./myapp1.env; gatewayctl module-backup 1)
+  gatewayctl module add --dir /srv/wiki1 --volume pages=/var/www/wiki --volume db=wiki_db --env-file wiki1.env wiki1
   gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp2`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
@@ -72,6 +80,7 @@ and brings back what Redis has lost.
 	flags.StringVar(&opts.uuid, "uuid", "", "`UUID` of the module, under which its backups are (default: a random one)")
 	flags.StringVar(&opts.node, "node", "", "`ID` of the node it is on (default: the only one)")
 	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
+	flags.StringArrayVar(&opts.volumes, "volume", nil, "volume of the module that lies elsewhere, with --dir: `NAME=PATH`, a directory, or a volume of Docker or Podman; can be repeated")
 	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore, or the ID of one that is there")
 	flags.StringVar(&opts.schedule, "schedule", "", "`NAME` or ID of a schedule that is to back it up")
 	completeFlag(cmd, "restore-from", complete(sys, moduleEntries, anyNumber))
@@ -97,6 +106,16 @@ func (o *moduleOptions) check() error {
 		return failf(exitUsage, "--restore-from is the module's own --uuid, which it may read anyway")
 	case o.dir != "" && !filepath.IsAbs(o.dir):
 		return failf(exitUsage, "--dir %s must begin with /, as it is used from everywhere", o.dir)
+	}
+	if len(o.volumes) > 0 && o.dir == "" {
+		return failf(exitUsage, "--volume needs --dir: which volumes there are is kept in its %s", volumesFile)
+	}
+	for _, text := range o.volumes {
+		v, err := parsePlacedVolume(text)
+		if err != nil {
+			return failf(exitUsage, "--volume: %w", err)
+		}
+		o.placed = append(o.placed, v)
 	}
 	return checkValue("--dir", o.dir)
 }
@@ -128,7 +147,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 		return err
 	}
 	defer told.drop()
-	if err := makeState(opts); err != nil {
+	if err := makeState(ctx, opts); err != nil {
 		return err
 	}
 	if err := a.saveModule(ctx, opts, password, chosen); err != nil {
@@ -262,9 +281,23 @@ func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]varia
 
 // makeState makes the state directory with the file without which no backup is
 // made, where they are missing. The file holds no secret, as it is in the backups.
-func makeState(opts moduleOptions) error {
+func makeState(ctx context.Context, opts moduleOptions) error {
 	if opts.dir == "" {
 		return nil
+	}
+	for i, v := range opts.placed {
+		var err error
+		if opts.placed[i], err = v.settle(ctx); err != nil {
+			return err
+		}
+	}
+	if len(opts.placed) > 0 {
+		if err := os.MkdirAll(opts.dir, 0o755); err != nil {
+			return fmt.Errorf("make the module's directory: %w", err)
+		}
+	}
+	if err := placeNew(opts.dir, opts.placed); err != nil {
+		return err
 	}
 	if _, err := os.Stat(opts.dir); err != nil {
 		return failf(exitUsage, "--dir: the module's files are not there: %w", err)

@@ -180,7 +180,7 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
 		return facts, wronglyNamed(err)
 	}
-	if facts.base, err = options.unversioned(sys, m); err != nil {
+	if facts.base, err = options.unversioned(ctx, sys, m); err != nil {
 		return facts, err
 	}
 	if facts.base.Runtime == restic.Podman {

@@ -37,7 +37,7 @@ func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
 // runtime, the image, the container's name, the working directory and restic's
 // version. With podman the state directory is mounted.
 func (o resticOptions) newInvocation(ctx context.Context, sys *system, m module) (restic.Invocation, error) {
-	base, err := o.unversioned(sys, m)
+	base, err := o.unversioned(ctx, sys, m)
 	if err != nil {
 		return base, err
 	}
@@ -48,7 +48,7 @@ func (o resticOptions) newInvocation(ctx context.Context, sys *system, m module)
 }
 
 // unversioned is newInvocation without asking restic for its version.
-func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, error) {
+func (o resticOptions) unversioned(ctx context.Context, sys *system, m module) (restic.Invocation, error) {
 	base := restic.Invocation{
 		Runtime: cmp.Or(restic.Runtime(o.runtime), sys.env.resticRuntime()),
 		// Restic would tell its progress sixty times a second.
@@ -60,7 +60,9 @@ func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, er
 		if base.Dir == "" {
 			base.Dir = filepath.Dir(filepath.Clean(m.stateDir))
 		}
-		return base, checkNativeRoot(base.Dir, m.stateDir)
+		if err := checkNativeRoot(base.Dir, m.stateDir); err != nil {
+			return base, err
+		}
 	case restic.Podman:
 		image, err := sys.env.resticImage()
 		if err != nil {
@@ -70,11 +72,15 @@ func (o resticOptions) unversioned(sys *system, m module) (restic.Invocation, er
 		base.Name = fmt.Sprintf("restic-%s-%d", m.id, os.Getpid())
 		base.Dir = containerRoot
 		base.Mounts = []restic.Mount{{Source: m.stateDir, Target: containerRoot + "/state"}}
-		return base, nil
 	default:
 		runtimes := []string{string(restic.Podman), string(restic.Native)}
 		return base, failf(exitUsage, "runtime %q is neither podman nor native%s", base.Runtime, naming.DidYouMean(string(base.Runtime), runtimes))
 	}
+	installDir, err := sys.env.installDir()
+	if err != nil {
+		return base, err
+	}
+	return base, placeVolumes(ctx, installDir, &base)
 }
 
 // volumeMount shows a volume to restic under the name of the module's own files.

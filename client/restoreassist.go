@@ -58,7 +58,10 @@ func planAssistance(f restoreFacts, volumes []volume) assistance {
 		plan.Places = []place{{"state", filepath.Join(root, "state")}, {"volumes", filepath.Join(root, "volumes")}}
 	default:
 		plan.Places = []place{{"state", f.module.stateDir}}
-		plan.volumes = volumes
+		plan.volumes = withoutPlaced(volumes, f.base)
+	}
+	if f.opts.target == "" {
+		plan.Places = append(plan.Places, placed(f.base)...)
 	}
 	return plan
 }

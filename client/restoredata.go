@@ -30,7 +30,7 @@ func restoreData(ctx context.Context, sys *system, gather func() (restoreFacts, 
 		return run.restore(ctx)
 	}
 	if facts.base.Runtime == restic.Native {
-		if err := checkWritable(facts.base.Dir); err != nil {
+		if err := checkWritable(facts.base); err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func (p *restorePlan) place(f restoreFacts, volumes []volume) {
 	native := f.base.Runtime == restic.Native
 	switch {
 	case f.opts.target != "" && native:
-		p.restic.Dir, p.dirs = f.opts.target, []string{f.opts.target}
+		p.restic.Dir, p.restic.Mounts, p.dirs = f.opts.target, nil, []string{f.opts.target}
 	case f.opts.target != "":
 		p.restic.Mounts = []restic.Mount{{Source: f.opts.target, Target: containerRoot}}
 		p.dirs = []string{f.opts.target}
@@ -80,7 +80,7 @@ func (p *restorePlan) place(f restoreFacts, volumes []volume) {
 		// Restic makes the directories of the snapshot itself.
 	default:
 		p.restic.Mounts = slices.Clone(f.base.Mounts)
-		for _, v := range volumes {
+		for _, v := range withoutPlaced(volumes, f.base) {
 			p.restic.Mounts = append(p.restic.Mounts, volumeMount(v))
 		}
 	}

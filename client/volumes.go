@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 // volume is a named volume of a module.
@@ -97,7 +99,7 @@ func checkNativeRoot(root, stateDir string) error {
 	}
 	for _, entry := range entries {
 		if entry.Type() == fs.ModeSymlink {
-			return failf(exitUsage, "volume %s is a symbolic link: mount the volume there instead", filepath.Join(root, "volumes", entry.Name()))
+			return failf(exitUsage, "volume %s is a symbolic link: remove it, and name the directory with gatewayctl module add --volume %s=PATH, or mount it there", filepath.Join(root, "volumes", entry.Name()), entry.Name())
 		}
 	}
 	return nil
@@ -105,13 +107,20 @@ func checkNativeRoot(root, stateDir string) error {
 
 // checkWritable tells whether we may write to the state directory and to each
 // volume below root, before restic fails at each file.
-func checkWritable(root string) error {
+func checkWritable(base restic.Invocation) error {
+	root := base.Dir
 	dirs := []string{filepath.Join(root, "state")}
+	for _, p := range placed(base) {
+		dirs = append(dirs, p.Dir)
+	}
 	volumes, err := os.ReadDir(filepath.Join(root, "volumes"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failf(exitUsage, "the module's volumes: %w", err)
 	}
 	for _, entry := range volumes {
+		if slices.ContainsFunc(placed(base), func(p place) bool { return p.Path == "volumes/"+entry.Name() }) {
+			continue // restic sees another one there
+		}
 		dirs = append(dirs, filepath.Join(root, "volumes", entry.Name()))
 	}
 	for _, dir := range dirs {

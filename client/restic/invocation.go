@@ -78,11 +78,14 @@ type Invocation struct {
 	Files   []*os.File
 	Started func(pid int)
 
-	// Image, Name, Mounts and PodmanArgs are for [Podman] alone: the image, the
-	// container's name, and further arguments of podman run.
+	// Mounts are what restic sees: in the container, or, with [Native], in a mount
+	// namespace of its own, where sources are directories.
+	Mounts []Mount
+
+	// Image, Name and PodmanArgs are for [Podman] alone: the image, the container's
+	// name, and further arguments of podman run.
 	Image      string
 	Name       string
-	Mounts     []Mount
 	PodmanArgs []string
 }
 

@@ -60,6 +60,9 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = Grace
+	if err := i.mounted(cmd); err != nil {
+		return err
+	}
 
 	err := RunOnOneThread(cmd, started)
 	if i.Runtime != Native && (killed(cmd) || ctx.Err() != nil) {
@@ -132,7 +135,7 @@ func (i Invocation) explain(ctx context.Context, err error, stderr string) error
 	if errors.Is(err, exec.ErrNotFound) {
 		return &Failure{Reason: NoRuntime, Code: podmanNotFound, Detail: i.Argv()[0] + " is not on PATH"}
 	}
-	return &Failure{Reason: NoRuntime, Code: podmanNotFound, Detail: err.Error()}
+	return &Failure{Reason: NoRuntime, Code: podmanNotFound, Detail: i.mountError(err).Error()}
 }
 
 // tail keeps the end of what is written to it.

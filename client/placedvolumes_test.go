@@ -1,0 +1,82 @@
+package client
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// An application's files lie where they are, and come back to where those of the module
+// that is restored into lie.
+func TestVolumesThatLieElsewhere(t *testing.T) {
+	resticVersions(t, func(t *testing.T, _ string) {
+		t.Helper()
+		server := cluster(t)
+		server.AddDestinations(redistest.Destination{ID: realDestination, Name: "d", Provider: "x", URL: "b2:b"})
+		server.AddSchedule(redistest.Schedule{ID: "1", Repository: realDestination, Instances: []string{"mymodule1"}})
+		server.Do("SET", "module/mymodule1/mykey", "x")
+		gateway := gatewayFor(t)
+
+		old := realModule{"mymodule1", "11111111-1111-4111-8111-111111111111", t.TempDir(), server}
+		old.become(t, gateway)
+		app, link := filepath.Join(t.TempDir(), "an app"), filepath.Join(t.TempDir(), "link")
+		plant(t, filepath.Join(app, "data"))
+		mustDo(t, os.Symlink(app, link))
+		mustDo(t, placeNew(old.install(), []placedVolume{{"data", filepath.Join(link, "data")}}))
+		write(t, old.install()+"/etc/state-include.conf", "state/mykey.dump\nvolumes/data", 0o644)
+		write(t, old.install()+"/etc/state-exclude.conf", "none", 0o644)
+		got := call(t, "", "module-backup", "1").succeed(t)
+		if strings.Contains(got.stderr, "include") {
+			t.Errorf("told %q", got.stderr)
+		}
+		if left, err := os.ReadDir(old.volume()); err != nil || len(left) > 0 {
+			t.Errorf("below the module's directory there are %v, %v", left, err)
+		}
+
+		fresh := realModule{"mymodule2", "22222222-2222-4222-8222-222222222222", t.TempDir(), server}
+		fresh.become(t, gateway)
+		place := t.TempDir()
+		mustDo(t, placeNew(fresh.install(), []placedVolume{{"data", place}}))
+		request := fmt.Sprintf(`{"repository":%q,"path":"mymodule/%s","snapshot":"","environment":{},"replace":false}`, realDestination, old.uuid)
+		for range 2 { // a restore can be repeated
+			call(t, request, "restore-module", "--verify").succeed(t)
+			server.Do("DEL", "module/mymodule2/mykey")
+			sameTree(t, describe(t, place), describe(t, filepath.Join(app, "data")))
+		}
+		if left, err := os.ReadDir(fresh.volume()); err != nil || len(left) > 0 {
+			t.Errorf("below the module's directory there are %v, %v", left, err)
+		}
+		call(t, "", "restore-module", "--destination", realDestination, "--repopath", "mymodule/"+old.uuid, "--path", "volumes/data/plain", "--target", filepath.Join(fresh.root, "found")).succeed(t)
+		if _, err := os.Stat(filepath.Join(fresh.root, "found", "volumes", "data", "plain")); err != nil {
+			t.Error(err)
+		}
+
+		mustDo(t, os.RemoveAll(place))
+		if got := call(t, request, "restore-module"); got.code != int(exitNotFound) || !strings.Contains(got.stderr, "volume data is not there") {
+			t.Errorf("%d: %s", got.code, got.stderr)
+		}
+	})
+}
+
+func TestParsePlacedVolume(t *testing.T) {
+	for text, want := range map[string]placedVolume{
+		"data=/srv/app/../data": {"data", "/srv/data"},
+		"db=docker:app_db":      {"db", "docker:app_db"},
+		"db=podman:app_db":      {"db", "podman:app_db"},
+		"db=app_db":             {"db", "app_db"},
+		"a=/srv/with = and  x":  {"a", "/srv/with = and  x"},
+	} {
+		if got, err := parsePlacedVolume(text); err != nil || got != want {
+			t.Errorf("parsePlacedVolume(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "data", "data=", "=/x", "a/b=/x", "data=../x", "data=x/y", "data=docker:", "data=docker:-f", "data=/a:b", "--x=/y"} {
+		if got, err := parsePlacedVolume(text); err == nil {
+			t.Errorf("parsePlacedVolume(%q) = %v, want an error", text, got)
+		}
+	}
+}
