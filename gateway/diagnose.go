@@ -7,11 +7,11 @@ import (
 
 // denials are the named errors of steps that a storage refused.
 var denials = map[string]struct{ name, permission string }{
-	stepOpen:   {adminapi.NoReadPermission, "give it permission to list and to read"},
-	stepList:   {adminapi.NoReadPermission, "give it permission to list and to read"},
-	stepWrite:  {adminapi.NoWritePermission, "give it permission to write"},
-	stepRead:   {adminapi.NoReadPermission, "give it permission to read"},
-	stepDelete: {adminapi.NoDeletePermission, "give it permission to delete"},
+	stepOpen:   {adminapi.NoReadPermission, "give it permission to list and to read (s3:ListBucket and s3:GetObject, listFiles and readFiles on B2)"},
+	stepList:   {adminapi.NoReadPermission, "give it permission to list and to read (s3:ListBucket and s3:GetObject, listFiles and readFiles on B2)"},
+	stepWrite:  {adminapi.NoWritePermission, "give it permission to write (s3:PutObject, writeFiles on B2)"},
+	stepRead:   {adminapi.NoReadPermission, "give it permission to read (s3:GetObject, readFiles on B2)"},
+	stepDelete: {adminapi.NoDeletePermission, "give it permission to delete (s3:DeleteObject, deleteFiles on B2)"},
 }
 
 // diagnose returns the named error for a failed step, and a sentence that an

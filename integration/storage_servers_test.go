@@ -389,6 +389,7 @@ func startSamba(t *testing.T) *storageServer {
 		"disable netbios = yes", "load printers = no", "printcap name = /dev/null", "disable spoolss = yes",
 		"passdb backend = smbpasswd:" + filepath.Join(dir, "passwords"),
 		"[backups]", "path = " + data, "read only = no",
+		"[archive]", "path = " + data, "read only = yes",
 	}
 	for _, option := range []string{"private dir", "lock directory", "state directory", "cache directory", "pid directory", "ncalrpc dir"} {
 		conf = slices.Insert(conf, 1, option+" = "+dir)

@@ -34,12 +34,20 @@ func (h *health) note(ctx context.Context, err error) {
 	switch judge(ctx, err) {
 	case refusal.Answered:
 		h.state.Store(stateWorks)
-		if err != nil && refusal.ClassOf(err) == refusal.Full {
-			h.errors[refusal.Full].Add(1)
-		}
+		h.answered(err)
 	case refusal.Failed:
 		h.fail(refusal.ClassOf(err))
 	case refusal.Undecided:
+	}
+}
+
+// answered counts what a storage that works does not take.
+func (h *health) answered(err error) {
+	if err == nil {
+		return
+	}
+	if class := refusal.ClassOf(err); class == refusal.Full || class == refusal.Denied {
+		h.errors[class].Add(1)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -38,6 +39,7 @@ const (
 type resilient struct {
 	store   storage.Store
 	breaker *breaker
+	refused atomic.Bool // the last upload that could not be repeated here
 }
 
 var (
@@ -68,7 +70,7 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 	started := time.Now()
 	for pause := retryFirst; ; pause = min(2*pause, retryLongest) {
 		repeatable, err := attempt(ctx)
-		if err == nil || probe || !repeatable || ctx.Err() != nil || !errors.Is(err, storage.ErrUnavailable) {
+		if err == nil || probe || !repeatable || ctx.Err() != nil || !passes(err, pause) {
 			return err
 		}
 		wait := pause/2 + rand.N(pause)
@@ -81,6 +83,13 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 			return fmt.Errorf("%w, after: %w", ctx.Err(), err)
 		}
 	}
+}
+
+// passes reports whether a failure may pass within the budget. A storage that
+// refuses to be changed is asked once more, lest a moment's refusal, as while its
+// own permissions are being changed, ends a backup.
+func passes(err error, pause time.Duration) bool {
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrReadOnly) && pause == retryFirst
 }
 
 func budget(err error) time.Duration {
@@ -159,10 +168,18 @@ func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Re
 		return r.putSmall(ctx, name, size, body)
 	}
 	counted := &touched{Reader: body}
-	return r.do(ctx, func(ctx context.Context) (bool, error) {
+	err := r.do(ctx, func(ctx context.Context) (bool, error) {
 		err := r.store.Put(ctx, name, size, counted)
 		return !counted.touched, err
 	})
+	if counted.touched && errors.Is(err, storage.ErrReadOnly) && !r.refused.Swap(true) {
+		// Only the client can repeat it: the first time it is asked to.
+		return fmt.Errorf("%w, and is asked once more: %s", storage.ErrUnavailable, err.Error())
+	}
+	if err == nil {
+		r.refused.Store(false)
+	}
+	return err
 }
 
 // putSmall keeps the body, to send it again.

@@ -131,6 +131,62 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestAReadOnlyStorageIsAskedOnceMore repeats a refused change once, and then says so;
+// reading goes on, however often that happens.
+func TestAReadOnlyStorageIsAskedOnceMore(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		if op.method != storetest.Put && op.method != storetest.Remove {
+			continue
+		}
+		t.Run(string(op.method), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, faulty := resilientFaulty(t)
+				for range 2 * breakerFailures {
+					faulty.Plan(op.method, storetest.Fail(storage.ErrReadOnly))
+					faulty.Plan(op.method, storetest.Fail(storage.ErrReadOnly))
+					if err := op.run(t.Context(), s); !errors.Is(err, storage.ErrReadOnly) {
+						t.Fatalf("%v; want storage.ErrReadOnly", err)
+					}
+				}
+				faulty.Plan(op.method, storetest.Fail(storage.ErrReadOnly))
+				for _, op := range operations {
+					if err := op.run(t.Context(), s); err != nil {
+						t.Errorf("%s afterwards: %v", op.method, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestALargeUploadToAReadOnlyStorageIsAskedForOnceMore leaves it to the client to
+// repeat what is not kept in memory.
+func TestALargeUploadToAReadOnlyStorageIsAskedForOnceMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, faulty := resilientFaulty(t)
+		content := strings.Repeat("x", replayable+1)
+		put := func() error {
+			return s.Put(t.Context(), anObject, int64(len(content)), strings.NewReader(content))
+		}
+		for range 2 {
+			faulty.Plan(storetest.Put, storetest.FailAfter(1, storage.ErrReadOnly))
+			if err := put(); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrReadOnly) {
+				t.Errorf("the first: %v", err)
+			}
+			faulty.Plan(storetest.Put, storetest.FailAfter(1, storage.ErrReadOnly))
+			if err := put(); !errors.Is(err, storage.ErrReadOnly) {
+				t.Errorf("the second: %v", err)
+			}
+			if err := put(); err != nil {
+				t.Errorf("when it may be written: %v", err)
+			}
+		}
+	})
+}
+
 func TestClientThatLeavesEndsTheRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

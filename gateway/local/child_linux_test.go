@@ -204,6 +204,35 @@ func TestMissingPermissions(t *testing.T) {
 	}
 }
 
+// TestADirectoryThatMayOnlyBeRead is told from one that the gateway may not look at:
+// reading goes on, and no repetition makes writing work.
+func TestADirectoryThatMayOnlyBeRead(t *testing.T) {
+	if !inNamespace(t, 1000) {
+		return
+	}
+	s := open(t)
+	put(t, s, pack, []byte("pack"))
+	for _, dir := range []string{shard, "app/uuid/data", "app/uuid"} {
+		if err := os.Chmod(s.path(dir), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(s.path(dir), 0o700) })
+	}
+	for op, err := range map[string]error{
+		"put beside":        s.Put(t.Context(), pack+"0", 1, strings.NewReader("x")),
+		"put another shard": s.Put(t.Context(), "app/uuid/data/ef/ef", 1, strings.NewReader("x")),
+		"put a lock":        s.Put(t.Context(), "app/uuid/locks/ef", 1, strings.NewReader("x")),
+		"remove":            s.Remove(t.Context(), pack),
+	} {
+		if !errors.Is(err, storage.ErrReadOnly) || errors.Is(err, storage.ErrUnavailable) || errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s = %v; want storage.ErrReadOnly", op, err)
+		}
+	}
+	if got := read(t, s, pack); got != "pack" {
+		t.Errorf("read %q", got)
+	}
+}
+
 // TestDiskThatIsUnmounted is what the marker is for: the directory below the
 // mount point is there, and empty.
 func TestDiskThatIsUnmounted(t *testing.T) {

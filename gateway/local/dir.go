@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -125,17 +126,36 @@ func regular(st *unix.Stat_t) error {
 }
 
 // wrap tells what happened to what. Missing permissions are the gateway's, so
-// that they must not look like a refusal of the client.
+// that they must not look like a refusal of the client. Where they allow to read and
+// not to change something, it is no passing failure.
 func (s *Store) wrap(op, name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.ELOOP):
 		err = errIrregular
+	case errors.Is(err, fs.ErrPermission) && changes(op) && s.mayRead(path.Dir(name)):
+		err = fmt.Errorf("%w: %v", storage.ErrReadOnly, err) //nolint:errorlint // must not count as fs.ErrPermission
 	case errors.Is(err, fs.ErrPermission):
 		err = fmt.Errorf("%w: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrPermission
 	}
 	return &fs.PathError{Op: op, Path: s.path(name), Err: err}
+}
+
+// changes reports whether an operation, as errors name it, changes an object.
+func changes(op string) bool { return op == "put" || op == "remove" }
+
+// mayRead reports whether a directory, or else the nearest above it that is there,
+// can be read.
+func (s *Store) mayRead(name string) bool {
+	dir, err := s.openDir(name)
+	switch {
+	case err == nil:
+		dir.close()
+	case errors.Is(err, fs.ErrNotExist) && name != ".":
+		return s.mayRead(path.Dir(name))
+	}
+	return err == nil
 }
 
 // fileInfo describes an object.

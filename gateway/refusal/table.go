@@ -33,9 +33,10 @@ type Kind struct {
 	Hint string
 	// Advice is the same for a check of a destination. Where a row has no Hint it
 	// serves for the log too. Reached is true where the storage was reached and
-	// logged in to, and said no.
-	Advice  string
-	Reached bool
+	// logged in to, and said no; Permission where it refused one kind of operation.
+	Advice     string
+	Reached    bool
+	Permission bool
 }
 
 // HintRedis is what to do while Redis cannot be read.
@@ -155,6 +156,19 @@ var table = []Kind{
 		Err: syscall.EDQUOT, Status: http.StatusInsufficientStorage, Upload: "full", Outcome: Answered, Class: Full,
 		Hint:   "the storage's own quota is exhausted: forget and prune old snapshots, or raise it there",
 		Advice: "the storage's quota is reached: free some space there", Reached: true,
+	},
+	{
+		Err: syscall.EROFS, Status: http.StatusInsufficientStorage, Upload: "read_only", Outcome: Answered, Class: Denied,
+		Hint:   "the file system is mounted read-only, as Linux does after errors of the disk: look into the system's log, repair and mount it again; restores still work",
+		Advice: "the storage is mounted read-only: check the mount and the disk", Reached: true,
+	},
+	{
+		Err: storage.ErrReadOnly, Status: http.StatusInsufficientStorage, Upload: "read_only", Outcome: Answered,
+		Hint: "the storage lets the gateway's key or user read and not write or delete: give it that permission; gatewayctl destination check names it. Restores still work",
+	},
+	{
+		Err: storage.ErrDenied, Class: Denied,
+		Advice: adviceDenied, Reached: true, Permission: true,
 	},
 	{
 		Err: ErrDefect, Status: http.StatusInternalServerError,
@@ -347,7 +361,7 @@ func Advise(err error) Cure {
 	}
 	for i := range table {
 		if k := &table[i]; k.Advice != "" && errors.Is(err, k.Err) {
-			return Cure{Text: k.Advice, Reached: k.Reached, Known: true}
+			return Cure{Text: k.Advice, Reached: k.Reached, Permission: k.Permission, Known: true}
 		}
 	}
 	if cure, known := read(vendors, text); known {

@@ -18,6 +18,9 @@ const adviceCredentials = "the storage does not accept the credentials: check th
 
 const adviceNoBucket = "the bucket, container or share does not exist: create it, or check its name and region"
 
+// adviceDenied is completed by the permission that is missing.
+const adviceDenied = "the storage refuses this to the key or user"
+
 // sectionFaults are those of the section itself.
 var sectionFaults = []symptom{
 	{
@@ -119,7 +122,7 @@ var vendors = []symptom{
 		},
 		denied:     true,
 		permission: true,
-		advice:     "the storage refuses this to the key or user",
+		advice:     adviceDenied,
 	},
 	{
 		marks:  []string{"not a directory"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/rclone/rclone/fs/fserrors"
 
@@ -30,7 +31,50 @@ func (s *Store) failed(ctx context.Context, op, name string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", op, name, ctx.Err())
 	}
+	if denial := s.denial(ctx, op, err); denial != nil {
+		return fmt.Errorf("%s %s: %w: %s", op, name, denial, s.scrub.Replace(err.Error()))
+	}
 	return describe(op+" "+name, err, s.scrub)
+}
+
+// denial returns the sentinel for an operation that the storage refuses to us, nil
+// where that is not proven. Not all storages say by their codes whether they refuse
+// us as such, or only this: who can read a list is let in.
+func (s *Store) denial(ctx context.Context, op string, err error) error {
+	if classify(err) != nil || !isDenial(err) {
+		return nil
+	}
+	change := op == "put" || op == "remove" || op == "create"
+	if !change && op != "open" || s.probe(ctx, ".") != nil {
+		return nil
+	}
+	if change {
+		return storage.ErrReadOnly
+	}
+	return storage.ErrDenied
+}
+
+// denialMarks are what the backends' errors say of an operation that is refused, in
+// lower case: codes of the vendors' protocols, and texts of servers and file systems.
+var denialMarks = []string{
+	"permission denied", "read-only file system", // SFTP, FTP, directories
+	"access denied", "write-protected", "write protected", // SMB
+	"403 forbidden", // WebDAV and most others
+	"(401 unauthorized)", "(403 access_denied)", // B2, of a key that lacks a capability
+	"authorizationpermissionmismatch", "blobimmutableduetopolicy", // Azure
+	"insufficientpermissions", // Google
+}
+
+func isDenial(err error) bool {
+	if errors.Is(err, iofs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return true
+	}
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		api, known := errors.AsType[smithy.APIError](err)
+		return response.HTTPStatusCode() == http.StatusForbidden && known && strings.HasPrefix(api.ErrorCode(), "AccessDenied")
+	}
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(denialMarks, func(mark string) bool { return strings.Contains(text, mark) })
 }
 
 func describe(what string, err error, scrub scrubber) error {

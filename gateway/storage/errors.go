@@ -30,6 +30,11 @@ var (
 	ErrForeign = fmt.Errorf("%w: it is marked as another destination's", ErrUnavailable)
 	// ErrNoBucket says that the bucket or container is not there.
 	ErrNoBucket = errors.New("the bucket, or container, is not there")
+	// ErrDenied says that the storage let us in, and refuses us one kind of operation.
+	ErrDenied = errors.New("the storage refuses this to the key or user")
+	// ErrReadOnly is an ErrDenied of a change: reading works, and writing or deleting
+	// will not before somebody changes permissions, or how it is mounted.
+	ErrReadOnly = fmt.Errorf("%w: it can be read, and not be changed", ErrDenied)
 	// ErrUnknownType says that the program knows no storage of the type of the
 	// destination's section.
 	ErrUnknownType = errors.New("no such remote type")

@@ -30,7 +30,8 @@ type Store interface {
 	// durable when it returns nil. Parents are made. What was there before is
 	// replaced atomically, and stays untouched when Put fails. A read error of
 	// body is returned wrapped. Full storage is [syscall.ENOSPC] or
-	// [syscall.EDQUOT].
+	// [syscall.EDQUOT]; one that can be read and not be changed is [ErrReadOnly] or
+	// [syscall.EROFS], also for Remove.
 	Put(ctx context.Context, name string, size int64, body io.Reader) error
 
 	// Remove deletes one object, durably. Removing what is proven absent
