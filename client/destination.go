@@ -96,7 +96,7 @@ func (f *fault) Error() string {
 func newFault(field, kind string, value any, action, code exitCode, format string, args ...any) *fault {
 	return &fault{
 		problems: []destination.Problem{{Field: field, Kind: kind}}, value: value, action: action, code: code,
-		reason: fmt.Sprintf(format, args...), told: kind + ": " + fmt.Sprintf(format, args...),
+		reason: fmt.Sprintf(format, args...), told: fmt.Sprintf(format, args...) + " [" + kind + "]",
 	}
 }
 

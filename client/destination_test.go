@@ -704,3 +704,24 @@ func TestArchiveOfGPGIsOpened(t *testing.T) {
 		t.Error("a changed archive was opened")
 	}
 }
+
+// TestAGatewayThatServesNobodyIsAskedForTheReason has add tell what "rclone-gateway
+// health" would.
+func TestAGatewayThatServesNobodyIsAskedForTheReason(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		if r.URL.Path == "/-/ready" {
+			_, _ = w.Write([]byte("not ready: Redis has not been read (request 1)\n")) // the client may be gone
+		}
+	}))
+	t.Cleanup(gateway.Close)
+	a.vars["NS8_GATEWAY_URL"] = gateway.URL
+	args := []string{"add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-"}
+	a.call(t, "k", args...).fail(t, exitUnreachable, "answered 503 Service Unavailable: not ready: Redis has not been read")
+	got := a.call(t, "k", args...)
+	if first := strings.TrimPrefix(got.stderr, "gatewayctl: "); !strings.HasPrefix(first, "the gateway at") || !strings.Contains(first, "[backup_repository_not_accessible]\n") {
+		t.Errorf("the sentence must come first, the code last: %s", got.stderr)
+	}
+}

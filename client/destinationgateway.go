@@ -135,7 +135,30 @@ func (s *system) askGateway(ctx context.Context, path string, in, out any) error
 	case http.StatusNotFound:
 		return failf(exitNotFound, "the gateway at %s does not know the destination", url)
 	}
-	return failf(exitUnreachable, "the gateway at %s answered %s", url, response.Status)
+	return failf(exitUnreachable, "the gateway at %s answered %s%s", url, response.Status, whyUnready(ctx, url, response.StatusCode))
+}
+
+// whyUnready asks a gateway that serves nobody for the reason, as rclone-gateway health
+// does.
+func whyUnready(ctx context.Context, url string, status int) string {
+	if status != http.StatusServiceUnavailable {
+		return ""
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/-/ready", nil)
+	if err != nil {
+		return ""
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	const most = 512
+	text, _ := io.ReadAll(io.LimitReader(response.Body, most))
+	if response.StatusCode == http.StatusOK || len(text) == 0 {
+		return ""
+	}
+	return ": " + printable(strings.TrimSpace(string(text)))
 }
 
 // gatewayAway says that no gateway answers.

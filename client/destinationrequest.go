@@ -197,7 +197,7 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 		}
 		return &fault{
 			problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, value: map[string]any{},
-			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason, told: adminapi.NotAccessible + ": " + reason,
+			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason, told: reason + " [" + adminapi.NotAccessible + "]",
 		}
 	}
 	if report.Node != "" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +93,12 @@ func volumeMount(v volume) restic.Mount {
 // with its line, and the lines of stderr that are none, one after the other.
 func listen(ctx context.Context, run restic.Invocation, plain func(line string), hear func(event restic.Event, line []byte)) error {
 	var mu sync.Mutex // stdout and stderr come from two goroutines
+	var outage restic.Outage
+	condensed := func(line string) {
+		if text := outage.Condense(line, time.Now()); text != "" {
+			plain(text)
+		}
+	}
 	lines := func(other func(line string)) *restic.Lines {
 		return restic.NewLines(func(line []byte) {
 			mu.Lock()
@@ -103,10 +110,13 @@ func listen(ctx context.Context, run restic.Invocation, plain func(line string),
 			}
 		})
 	}
-	stdout, stderr := lines(func(string) {}), lines(plain)
+	stdout, stderr := lines(func(string) {}), lines(condensed)
 	err := run.Run(ctx, restic.Streams{Stdout: stdout, Stderr: stderr})
 	stdout.Flush()
 	stderr.Flush()
+	if text := outage.End(time.Now()); err == nil && text != "" {
+		plain(text)
+	}
 	return err
 }
 
@@ -118,7 +128,7 @@ var resticExits = map[restic.Reason]struct {
 	restic.Incomplete:   {exitPartial, "some files could not be read"},
 	restic.NoRepository: {exitNotFound, "there is no repository at this place"},
 	restic.Locked:       {exitLocked, "the repository is locked by another process: wait for it, or remove a stale lock with restic unlock"},
-	restic.WrongKey:     {exitPassword, "the repository does not open with the destination's password: it was made with another one"},
+	restic.WrongKey:     {exitPassword, "the repository does not open with the destination's password, since it was made with another one: bring the destination back with that one (destination import, or remove and add it with --password-file)"},
 	restic.Unreachable:  {exitUnreachable, "the gateway or the destination cannot be reached: try again later"},
 	restic.Full:         {exitFull, "the storage refuses writes: it is full or read-only, or a quota is reached"},
 	restic.Forbidden:    {exitForbidden, "the gateway refuses this module"},

@@ -125,7 +125,7 @@ func TestDirectoriesThatAnOrdinaryUserCannotWrite(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "rclone.conf")
 	writeFile(t, conf, []byte("[x]\ntype = local\n"))
 	got := ctl("destination", "add", "--provider", "rclone", "--conf", conf, "--base-path", foreign)
-	wantOneLine(t, "gatewayctl", got, 7, "no_write_permission: the file system refuses this to the gateway's user: check owner and mode of the directory")
+	wantOneLine(t, "gatewayctl", got, 7, "the file system refuses this to the gateway's user: check owner and mode of the directory")
 
 	content, name := blob(100)
 	d.module("mail1").want(t, http.StatusServiceUnavailable, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/data/"+name, content)

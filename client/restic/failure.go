@@ -169,5 +169,6 @@ func readable(stderr string) string {
 			lines = append(lines, line)
 		}
 	}
+	lines = withoutRetries(lines)
 	return strings.Join(lines[max(0, len(lines)-mostLines):], "\n")
 }

@@ -20,7 +20,7 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 	t.Run("a volume that is not writable", func(t *testing.T) {
 		p := newProject(t, e, "volume")
 		p.overrideWith(t, "services:\n  gateway:\n    volumes: ['repositories:/srv/repo:ro']\n")
-		wantRed(t, p, 7, "add destination local: gatewayctl: no_write_permission: the storage is mounted read-only")
+		wantRed(t, p, 7, "add destination local: gatewayctl: the storage is mounted read-only")
 	})
 	t.Run("a Redis whose volume is read-only", func(t *testing.T) {
 		p := newProject(t, e, "readonly")
