@@ -22,7 +22,7 @@
 // is given; apt-get installs in CI only, and elsewhere tells what it would do.
 //
 // The tests need redis-server, prometheus-node-exporter, restic, jq, gpg, bash with
-// bash-completion, zsh, fish, and what `make deps build` makes; a gateway with the
+// bash-completion, zsh, fish, postgresql, docker.io, and what `make deps build` makes; a gateway with the
 // curated backends alone lacks one that is documented. What is missing is a failure in
 // CI and skips the test elsewhere.
 package docs
