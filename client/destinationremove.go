@@ -3,11 +3,13 @@ package client
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 func newDestinationRemove(sys *system) *cobra.Command {
@@ -92,12 +94,7 @@ func (d *destinations) refuseBelow(ctx context.Context, id string) error {
 	return nil
 }
 
-// standsOn tells whether the section names that destination, as in remote = ID:path.
+// standsOn reports whether the section names that destination, as in remote = ID:path.
 func (r record) standsOn(id string) bool {
-	for _, value := range r.section() {
-		if strings.Contains(value, id+":") {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(catalog.RemotesIn(r.section()), id)
 }

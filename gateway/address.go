@@ -2,18 +2,20 @@ package gateway
 
 import (
 	"net/netip"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
-// allowed tells whether a caller at that address may talk to the gateway: it is
+// allowed reports whether a caller at that address may talk to the gateway: it is
 // on this host (a unix socket has no address that parses as one), in the
 // cluster's network, or in a network that the administrator named.
-func (g *Gateway) allowed(v *view, remoteAddr string) bool {
+func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
 	remote, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
 		return isUnixPeer(remoteAddr)
 	}
 	addr := remote.Addr().Unmap()
-	if addr.IsLoopback() || v != nil && v.snapshot.Network.Contains(addr) {
+	if addr.IsLoopback() || v != nil && v.Snapshot.Network.Contains(addr) {
 		return true
 	}
 	for _, network := range g.opts.AllowFrom {

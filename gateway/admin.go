@@ -10,7 +10,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -25,56 +27,27 @@ const maxAdminBody = 1 << 20
 func (g *Gateway) adminRoutes(mux chi.Router) {
 	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(adminapi.CheckPath, g.checkDestination)).ServeHTTP)
 	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(adminapi.ObscurePath, g.obscure)).ServeHTTP)
-	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(adminapi.SpacePath, g.survey)).ServeHTTP)
+	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(adminapi.SpacePath, g.space)).ServeHTTP)
 }
 
 // administered lets in who calls from this host with the credentials of a node.
-func (g *Gateway) administered(path string, h func(w *response, r *http.Request, v *view) error) handler {
+func (g *Gateway) administered(path string, h func(w *response, r *http.Request, v *live.View) error) handler {
 	return func(w *response, r *http.Request) error {
-		w.entry.own, w.entry.path = opAdmin, path
+		w.entry.operation, w.entry.path = operation.Admin, path
 		if !isThisHost(r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
-		v, principal, err := g.node(r)
-		if principal != nil {
-			w.entry.user = principal.Name
-		}
+		adm, err := g.admitNode(g.state.Current(), r)
+		w.entry.user = adm.user()
 		if err != nil {
 			return err
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
-		return h(w, r, v)
+		return h(w, r, adm.view)
 	}
 }
 
-// node authenticates a node. A user that the view lacks may be news.
-func (g *Gateway) node(r *http.Request) (*view, *catalog.Principal, error) {
-	v := g.views.current()
-	principal, err := v.node(r)
-	if err == nil || errors.Is(err, refusal.ErrScope) || errors.Is(err, refusal.ErrNoCredentials) {
-		return v, principal, err
-	}
-	fresh, refreshErr := g.views.renew(r.Context(), v, func(v *view) bool {
-		_, err := v.node(r)
-		return err == nil
-	})
-	if refreshErr != nil {
-		return nil, nil, refreshErr
-	}
-	principal, err = fresh.node(r)
-	return fresh, principal, err
-}
-
-// node is authenticate for nodes alone.
-func (v *view) node(r *http.Request) (*catalog.Principal, error) {
-	principal, err := v.authenticate(r)
-	if err == nil && principal.Role != catalog.RoleNode {
-		err = refusal.ErrScope
-	}
-	return principal, err
-}
-
-// isThisHost tells whether the caller is on the loopback interface or a unix
+// isThisHost reports whether the caller is on the loopback interface or a unix
 // socket.
 func isThisHost(remoteAddr string) bool {
 	remote, err := netip.ParseAddrPort(remoteAddr)
@@ -86,7 +59,7 @@ func isThisHost(remoteAddr string) bool {
 
 // checkDestination tests a destination and answers with the report, whether it
 // works or not.
-func (g *Gateway) checkDestination(w *response, r *http.Request, v *view) error {
+func (g *Gateway) checkDestination(w *response, r *http.Request, v *live.View) error {
 	var req adminapi.CheckRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
@@ -94,24 +67,24 @@ func (g *Gateway) checkDestination(w *response, r *http.Request, v *view) error 
 	w.entry.destination = req.ID
 	if req.Candidate == nil {
 		// It may have been written a moment ago.
-		fresh, err := g.views.refresh(r.Context())
+		fresh, err := g.state.Refresh(r.Context())
 		if err != nil {
 			return err
 		}
 		v = fresh
 	}
-	d, err := wanted(v.snapshot, g.opts.Load, req)
+	d, err := examine.Wanted(v.Snapshot, g.opts.Load, req)
 	switch {
-	case errors.Is(err, errUnknownDestination):
+	case errors.Is(err, examine.ErrUnknownDestination):
 		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
 	case err != nil:
 		return writeJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
 	}
-	return writeJSON(w, examine(r.Context(), d, g.views.open, req))
+	return writeJSON(w, examine.Run(r.Context(), d, g.state.Open(), req))
 }
 
 // obscure answers with the values as an rclone section holds them.
-func (g *Gateway) obscure(w *response, r *http.Request, _ *view) error {
+func (g *Gateway) obscure(w *response, r *http.Request, _ *live.View) error {
 	var req adminapi.ObscureRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
@@ -130,9 +103,9 @@ func Obscure(req adminapi.ObscureRequest) (adminapi.ObscureReply, error) {
 	return adminapi.ObscureReply{Values: values}, err
 }
 
-// survey answers with the space of all destinations.
-func (g *Gateway) survey(w *response, r *http.Request, v *view) error {
-	return writeJSON(w, adminapi.SpaceReply{Destinations: v.survey(r.Context())})
+// space answers with the space of all destinations.
+func (g *Gateway) space(w *response, r *http.Request, v *live.View) error {
+	return writeJSON(w, adminapi.SpaceReply{Destinations: v.Space(r.Context())})
 }
 
 // readJSON decodes a body. Its error does not quote the body.

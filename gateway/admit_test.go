@@ -1,17 +1,30 @@
 package gateway
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
+var discard = slog.New(slog.DiscardHandler)
+
+// inMemory opens an empty store.
+func inMemory(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
+	return storetest.NewMem(), nil, nil
+}
+
 // loadedView is a view of a real Redis with one module and one destination.
-func loadedView(tb testing.TB) *view {
+func loadedView(tb testing.TB) *live.View {
 	tb.Helper()
 	server := redistest.Start(tb)
 	server.SetupNS8()
@@ -21,7 +34,7 @@ func loadedView(tb testing.TB) *view {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	v, _ := newView(nil, snapshot, (&counted{}).open, discard)
+	v, _ := live.NewView(nil, snapshot, inMemory, discard)
 	return v
 }
 
@@ -36,11 +49,11 @@ func aRequest() *http.Request {
 func TestAdmissionAllocatesNothing(t *testing.T) {
 	v, r := loadedView(t), aRequest()
 	req := parseRequest(r)
-	if adm, err := v.admit(r, req); err != nil || adm.store == nil {
+	if adm, err := admitToRepository(v, r, req); err != nil || adm.mount == nil {
 		t.Fatalf("not admitted: %v", err)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		_, _ = v.admit(r, parseRequest(r))
+		_, _ = admitToRepository(v, r, parseRequest(r))
 	}); n != 0 {
 		t.Errorf("%v allocations for each request", n)
 	}
@@ -50,7 +63,7 @@ func BenchmarkAdmission(b *testing.B) {
 	v, r := loadedView(b), aRequest()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := v.admit(r, parseRequest(r)); err != nil {
+		if _, err := admitToRepository(v, r, parseRequest(r)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
@@ -48,15 +49,18 @@ Accept header, so that clients such as rustic are served. A list is asked for by
 
 func writePermissions(t *testing.T, w *strings.Builder) {
 	t.Helper()
-	accesses := [accessEnd]string{
-		accessUnknown:    "other paths and methods, where yes is 404 or 405",
-		accessRead:       "read objects and lists",
-		accessCreate:     "create the repository",
-		accessConfig:     "save `config`",
-		accessSave:       "save packs, keys, snapshots and indexes",
-		accessSaveLock:   "save locks",
-		accessRemoveLock: "delete locks",
-		accessRemove:     "delete anything else",
+	rows := []struct {
+		operations []operation.Operation
+		words      string
+	}{
+		{[]operation.Operation{operation.Other}, "other paths and methods, where yes is 404 or 405"},
+		{[]operation.Operation{operation.Head, operation.Read, operation.List}, "read objects and lists"},
+		{[]operation.Operation{operation.Create}, "create the repository"},
+		{[]operation.Operation{operation.SaveConfig}, "save `config`"},
+		{[]operation.Operation{operation.Save}, "save packs, keys, snapshots and indexes"},
+		{[]operation.Operation{operation.SaveLock}, "save locks"},
+		{[]operation.Operation{operation.RemoveLock}, "delete locks"},
+		{[]operation.Operation{operation.Remove}, "delete anything else"},
 	}
 	relations := [relationEnd]string{
 		stranger: "any other module",
@@ -69,19 +73,29 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		fmt.Fprintf(w, " %s |", name)
 	}
 	w.WriteString("\n|---|" + strings.Repeat("---|", int(relationEnd)) + "\n")
-	for a, name := range accesses {
-		if name == "" {
-			t.Errorf("access %d has no words", a)
-		}
-		fmt.Fprintf(w, "| %s |", name)
+	told := map[operation.Operation]bool{}
+	for _, row := range rows {
+		fmt.Fprintf(w, "| %s |", row.words)
 		for r := range relationEnd {
+			may := allow(r, row.operations[0])
+			for _, op := range row.operations {
+				told[op] = true
+				if allow(r, op) != may {
+					t.Errorf("%q is one row, and its operations differ", row.words)
+				}
+			}
 			word := "no"
-			if allow(r, access(a)) { //nolint:gosec // a handful
+			if may {
 				word = "yes"
 			}
 			fmt.Fprintf(w, " %s |", word)
 		}
 		w.WriteString("\n")
+	}
+	for op := range operation.Probe { // from there on they are the gateway's own
+		if !told[op] {
+			t.Errorf("operation %d has no words", op)
+		}
 	}
 	w.WriteString(`
 Objects are named by the hash of their content, and no other content is taken: an
@@ -129,7 +143,7 @@ breaks the connection off, so that nothing cut looks complete.
 	}
 	fmt.Fprintf(w, "| anything else: the storage's fault | %d %s | %s |\n",
 		http.StatusBadGateway, http.StatusText(http.StatusBadGateway), resticDoes[http.StatusBadGateway])
-	fmt.Fprintf(w, "| the client went away | %d, in the log only | |\n", statusClientGone)
+	fmt.Fprintf(w, "| the client went away | %d, in the log only | |\n", refusal.StatusClientGone)
 }
 
 func TestEveryStatusTellsWhatResticDoes(t *testing.T) {

@@ -52,3 +52,18 @@ func (a *arrivals) wait(ctx context.Context) {
 		}
 	}
 }
+
+// drain lets the requests under way finish until ctx ends, and cuts them then.
+func (g *Gateway) drain(ctx context.Context) error {
+	for _, listener := range g.opts.Listeners {
+		_ = listener.Close() // nothing was written to it
+	}
+	g.listening.Wait()
+	g.server.SetKeepAlivesEnabled(false)
+	g.arrivals.wait(ctx)
+	err := g.server.Shutdown(ctx)
+	if err != nil {
+		_ = g.server.Close() // cuts what is left; its error adds nothing
+	}
+	return err
+}

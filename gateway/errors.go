@@ -9,9 +9,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// statusClientGone is what the log says of a request whose client went away.
-const statusClientGone = 499
-
 // status returns the HTTP status for what a handler returned.
 func status(ctx context.Context, err error) int {
 	if err == nil {
@@ -21,14 +18,14 @@ func status(ctx context.Context, err error) int {
 	// client that stands still, or has closed but its own direction, hears why.
 	upload := errors.Is(err, refusal.ErrStalled) || errors.Is(err, storage.ErrShort)
 	if ctx.Err() != nil && !upload {
-		return statusClientGone
+		return refusal.StatusClientGone
 	}
 	return refusal.Status(err)
 }
 
 // hint returns what to do about a request that ended with err.
 func hint(code int, err error) string {
-	if code == statusClientGone {
+	if code == refusal.StatusClientGone {
 		return "the client left before the answer was complete: its own log says why"
 	}
 	return refusal.Hint(err)

@@ -9,15 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/local"
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -72,6 +72,12 @@ func Defaults() Options {
 	}
 }
 
+// Source is where the gateway's state comes from, for whoever examines the same
+// destinations.
+func (o *Options) Source() live.Source {
+	return live.Source{Redis: o.Redis, Load: o.Load, Writer: o.Writer, StateDir: o.StateDir, Log: o.Log}
+}
+
 const (
 	headerTimeout = 30 * time.Second
 	// idleTimeout is longer than the 90 s of restic's own client, so that the
@@ -84,67 +90,51 @@ const (
 type Gateway struct {
 	opts     Options
 	log      *slog.Logger
-	rdb      redis.UniversalClient
-	tokens   *tokens
-	views    *views
+	state    *live.State
 	rest     *rest.Handler
 	observer *observer
-	server   *http.Server
+	registry *prometheus.Registry
+	scrapes  http.Handler // answers with what is registered
 
-	metrics       *metrics
-	exposition    http.Handler // of the metrics
-	metricsServer *http.Server
+	server, metricsServer *http.Server
 
-	background context.CancelFunc
-	arrivals   arrivals
-	listening  sync.WaitGroup
-	working    sync.WaitGroup
-	failed     chan error // the first listener that gave up
+	arrivals  arrivals
+	listening sync.WaitGroup
+	failed    chan error // the first listener that gave up
+	cleanup   cleanup
 }
 
 // New wires a gateway; it makes no connection yet.
 func New(opts Options) (*Gateway, error) {
-	seen, err := newSightings(opts.StateDir)
-	if err != nil {
-		return nil, err
-	}
-	if opts.StateDir == "" {
-		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty",
-			"hint", "name a directory on the system's own disk with --state-dir")
-	}
-	kept, err := openTokens(opts)
-	if err != nil {
-		return nil, err
-	}
-	rdb, err := opts.Redis.OpenReader()
-	if err != nil {
-		return nil, errors.Join(err, kept.close())
-	}
-	opts.Events.Log = opts.Log
 	if opts.Changed == nil {
 		opts.Changed = func(bool) {}
 	}
-	g := &Gateway{
-		opts:   opts,
-		log:    opts.Log,
-		rdb:    rdb,
-		tokens: kept,
-		rest:   rest.NewHandler(),
-		failed: make(chan error, len(opts.Listeners)+1),
-	}
-	g.views = newViews(opts, func(ctx context.Context) (*catalog.Snapshot, error) {
-		snapshot, err := catalog.Load(ctx, rdb, opts.Load)
-		if err == nil {
-			g.tokens.settle(snapshot)
-		}
-		return snapshot, err
+	registry := prometheus.NewRegistry()
+	counts := metrics.New(registry)
+	state, err := live.New(live.Options{
+		Source:          opts.Source(),
+		Events:          opts.Events,
+		RefreshInterval: opts.RefreshInterval,
+		MaxStale:        opts.MaxStale,
+		Changed:         opts.Changed,
+		Loaded:          counts.Reloaded,
+		Opened:          counts.Opened,
 	})
-	g.metrics = newMetrics(prometheus.NewRegistry(), g.views)
-	g.exposition = g.metrics.handler(opts.Log)
-	g.observer = newObserver(opts.Log, opts.StallTimeout, g.metrics)
-	g.views.open = g.metrics.counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, g.tokens))
-	g.views.sections = g.tokens.register
-	g.views.loaded = g.metrics.reloaded
+	if err != nil {
+		return nil, err
+	}
+	registry.MustRegister(metrics.NewCollector(state))
+	g := &Gateway{
+		opts:     opts,
+		log:      opts.Log,
+		state:    state,
+		rest:     rest.NewHandler(),
+		observer: newObserver(opts.Log, opts.StallTimeout, counts),
+		registry: registry,
+		scrapes:  metrics.Handler(registry, opts.Log),
+		failed:   make(chan error, len(opts.Listeners)+1),
+	}
+	g.cleanup.add(func(context.Context) error { return state.Close() })
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -154,7 +144,8 @@ func New(opts Options) (*Gateway, error) {
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 		ConnState:         g.arrivals.track,
 	}
-	g.metricsServer = g.newMetricsServer()
+	g.metricsServer = newMetricsServer(g.scrapes)
+	g.metricsServer.ErrorLog = g.server.ErrorLog
 	return g, nil
 }
 
@@ -162,31 +153,24 @@ func New(opts Options) (*Gateway, error) {
 // read, requests are answered 503.
 func (g *Gateway) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	g.background = cancel
-	hints := make(chan struct{}, 1)
-	g.working.Go(func() { g.views.run(ctx, hints) })
-	g.working.Go(func() { g.watch(ctx, hints) })
-	g.working.Go(func() { g.tokens.run(ctx) })
-	g.working.Go(func() { g.views.measureSpace(ctx) })
+	var working sync.WaitGroup
+	working.Go(func() { g.state.Run(ctx) })
+	g.cleanup.add(func(context.Context) error {
+		cancel()
+		working.Wait()
+		return nil
+	})
 	if g.opts.Metrics != nil {
-		g.working.Go(func() { g.listenMetrics(g.opts.Metrics) })
+		working.Go(func() { g.listenMetrics(g.opts.Metrics) })
 	}
+	g.cleanup.add(func(context.Context) error {
+		_ = g.metricsServer.Close() // the next scrape finds the next gateway
+		return nil
+	})
 	for _, listener := range g.opts.Listeners {
 		g.listening.Go(func() { g.listen(listener) })
 	}
-}
-
-// watch turns what Redis announces into hints to load.
-func (g *Gateway) watch(ctx context.Context, hints chan<- struct{}) {
-	err := catalog.Watch(ctx, g.opts.Redis, g.opts.Events, func(catalog.Event) {
-		select {
-		case hints <- struct{}{}:
-		default: // one is waiting already
-		}
-	})
-	if err != nil && ctx.Err() == nil {
-		g.log.Error("cannot listen to Redis events, relying on --refresh-interval", "err", err, "hint", refusal.HintRedis)
-	}
+	g.cleanup.add(g.drain)
 }
 
 func (g *Gateway) listen(listener net.Listener) {
@@ -203,36 +187,20 @@ func (g *Gateway) listen(listener net.Listener) {
 
 // Reload loads from Redis now and returns when that is done.
 func (g *Gateway) Reload(ctx context.Context) error {
-	_, err := g.views.refresh(ctx)
+	_, err := g.state.Refresh(ctx)
 	return err
 }
 
-// Ready tells whether the gateway serves what Redis says now.
-func (g *Gateway) Ready() bool { return g.views.ready() }
+// Ready reports whether the gateway serves what Redis says now.
+func (g *Gateway) Ready() bool { return g.state.Ready() }
 
-// Alive tells, within seconds, whether the gateway still goes about its work. It
+// Alive reports, within seconds, whether the gateway still goes about its work. It
 // is for a watchdog.
-func (g *Gateway) Alive(ctx context.Context) bool { return g.views.alive(ctx) }
+func (g *Gateway) Alive(ctx context.Context) bool { return g.state.Alive(ctx) }
 
 // Stop ends the gateway: no new connection is accepted, requests under way may
 // finish until ctx ends, then they are cut. It returns ctx's error where some were.
-func (g *Gateway) Stop(ctx context.Context) error {
-	for _, listener := range g.opts.Listeners {
-		_ = listener.Close() // nothing was written to it
-	}
-	g.listening.Wait()
-	g.server.SetKeepAlivesEnabled(false)
-	g.arrivals.wait(ctx)
-	err := g.server.Shutdown(ctx)
-	if err != nil {
-		_ = g.server.Close() // cuts what is left; its error adds nothing
-	}
-	_ = g.metricsServer.Close() // the next scrape finds the next gateway
-	g.background()
-	g.working.Wait()
-	g.views.close()
-	return errors.Join(err, g.rdb.Close(), g.tokens.close())
-}
+func (g *Gateway) Stop(ctx context.Context) error { return g.cleanup.run(ctx) }
 
 // Run serves until ctx ends, then lets requests finish for ShutdownTimeout.
 func (g *Gateway) Run(ctx context.Context) error {
@@ -245,4 +213,18 @@ func (g *Gateway) Run(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.opts.ShutdownTimeout)
 	defer cancel()
 	return errors.Join(failure, g.Stop(limit))
+}
+
+// cleanup is what undoes a start, the last step first.
+type cleanup []func(context.Context) error
+
+func (c *cleanup) add(undo func(context.Context) error) { *c = append(*c, undo) }
+
+func (c *cleanup) run(ctx context.Context) error {
+	var errs []error
+	for _, undo := range slices.Backward(*c) {
+		errs = append(errs, undo(ctx))
+	}
+	*c = nil
+	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -45,7 +46,7 @@ func observed(t *testing.T, h handler) (url string, log *logLines) {
 	t.Helper()
 	log = &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server := httptest.NewServer(newObserver(logger, time.Minute, newMetrics(prometheus.NewRegistry(), &views{})).observe(h))
+	server := httptest.NewServer(newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry())).observe(h))
 	t.Cleanup(server.Close)
 	return server.URL, log
 }
@@ -191,7 +192,7 @@ func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
 	t.Parallel()
 	log := &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	h := newObserver(logger, time.Minute, newMetrics(prometheus.NewRegistry(), &views{})).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
+	h := newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry())).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	recorder := httptest.NewRecorder()

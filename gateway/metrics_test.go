@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,7 +18,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,10 +26,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -154,7 +153,7 @@ func (m *measured) use(t *testing.T) {
 			t.Fatalf("%s: %s %s: %d, want %d: %s", step.user, step.method, step.url, got, step.want, body)
 		}
 	}
-	m.views.askSpace(t.Context(), m.views.current())
+	m.state.MeasureSpace(t.Context())
 }
 
 // value returns the value of the one series with that name and those labels
@@ -167,7 +166,7 @@ func value(t *testing.T, registry prometheus.Gatherer, name string, labels ...st
 	}
 	var found []float64
 	for _, family := range families {
-		if family.GetName() != namespace+"_"+name {
+		if family.GetName() != "rclone_gateway_"+name {
 			continue
 		}
 		for _, metric := range family.GetMetric() {
@@ -238,7 +237,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"destination_quota_bytes", 1_000_000, []string{"destination", destID}},
 		{"view_max_age_seconds", 86400, nil},
 	} {
-		if got := value(t, m.metrics.registry, want.name, want.labels...); got != want.value {
+		if got := value(t, m.registry, want.name, want.labels...); got != want.value {
 			t.Errorf("%s %q is %v, want %v", want.name, want.labels, got, want.value)
 		}
 	}
@@ -247,7 +246,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		"destination_free_bytes":                      {"destination", destID},
 		"destination_last_snapshot_timestamp_seconds": {"destination", destID},
 	} {
-		if value(t, m.metrics.registry, name, labels...) <= 0 {
+		if value(t, m.registry, name, labels...) <= 0 {
 			t.Errorf("%s is not above 0", name)
 		}
 	}
@@ -259,17 +258,17 @@ func TestMetricsAreWhatTheDocumentationSays(t *testing.T) {
 	t.Parallel()
 	m := newMeasured(t)
 	m.use(t)
-	if problems, err := testutil.GatherAndLint(m.metrics.registry); err != nil || len(problems) > 0 {
+	if problems, err := testutil.GatherAndLint(m.registry); err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v, %v", problems, err)
 	}
-	families, err := m.metrics.registry.Gather()
+	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var table strings.Builder
 	table.WriteString("| metric | type | labels | what it tells |\n|---|---|---|---|\n")
 	for _, family := range families {
-		if !strings.HasPrefix(family.GetName(), namespace) {
+		if !strings.HasPrefix(family.GetName(), "rclone_gateway") {
 			continue // of Go and of the process: their own libraries' to keep
 		}
 		labels := map[string]bool{}
@@ -311,7 +310,7 @@ func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`\b` + namespace + `_\w+`)
+	named := regexp.MustCompile(`\b` + "rclone_gateway" + `_\w+`)
 	for _, path := range []string{
 		"../deploy/prometheus/rclone-gateway.rules.yml", "../deploy/prometheus/rclone-gateway.rules_test.yml", "../deploy/grafana/rclone-gateway.json",
 	} {
@@ -342,7 +341,7 @@ func TestLabelsStayBounded(t *testing.T) {
 	m := newMeasured(t)
 	m.use(t)
 	count := func() int {
-		n, err := testutil.GatherAndCount(m.metrics.registry)
+		n, err := testutil.GatherAndCount(m.registry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +385,7 @@ func TestSeriesOfADestinationGoWithIt(t *testing.T) {
 	if _, text := m.ask(t, "", "GET", m.metricsURL, nil); strings.Contains(text, destID) || !strings.Contains(text, remoteDest) {
 		t.Error("the series of what was removed are there, or those of what stays are not")
 	}
-	if open := value(t, m.metrics.registry, "open_stores", "type", "local"); open != 0 {
+	if open := value(t, m.registry, "open_stores", "type", "local"); open != 0 {
 		t.Errorf("%v stores are open", open)
 	}
 }
@@ -394,7 +393,7 @@ func TestSeriesOfADestinationGoWithIt(t *testing.T) {
 func TestWhoeverHasNoCredentialsMakesNobodyAskRedis(t *testing.T) {
 	t.Parallel()
 	m := newMeasured(t)
-	loads := func() float64 { return value(t, m.metrics.registry, "reloads_total", "result", resultOK) }
+	loads := func() float64 { return value(t, m.registry, "reloads_total", "result", "ok") }
 	before := loads()
 	if code, _ := m.ask(t, "", "GET", m.url+MetricsPath, nil); code != http.StatusUnauthorized {
 		t.Errorf("without credentials: %d", code)
@@ -428,14 +427,14 @@ func TestMetricsAreForNodes(t *testing.T) {
 	m := newMeasured(t)
 	for user, want := range map[string]int{"node/1": 200, "module/mail2": 403, "node/1:wrong": 401, "": 401} {
 		code, text := m.ask(t, user, "GET", m.url+MetricsPath, nil)
-		if code != want || strings.Contains(text, namespace) != (want == 200) {
+		if code != want || strings.Contains(text, "rclone_gateway") != (want == 200) {
 			t.Errorf("%q: %d, want %d: %.100s", user, code, want, text)
 		}
 	}
 	if line := m.log.String(); !strings.Contains(line, "obj=/metrics") || !strings.Contains(line, "hint=") {
 		t.Errorf("the log does not tell who asked for what: %s", line)
 	}
-	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != 200 || !strings.Contains(text, namespace+"_build_info{") {
+	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != 200 || !strings.Contains(text, "rclone_gateway_build_info{") {
 		t.Errorf("on the address of its own: %d: %.100s", code, text)
 	}
 	own := strings.TrimSuffix(m.metricsURL, MetricsPath)
@@ -457,29 +456,38 @@ func TestMetricsAreForNodes(t *testing.T) {
 
 func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
 	t.Parallel()
-	src := &source{}
-	src.fail.Store(true)
-	vs := newViews(Options{Log: discard, MaxStale: time.Hour, Changed: func(bool) {}}, src.load)
-	m := newMetrics(prometheus.NewRegistry(), vs)
-	vs.loaded = m.reloaded
-	err := vs.reload(t.Context())
-	vs.loaded(time.Second, err)
+	opts := Defaults()
+	opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
+	opts.MaxStale, opts.Log = time.Hour, discard
+	g, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Start()
+	if err := g.Reload(t.Context()); err == nil {
+		t.Fatal("it loaded from nobody")
+	}
 	for name, want := range map[string]float64{"ready": 0, "reload_success": 0, "view_max_age_seconds": 3600} {
-		if got := value(t, m.registry, name); got != want {
+		if got := value(t, g.registry, name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	if got := value(t, m.registry, "reloads_total", "result", "failed"); got != 1 {
+	if got := value(t, g.registry, "reloads_total", "result", "failed"); got < 1 {
 		t.Errorf("%v failed loads", got)
+	}
+	if err := g.Stop(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
 func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	t.Parallel()
-	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
-	m := newMetrics(prometheus.NewRegistry(), &views{})
+	snapshot := &catalog.Snapshot{Destinations: map[string]*catalog.Destination{destID: {ID: destID, Type: "s3"}}}
+	v, _ := live.NewView(nil, snapshot, inMemory, discard)
+	s := v.Mounts[destID]
+	m := metrics.New(prometheus.NewRegistry())
 	server := httptest.NewServer(newObserver(discard, time.Minute, m).observe(func(w *response, _ *http.Request) error {
-		w.entry = entry{store: s, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
+		w.entry = entry{mount: s, operation: operation.Read, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
 		_, _ = w.Write([]byte("half"))
 		w.Flush()
 		return errors.New("the storage broke off")
@@ -488,100 +496,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	if _, _, _, err := get(t, server.URL); err == nil {
 		t.Error("a complete answer")
 	}
-	if n := s.guard.Report().Errors[refusal.BrokenOff]; n != 1 {
+	if n := s.Guard.Report().Errors[refusal.BrokenOff]; n != 1 {
 		t.Errorf("%d bodies broke off", n)
-	}
-}
-
-func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
-	t.Parallel()
-	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: storage.ErrUnavailable}).open, discard)
-	if _, err := s.acquire(t.Context()); err == nil {
-		t.Fatal("it opened")
-	}
-	if report := s.guard.Report(); !report.Used || report.Works || report.Errors[refusal.Unavailable] != 1 {
-		t.Error("it is not down")
-	}
-}
-
-func TestEveryStatusIsToldApart(t *testing.T) {
-	t.Parallel()
-	for _, kind := range refusal.Kinds() {
-		if kind.Status != 0 && codeIndex(kind.Status) == len(codes) {
-			t.Errorf("%d is \"other\"", kind.Status)
-		}
-	}
-	if got := codeName(codeIndex(418)); got != "other" {
-		t.Errorf("418 is %s", got)
-	}
-}
-
-func TestMetricsFromManyRequestsAtOnce(t *testing.T) {
-	t.Parallel()
-	m := newMetrics(prometheus.NewRegistry(), &views{})
-	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
-	var clients sync.WaitGroup
-	for i := range 8 {
-		clients.Go(func() {
-			for n := range 200 {
-				w := &response{entry: entry{store: s, repo: "r", typ: rest.Data, name: "n"}, sent: 1}
-				m.requested(w, &http.Request{Method: http.MethodGet}, []int{200, 404, 503}[(i+n)%3], time.Millisecond, nil)
-			}
-			if _, err := m.registry.Gather(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	clients.Wait()
-	if got := value(t, m.registry, "request_duration_seconds", "operation", "get", "type", "s3"); got != 1600 {
-		t.Errorf("%v requests, want 1600", got)
-	}
-	if got := value(t, m.registry, "sent_bytes_total", "operation", "get", "type", "s3"); got != 1600 {
-		t.Errorf("%v bytes, want 1600", got)
-	}
-}
-
-func TestCountingARequestAllocatesNothing(t *testing.T) {
-	m, w, r := aCountedRequest()
-	if n := testing.AllocsPerRun(1000, func() { m.requested(w, r, http.StatusOK, time.Millisecond, nil) }); n != 0 {
-		t.Errorf("%v allocations for each request", n)
-	}
-}
-
-func aCountedRequest() (*metrics, *response, *http.Request) {
-	s := newStore(&catalog.Destination{ID: destID, Type: "s3"}, nil, discard)
-	w := &response{entry: entry{store: s, repo: "r", typ: rest.Data, name: "n"}, sent: 1 << 20, received: 1}
-	return newMetrics(prometheus.NewRegistry(), &views{}), w, &http.Request{Method: http.MethodGet}
-}
-
-func BenchmarkCountingARequest(b *testing.B) {
-	m, w, r := aCountedRequest()
-	b.ReportAllocs()
-	for b.Loop() {
-		m.inFlight.Inc()
-		m.requested(w, r, http.StatusOK, time.Millisecond, nil)
-		m.inFlight.Dec()
-	}
-}
-
-// BenchmarkScrape is with 1,000 destinations, each in use.
-func BenchmarkScrape(b *testing.B) {
-	var destinations []*catalog.Destination
-	for i := range 1000 {
-		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
-		destinations = append(destinations, destinationOf(id, map[string]string{"type": "s3"}))
-	}
-	vs := &views{log: discard}
-	v, _ := newView(nil, snapshotOf(destinations...), nil, discard)
-	for _, s := range v.stores {
-		if _, err := s.guard.Around(storetest.NewMem()).Stat(b.Context(), "config"); !errors.Is(err, fs.ErrNotExist) {
-			b.Fatal(err)
-		}
-	}
-	vs.latest.Store(v)
-	handler := newMetrics(prometheus.NewRegistry(), vs).handler(discard)
-	b.ReportAllocs()
-	for b.Loop() {
-		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody))
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
@@ -24,9 +27,9 @@ type entry struct {
 	typ                     rest.Type
 	name                    string
 
-	own   operation // of the gateway's own paths
-	path  string    // which of them it is
-	store *store    // nil where the request reached none
+	operation operation.Operation
+	path      string      // which of the gateway's own paths it is
+	mount     *live.Mount // nil where the request reached none
 }
 
 // object is what the request was about within its repository, "data/ba78…", or
@@ -58,16 +61,16 @@ type handler func(w *response, r *http.Request) error
 type observer struct {
 	log    *slog.Logger
 	stall  time.Duration
-	prefix string // of the request ids of this process
-	count  atomic.Uint64
+	prefix string        // of the request ids of this process
+	number atomic.Uint64 // of requests
 
-	metrics *metrics
+	metrics *metrics.Metrics
 }
 
-func newObserver(log *slog.Logger, stall time.Duration, metrics *metrics) *observer {
+func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics) *observer {
 	var prefix [4]byte
 	rand.Read(prefix[:]) // never fails
-	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: metrics}
+	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts}
 }
 
 // observe turns h into an http.Handler: it gives the request an id, watches its
@@ -75,11 +78,10 @@ func newObserver(log *slog.Logger, stall time.Duration, metrics *metrics) *obser
 func (o *observer) observe(h handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		o.metrics.inFlight.Inc()
-		defer o.metrics.inFlight.Dec()
+		o.metrics.Began()
 		w := &response{
 			ResponseWriter: rw, control: *http.NewResponseController(rw), stall: o.stall,
-			id: requestID{o.prefix, o.count.Add(1)},
+			id: requestID{o.prefix, o.number.Add(1)},
 		}
 		if r.Body != http.NoBody {
 			// In a copy of the request: net/http looks at its own body for how much is
@@ -94,22 +96,40 @@ func (o *observer) observe(h handler) http.Handler {
 		case err == nil && !begun:
 			code = http.StatusOK // net/http's own, for an empty body
 		case err == nil && w.broken:
-			code = statusClientGone
+			code = refusal.StatusClientGone
 		case err != nil && w.broken:
-			code = statusClientGone
+			code = refusal.StatusClientGone
 		case err != nil:
 			code = status(r.Context(), err)
 		}
-		if err != nil && !begun && code != statusClientGone {
+		if err != nil && !begun && code != refusal.StatusClientGone {
 			o.refuse(w, code)
 		}
 		took := time.Since(started)
-		o.metrics.requested(w, r, code, took, err)
+		o.count(w, code, took, err)
 		o.record(r, w, code, took, err)
-		if err != nil && (begun || code == statusClientGone) {
+		if err != nil && (begun || code == refusal.StatusClientGone) {
 			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}
 	})
+}
+
+// count tells the metrics, and the destination's guard, of the end of a request.
+func (o *observer) count(w *response, code int, took time.Duration, err error) {
+	ended := metrics.Request{
+		Operation: w.entry.operation, Code: code, Took: took, Received: w.received, Sent: w.sent, Err: err,
+	}
+	if mount := w.entry.mount; mount != nil {
+		ended.Destination = mount.Destination
+		begun := w.status != 0
+		switch {
+		case err != nil && begun && !w.broken && code >= http.StatusInternalServerError:
+			mount.Guard.BrokeOff()
+		case err == nil && w.entry.operation == operation.Save && w.entry.typ == rest.Snapshots && code == http.StatusOK:
+			mount.Guard.SavedSnapshot()
+		}
+	}
+	o.metrics.Ended(ended)
 }
 
 // call runs h and turns a panic into an error.
@@ -154,7 +174,7 @@ func (o *observer) refuse(w *response, code int) {
 func (o *observer) record(r *http.Request, w *response, code int, took time.Duration, err error) {
 	level := slog.LevelDebug
 	switch {
-	case w.entry.own == opProbe:
+	case w.entry.operation == operation.Probe:
 		// whoever asks hears the answer, again and again
 	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
 		level = slog.LevelError

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -12,7 +13,7 @@ import (
 // ask for; they expect 404.
 const probeName = "_probe_rest_404"
 
-// isOwn tells whether a request may be for the gateway itself: no destination is
+// isOwn reports whether a request may be for the gateway itself: no destination is
 // called "-" or "metrics".
 func isOwn(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/") || r.URL.Path == MetricsPath
@@ -26,6 +27,8 @@ type request struct {
 	inside string
 	// restic is false for what NethServer 8 serves as WebDAV; see isRestic.
 	restic bool
+	// operation is what the request asks for: whoever needs to know asks here.
+	operation operation.Operation
 	// probe is true for the health check's path.
 	probe bool
 
@@ -61,6 +64,7 @@ func parseRequest(r *http.Request) request {
 		req.known = false
 	}
 	req.restic = req.restic || req.isRestic(r.Method, accept)
+	req.operation = req.operationOf(r.Method)
 	return req
 }
 
@@ -80,32 +84,37 @@ func (req request) isRestic(method, accept string) bool {
 	return false
 }
 
-// access tells what the request wants to do to its repository.
-func (req request) access(method string) access {
+// operationOf is what a method asks of what the path names.
+func (req request) operationOf(method string) operation.Operation {
 	if !req.known {
-		return accessUnknown
+		return operation.Other
 	}
 	switch method {
-	case http.MethodGet, http.MethodHead:
-		return accessRead
+	case http.MethodHead:
+		return operation.Head
+	case http.MethodGet:
+		if req.name == "" && req.typ != rest.Config {
+			return operation.List
+		}
+		return operation.Read
 	case http.MethodPost:
 		switch req.typ {
 		case rest.Root:
 			if req.create {
-				return accessCreate
+				return operation.Create
 			}
 		case rest.Config:
-			return accessConfig
+			return operation.SaveConfig
 		case rest.Locks:
-			return accessSaveLock
+			return operation.SaveLock
 		default:
-			return accessSave
+			return operation.Save
 		}
 	case http.MethodDelete:
 		if req.typ == rest.Locks && req.name != "" {
-			return accessRemoveLock
+			return operation.RemoveLock
 		}
-		return accessRemove
+		return operation.Remove
 	}
-	return accessUnknown
+	return operation.Other
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -44,7 +45,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 // probed marks what h answers as a prober's question.
 func probed(path string, h handler) handler {
 	return func(w *response, r *http.Request) error {
-		w.entry.own, w.entry.path = opProbe, path
+		w.entry.operation, w.entry.path = operation.Probe, path
 		return h(w, r)
 	}
 }
@@ -56,7 +57,7 @@ func (g *Gateway) healthy(w *response, _ *http.Request) error {
 
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
 func (g *Gateway) readiness(w *response, _ *http.Request) error {
-	if !g.views.ready() {
+	if !g.state.Ready() {
 		id := w.id.String()
 		w.Header().Set("X-Request-Id", id)
 		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+id+")\n")

@@ -5,21 +5,7 @@ import (
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-)
-
-// access is what a request wants to do to a repository.
-type access uint8
-
-const (
-	accessUnknown    access = iota // no operation of the restic protocol
-	accessRead                     // GET and HEAD of objects and lists
-	accessCreate                   // POST ?create=true
-	accessConfig                   // POST config, never with other content
-	accessSave                     // POST of data, keys, snapshots and indexes
-	accessSaveLock                 // POST below locks/
-	accessRemoveLock               // DELETE below locks/
-	accessRemove                   // every other DELETE
-	accessEnd                      // their number
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 )
 
 // relation is how a principal stands to a repository.
@@ -34,33 +20,39 @@ const (
 )
 
 // permissions is the whole of who may do what.
-var permissions = [relationEnd][accessEnd]bool{
+var permissions = [relationEnd][operation.End]bool{
 	grantee: {
-		accessRead:       true,
-		accessSaveLock:   true,
-		accessRemoveLock: true,
+		operation.Head:       true,
+		operation.Read:       true,
+		operation.List:       true,
+		operation.SaveLock:   true,
+		operation.RemoveLock: true,
 	},
 	owner: {
-		accessRead:       true,
-		accessCreate:     true,
-		accessConfig:     true,
-		accessSave:       true,
-		accessSaveLock:   true,
-		accessRemoveLock: true,
+		operation.Head:       true,
+		operation.Read:       true,
+		operation.List:       true,
+		operation.Create:     true,
+		operation.SaveConfig: true,
+		operation.Save:       true,
+		operation.SaveLock:   true,
+		operation.RemoveLock: true,
 	},
 	operator: {
-		accessUnknown:    true, // answered by the protocol: 404 or 405
-		accessRead:       true,
-		accessCreate:     true,
-		accessConfig:     true,
-		accessSave:       true,
-		accessSaveLock:   true,
-		accessRemoveLock: true,
-		accessRemove:     true,
+		operation.Other:      true, // answered by the protocol: 404 or 405
+		operation.Head:       true,
+		operation.Read:       true,
+		operation.List:       true,
+		operation.Create:     true,
+		operation.SaveConfig: true,
+		operation.Save:       true,
+		operation.SaveLock:   true,
+		operation.RemoveLock: true,
+		operation.Remove:     true,
 	},
 }
 
-// relate tells how p stands to the repository that holds the path inside a
+// relate returns how p stands to the repository that holds the path inside a
 // destination. Paths are compared byte by byte.
 func relate(p *catalog.Principal, inside string) relation {
 	covers := func(repo string) bool {
@@ -79,7 +71,7 @@ func relate(p *catalog.Principal, inside string) relation {
 	return stranger
 }
 
-// allow tells whether a principal of that relation may do that.
-func allow(r relation, a access) bool {
-	return permissions[r][a]
+// allow reports whether a principal of that relation may do that.
+func allow(r relation, op operation.Operation) bool {
+	return permissions[r][op]
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -105,7 +106,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 						if !req.known {
 							t.Fatalf("%s is not understood", r.URL)
 						}
-						got := allow(relate(c.principal, req.inside), req.access(op.method))
+						got := allow(relate(c.principal, req.inside), req.operation)
 						if want := strings.Contains(op.may, c.letter); got != want {
 							t.Errorf("%s %s, Accept %q: allowed %v, want %v", op.method, r.URL, accept, got, want)
 						}
@@ -126,20 +127,20 @@ func TestWhoMayDoWhat(t *testing.T) {
 // stranger may nothing, and what nobody may would be a forgotten row.
 func TestEveryPermissionIsDecided(t *testing.T) {
 	t.Parallel()
-	for a := range accessEnd {
+	for a := range operation.Probe {
 		if allow(stranger, a) {
-			t.Errorf("access %d: a stranger may", a)
+			t.Errorf("%d: a stranger may", a)
 		}
 		if !allow(operator, a) {
-			t.Errorf("access %d: not even a node may", a)
+			t.Errorf("%d: not even a node may", a)
 		}
 		if allow(grantee, a) && !allow(owner, a) {
-			t.Errorf("access %d: a grant gives more than ownership", a)
+			t.Errorf("%d: a grant gives more than ownership", a)
 		}
 	}
-	for _, a := range []access{accessRemove, accessUnknown} {
+	for _, a := range []operation.Operation{operation.Remove, operation.Other} {
 		if allow(owner, a) || allow(grantee, a) {
-			t.Errorf("access %d: a module may", a)
+			t.Errorf("%d: a module may", a)
 		}
 	}
 }
@@ -185,7 +186,7 @@ func TestUnusualPathsBelongToNobody(t *testing.T) {
 			if req.probe {
 				t.Errorf("%.80s is taken for the probe", target)
 			}
-			if allow(relate(aModule, req.inside), req.access(r.Method)) {
+			if allow(relate(aModule, req.inside), req.operation) {
 				t.Errorf("%.80s: the module may", target)
 			}
 		})
@@ -272,10 +273,10 @@ func FuzzRequest(f *testing.F) {
 		}
 		r := &http.Request{Method: method, URL: u, Header: http.Header{"Accept": {rest.MediaTypeV2}}}
 		req := parseRequest(r)
-		if bare := parseRequest(&http.Request{Method: method, URL: u}); bare.restic && (!bare.known || req.access(method) != bare.access(method)) {
+		if bare := parseRequest(&http.Request{Method: method, URL: u}); bare.restic && (!bare.known || req.operation != bare.operation) {
 			t.Fatalf("%s %q: without Accept it is another request", method, target)
 		}
-		if !allow(relate(aModule, req.inside), req.access(method)) {
+		if !allow(relate(aModule, req.inside), req.operation) {
 			return
 		}
 		if !req.known {
@@ -287,7 +288,7 @@ func FuzzRequest(f *testing.F) {
 		if u.Path != "/"+req.destination+"/"+req.inside || u.RawPath != "" || strings.Contains(u.Path, "..") {
 			t.Fatalf("%s %q: something was normalised: %q", method, target, u.Path)
 		}
-		if req.access(method) == accessRemoveLock && req.typ != rest.Locks {
+		if req.operation == operation.RemoveLock && req.typ != rest.Locks {
 			t.Fatalf("%s %q: deletes %s", method, target, req.typ)
 		}
 	})

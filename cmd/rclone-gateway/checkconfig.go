@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
 func newCheckConfig() *cobra.Command {
@@ -47,7 +48,7 @@ func checkConfig(ctx context.Context, s *settings, w io.Writer, asJSON bool) err
 	if err != nil {
 		return usageError(err)
 	}
-	report, err := gateway.Check(ctx, opts)
+	report, err := examine.Check(ctx, opts.Source())
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func checkConfig(ctx context.Context, s *settings, w io.Writer, asJSON bool) err
 	return nil
 }
 
-func printTable(w io.Writer, report *gateway.Report) error {
+func printTable(w io.Writer, report *examine.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DESTINATION\tNAME\tPROVIDER\tTYPE\tSTATE")
 	for _, d := range report.Destinations {
@@ -83,13 +84,13 @@ func printTable(w io.Writer, report *gateway.Report) error {
 	}
 	err := table.Flush()
 	for _, warning := range report.Warnings {
-		slog.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason, "hint", gateway.HintLeftOut)
+		slog.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason, "hint", live.HintLeftOut)
 	}
 	fmt.Fprintf(w, "%d users, %d destinations, %d entries left out\n", report.Users, len(report.Destinations), len(report.Warnings))
 	return err
 }
 
-func printJSON(w io.Writer, report *gateway.Report) error {
+func printJSON(w io.Writer, report *examine.Report) error {
 	type destination struct {
 		ID       string `json:"id"`
 		Name     string `json:"name"`

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -92,7 +92,7 @@ func checkDestination(ctx context.Context, s *settings, req adminapi.CheckReques
 	if err != nil {
 		return usageError(err)
 	}
-	report, err := gateway.CheckDestination(ctx, opts, req)
+	report, err := examine.Destination(ctx, opts.Source(), req)
 	if err != nil {
 		return err
 	}

@@ -229,6 +229,10 @@ var table = []Kind{
 	},
 }
 
+// StatusClientGone is what the log and the metrics say of a request whose client
+// went away.
+const StatusClientGone = 499
+
 // Kinds returns the table, in its order, for documentation and tests.
 func Kinds() []Kind { return table }
 

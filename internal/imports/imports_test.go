@@ -67,6 +67,26 @@ var rules = []rule{
 		forbids: both(of(redis, rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/storage", module+"/gateway/refusal", module+"/gateway/catalog"))),
 	},
 	{
+		name:    "the live state answers no request",
+		about:   of("gateway/live"),
+		forbids: either(of("net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
+	},
+	{
+		name:    "the metrics look at the state and decide nothing",
+		about:   of("gateway/metrics"),
+		forbids: either(of(redis, rclone, module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine"), only(module+"/gateway")),
+	},
+	{
+		name:    "what examines destinations serves no request",
+		about:   of("gateway/examine"),
+		forbids: either(of(rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/metrics"), only(module+"/gateway")),
+	},
+	{
+		name:    "an operation is a name and imports nothing",
+		about:   of("gateway/operation"),
+		forbids: func(string) bool { return true },
+	},
+	{
 		name:     "the local store imports neither Redis nor rclone",
 		about:    of("gateway/local"),
 		forbids:  of(redis, rclone, module+"/gateway/catalog", module+"/gateway/rest", module+"/gateway/dav"),
@@ -271,4 +291,13 @@ func not(f func(string) bool) func(string) bool {
 
 func both(f, g func(string) bool) func(string) bool {
 	return func(p string) bool { return f(p) && g(p) }
+}
+
+func either(f, g func(string) bool) func(string) bool {
+	return func(p string) bool { return f(p) || g(p) }
+}
+
+// only reports whether a path is this one, and none below it.
+func only(pkg string) func(string) bool {
+	return func(p string) bool { return p == pkg }
 }

@@ -1,0 +1,65 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/local"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// TypeLocal is the rclone type of destinations that are directories.
+const TypeLocal = "local"
+
+// openWith returns the Opener of all destinations: directories of this host are
+// the gateway's own work, because rclone's local backend neither publishes
+// atomically nor syncs; everything else is rclone's.
+// Kept has the latest tokens, and is told of newer ones.
+func openWith(mark local.Mark, kept *tokens) Opener {
+	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
+		if d.PeerNode != "" {
+			return nil, nil, fmt.Errorf("%w: it is on the disk of node %s", storage.ErrUnavailable, d.PeerNode)
+		}
+		if d.Type == TypeLocal {
+			mark := mark
+			mark.ID = d.ID
+			s, err := local.OpenMarked(d.Base, mark)
+			return s, nil, err
+		}
+		s, err := remote.Open(ctx, d.ID, kept.latest(d).Section, d.Base, remote.Options{Changed: kept.changed(d)})
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+		}
+		return s, s, nil
+	}
+}
+
+// counting returns open, with opened told of what it opens until that is closed,
+// also where the view that held it is long gone.
+func counting(open Opener, opened func(*catalog.Destination) (closed func())) Opener {
+	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
+		store, closer, err := open(ctx, d)
+		if err != nil {
+			return nil, nil, err
+		}
+		return store, &countedCloser{closer: closer, closed: sync.OnceFunc(opened(d))}, nil
+	}
+}
+
+// countedCloser ends what counting began; closer may be nil.
+type countedCloser struct {
+	closer io.Closer
+	closed func()
+}
+
+func (c *countedCloser) Close() error {
+	c.closed()
+	if c.closer == nil {
+		return nil
+	}
+	return c.closer.Close()
+}

@@ -1,0 +1,245 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+)
+
+const (
+	// reloadPause lies between the starts of two loads, however many ask. The first
+	// one after a quiet time begins at once.
+	reloadPause = 200 * time.Millisecond
+	// reloadShare bounds the time spent loading: after a load that took t, the
+	// next one starts no sooner than reloadShare × t later, if that is less than
+	// reloadPauseMax. That and a load fit into refreshTimeout.
+	reloadShare    = 10
+	reloadPauseMax = 5 * time.Second
+	// retryPause is the interval of the attempts while there is no view at all.
+	retryPause = 2 * time.Second
+	// loadTimeout bounds a load from a Redis that hangs. It is shorter than
+	// refreshTimeout, so that the gateway does not pass for hanging itself.
+	loadTimeout = 10 * time.Second
+	// refreshTimeout bounds how long a request waits for a load that it asked for.
+	refreshTimeout = 15 * time.Second
+)
+
+// viewsOptions is everything that views are made of.
+type viewsOptions struct {
+	load     func(context.Context) (*catalog.Snapshot, error)
+	open     Opener
+	sections func(*catalog.Snapshot) // told of each new snapshot before its stores may open
+	log      *slog.Logger
+	interval time.Duration // between loads that nobody asked for
+	maxStale time.Duration // how old a view may get while Redis is away
+	changed  func(ready bool)
+	loaded   func(took time.Duration, err error) // told of each load
+}
+
+// views holds the current view and replaces it. One goroutine, run, loads.
+type views struct {
+	viewsOptions
+
+	latest   atomic.Pointer[View]
+	failing  atomic.Bool // the last load failed
+	requests chan chan error
+	pings    chan struct{}
+}
+
+// newViews returns views without a view; run brings the first one.
+func newViews(opts viewsOptions) *views {
+	return &views{viewsOptions: opts, requests: make(chan chan error), pings: make(chan struct{})}
+}
+
+// Current returns the view to serve from, nil where there is none that is
+// young enough.
+func (vs *views) Current() *View {
+	v := vs.latest.Load()
+	if v == nil || time.Since(v.Loaded) > vs.maxStale {
+		return nil
+	}
+	return v
+}
+
+// Latest returns the last view, however old; nil before the first.
+func (vs *views) Latest() *View { return vs.latest.Load() }
+
+// Failing reports whether the last load failed.
+func (vs *views) Failing() bool { return vs.failing.Load() }
+
+// MaxStale is how old a view may be that Current returns.
+func (vs *views) MaxStale() time.Duration { return vs.maxStale }
+
+// Ready reports whether the view is what Redis says now.
+func (vs *views) Ready() bool {
+	return vs.Current() != nil && !vs.failing.Load()
+}
+
+// Refresh returns a view whose load began after the call. Calls that come
+// together share one load.
+func (vs *views) Refresh(ctx context.Context) (*View, error) {
+	return vs.Renew(ctx, nil, nil)
+}
+
+// Renew is Refresh for a caller that v, which may be nil, did not do for. It
+// returns sooner where a view after v does: what the caller misses was announced,
+// as a rule, and is being loaded already.
+func (vs *views) Renew(ctx context.Context, v *View, does func(*View) bool) (*View, error) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	requests := vs.requests
+	for {
+		var replaced chan struct{}
+		if v != nil {
+			replaced = v.replaced
+		}
+		select {
+		case requests <- done:
+			requests = nil // once is enough
+		case <-replaced:
+			if v = vs.latest.Load(); does(v) {
+				return v, nil
+			}
+		case err := <-done:
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", refusal.ErrUnready, err)
+			}
+			return vs.Current(), nil
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", refusal.ErrUnready, context.Cause(ctx))
+		}
+	}
+}
+
+// run loads at once, then whenever hints has one, somebody calls refresh, or
+// the interval has passed, until ctx ends.
+func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
+	var waiting []chan error
+	due := time.Now()     // when the next load begins
+	var soonest time.Time // when it may
+	next := time.NewTimer(0)
+	defer next.Stop()
+	schedule := func(at time.Time) {
+		due = at
+		next.Reset(max(0, time.Until(at)))
+	}
+	sooner := func() {
+		if soonest.Before(due) {
+			schedule(soonest)
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-vs.pings:
+			continue
+		case <-hints:
+			sooner()
+			continue
+		case done := <-vs.requests:
+			waiting = append(waiting, done)
+			sooner()
+			continue
+		case <-next.C:
+		}
+		started := time.Now()
+		err := vs.reload(ctx)
+		vs.loaded(time.Since(started), err)
+		pause := reloadPause
+		if err == nil {
+			// A failure took its time in waiting for Redis, which costs nobody.
+			pause = min(max(pause, reloadShare*time.Since(started)), reloadPauseMax)
+		}
+		soonest = started.Add(pause)
+		for _, done := range waiting {
+			done <- err
+		}
+		waiting = nil
+		if err != nil && vs.latest.Load() == nil {
+			schedule(time.Now().Add(min(retryPause, vs.interval)))
+		} else {
+			schedule(time.Now().Add(vs.interval))
+		}
+	}
+}
+
+// reload loads once. What can fail comes first; from the swap on nothing can.
+func (vs *views) reload(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	snapshot, err := vs.load(limited)
+	if err != nil {
+		if ctx.Err() == nil && !vs.failing.Swap(true) {
+			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil, "hint", refusal.HintRedis)
+			vs.changed(false)
+		}
+		return err
+	}
+
+	old := vs.latest.Load()
+	next, retired := NewView(old, snapshot, vs.open, vs.log)
+	vs.sections(snapshot)
+	vs.latest.Store(next)
+	if old != nil {
+		close(old.replaced)
+	}
+	for _, mount := range retired {
+		mount.retire()
+	}
+	vs.report(old, next, len(retired))
+	if vs.failing.Swap(false) || old == nil {
+		vs.changed(true)
+	}
+	return nil
+}
+
+// report logs what a reload changed; one that changed nothing is silent.
+func (vs *views) report(old, next *View, retired int) {
+	warned := map[catalog.Warning]bool{}
+	if old != nil {
+		for _, warning := range old.Snapshot.Warnings {
+			warned[warning] = true
+		}
+	}
+	for _, warning := range next.Snapshot.Warnings {
+		if !warned[warning] {
+			vs.log.Warn("left out an entry of Redis", "key", warning.Key, "reason", warning.Reason, "hint", HintLeftOut)
+		}
+	}
+	recovered := vs.failing.Load()
+	if old != nil && !recovered && retired == 0 &&
+		len(old.Snapshot.Principals) == len(next.Snapshot.Principals) &&
+		len(old.Mounts) == len(next.Mounts) {
+		return
+	}
+	vs.log.Info("loaded from Redis",
+		"users", len(next.Snapshot.Principals), "destinations", len(next.Mounts), "retired", retired)
+}
+
+// Alive reports whether run still goes round.
+func (vs *views) Alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	select {
+	case vs.pings <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// close retires every store of the last view.
+func (vs *views) close() {
+	if v := vs.latest.Load(); v != nil {
+		for _, mount := range v.Mounts {
+			mount.retire()
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package metrics
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+)
+
+// State is what a Collector looks at.
+type State interface {
+	// Latest is the last view, however old; nil before the first.
+	Latest() *live.View
+	// Ready reports whether the view is what Redis says now, Failing whether the
+	// last load failed.
+	Ready() bool
+	Failing() bool
+	// MaxStale is how old a view may be that requests are served from.
+	MaxStale() time.Duration
+}
+
+// Collector reports, at each scrape, what is so at that moment: the state of the
+// view and of its destinations. Series of destinations that went go with them.
+type Collector struct{ state State }
+
+// NewCollector returns a Collector, to be registered beside the metrics of New.
+func NewCollector(state State) *Collector { return &Collector{state} }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+}
+
+var (
+	descReady       = describe("ready", "1 while what is served is what Redis says now, else 0.")
+	descReloadOK    = describe("reload_success", "1 if the last load from Redis succeeded, else 0.")
+	descLoaded      = describe("reload_last_success_timestamp_seconds", "When the last load from Redis that succeeded had ended.")
+	descViewAge     = describe("view_age_seconds", "How old the state is that requests are served from; none before the first load.")
+	descViewMaxAge  = describe("view_max_age_seconds", "How old it may get before requests are refused (--max-stale).")
+	descUsers       = describe("users", "Users that may use the gateway, by role.", "role")
+	descKnown       = describe("destinations", "Destinations by what can be done with them: usable, or broken in Redis.", "state")
+	descLeftOut     = describe("redis_entries_left_out", "Entries of Redis that are malformed and left out; the log names each.")
+	descInfo        = describe("destination_info", "Always 1, for each destination; name and provider are as in Redis.", "destination", "name", "provider", "type")
+	descUp          = describe("destination_up", "1 if the last operation on the destination's storage worked, 0 if it failed; none before its first use.", "destination")
+	descBreaker     = describe("breaker_state", "1 for the state that the circuit breaker of the destination is in: closed, open (left alone), half_open (a probe is due or under way).", "destination", "state")
+	descStoreErrors = describe("store_errors_total", "Failures of the destination's storage by class, each attempt counted, also those that a retry made good.", "destination", "type", "class")
+	descSnapshots   = describe("snapshots_saved_total", "Snapshots that were saved at the destination: completed backups.", "destination")
+	descLatest      = describe("destination_last_snapshot_timestamp_seconds", "When the last snapshot was saved at the destination; none before the first since the start.", "destination")
+	descFree        = describe("destination_free_bytes", "Free space of the storage that the destination lies on, where it tells.", "destination")
+	descUsed        = describe("destination_used_bytes", "Used space of the storage that the destination lies on, all that others keep there included, where it tells.", "destination")
+	descSize        = describe("destination_size_bytes", "Size of the storage that the destination lies on, where it tells.", "destination")
+	descStored      = describe("destination_stored_bytes", "Bytes that backups hold at the destination, where a quota made the gateway count.", "destination")
+	descQuota       = describe("destination_quota_bytes", "Bytes that backups may hold at the destination, where it has a quota.", "destination")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		descReady, descReloadOK, descLoaded, descViewAge, descViewMaxAge, descUsers, descKnown, descLeftOut, descInfo,
+		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descQuota,
+	} {
+		descs <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
+	out := sender(metrics)
+	v := c.state.Latest()
+	out.gauge(descReady, oneIf(c.state.Ready()))
+	out.gauge(descReloadOK, oneIf(v != nil && !c.state.Failing()))
+	out.gauge(descViewMaxAge, c.state.MaxStale().Seconds())
+	if v == nil {
+		return
+	}
+	out.gauge(descLoaded, seconds(v.Loaded))
+	out.gauge(descViewAge, time.Since(v.Loaded).Seconds())
+	out.gauge(descLeftOut, float64(len(v.Snapshot.Warnings)))
+	out.gauge(descKnown, float64(len(v.Mounts)), "usable")
+	out.gauge(descKnown, float64(len(v.Snapshot.Broken)), "broken")
+	modules, nodes := 0, 0
+	for _, principal := range v.Snapshot.Principals {
+		if principal.Role == catalog.RoleNode {
+			nodes++
+		} else {
+			modules++
+		}
+	}
+	out.gauge(descUsers, float64(modules), "module")
+	out.gauge(descUsers, float64(nodes), "node")
+	for id, mount := range v.Mounts {
+		out.destination(id, mount)
+	}
+}
+
+// sender passes metrics on to a scrape.
+type sender chan<- prometheus.Metric
+
+func (out sender) gauge(desc *prometheus.Desc, value float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}
+
+func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+// destination tells of one destination.
+func (out sender) destination(id string, m *live.Mount) {
+	typ := typeLabel(m.Destination)
+	out.gauge(descInfo, 1, id, labelText(m.Destination.Name), labelText(m.Destination.Provider), typ)
+	report := m.Guard.Report()
+	out.counter(descSnapshots, report.Snapshots, id)
+	if !report.Latest.IsZero() {
+		out.gauge(descLatest, float64(report.Latest.Unix()), id)
+	}
+	if report.Used {
+		out.gauge(descUp, oneIf(report.Works), id)
+		for class := refusal.Class(1); class < refusal.NumClasses; class++ {
+			out.counter(descStoreErrors, report.Errors[class], id, typ, class.String())
+		}
+	}
+	if report.Breaker != "" {
+		for _, state := range guard.BreakerStates() {
+			out.gauge(descBreaker, oneIf(state == report.Breaker), id, state)
+		}
+	}
+	out.space(id, m)
+}
+
+// space tells how full a destination is, as far as that is known.
+func (out sender) space(id string, m *live.Mount) {
+	if last, known := m.LastSpace(); known {
+		for desc, value := range map[*prometheus.Desc]int64{descFree: last.Free, descUsed: last.Used, descSize: last.Total} {
+			if value >= 0 {
+				out.gauge(desc, float64(value), id)
+			}
+		}
+	}
+	if quota := m.Guard.Limits().Quota; quota > 0 {
+		out.gauge(descQuota, float64(quota), id)
+	}
+	if stored, known := m.Guard.Stored(); known {
+		out.gauge(descStored, float64(stored), id)
+	}
+}
+
+// typeLabel is the type of a destination. That of one on a peer's disk is known
+// there alone.
+func typeLabel(d *catalog.Destination) string {
+	if d.PeerNode != "" {
+		return "peer"
+	}
+	return labelText(cmp.Or(d.Type, "unknown"))
+}
+
+// labelText is a text of Redis, which may be any bytes, as a label can hold it.
+func labelText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

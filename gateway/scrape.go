@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+)
+
+// MetricsPath is where the metrics are.
+const MetricsPath = "/metrics"
+
+// scrape answers with the metrics who has the credentials of a node, from
+// wherever the gateway is open to.
+func (g *Gateway) scrape(w *response, r *http.Request) error {
+	w.entry.operation, w.entry.path = operation.Admin, MetricsPath
+	v := g.state.Current()
+	if !g.allowed(v, r.RemoteAddr) {
+		return refusal.ErrAddress
+	}
+	adm, err := g.admitNode(v, r)
+	w.entry.user = adm.user()
+	if err != nil {
+		return err
+	}
+	g.scrapes.ServeHTTP(w, r)
+	return nil
+}
+
+// newMetricsServer serves the metrics, and nothing else, to whoever can reach its
+// listener.
+func newMetricsServer(scrapes http.Handler) *http.Server {
+	mux := chi.NewRouter()
+	mux.Method(http.MethodGet, MetricsPath, scrapes)
+	mux.Method(http.MethodHead, MetricsPath, scrapes)
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       headerTimeout,
+		WriteTimeout:      headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+}
+
+// listenMetrics serves the metrics on the address of their own.
+func (g *Gateway) listenMetrics(listener net.Listener) {
+	if err := g.metricsServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		g.failed <- fmt.Errorf("listen on %s: %w", listener.Addr(), err)
+	}
+}
