@@ -59,6 +59,9 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 	if j.plan.restic.Version, err = restic.Detect(ctx, j.plan.restic); err != nil {
 		return nil, resticError(restic.Repository{}, err)
 	}
+	if err := j.sys.env.checkSocket(j.plan.restic.Version); err != nil {
+		return nil, err
+	}
 	parent, err := j.openRepository(ctx, exists)
 	if err != nil {
 		return nil, err

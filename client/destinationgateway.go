@@ -115,9 +115,9 @@ func (s *system) askGateway(ctx context.Context, path string, in, out any) error
 	}
 	request.SetBasicAuth(login.user, login.password)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := s.env.gatewayClient(0).Do(request)
 	if err != nil {
-		return withCode(exitUnreachable, gatewayAway{url, err})
+		return withCode(exitUnreachable, gatewayAway{url, err, s.env.gatewayFiles().Advice(err)})
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
@@ -163,11 +163,15 @@ func whyUnready(ctx context.Context, url string, status int) string {
 
 // gatewayAway says that no gateway answers.
 type gatewayAway struct {
-	url string
-	err error
+	url    string
+	err    error
+	advice string
 }
 
 func (e gatewayAway) Error() string {
+	if e.advice != "" {
+		return fmt.Sprintf("the gateway at %s cannot be used: %s: %v", e.url, e.advice, e.err)
+	}
 	return fmt.Sprintf("the gateway at %s does not answer (NS8_GATEWAY_URL says where it is): %v", e.url, e.err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
@@ -160,7 +161,7 @@ func (e *environment) resticImage() (string, error) {
 // NS8_GATEWAY_URL in the process environment overrides it.
 func (e *environment) gatewayURL() string {
 	override, _ := e.lookup("NS8_GATEWAY_URL")
-	return strings.TrimRight(cmp.Or(override, "http://127.0.0.1:4694"), "/")
+	return gatehttp.Base(cmp.Or(override, "http://127.0.0.1:4694"))
 }
 
 // credentials are a Redis user and password, which the gateway takes too.

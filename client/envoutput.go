@@ -198,10 +198,11 @@ func (a *accounts) redisVariables(user, password string) ([]variable, error) {
 
 // gatewayVariables are where the gateway is, if that was told to us.
 func (s *system) gatewayVariables() []variable {
+	vars := s.env.reachVariables()
 	if url, ok := s.env.lookup("NS8_GATEWAY_URL"); ok && url != "" {
-		return []variable{{"NS8_GATEWAY_URL", url}}
+		return append([]variable{{"NS8_GATEWAY_URL", url}}, vars...)
 	}
-	return nil
+	return vars
 }
 
 // rotate gives a user a new password, and tells it with all else that the user's

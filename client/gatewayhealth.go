@@ -61,7 +61,7 @@ func askWhy(ctx context.Context, sys *system, repository restic.Repository, writ
 	if code != exitUnreachable && code != exitFull {
 		return err
 	}
-	reply, unknown := destinationHealth(ctx, newProbe(), sys.env.gatewayURL(), repository, write)
+	reply, unknown := destinationHealth(ctx, newProbe(sys.env), sys.env.gatewayURL(), repository, write)
 	if unknown != nil || reply.State == adminapi.HealthWorks {
 		return err
 	}

@@ -72,7 +72,7 @@ func lockIfWritable(ctx context.Context, sys *system, run restic.Invocation) res
 	if !onlyReads(run.Args) {
 		return run
 	}
-	reply, err := destinationHealth(ctx, newProbe(), sys.env.gatewayURL(), run.Repository, true)
+	reply, err := destinationHealth(ctx, newProbe(sys.env), sys.env.gatewayURL(), run.Repository, true)
 	if err != nil || reply.State != adminapi.HealthUnwritable {
 		return run // restic tells what is wrong
 	}

@@ -160,7 +160,7 @@ func prepareBackup(ctx context.Context, sys *system, options *backupOptions, m m
 		_ = rdb.Close()
 		return nil, err
 	}
-	job := &backupJob{sys: sys, wait: &options.wait, module: m, id: facts.schedule.id, rdb: rdb, probe: newProbe(), plan: planBackup(facts)}
+	job := &backupJob{sys: sys, wait: &options.wait, module: m, id: facts.schedule.id, rdb: rdb, probe: newProbe(sys.env), plan: planBackup(facts)}
 	for _, warning := range limitWarnings(job.plan.warnings) {
 		sys.warnf("%s", warning)
 	}

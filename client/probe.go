@@ -13,15 +13,17 @@ import (
 // does not: the gateway never sends one for something that failed.
 type probe struct {
 	client *http.Client
+	advise func(error) string // what is missing to reach the gateway
 	// waits are the pauses before another try when the destination is
 	// unavailable; there is one try more than pauses.
 	waits []time.Duration
 }
 
-func newProbe() probe {
+func newProbe(env *environment) probe {
 	return probe{
 		// A destination's first use may take a while behind the gateway.
-		client: &http.Client{Timeout: time.Minute},
+		client: env.gatewayClient(time.Minute),
+		advise: env.gatewayFiles().Advice,
 		waits:  []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second},
 	}
 }
@@ -43,6 +45,9 @@ func (p probe) exists(ctx context.Context, repository restic.Repository) (bool, 
 			return false, failf(exitFailed, "the gateway answers %d to HEAD %s/config", status, repository)
 		case err == nil:
 			err = fmt.Errorf("the gateway answers %d %s", status, http.StatusText(status))
+		}
+		if p.advise != nil && p.advise(err) != "" {
+			return false, failf(exitUnreachable, "the gateway of repository %s cannot be used: %s: %w", repository, p.advise(err), err)
 		}
 		if attempt == len(p.waits) {
 			return false, failf(exitUnreachable, "repository %s cannot be reached: %w", repository, err)

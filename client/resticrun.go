@@ -45,7 +45,7 @@ func (o resticOptions) newInvocation(ctx context.Context, sys *system, m module)
 	if base.Version, err = restic.Detect(ctx, base); err != nil {
 		return base, resticError(base.Repository, err)
 	}
-	return base, nil
+	return base, sys.env.checkSocket(base.Version)
 }
 
 // unversioned is newInvocation without asking restic for its version.
@@ -61,6 +61,7 @@ func (o resticOptions) unversioned(ctx context.Context, sys *system, m module) (
 		if base.Dir == "" {
 			base.Dir = filepath.Dir(filepath.Clean(m.stateDir))
 		}
+		sys.env.reachGateway(&base)
 		if err := checkNativeRoot(base.Dir, m.stateDir); err != nil {
 			return base, err
 		}
@@ -73,6 +74,7 @@ func (o resticOptions) unversioned(ctx context.Context, sys *system, m module) (
 		base.Name = fmt.Sprintf("restic-%s-%d", m.id, os.Getpid())
 		base.Dir = containerRoot
 		base.Mounts = []restic.Mount{{Source: m.stateDir, Target: containerRoot + "/state"}}
+		sys.env.reachGateway(&base)
 	default:
 		runtimes := []string{string(restic.Podman), string(restic.Native)}
 		return base, failf(exitUsage, "runtime %q is neither podman nor native%s", base.Runtime, naming.DidYouMean(string(base.Runtime), runtimes))

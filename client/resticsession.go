@@ -37,7 +37,7 @@ type resticSession struct {
 // that one begins that works on base's repository. With Podman it gives base's
 // containers their host name.
 func beginSession(ctx context.Context, sys *system, does string, m module, base *restic.Invocation) (_ *resticSession, err error) {
-	s := &resticSession{sys: sys, probe: newProbe()}
+	s := &resticSession{sys: sys, probe: newProbe(sys.env)}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -113,7 +113,8 @@ func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.
 		return run, resticError(restic.Repository{}, err)
 	}
 	run.Version = version
-	return run, nil
+	sys.env.reachGateway(&run)
+	return run, sys.env.checkSocket(version)
 }
 
 // waitForLock has restic wait for a lock that another process holds.

@@ -58,7 +58,7 @@ func gatherRestoreFacts(ctx context.Context, sys *system, request restoreRequest
 		return facts, err
 	}
 	facts.base.Repository = repository
-	if err := checkAnswers(ctx, repository); err != nil {
+	if err := checkAnswers(ctx, sys, repository); err != nil {
 		return facts, err
 	}
 	facts.snapshot, err = findSnapshot(ctx, facts.base, request.Snapshot, opts.paths)
@@ -113,8 +113,8 @@ func requestedRepository(ctx context.Context, sys *system, request restoreReques
 
 // checkAnswers reports an error if the destination does not answer: restic would ask
 // it for many minutes. What it answers is for restic to judge.
-func checkAnswers(ctx context.Context, repository restic.Repository) error {
-	_, err := newProbe().exists(ctx, repository)
+func checkAnswers(ctx context.Context, sys *system, repository restic.Repository) error {
+	_, err := newProbe(sys.env).exists(ctx, repository)
 	if coded, ok := errors.AsType[*codedError](err); ok && coded.code != exitUnreachable {
 		return nil
 	}

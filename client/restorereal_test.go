@@ -87,8 +87,14 @@ func (m realModule) step(s string) string {
 // password.
 func gatewayFor(t *testing.T) string {
 	t.Helper()
+	server := httptest.NewServer(gatewayHandler())
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func gatewayHandler() http.Handler {
 	handler, store := rest.NewHandler(), storetest.NewMem()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/"+realDestination+"/"))
 		user, password, _ := r.BasicAuth()
 		if !ok || password != redistest.Password(user) {
@@ -105,9 +111,7 @@ func gatewayFor(t *testing.T) string {
 		case err != nil:
 			w.WriteHeader(http.StatusBadGateway)
 		}
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	})
 }
 
 // become makes the module's directories and gives the test process, and so all

@@ -105,7 +105,7 @@ func TestLockThatGoesWhileItIsRead(t *testing.T) {
 			write(t, filepath.Join(fake, "cat.status"), "1", 0o600)
 			locks := staleLocks{restic: restic.Invocation{
 				Runtime: restic.Native, Env: []string{"FAKE=" + fake}, Repository: restic.Repository{URL: gateway.URL},
-			}, probe: newProbe()}
+			}, probe: newProbe(newEnvironment(os.LookupEnv))}
 			if err := locks.removeIfDead(t.Context(), "0815"); (err == nil) != goes {
 				t.Errorf("removeIfDead = %v", err)
 			}

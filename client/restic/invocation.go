@@ -78,6 +78,14 @@ type Invocation struct {
 	Files   []*os.File
 	Started func(pid int)
 
+	// CACerts and ClientCert are files for TLS with the gateway, which go before the
+	// variables RESTIC_CACERT and RESTIC_TLS_CLIENT_CERT: an old restic does not read those.
+	CACerts    []string
+	ClientCert string
+	// Socket is that of the gateway, where it has one. A container sees the socket
+	// and the files for TLS at the places that they have here.
+	Socket string
+
 	// Mounts are what restic sees: in the container, or, with [Native], in a mount
 	// namespace of its own, where sources are directories.
 	Mounts []Mount
@@ -98,7 +106,7 @@ func (i Invocation) With(args ...string) Invocation {
 // Argv is the command line, which holds no secret.
 func (i Invocation) Argv() []string {
 	if i.Runtime == Native {
-		return append([]string{"restic"}, i.Args...)
+		return slices.Concat([]string{"restic"}, i.tlsArgs(), i.Args)
 	}
 	// SIGINT is the one signal that every restic handles; as the container's
 	// first process it would ignore a signal without a handler.
@@ -113,9 +121,25 @@ func (i Invocation) Argv() []string {
 	for _, m := range i.Mounts {
 		argv = append(argv, m.flag())
 	}
+	for _, name := range slices.Concat(i.CACerts, []string{i.ClientCert, i.Socket}) {
+		if name != "" {
+			argv = append(argv, Mount{Source: name, Target: name, ReadOnly: true}.flag())
+		}
+	}
 	argv = append(argv, i.PodmanArgs...)
 	argv = append(argv, i.Image)
-	return append(argv, i.Args...)
+	return slices.Concat(argv, i.tlsArgs(), i.Args)
+}
+
+func (i Invocation) tlsArgs() []string {
+	var args []string
+	for _, name := range i.CACerts {
+		args = append(args, "--cacert="+name)
+	}
+	if i.ClientCert != "" {
+		args = append(args, "--tls-client-cert="+i.ClientCert)
+	}
+	return args
 }
 
 // repositoryEnv are the variables that say which repository is meant. Inherited
@@ -124,6 +148,7 @@ var repositoryEnv = []string{
 	"RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE",
 	"RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND", "RESTIC_KEY_HINT",
 	"RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD",
+	"RESTIC_CACERT", "RESTIC_TLS_CLIENT_CERT", // are options
 }
 
 // Environ returns the environment for the command of [Invocation.Argv]: inherited

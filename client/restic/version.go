@@ -37,6 +37,7 @@ func (v Version) Has(first Version) bool {
 func Detect(ctx context.Context, base Invocation) (Version, error) {
 	base.Repository = Repository{}
 	base.Mounts, base.Dir = nil, ""
+	base.CACerts, base.ClientCert, base.Socket = nil, "", ""
 	var output bytes.Buffer
 	// Podman 4.3 was seen to succeed and to lose what a container said that ended at once.
 	for range 3 {
