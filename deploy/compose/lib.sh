@@ -1,6 +1,8 @@
 # What the scripts of the client's containers share. A script sets $script, its name,
 # before it reads this.
 set -u
+# The engine reads two streams side by side; in one, what is said last comes last.
+exec 2>&1
 WAIT=${WAIT:-180}
 errors=/tmp/errors
 

@@ -10,19 +10,23 @@ import (
 )
 
 func TestComposeSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	e := startEngine(t)
 
 	t.Run("a variable without a value, where setup fails long before test is started", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "variable")
 		p.env = []string{"S3_BUCKET=", "DOCKER_HOST=" + p.slowly(t, "test", "setup")}
 		wantRed(t, p, 2, "S3_BUCKET is empty: give it a value in .env")
 	})
 	t.Run("a volume that is not writable", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "volume")
 		p.overrideWith(t, "services:\n  gateway:\n    volumes: ['repositories:/srv/repo:ro']\n")
 		wantRed(t, p, 7, "add destination local: gatewayctl: the storage is mounted read-only")
 	})
 	t.Run("a Redis whose volume is read-only", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "readonly")
 		p.overrideWith(t, "services:\n  redis:\n    volumes: ['redis:/data:ro']\n")
 		if out := p.want(t, 1, testProfile...); !strings.Contains(out, "is unhealthy") {
@@ -34,6 +38,7 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		}
 	})
 	t.Run("a Redis that needs a password nobody told us", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "password")
 		p.overrideWith(t, `services:
   redis:
@@ -43,17 +48,20 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		wantRed(t, p, 8, `Redis does not take the administrator: waited 1 s: gatewayctl: redis at redis:6379 refuses user "admin": wrong password`)
 	})
 	t.Run("a Redis without ACLs", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "noacls")
 		p.overrideWith(t, redisWith(`--rename-command ACL ""`))
 		p.env = []string{"WAIT=1"}
 		wantRed(t, p, 8, "redis at redis:6379 has no users: Redis 6 or later is needed, with its command ACL")
 	})
 	t.Run("a Redis that is read-only", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "replica")
 		p.overrideWith(t, redisWith("--replicaof 127.0.0.1 1"))
 		wantRed(t, p, 8, "add node 1: gatewayctl: add node 1: redis at redis:6379 is a read-only replica: REDIS_ADDRESS must be the leader's")
 	})
 	t.Run("a Redis of version 5", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "version5")
 		const bridge = "172.31.250.1" // of the engine's own network
 		var listener net.Listener
@@ -78,22 +86,25 @@ services:
 		wantRed(t, p, 8, "redis at "+address+" does not know users: Redis 6 or later is needed")
 	})
 	t.Run("a module's directory that is not there, where there is nothing to back up", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "module")
 		p.env = []string{"MODULE_DIR=" + filepath.Join(worldReadable(t), "nowhere")}
 		wantRed(t, p, 2, "there is no etc/state-include.conf in MODULE_DIR")
 	})
 	t.Run("a port in use", func(t *testing.T) {
+		t.Parallel()
 		p := newProject(t, e, "port")
+		port := strings.TrimPrefix(p.own[0], "GATEWAY_PORT=")
 		var listener net.Listener
 		if err := e.inNetwork(func() (err error) {
-			listener, err = net.Listen("tcp", "127.0.0.1:4694")
+			listener, err = net.Listen("tcp", "127.0.0.1:"+port)
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = listener.Close() }()
 		out := p.want(t, 1, "up", "--detach")
-		if !strings.Contains(out, "4694") || !strings.Contains(out, "address already in use") {
+		if !strings.Contains(out, port) || !strings.Contains(out, "address already in use") {
 			t.Errorf("%s", out)
 		}
 	})

@@ -41,6 +41,7 @@ const projectRepository = "rclone-gateway/rclone-gateway"
 // TestDocumentedGitHubWorkflow does what a runner does: it checks out where the steps
 // say, and runs their commands.
 func TestDocumentedGitHubWorkflow(t *testing.T) {
+	t.Parallel()
 	var w workflow
 	snippet(t, "GitHub Actions", &w)
 	job, ok := w.Jobs["backup"]
@@ -49,7 +50,7 @@ func TestDocumentedGitHubWorkflow(t *testing.T) {
 	}
 	e := startEngine(t)
 	workspace := worldReadable(t)
-	p := newProject(t, e, "gateway")
+	p := newProject(t, e, "github")
 	p.dir = filepath.Join(workspace, "gateway")
 	ran := 0
 	for _, s := range job.Steps {
@@ -98,6 +99,7 @@ func checkOut(t *testing.T, e *engine, workspace string, s step) {
 
 // TestDocumentedGitLabJob runs the script of the job where GitLab would.
 func TestDocumentedGitLabJob(t *testing.T) {
+	t.Parallel()
 	var jobs map[string]gitlabJob
 	snippet(t, "GitLab CI", &jobs)
 	job, ok := jobs["backup"]
@@ -113,7 +115,7 @@ func TestDocumentedGitLabJob(t *testing.T) {
 			t.Fatalf("git %s: %v\n%s", args[0], err, out)
 		}
 	}
-	p := newProject(t, e, "gateway")
+	p := newProject(t, e, "gitlab")
 	p.dir = filepath.Join(builds, "project")
 	anotherProject(t, p.dir)
 	p.env = append(variables(job.Variables, map[string]string{"CI_PROJECT_DIR": p.dir}),

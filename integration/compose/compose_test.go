@@ -19,16 +19,23 @@ const moduleUser = 65532
 // The subtests share a project, whose data grows: each goes on where the one before
 // it ended.
 func TestComposeFromNothingToCrashes(t *testing.T) {
+	t.Parallel()
 	e := startEngine(t)
 	dir := checkout(t, e)
 	p := newProject(t, e, "main")
 	p.dir = dir
+	// Images of its own, which others do not need while it has none.
+	p.own = append(p.own, "GATEWAY_IMAGE="+freshImages[0], "CLIENT_IMAGE="+freshImages[1])
 	guide := readGuide(t)
 	snapshots := func(t *testing.T) int { return count(t, p.volume(t, "repositories")+"/sample/*/snapshots/*") }
 
 	t.Run("from nothing the test profile is green", func(t *testing.T) {
-		// Compose makes the images, of what their builds have left behind.
-		p.must(t, "image", "rm", "rclone-gateway", "rclone-gateway-client")
+		// Compose makes the images, of what builds have left behind.
+		for _, name := range freshImages {
+			if p.must(t, "image", "ls", "--quiet", name) != "" {
+				p.must(t, "image", "rm", name)
+			}
+		}
 		start := time.Now()
 		out := p.runBlock(t, guide.check)
 		t.Logf("from what was compiled before to two restores compared: %.1f s", time.Since(start).Seconds())
@@ -162,6 +169,9 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 	})
 }
 
+// freshImages are the gateway's and the client's that compose makes from nothing.
+var freshImages = []string{"fresh-gateway", "fresh-gateway-client"}
+
 // lateSetup keeps the module's environment back, and only then begins.
 const lateSetup = `services:
   setup:
@@ -249,7 +259,8 @@ func wantNoSecrets(t *testing.T, p *project) {
 	secrets := secretsOf(t, p)
 	var texts []string
 	// Those of `run --rm` may just be going.
-	for id := range strings.FieldsSeq(p.must(t, "ps", "--all", "--quiet", "--filter=label=com.docker.compose.oneoff=False")) {
+	for id := range strings.FieldsSeq(p.must(t, "ps", "--all", "--quiet",
+		"--filter=label=com.docker.compose.project="+p.name, "--filter=label=com.docker.compose.oneoff=False")) {
 		texts = append(texts, p.must(t, "inspect", id))
 		out, code := p.output("logs", id)
 		if code != nil {
@@ -257,7 +268,7 @@ func wantNoSecrets(t *testing.T, p *project) {
 		}
 		texts = append(texts, out)
 	}
-	for _, image := range []string{"rclone-gateway", "rclone-gateway-client"} {
+	for _, image := range freshImages {
 		texts = append(texts, p.must(t, "history", "--no-trunc", image), p.must(t, "inspect", image))
 	}
 	out, _ := p.run("config")

@@ -120,7 +120,7 @@ func (r *running) interrupt(t *testing.T) {
 func (p *project) shell(ctx context.Context, shell, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, shell, "-c", script)
 	cmd.Dir = p.dir
-	cmd.Env = p.environ(append(slices.Concat(composeEnv, p.env), "COMPOSE="+p.compose, "COMPOSE_PROJECT_NAME="+p.name)...)
+	cmd.Env = p.environ(append(slices.Concat(composeEnv, p.own, p.env), "COMPOSE="+p.compose, "COMPOSE_PROJECT_NAME="+p.name)...)
 	path := slices.IndexFunc(cmd.Env, func(assignment string) bool { return strings.HasPrefix(assignment, "PATH=/usr/bin") })
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(p.socket)+"/bin:"+strings.TrimPrefix(cmd.Env[path], "PATH="))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

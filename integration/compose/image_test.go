@@ -96,28 +96,31 @@ func TestImages(t *testing.T) {
 		}
 	})
 	t.Run("they are as small as they should be", func(t *testing.T) {
-		e.must(t, "tag", "rclone-gateway", "rclone-gateway-curated")
-		// The guide's commands make the image with all backends, under the same name.
 		p := &project{engine: e, name: "images", dir: e.root}
-		defer e.must(t, "tag", "rclone-gateway-curated", "rclone-gateway")
 		p.runBlock(t, readGuide(t).images)
-		e.must(t, "tag", "rclone-gateway", "rclone-gateway-all")
-		size := func(name string) float64 { return float64(e.image(t, name).Size) / megabyte }
+		wantSmall(t, "the gateway with all backends", e.megabytes(t, "rclone-gateway"), 90)
+		client := e.megabytes(t, "rclone-gateway-client")
+		wantSmall(t, "the client", client, 45)
 		restic, err := os.Stat(e.program("RESTIC_0_18", ".cache/restic/0.18/restic"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours := size("rclone-gateway-client") - float64(restic.Size())/megabyte - size("busybox:1.37-musl")
-		for name, test := range map[string]struct{ size, limit float64 }{
-			"all backends":  {size("rclone-gateway-all"), 90},
-			"curated ones":  {size("rclone-gateway-curated"), 45},
-			"the client":    {size("rclone-gateway-client"), 45},
-			"with restic's": {ours + originalRestic + originalBusybox, 45},
-		} {
-			t.Logf("%s: %.1f MB", name, test.size)
-			if test.size >= test.limit {
-				t.Errorf("%s: %.1f MB, want less than %.0f", name, test.size, test.limit)
-			}
-		}
+		ours := client - float64(restic.Size())/megabyte - e.megabytes(t, "busybox:1.37-musl")
+		wantSmall(t, "the client with restic's own restic", ours+originalRestic+originalBusybox, 45)
 	})
+}
+
+// megabytes is the size of an image.
+func (e *engine) megabytes(t *testing.T, name string) float64 {
+	t.Helper()
+	return float64(e.image(t, name).Size) / megabyte
+}
+
+// wantSmall wants a size below a limit, both in MB.
+func wantSmall(t *testing.T, what string, size, limit float64) {
+	t.Helper()
+	t.Logf("%s: %.1f MB", what, size)
+	if size >= limit {
+		t.Errorf("%s: %.1f MB, want less than %.0f", what, size, limit)
+	}
 }

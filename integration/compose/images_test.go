@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -204,6 +205,9 @@ func (r *rootfs) libraries(path string) {
 	}
 }
 
+// unread are directories of the Go toolchain that no build reads.
+var unread = []string{"api", "doc", "misc", "src/cmd", "test"}
+
 // goroot copies the Go toolchain, but for what no build reads.
 func (r *rootfs) goroot() {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -221,7 +225,7 @@ func (r *rootfs) goroot() {
 			return err
 		}
 		switch {
-		case entry.IsDir() && (name == "test" || name == "api" || name == "doc" || entry.Name() == "testdata"):
+		case entry.IsDir() && (slices.Contains(unread, name) || entry.Name() == "testdata"):
 			return filepath.SkipDir
 		case entry.Type().IsRegular() && !strings.HasSuffix(name, "_test.go"):
 			r.file(path, "usr/local/go/"+name)

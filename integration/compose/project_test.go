@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -21,15 +22,17 @@ type project struct {
 	*engine
 	name string
 	dir  string   // where compose.yaml is
-	env  []string // of .env
+	own  []string // of .env: what keeps it apart from projects that run at the same time
+	env  []string // of .env besides
 	// override is a second compose file, or "".
 	override string
 }
 
-// newProject removes the project with all its volumes when the test ends.
+// newProject removes the project with all its volumes when the test ends. Projects of
+// other names may run at the same time.
 func newProject(t *testing.T, e *engine, name string) *project {
 	t.Helper()
-	p := &project{engine: e, name: name, dir: e.root}
+	p := &project{engine: e, name: name, dir: e.root, own: []string{"GATEWAY_PORT=" + strconv.Itoa(int(lastPort.Add(1)))}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.tell(t)
@@ -41,6 +44,13 @@ func newProject(t *testing.T, e *engine, name string) *project {
 	})
 	return p
 }
+
+// lastPort is the last one that a project got in the engine's network.
+var lastPort = func() *atomic.Int32 {
+	var port atomic.Int32
+	port.Store(4700)
+	return &port
+}()
 
 // tell logs the state of a project that failed, and what its containers said last.
 func (p *project) tell(t *testing.T) {
@@ -72,7 +82,7 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 		all = append(all, "--file", p.override)
 	}
 	cmd := exec.CommandContext(ctx, p.compose, append(all, args...)...)
-	cmd.Env = p.environ(slices.Concat(composeEnv, p.env)...)
+	cmd.Env = p.environ(slices.Concat(composeEnv, p.own, p.env)...)
 	// Compose stops what it started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
@@ -80,7 +90,7 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // composeEnv is what every Compose is told.
-var composeEnv = []string{"BACKENDS=curated", "WAIT=60", "COMPOSE_HTTP_TIMEOUT=300"}
+var composeEnv = []string{"WAIT=180", "COMPOSE_HTTP_TIMEOUT=300"}
 
 // run returns what compose prints, and its exit status.
 func (p *project) run(args ...string) (string, int) {

@@ -1,10 +1,11 @@
-// Gocache is a GOCACHEPROG for builds inside of containers: it reads the build cache
-// of the machine over HTTP, so that a build in a test compiles no more than one
-// outside, and keeps what is new in a directory of its own.
+// Gocache is a GOCACHEPROG for builds inside of containers: it shares the build cache
+// of the machine over HTTP, so that a build in a test compiles nothing that was compiled
+// before, in another checkout or by another engine. Copies of what it uses are in a
+// directory of its own.
 //
 //	gocache URL DIRECTORY
 //
-// Below URL are the files of a GOCACHE.
+// Below URL are the files of a GOCACHE: GET reads one, PUT makes one.
 package main
 
 import (
@@ -163,7 +164,28 @@ func (c *cache) put(r request, body string) response {
 	if err != nil {
 		return response{ID: r.ID, Err: err.Error()}
 	}
+	// The build has what it needs, whether or not others get it.
+	if c.share(name(r.OutputID, "d"), data) == nil {
+		_ = c.share(name(r.ActionID, "a"), []byte(entry))
+	}
 	return response{ID: r.ID, DiskPath: path}
+}
+
+// share gives the machine a file for its cache.
+func (c *cache) share(name string, content []byte) error {
+	question, err := http.NewRequestWithContext(context.Background(), http.MethodPut, c.url+"/"+name, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	answer, err := c.client.Do(question)
+	if err != nil {
+		return err
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("%s: %s", name, answer.Status)
+	}
+	return nil
 }
 
 // write makes a file whole or not at all.
