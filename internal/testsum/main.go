@@ -1,8 +1,8 @@
 // Command testsum reads the events of `go test -json` on its standard input and
 // prints what go test prints without -v: one line for each package, and the
-// output of the tests that failed. Then it tells why tests were skipped, and again how
-// each failed test ended, as the last lines are what one sees of a long run. Its very
-// last line is the count:
+// output of the tests that failed. Then it lists the tests that took longest, why tests
+// were skipped, and again how each failed test ended, as the last lines are what one sees
+// of a long run. Its very last line is the count:
 //
 //	412 passed, 0 failed
 //
@@ -13,11 +13,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,10 +44,17 @@ type event struct {
 	ImportPath string // of build events
 	Test       string
 	Output     string
+	Elapsed    float64 // seconds
 }
 
 // A test is named by its package and its own name; the package itself has none.
 type test struct{ pkg, name string }
+
+// timed is a test with the seconds that it took.
+type timed struct {
+	test
+	seconds float64
+}
 
 type summary struct {
 	out     *bufio.Writer
@@ -54,6 +63,7 @@ type summary struct {
 	failing map[string]bool     // packages in which a test failed
 	skipped map[string][]string // names of tests, by the reason
 	ends    []string            // the last lines of each failed test
+	slow    []timed             // tests and subtests
 	passed  int
 	failed  int
 }
@@ -95,6 +105,9 @@ func (s *summary) line(line string) {
 		return
 	}
 	t := test{e.Package, e.Test}
+	if t.name != "" && e.Elapsed >= slowSeconds {
+		s.slow = append(s.slow, timed{t, e.Elapsed})
+	}
 	switch e.Action {
 	case "output":
 		builder(s.output, t).WriteString(e.Output)
@@ -150,11 +163,28 @@ func (s *summary) end() {
 			s.packageEnded(open, "fail")
 		}
 	}
+	s.tellSlow()
 	s.tellSkipped()
 	for _, end := range s.ends {
 		fmt.Fprint(s.out, "\nfailed: ", end)
 	}
 	fmt.Fprintf(s.out, "\n%d passed, %d failed\n", s.passed, s.failed)
+}
+
+// What is listed as slow: so many tests, if they take so long.
+const (
+	slowTests   = 10
+	slowSeconds = 20
+)
+
+func (s *summary) tellSlow() {
+	slices.SortStableFunc(s.slow, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+	for i, t := range s.slow[:min(len(s.slow), slowTests)] {
+		if i == 0 {
+			fmt.Fprint(s.out, "\nslowest:\n")
+		}
+		fmt.Fprintf(s.out, "%6.0f s  %s %s\n", t.seconds, path.Base(t.pkg), t.name)
+	}
 }
 
 func (s *summary) tellSkipped() {

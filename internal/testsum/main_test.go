@@ -89,6 +89,18 @@ func TestSummarise(t *testing.T) {
 			want: "\n2 skipped, install redis-server: TestA and others\n\n0 passed, 0 failed\n",
 		},
 		{
+			name: "the slowest are listed, the slowest first",
+			events: []string{
+				`{"Action":"start","Package":"m/p"}`,
+				`{"Action":"pass","Package":"m/p","Test":"TestA","Elapsed":21.4}`,
+				`{"Action":"pass","Package":"m/p","Test":"TestB","Elapsed":0.3}`,
+				`{"Action":"pass","Package":"m/p","Test":"TestC/sub","Elapsed":100}`,
+				`{"Action":"pass","Package":"m/p"}`,
+			},
+			passed: 3,
+			want:   "\nslowest:\n   100 s  p TestC/sub\n    21 s  p TestA\n\n3 passed, 0 failed\n",
+		},
+		{
 			name:   "complaints of the go command are passed on",
 			events: []string{`go: no such directory`},
 			want:   "go: no such directory\n\n0 passed, 0 failed\n",
