@@ -11,7 +11,7 @@ const (
 )
 
 // HealthPath takes GET, with the query repository=DESTINATION/APP/UUID, and
-// write=true where the answer must tell whether the storage takes writes. It is for
+// write=true where the answer must say if the storage takes writes. It is for
 // everybody who may read that repository, from every address that the gateway serves.
 const HealthPath = "/-/destination/health"
 
