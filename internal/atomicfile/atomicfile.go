@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Write puts content in the place of the file at path, durably, with the mode perm
+// Write puts content instead of the file at path, durably, with the mode perm
 // whatever the umask. The temporary file beside it begins with a dot; where Write
 // fails it is removed.
 func Write(path string, content []byte, perm fs.FileMode) (err error) {
