@@ -39,7 +39,7 @@ and errors are the arrays and exit codes of that action.`,
 
 func destinationStatus() map[string]string {
 	return exitStatus(exitOK, exitFailed, exitUsage, exitUnreachable, exitFull, exitForbidden, exitRedis, exitNotFound,
-		exitInvalid, exitConflict, exitSignal)
+		exitInvalid, exitPassword, exitConflict, exitSignal)
 }
 
 // destinations is Redis as far as destinations go, with the gateway that tests them.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"golang.org/x/crypto/scrypt"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -81,12 +84,57 @@ func plannedReport(req adminapi.CheckRequest) adminapi.CheckReport {
 	if req.Candidate == nil {
 		return report
 	}
+	if strings.Contains(req.Candidate.URL, "repositories-are-there") {
+		report.Repository = &adminapi.Repository{Path: "mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11", Keys: []json.RawMessage{keyFor("the-old-password")}}
+	}
 	for _, name := range plannedFaults {
 		if strings.Contains(req.Candidate.URL+req.Candidate.BasePath, name) {
 			report.Error, report.Reason = name, "as planned"
 		}
 	}
 	return report
+}
+
+// keyFor makes a key file as restic does, at little cost.
+func keyFor(password string) []byte {
+	salt, iv := []byte("salt"), make([]byte, aes.BlockSize)
+	derived, err := scrypt.Key([]byte(password), salt, 2, 1, 1, 64)
+	if err != nil {
+		panic(err)
+	}
+	block, err := aes.NewCipher(derived[:32])
+	if err != nil {
+		panic(err)
+	}
+	master := []byte(`{"mac":{"k":"AAAA","r":"AAAA"},"encrypt":"AAAA"}`)
+	cipher.NewCTR(block, iv).XORKeyStream(master, master)
+	key, err := json.Marshal(map[string]any{"kdf": "scrypt", "N": 2, "r": 1, "p": 1, "salt": salt, "data": slices.Concat(iv, master, make([]byte, 16))})
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// TestNoPasswordIsMadeUpOverRepositories that are at the storage already: the
+// destination was removed, or its password lost.
+func TestNoPasswordIsMadeUpOverRepositories(t *testing.T) {
+	t.Parallel()
+	a := administer(t)
+	args := []string{"add", "--provider", "backblaze", "--url", "b2:repositories-are-there", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=" + writeTemp(t, "k")}
+	a.call(t, "", args...).fail(t, exitPassword, "there are repositories at this storage already, such as mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11: give the password that they were made with, by --password-file")
+	a.call(t, "", append(args, "--password-file", writeTemp(t, "another-password"))...).
+		fail(t, exitPassword, "the password does not open repository mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11, which is at this storage already")
+	if n := len(a.Admin().Keys(t.Context(), catalog.DestinationKey("*")).Val()); n != 0 {
+		t.Errorf("%d destinations were saved", n)
+	}
+	added := a.call(t, "", append(args, "--json", "--password-file", writeTemp(t, "the-old-password"))...).succeed(t)
+	if strings.Contains(added.stdout, "the-old-password") || !strings.Contains(added.stdout, `"id":`) {
+		t.Errorf("it says %s", added.stdout)
+	}
+	passwords := a.Admin().HGetAll(t.Context(), catalog.ResticPassword).Val()
+	if !slices.Contains(slices.Collect(maps.Values(passwords)), "the-old-password") {
+		t.Error("the password was not saved")
+	}
 }
 
 // administration is a cluster with a gateway, and the environment of the cluster's

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 func newDestinationAdd(sys *system) *cobra.Command {
@@ -22,7 +23,8 @@ func newDestinationAdd(sys *system) *cobra.Command {
 asked for. The same storage with the same keys is the same destination, whose ID
 follows from them.
 
-The test lists the storage, writes a small file, reads it back and deletes it.
+The test lists the storage, writes a small file, reads it back and deletes it. Where
+it finds repositories that are there already, the password must open them.
 
 Without --password-file the password of the repositories is generated. It is
 shown once: without it and the cluster no backup can be read.`,
@@ -109,6 +111,11 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	}
 	r := newRequest(opts.provider, opts.name, opts.url, password, params)
 	r.noTest = opts.noTest
+	r.settle = func(found *adminapi.Repository) (string, error) {
+		settled, err := passwordFor(ctx, d.sys, password, found)
+		password = settled
+		return settled, err
+	}
 	result, err := d.add(ctx, r)
 	if err != nil {
 		return err

@@ -22,6 +22,8 @@ type destinationRequest struct {
 	raw                map[string]any // as it came, which the ID is made of
 	limits             limitChange
 	noTest             bool
+	// settle decides on the password where repositories were found; nil leaves it.
+	settle func(found *adminapi.Repository) (string, error)
 }
 
 // newRequest is a request of our own, with the JSON it would have as an action.
@@ -87,8 +89,14 @@ func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, e
 	if err := d.complete(ctx, &rec, storage, text(r.name)); err != nil {
 		return added{}, err
 	}
-	if err := d.test(ctx, rec, r, actionRefused); err != nil {
+	found, err := d.test(ctx, rec, r, actionRefused)
+	if err != nil {
 		return added{}, err
+	}
+	if found != nil && r.settle != nil {
+		if rec.password, err = r.settle(found); err != nil {
+			return added{}, err
+		}
 	}
 	return added{ID: id, Password: rec.password}, d.create(ctx, rec)
 }
@@ -144,7 +152,8 @@ func (d *destinations) alterStorage(ctx context.Context, rec *record, r *destina
 	if err := d.complete(ctx, rec, storage, rec.name); err != nil {
 		return err
 	}
-	return d.test(ctx, *rec, r, actionNoAccess)
+	_, err = d.test(ctx, *rec, r, actionNoAccess)
+	return err
 }
 
 func text(s *string) string {
@@ -183,11 +192,11 @@ func (d *destinations) complete(ctx context.Context, rec *record, storage destin
 	return nil
 }
 
-// test has the gateway test what is about to be saved. Action is the exit status
-// of the action where the destination fails.
-func (d *destinations) test(ctx context.Context, rec record, r *destinationRequest, action exitCode) error {
+// test has the gateway test what is about to be saved, and returns a repository that
+// is there already. Action is the exit status of the action where the destination fails.
+func (d *destinations) test(ctx context.Context, rec record, r *destinationRequest, action exitCode) (*adminapi.Repository, error) {
 	if r.noTest {
-		return nil
+		return nil, nil
 	}
 	report, err := d.sys.checkDestination(ctx, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
 	if err != nil {
@@ -195,7 +204,7 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 		if _, away := errors.AsType[gatewayAway](err); away {
 			reason += "; so nothing was tested: start it, or save the destination untested with --no-test and test it with \"rclone-gateway check-destination\""
 		}
-		return &fault{
+		return nil, &fault{
 			problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, value: map[string]any{},
 			action: action, code: exitCode(exitCodeOf(ctx, err)), reason: reason, told: reason + " [" + adminapi.NotAccessible + "]",
 		}
@@ -203,7 +212,7 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 	if report.Node != "" {
 		d.sys.warnf("destination %s was not tested: %s", rec.id, report.Reason)
 	}
-	return reportFault(report, action)
+	return report.Repository, reportFault(report, action)
 }
 
 func (r record) candidate() *adminapi.Candidate {

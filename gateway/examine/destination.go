@@ -86,6 +86,9 @@ func Run(ctx context.Context, d *catalog.Destination, open live.Opener, req admi
 	} else if req.Conformance {
 		report.Conformance = conform(ctx, p.store)
 	}
+	if err == nil && req.Candidate != nil {
+		report.Repository = findRepository(ctx, p.store)
+	}
 	if dir, ok := p.store.(*local.Store); ok && err == nil && req.Candidate != nil {
 		dir.Adopt()
 	}

@@ -3,6 +3,8 @@
 // from callers on its own host, with the credentials of a node, and logs none of it.
 package adminapi
 
+import "encoding/json"
+
 // Paths of the endpoint; all take POST.
 const (
 	CheckPath   = "/-/destination/check"
@@ -77,6 +79,8 @@ type CheckReport struct {
 	// Detail is what the storage said.
 	Detail string `json:"detail,omitempty"`
 	Steps  []Step `json:"steps,omitempty"`
+	// Repository is one that the storage of a candidate holds already.
+	Repository *Repository `json:"repository,omitempty"`
 	// Conformance are the results of the suite, where it was asked for.
 	Conformance []Conformance `json:"conformance,omitempty"`
 }
@@ -90,6 +94,14 @@ func (r *CheckReport) Conforms() bool {
 		}
 	}
 	return true
+}
+
+// Repository is a restic repository that was found, by its path below the destination.
+type Repository struct {
+	Path string `json:"path"`
+	// Keys are its key files, as restic wrote them: one of them opens with the
+	// password of the repository.
+	Keys []json.RawMessage `json:"keys"`
 }
 
 // Step is one thing that was tried: open, list, write, read, delete.
