@@ -115,6 +115,9 @@ var resticDoes = map[int]string{
 	http.StatusMethodNotAllowed:             "sends no such request",
 	http.StatusRequestTimeout:               "tries again",
 	http.StatusConflict:                     "tries again",
+	http.StatusPreconditionFailed:           "sends no such request",
+	http.StatusRequestEntityTooLarge:        "sends no such request",
+	http.StatusUnsupportedMediaType:         "sends no such request",
 	http.StatusLengthRequired:               "sends no such request",
 	http.StatusRequestedRangeNotSatisfiable: "stops",
 	http.StatusTooManyRequests:              "tries again",
@@ -195,7 +198,7 @@ type logLine struct {
 
 func TestReferenceOfLog(t *testing.T) {
 	t.Parallel()
-	lines := loggedLines(t, ".", filepath.Join("..", "cmd", "rclone-gateway"))
+	lines := loggedLines(t, ".", filepath.Join("..", "cmd", "rclone-gateway"), filepath.Join("..", "internal", "redisconn"))
 	var w strings.Builder
 	w.WriteString(`# Log
 

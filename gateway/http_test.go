@@ -88,6 +88,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{storage.ErrCorrupt, 400, "INFO"},
 		{storage.ErrShort, 400, "INFO"},
 		{fs.ErrInvalid, 400, "INFO"},
+		{fs.ErrExist, 409, "INFO"},
 		{storage.ErrRange, 416, "INFO"},
 		{refusal.ErrWebDAV, 501, "INFO"},
 		{syscall.ENOSPC, 507, "ERROR"},
@@ -101,7 +102,6 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{storage.ErrThrottled, 503, "ERROR"},
 		// Nobody's but the remote's, and never "not found" nor "forbidden".
 		{fs.ErrPermission, 502, "ERROR"},
-		{fs.ErrExist, 502, "ERROR"},
 		{syscall.EIO, 502, "ERROR"},
 		{context.DeadlineExceeded, 502, "ERROR"},
 		{io.ErrUnexpectedEOF, 502, "ERROR"},

@@ -3,9 +3,9 @@ package examine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
-	"crypto/rand"
 	"sync"
 	"time"
 

@@ -22,7 +22,8 @@ var codes = [...]int{
 	http.StatusServiceUnavailable, http.StatusInsufficientStorage,
 	// Those of WebDAV alone.
 	http.StatusCreated, http.StatusNoContent, http.StatusMultiStatus, http.StatusNotModified,
-	http.StatusConflict, http.StatusPreconditionFailed, http.StatusLoopDetected,
+	http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
+	http.StatusUnsupportedMediaType, http.StatusLoopDetected,
 }
 
 // codeIndex is the place of a status in codes, or the one behind its end.

@@ -59,7 +59,7 @@ func (s *Store) denial(ctx context.Context, op string, err error) error {
 var denialMarks = []string{
 	"permission denied", "read-only file system", // SFTP, FTP, directories
 	"access denied", "write-protected", "write protected", // SMB
-	"403 forbidden", // WebDAV and most others
+	"403 forbidden",                             // WebDAV and most others
 	"(401 unauthorized)", "(403 access_denied)", // B2, of a key that lacks a capability
 	"authorizationpermissionmismatch", "blobimmutableduetopolicy", // Azure
 	"insufficientpermissions", // Google
