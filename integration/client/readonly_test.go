@@ -31,6 +31,7 @@ func (h *clientHost) wantReadable(t *testing.T, want map[string]string) {
 		}
 	}
 	h.check(t, os.RemoveAll(h.volume(t)+"/plain"))
+	h.forgetKeys()
 	got := h.request(t).succeed(t)
 	if !strings.Contains(got.stderr, "reading without a lock") {
 		t.Errorf("the restore says nothing about the lock: %q", got.stderr)
@@ -87,6 +88,7 @@ func TestRestoreOverQuota(t *testing.T) {
 		host.check(t, os.WriteFile(host.volume(t)+"/more", []byte("more than a byte"), 0o600))
 		waitUntil(t, "the quota is in force", func() bool { return host.backUp(t).code == 6 })
 		host.check(t, os.Remove(host.volume(t)+"/more"))
+		host.forgetKeys()
 		got := host.request(t).succeed(t)
 		if strings.Contains(got.stderr, "without a lock") {
 			t.Errorf("it said %q", got.stderr)
