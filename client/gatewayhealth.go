@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ func askWhy(ctx context.Context, sys *system, repository restic.Repository, writ
 	return withCode(code, fmt.Errorf("%s: %w", healthText(reply), err))
 }
 
+// plainName matches what needs no quotes in a shell.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
 // healthText is the sentence for a destination that does not work.
 func healthText(reply adminapi.HealthReply) string {
 	why := reply.Reason
@@ -78,6 +82,10 @@ func healthText(reply adminapi.HealthReply) string {
 	if name == "" {
 		name = reply.Destination
 	}
+	named := name
+	if !plainName.MatchString(named) {
+		named = reply.Destination // which a shell takes as it is
+	}
 	return fmt.Sprintf("destination %s: %s (request %s; %q on the gateway's host tells more)",
-		printable(name), why, reply.RequestID, "gatewayctl destination check "+printable(name))
+		printable(name), why, reply.RequestID, "gatewayctl destination check "+printable(named))
 }

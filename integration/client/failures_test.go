@@ -164,7 +164,7 @@ func TestFullDestination(t *testing.T) {
 		host := newClientWorldAt(t, storage).newHost(t, v, savedModule)
 		host.fill(t)
 		host.addBulk(t, 12)
-		host.failed(t, host.backUp(t), 6, "the storage is full")
+		host.failed(t, host.backUp(t), 6, "it is full or read-only")
 		host.wantNothingLeft(t)
 		if n := len(host.world.objects(t, "snapshots")); n != 0 {
 			t.Errorf("%d snapshots of half a backup", n)
