@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 // accounts is Redis as far as nodes, modules and their users go.
@@ -185,15 +185,10 @@ func (a *accounts) warnOfOpenDefault(list account.List) {
 	}
 }
 
-// warnOfMemory tells about a Redis that keeps nothing.
+// warnOfMemory tells about a Redis that loses what it is told.
 func (a *accounts) warnOfMemory(ctx context.Context) {
-	save, err := a.rdb.ConfigGet(ctx, "save").Result()
-	if err != nil {
-		return
-	}
-	appending, err := a.rdb.ConfigGet(ctx, "appendonly").Result()
-	if err == nil && cmp.Or(save["save"], "") == "" && appending["appendonly"] == "no" {
-		a.sys.warnf("redis at %s keeps nothing on disk: destinations, their passwords and modules are gone when it restarts (set appendonly yes)", serverOf(a.rdb))
+	for _, hazard := range redisconn.Hazards(ctx, a.rdb) {
+		a.sys.warnf("redis at %s %s", serverOf(a.rdb), hazard)
 	}
 }
 

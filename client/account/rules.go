@@ -61,7 +61,8 @@ func NodeRules(id string, v Version) []string {
 	if v.channels() {
 		r = append(r, nodeHears...)
 	}
-	return append(r, "+subscribe", "+psubscribe")
+	// INFO says whether Redis may lose the credentials.
+	return append(r, "+subscribe", "+psubscribe", "+info")
 }
 
 func rules(user string, reads []string, v Version) []string {

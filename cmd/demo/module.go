@@ -44,7 +44,7 @@ func (m module) install() error {
 
 // environment is what the agent of NethServer 8 gives to a module's commands.
 func (m module) environment(c *cluster, gatewayURL, links string) []string {
-	return append(os.Environ(),
+	return append(cleanEnvironment(),
 		"PATH="+filepath.Join(m.root, "bin")+":"+links+":"+os.Getenv("PATH"),
 		"MODULE_ID="+m.id, "MODULE_UUID="+m.uuid, "IMAGE_URL="+m.image(), "NODE_ID=1",
 		"AGENT_ID="+m.user(), "AGENT_INSTALL_DIR="+m.root, "AGENT_STATE_DIR="+m.stateDir(),

@@ -25,8 +25,8 @@ func startGateway(ctx context.Context, binary string, c *cluster, logFile string
 		return "", nil, err
 	}
 	cmd := exec.Command(binary, "serve", "--addr", addr)
-	cmd.Env = append(os.Environ(),
-		"REDIS_ADDRESS="+c.redis.Addr(), "REDIS_REPLICA_ADDRESS=", "REDIS_URL=",
+	cmd.Env = append(cleanEnvironment(),
+		"REDIS_ADDRESS="+c.redis.Addr(),
 		"REDIS_USER="+node, "REDIS_PASSWORD="+c.passwords[node], "NODE_ID=1", "GATEWAY_LOG_FORMAT=text")
 	cmd.Stderr = log
 	// Ctrl-C is for the demo, which then ends the gateway.

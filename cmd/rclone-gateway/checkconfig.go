@@ -52,6 +52,7 @@ func checkConfig(ctx context.Context, s *settings, w io.Writer, asJSON bool) err
 	if err != nil {
 		return err
 	}
+	warnOfRedis(ctx, s.redis.Config)
 	if asJSON {
 		err = printJSON(w, report)
 	} else {

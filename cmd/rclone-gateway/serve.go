@@ -89,6 +89,13 @@ func serve(ctx context.Context, s *settings) error {
 	})
 	notify("STATUS=waiting for Redis")
 	go announce(ctx, started)
+	go func() {
+		select {
+		case <-started:
+			warnOfRedis(ctx, s.redis.Config)
+		case <-ctx.Done():
+		}
+	}()
 	if err := g.Run(ctx); err != nil {
 		return fmt.Errorf("stopped: %w", err)
 	}
