@@ -13,6 +13,8 @@ import (
 // schema, or one of NethServer 8's named errors.
 type Problem struct {
 	Field, Kind string
+	// Right is what may have been meant, where that is known.
+	Right string
 }
 
 // The kinds of problems, in the words of the JSON schema library that NethServer
@@ -55,7 +57,10 @@ func (p Parameters) text(name string) string {
 // CheckURL tells what is wrong with the URL of a destination of that provider.
 func (p Provider) CheckURL(url string) []Problem {
 	if p.url != nil && (!p.url.MatchString(url) || !oneLine.MatchString(url)) {
-		return []Problem{{"url", Malformed}}
+		return []Problem{{Field: "url", Kind: Malformed}}
+	}
+	if right, found := rightURL(url); p.Type == "s3" && found {
+		return []Problem{{Field: "url", Kind: Malformed, Right: right}}
 	}
 	return nil
 }
@@ -64,7 +69,7 @@ func (p Provider) CheckURL(url string) []Problem {
 // partial, those may be missing that an existing destination has.
 func (p Provider) CheckParameters(params Parameters, partial bool) []Problem {
 	var problems []Problem
-	add := func(name, kind string) { problems = append(problems, Problem{"parameters." + name, kind}) }
+	add := func(name, kind string) { problems = append(problems, Problem{Field: "parameters." + name, Kind: kind}) }
 	known := map[string]bool{}
 	for _, param := range p.Parameters {
 		known[param.Name] = true

@@ -82,6 +82,8 @@ func TestSectionOfEveryProviderAndVendor(t *testing.T) {
 		{GenericS3, "s3:s3.gra.io.cloud.ovh.net/b", s3Keys(), s3("endpoint", "s3.gra.io.cloud.ovh.net", "provider", "Other", "region", "gra", "location_constraint", "gra")},
 		{GenericS3, "s3:s3.gra.io.cloud.ovh.net/b", s3Keys("aws_default_region", "de"), s3("endpoint", "s3.gra.io.cloud.ovh.net", "provider", "Other", "region", "de", "location_constraint", "de")},
 		{GenericS3, "s3:s3.eu-central-1.wasabisys.com/b", s3Keys(), s3("endpoint", "s3.eu-central-1.wasabisys.com", "provider", "Wasabi", "region", "eu-central-1")},
+		{GenericS3, "s3:s3.wasabisys.com/b", s3Keys(), s3("endpoint", "s3.wasabisys.com", "provider", "Wasabi", "region", "us-east-1")},
+		{GenericS3, "s3:s3.wasabisys.com/b", s3Keys("aws_default_region", "eu-west-2"), s3("endpoint", "s3.wasabisys.com", "provider", "Wasabi", "region", "eu-west-2")},
 		{GenericS3, "s3:eu-001.s3.synologyc2.net/b", s3Keys(), s3("endpoint", "eu-001.s3.synologyc2.net", "provider", "Synology", "region", "eu-001", "no_check_bucket", "true")},
 		{GenericS3, "s3:fsn1.your-objectstorage.com/b", s3Keys(), s3("endpoint", "fsn1.your-objectstorage.com", "provider", "Other", "region", "fsn1")},
 		{GenericS3, "s3:x.fra.idrivee2-1.com/b", s3Keys(), s3("endpoint", "x.fra.idrivee2-1.com", "provider", "IDrive", "no_check_bucket", "true")},
@@ -100,6 +102,45 @@ func TestSectionOfEveryProviderAndVendor(t *testing.T) {
 		}
 		if want := tt.provider == SMB; slices.Contains(got.Plain, "pass") != want {
 			t.Errorf("%s: to be obscured: %v", tt.provider, got.Plain)
+		}
+	}
+}
+
+// TestABucketBeforeTheHostNameIsRefused names the form that is right: the region, which
+// is a part of the host name, would be the bucket's name.
+func TestABucketBeforeTheHostNameIsRefused(t *testing.T) {
+	t.Parallel()
+	p, _ := ProviderOf(GenericS3)
+	for url, right := range map[string]string{
+		"s3:mine.fsn1.your-objectstorage.com/servers":      "s3:fsn1.your-objectstorage.com/mine/servers",
+		"s3:https://mine.fsn1.your-objectstorage.com/x":    "s3:https://fsn1.your-objectstorage.com/mine/x",
+		"s3:mine.s3.wasabisys.com/servers":                 "s3:s3.wasabisys.com/mine/servers",
+		"s3:mine.s3.eu-central-1.wasabisys.com/a/b":        "s3:s3.eu-central-1.wasabisys.com/mine/a/b",
+		"s3:my.dotted.ams3.digitaloceanspaces.com/servers": "s3:ams3.digitaloceanspaces.com/my.dotted/servers",
+		"s3:mine.s3.gra.io.cloud.ovh.net/servers":          "s3:s3.gra.io.cloud.ovh.net/mine/servers",
+		"s3:mine.eu-001.s3.synologyc2.net/servers":         "s3:eu-001.s3.synologyc2.net/mine/servers",
+		"s3:mine.s3.cubbit.eu/servers":                     "s3:s3.cubbit.eu/mine/servers",
+		"s3:mine.s3.amazonaws.com/servers":                 "s3:s3.amazonaws.com/mine/servers",
+		"s3:mine.s3.eu-south-1.amazonaws.com/servers":      "s3:s3.eu-south-1.amazonaws.com/mine/servers",
+		"s3:mine.s3.dualstack.eu-west-1.amazonaws.com/a":   "s3:s3.dualstack.eu-west-1.amazonaws.com/mine/a",
+	} {
+		problems := p.CheckURL(url)
+		if len(problems) != 1 || problems[0].Kind != Malformed || problems[0].Right != right {
+			t.Errorf("%s: %+v; want %s", url, problems, right)
+			continue
+		}
+		if told := p.Explain(problems); !strings.Contains(told, right) {
+			t.Errorf("%s: %s", url, told)
+		}
+	}
+	for _, url := range []string{
+		"s3:s3.amazonaws.com/b", "s3:s3.eu-south-1.amazonaws.com/b", "s3:s3-eu-west-1.amazonaws.com/b", "s3:s3.cn-north-1.amazonaws.com.cn/b",
+		"s3:bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com/b", "s3:s3.dualstack.us-west-2.amazonaws.com/b",
+		"s3:s3.gra.io.cloud.ovh.net/b", "s3:s3.gra.cloud.ovh.net/b", "s3:storage.gra.cloud.ovh.net/b", "s3:s3.gra.perf.cloud.ovh.net/b",
+		"s3:fsn1.your-objectstorage.com/b", "s3:l4g4.va.idrivee2-2.com/b", "s3:s3.scalablestorage.it/b", "s3:minio.example.org:9000/b",
+	} {
+		if problems := p.CheckURL(url); len(problems) > 0 {
+			t.Errorf("%s: %+v", url, problems)
 		}
 	}
 }
@@ -190,14 +231,14 @@ func TestProblemsOfParameters(t *testing.T) {
 		params   Parameters
 		want     []Problem
 	}{
-		{Backblaze, params("b2_account_id", "A"), []Problem{{"parameters.b2_account_key", Required}}},
-		{Backblaze, params("b2_account_id", "A\nkey = x", "b2_account_key", "K"), []Problem{{"parameters.b2_account_id", Malformed}}},
-		{Backblaze, Parameters{"b2_account_id": nil, "b2_account_key": new("K")}, []Problem{{"parameters.b2_account_id", WrongType}}},
-		{SMB, params("smb_host", "", "smb_user", "U", "smb_pass", "", "smb_domain", ""), []Problem{{"parameters.smb_host", TooShort}}},
-		{Cluster, params("surplus", "x"), []Problem{{"parameters.surplus", Unexpected}}},
-		{Rclone, params("rclone_conf_secret", "# comment\ntype = local\n"), []Problem{{"parameters.rclone_conf_secret", Malformed}}},
-		{Rclone, params("rclone_conf_secret", long), []Problem{{"parameters.rclone_conf_secret", TooLong}}},
-		{Rclone, params("rclone_conf_secret", "", "basepath", strings.Repeat("x", 513)), []Problem{{"parameters.basepath", TooLong}}},
+		{Backblaze, params("b2_account_id", "A"), []Problem{{Field: "parameters.b2_account_key", Kind: Required}}},
+		{Backblaze, params("b2_account_id", "A\nkey = x", "b2_account_key", "K"), []Problem{{Field: "parameters.b2_account_id", Kind: Malformed}}},
+		{Backblaze, Parameters{"b2_account_id": nil, "b2_account_key": new("K")}, []Problem{{Field: "parameters.b2_account_id", Kind: WrongType}}},
+		{SMB, params("smb_host", "", "smb_user", "U", "smb_pass", "", "smb_domain", ""), []Problem{{Field: "parameters.smb_host", Kind: TooShort}}},
+		{Cluster, params("surplus", "x"), []Problem{{Field: "parameters.surplus", Kind: Unexpected}}},
+		{Rclone, params("rclone_conf_secret", "# comment\ntype = local\n"), []Problem{{Field: "parameters.rclone_conf_secret", Kind: Malformed}}},
+		{Rclone, params("rclone_conf_secret", long), []Problem{{Field: "parameters.rclone_conf_secret", Kind: TooLong}}},
+		{Rclone, params("rclone_conf_secret", "", "basepath", strings.Repeat("x", 513)), []Problem{{Field: "parameters.basepath", Kind: TooLong}}},
 	} {
 		p, _ := ProviderOf(tt.provider)
 		if got := p.CheckParameters(tt.params, false); !slices.Equal(got, tt.want) {

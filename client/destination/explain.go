@@ -18,6 +18,9 @@ func (p Provider) Explain(problems []Problem) string {
 
 func (p Provider) explain(problem Problem) string {
 	name, isParameter := strings.CutPrefix(problem.Field, "parameters.")
+	if problem.Right != "" {
+		return fmt.Sprintf("the bucket stands before the host name in --%s: is it %s?", problem.Field, problem.Right)
+	}
 	if !isParameter {
 		return fmt.Sprintf("--%s must have the form %s", problem.Field, p.URLHint)
 	}

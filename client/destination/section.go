@@ -71,6 +71,15 @@ func label(n int) func(string) string {
 	}
 }
 
+// ofWasabi is the region of s3.REGION.wasabisys.com, and of its first one, which has
+// none in its name.
+func ofWasabi(endpoint string) string {
+	if strings.HasPrefix(endpoint, "s3.wasabisys.com") {
+		return "us-east-1"
+	}
+	return label(1)(endpoint)
+}
+
 func always(region string) func(string) string { return func(string) string { return region } }
 
 var noCheckBucket = map[string]string{"no_check_bucket": "true"}
@@ -79,7 +88,7 @@ var noCheckBucket = map[string]string{"no_check_bucket": "true"}
 var vendors = []vendor{
 	{part: "digitalocean", provider: "DigitalOcean"},
 	{part: "ovh.net", provider: "Other", region: label(1)},
-	{part: "wasabi", provider: "Wasabi", region: label(1)},
+	{part: "wasabi", provider: "Wasabi", region: ofWasabi},
 	{part: "synology", provider: "Synology", region: label(0), more: noCheckBucket},
 	{part: "your-objectstorage.com", provider: "Other", region: label(0)},
 	{part: "idrivee2", provider: "IDrive", more: noCheckBucket},

@@ -99,7 +99,7 @@ func BenchmarkStat(b *testing.B) {
 
 func BenchmarkList100000(b *testing.B) {
 	s := open(b)
-	s.sync = func(int) error { return nil } // to make the tree in reasonable time
+	s.fsync = func(int) error { return nil } // to make the tree in reasonable time
 	for i := range 100_000 {
 		put(b, s, packName(i), nil)
 	}

@@ -3,8 +3,10 @@
 package local
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 // syncs replaces the store's fsync by one that counts, and fails at call failAt.
 func syncs(s *Store, failAt int) (count *int) {
 	count = new(int)
-	s.sync = func(fd int) error {
+	s.fsync = func(fd int) error {
 		if *count++; *count == failAt {
 			return unix.EIO
 		}
@@ -91,5 +93,35 @@ func TestRemoveFailsWhereItsSyncFails(t *testing.T) {
 	syncs(s, 1)
 	if err := s.Remove(t.Context(), pack); !errors.Is(err, unix.EIO) {
 		t.Errorf("Remove = %v; want EIO", err)
+	}
+}
+
+// TestAFileSystemThatCannotSyncIsServed is told of once. Any other failure counts.
+func TestAFileSystemThatCannotSyncIsServed(t *testing.T) {
+	for _, cannot := range []error{unix.EINVAL, unix.ENOTSUP, unix.ENOSYS} {
+		log := &bytes.Buffer{}
+		s, err := OpenMarked(t.TempDir(), Mark{ID: "a-destination", Log: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Fleeting() {
+			t.Error("known before anything was stored")
+		}
+		s.fsync = func(int) error { return cannot }
+		put(t, s, pack, []byte("pack"))
+		put(t, s, config, []byte("config"))
+		if err := s.Remove(t.Context(), pack); err != nil {
+			t.Error(err)
+		}
+		if got := read(t, s, config); got != "config" || !s.Fleeting() {
+			t.Errorf("%q, known %v", got, s.Fleeting())
+		}
+		if told := strings.Count(log.String(), "cannot be synced"); told != 1 || !strings.Contains(log.String(), "dest=a-destination") {
+			t.Errorf("told %d times: %s", told, log)
+		}
+		s.fsync = func(int) error { return unix.EIO }
+		if err := s.Put(t.Context(), pack, 4, strings.NewReader("pack")); !errors.Is(err, unix.EIO) {
+			t.Errorf("Put = %v; want EIO", err)
+		}
 	}
 }

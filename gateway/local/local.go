@@ -37,6 +37,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -51,12 +52,14 @@ type resolver func(root int, name string, flags int) (fd int, err error)
 type Store struct {
 	root    string
 	resolve resolver
-	sync    func(fd int) error
+	fsync   func(fd int) error
 	marker  *marker
 
 	// durable holds the names of directories that are known to outlive a power
 	// failure, as are all above them.
 	durable sync.Map
+	// fleeting is true since the file system was found to sync nothing.
+	fleeting atomic.Bool
 }
 
 var (
@@ -75,7 +78,7 @@ func Open(root string) (*Store, error) {
 		return nil, &fs.PathError{Op: "open", Path: abs, Err: err}
 	}
 	defer fd.close()
-	return &Store{root: abs, resolve: resolverFor(fd), sync: fsync}, nil
+	return &Store{root: abs, resolve: resolverFor(fd), fsync: fsync}, nil
 }
 
 // Stat implements [storage.Store].

@@ -44,13 +44,15 @@ const HintRedis = "check that Redis runs at the address of --redis-address and a
 
 const adviceType = "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)"
 
+const adviceCrowded = "the server allows fewer connections than the gateway opens: set concurrency in the section to less than it allows (concurrency = 3 where it allows 4)"
+
 const adviceSlow = "the storage does not answer in time: check the address, the firewall and the server's load"
 
 // table is looked through in its order.
 var table = []Kind{
 	{
 		Err: ErrNoCredentials, Auth: "no_credentials",
-		Hint: "the client sent no user and password: give restic RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or a URL that holds them",
+		Hint: "the client sent no user and password: give restic (0.16.1 and newer) RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or a URL that holds them, in which the slash of the user is %2F: rest:http://module%2Fmail1:PASSWORD@HOST:4694/…",
 	},
 	{
 		Err: ErrUnknownUser, Auth: "unknown_user",
@@ -183,6 +185,11 @@ var table = []Kind{
 		Hint: "the line that says it fails every request names the cause; gatewayctl destination check tests it",
 	},
 	{
+		Err: storage.ErrCrowded, Class: Throttled,
+		Hint:   adviceCrowded,
+		Advice: adviceCrowded,
+	},
+	{
 		Err: storage.ErrThrottled, Class: Throttled,
 		Hint: "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours",
 	},
@@ -197,6 +204,14 @@ var table = []Kind{
 	{
 		Err:    storage.ErrNoBucket,
 		Advice: adviceNoBucket,
+	},
+	{
+		Err:    storage.ErrObscured,
+		Advice: `the storage does not accept the credentials, and the password in the section does not look obscured: was it pasted in clear? Put in what "rclone obscure" makes of it`,
+	},
+	{
+		Err:    storage.ErrHost,
+		Advice: "the section's host must be a name or an address alone: write host = HOST, user = USER and port = PORT on lines of their own, and the folder as the base path",
 	},
 	{
 		Err:    ErrDiffers,

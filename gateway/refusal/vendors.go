@@ -40,6 +40,10 @@ var sectionFaults = []symptom{
 		advice: "the path names no bucket: give BUCKET/FOLDER",
 	},
 	{
+		marks:  []string{"passphrase protected", "decryption password incorrect", "cannot decode encrypted private keys"},
+		advice: "the private key is protected by a passphrase, which is missing or wrong: give it as key_file_pass, obscured, or make a key without one for the gateway alone",
+	},
+	{
 		marks: []string{
 			"failed to read private key", "failed to parse private key", "failed to read public key", "failed to parse public key",
 			"couldn't parse known_hosts_file", "service account credentials file",
@@ -98,6 +102,11 @@ var vendors = []symptom{
 			"permanentredirect", "authorizationheadermalformed", "301 moved", "illegallocationconstraint",
 		},
 		advice: "the bucket is in another region: set the region, or the region's endpoint",
+	},
+	{
+		marks:  []string{"413 request entity too large", "413 payload too large", "413 content too large", "statuscode: 413", "entitytoolarge", "request body too large"},
+		denied: true,
+		advice: "the storage, or a proxy before it, refuses uploads of that size: raise its limit to 128 MiB or more (client_max_body_size of nginx, LimitRequestBody of Apache)",
 	},
 	{
 		marks:  []string{"no space left", "disk quota exceeded", "quotaexceeded", "insufficientstorage", "507 "},

@@ -7,6 +7,7 @@ import (
 	iofs "io/fs"
 	"net"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,14 +35,14 @@ func (s *Store) failed(ctx context.Context, op, name string, err error) error {
 	if denial := s.denial(ctx, op, err); denial != nil {
 		return fmt.Errorf("%s %s: %w: %s", op, name, denial, s.scrub.Replace(err.Error()))
 	}
-	return describe(op+" "+name, err, s.scrub)
+	return s.describe(op+" "+name, err)
 }
 
 // denial returns the sentinel for an operation that the storage refuses to us, nil
 // where that is not proven. Not all storages say by their codes whether they refuse
 // us as such, or only this: who can read a list is let in.
 func (s *Store) denial(ctx context.Context, op string, err error) error {
-	if classify(err) != nil || !isDenial(err) {
+	if sentinel := classify(err); sentinel != nil && sentinel != storage.ErrUnavailable || !isDenial(err) { //nolint:errorlint // one of ours, bare
 		return nil
 	}
 	change := op == "put" || op == "remove" || op == "create"
@@ -59,8 +60,8 @@ func (s *Store) denial(ctx context.Context, op string, err error) error {
 var denialMarks = []string{
 	"permission denied", "read-only file system", // SFTP, FTP, directories
 	"access denied", "write-protected", "write protected", // SMB
-	"403 forbidden",                             // WebDAV and most others
-	"(401 unauthorized)", "(403 access_denied)", // B2, of a key that lacks a capability
+	"403 forbidden",                                              // WebDAV and most others
+	"(401 unauthorized)", "(401 unknown)", "(403 access_denied)", // B2, of a key that lacks a capability
 	"authorizationpermissionmismatch", "blobimmutableduetopolicy", // Azure
 	"insufficientpermissions", // Google
 }
@@ -77,12 +78,30 @@ func isDenial(err error) bool {
 	return slices.ContainsFunc(denialMarks, func(mark string) bool { return strings.Contains(text, mark) })
 }
 
-func describe(what string, err error, scrub scrubber) error {
-	text := scrub.Replace(err.Error())
-	if sentinel := classify(err); sentinel != nil {
+func (s *Store) describe(what string, err error) error {
+	text := s.scrub.Replace(err.Error())
+	sentinel := classify(err)
+	if sentinel == nil && s.clear && isLogin(err) {
+		sentinel = storage.ErrObscured
+	}
+	if sentinel != nil {
 		return fmt.Errorf("%s: %w: %s", what, sentinel, text)
 	}
 	return fmt.Errorf("%s: %s", what, text)
+}
+
+// loginMarks are what the backends that take an obscured password say, in lower case,
+// of one that is wrong.
+var loginMarks = []string{
+	"unable to authenticate",              // SFTP
+	"530 ",                                // FTP
+	"logon is invalid", "status_logon_fa", // SMB
+	"401 unauthorized", ": 401", // WebDAV
+}
+
+func isLogin(err error) bool {
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(loginMarks, func(mark string) bool { return strings.Contains(text, mark) })
 }
 
 // classify returns the sentinel for an error of a backend, or nil.
@@ -94,6 +113,8 @@ func classify(err error) error {
 		return syscall.EDQUOT
 	case isFull(err):
 		return syscall.ENOSPC
+	case isCrowded(err):
+		return storage.ErrCrowded
 	case isThrottled(err):
 		return storage.ErrThrottled
 	case isUnavailable(err):
@@ -144,6 +165,20 @@ var throttledMarks = []string{
 	"activityLimitReached",                                        // OneDrive
 	"share access flags are incompatible", "has a delete pending", // SMB: the file is being replaced
 }
+
+// isCrowded reports whether a server of FTP takes no more connections. It says so with
+// the code that it also ends idle ones with.
+func isCrowded(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	if !ok || reply.Code != ftpUnavailable {
+		return false
+	}
+	text := strings.ToLower(reply.Msg)
+	return strings.Contains(text, "too many") || strings.Contains(text, "maximum") || strings.Contains(text, "already logged in")
+}
+
+// ftpUnavailable is the code of FTP for a server that closes the connection.
+const ftpUnavailable = 421
 
 // isThrottled tells that the server answered, and put the request off.
 func isThrottled(err error) bool {

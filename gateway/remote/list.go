@@ -94,7 +94,7 @@ func (s *Store) listTree(ctx context.Context, dir string, fn fs.ListRCallback) e
 		group.SetLimit(listers)
 		for _, dir := range level {
 			group.Go(func() error {
-				return s.listDir(ctx, dir, func(entries fs.DirEntries) error {
+				return s.listInTurn(ctx, dir, func(entries fs.DirEntries) error {
 					mu.Lock()
 					entries.ForDir(func(d fs.Directory) { next = append(next, d.Remote()) })
 					mu.Unlock()

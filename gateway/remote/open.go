@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -34,6 +36,7 @@ type Store struct {
 	fs     fs.Fs
 	config context.Context // carries rclone's configuration of this remote
 	scrub  scrubber
+	clear  bool // a password of the section does not look obscured
 
 	// oneRequest: an fs.Object knows nothing until it is asked; see tuning.go.
 	oneRequest bool
@@ -43,6 +46,12 @@ type Store struct {
 	put putFunc
 	// movesWhole: a move never takes an object away before another is in its place.
 	movesWhole bool
+	// hider, where there is one, returns an Fs that hides what it deletes; hides is
+	// true since the key may do no more than that.
+	hider func() (fs.Fs, error)
+	hides atomic.Bool
+	// turns of those who list directories.
+	turns turns
 	// creator returns an Fs that may make the bucket.
 	creator func() (fs.Fs, error)
 }
@@ -63,13 +72,14 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	if err != nil {
 		return nil, fmt.Errorf("open destination %s: %w %q", id, storage.ErrUnknownType, backend)
 	}
-	if err := checkOptions(info, section); err != nil {
+	if err := errors.Join(checkOptions(info, section), checkHost(info, section)); err != nil {
 		return nil, fmt.Errorf("open destination %s: %w", id, err)
 	}
 	s := &Store{
 		id:         id,
 		scrub:      newScrubber(section, info.Options),
 		oneRequest: takesOneRequest(section),
+		clear:      looksClear(section, info.Options),
 	}
 	var ci *fs.ConfigInfo
 	s.config, ci = fs.AddConfig(context.WithoutCancel(ctx))
@@ -89,11 +99,14 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("open destination %s: %w", id, ctx.Err())
 		}
-		return nil, describe("open destination "+id, err, s.scrub)
+		return nil, s.describe("open destination "+id, err)
 	}
 	s.creator = func() (fs.Fs, error) { return s.fs, nil }
 	if s.oneRequest {
 		s.creator = func() (fs.Fs, error) { return connect(nil) }
+	}
+	if section["type"] == "b2" && section["hard_delete"] == "" {
+		s.hider = sync.OnceValues(func() (fs.Fs, error) { return connect(map[string]string{"hard_delete": "false"}) })
 	}
 	s.put = withChecksums(id, s.fs, section, putFor(s.fs, info))
 	s.movesWhole = hasTrait(movesWhole, s.fs, info)
@@ -126,6 +139,20 @@ func checkOptions(info *fs.RegInfo, section map[string]string) error {
 		if _, err := configstruct.StringToInterface(option.GetValue(), section[key]); err != nil {
 			return fmt.Errorf("section of type %s: the value of %q does not parse", info.Name, key)
 		}
+	}
+	return nil
+}
+
+// checkHost refuses a host that is more than that, as in a URL or with a user before
+// it: backends look such a name up, which tells nobody what is wrong.
+func checkHost(info *fs.RegInfo, section map[string]string) error {
+	host, given := section["host"]
+	if !given || info.Options.Get("host") == nil {
+		return nil
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil && strings.ContainsAny(host, "@/\\: ") {
+		return fmt.Errorf("section of type %s: %w", info.Name, storage.ErrHost)
 	}
 	return nil
 }
@@ -212,7 +239,7 @@ const shutdownTimeout = 10 * time.Second
 // Close shuts the backend down. The caller has waited for the last request.
 func (s *Store) Close() error {
 	if err := shutdown(s.fs); err != nil {
-		return describe("close destination "+s.id, err, s.scrub)
+		return s.describe("close destination "+s.id, err)
 	}
 	return nil
 }

@@ -283,7 +283,7 @@ func TestClassify(t *testing.T) {
 			if got := classify(tt.err); !errors.Is(got, tt.want) || (tt.want == nil) != (got == nil) {
 				t.Errorf("classify(%v) = %v; want %v", tt.err, got, tt.want)
 			}
-			if err := describe("put x", tt.err, newScrubber(nil, nil)); errors.Is(err, iofs.ErrNotExist) {
+			if err := (&Store{scrub: newScrubber(nil, nil)}).describe("put x", tt.err); errors.Is(err, iofs.ErrNotExist) {
 				t.Errorf("%v says that something is absent", err)
 			}
 		})

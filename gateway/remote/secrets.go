@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/obscure"
@@ -67,4 +69,22 @@ func secret(key string, option *fs.Option) bool {
 		return false
 	}
 	return option == nil || option.IsPassword || option.Sensitive
+}
+
+// looksClear reports whether a password of the section is probably not obscured, though
+// it can be revealed: any text of letters and digits that is long enough can, and what
+// comes out of it then is no text.
+func looksClear(section map[string]string, options fs.Options) bool {
+	for key, value := range section {
+		option := options.Get(key)
+		if option == nil || !option.IsPassword || value == "" {
+			continue
+		}
+		plain, err := obscure.Reveal(value)
+		odd := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }
+		if err == nil && (plain == "" || strings.ContainsFunc(plain, odd)) {
+			return true
+		}
+	}
+	return false
 }

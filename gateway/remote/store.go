@@ -205,14 +205,25 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	object, err := s.fs.NewObject(ctx, name)
-	if err == nil {
-		err = object.Remove(ctx)
+	err = errHides
+	if !s.hides.Load() {
+		err = removeFrom(ctx, s.fs, name)
+	}
+	if err != nil && s.hider != nil && mayHideOnly(err) {
+		err = s.hide(ctx, name)
 	}
 	if err != nil {
 		return s.missing(ctx, "remove", name, err)
 	}
 	return nil
+}
+
+func removeFrom(ctx context.Context, f fs.Fs, name string) error {
+	object, err := f.NewObject(ctx, name)
+	if err != nil {
+		return err
+	}
+	return object.Remove(ctx)
 }
 
 // Create implements [storage.Creator]: it makes the bucket, or the directory. A

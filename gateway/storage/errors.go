@@ -22,6 +22,8 @@ var (
 	// ErrThrottled is an ErrUnavailable of a destination that works and asks for
 	// fewer requests, or for the same one later.
 	ErrThrottled = fmt.Errorf("%w: it asks to slow down", ErrUnavailable)
+	// ErrCrowded is an ErrThrottled of a server that takes no more connections.
+	ErrCrowded = fmt.Errorf("%w: it takes no more connections", ErrThrottled)
 	// ErrNotMounted is an ErrUnavailable of a directory whose disk was there before
 	// and is not now.
 	ErrNotMounted = fmt.Errorf("%w: its disk is not mounted", ErrUnavailable)
@@ -35,6 +37,11 @@ var (
 	// ErrReadOnly is an ErrDenied of a change: reading works, and writing or deleting
 	// will not before somebody changes permissions, or how it is mounted.
 	ErrReadOnly = fmt.Errorf("%w: it can be read, and not be changed", ErrDenied)
+	// ErrObscured says that the storage does not let us in, and that a password of the
+	// section does not look as rclone writes it.
+	ErrObscured = errors.New("a password in the section does not look obscured")
+	// ErrHost says that the host of a section is more than a host.
+	ErrHost = errors.New("the host of the section is not a name or an address alone")
 	// ErrUnknownType says that the program knows no storage of the type of the
 	// destination's section.
 	ErrUnknownType = errors.New("no such remote type")

@@ -58,6 +58,9 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, meant func(*ve
 	if r.Header.Get("Authorization") != s.token {
 		return errBadToken
 	}
+	if s.lacks("readFiles") {
+		return errUnauthorized
+	}
 	s.mu.Lock()
 	v := s.find(meant)
 	s.mu.Unlock()

@@ -32,6 +32,8 @@ var Hosts = []string{APIHost, clusterHost, downloadHost, uploadHost}
 type Account struct {
 	KeyID, Key string
 	Bucket     string
+	// Lacks are capabilities that the key does not have, such as deleteFiles.
+	Lacks []string
 	// URL leads to the server, where it is not reached by the service's own names.
 	URL string
 }
@@ -118,8 +120,9 @@ func badRequest(code, format string, args ...any) error {
 }
 
 var (
-	errNoSuchFile = &failure{http.StatusNotFound, "not_found", "File with such name does not exist."}
-	errBadToken   = &failure{http.StatusUnauthorized, "bad_auth_token", "Invalid authorization token"}
+	errNoSuchFile   = &failure{http.StatusNotFound, "not_found", "File with such name does not exist."}
+	errUnauthorized = &failure{http.StatusUnauthorized, "unauthorized", ""}
+	errBadToken     = &failure{http.StatusUnauthorized, "bad_auth_token", "Invalid authorization token"}
 )
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -172,10 +175,26 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	if asked.BucketID != "" && asked.BucketID != s.bucketID {
 		return nil, badRequest("bad_bucket_id", "Bucket does not exist: %s", asked.BucketID)
 	}
+	if s.lacks(needs[name]) {
+		return nil, errUnauthorized
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[name](asked)
 }
+
+// needs is the capability that each call takes.
+var needs = map[string]string{
+	"b2_list_buckets":        "listBuckets",
+	"b2_list_file_names":     "listFiles",
+	"b2_list_file_versions":  "listFiles",
+	"b2_get_upload_url":      "writeFiles",
+	"b2_get_file_info":       "readFiles",
+	"b2_hide_file":           "writeFiles",
+	"b2_delete_file_version": "deleteFiles",
+}
+
+func (s *Server) lacks(capability string) bool { return slices.Contains(s.account.Lacks, capability) }
 
 // url is where clients find one of the service's hosts.
 func (s *Server) url(host string) string { return cmp.Or(s.account.URL, "https://"+host) }
@@ -186,7 +205,7 @@ func (s *Server) authorizeAccount(r *http.Request, number string) (any, error) {
 	if id, key, _ := r.BasicAuth(); id != s.account.KeyID || key != s.account.Key {
 		return nil, &failure{http.StatusUnauthorized, "unauthorized", "The applicationKeyId or applicationKey are wrong."}
 	}
-	capabilities := []string{"listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles"}
+	capabilities := slices.DeleteFunc([]string{"listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles"}, s.lacks)
 	storage := map[string]any{
 		"apiUrl": s.url(clusterHost), "downloadUrl": s.url(downloadHost),
 		"absoluteMinimumPartSize": 5_000_000, "recommendedPartSize": 100_000_000,
