@@ -197,12 +197,11 @@ func (t *tokens) register(snapshot *catalog.Snapshot) {
 	for id, d := range snapshot.Destinations {
 		sections[id] = t.latest(d).Section
 	}
-	remote.OnChange(func(id, key, value string) {
+	remote.SetSections(sections, func(id, key, value string) {
 		if d := snapshot.Destinations[id]; d != nil {
 			t.note(tokenKey{id, key}, d.Section[key], value)
 		}
 	})
-	remote.SetSections(sections)
 }
 
 // run writes tokens to Redis until ctx ends, and then what is left, once.

@@ -100,6 +100,6 @@ func TestWrapped(t *testing.T) {
 // setSections sets the sections for the time of the test.
 func setSections(t *testing.T, byID map[string]map[string]string) {
 	t.Helper()
-	SetSections(maps.Clone(byID))
-	t.Cleanup(func() { SetSections(nil) })
+	SetSections(maps.Clone(byID), nil)
+	t.Cleanup(func() { SetSections(nil, nil) })
 }

@@ -116,7 +116,7 @@ func TestOpenManyAtOnce(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			SetSections(map[string]map[string]string{"s3-destination": server.section()})
+			SetSections(map[string]map[string]string{"s3-destination": server.section()}, nil)
 		})
 	}
 	wg.Wait()

@@ -74,7 +74,7 @@ func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 	case features.Move != nil:
 		return mover{f, features.Move, hasTrait(movesWhole, f, opened)}.put
 	case features.Copy != nil:
-		return mover{f, copyAndRemove(features.Copy), false}.put
+		return mover{f, moveByCopy(features.Copy), false}.put
 	default:
 		// There is no better way, and none of these backends is a good place for
 		// backups.
@@ -143,7 +143,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 // moveFunc gives an object another name.
 type moveFunc = func(ctx context.Context, src fs.Object, remote string) (fs.Object, error)
 
-func copyAndRemove(duplicate moveFunc) moveFunc {
+func moveByCopy(duplicate moveFunc) moveFunc {
 	return func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
 		o, err := duplicate(ctx, src, remote)
 		if err == nil {

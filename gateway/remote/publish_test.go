@@ -133,7 +133,7 @@ func TestFailedMoveLeavesNothing(t *testing.T) {
 func TestCopyAndRemove(t *testing.T) {
 	m, dir := localMover(t)
 	s := open(t, map[string]string{"type": "local"}, dir)
-	m.move = copyAndRemove(func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
+	m.move = moveByCopy(func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
 		body, err := src.Open(ctx)
 		if err != nil {
 			return nil, err

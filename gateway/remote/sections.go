@@ -18,20 +18,14 @@ var sections sectionStorage
 // SetSections tells rclone the sections of all destinations, replacing those of
 // before. Stores that are open keep what they were opened with; one that is built
 // upon another destination must be opened anew to see a change there.
-func SetSections(byID map[string]map[string]string) {
+//
+// Changed, unless nil, is told what backends change in those sections that rclone
+// opens itself, for remotes that are built upon them. It must not block.
+func SetSections(byID map[string]map[string]string, changed func(id, key, value string)) {
 	setup()
-	for _, id := range sections.replace(byID) {
+	for _, id := range sections.replace(byID, changed) {
 		cache.ClearConfig(id)
 	}
-}
-
-// OnChange has f told what backends change in those sections that rclone opens
-// itself, for remotes that are built upon them. Call it before SetSections; f must
-// not block.
-func OnChange(f func(id, key, value string)) {
-	sections.mu.Lock()
-	defer sections.mu.Unlock()
-	sections.changed = f
 }
 
 // sectionStorage implements rclone's config.Storage. What a backend changes in
@@ -46,7 +40,7 @@ var _ config.Storage = (*sectionStorage)(nil)
 
 // replace takes over copies of the sections and returns the IDs of those that
 // changed or are gone.
-func (s *sectionStorage) replace(byID map[string]map[string]string) (changed []string) {
+func (s *sectionStorage) replace(byID map[string]map[string]string, notify func(id, key, value string)) (changed []string) {
 	fresh := make(map[string]map[string]string, len(byID))
 	for id, section := range byID {
 		fresh[id] = tuned(section)
@@ -61,7 +55,7 @@ func (s *sectionStorage) replace(byID map[string]map[string]string) (changed []s
 			changed = append(changed, id)
 		}
 	}
-	s.byID = fresh
+	s.byID, s.changed = fresh, notify
 	return changed
 }
 

@@ -139,7 +139,7 @@ func (s *Store) renameObject(ctx context.Context, f fs.Fs, from, to string) erro
 	case features.Move != nil:
 		move = features.Move
 	case features.Copy != nil:
-		move = copyAndRemove(features.Copy)
+		move = moveByCopy(features.Copy)
 	default:
 		return s.carry(ctx, from, to)
 	}

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,13 +17,23 @@ const fileSize = 1 << 20
 func mapFile(t *testing.T) (name string, pages []byte) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(name, bytes.Repeat([]byte("program "), fileSize/8), 0o600))
+	if err := os.WriteFile(name, bytes.Repeat([]byte("program "), fileSize/8), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	file, err := os.Open(name)
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer file.Close()
 	pages, err = unix.Mmap(int(file.Fd()), 0, fileSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, unix.Munmap(pages)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Munmap(pages); err != nil {
+			t.Error(err)
+		}
+	})
 	return name, pages
 }
 
@@ -32,10 +41,14 @@ func mapFile(t *testing.T) (name string, pages []byte) {
 func mapped(t *testing.T, name string) []mapping {
 	t.Helper()
 	smaps, err := os.Open("/proc/self/smaps")
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer smaps.Close()
 	all, err := parseMappings(smaps)
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var found []mapping
 	for _, m := range all {
 		if m.file == name && m.perms[1] == '-' {
@@ -55,26 +68,44 @@ func resident(all []mapping) (kib int) {
 func TestPagesThatWereOnlyReadAreGivenBackAndComeBack(t *testing.T) {
 	t.Parallel()
 	name, pages := mapFile(t)
-	require.NoError(t, unix.Mprotect(pages, unix.PROT_READ))
-	require.Equal(t, fileSize/8, bytes.Count(pages, []byte("program ")))
+	if err := unix.Mprotect(pages, unix.PROT_READ); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(pages, []byte("program ")); n != fileSize/8 {
+		t.Fatalf("%d words", n)
+	}
 	// The kernel may have taken some of them by itself.
-	require.NotZero(t, resident(mapped(t, name)), "nothing was resident to give back")
+	if resident(mapped(t, name)) == 0 {
+		t.Fatal("nothing was resident to give back")
+	}
 
-	require.NoError(t, dropFile(name))
+	if err := dropFile(name); err != nil {
+		t.Fatal(err)
+	}
 
-	assert.Zero(t, resident(mapped(t, name)))
-	assert.Equal(t, fileSize/8, bytes.Count(pages, []byte("program ")))
+	if n := resident(mapped(t, name)); n != 0 {
+		t.Errorf("%d KiB are still resident", n)
+	}
+	if n := bytes.Count(pages, []byte("program ")); n != fileSize/8 {
+		t.Errorf("%d words came back", n)
+	}
 }
 
 func TestPagesThatWereChangedStay(t *testing.T) {
 	t.Parallel()
 	name, pages := mapFile(t)
 	copy(pages[fileSize/2:], "RELOCATED")
-	require.NoError(t, unix.Mprotect(pages, unix.PROT_READ))
+	if err := unix.Mprotect(pages, unix.PROT_READ); err != nil {
+		t.Fatal(err)
+	}
 
-	require.NoError(t, dropFile(name))
+	if err := dropFile(name); err != nil {
+		t.Fatal(err)
+	}
 
-	assert.Equal(t, "RELOCATED", string(pages[fileSize/2:fileSize/2+9]))
+	if got := string(pages[fileSize/2 : fileSize/2+9]); got != "RELOCATED" {
+		t.Errorf("a changed page holds %q", got)
+	}
 }
 
 func TestPagesThatMayBeWrittenStay(t *testing.T) {
@@ -82,25 +113,39 @@ func TestPagesThatMayBeWrittenStay(t *testing.T) {
 	name, pages := mapFile(t)
 	copy(pages, "DATA")
 
-	require.NoError(t, dropFile(name))
+	if err := dropFile(name); err != nil {
+		t.Fatal(err)
+	}
 
-	assert.Equal(t, "DATA", string(pages[:4]))
+	if got := string(pages[:4]); got != "DATA" {
+		t.Errorf("a page that may be written holds %q", got)
+	}
 }
 
 func TestTheProgramItselfIsTrimmedAndRunsOn(t *testing.T) {
 	program, err := os.Readlink("/proc/self/exe")
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range mapped(t, program) {
 		// As if the start had read all of it.
 		_, _, errno := unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_POPULATE_READ)
-		require.Zero(t, errno)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
 	}
 	before := resident(mapped(t, program))
-	require.NotZero(t, before)
+	if before == 0 {
+		t.Fatal("nothing is resident")
+	}
 
-	require.NoError(t, Trim())
+	if err := Trim(); err != nil {
+		t.Fatal(err)
+	}
 
-	assert.Less(t, resident(mapped(t, program)), before)
+	if after := resident(mapped(t, program)); after >= before {
+		t.Errorf("%d KiB are resident, %d were before", after, before)
+	}
 }
 
 func TestMappingsAreReadAsTheKernelWritesThem(t *testing.T) {
@@ -116,17 +161,23 @@ Anonymous:          8192 kB
 THPeligible:           0
 `
 	got, err := parseMappings(strings.NewReader(smaps))
-	require.NoError(t, err)
-	assert.Equal(t, []mapping{
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mapping{
 		{start: 0x400000, end: 0x1ef9000, perms: "r-xp", file: "/usr/bin/a gateway (deleted)", resident: 3328, anonymous: 4},
 		{start: 0xc000000000, end: 0xc000800000, perms: "rw-p", resident: 8192, anonymous: 8192},
-	}, got)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }
 
 func TestWhatIsNoListOfMappingsIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, smaps := range []string{"nonsense\n", "Rss: 1 kB\n", "00400000-01ef9000 r-xp 0 fe:00 1\nRss: many kB\n"} {
-		_, err := parseMappings(strings.NewReader(smaps))
-		assert.Error(t, err, smaps)
+		if _, err := parseMappings(strings.NewReader(smaps)); err == nil {
+			t.Errorf("%q: no error", smaps)
+		}
 	}
 }

@@ -39,7 +39,7 @@ type rule struct {
 var rules = []rule{
 	{
 		name:    "only gateway/remote and test support import rclone",
-		about:   not(of("gateway/remote", "internal/rclone", "internal/s3test", "integration")),
+		about:   not(of("gateway/remote", "internal/rclone", "integration")),
 		forbids: of(rclone),
 		tests:   true,
 	},
