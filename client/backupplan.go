@@ -109,7 +109,7 @@ func escapePattern(name string) string {
 type backupRun struct {
 	parent    string // a snapshot's ID, or ""
 	dumps     []string
-	scan      bool // count the files first, so that progress has a total
+	scan      bool   // count the files first, so that progress has a total
 	retryLock string // restic's option to wait for a lock to go, or ""
 }
 

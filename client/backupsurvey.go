@@ -116,7 +116,7 @@ func (p *backupPlan) miss(sys *system, texts []string) {
 // judge is how a backup ends, that ended with err and made a snapshot.
 func (p *backupPlan) judge(err error) error {
 	coded, partial := errors.AsType[*codedError](err)
-	if p.lenient || len(p.missing) == 0 || err != nil && !(partial && coded.code == exitPartial) {
+	if p.lenient || len(p.missing) == 0 || err != nil && (!partial || coded.code != exitPartial) {
 		return err
 	}
 	text := "the backup is incomplete: of what it was asked for %d are missing, see the warnings"

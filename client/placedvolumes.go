@@ -47,8 +47,8 @@ func readPlacedVolumes(installDir string) ([]placedVolume, error) {
 
 // withPlaced returns the volumes with v, in the place of the one of its name.
 func withPlaced(volumes []placedVolume, v placedVolume) []placedVolume {
-	others := slices.DeleteFunc(slices.Clone(volumes), func(o placedVolume) bool { return o.name == v.name })
-	volumes = append(others, v)
+	volumes = slices.DeleteFunc(slices.Clone(volumes), func(o placedVolume) bool { return o.name == v.name })
+	volumes = append(volumes, v)
 	slices.SortFunc(volumes, func(a, b placedVolume) int { return strings.Compare(a.name, b.name) })
 	return volumes
 }
@@ -192,14 +192,15 @@ func placeNew(dir string, added []placedVolume) error {
 		volumes = withPlaced(volumes, v)
 		include.WriteString("volumes/" + v.name + "\n")
 	}
-	text := "# Volumes of the module that lie elsewhere: NAME=PATH, docker:VOLUME or podman:VOLUME.\n"
+	var text strings.Builder
+	text.WriteString("# Volumes of the module that lie elsewhere: NAME=PATH, docker:VOLUME or podman:VOLUME.\n")
 	for _, v := range volumes {
-		text += v.name + "=" + v.source + "\n"
+		text.WriteString(v.name + "=" + v.source + "\n")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o755); err != nil {
 		return fmt.Errorf("write the module's volumes: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, volumesFile), []byte(text), 0o644); err != nil { //nolint:gosec // no secret
+	if err := os.WriteFile(filepath.Join(dir, volumesFile), []byte(text.String()), 0o644); err != nil { //nolint:gosec // no secret
 		return fmt.Errorf("write the module's volumes: %w", err)
 	}
 	file, err := os.OpenFile(filepath.Join(dir, "etc", "state-include.conf"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

@@ -61,8 +61,11 @@ func (s findings) saved() bool {
 // idleExcludes tell of the module's excludes that match nothing.
 func (s backupSurvey) idleExcludes(found findings) []string {
 	var texts []string
+	if len(found.UsedExcludes) < s.skip+len(s.own) {
+		return nil
+	}
 	for i, line := range s.own {
-		if found.UsedExcludes != nil && !found.UsedExcludes[s.skip+i] {
+		if !found.UsedExcludes[s.skip+i] {
 			texts = append(texts, fmt.Sprintf("state-exclude.conf: %q matches nothing", line))
 		}
 	}

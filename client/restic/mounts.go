@@ -1,6 +1,7 @@
 package restic
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +19,11 @@ const MountCommand = "restic-mounted"
 // mounted makes cmd, which runs a native restic, do so in a mount namespace in which the
 // mounts are bound to their targets. Restic keeps the process ID.
 func (i Invocation) mounted(cmd *exec.Cmd) error {
-	if i.Runtime != Native || len(i.Mounts) == 0 || cmd.Err != nil {
+	if i.Runtime != Native || len(i.Mounts) == 0 {
 		return nil
+	}
+	if cmd.Err != nil { // there is no restic
+		return i.explain(context.Background(), cmd.Err, "")
 	}
 	self, err := os.Executable()
 	if err != nil {
