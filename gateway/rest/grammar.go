@@ -76,13 +76,15 @@ func validName(name string) bool {
 		return false
 	}
 	for i := range len(name) {
-		c := name[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+		if !isHex(name[i]) {
 			return false
 		}
 	}
 	return true
 }
+
+// isHex reports whether c is a lowercase hexadecimal digit.
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 
 // path is where the target lies in its Store. Packs are spread over 256
 // directories by their first two digits, as rest-server and "rclone serve

@@ -64,7 +64,10 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target)
 	case http.MethodGet:
 		return h.get(w, r, t)
 	case http.MethodPost:
-		return h.post(w, r, t)
+		return h.save(w, r, t, http.StatusOK)
+	case http.MethodPut:
+		// Not restic's, but that of clients of WebDAV which copy a repository.
+		return h.save(w, r, t, http.StatusCreated)
 	case http.MethodDelete:
 		return h.remove(w, r, t)
 	default:

@@ -15,8 +15,8 @@ import (
 // maxConfig bounds what is taken for a config; restic's has some 200 bytes.
 const maxConfig = 1 << 20
 
-// post stores an object.
-func (h *Handler) post(w http.ResponseWriter, r *http.Request, t *Target) error {
+// save stores an object and answers a success with that status.
+func (h *Handler) save(w http.ResponseWriter, r *http.Request, t *Target, status int) error {
 	if r.ContentLength < 0 {
 		return refusal.ErrLength
 	}
@@ -29,7 +29,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, t *Target) error 
 	if err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusOK)
+	w.WriteHeader(status)
 	return nil
 }
 

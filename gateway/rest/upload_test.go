@@ -333,3 +333,18 @@ func TestWaitingEndsWithTheClient(t *testing.T) {
 		}
 	})
 }
+
+// TestPutIsVerifiedAsPostIs is the upload of a client of WebDAV, which copies a
+// repository and takes 201 for a success.
+func TestPutIsVerifiedAsPostIs(t *testing.T) {
+	name := "data/" + nameOf("right")
+	s := serve(t, newRepo(t, nil))
+	s.run(t, []call{
+		{about: "put wrongly", method: "PUT", path: name, body: "wrong", status: 400},
+		{about: "look", method: "HEAD", path: name, status: 404},
+		{about: "put", method: "PUT", path: name, body: "right", status: 201},
+		{about: "put again", method: "PUT", path: name, body: "right", status: 201},
+		{about: "load", method: "GET", path: name, status: 200, text: new("right")},
+		{about: "replace config", method: "PUT", path: "config", body: "another", status: 403},
+	})
+}
