@@ -15,7 +15,7 @@ import (
 type admission struct {
 	view      *live.View
 	principal *catalog.Principal
-	mount     *live.Mount // nil for the gateway's own paths
+	mount     *live.Mount // nil for the gateway's own paths and the list of destinations
 	// news is true where a refusal rests on something that the view lacks and
 	// that Redis may have by now: a user, a password, a module's UUID, a grant,
 	// a destination.
@@ -73,13 +73,13 @@ func admitToRepository(v *live.View, r *http.Request, req request) (admission, e
 
 	related := relate(adm.principal, req.inside)
 	if !allow(related, req.operation) {
-		adm.news = related == stranger && req.known && req.restic
+		adm.news = related == stranger && req.mayBeGranted()
 		return adm, refusal.ErrScope
 	}
-	if !req.restic {
-		return adm, notRestic(related)
+	if req.root {
+		return adm, nil
 	}
-	if !req.known {
+	if !req.valid || req.restic && !req.known {
 		return adm, refusal.ErrNotFound
 	}
 	if adm.mount = v.Mounts[req.destination]; adm.mount != nil {
@@ -130,12 +130,4 @@ func unaccepted(principal *catalog.Principal) error {
 		return refusal.ErrUnknownUser
 	}
 	return fmt.Errorf("%w of %s", refusal.ErrWrongPassword, principal.Name)
-}
-
-// notRestic refuses what NethServer 8 serves as WebDAV.
-func notRestic(related relation) error {
-	if related == operator {
-		return refusal.ErrWebDAV
-	}
-	return refusal.ErrScope
 }

@@ -28,11 +28,12 @@ func TestReferenceOfHTTP(t *testing.T) {
 
 Repositories are served at ` + "`/DESTINATION/APP/UUID/`" + `, in restic's REST protocol, versions 1 and 2.
 Every request carries a Redis user and its password in Basic authentication. The path
-is taken as it stands: encoded bytes, empty and dot segments belong to nobody.
+is taken as it stands: empty and dot segments belong to nobody, and to a module neither do
+bytes that it need not have encoded.
 
-Path and method decide what a request is: GET, HEAD, POST and DELETE of an object need no
-Accept header, so that clients such as rustic are served. A list is asked for by its type,
-` + "`application/vnd.x.restic.rest.v2` or `….v1`" + `, since a directory may mean WebDAV.
+Path and method decide what a request is: GET, HEAD, POST, PUT and DELETE of an object need
+no Accept header, so that clients such as rustic are served. A list is asked for by its type,
+` + "`application/vnd.x.restic.rest.v2` or `….v1`" + `. Everything else is [WebDAV](#webdav).
 
 | path | answer |
 |---|---|
@@ -43,9 +44,41 @@ Accept header, so that clients such as rustic are served. A list is asked for by
 
 `)
 	writePermissions(t, &w)
+	w.WriteString(webDAV)
 	writeStatuses(&w)
 	docgentest.Page(t, "http.md", w.String())
 }
+
+const webDAV = `## WebDAV
+
+Class 1 of RFC 4918, at ` + "`/`" + ` for the list of destinations, at ` + "`/DESTINATION/`" + ` and below. A
+listing is current: what was stored in whichever way is seen at once.
+
+| method | |
+|---|---|
+| OPTIONS | ` + "`DAV: 1`" + `; there are no locks, and none are pretended |
+| PROPFIND | ` + "`Depth: 0` and `Depth: 1`" + `; without the header, and with ` + "`Depth: infinity`, 403 with `propfind-finite-depth`" + `; up to 64 KiB of XML without a document type, 64 properties |
+| GET, HEAD | a file, with one range and all conditions of RFC 9110; of a directory its names, encoded, one a line |
+| PUT | all or nothing, with ` + "`Content-Length`" + `; 201 for a new file and for an existing one |
+| MKCOL | 201; no body |
+| DELETE | a file, or a directory with all that is in it; 204 |
+| MOVE, COPY | within one destination; ` + "`Overwrite`" + `; 201, or 204 where something was replaced |
+
+` + "`If-Match`, `If-None-Match`, `If-Modified-Since` and `If-Unmodified-Since`" + ` are judged while nobody
+else changes the file through this gateway; ` + "`If`" + ` is refused, since it names locks. PROPPATCH,
+LOCK and UNLOCK are 405.
+
+A repository is restic's. In it,
+
+* ` + "`data/<hex>`, `keys/<hex>` and their like" + `, and ` + "`config`" + `, are the objects above for every method,
+  and so are packs by the names that they have on the storage, ` + "`data/ab/abcd…`" + `: they can be read, and what
+  is put there must hash to its name and lie in its shard. So rclone copies a repository over WebDAV;
+* directories can be listed and made, and neither be moved, copied nor deleted, nor can what holds them;
+* nothing else can be stored.
+
+In a bucket a directory is there as long as there is a file below it: MKCOL answers 201 and leaves nothing behind.
+
+`
 
 func writePermissions(t *testing.T, w *strings.Builder) {
 	t.Helper()
@@ -61,22 +94,26 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		{[]operation.Operation{operation.SaveLock}, "save locks"},
 		{[]operation.Operation{operation.RemoveLock}, "delete locks"},
 		{[]operation.Operation{operation.Remove}, "delete anything else"},
+		{[]operation.Operation{operation.Roots}, "WebDAV: see which destinations there are"},
+		{[]operation.Operation{operation.Browse}, "WebDAV: look at the repository and its `<uuid>.json`"},
+		{[]operation.Operation{operation.Put, operation.Change}, "WebDAV: change anything"},
 	}
 	relations := [relationEnd]string{
+		nobody:   "",
 		stranger: "any other module",
 		grantee:  "module restored from it",
 		owner:    "module it belongs to",
 		operator: "node",
 	}
 	w.WriteString("## Who may do what to a repository\n\n| |")
-	for _, name := range relations {
+	for _, name := range relations[stranger:] {
 		fmt.Fprintf(w, " %s |", name)
 	}
-	w.WriteString("\n|---|" + strings.Repeat("---|", int(relationEnd)) + "\n")
+	w.WriteString("\n|---|" + strings.Repeat("---|", int(relationEnd-stranger)) + "\n")
 	told := map[operation.Operation]bool{}
 	for _, row := range rows {
 		fmt.Fprintf(w, "| %s |", row.words)
-		for r := range relationEnd {
+		for r := stranger; r < relationEnd; r++ {
 			may := allow(r, row.operations[0])
 			for _, op := range row.operations {
 				told[op] = true
@@ -172,7 +209,7 @@ var keyMeaning = map[string]string{
 	"key":          "key of Redis",
 	"method":       "HTTP method",
 	"mount":        "where the disk was mounted",
-	"obj":          "object in the repository: `data/ba78…`, `config`; or which of the gateway's own paths",
+	"obj":          "object in the repository: `data/ba78…`, `config`; over WebDAV the name in the destination; or which of the gateway's own paths",
 	"panic":        "the defect",
 	"reason":       "why",
 	"received":     "bytes of the request's body",

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -92,6 +93,7 @@ type Gateway struct {
 	log      *slog.Logger
 	state    *live.State
 	rest     *rest.Handler
+	dav      *dav.Handler
 	observer *observer
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
@@ -129,6 +131,7 @@ func New(opts Options) (*Gateway, error) {
 		log:      opts.Log,
 		state:    state,
 		rest:     rest.NewHandler(),
+		dav:      dav.NewHandler(),
 		observer: newObserver(opts.Log, opts.StallTimeout, counts),
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),

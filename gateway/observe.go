@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -28,12 +29,12 @@ type entry struct {
 	name                    string
 
 	operation operation.Operation
-	path      string      // which of the gateway's own paths it is
+	path      string      // which of the gateway's own paths it is, or what of WebDAV's
 	mount     *live.Mount // nil where the request reached none
 }
 
-// object is what the request was about within its repository, "data/ba78…", or
-// which of the gateway's own paths.
+// object is what the request was about within its repository, "data/ba78…", or within
+// its destination, where it was WebDAV's, or which of the gateway's own paths.
 func (e *entry) object() string {
 	switch {
 	case e.path != "":
@@ -103,7 +104,7 @@ func (o *observer) observe(h handler) http.Handler {
 			code = status(r.Context(), err)
 		}
 		if err != nil && !begun && code != refusal.StatusClientGone {
-			o.refuse(w, code)
+			o.refuse(w, code, err)
 		}
 		took := time.Since(started)
 		o.count(w, code, took, err)
@@ -146,7 +147,7 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
-func (o *observer) refuse(w *response, code int) {
+func (o *observer) refuse(w *response, code int, err error) {
 	w.hurry()
 	header := w.Header()
 	switch code {
@@ -163,6 +164,10 @@ func (o *observer) refuse(w *response, code int) {
 	id := w.id.String()
 	header.Set("X-Request-Id", id)
 	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), id)
+	if condition := refusal.Condition(err); condition != "" {
+		header.Set("Content-Type", "application/xml; charset=utf-8")
+		body = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<D:error xmlns:D="DAV:"><D:` + condition + "/><!-- request " + id + " --></D:error>\n"
+	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(body)) // the client may be gone
@@ -176,6 +181,8 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 	switch {
 	case w.entry.operation == operation.Probe:
 		// whoever asks hears the answer, again and again
+	case errors.Is(err, refusal.ErrElsewhere):
+		level = slog.LevelInfo // a 502 of WebDAV's that is the client's fault
 	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
 		level = slog.LevelError
 	case code == http.StatusNotFound && r.Method == http.MethodHead:

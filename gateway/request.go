@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -23,14 +26,24 @@ func isOwn(r *http.Request) bool {
 // in the gateway reads r.URL.
 type request struct {
 	destination string
-	// inside is the path within the destination, as it stood on the wire.
+	// inside is the path within the destination, as it stood on the wire; empty where
+	// it was encoded in an unusual way, which gives nobody a right.
 	inside string
-	// restic is false for what NethServer 8 serves as WebDAV; see isRestic.
+	// restic is false for what is WebDAV's; see isRestic.
 	restic bool
 	// operation is what the request asks for: whoever needs to know asks here.
 	operation operation.Operation
 	// probe is true for the health check's path.
 	probe bool
+
+	// root is true for the list of destinations.
+	root bool
+	// valid is false where the path can name nothing in a destination.
+	valid bool
+	// path is the URL's, decoded; stored is what it names in the destination's store,
+	// "." for all of it, and collection whether it ends in a slash.
+	path, stored string
+	collection   bool
 
 	// known is false where the path is none of the restic protocol's; the fields
 	// below are then empty.
@@ -42,30 +55,125 @@ type request struct {
 }
 
 // parseRequest reads a request without normalising anything: a path that holds
-// an encoded byte, an empty segment or a dot segment belongs to nobody.
+// an empty segment or a dot segment belongs to nobody.
 func parseRequest(r *http.Request) request {
 	var req request
 	req.create = r.Method == http.MethodPost && r.URL.RawQuery != "" && r.URL.Query().Get("create") == "true"
 	accept := r.Header.Get("Accept")
 	req.restic = req.create || strings.Contains(accept, rest.MediaTypeV2)
+	if r.URL.Path == "/" && r.URL.RawPath == "" && !req.restic {
+		if davOperation(r.Method) == operation.Browse {
+			req.operation = operation.Roots
+		}
+		req.root = true
+		return req
+	}
 
-	path, rooted := strings.CutPrefix(r.URL.Path, "/")
-	if !rooted || r.URL.RawPath != "" || !fs.ValidPath(strings.TrimSuffix(path, "/")) || strings.IndexByte(path, 0) >= 0 {
+	path, ok := splitPath(r.URL)
+	if !ok {
 		return req
 	}
-	var below bool
-	req.destination, req.inside, below = strings.Cut(path, "/")
-	if !below {
-		return req
+	req.destination, req.path, req.valid, req.collection = path.destination, r.URL.Path, true, path.collection
+	req.stored = path.inside
+	if r.URL.RawPath == "" {
+		req.inside = path.wire
+		req.probe = req.inside == probeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	}
-	req.probe = req.inside == probeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
-	req.repo, req.typ, req.name, req.known = rest.ParseObject(req.inside)
+	req.repo, req.typ, req.name, req.known = rest.ParseObject(path.wire)
 	if req.create && req.typ != rest.Root || req.typ == rest.Root && req.repo == "" {
 		req.known = false
 	}
 	req.restic = req.restic || req.isRestic(r.Method, accept)
+	req.readStored(r.Method)
 	req.operation = req.operationOf(r.Method)
 	return req
+}
+
+// urlPath is the path of a URL that names something in a destination.
+type urlPath struct {
+	destination string
+	wire        string // what is behind the destination, its last slash included
+	inside      string // the same as a name in a store
+	collection  bool
+}
+
+// splitPath takes a URL's path apart, unless an element of it is empty, a dot
+// segment, no UTF-8, or holds a slash or a NUL. Clients differ in which bytes they
+// encode, and in the case of the digits: all that is compared by byte is the result.
+func splitPath(u *url.URL) (urlPath, bool) {
+	path, rooted := strings.CutPrefix(u.Path, "/")
+	if !rooted || !fs.ValidPath(strings.TrimSuffix(path, "/")) || strings.IndexByte(path, 0) >= 0 {
+		return urlPath{}, false
+	}
+	if u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.Path, "/") {
+		return urlPath{}, false // an encoded slash
+	}
+	var p urlPath
+	p.destination, p.wire, _ = strings.Cut(path, "/")
+	p.collection = strings.HasSuffix(path, "/")
+	if p.inside = strings.TrimSuffix(p.wire, "/"); p.inside == "" {
+		p.inside = "."
+	}
+	return p, p.destination != "."
+}
+
+// readStored reads the name that an object has on the storage, by which clients of
+// WebDAV know it: what they store or delete there is restic's as well. By whatever
+// name they ask for an object, they get what lies there.
+func (req *request) readStored(method string) {
+	switch {
+	case req.known && (req.typ == rest.Config || req.name != ""):
+		if req.restic = req.restic || method == http.MethodPut; !req.restic {
+			req.stored = rest.StoredName(req.repo, req.typ, req.name)
+		}
+	case (method == http.MethodPut || method == http.MethodDelete) && !req.collection:
+		repo, typ, name, ok := rest.ParseStored(req.stored)
+		if ok {
+			req.repo, req.typ, req.name, req.known, req.restic = repo, typ, name, true, true
+		}
+	}
+}
+
+// entry is what the access log and the metrics say of the request.
+func (req *request) entry() entry {
+	e := entry{destination: req.destination, repo: req.repo, typ: req.typ, name: req.name, operation: req.operation}
+	if !req.restic {
+		e.path = req.stored
+	}
+	return e
+}
+
+// mayBeGranted reports whether the path is that of some repository, so that a
+// refusal may rest on what Redis did not say yet.
+func (req *request) mayBeGranted() bool {
+	if req.restic {
+		return req.known
+	}
+	return req.operation == operation.Browse && strings.Contains(req.inside, "/")
+}
+
+// parseTarget reads the header Destination of MOVE and COPY, as a path is read, and
+// returns what it names in the request's own destination.
+func (req *request) parseTarget(r *http.Request) (name string, err error) {
+	header := r.Header.Get("Destination")
+	u, err := url.Parse(header)
+	if err != nil || header == "" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("Destination: %.128q: %w", header, fs.ErrInvalid)
+	}
+	if u.Host != "" && !strings.EqualFold(u.Host, r.Host) {
+		return "", fmt.Errorf("%w: %.128q", refusal.ErrElsewhere, header)
+	}
+	path, ok := splitPath(u)
+	if !ok {
+		return "", fmt.Errorf("Destination: %.128q: %w", header, fs.ErrInvalid)
+	}
+	if path.destination != req.destination {
+		return "", fmt.Errorf("%w: %.128q", refusal.ErrElsewhere, header)
+	}
+	if repo, typ, name, ok := rest.ParseObject(path.wire); ok && (typ == rest.Config || name != "") {
+		return rest.StoredName(repo, typ, name), nil
+	}
+	return path.inside, nil
 }
 
 // isRestic reports whether path and method alone, or with an Accept header that
@@ -84,12 +192,26 @@ func (req request) isRestic(method, accept string) bool {
 	return false
 }
 
+// davOperation is what a method of WebDAV asks for, other than from an object.
+func davOperation(method string) operation.Operation {
+	switch method {
+	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
+		return operation.Browse
+	}
+	return operation.Change
+}
+
 // operationOf is what a method asks of what the path names.
 func (req request) operationOf(method string) operation.Operation {
-	if !req.known {
+	switch {
+	case !req.restic:
+		return davOperation(method)
+	case !req.known:
 		return operation.Other
 	}
 	switch method {
+	case http.MethodPut:
+		return operation.Put
 	case http.MethodHead:
 		return operation.Head
 	case http.MethodGet:

@@ -12,7 +12,8 @@ import (
 type relation uint8
 
 const (
-	stranger relation = iota // neither its own nor granted
+	nobody   relation = iota // neither a module nor a node
+	stranger                 // a module, of whose the repository is not, nor granted
 	grantee                  // a module that restores from it
 	owner                    // the module whose repository it is
 	operator                 // a node
@@ -21,7 +22,12 @@ const (
 
 // permissions is the whole of who may do what.
 var permissions = [relationEnd][operation.End]bool{
+	stranger: {
+		operation.Roots: true,
+	},
 	grantee: {
+		operation.Roots:      true,
+		operation.Browse:     true,
 		operation.Head:       true,
 		operation.Read:       true,
 		operation.List:       true,
@@ -29,6 +35,8 @@ var permissions = [relationEnd][operation.End]bool{
 		operation.RemoveLock: true,
 	},
 	owner: {
+		operation.Roots:      true,
+		operation.Browse:     true,
 		operation.Head:       true,
 		operation.Read:       true,
 		operation.List:       true,
@@ -49,20 +57,26 @@ var permissions = [relationEnd][operation.End]bool{
 		operation.SaveLock:   true,
 		operation.RemoveLock: true,
 		operation.Remove:     true,
+		operation.Roots:      true,
+		operation.Browse:     true,
+		operation.Put:        true,
+		operation.Change:     true,
 	},
 }
 
 // relate returns how p stands to the repository that holds the path inside a
-// destination. Paths are compared byte by byte.
+// destination, or that the path or the manifest beside it is. Paths are compared
+// byte by byte.
 func relate(p *catalog.Principal, inside string) relation {
 	covers := func(repo string) bool {
-		return len(inside) > len(repo) && inside[len(repo)] == '/' && strings.HasPrefix(inside, repo)
+		below, ok := strings.CutPrefix(inside, repo)
+		return ok && (below == "" || below[0] == '/' || below == manifestSuffix)
 	}
 	switch {
 	case p.Role == catalog.RoleNode:
 		return operator
 	case p.Role != catalog.RoleModule:
-		return stranger
+		return nobody
 	case slices.ContainsFunc(p.Own, covers):
 		return owner
 	case slices.ContainsFunc(p.Granted, covers):
@@ -70,6 +84,10 @@ func relate(p *catalog.Principal, inside string) relation {
 	}
 	return stranger
 }
+
+// manifestSuffix is that of the file beside a repository, <app>/<uuid>.json, in which
+// NethServer 8 describes it.
+const manifestSuffix = ".json"
 
 // allow reports whether a principal of that relation may do that.
 func allow(r relation, op operation.Operation) bool {

@@ -32,8 +32,7 @@ var (
 
 // TestWhoMayDoWhat is the whole permission matrix: every principal, on every
 // kind of repository, with every operation of the protocol, with the Accept header
-// that restic sends and without one. Without it, what names no object is WebDAV's and
-// thus nobody's, however it would be allowed to restic.
+// that restic sends and without one. Without it, what names no object is WebDAV's.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	operations := []struct {
@@ -111,7 +110,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 							t.Errorf("%s %s, Accept %q: allowed %v, want %v", op.method, r.URL, accept, got, want)
 						}
 						isObject := op.object == "config" || strings.HasSuffix(op.object, digits64)
-						resticMethod := op.method != http.MethodPut && op.method != http.MethodPatch
+						resticMethod := op.method != http.MethodPatch
 						want := accept == rest.MediaTypeV2 || isObject && resticMethod || req.create
 						if req.restic != want {
 							t.Errorf("%s %s, Accept %q: restic's %v, want %v", op.method, r.URL, accept, req.restic, want)
@@ -123,12 +122,66 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestWhoMayDoWhatOverWebDAV is the same matrix of WebDAV: who may look, and who may
+// change something.
+func TestWhoMayDoWhatOverWebDAV(t *testing.T) {
+	t.Parallel()
+	const own, granted, other = "mail/" + ownUUID, "mail/" + srcUUID, "traefik/" + srcUUID
+	for _, tt := range []struct {
+		name  string
+		paths []string
+		// Who may look and who may change: a letter each for the module, a module
+		// without UUID and a node.
+		look, change string
+	}{
+		{"the list of destinations", []string{"/"}, "mhn", "n"},
+		{"a destination", []string{"/" + destID, "/" + destID + "/"}, "n", "n"},
+		{"all repositories of an app", []string{"/" + destID + "/mail", "/" + destID + "/mail/"}, "n", "n"},
+		{"its own and granted repositories", []string{
+			"/" + destID + "/" + own, "/" + destID + "/" + own + "/", "/" + destID + "/" + own + "/data/", "/" + destID + "/" + own + "/data/ba",
+			"/" + destID + "/" + own + "/data/ba/x", "/" + destID + "/" + own + "/any/thing",
+			"/" + destID + "/" + granted, "/" + destID + "/" + granted + "/snapshots/", "/another-destination/" + own + "/",
+		}, "mn", "n"},
+		{"their manifests", []string{"/" + destID + "/" + own + ".json", "/" + destID + "/" + granted + ".json"}, "mn", "n"},
+		{"what is somebody else's", []string{
+			"/" + destID + "/" + other, "/" + destID + "/" + other + "/", "/" + destID + "/" + other + ".json", "/" + destID + "/" + own + "x",
+			"/" + destID + "/" + own + ".jsonx", "/" + destID + "/" + own + ".json/x", "/" + destID + "/" + own + ".JSON", "/" + destID + "/" + own + "-old/",
+			"/" + destID + "/cluster-backup-" + srcUUID + ".json.gz.gpg", "/" + destID + "/Mail/" + ownUUID + "/", "/" + destID + "/x/" + own + "/",
+		}, "n", "n"},
+		{"paths encoded in another way", []string{
+			"/" + destID + "/m%61il/" + ownUUID + "/", "/" + destID + "/" + own + "/%61", "/%37" + destID[1:] + "/" + own + "/", "/" + destID + "/mail/" + ownUUID + "%2ejson",
+		}, "n", "n"},
+	} {
+		for _, path := range tt.paths {
+			for method, may := range map[string]string{
+				"OPTIONS": tt.look, "GET": tt.look, "HEAD": tt.look, "PROPFIND": tt.look,
+				"PUT": tt.change, "DELETE": tt.change, "MKCOL": tt.change, "MOVE": tt.change, "COPY": tt.change,
+				"PROPPATCH": tt.change, "LOCK": tt.change, "UNLOCK": tt.change, "POST": tt.change, "NONSENSE": tt.change,
+			} {
+				r := httptest.NewRequest(method, path, nil)
+				req := parseRequest(r)
+				if req.restic || !req.valid && !req.root {
+					t.Errorf("%s %s (%s) is not taken for WebDAV's", method, path, tt.name)
+				}
+				for letter, principal := range map[string]*catalog.Principal{
+					"m": aModule, "h": homeless, "n": aNode, "-": {Name: "cluster"},
+				} {
+					if got, want := allow(relate(principal, req.inside), req.operation), strings.Contains(may, letter); got != want {
+						t.Errorf("%s %s (%s) by %s: allowed %v, want %v", method, path, tt.name, principal.Name, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestEveryPermissionIsDecided keeps the table and the enumerations together: a
-// stranger may nothing, and what nobody may would be a forgotten row.
+// stranger may see which destinations there are, and what nobody may would be a
+// forgotten row.
 func TestEveryPermissionIsDecided(t *testing.T) {
 	t.Parallel()
 	for a := range operation.Probe {
-		if allow(stranger, a) {
+		if allow(nobody, a) || allow(stranger, a) != (a == operation.Roots) {
 			t.Errorf("%d: a stranger may", a)
 		}
 		if !allow(operator, a) {
@@ -138,7 +191,7 @@ func TestEveryPermissionIsDecided(t *testing.T) {
 			t.Errorf("%d: a grant gives more than ownership", a)
 		}
 	}
-	for _, a := range []operation.Operation{operation.Remove, operation.Other} {
+	for _, a := range []operation.Operation{operation.Remove, operation.Other, operation.Put, operation.Change} {
 		if allow(owner, a) || allow(grantee, a) {
 			t.Errorf("%d: a module may", a)
 		}
@@ -238,11 +291,15 @@ func TestRestOrWebDAV(t *testing.T) {
 		{"an object in a browser", "GET", "data/" + digits64, "text/html,*/*", true},
 		{"the properties of a list", "PROPFIND", "data/", rest.MediaTypeV1, false},
 		{"the properties of an object", "PROPFIND", "data/" + digits64, "", false},
-		{"an object by WebDAV", "PUT", "data/" + digits64, "", false},
+		{"an object by WebDAV", "PUT", "data/" + digits64, "", true},
+		{"an object by WebDAV, as it is stored", "PUT", "data/ba/" + digits64, "", true},
+		{"an object in a wrong shard", "PUT", "data/bb/" + digits64, "", false},
+		{"what is stored, to be read", "GET", "data/ba/" + digits64, "", false},
 		{"an object that moves", "MOVE", "locks/" + digits64, "", false},
 		{"options of an object", "OPTIONS", "data/" + digits64, "", false},
 		{"a name that is no hash", "DELETE", "locks/" + digits64[1:], "", false},
-		{"a shard, as WebDAV has it", "DELETE", "data/ba/" + digits64, "", false},
+		{"an object, as it is stored", "DELETE", "data/ba/" + digits64, "", true},
+		{"a shard", "DELETE", "data/ba", "", false},
 		{"a directory without a slash", "DELETE", "locks", "", false},
 	} {
 		r := httptest.NewRequest(c.method, "/"+destID+"/mail/"+ownUUID+"/"+c.inside, nil)
@@ -250,6 +307,25 @@ func TestRestOrWebDAV(t *testing.T) {
 		if got := parseRequest(r).restic; got != c.want {
 			t.Errorf("%s: restic %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// wantInside checks a request of WebDAV's that a module may make: it looks, at the list
+// of destinations or at one of its own or granted repositories, as the wire has it.
+func wantInside(t *testing.T, method string, u *url.URL, req request) {
+	t.Helper()
+	if !slices.Contains([]string{"OPTIONS", "GET", "HEAD", "PROPFIND"}, method) {
+		t.Fatalf("%s %q: a module may change something", method, u)
+	}
+	if req.root && u.Path == "/" && u.RawPath == "" {
+		return
+	}
+	repos := slices.Concat(aModule.Own, aModule.Granted)
+	inside := func(repo string) bool {
+		return req.stored == repo || req.stored == repo+".json" || strings.HasPrefix(req.stored, repo+"/")
+	}
+	if !slices.ContainsFunc(repos, inside) || u.RawPath != "" || u.Path != "/"+req.destination+"/"+req.inside || strings.Contains(u.Path, "..") {
+		t.Fatalf("%s %q: allowed at %q", method, u, req.stored)
 	}
 }
 
@@ -275,6 +351,8 @@ func FuzzRequest(f *testing.F) {
 		req := parseRequest(r)
 		if bare := parseRequest(&http.Request{Method: method, URL: u}); bare.restic && (!bare.known || req.operation != bare.operation) {
 			t.Fatalf("%s %q: without Accept it is another request", method, target)
+		} else if !bare.restic && allow(relate(aModule, bare.inside), bare.operation) {
+			wantInside(t, method, u, bare)
 		}
 		if !allow(relate(aModule, req.inside), req.operation) {
 			return

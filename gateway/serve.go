@@ -13,7 +13,7 @@ import (
 // serve is the path of every request that is not the gateway's own.
 func (g *Gateway) serve(w *response, r *http.Request) error {
 	req := parseRequest(r)
-	w.entry = entry{destination: req.destination, repo: req.repo, typ: req.typ, name: req.name, operation: req.operation}
+	w.entry = req.entry()
 
 	v := g.state.Current()
 	if !g.allowed(v, r.RemoteAddr) {
@@ -29,6 +29,9 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 		return err
 	}
 
+	if req.root {
+		return g.serveRoots(w, r, adm.view)
+	}
 	w.entry.mount = adm.mount
 	if node := adm.mount.Destination.PeerNode; node != "" {
 		return fmt.Errorf("%w: it is on the disk of node %s", storage.ErrUnavailable, node)
@@ -39,6 +42,12 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 	}
 	defer adm.mount.Release()
 
+	if !req.restic {
+		return g.serveDAV(w, r, req, store)
+	}
+	if err := req.holds(r, store); err != nil {
+		return err
+	}
 	return g.rest.Serve(w, r, rest.Target{
 		Store:         store,
 		Destination:   req.destination,

@@ -101,19 +101,36 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 		{"a grantee deletes", grantee, "DELETE", base + "/data/" + packName, nil, "", 403},
 		{"a grantee's config", grantee, "POST", base + "/config", []byte("config"), "", 403},
 
-		{"a module's WebDAV", owner, "GET", base + "/data/", nil, webdav, 403},
-		{"a module's PROPFIND", owner, "PROPFIND", "/", nil, webdav, 403},
+		{"a module looks at its repository", owner, "GET", base + "/data/", nil, webdav, 200},
+		{"a module looks at its repository as it is stored", owner, "GET", base + "/data/" + packName[:2] + "/" + packName, nil, webdav, 200},
+		{"a module looks for its manifest", owner, "GET", base + ".json", nil, webdav, 404},
+		{"a module looks at the destinations", owner, "GET", "/", nil, webdav, 200},
+		{"a module looks at a destination", owner, "GET", "/" + localDest + "/", nil, webdav, 403},
+		{"a module lists everything", owner, "PROPFIND", "/", nil, webdav, 403},
+		{"a grantee looks", grantee, "GET", base + "/data/", nil, webdav, 200},
+		{"a stranger looks", stranger, "GET", base + "/data/", nil, webdav, 403},
+		{"a stranger looks at the destinations", stranger, "OPTIONS", "/", nil, webdav, 200},
 		{"a module's PUT", owner, "PUT", base + "/data/" + packName, pack, webdav, 403},
 		{"a module's POST beside the protocol", owner, "POST", base + "/notes", pack, webdav, 403},
 		{"a module's POST of a manifest", owner, "POST", base + ".json", pack, webdav, 403},
 		{"a module's DELETE beside the protocol", owner, "DELETE", base + "/locks/" + lockName + ".txt", nil, webdav, 403},
 		{"a module's DELETE of a manifest", owner, "DELETE", base + ".json", nil, webdav, 403},
-		{"a node's WebDAV", node, "GET", base + "/data/", nil, webdav, 501},
-		{"a node's manifest", node, "PUT", base + ".json", pack, webdav, 501},
-		{"a node's PROPFIND", node, "PROPFIND", "/", nil, webdav, 501},
-		{"a node's OPTIONS", node, "OPTIONS", "/", nil, webdav, 501},
+		{"a node looks at a repository", node, "GET", base + "/data/", nil, webdav, 200},
+		{"a node's manifest", node, "PUT", base + ".json", pack, webdav, 201},
+		{"a module reads it", owner, "GET", base + ".json", nil, webdav, 200},
+		{"a module writes it", owner, "PUT", base + ".json", pack, webdav, 403},
+		{"a stranger reads it", stranger, "GET", base + ".json", nil, webdav, 403},
+		{"a node lists everything", node, "PROPFIND", "/", nil, webdav, 403},
+		{"a node's OPTIONS", node, "OPTIONS", "/", nil, webdav, 200},
+		{"a node puts a pack", node, "PUT", base + "/data/" + packName, pack, webdav, 201},
+		{"a node puts another content", node, "PUT", base + "/data/" + packName, lock, webdav, 400},
+		{"a node puts it where it is stored", node, "PUT", base + "/data/" + packName[:2] + "/" + packName, pack, webdav, 201},
+		{"a node puts it into a wrong shard", node, "PUT", base + "/data/zz/" + packName, pack, webdav, 403},
+		{"a node moves it", node, "MOVE", base + "/data/" + packName, nil, webdav, 400},
+		{"a node deletes the packs", node, "DELETE", base + "/data/", nil, webdav, 403},
+		{"a node deletes the repository", node, "DELETE", base, nil, webdav, 403},
+		{"a node deletes all of an app", node, "DELETE", "/" + localDest + "/mail", nil, webdav, 403},
 
-		{"a method restic has not", node, "PUT", base + "/data/" + packName, pack, "", 405},
 		{"a method nobody has", node, "BREW", base + "/data/" + packName, nil, "", 405},
 		{"a method nobody has, by a module", owner, "BREW", base + "/data/" + packName, nil, "", 403},
 		{"HEAD of a list", node, "HEAD", base + "/data/", nil, "", 405},
@@ -191,8 +208,10 @@ func TestRusticBacksUpWithoutAccept(t *testing.T) {
 		t.Errorf("the list is %s", list.body)
 	}
 	call(http.StatusForbidden, http.MethodDelete, "/data/"+packName, nil)
-	// A directory that nobody lists as restic's is WebDAV's.
-	call(http.StatusForbidden, http.MethodGet, "/data/", nil)
+	// A directory that nobody lists as restic's is WebDAV's, which a module may look at.
+	if index := call(http.StatusOK, http.MethodGet, "/data/", nil); string(index.body) != packName[:2]+"/\n" {
+		t.Errorf("over WebDAV the packs are %q", index.body)
+	}
 	call(http.StatusForbidden, http.MethodPost, "/data/", pack)
 }
 

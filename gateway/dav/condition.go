@@ -10,9 +10,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// conditional reports whether a request has a condition that decides whether it
+// Conditional reports whether a request has a condition that decides whether it
 // may change something.
-func conditional(header http.Header) bool {
+func Conditional(header http.Header) bool {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since", "If"} {
 		if len(header[name]) > 0 {
 			return true

@@ -88,7 +88,7 @@ func (t *Target) room(ctx context.Context, header http.Header) (fs.FileInfo, err
 		if err := parent(ctx, t.Store, t.Name); err != nil {
 			return nil, err
 		}
-	} else if !conditional(header) {
+	} else if !Conditional(header) {
 		return nil, nil
 	}
 	there, err := look(ctx, t.Store, t.Name)
@@ -153,7 +153,7 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 		return err
 	}
 	defer unlock()
-	if conditional(r.Header) || !t.Store.HasDirectories() {
+	if Conditional(r.Header) || !t.Store.HasDirectories() {
 		there, err := look(ctx, t.Store, t.Name)
 		switch {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):

@@ -18,6 +18,10 @@ const (
 	SaveLock             // store a lock
 	RemoveLock           // delete a lock
 	Remove               // delete anything else
+	Roots                // look at the list of destinations, over WebDAV
+	Browse               // look at a directory or a file, over WebDAV
+	Put                  // store an object, over WebDAV
+	Change               // change anything else, over WebDAV
 	Probe                // ask whether the gateway lives
 	Admin                // administer the gateway
 	End                  // their number
@@ -26,6 +30,7 @@ const (
 var names = [End]string{
 	Other: "other", Create: "create", Head: "head", Read: "get", List: "list",
 	SaveConfig: "save", Save: "save", SaveLock: "save", RemoveLock: "delete", Remove: "delete",
+	Roots: "browse", Browse: "browse", Put: "put", Change: "change",
 	Probe: "probe", Admin: "admin",
 }
 
@@ -34,4 +39,4 @@ var names = [End]string{
 func (o Operation) String() string { return names[o] }
 
 // Stores reports whether the operation uploads an object.
-func (o Operation) Stores() bool { return o == SaveConfig || o == Save || o == SaveLock }
+func (o Operation) Stores() bool { return o == SaveConfig || o == Save || o == SaveLock || o == Put }

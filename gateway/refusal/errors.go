@@ -36,7 +36,6 @@ var (
 	// ErrLength says that an upload announced no length.
 	ErrLength  = errors.New("upload without Content-Length")
 	ErrStalled = errors.New("the client stood still")
-	ErrWebDAV  = errors.New("WebDAV is not served")
 )
 
 // Refusals of WebDAV alone.

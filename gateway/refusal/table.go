@@ -142,8 +142,8 @@ var table = []Kind{
 		Hint: "the client asks for more than there is: run restic check on the repository",
 	},
 	{
-		Err: ErrWebDAV, Status: http.StatusNotImplemented,
-		Hint: "use restic, or rclone's own WebDAV server",
+		Err: syscall.ENAMETOOLONG, Status: http.StatusBadRequest, Outcome: Answered,
+		Hint: "the storage takes no name that long: have the client use a shorter one",
 	},
 	{
 		Err: ErrQuota, Upload: "quota",
@@ -229,7 +229,7 @@ var table = []Kind{
 		Advice: "the operating system refuses this to the gateway's user: check owner and mode of the directory", Reached: true,
 	},
 	{
-		Err: fs.ErrExist, Status: http.StatusConflict, Outcome: Answered,
+		Err: fs.ErrExist, Outcome: Answered,
 		Hint: "the name is taken, or the directory is not empty: an upload may be under way in it",
 	},
 	{

@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// serveRoots lists the destinations by their IDs. Nothing below is told.
+func (g *Gateway) serveRoots(w http.ResponseWriter, r *http.Request, v *live.View) error {
+	return g.dav.Serve(w, r, dav.Target{
+		Store:      dav.Roots(slices.Sorted(maps.Keys(v.Mounts))),
+		Path:       "/",
+		Name:       ".",
+		Collection: true,
+		ReadOnly:   true,
+	})
+}
+
+// serveDAV answers what is not restic's.
+func (g *Gateway) serveDAV(w http.ResponseWriter, r *http.Request, req request, store storage.Store) error {
+	tree, ok := store.(dav.Store)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	target := dav.Target{
+		Store:       tree,
+		Destination: req.destination,
+		Path:        req.path,
+		Name:        req.stored,
+		Collection:  req.collection,
+		PlaceOf:     placeOf,
+	}
+	if r.Method == "MOVE" || r.Method == "COPY" {
+		var err error
+		if target.To, err = req.parseTarget(r); err != nil {
+			return err
+		}
+	}
+	return g.dav.Serve(w, r, target)
+}
+
+// placeOf keeps clients of WebDAV from changing repositories but as restic does.
+func placeOf(name string) dav.Place {
+	switch rest.PartOf(name) {
+	case rest.Directory:
+		return dav.Frame
+	case rest.Inside:
+		return dav.Fixed
+	}
+	return dav.Free
+}
+
+// holds judges the conditions with which a client of WebDAV stores or deletes an
+// object of restic, whose protocol has none.
+func (req request) holds(r *http.Request, store storage.Store) error {
+	if r.Method != http.MethodPut && r.Method != http.MethodDelete || !dav.Conditional(r.Header) || req.typ == rest.Root {
+		return nil
+	}
+	info, err := store.Stat(r.Context(), rest.StoredName(req.repo, req.typ, req.name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return dav.Check(r.Header, info)
+}
