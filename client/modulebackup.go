@@ -86,7 +86,7 @@ written.`,
 			return err
 		},
 	}
-	options.resticOptions.addFlags(sys, cmd)
+	options.resticOptions.addFlags(cmd)
 	options.recordOptions.addFlags(sys, cmd)
 	options.wait.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be saved and run, and do nothing")

@@ -26,7 +26,7 @@ type resticOptions struct {
 }
 
 // addFlags adds --runtime and --root to cmd.
-func (o *resticOptions) addFlags(sys *system, cmd *cobra.Command) {
+func (o *resticOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.runtime, "runtime", "",
 		"`RUNTIME` of restic: podman, a container, or native, the one that PATH has (default: NS8_RESTIC_RUNTIME, else podman with NethServer 8 or RESTIC_IMAGE, else native)")
 	completeFlag(cmd, "runtime", oneOf(string(restic.Podman), string(restic.Native)))

@@ -81,7 +81,7 @@ files do not count.`,
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
 	completeFlag(cmd, "destination", complete(sys, destinationEntries, anyNumber))
 	completeFlag(cmd, "step", oneOf(restoreStepNames()...))
-	opts.restic.addFlags(sys, cmd)
+	opts.restic.addFlags(cmd)
 	opts.record.addFlags(sys, cmd)
 	opts.wait.addFlag(flags)
 	flags.BoolVar(&opts.assist, assistFlag, false, "")
