@@ -229,7 +229,7 @@ var table = []Kind{
 		Advice: "the operating system refuses this to the gateway's user: check owner and mode of the directory", Reached: true,
 	},
 	{
-		Err: fs.ErrExist, Outcome: Answered,
+		Err: fs.ErrExist, Status: http.StatusConflict, Outcome: Answered,
 		Hint: "the name is taken, or the directory is not empty: an upload may be under way in it",
 	},
 	{
