@@ -155,7 +155,7 @@ func newInstallLinks() *cobra.Command {
 		Use:   "install-links DIR",
 		Short: "Make a symbolic link for each command",
 		Long: `Make a symbolic link to this binary in DIR for each command, replacing links of
-the same name. A file of the same name that is no link is left alone, and is an
+the same name. A file of the same name that is no link stays, and is an
 error.`,
 		Example:     `  gatewayctl install-links /usr/local/bin`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitFull),

@@ -307,7 +307,7 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 	a.AddSchedule(redistest.Schedule{ID: "7", Repository: id, Name: "nightly"})
 	a.AddSchedule(redistest.Schedule{ID: "8", Repository: "another", Name: "weekly"})
 	if got := a.call(t, "", "list").succeed(t); !strings.Contains(got.stdout, "nightly (7)") {
-		t.Errorf("the list does not tell of the schedule:\n%s", got.stdout)
+		t.Errorf("the list does not show the schedule:\n%s", got.stdout)
 	}
 	a.call(t, "", "remove", id).fail(t, exitConflict, "nightly (7)")
 	a.call(t, "", "remove", "--force", id).succeed(t)
@@ -439,7 +439,7 @@ func TestLimitsOfADestinationAreSetShownAndCleared(t *testing.T) {
 	}
 }
 
-// containsFields tells whether a line of the text has the words of that line.
+// containsFields reports whether a line of the text has the words of that line.
 func containsFields(text, line string) bool {
 	for l := range strings.Lines(text) {
 		if slices.Equal(strings.Fields(l), strings.Fields(line)) {

@@ -92,7 +92,7 @@ func (d *destinations) runAlter(ctx context.Context, word string, opts alterOpti
 		r.name = nil
 	}
 	if r.name == nil && r.limits.empty() && r.keepsStorage() {
-		return failf(exitUsage, "nothing is to be changed: --help tells of the flags")
+		return failf(exitUsage, "nothing is to be changed: --help lists the flags")
 	}
 	return d.alter(ctx, r)
 }

@@ -76,7 +76,7 @@ func parseDestinations(data []byte, passphrase string) (*archive, error) {
 	return &a, nil
 }
 
-// isEncrypted tells whether the data begins with an OpenPGP packet.
+// isEncrypted reports whether the data begins with an OpenPGP packet.
 func isEncrypted(data []byte) bool { return len(data) > 0 && data[0]&0x80 != 0 }
 
 // decrypt opens a message that gpg --symmetric made. What was changed on the way
@@ -132,8 +132,8 @@ func (a *archivedDestination) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// old tells whether the archive was made before version 4, with parameters in the
-// place of sections.
+// old reports whether the archive was made before version 4, with parameters instead
+// of sections.
 func (a *archive) old() bool {
 	version, err := a.Version.Int64()
 	return err != nil || version < archiveVersion

@@ -223,7 +223,7 @@ func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider desti
 	return err
 }
 
-// secret asks for one, again where that cannot be it. A share may be open to all.
+// secret asks for one, again if that cannot be right. A share may be open to all.
 func (p *prompter) secret(ctx context.Context, provider destination.Provider, param destination.Parameter) (string, error) {
 	for {
 		secret, err := p.askSecret(ctx, param.About)

@@ -160,7 +160,7 @@ func (d *destinations) actList(ctx context.Context) error {
 	}{list, d.sys.passphraseExists()})
 }
 
-// passphraseExists tells whether the passphrase of the cluster's own backup is set.
+// passphraseExists reports whether the passphrase of the cluster's own backup is set.
 func (s *system) passphraseExists() bool {
 	dir, _ := s.env.lookup("AGENT_STATE_DIR")
 	info, err := os.Stat(filepath.Join(dir, "backup", "passphrase"))

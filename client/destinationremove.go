@@ -22,8 +22,8 @@ func newDestinationRemove(sys *system) *cobra.Command {
 read them needs its keys and the password of its repositories: export it first.
 
 A destination that schedules use is not removed without --force, which removes
-those schedules too, nor one that another destination stands on, such as one of type
-crypt, which then works no more; the action always removes it.`,
+those schedules too, nor one that another destination depends on, such as one of type
+crypt, which then no longer works; the action always removes it.`,
 		Example: `  gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination remove --force 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations:       destinationStatus(),
@@ -89,7 +89,7 @@ func (d *destinations) refuseBelow(ctx context.Context, id string) error {
 		}
 	}
 	if len(above) > 0 {
-		return failf(exitConflict, "destination %s is what others stand on: %s: --force removes it, and they work no more", id, strings.Join(above, ", "))
+		return failf(exitConflict, "other destinations depend on %s: %s: --force removes it and breaks them", id, strings.Join(above, ", "))
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (d *destinations) alter(ctx context.Context, r *destinationRequest) error {
 	return d.update(ctx, before, rec, r.limits)
 }
 
-// keepsStorage tells whether a change is of name and limits alone.
+// keepsStorage reports whether a change is of name and limits alone.
 func (r *destinationRequest) keepsStorage() bool { return text(r.url) == "" && len(r.params) == 0 }
 
 // alterStorage changes place and keys of a destination, and tests it then.
@@ -219,7 +219,7 @@ func (r record) candidate() *adminapi.Candidate {
 	return &adminapi.Candidate{Provider: r.provider, URL: r.url, BasePath: r.basePath, Section: r.conf}
 }
 
-// reportFault is the fault that a report tells of, nil for none.
+// reportFault is the fault in a report, nil for none.
 func reportFault(report *adminapi.CheckReport, action exitCode) error {
 	if report.Error == "" {
 		return nil

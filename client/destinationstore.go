@@ -154,7 +154,7 @@ func (d *destinations) update(ctx context.Context, before, after record, limits 
 	return d.failed("save destination "+after.id, err)
 }
 
-// same tells whether both are the same but for their limits and, where a section
+// same reports whether both are the same but for their limits and, where a section
 // was pasted, which is replaced as a whole, but for the tokens in it.
 func (r record) same(other record) bool {
 	return r.id == other.id && r.name == other.name && r.provider == other.provider && r.url == other.url &&

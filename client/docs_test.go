@@ -42,7 +42,7 @@ func newProgram() *cobra.Command {
 	return root
 }
 
-// environmentMeaning tells of every variable that the client asks for.
+// environmentMeaning describes every variable that the client asks for.
 var environmentMeaning = map[string]string{
 	"AGENT_COMFD":            "file descriptor that progress is written to, in the agent's format",
 	"AGENT_ID":               "names restic's container, where there is no `MODULE_ID`",
@@ -89,7 +89,7 @@ table of gatewayctl's own options.
 	}
 	for name := range environmentMeaning {
 		if !slices.Contains(asked, name) {
-			t.Errorf("environmentMeaning tells of $%s, which nothing asks for", name)
+			t.Errorf("environmentMeaning describes $%s, which nothing asks for", name)
 		}
 	}
 }

@@ -40,7 +40,7 @@ const (
 // exitMeaning is the text of the EXIT STATUS sections.
 var exitMeaning = map[exitCode]string{
 	exitOK:          "success",
-	exitFailed:      "failure; the message tells of what",
+	exitFailed:      "failure; the message says what failed",
 	exitUsage:       "wrong command line, environment or schedule",
 	exitBusy:        "another run of the same for this module is going on",
 	exitPartial:     "the snapshot was made, but some files could not be read; they are listed on stderr",

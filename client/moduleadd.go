@@ -162,7 +162,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	return told.tell(a.sys)
 }
 
-// resolveModule puts IDs in the place of what people call a schedule and a module.
+// resolveModule replaces by IDs what people call a schedule and a module.
 func resolveModule(ctx context.Context, rdb *redis.Client, opts *moduleOptions) error {
 	var err error
 	if opts.schedule != "" {
@@ -241,7 +241,7 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	}
 	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
 	if !account.ValidUUID(opts.uuid) {
-		return failf(exitConflict, "module %s has %q in the place of a UUID: remove it first", opts.id, opts.uuid)
+		return failf(exitConflict, "module %s has %q instead of a UUID: remove it first", opts.id, opts.uuid)
 	}
 	opts.node = cmp.Or(opts.node, placed.Val())
 	nodes := list.Nodes()

@@ -131,7 +131,7 @@ func newModuleRemove(sys *system) *cobra.Command {
 		Aliases: []string{"rm"},
 		Short:   "Remove a module's user and keys; its backups stay where they are",
 		Long: `Remove a module: its Redis user, all keys below module/ID/, its right to restore,
-and its place in the schedules. The gateway lets it in no more. Its backups stay
+and its place in the schedules. The gateway no longer accepts it. Its backups stay
 where they are; a new module reads them with --restore-from UUID.`,
 		Example:           `  gatewayctl module remove myapp1`,
 		Annotations:       accountStatus(),
@@ -245,7 +245,7 @@ func newModulePasswd(sys *system) *cobra.Command {
 		Long: `Give a module a new password, and print it, once. The old one is no longer accepted
 from that moment, by the gateway as soon as it has read the users again, which it
 does at once; connections to Redis that used it are ended. An --env-file that is
-there keeps its other lines; one that is lost is written anew, but for where the
+there keeps its other lines; one that is lost is written again, except where the
 module's files are.`,
 		Example: `  gatewayctl module passwd --env-file myapp1.env myapp1
   gatewayctl module passwd --password-file new.txt myapp1`,

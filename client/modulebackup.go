@@ -50,7 +50,7 @@ modules live with that, these are warnings, a number among the metrics and a lis
 the log. --dry-run says what each line stands for.
 
 With a task of the agent, progress goes to the agent; on a terminal it is a bar,
-elsewhere a line now and then.
+elsewhere periodic lines.
 
 With --metrics-dir the run's outcome is in a file for Prometheus there,
 module-backup-SCHEDULE-MODULE.prom: node_backup_status is 1 after a complete backup

@@ -280,7 +280,7 @@ func newNodePasswd(sys *system) *cobra.Command {
 		Long: `Give a node a new password, and print it, once. The old one is no longer accepted
 from that moment, and connections to Redis that used it are ended: start the
 node's gateway again with the new one. An --env-file that is there keeps its other
-lines; one that is lost is written anew.`,
+lines; one that is lost is written again.`,
 		Example:     `  gatewayctl node passwd --env-file node.env 1`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),

@@ -12,7 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// listedSnapshot is what restic snapshots --json tells of one.
+// listedSnapshot is what restic snapshots --json prints of one.
 type listedSnapshot struct {
 	ID    string    `json:"id"`
 	Time  time.Time `json:"time"`

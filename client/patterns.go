@@ -53,7 +53,7 @@ type includes struct {
 	file     string
 	patterns []string
 	warnings []string
-	ignored  []string // those of the warnings that tell of lines which stand for nothing
+	ignored  []string // those of the warnings about lines which stand for nothing
 	// commented are, by the pattern that a whole line is, those of the line without what
 	// may be a comment: one of the two is meant.
 	commented map[string]string
@@ -124,7 +124,7 @@ func cutComment(line string) (before string, found bool) {
 }
 
 // volumeNames are the names of the volumes that the patterns spell out, sorted.
-// A wildcard in the place of the name stands for none.
+// A wildcard instead of the name stands for none.
 func (in includes) volumeNames() []string {
 	var names []string
 	for _, pattern := range in.patterns {

@@ -22,7 +22,7 @@ func TestReadIncludes(t *testing.T) {
 		"wildcards":                       {"state/*.dump\nvolumes/*/x\nvolumes/d[ab]ta\n", []string{"state/*.dump", "volumes/*/x", "volumes/d[ab]ta"}, nil},
 		"what lies elsewhere":             {"/etc\nstate\nhome/x\n./state/x\nvolumesx/y\n", nil, []string{`"/etc" begins neither`, `"state" begins`, `"home/x" begins`, `"./state/x" begins`, `"volumesx/y" begins`}},
 		"what tries to leave":             {"state/../../etc\nvolumes/data/..\nstate/a..b\n", []string{"state/a..b"}, []string{`"state/../../etc" leaves`, `"volumes/data/.." leaves`}},
-		"a pattern that is none":          {"state/[\n", nil, []string{"not a valid pattern"}},
+		"an invalid pattern":              {"state/[\n", nil, []string{"not a valid pattern"}},
 		"a comment behind a name":         {"volumes/data # the data\n", []string{"volumes/data # the data", "volumes/data"}, []string{"a line of its own"}},
 		"a hash in a name":                {"state/a#b\n", []string{"state/a#b"}, nil},
 		"a name with dashes and a quote":  {"state/-rf \"x\n", []string{`state/-rf "x`}, nil},

@@ -45,7 +45,7 @@ func readPlacedVolumes(installDir string) ([]placedVolume, error) {
 	return volumes, nil
 }
 
-// withPlaced returns the volumes with v, in the place of the one of its name.
+// withPlaced returns the volumes with v, instead of the one of its name.
 func withPlaced(volumes []placedVolume, v placedVolume) []placedVolume {
 	volumes = slices.DeleteFunc(slices.Clone(volumes), func(o placedVolume) bool { return o.name == v.name })
 	volumes = append(volumes, v)

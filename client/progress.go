@@ -74,7 +74,7 @@ func (p *agentProgress) done() {}
 // lineInterval is the time between two lines of progress in a log.
 const lineInterval = 30 * time.Second
 
-// lineProgress prints a line now and then.
+// lineProgress prints a line periodically.
 type lineProgress struct {
 	w       io.Writer
 	started time.Time

@@ -135,7 +135,7 @@ func (s *screen) start(ctx context.Context, vars map[string]string, args ...stri
 	}
 }
 
-// shows tells whether what is typed now would be shown.
+// shows reports whether what is typed now would be shown.
 func (s *screen) shows() bool {
 	s.t.Helper()
 	mode, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
@@ -289,7 +289,7 @@ func TestHiddenAnswersAreReadAsTyped(t *testing.T) {
 		{"an empty one", "\r", false, "", nil, ""},
 		{"corrected", "ab\x7f\x08cé\x7fd\r", false, "cd", nil, ""},
 		{"corrected beyond its beginning", "\x7f\x7fa\r", false, "a", nil, ""},
-		{"begun anew", "abc\x15d\r", false, "d", nil, ""},
+		{"begun again", "abc\x15d\r", false, "d", nil, ""},
 		{"ended before it began", "\x04next", false, "", io.EOF, "next"},
 		{"lines that end before they begin", "\x04", true, "", io.EOF, ""},
 		{"lines with an empty one between them", "a = 1\r\rb = 2\r\rnext", true, "a = 1\n\nb = 2\n", nil, "next"},

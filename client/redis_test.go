@@ -246,7 +246,7 @@ func TestRedisKeyOfTheModuleIsTakenBelowModule(t *testing.T) {
 	if v := server.Do("GET", "module/mymodule1/mykey"); v != "value" {
 		t.Errorf("got %q back", v)
 	}
-	// The name of another module with the same beginning is none of our business.
+	// The name of another module with the same beginning is not our business.
 	callApplet(t, vars, got.stdout, "redis-restore", "mymodule12/mykey").fail(t, exitForbidden, `"mymodule12/mykey"`)
 }
 

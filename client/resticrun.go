@@ -92,7 +92,7 @@ func volumeMount(v volume) restic.Mount {
 }
 
 // listen runs restic, which was told to write JSON. It hands over the events, each
-// with its line, and the lines of stderr that are none, one after the other.
+// with its line, and the other lines of stderr, one after the other.
 func listen(ctx context.Context, run restic.Invocation, plain func(line string), hear func(event restic.Event, line []byte)) error {
 	var mu sync.Mutex // stdout and stderr come from two goroutines
 	var outage restic.Outage

@@ -66,7 +66,7 @@ func TestRunNotesTellDeadRunsFromOthers(t *testing.T) {
 }
 
 // TestRunNoteThatAnotherRunFindsBeforeItIsLocked: as it is empty, the finder takes it
-// away, and so the run makes it anew.
+// away, and so the run makes it again.
 func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -96,7 +96,7 @@ func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
 	got.note.remove()
 }
 
-// waitsForLock tells whether somebody waits for the lock on the file (proc(5),
+// waitsForLock reports whether somebody waits for the lock on the file (proc(5),
 // /proc/locks).
 func waitsForLock(t *testing.T, file *os.File) bool {
 	t.Helper()

@@ -41,7 +41,7 @@ func (a *assistance) removeAll() error {
 	return nil
 }
 
-// removeIn removes what restic will make anew of the snapshot's paths below
+// removeIn removes what restic will make again of the snapshot's paths below
 // prefix. It follows no link out of root.
 func removeIn(root *os.Root, prefix string, paths []string) error {
 	var doomed []string

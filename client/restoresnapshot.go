@@ -43,7 +43,7 @@ func findSnapshot(ctx context.Context, base restic.Invocation, name string, path
 		return found.has(path.Join("/", f, "state")) || found.has(path.Join("/", f, "volumes"))
 	})
 	if i < 0 {
-		return s, failf(exitNotFound, "snapshot %s holds neither state nor volumes: it is none of a module", s.short())
+		return s, failf(exitNotFound, "snapshot %s holds neither state nor volumes: it is not a module backup", s.short())
 	}
 	s.folder = folders[i]
 	for _, p := range paths {

@@ -95,7 +95,7 @@ func (o *recordOptions) finish(ctx context.Context, sys *system, r *runRecord, e
 	}
 }
 
-// counts tells whether the run says something about the module: one that found
+// counts reports whether the run says something about the module: one that found
 // another going on does not, nor does a wrong command line or request.
 func (r *runRecord) counts() bool {
 	switch r.ExitStatus {

@@ -151,7 +151,7 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) err
 	return err
 }
 
-// resolveSchedule puts IDs in the place of what people call a destination and modules.
+// resolveSchedule replaces by IDs what people call a destination and modules.
 func resolveSchedule(ctx context.Context, rdb *redis.Client, opts *scheduleOptions) error {
 	var err error
 	if opts.destination, err = destinationNamed(ctx, rdb, opts.destination); err != nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-// The programs that scripts find on PATH: the applets, and in the place of Podman
+// The programs that scripts find on PATH: the applets, and instead of Podman
 // and restic one that notes how it was called.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){
@@ -172,7 +172,7 @@ func scriptWaitEnd(ts *testscript.TestScript, _ bool, args []string) {
 func scriptAwait(ts *testscript.TestScript, what string, done func() bool) {
 	for deadline := time.Now().Add(3 * time.Minute); !done(); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("waited in vain until %s", what)
+			ts.Fatalf("waited without success until %s", what)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (s findings) saved() bool {
 	return slices.ContainsFunc(s.Includes, func(p foundPattern) bool { return p.Files > 0 })
 }
 
-// idleExcludes tell of the module's excludes that match nothing.
+// idleExcludes are warnings about the module's excludes that match nothing.
 func (s backupSurvey) idleExcludes(found findings) []string {
 	var texts []string
 	if len(found.UsedExcludes) < s.skip+len(s.own) {

@@ -21,7 +21,7 @@ import (
 const hostNameLimit = 64
 
 // lockHost is the host name of the containers of a run: its ID, up to the first dot.
-// It names the node too, because people read it where restic tells of locks.
+// It names the node too, because people read it where restic lists locks.
 func lockHost(runID, node string) string {
 	name := runID + "." + node
 	return strings.TrimRight(name[:min(len(name), hostNameLimit)], "-.")
@@ -122,7 +122,7 @@ func (l staleLocks) hasGone(ctx context.Context, object string) bool {
 // name. A native restic, on this host, is one that the kernel does not know or that
 // only waits for its parent to see it end: restic, which finds out by a signal, takes
 // the latter for alive, and then its parent sees it. One of a dead run is gone too
-// where a machine or a container has started anew: it has another host name, or
+// where a machine or a container has started again: it has another host name, or
 // another program has the process ID.
 func (l staleLocks) isDead(lock lockFile) bool {
 	if l.restic.Runtime == restic.Podman {

@@ -31,7 +31,7 @@ type survey struct {
 // findings are what a survey has found.
 type findings struct {
 	Includes []foundPattern `json:"includes"`
-	// UsedExcludes tells of each exclude whether something matches it. It is nil if
+	// UsedExcludes says for each exclude whether something matches it. It is nil if
 	// not everything was looked at.
 	UsedExcludes []bool `json:"used_excludes"`
 }

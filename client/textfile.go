@@ -6,8 +6,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// textOf decodes what an editor or a shell has saved as a text: UTF-8, or as
-// Windows does it UTF-16, each with a byte order mark or, the former, without.
+// textOf decodes what an editor or a shell has saved as a text: UTF-8 with
+// or without a byte order mark or, as Windows does it, UTF-16 with one.
 // Name is that of the file, for errors.
 func textOf(name string, data []byte) (string, error) {
 	text, err := secretfile.Decode(data)

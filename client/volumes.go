@@ -76,7 +76,7 @@ func listPodmanVolumes(ctx context.Context) ([]string, error) {
 	return strings.Fields(string(output)), nil
 }
 
-// checkNativeRoot tells whether root holds a module as restic without a container
+// checkNativeRoot reports whether root holds a module as restic without a container
 // must find it: the directory state, which is the module's state directory, and,
 // where there are volumes, directories below volumes. Symbolic links in their
 // place are refused, because restic would save the link and not what is behind.
@@ -105,7 +105,7 @@ func checkNativeRoot(root, stateDir string) error {
 	return nil
 }
 
-// checkWritable tells whether we may write to the state directory and to each
+// checkWritable reports whether we may write to the state directory and to each
 // volume below root, before restic fails at each file.
 func checkWritable(base restic.Invocation) error {
 	root := base.Dir

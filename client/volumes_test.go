@@ -66,13 +66,13 @@ func TestCheckNativeRoot(t *testing.T) {
 		"another module's state directory": {
 			func(t *testing.T, _ string) string { return t.TempDir() }, "is not the module's state directory",
 		},
-		"a link in the place of a volume": {
+		"a link instead of a volume": {
 			func(t *testing.T, root string) string {
 				symlink(t, t.TempDir(), filepath.Join(root, "volumes", "data"))
 				return filepath.Join(root, "state")
 			}, "is a symbolic link",
 		},
-		"a link in the place of the state": {
+		"a link instead of the state": {
 			func(t *testing.T, root string) string {
 				behind := t.TempDir()
 				if err := os.Remove(filepath.Join(root, "state")); err != nil {

@@ -195,7 +195,7 @@ func TestEveryStatusTellsWhatResticDoes(t *testing.T) {
 	}
 }
 
-// keyMeaning tells of every key of the log.
+// keyMeaning describes every key of the log.
 var keyMeaning = map[string]string{
 	"count":        "how many",
 	"dest":         "destination ID",
@@ -264,7 +264,7 @@ was refused, at error where the gateway or the storage failed.
 	}
 	for key := range keyMeaning {
 		if !used[key] {
-			t.Errorf("keyMeaning tells of %q, which no line of the log has", key)
+			t.Errorf("keyMeaning describes %q, which no line of the log has", key)
 		}
 	}
 	w.WriteString("\n## Lines\n\n| level | line | keys |\n|---|---|---|\n")

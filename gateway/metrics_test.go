@@ -34,7 +34,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const remoteDest = "5d5bfa40-4dd1-4b8e-9cf0-6f5cc2b6d1aa"
 
@@ -253,7 +253,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 }
 
 // TestMetricsAreWhatTheDocumentationSays holds names, types, labels and help
-// against docs/metrics.md; -update writes its table anew.
+// against docs/metrics.md; -update writes its table again.
 func TestMetricsAreWhatTheDocumentationSays(t *testing.T) {
 	t.Parallel()
 	m := newMeasured(t)

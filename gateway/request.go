@@ -45,7 +45,7 @@ type request struct {
 	path, stored string
 	collection   bool
 
-	// known is false where the path is none of the restic protocol's; the fields
+	// known is false where the path is not in the restic protocol; the fields
 	// below are then empty.
 	known  bool
 	repo   string

@@ -105,4 +105,3 @@ func backUpOnce(t *testing.T, g *served) {
 	module.run(t, "init")
 	module.run(t, "backup", storageTree(t, 1<<20))
 }
-

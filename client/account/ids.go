@@ -14,16 +14,16 @@ var (
 	uuid     = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
-// ValidModuleID tells whether s can be the ID of a module, such as "myapp1".
+// ValidModuleID reports whether s can be the ID of a module, such as "myapp1".
 func ValidModuleID(s string) bool { return moduleID.MatchString(s) }
 
-// ValidApp tells whether s can be an application type, such as "myapp".
+// ValidApp reports whether s can be an application type, such as "myapp".
 func ValidApp(s string) bool { return app.MatchString(s) }
 
-// ValidNodeID tells whether s can be the ID of a node: a number from 1 on.
+// ValidNodeID reports whether s can be the ID of a node: a number from 1 on.
 func ValidNodeID(s string) bool { return nodeID.MatchString(s) }
 
-// ValidUUID tells whether s is a UUID in lower case.
+// ValidUUID reports whether s is a UUID in lower case.
 func ValidUUID(s string) bool { return uuid.MatchString(s) }
 
 // NewUUID makes a random UUID.

@@ -36,15 +36,15 @@ func (l List) idsBehind(prefix string) []string {
 	return ids
 }
 
-// Has tells whether the user exists.
+// Has reports whether the user exists.
 func (l List) Has(user string) bool { return l.line(user) != nil }
 
-// Accepts tells whether the user exists and has this password.
+// Accepts reports whether the user exists and has this password.
 func (l List) Accepts(user, password string) bool {
 	return slices.Contains(l.line(user), "#"+Digest(password))
 }
 
-// Open tells whether the user may do everything without a password.
+// Open reports whether the user may do everything without a password.
 func (l List) Open(user string) bool {
 	rules := l.line(user)
 	return slices.Contains(rules, "on") && slices.Contains(rules, "nopass") &&

@@ -27,10 +27,10 @@ func ParseVersion(info string) Version {
 // String is the version as people write it.
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
-// HasACLs tells whether there are users at all.
+// HasACLs reports whether there are users at all.
 func (v Version) HasACLs() bool { return v.Major >= 6 }
 
-// ReadOnlyKeys tells whether a user can be given keys for reading alone. Before,
+// ReadOnlyKeys reports whether a user can be given keys for reading alone. Before,
 // a user that may write at all may write every key that it can read.
 func (v Version) ReadOnlyKeys() bool { return v.Major >= 7 }
 

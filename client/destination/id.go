@@ -49,7 +49,7 @@ func compactJSON(value any) ([]byte, error) {
 }
 
 // unescapeSeparators undoes the escaping of U+2028 and U+2029, which Go does for
-// the sake of JavaScript. An escaped backslash before a u is left alone.
+// the sake of JavaScript. An escaped backslash before a u stays.
 func unescapeSeparators(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {

@@ -10,7 +10,7 @@ import (
 // mostNear is how many words are suggested.
 const mostNear = 3
 
-// DidYouMean returns ": did you mean …?" for a word that is none of those wanted,
+// DidYouMean returns ": did you mean …?" for a word that is not one of those wanted,
 // with the nearest of them, and nothing where none is near.
 func DidYouMean(word string, wanted []string) string {
 	near := Near(word, wanted)

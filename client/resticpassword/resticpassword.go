@@ -1,4 +1,4 @@
-// Package resticpassword tells whether a password opens a restic repository by one of
+// Package resticpassword reports whether a password opens a restic repository by one of
 // its key files, as the repository design of restic describes them.
 package resticpassword
 

@@ -18,7 +18,7 @@ var (
 	errBadHash    = errors.New("a password is not a SHA-256 hash in lower-case hexadecimal")
 )
 
-// Accepts tells whether the password is one of the principal's. It takes the
+// Accepts reports whether the password is one of the principal's. It takes the
 // same time for every password of one length, does not allocate, and refuses
 // everything for a nil Principal after the same hashing.
 func (p *Principal) Accepts(password []byte) bool {

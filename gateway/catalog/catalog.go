@@ -77,7 +77,7 @@ type Destination struct {
 	PeerNode string
 }
 
-// Equal tells whether two descriptions are the same to the last setting.
+// Equal reports whether two descriptions are the same to the last setting.
 func (d *Destination) Equal(other *Destination) bool {
 	return d.ID == other.ID && d.Name == other.Name && d.Provider == other.Provider &&
 		d.URL == other.URL && d.Type == other.Type && d.Base == other.Base &&

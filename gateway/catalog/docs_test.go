@@ -56,7 +56,7 @@ func TestReference(t *testing.T) {
 	}
 	for name := range names {
 		if !seen[name] {
-			t.Errorf("names tells of %s, which keys.go and limits.go do not declare", name)
+			t.Errorf("names describes %s, which keys.go and limits.go do not declare", name)
 		}
 	}
 	var w strings.Builder

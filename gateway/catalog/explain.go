@@ -45,7 +45,7 @@ func (o LoadOptions) explainNoUsers(err error) error {
 	return fmt.Errorf("read the users: the set %s does not exist, and in its place: %w; have the cluster write the set, or give the Redis user +acl|list", ACLs, err)
 }
 
-// refused tells whether Redis answered that this user may not do it.
+// refused reports whether Redis answered that this user may not do it.
 func refused(err error) bool {
 	for _, prefix := range []string{"WRONGPASS", "NOAUTH", "NOPERM"} {
 		if redis.HasErrorPrefix(err, prefix) {

@@ -2,7 +2,7 @@ package catalog
 
 import "strings"
 
-// validUUID tells whether s is a UUID as NethServer 8 writes it: in lower case
+// validUUID reports whether s is a UUID as NethServer 8 writes it: in lower case
 // with hyphens. Other spellings are not normalised: what is compared with the
 // path of a request is what stands in Redis.
 func validUUID(s string) bool {
@@ -22,7 +22,7 @@ func validUUID(s string) bool {
 	return true
 }
 
-// validNodeID tells whether s is a decimal number from 1 on, without leading zeros.
+// validNodeID reports whether s is a decimal number from 1 on, without leading zeros.
 func validNodeID(s string) bool {
 	if s == "" || len(s) > 9 || s[0] == '0' {
 		return false
@@ -30,10 +30,10 @@ func validNodeID(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// validModuleID tells whether s is an app type with or without a number behind it.
+// validModuleID reports whether s is an app type with or without a number behind it.
 func validModuleID(s string) bool { return validApp(s) && validApp(appOfModule(s)) }
 
-// validApp tells whether s can be an app type, the name of a container image:
+// validApp reports whether s can be an app type, the name of a container image:
 // lower-case letters, digits and inner ".", "_" and "-". A dot at the end is
 // excluded, because some file systems drop it.
 func validApp(s string) bool {

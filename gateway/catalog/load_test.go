@@ -167,11 +167,11 @@ func TestMalformedEntryCostsThatEntryOnly(t *testing.T) {
 			s.SaveACLs()
 			s.Do("SADD", catalog.ACLs, "user module/broken1 on #"+secret+" -@all")
 		}, "cluster/acls module/broken1", false, "SHA-256"},
-		{"a line that is none", func(s *redistest.Server) { s.Do("SADD", catalog.ACLs, "gibberish "+secret) }, "cluster/acls", true, "not a line"},
+		{"an invalid line", func(s *redistest.Server) { s.Do("SADD", catalog.ACLs, "gibberish "+secret) }, "cluster/acls", true, "not a line"},
 		{"a user listed twice", func(s *redistest.Server) {
 			s.Do("SADD", catalog.ACLs, "user module/broken1 on #"+strings.Repeat("0", 64))
 		}, "cluster/acls module/broken1", false, "twice"},
-		{"a UUID that is none", func(s *redistest.Server) { s.Do("HSET", catalog.ModuleUUID, "broken1", "x/../y") }, "cluster/module_uuid broken1", true, "UUID"},
+		{"an invalid UUID", func(s *redistest.Server) { s.Do("HSET", catalog.ModuleUUID, "broken1", "x/../y") }, "cluster/module_uuid broken1", true, "UUID"},
 		{"a UUID in capitals", func(s *redistest.Server) { s.Do("HSET", catalog.ModuleUUID, "broken1", strings.ToUpper(uuid2)) }, "cluster/module_uuid broken1", true, "UUID"},
 		{"a grant of no UUID", func(s *redistest.Server) { s.Do("HSET", catalog.RestoreUUID, uuid2, "x/../y") }, "private/nodes/restore_uuid " + uuid2, true, "UUID"},
 		{"grants of another type", func(s *redistest.Server) { s.Do("SET", catalog.RestoreUUID, secret) }, "private/nodes/restore_uuid", true, "another type"},
@@ -199,8 +199,8 @@ func TestMalformedEntryCostsThatEntryOnly(t *testing.T) {
 			s.Do("DEL", catalog.ResticPassword)
 			s.Do("SET", catalog.ResticPassword, secret)
 		}, "private/agents/backup_destination/restic_password", true, "another type"},
-		{"a network that is none", func(s *redistest.Server) { s.Do("SET", catalog.ClusterNetwork, secret) }, "cluster/network", true, "CIDR"},
-		{"a node's address that is none", func(s *redistest.Server) { s.Do("HSET", catalog.NodeVPNKey("1"), "ip_address", secret) }, "node/1/vpn ip_address", true, "IP address"},
+		{"an invalid network", func(s *redistest.Server) { s.Do("SET", catalog.ClusterNetwork, secret) }, "cluster/network", true, "CIDR"},
+		{"an invalid address of a node", func(s *redistest.Server) { s.Do("HSET", catalog.NodeVPNKey("1"), "ip_address", secret) }, "node/1/vpn ip_address", true, "IP address"},
 		{"a node's settings of another type", func(s *redistest.Server) {
 			s.Do("DEL", catalog.NodeVPNKey("1"))
 			s.Do("SET", catalog.NodeVPNKey("1"), secret)

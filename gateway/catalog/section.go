@@ -101,7 +101,7 @@ func FormatSection(name string, values map[string]string) (string, error) {
 func parseSetting(line string) (key, value string, err error) {
 	i := strings.IndexAny(line, "=:")
 	if i < 0 {
-		return "", "", errors.New(`no "=" between a key and a value (a value of several lines, such as key_pem, stands on one, with \n between them)`)
+		return "", "", errors.New(`no "=" between a key and a value (a value of several lines, such as key_pem, goes on one line, with \n between them)`)
 	}
 	if key = strings.TrimSpace(line[:i]); !validKey(key) {
 		return "", "", errors.New(`what stands before "=" is no key`)

@@ -142,7 +142,7 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// enter tells whether the state is a new one, which is worth a line in the log.
+// enter reports whether the state is a new one, which is worth a line in the log.
 func (w *watcher) enter(state watchState) bool {
 	changed := w.state != state
 	w.state = state
@@ -150,7 +150,7 @@ func (w *watcher) enter(state watchState) bool {
 }
 
 // hear subscribes with the first user that may, and reports events until the
-// connection fails. Heard tells whether there was a subscription.
+// connection fails. Heard reports whether there was a subscription.
 func (w *watcher) hear(ctx context.Context) (heard bool, err error) {
 	for _, client := range w.clients {
 		if heard, err = w.hearAs(ctx, client); !refused(err) || heard {

@@ -212,7 +212,7 @@ func testRenameDir(t T, e env, tree storage.Tree) {
 		t.Errorf("Rename to a directory that is there = %v; want fs.ErrExist", err)
 	}
 	e.wantObject(t, taken)
-	// What was moved away can be made anew.
+	// What was moved away can be made again.
 	e.mustPut(t, o)
 	e.wantObject(t, o)
 }

@@ -13,9 +13,9 @@ import (
 
 const (
 	// breakerFailures is how many operations in a row must fail, each after the
-	// retries it was worth, before a destination is left alone.
+	// retries it was worth, before the circuit of a destination opens.
 	breakerFailures = 5
-	// breakerPause is how long it is left alone first; each probe that fails
+	// breakerPause is how long the circuit stays open first; each probe that fails
 	// doubles that, up to breakerLongest.
 	breakerPause   = 5 * time.Second
 	breakerLongest = 2 * time.Minute
@@ -23,7 +23,7 @@ const (
 
 // breaker keeps requests away from a destination that fails them all: its
 // clients, who try again for a quarter of an hour, get their answer at once, and
-// the destination is asked by one of them now and then, until it works again.
+// one of them probes the destination periodically, until it works again.
 type breaker struct {
 	dest string
 	log  *slog.Logger
@@ -72,12 +72,12 @@ func (b *breaker) leave(probe bool, result refusal.Outcome, cause error) {
 	case b.pause == 0:
 		if b.failures++; b.failures >= breakerFailures {
 			b.open(breakerPause)
-			b.log.Error("a destination fails every request and is left alone; a probe goes to it now and then",
+			b.log.Error("a destination fails every request: circuit open, probing periodically",
 				"dest", b.dest, "failures", b.failures, "err", cause, "hint", refusal.Hint(cause))
 		}
 	case probe:
 		b.open(min(2*b.pause, breakerLongest))
-		b.log.Warn("a destination that is left alone failed a probe", "dest", b.dest, "err", cause, "hint", refusal.Hint(cause))
+		b.log.Warn("a destination failed a probe: circuit still open", "dest", b.dest, "err", cause, "hint", refusal.Hint(cause))
 	}
 }
 

@@ -33,8 +33,8 @@ const (
 	replayable = 512 << 10
 )
 
-// resilient is a store that repeats what a remote put off, within a budget, and
-// leaves alone a remote that fails everything. What cannot be repeated, because
+// resilient is a store that retries what a remote throttled, within a budget, and
+// stops asking a remote that fails everything. What cannot be repeated, because
 // bytes of it have passed, fails at once: its client has them still.
 type resilient struct {
 	store   storage.Store
@@ -47,7 +47,7 @@ var (
 	_ storage.Creator = (*resilient)(nil)
 )
 
-// once runs one attempt; repeatable tells whether another one may follow.
+// once runs one attempt; repeatable reports whether another one may follow.
 type once func(ctx context.Context) (repeatable bool, err error)
 
 // do runs attempts until one succeeds, or fails for good, or the budget is spent.

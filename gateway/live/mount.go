@@ -17,7 +17,7 @@ import (
 const (
 	// openTimeout bounds the opening of a destination.
 	openTimeout = 30 * time.Second
-	// openPause is how long a destination that could not be opened is left alone.
+	// openPause is how long a destination that could not be opened is not tried again.
 	openPause = 5 * time.Second
 )
 

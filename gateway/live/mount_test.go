@@ -87,7 +87,7 @@ func TestRetiredStoreClosesAfterItsLastRequest(t *testing.T) {
 		if c.closed.Load() != 1 {
 			t.Error("not closed after the last request")
 		}
-		// A request that still holds the old view opens it anew, and closes it.
+		// A request that still holds the old view opens it again, and closes it.
 		if _, err := s.Acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}

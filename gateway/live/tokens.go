@@ -36,11 +36,11 @@ const (
 )
 
 // tokens keeps what backends change in their sections while they are open:
-// refreshed OAuth tokens, of which the former may have stopped to work. Each is
+// refreshed OAuth tokens; the previous one may no longer work. Each is
 // written back to Redis, if nobody else has changed it there. What cannot be
 // written is kept in a file, and serves after a restart all the same.
 //
-// A store goes on with its own new token, so that none is opened anew for it: to
+// A store goes on with its own new token, so that none is opened again for it: to
 // views, a token of ours stands for the one that the store was opened with.
 type tokens struct {
 	rdb  redis.UniversalClient // of a user that may write the sections
@@ -66,7 +66,7 @@ type token struct {
 	refused bool
 }
 
-// ours tells whether a value is one of those that the token has had.
+// ours reports whether a value is one of those that the token has had.
 func (t *token) ours(value string) bool {
 	return value == t.Opened || value == t.Latest || slices.Contains(t.Former, value)
 }
@@ -269,11 +269,11 @@ func (t *tokens) settled(k tokenKey, written token, refused bool) {
 	}
 }
 
-// errTokenElsewhere says that Redis holds a token that is none of ours, or no
+// errTokenElsewhere says that Redis holds a token that is not ours, or no
 // such destination.
 var errTokenElsewhere = errors.New("redis holds another token")
 
-// write puts a token in the place of one of ours, and of nothing else: the
+// write replaces one of our tokens, and nothing else: the
 // section is read and written in one transaction, which a change meanwhile ends.
 func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
@@ -305,7 +305,7 @@ func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 	}, catalog.RcloneConf)
 }
 
-// keep writes the file, in the place of the one before.
+// keep replaces the file.
 func (t *tokens) keep() {
 	if t.file == "" {
 		return

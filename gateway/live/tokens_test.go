@@ -159,7 +159,7 @@ func statOn(t *testing.T, g *State, id string) {
 	}
 }
 
-// inRedis tells whether Redis holds that refresh token.
+// inRedis reports whether Redis holds that refresh token.
 func (c *tokenCluster) inRedis(token string) bool {
 	conf, _ := c.Do("HGET", catalog.RcloneConf, destID).(string)
 	return strings.Contains(conf, `"`+token+`"`)
@@ -177,7 +177,7 @@ func TestRefreshedTokenIsWrittenBackAndTheStoreStaysOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		if g.Current().Mounts[destID] != before {
-			t.Fatal("the store was opened anew for a token of its own")
+			t.Fatal("the store was opened again for a token of its own")
 		}
 	}
 	conf, _ := c.Do("HGET", catalog.RcloneConf, destID).(string)
@@ -232,7 +232,7 @@ func TestTokenOfAnAdministratorIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := g.Current().Mounts[destID]; after == before || !strings.Contains(after.Destination.Section["token"], "by-hand") {
-		t.Error("the store was not opened anew with the administrator's token")
+		t.Error("the store was not opened again with the administrator's token")
 	}
 }
 
@@ -266,7 +266,7 @@ func TestRefreshedTokenOfAFoundationIsWrittenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if g.Current().Mounts[alias] != before {
-		t.Error("the store was opened anew for a token of its foundation's own")
+		t.Error("the store was opened again for a token of its foundation's own")
 	}
 	stop()
 }

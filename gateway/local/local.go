@@ -18,7 +18,7 @@
 //
 // # The root
 //
-// Each call opens the root anew, so that no descriptor keeps a disk from being
+// Each call opens the root again, so that no descriptor keeps a disk from being
 // unmounted and none writes beneath a file system that was mounted later. Without
 // the root nothing is proven absent: a root that is gone is
 // [storage.ErrUnavailable], and so is, with [OpenMarked], one that lost its marker.

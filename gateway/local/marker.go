@@ -41,7 +41,7 @@ type Mark struct {
 // Memory remembers which destinations were seen, and where: one that moves to
 // another directory is new there. It is safe for concurrent use.
 type Memory interface {
-	// Seen tells whether the destination was seen in that root, and the mount point
+	// Seen reports whether the destination was seen in that root, and the mount point
 	// that the root was on. For another root it is a mount point that the
 	// destination was on elsewhere and that root lies below; empty where none is.
 	Seen(id, root string) (mountPoint string, seen bool, err error)
@@ -187,7 +187,7 @@ func readMarker(root dirFD) (id string, err error) {
 	return strings.TrimSpace(string(buf[:n])), err
 }
 
-// unmarked tells whether a proven use would write the marker.
+// unmarked reports whether a proven use would write the marker.
 func (m *marker) unmarked() bool {
 	return m != nil && m.Memory != nil && m.verified.Load() == nil && !m.hopeless.Load()
 }

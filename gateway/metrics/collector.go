@@ -109,7 +109,7 @@ func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string)
 	out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 }
 
-// destination tells of one destination.
+// destination sends the metrics of one destination.
 func (out sender) destination(id string, m *live.Mount) {
 	typ := typeLabel(m.Destination)
 	out.gauge(descInfo, 1, id, labelText(m.Destination.Name), labelText(m.Destination.Provider), typ)

@@ -66,7 +66,7 @@ var (
 	// ErrQuota says that a quota of ours is exhausted, and not the storage.
 	ErrQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
 	// ErrCircuitOpen says that a destination failed so often that it is not even asked.
-	ErrCircuitOpen = fmt.Errorf("%w: it has failed repeatedly and is left alone", storage.ErrUnavailable)
+	ErrCircuitOpen = fmt.Errorf("%w: it has failed repeatedly, its circuit is open", storage.ErrUnavailable)
 )
 
 // What a check of a destination finds. No request ends with them.

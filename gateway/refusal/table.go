@@ -195,7 +195,7 @@ var table = []Kind{
 	},
 	{
 		Err:    storage.ErrNotMounted,
-		Advice: "the disk that the destination was seen on is not mounted: mount it; if the directory is to begin anew, write its marker as the detail says",
+		Advice: "the disk that the destination was seen on is not mounted: mount it; to start again in an empty directory, write its marker as the detail says",
 	},
 	{
 		Err:    storage.ErrForeign,

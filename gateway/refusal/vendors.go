@@ -4,7 +4,7 @@ import "strings"
 
 // A symptom is what storages say of one fault, as far as their texts tell.
 type symptom struct {
-	// marks are texts of which the error holds one: codes of the protocols, and
+	// marks are texts; the error holds one of them: codes of the protocols, and
 	// words of the backends and of the operating system, in lower case.
 	marks []string
 	// denied is true where the storage was reached and logged in to, and said no.
@@ -29,7 +29,7 @@ var sectionFaults = []symptom{
 	},
 	{
 		marks:  []string{"didn't find section in config file"},
-		advice: "the section stands on another one that it only names: add that one as a destination of its own, and name it by its ID, as in remote = ID:path",
+		advice: "the section depends on another one that it only names: add that one as a destination of its own, and name it by its ID, as in remote = ID:path",
 	},
 	{
 		marks:  []string{"access_key_id not found", "secret_access_key not found"},

@@ -88,7 +88,7 @@ func (u *upload) failure() error {
 	return u.err
 }
 
-// complete tells whether the body was read to its end.
+// complete reports whether the body was read to its end.
 func (u *upload) complete() bool { return u.left == 0 && u.failure() == nil }
 
 // download is the body of a GET.

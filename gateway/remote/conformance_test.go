@@ -38,7 +38,7 @@ func TestS3(t *testing.T) {
 }
 
 // makeRepository makes a bucket with the directories of the suite's repository
-// below backups: this server answers 500 now and then when two uploads at once
+// below backups: this server sometimes answers 500 when two uploads at once
 // need the same new directory.
 func makeRepository(t *testing.T, server *s3Server) (bucket string) {
 	t.Helper()

@@ -122,7 +122,7 @@ func (s *Store) listDir(ctx context.Context, dir string, fn fs.ListRCallback) er
 	return fn(entries)
 }
 
-// each calls fn for the objects among entries, and shows the sweeper what is none.
+// each calls fn for the objects among entries, and shows the sweeper the others.
 func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *sweeper, fn func(iofs.FileInfo) error) error {
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
@@ -162,7 +162,7 @@ func (s *Store) missingDir(ctx context.Context, dir string) error {
 	return absent("list", dir)
 }
 
-// dirAbsent tells whether a directory is proven absent: its parent lists, and
+// dirAbsent reports whether a directory is proven absent: its parent lists, and
 // does not have it, or is itself absent.
 func (s *Store) dirAbsent(ctx context.Context, dir string) (bool, error) {
 	if dir == "." {
@@ -184,7 +184,7 @@ func (s *Store) dirAbsent(ctx context.Context, dir string) (bool, error) {
 	return true, nil
 }
 
-// rootAbsent tells whether the destination's base, which did not list, is absent.
+// rootAbsent reports whether the destination's base, which did not list, is absent.
 // Servers are taken at their word; rclone's local backend says so of what it
 // may not look at, too.
 func (s *Store) rootAbsent() bool {

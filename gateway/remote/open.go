@@ -114,7 +114,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	return s, nil
 }
 
-// hasBuckets tells whether f, opened as that backend, stores in buckets. To rclone
+// hasBuckets reports whether f, opened as that backend, stores in buckets. To rclone
 // the shares of SMB are some, too, but in them are true directories.
 func hasBuckets(f fs.Fs, opened *fs.RegInfo) bool {
 	based := f.Features().BucketBased

@@ -41,7 +41,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"no type", map[string]string{}, "", `no such remote type ""`},
 		{"an unknown type", map[string]string{"type": "floppy"}, "", `no such remote type "floppy"`},
-		{"a size that is none", map[string]string{"type": "s3", "chunk_size": "hunter2secret"}, "b", `"chunk_size"`},
+		{"an invalid size", map[string]string{"type": "s3", "chunk_size": "hunter2secret"}, "b", `"chunk_size"`},
 		{"a password that is not obscured", map[string]string{"type": "crypt", "remote": os.TempDir(), "password": "hunter2secret!"}, "", "obscured"},
 		{"a base that is a file", map[string]string{"type": "local"}, file, "is a file"},
 		{"a remote that nobody knows", map[string]string{"type": "alias", "remote": "hunter2secret:"}, "", ""},

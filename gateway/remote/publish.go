@@ -82,8 +82,8 @@ func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
 	}
 }
 
-// hasTrait tells whether the backend that f, which was opened as that one, stands on
-// is among backends. An alias opens as what it stands for.
+// hasTrait reports whether the backend below f, which was opened as that one, is among
+// backends. An alias opens as what it stands for.
 func hasTrait(backends map[string]bool, f fs.Fs, opened *fs.RegInfo) bool {
 	for {
 		backend, unwrap := backendOf(f, opened).Name, f.Features().UnWrap
@@ -225,7 +225,7 @@ func (m mover) find(ctx context.Context, name string) (fs.Object, error) {
 	return o, err
 }
 
-// isSame tells whether old, unless it is nil, has the content of the upload, which
+// isSame reports whether old, unless it is nil, has the content of the upload, which
 // has that name. Only of names that are hashes it is sure without reading both.
 func isSame(ctx context.Context, old, upload fs.Object, name string) (bool, error) {
 	sum, err := hex.DecodeString(path.Base(name))

@@ -60,7 +60,7 @@ func newScrubber(section map[string]string, options fs.Options) scrubber {
 	return scrubber{strings.NewReplacer(pairs...)}
 }
 
-// secret tells whether the value of a key must not appear anywhere. What rclone
+// secret reports whether the value of a key must not appear anywhere. What rclone
 // does not know is taken for one; where a server is and who logs in there,
 // though rclone finds it sensitive, an administrator must be able to read.
 func secret(key string, option *fs.Option) bool {

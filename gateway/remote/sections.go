@@ -17,7 +17,7 @@ var sections sectionStorage
 
 // SetSections tells rclone the sections of all destinations, replacing those of
 // before. Stores that are open keep what they were opened with; one that is built
-// upon another destination must be opened anew to see a change there.
+// upon another destination must be opened again to see a change there.
 //
 // Changed, unless nil, is told what backends change in those sections that rclone
 // opens itself, for remotes that are built upon them. It must not block.

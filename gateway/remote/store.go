@@ -198,7 +198,7 @@ func httpRange(off, n int64) string {
 	return fmt.Sprintf("bytes=%d-%d", off, off+n-1)
 }
 
-// Remove implements [storage.Store]. S3 does not tell whether there was something
+// Remove implements [storage.Store]. S3 does not say if there was something
 // to delete: there, and only there, removing what is absent succeeds.
 func (s *Store) Remove(ctx context.Context, name string) error {
 	ctx, err := s.begin(ctx, "remove", name)

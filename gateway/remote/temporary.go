@@ -34,7 +34,7 @@ func isTemporary(base string) bool {
 		(strings.HasSuffix(base, partialSuffix) || strings.HasSuffix(base, replacedSuffix))
 }
 
-// startedBefore tells whether base is the name of an upload that began before then.
+// startedBefore reports whether base is the name of an upload that began before then.
 func startedBefore(base string, then time.Time) bool {
 	rest, ok := strings.CutPrefix(base, temporaryPrefix)
 	stamp, _, dashed := strings.Cut(rest, "-")

@@ -40,7 +40,7 @@ func tuned(section map[string]string) map[string]string {
 	return out
 }
 
-// takesOneRequest tells whether a section may be opened with [oneRequest]. Where
+// takesOneRequest reports whether a section may be opened with [oneRequest]. Where
 // a name is not a key of the bucket, or a size not that of the object, it may not.
 func takesOneRequest(section map[string]string) bool {
 	if section["type"] != "s3" {

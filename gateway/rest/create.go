@@ -68,7 +68,7 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 }
 
 // firstNames lists up to limit objects of a type, and all of them where limit is
-// negative. Names that are none of the protocol's are left out.
+// negative. Names that the protocol does not have are left out.
 func firstNames(ctx context.Context, t *Target, typ Type, limit int) ([]string, error) {
 	var names []string
 	dir := Target{Repo: t.Repo, Type: typ}

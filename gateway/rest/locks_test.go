@@ -179,7 +179,7 @@ func TestLockWrittenAMomentAgoIsNotProvenAbsent(t *testing.T) {
 				t.Errorf("%s: %v, want storage.ErrUnavailable alone", method, err)
 			}
 		}
-		l.want(t, "after a DELETE in vain", "new")
+		l.want(t, "after a DELETE that failed", "new")
 		store.catchUp()
 		if got, err := l.do(t, "GET", "new"); err != nil || got != "new" {
 			t.Errorf("GET, when the remote has caught up: %q, %v", got, err)

@@ -111,7 +111,7 @@ func TestCreateMakesTheStoreReady(t *testing.T) {
 		t.Errorf("created %q, want %q", store.dirs, repo)
 	}
 	store.err = errors.New("no rights")
-	s.run(t, []call{{about: "create in vain", method: "POST", path: "?create=true", status: 502}})
+	s.run(t, []call{{about: "a create that fails", method: "POST", path: "?create=true", status: 502}})
 }
 
 func TestRanges(t *testing.T) {

@@ -27,7 +27,7 @@ type recentLock struct {
 	going   bool // it was written, and is being removed
 }
 
-// absent tells whether it is this process's own doing if the lock is not there.
+// absent reports whether it is this process's own doing if the lock is not there.
 func (l recentLock) absent() bool { return l.removed || l.going }
 
 // recentLocks remembers which locks were written and removed within the last

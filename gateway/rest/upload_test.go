@@ -129,7 +129,7 @@ func TestConfig(t *testing.T) {
 	s := serve(t, storetest.NewMem())
 	s.run(t, []call{
 		{about: "an empty one", method: "POST", path: "config", status: 400},
-		{about: "one that is none", method: "POST", path: "config", body: strings.Repeat("x", 1<<20+1), status: 400},
+		{about: "an invalid one", method: "POST", path: "config", body: strings.Repeat("x", 1<<20+1), status: 400},
 		{about: "nothing was stored", method: "HEAD", path: "config", status: 404},
 		{about: "create", method: "POST", path: "config", body: "config 1", status: 200},
 		{about: "the same again", method: "POST", path: "config", body: "config 1", status: 200},

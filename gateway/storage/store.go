@@ -10,7 +10,7 @@ import (
 //
 // Names are slash-separated, valid for [fs.ValidPath], and relative to the
 // destination's base. All methods are safe for concurrent use and honour the
-// context. An error that is none of the sentinels named below is the remote's
+// context. An error that is not one of the sentinels below is the remote's
 // fault and is answered 502: an implementation never turns "I could not find
 // out" into "it is not there".
 type Store interface {

@@ -43,7 +43,7 @@ import (
 	_ "github.com/rclone/rclone/cmd/version"
 )
 
-// Called tells whether the program was called rclone, as by the symlink in the image:
+// Called reports whether the program was called rclone, as by the symlink in the image:
 // then Main is meant.
 func Called() bool { return filepath.Base(os.Args[0]) == "rclone" }
 
