@@ -161,6 +161,8 @@ func (i Invocation) Environ(inherited []string) []string {
 	})
 	if i.Runtime != Native {
 		env = append(env, "RESTIC_CACHE_DIR="+cacheDir)
+	} else if dir := nativeCache(env, homeOfUser); dir != "" {
+		env = append(env, "RESTIC_CACHE_DIR="+dir)
 	}
 	if i.Repository.URL != "" {
 		env = append(env, i.Repository.environ(i.Version)...)
