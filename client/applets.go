@@ -106,7 +106,7 @@ that command.`,
   NS8_AGENT_ENV=node.env gatewayctl destination add
   gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination DESTINATION myapp1
-  (set -a; . ./myapp1.env; gatewayctl module-backup 1)`,
+  gatewayctl --env-file myapp1.env module-backup 1`,
 		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
 		Args:        cobra.NoArgs,
 	}
