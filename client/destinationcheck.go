@@ -15,9 +15,12 @@ func newDestinationCheck(sys *system) *cobra.Command {
 	var asJSON, conformance bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] NAME",
-		Short: "Test a destination: list, write, read back and delete a small file",
+		Short: "Test a destination: list, write, read back and delete a file",
 		Long: `Test a destination through the gateway of this node, with the code that serves
-backups: list it, write a small file, read it back, compare it and delete it.
+backups: list it and a folder that is missing, write a small file, read it back,
+compare it and delete it, and write a file of 16 MiB, as backups do, while a second
+connection asks for another. Notes tell what is particular and harms no backup, such
+as a retention.
 
 --conformance goes on with the suite that every kind of storage is held to: some
 2,000 requests in a folder of its own, which is removed afterwards. What is "weak"
@@ -98,6 +101,11 @@ func (s *system) printReport(report *adminapi.CheckReport) error {
 			state = "failed"
 		}
 		if _, err := fmt.Fprintf(s.stdout, "%-7s %-6s %7.3f s\n", step.Name, state, step.Seconds); err != nil {
+			return err
+		}
+	}
+	for _, note := range report.Notes {
+		if _, err := fmt.Fprintf(s.stdout, "note: %s\n", printable(note)); err != nil {
 			return err
 		}
 	}

@@ -212,6 +212,9 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 	if report.Node != "" {
 		d.sys.warnf("destination %s was not tested: %s", rec.id, report.Reason)
 	}
+	for _, note := range report.Notes {
+		d.sys.warnf("%s", printable(note))
+	}
 	return report.Repository, reportFault(report, action)
 }
 

@@ -105,7 +105,7 @@ func TestAdministrationChecksWhatRedisHasAndCandidates(t *testing.T) {
 		}
 		return code, report
 	}
-	if _, report := check(`{"id":"` + destID + `","conformance":true}`); report.Error != "" || len(report.Steps) != 5 || !report.Conforms() {
+	if _, report := check(`{"id":"` + destID + `","conformance":true}`); report.Error != "" || len(report.Steps) != 6 || !report.Conforms() {
 		t.Errorf("an existing one: %+v", report)
 	}
 	if code, _ := check(`{"id":"` + candidate + `"}`); code != http.StatusNotFound {
@@ -128,7 +128,7 @@ func TestAdministrationChecksWhatRedisHasAndCandidates(t *testing.T) {
 		}
 	}
 	a.redis.AddLocalDestination(candidate, t.TempDir())
-	if _, report := check(`{"id":"` + candidate + `"}`); report.Error != "" || len(report.Steps) != 5 {
+	if _, report := check(`{"id":"` + candidate + `"}`); report.Error != "" || len(report.Steps) != 6 {
 		t.Errorf("one that was added a moment ago: %+v", report)
 	}
 	if strings.Contains(a.log.String(), "Very-Secret") {

@@ -468,6 +468,13 @@ func startRcloneWebDAV(t *testing.T) *storageServer {
 
 func startFTP(t *testing.T) *storageServer {
 	t.Helper()
+	// Each destination has its own connections, and there are dozens of them.
+	return startFTPFor(t, 0)
+}
+
+// startFTPFor allows so many connections at once; 0 is any number.
+func startFTPFor(t *testing.T, connections int) *storageServer {
+	t.Helper()
 	vsftpd := serverProgram(t, "vsftpd")
 	needRoot(t, "vsftpd")
 	dir, root, empty := t.TempDir(), serverDir(t, ""), serverDir(t, "")
@@ -489,8 +496,7 @@ func startFTP(t *testing.T) *storageServer {
 			"local_enable=NO", "ftp_username=ftp", "anon_root="+root,
 			"write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES", "anon_other_write_enable=YES",
 			"anon_world_readable_only=NO", "anon_umask=022", "seccomp_sandbox=NO",
-			// Each destination has its own connections, and here are dozens of them.
-			"max_per_ip=0", "max_clients=0")
+			fmt.Sprintf("max_per_ip=%d", connections), "max_clients=0")
 		return exec.Command(vsftpd, conf)
 	}
 	s.section = func(secret string) map[string]string {

@@ -61,7 +61,7 @@ func TestStorage(t *testing.T) {
 				t.Run(version, func(t *testing.T) { testBackups(t, g, version, []string{mailRepo, wikiRepo}[i]) })
 			}
 			t.Run("requests", func(t *testing.T) { testRequests(t, g, s, kind.requests) })
-			t.Run("an administrator's check", func(t *testing.T) { testCheck(t, g) })
+			t.Run("an administrator's check", func(t *testing.T) { testCheck(t, g, s) })
 			t.Run("wrong credentials", func(t *testing.T) { testWrongCredentials(t, g) })
 			t.Run("a truncated upload", func(t *testing.T) { testTruncated(t, g, s) })
 			if kind.moves {
@@ -225,17 +225,22 @@ func testRequests(t *testing.T, g *served, s *storageServer, want requests) {
 	t.Errorf("requests: %+v, want at most %+v", got, want)
 }
 
-// testCheck tests the destination as it is tested before it is saved.
-func testCheck(t *testing.T, g *served) {
+// testCheck tests the destination as it is tested before it is saved, over a line on
+// which each answer takes 20 ms. The log tells how long that took.
+func testCheck(t *testing.T, g *served, s *storageServer) {
 	// Makes the bucket, where it is one.
 	g.node().want(t, http.StatusOK, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/?create=true", nil)
 	request := fmt.Appendf(nil, `{"id":%q}`, moreDest)
+	s.link.become(pace{perRequest: 20 * time.Millisecond})
+	defer s.link.become(pace{})
+	started := time.Now()
 	answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.CheckPath, request)
 	var report adminapi.CheckReport
 	if err := json.Unmarshal(answer.body, &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Error != "" || len(report.Steps) != 5 {
+	t.Logf("the check took %v", time.Since(started))
+	if report.Error != "" || len(report.Steps) != 6 {
 		t.Errorf("%+v", report)
 	}
 }

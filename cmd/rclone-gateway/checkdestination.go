@@ -24,9 +24,10 @@ func newCheckDestination() *cobra.Command {
 	var base string
 	cmd := &cobra.Command{
 		Use:   "check-destination [ID]",
-		Short: "Test one destination: list, write, read back and delete a small file",
-		Long: `Test one destination through the code that serves backups: list it, write a small
-file, read it back, compare it and delete it. It is the one that Redis has by
+		Short: "Test one destination: list, write, read back and delete a file",
+		Long: `Test one destination through the code that serves backups: list it and a folder
+that is missing, write a small file, read it back, compare it and delete it, and write
+a file of 16 MiB, as backups do. It is the one that Redis has by
 that ID, or with --stdin the one whose rclone section comes on stdin. This is what
 the running gateway does for "gatewayctl destination check"; it works where no
 gateway runs.
@@ -119,6 +120,9 @@ func checkDestination(ctx context.Context, s *settings, req adminapi.CheckReques
 func printReport(w io.Writer, report *adminapi.CheckReport) {
 	for _, step := range report.Steps {
 		fmt.Fprintf(w, "%-7s %-6s %6.3f s\n", step.Name, map[bool]string{true: "ok", false: "failed"}[step.OK], step.Seconds)
+	}
+	for _, note := range report.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
 	}
 	if report.Detail != "" {
 		fmt.Fprintf(w, "the storage said: %s\n", report.Detail)

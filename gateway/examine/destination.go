@@ -79,7 +79,7 @@ func Run(ctx context.Context, d *catalog.Destination, open live.Opener, req admi
 	if err == nil {
 		failed, err = p.run(ctx)
 	}
-	report.Steps = p.steps
+	report.Steps, report.Notes = p.steps, p.notes
 	if err != nil {
 		report.Error, report.Reason = diagnose(failed, err)
 		report.Detail = err.Error()

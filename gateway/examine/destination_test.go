@@ -109,7 +109,7 @@ func TestCheckPassesOnStorageThatWorks(t *testing.T) {
 				steps = append(steps, s.Name)
 			}
 		}
-		if report.Error != "" || !slices.Equal(steps, []string{"open", "list", "write", "read", "delete"}) {
+		if report.Error != "" || !slices.Equal(steps, []string{"open", "list", "write", "read", "delete", "pack"}) {
 			if name == "memory" && report.Error == adminapi.NotAccessible {
 				continue // its bucket comes with the first file
 			}
@@ -325,11 +325,11 @@ func TestConformanceOfADestinationLeavesNoFile(t *testing.T) {
 	}
 }
 
-// forgetful is a store that keeps nothing but small objects.
+// forgetful is a store that keeps nothing but small objects, and the pack of a check.
 type forgetful struct{ *storetest.Mem }
 
 func (s forgetful) Put(ctx context.Context, name string, size int64, body io.Reader) error {
-	if size < 1000 {
+	if size < 1000 || size == packSize {
 		return s.Mem.Put(ctx, name, size, body)
 	}
 	_, err := io.Copy(io.Discard, body)
@@ -421,5 +421,78 @@ func TestCheckWithoutAGatewayKnowsDisksThatWereSeen(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("the checks left %v, %v", left, err)
+	}
+}
+
+// TestCheckFindsWhatBreaksTheFirstBackup is about what a few bytes do not show.
+func TestCheckFindsWhatBreaksTheFirstBackup(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		spoil  func(http.ResponseWriter, *http.Request) bool
+		error  string
+		reason string
+		failed string
+	}{
+		{"uploads above a megabyte", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut || r.ContentLength < 1<<20 {
+				return false
+			}
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return true
+		}, adminapi.NoWritePermission, "refuses uploads of that size", "pack"},
+		{"a folder that is missing", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != "PROPFIND" || !strings.Contains(r.URL.Path, proofPrefix) || !strings.Contains(r.URL.Path, "/keys") {
+				return false
+			}
+			w.WriteHeader(http.StatusNotImplemented)
+			return true
+		}, adminapi.NoReadPermission, "does not say plainly that a folder is missing", "list"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dav := davServer(t, tt.spoil)
+			dav.Start()
+			report := Run(t.Context(), davDestination(dav.URL), openStore, adminapi.CheckRequest{})
+			last := report.Steps[len(report.Steps)-1]
+			if report.Error != tt.error || !strings.Contains(report.Reason, tt.reason) || last.Name != tt.failed || last.OK {
+				t.Errorf("%+v", report)
+			}
+		})
+	}
+}
+
+// dated is a store with a clock and a retention of its own.
+type dated struct {
+	storage.Store
+
+	at, until time.Time
+}
+
+func (d *dated) Received(context.Context, string) (at, until time.Time, err error) {
+	return d.at, d.until, nil
+}
+
+// TestCheckNotesClocksAndRetention tells of what works, and yet has to be known.
+func TestCheckNotesClocksAndRetention(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		at, until time.Time
+		want      string
+	}{
+		"a clock behind":    {time.Now().Add(-8 * time.Minute), time.Time{}, "clocks of this node and of the storage differ by 8m0s"},
+		"a clock ahead":     {time.Now().Add(9 * time.Minute), time.Time{}, "clocks of this node and of the storage differ by"},
+		"a clock that fits": {time.Now().Add(time.Minute), time.Time{}, ""},
+		"no clock":          {time.Time{}, time.Time{}, ""},
+		"a retention":       {time.Time{}, time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC), "until 2031-02-03T04:05:06Z: locks/ too"},
+	} {
+		open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
+			return &dated{storetest.NewMem(), tt.at, tt.until}, nil, nil
+		}
+		report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{})
+		notes := strings.Join(report.Notes, "\n")
+		if report.Error != "" || tt.want == "" && notes != "" || !strings.Contains(notes, tt.want) {
+			t.Errorf("%s: %+v", name, report)
+		}
 	}
 }

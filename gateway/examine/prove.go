@@ -23,10 +23,12 @@ const proofTimeout = 20 * time.Second
 const proofPrefix = "rclone-gateway-check-"
 
 // proof tries on a store what a backup and its clean-up do: it lists, writes a
-// small file, reads it back and deletes it. Nothing else is touched.
+// small file, reads it back and deletes it, and writes one as large as backups do.
+// Nothing else is touched.
 type proof struct {
 	store storage.Store
 	steps []adminapi.Step
+	notes []string
 }
 
 // run returns the name of the step that failed with its error.
@@ -43,10 +45,18 @@ func (p *proof) run(ctx context.Context) (failed string, err error) {
 		return stepWrite, err
 	}
 	errRead := p.step(ctx, stepRead, func(ctx context.Context) error { return p.read(ctx, name, content) })
-	if err := p.step(ctx, stepDelete, func(ctx context.Context) error { return p.remove(ctx, name) }); err != nil {
+	p.look(ctx, name)
+	err = p.step(ctx, stepDelete, func(ctx context.Context) error { return p.remove(ctx, name) })
+	if s, ok := p.store.(interface{ Hides() bool }); ok && s.Hides() {
+		p.notes = append(p.notes, "the key may not delete, and hides instead: what is hidden takes space until a lifecycle rule of the bucket deletes it, and nobody with this key alone can destroy backups")
+	}
+	if err != nil {
 		return stepDelete, err
 	}
-	return stepRead, errRead
+	if errRead != nil {
+		return stepRead, errRead
+	}
+	return stepPack, p.pack(ctx)
 }
 
 // The steps of a check.
@@ -56,10 +66,15 @@ const (
 	stepWrite  = "write"
 	stepRead   = "read"
 	stepDelete = "delete"
+	stepPack   = "pack"
 )
 
 func (p *proof) step(ctx context.Context, name string, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	return p.stepWithin(ctx, proofTimeout, name, do)
+}
+
+func (p *proof) stepWithin(ctx context.Context, limit time.Duration, name string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	started := time.Now()
 	err := do(ctx)
@@ -68,12 +83,28 @@ func (p *proof) step(ctx context.Context, name string, do func(context.Context) 
 }
 
 // list reads the beginning of the destination's list. A folder that is not there
-// yet will be made.
+// yet will be made. Then it asks for what is missing, as the first backup does.
 func (p *proof) list(ctx context.Context) error {
 	errEnough := errors.New("enough")
-	err := p.store.List(ctx, ".", func(fs.FileInfo) error { return errEnough })
-	if errors.Is(err, errEnough) || errors.Is(err, fs.ErrNotExist) {
-		return nil
+	list := func(dir string) error {
+		err := p.store.List(ctx, dir, func(fs.FileInfo) error { return errEnough })
+		if errors.Is(err, errEnough) || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if err := list("."); err != nil {
+		return err
+	}
+	missing := proofPrefix + rand.Text()
+	err := list(missing + "/keys")
+	if err == nil {
+		if _, err = p.store.Stat(ctx, missing+"/config"); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	if err != nil && !refusal.Advise(err).Known {
+		err = fmt.Errorf("%w: %w", refusal.ErrMissing, err)
 	}
 	return err
 }

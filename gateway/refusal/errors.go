@@ -73,6 +73,8 @@ var (
 var (
 	// ErrDiffers says that a file was read back as something else.
 	ErrDiffers = errors.New("what was read back is not what was written")
+	// ErrMissing says that a storage does not say plainly that a folder is missing.
+	ErrMissing = errors.New("a folder that is missing is not plainly missing")
 	// ErrStays says that a file can still be read after it was deleted.
 	ErrStays = errors.New("the file is still there after it was deleted")
 )

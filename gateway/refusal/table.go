@@ -218,6 +218,10 @@ var table = []Kind{
 		Advice: "the storage returned other bytes than were written: do not use it before that is understood", Reached: true,
 	},
 	{
+		Err:    ErrMissing,
+		Advice: "the storage does not say plainly that a folder is missing, which is asked for each new repository: on FTP set disable_mlsd = true in the section", Reached: true,
+	},
+	{
 		Err:    ErrStays,
 		Advice: "the storage keeps deleted files: check retention, object lock and versioning", Reached: true,
 	},

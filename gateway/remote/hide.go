@@ -30,3 +30,7 @@ func (s *Store) hide(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// Hides reports whether the key was found to be allowed to hide objects and not to
+// delete them.
+func (s *Store) Hides() bool { return s.hides.Load() }

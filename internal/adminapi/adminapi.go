@@ -79,6 +79,8 @@ type CheckReport struct {
 	// Detail is what the storage said.
 	Detail string `json:"detail,omitempty"`
 	Steps  []Step `json:"steps,omitempty"`
+	// Notes are what an administrator should know of a destination that works.
+	Notes []string `json:"notes,omitempty"`
 	// Repository is one that the storage of a candidate holds already.
 	Repository *Repository `json:"repository,omitempty"`
 	// Conformance are the results of the suite, where it was asked for.
@@ -104,7 +106,7 @@ type Repository struct {
 	Keys []json.RawMessage `json:"keys"`
 }
 
-// Step is one thing that was tried: open, list, write, read, delete.
+// Step is one thing that was tried: open, list, write, read, delete, pack.
 type Step struct {
 	Name    string  `json:"name"`
 	OK      bool    `json:"ok"`
