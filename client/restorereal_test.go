@@ -103,7 +103,7 @@ func gatewayHandler() http.Handler {
 		}
 		err := handler.Serve(w, r, rest.Target{
 			Store: store, Destination: realDestination, Repo: repo, Type: typ, Name: name,
-			Create: r.URL.Query().Get("create") == "true",
+			Operation: rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),
 		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

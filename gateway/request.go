@@ -209,34 +209,5 @@ func (req request) operationOf(method string) operation.Operation {
 	case !req.known:
 		return operation.Other
 	}
-	switch method {
-	case http.MethodPut:
-		return operation.Put
-	case http.MethodHead:
-		return operation.Head
-	case http.MethodGet:
-		if req.name == "" && req.typ != rest.Config {
-			return operation.List
-		}
-		return operation.Read
-	case http.MethodPost:
-		switch req.typ {
-		case rest.Root:
-			if req.create {
-				return operation.Create
-			}
-		case rest.Config:
-			return operation.SaveConfig
-		case rest.Locks:
-			return operation.SaveLock
-		default:
-			return operation.Save
-		}
-	case http.MethodDelete:
-		if req.typ == rest.Locks && req.name != "" {
-			return operation.RemoveLock
-		}
-		return operation.Remove
-	}
-	return operation.Other
+	return rest.OperationOf(method, req.typ, req.name, req.create)
 }

@@ -54,7 +54,7 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 		Repo:          req.repo,
 		Type:          req.typ,
 		Name:          req.name,
-		Create:        req.create,
+		Operation:     req.operation,
 		ReplaceConfig: adm.principal.Role == catalog.RoleNode,
 	})
 }

@@ -41,7 +41,7 @@ func BenchmarkPost(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		body.Reset(content)
-		if err := h.Serve(discard{}, r, target); err != nil {
+		if err := h.Serve(discard{}, r, asked(r, target)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func BenchmarkList(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w.n = 0
-				if err := h.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Data}); err != nil {
+				if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Data})); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -106,7 +106,7 @@ func BenchmarkRange(b *testing.B) {
 	}}
 	h := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Config}); err != nil {
+		if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Config})); err != nil {
 			b.Error(err)
 		}
 	}))

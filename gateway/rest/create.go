@@ -15,9 +15,6 @@ import (
 // existing repository too: restic asks for it once and never again, so that
 // after a lost answer its user simply repeats the init.
 func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) error {
-	if !t.Create {
-		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
-	}
 	if err := storage.Create(r.Context(), t.Store, t.path()); err != nil {
 		return err
 	}

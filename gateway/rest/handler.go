@@ -2,8 +2,10 @@ package rest
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
@@ -20,8 +22,8 @@ type Handler struct {
 // NewHandler returns a Handler without any state.
 func NewHandler() *Handler { return &Handler{} }
 
-// Serve answers one authorised request. Of r it reads the method, the headers,
-// the body and the context; what the URL says is in t.
+// Serve answers one authorised request. Of r it reads the headers, the body and
+// the context; what it asks for is in t.
 //
 // An error before the first byte of the response is for the caller to turn into
 // a status; Content-Range and Allow are then set in w's header where the status
@@ -34,45 +36,39 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error 
 		return h.serveRepository(w, r, &t)
 	case t.Type == Config || t.Name != "":
 		return h.serveObject(w, r, &t)
-	default:
-		return h.serveType(w, r, &t)
+	case t.Operation == operation.List:
+		return h.list(w, r, &t)
 	}
+	return refuseMethod(w, r, "GET")
 }
 
 func (h *Handler) serveRepository(w http.ResponseWriter, r *http.Request, t *Target) error {
-	switch r.Method {
-	case http.MethodPost:
+	switch {
+	case t.Operation == operation.Create:
 		return h.create(w, r, t)
-	case http.MethodDelete:
+	case t.Operation == operation.Remove:
 		return fmt.Errorf("a whole repository is not deleted over this protocol: %w", refusal.ErrForbidden)
-	default:
-		return refuseMethod(w, r, "POST")
+	case r.Method == http.MethodPost:
+		return fmt.Errorf("POST of a repository without create=true: %w", fs.ErrInvalid)
 	}
-}
-
-func (h *Handler) serveType(w http.ResponseWriter, r *http.Request, t *Target) error {
-	if r.Method != http.MethodGet {
-		return refuseMethod(w, r, "GET")
-	}
-	return h.list(w, r, t)
+	return refuseMethod(w, r, "POST")
 }
 
 func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target) error {
-	switch r.Method {
-	case http.MethodHead:
+	switch t.Operation {
+	case operation.Head:
 		return h.head(w, r, t)
-	case http.MethodGet:
+	case operation.Read:
 		return h.get(w, r, t)
-	case http.MethodPost:
+	case operation.SaveConfig, operation.Save, operation.SaveLock:
 		return h.save(w, r, t, http.StatusOK)
-	case http.MethodPut:
+	case operation.Put:
 		// Not restic's, but that of clients of WebDAV which copy a repository.
 		return h.save(w, r, t, http.StatusCreated)
-	case http.MethodDelete:
+	case operation.RemoveLock, operation.Remove:
 		return h.remove(w, r, t)
-	default:
-		return refuseMethod(w, r, "GET, HEAD, POST, DELETE")
 	}
+	return refuseMethod(w, r, "GET, HEAD, POST, DELETE")
 }
 
 // refuseMethod returns refusal.ErrMethod and leaves in the header what is allowed.

@@ -301,7 +301,7 @@ func TestSlowListIsNeverSilentForLong(t *testing.T) {
 				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 				r.Header.Set("Accept", rest.MediaTypeV2)
 				r.Header.Set("Accept-Encoding", encoding)
-				err := h.Serve(w, r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data})
+				err := h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data}))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -339,7 +339,7 @@ func TestSlowListThatFails(t *testing.T) {
 		w = httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		h := rest.NewHandler()
-		err = h.Serve(w, r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data})
+		err = h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data}))
 		return w, err
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -375,7 +375,7 @@ func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Accept", rest.MediaTypeV2)
 		return testing.AllocsPerRun(5, func() {
-			if err := h.Serve(discard{}, r, rest.Target{Store: store, Repo: repo, Type: rest.Data}); err != nil {
+			if err := h.Serve(discard{}, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Data})); err != nil {
 				t.Error(err)
 			}
 		})

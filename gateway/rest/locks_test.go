@@ -71,7 +71,7 @@ func (l *locks) do(t *testing.T, method, content string) (body string, err error
 		r = httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(content))
 	}
 	w := httptest.NewRecorder()
-	err = l.handler.Serve(w, r, target)
+	err = l.handler.Serve(w, r, asked(r, target))
 	return w.Body.String(), err
 }
 
@@ -136,7 +136,7 @@ func TestLockListHasTheSizeOfWhatIsNotListedYet(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header.Set("Accept", rest.MediaTypeV2)
 	w := httptest.NewRecorder()
-	if err := l.handler.Serve(w, r, l.target); err != nil {
+	if err := l.handler.Serve(w, r, asked(r, l.target)); err != nil {
 		t.Fatal(err)
 	}
 	if want := `[{"name":"` + nameOf("new") + `","size":3}]`; w.Body.String() != want {

@@ -51,6 +51,12 @@ func serve(t *testing.T, store storage.Store) *server {
 	return s
 }
 
+// asked returns the target with what r asks of it.
+func asked(r *http.Request, t rest.Target) rest.Target {
+	t.Operation = rest.OperationOf(r.Method, t.Type, t.Name, false)
+	return t
+}
+
 // target is what the URL of r stands for.
 func (s *server) target(r *http.Request) (rest.Target, bool) {
 	repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/"))
@@ -60,7 +66,7 @@ func (s *server) target(r *http.Request) (rest.Target, bool) {
 		Repo:          repo,
 		Type:          typ,
 		Name:          name,
-		Create:        r.URL.Query().Get("create") == "true",
+		Operation:     rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),
 		ReplaceConfig: s.replace,
 	}, ok
 }

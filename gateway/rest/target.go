@@ -1,6 +1,9 @@
 package rest
 
-import "github.com/rclone-gateway/rclone-gateway/gateway/storage"
+import (
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
 
 // Type is a kind of object in a restic repository.
 type Type uint8
@@ -28,8 +31,8 @@ type Target struct {
 	// Name is the object's 64 lowercase hex digits; empty for Root, Config and
 	// for the list of a type.
 	Name string
-	// Create is true for POST base/?create=true.
-	Create bool
+	// Operation is what is asked, by [OperationOf].
+	Operation operation.Operation
 	// ReplaceConfig lets a POST replace a config of other content. Only nodes
 	// may (restic migrate upgrade_repo_v2 does).
 	ReplaceConfig bool

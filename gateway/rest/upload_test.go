@@ -79,7 +79,7 @@ func TestUploadThatEndsEarlyIsNotStored(t *testing.T) {
 			s := serve(t, mem)
 			s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				target, _ := s.target(r)
-				failed <- s.handler.Serve(w, r, target)
+				failed <- s.handler.Serve(w, r, asked(r, target))
 			})
 			conn := s.dial(t)
 			fmt.Fprintf(conn, "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\ncont", base, path)
@@ -101,7 +101,7 @@ func TestCauseOfABrokenUploadIsKept(t *testing.T) {
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", errReader{syscall.ETIMEDOUT})
 		r.ContentLength = 7
-		err := rest.NewHandler().Serve(httptest.NewRecorder(), r, target)
+		err := rest.NewHandler().Serve(httptest.NewRecorder(), r, asked(r, target))
 		if !errors.Is(err, storage.ErrShort) || !errors.Is(err, syscall.ETIMEDOUT) {
 			t.Errorf("%v: %v", target.Type, err)
 		}
@@ -256,7 +256,7 @@ func start(t *testing.T, h *rest.Handler, method string, target rest.Target, bod
 	r := httptest.NewRequestWithContext(t.Context(), method, "/", body)
 	r.ContentLength = length
 	go func() {
-		x.err = h.Serve(x, r, target)
+		x.err = h.Serve(x, r, asked(r, target))
 		x.done.Store(true)
 	}()
 	return x
@@ -319,7 +319,7 @@ func TestWaitingEndsWithTheClient(t *testing.T) {
 			r := httptest.NewRequestWithContext(ctx, method, "/", strings.NewReader("content"))
 			r.ContentLength = length
 			failed := make(chan error, 1)
-			go func() { failed <- h.Serve(httptest.NewRecorder(), r, target) }()
+			go func() { failed <- h.Serve(httptest.NewRecorder(), r, asked(r, target)) }()
 			synctest.Wait()
 			cancel()
 			if err := <-failed; !errors.Is(err, context.Canceled) {

@@ -26,7 +26,7 @@ func serve(t *testing.T, store storage.Store) storage.Store {
 		}
 		err := handler.Serve(w, r, rest.Target{
 			Store: store, Destination: "dest", Repo: repo, Type: typ, Name: name,
-			Create: r.URL.Query().Get("create") == "true",
+			Operation: rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),
 		})
 		if err != nil {
 			w.WriteHeader(statusOf(err))
