@@ -151,7 +151,7 @@ func prepareBackup(ctx context.Context, sys *system, options *backupOptions, m m
 	if _, err := os.Stat(filepath.Join(m.stateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
 	}
-	rdb, err := options.wait.redis(ctx, sys, localAgent)
+	rdb, err := options.wait.redis(ctx, sys)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (e *environment) agentName() string {
 
 // wrappedRepository is the repository that w means.
 func wrappedRepository(ctx context.Context, sys *system, w *wrapperArgs) (restic.Repository, error) {
-	rdb, err := w.wait.redis(ctx, sys, localAgent)
+	rdb, err := w.wait.redis(ctx, sys)
 	if err != nil {
 		return restic.Repository{}, err
 	}
@@ -233,7 +233,7 @@ func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID stri
 
 // showBackups prints what the options can name.
 func showBackups(ctx context.Context, sys *system, w wrapperArgs) error {
-	rdb, err := w.wait.redis(ctx, sys, localAgent)
+	rdb, err := w.wait.redis(ctx, sys)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func moduleIncludes(sys *system) (includes, error) {
 }
 
 func requestedRepository(ctx context.Context, sys *system, request restoreRequest, wait *waiting) (restic.Repository, error) {
-	rdb, err := wait.redis(ctx, sys, localAgent)
+	rdb, err := wait.redis(ctx, sys)
 	if err != nil {
 		return restic.Repository{}, err
 	}

@@ -90,10 +90,10 @@ func passes(err error) bool {
 	}
 }
 
-// redis is [system.redis] for who waits for it.
-func (w *waiting) redis(ctx context.Context, sys *system, role redisRole) (rdb *redis.Client, err error) {
+// redis connects to the node's replica as the agent, and waits for it.
+func (w *waiting) redis(ctx context.Context, sys *system) (rdb *redis.Client, err error) {
 	err = w.retry(ctx, sys, func() (err error) {
-		rdb, err = sys.redis(ctx, role)
+		rdb, err = sys.redis(ctx, localAgent)
 		return err
 	})
 	return rdb, err
