@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
@@ -20,18 +19,14 @@ func (g *Gateway) healthRoute() http.HandlerFunc {
 		if !g.allowed(v, r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
-		query := r.URL.Query()
-		inner := r.Clone(r.Context())
-		inner.Method, inner.URL = http.MethodGet, &url.URL{Path: "/" + query.Get("repository") + "/config"}
-		req := parseRequest(inner)
-		req.restic = true
-		adm, err := g.admit(v, inner, req)
+		req, write := parseHealth(r)
+		adm, err := g.admit(v, r, req)
 		w.entry.user = adm.user()
 		if err != nil {
 			return err
 		}
 		w.entry.destination, w.entry.repo = req.destination, req.repo
-		reply := health.Ask(r.Context(), adm.mount.Destination, req.repo, query.Get("write") == "true")
+		reply := health.Ask(r.Context(), adm.mount.Destination, req.repo, write)
 		reply.RequestID = w.id.String()
 		return writeJSON(w, reply)
 	}).ServeHTTP

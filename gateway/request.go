@@ -89,6 +89,18 @@ func parseRequest(r *http.Request) request {
 	return req
 }
 
+// parseHealth reads the question how the destination of a repository is: whoever
+// may read the repository's config may ask it.
+func parseHealth(r *http.Request) (req request, write bool) {
+	query := r.URL.Query()
+	config := &http.Request{
+		Method: http.MethodGet,
+		URL:    &url.URL{Path: "/" + query.Get("repository") + "/config"},
+		Header: http.Header{"Accept": {rest.MediaTypeV2}},
+	}
+	return parseRequest(config), query.Get("write") == "true"
+}
+
 // urlPath is the path of a URL that names something in a destination.
 type urlPath struct {
 	destination string
