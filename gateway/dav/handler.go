@@ -63,6 +63,8 @@ func NewHandler() *Handler { return &Handler{} }
 const (
 	Methods         = "OPTIONS, GET, HEAD, PROPFIND, PUT, DELETE, MKCOL, COPY, MOVE"
 	readOnlyMethods = "OPTIONS, GET, HEAD, PROPFIND"
+	// collectionMethods are those of a collection that is there.
+	collectionMethods = "OPTIONS, GET, HEAD, PROPFIND, DELETE, COPY, MOVE"
 )
 
 // Serve answers one authorised request. Of r it reads the method, the headers,
@@ -119,7 +121,7 @@ func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error 
 
 // refuseCollection is refuseMethod for what only files have.
 func refuseCollection(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Allow", "OPTIONS, GET, HEAD, PROPFIND, DELETE, COPY, MOVE")
+	w.Header().Set("Allow", collectionMethods)
 	return fmt.Errorf("%w of a collection: %.16q", refusal.ErrMethod, r.Method)
 }
 

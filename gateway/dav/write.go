@@ -159,7 +159,7 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
 		case there != nil:
-			return refuseCollection(w, r)
+			return taken(w, t.Name)
 		}
 		if err := Check(r.Header, nil); err != nil {
 			return err
@@ -167,7 +167,7 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 	}
 	switch err := t.Store.Mkdir(ctx, t.Name); {
 	case errors.Is(err, fs.ErrExist):
-		return refuseCollection(w, r)
+		return taken(w, t.Name)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s", refusal.ErrConflict, path.Dir(t.Name))
 	case err != nil:
@@ -175,6 +175,12 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 	}
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// taken refuses to make what is there.
+func taken(w http.ResponseWriter, name string) error {
+	w.Header().Set("Allow", collectionMethods)
+	return fmt.Errorf("%w: %s", refusal.ErrThere, name)
 }
 
 // delete removes a file, or a directory with all that is in it.

@@ -40,6 +40,8 @@ var (
 
 // Refusals of WebDAV alone.
 var (
+	// ErrThere says that MKCOL would make what is there already.
+	ErrThere = fmt.Errorf("%w: it is there already", ErrMethod)
 	// ErrRepository says that the name belongs to a repository, which restic alone
 	// changes.
 	ErrRepository = fmt.Errorf("%w in a repository", ErrForbidden)

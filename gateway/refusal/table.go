@@ -91,8 +91,12 @@ var table = []Kind{
 		Hint: "check the path in the client's URL: /DESTINATION/APP/UUID, with an ID that gatewayctl destination list shows",
 	},
 	{
+		Err:  ErrThere,
+		Hint: "nothing needs to be done: clients make a directory without asking whether it is there",
+	},
+	{
 		Err: ErrMethod, Status: http.StatusMethodNotAllowed,
-		Hint: "restic never sends this method: check what program calls",
+		Hint: "neither restic nor a client of WebDAV sends this method here: check what program calls",
 	},
 	{
 		Err: ErrConflict, Status: http.StatusConflict, Upload: "invalid",
