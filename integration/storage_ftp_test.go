@@ -34,7 +34,7 @@ func TestAnFTPServerThatAllowsFourConnectionsEndsItsLists(t *testing.T) {
 	module.run(t, "check")
 	answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.CheckPath, []byte(`{"id":"`+moreDest+`"}`))
 	var report adminapi.CheckReport
-	// The check connects anew, while the gateway keeps its own connections for a minute.
+	// The check connects again, while the gateway keeps its own connections for a minute.
 	if err := json.Unmarshal(answer.body, &report); err != nil || report.Error != "" && !strings.Contains(report.Reason, "set concurrency") {
 		t.Errorf("the check: %+v, %v", report, err)
 	}

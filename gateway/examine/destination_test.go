@@ -473,7 +473,7 @@ func (d *dated) Received(context.Context, string) (at, until time.Time, err erro
 	return d.at, d.until, nil
 }
 
-// TestCheckNotesClocksAndRetention tells of what works, and yet has to be known.
+// TestCheckNotesClocksAndRetention reports what works, and yet has to be known.
 func TestCheckNotesClocksAndRetention(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
