@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -89,13 +90,16 @@ func (a s3Admin) reader(t *testing.T, bucket string) (section map[string]string)
 	}
 	defer resp.Body.Close()
 	var answer struct {
-		Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string } `xml:"AssumeRoleResult>Credentials"`
+		Credentials struct {
+			AccessKeyID                   string `xml:"AccessKeyId"`
+			SecretAccessKey, SessionToken string
+		} `xml:"AssumeRoleResult>Credentials"`
 	}
 	if err := xml.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Credentials.SessionToken == "" {
 		t.Fatalf("AssumeRole: %s, %v", resp.Status, err)
 	}
 	return map[string]string{
-		"type": "s3", "provider": "Minio", "endpoint": a.endpoint, "access_key_id": answer.Credentials.AccessKeyId,
+		"type": "s3", "provider": "Minio", "endpoint": a.endpoint, "access_key_id": answer.Credentials.AccessKeyID,
 		"secret_access_key": answer.Credentials.SecretAccessKey, "session_token": answer.Credentials.SessionToken,
 	}
 }
@@ -148,6 +152,10 @@ func TestABucketWithRetentionTakesBackups(t *testing.T) {
 			}
 			if versions, markers := admin.versions(t, bucket, "servers/"+mailRepo+"/locks/"); versions == 0 || markers != versions {
 				t.Errorf("%d locks are kept, with %d marks that they are deleted", versions, markers)
+			}
+			check := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.CheckPath, []byte(`{"id":"`+id+`"}`))
+			if !strings.Contains(string(check.body), "the storage keeps every object until ") {
+				t.Errorf("the check says nothing of the retention: %s", check.body)
 			}
 			key := "servers/" + mailRepo + "/config"
 			head, err := admin.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled})

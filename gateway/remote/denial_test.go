@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -27,9 +28,7 @@ func openB2(t *testing.T, section map[string]string, lacks ...string) *Store {
 	server.Start()
 	t.Cleanup(server.Close)
 	all := map[string]string{"type": "b2", "account": keyID, "key": key, "endpoint": server.URL}
-	for name, value := range section {
-		all[name] = value
-	}
+	maps.Copy(all, section)
 	return open(t, all, bucket+"/backups")
 }
 
