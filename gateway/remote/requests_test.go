@@ -117,8 +117,13 @@ func TestS3ListTakesARequestPerPage(t *testing.T) {
 	section := server.section()
 	section["list_chunk"] = "10" // rclone's default is what S3 gives at most, 1000
 	s := open(t, section, bucket)
+	entries := -1 // the directory itself is told too
+	err := s.ReadDir(t.Context(), "locks", func(iofs.FileInfo) error { entries++; return nil })
+	if got := server.taken(); err != nil || entries != 25 || len(got) != 3 {
+		t.Errorf("ReadDir = %v with %d entries in %d requests; want 25 in 3", err, entries, len(got))
+	}
 	objects := 0
-	err := s.List(t.Context(), "locks", func(iofs.FileInfo) error { objects++; return nil })
+	err = s.List(t.Context(), "locks", func(iofs.FileInfo) error { objects++; return nil })
 	if got := server.taken(); err != nil || objects != 25 || len(got) != 3 {
 		t.Errorf("List = %v with %d objects in %d requests; want 25 in 3", err, objects, len(got))
 	}

@@ -58,8 +58,11 @@ shift 2
 exec "$@"
 `
 
-// rclonegwctl writes what NethServer 8's does.
+// rclonegwctl writes what NethServer 8's does, and asks what it asks.
 const rclonegwctl = `#!/bin/sh
+if [ "$1" = wait-webdav ]; then
+  exec curl --silent --show-error --fail --output /dev/null --request OPTIONS --user "$REDIS_USER:$REDIS_PASSWORD" http://127.0.0.1:4694/
+fi
 echo CLUSTER_NETWORK=10.5.4.0/24 >rclone-gateway.env
 echo NODE_ID=1 >>rclone-gateway.env
 printf '[local]\ntype = alias\nremote = /srv/repo\n' >rclone/rclone.conf
