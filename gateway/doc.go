@@ -20,7 +20,8 @@
 //     local or a remote store, and keeps it open until the destination changes.
 //     Package guard stands between it and the request: quotas, limits and, before
 //     remotes, retries and a circuit breaker.
-//  6. Package rest answers the protocol from that store.
+//  6. Package rest answers restic's protocol from that store, and package dav all
+//     else as WebDAV.
 //
 // Glossary: a destination is a place for backups; a repository is one module's
 // restic repository in it, named "<app type>/<module UUID>"; a principal is a

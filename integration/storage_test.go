@@ -62,6 +62,7 @@ func TestStorage(t *testing.T) {
 			}
 			t.Run("requests", func(t *testing.T) { testRequests(t, g, s, kind.requests) })
 			t.Run("an administrator's check", func(t *testing.T) { testCheck(t, g, s) })
+			t.Run("WebDAV", func(t *testing.T) { testWebDAV(t, g) })
 			t.Run("wrong credentials", func(t *testing.T) { testWrongCredentials(t, g) })
 			t.Run("a truncated upload", func(t *testing.T) { testTruncated(t, g, s) })
 			if kind.moves {

@@ -137,6 +137,59 @@ func (f *folder) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	return f.store.List(ctx, f.name(dir), fn)
 }
 
+// tree returns the directories of the store beneath.
+func (f *folder) tree() (storage.Tree, error) {
+	if tree, ok := f.store.(storage.Tree); ok {
+		return tree, nil
+	}
+	return nil, fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
+}
+
+func (f *folder) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	tree, err := f.tree()
+	if err != nil {
+		return err
+	}
+	return tree.ReadDir(ctx, f.name(dir), fn)
+}
+
+func (f *folder) Mkdir(ctx context.Context, dir string) error {
+	tree, err := f.tree()
+	if err != nil {
+		return err
+	}
+	return tree.Mkdir(ctx, f.name(dir))
+}
+
+func (f *folder) Rmdir(ctx context.Context, dir string) error {
+	tree, err := f.tree()
+	if err != nil {
+		return err
+	}
+	return tree.Rmdir(ctx, f.name(dir))
+}
+
+// Rename notes what has another name afterwards, below a directory too.
+func (f *folder) Rename(ctx context.Context, from, to string) error {
+	tree, err := f.tree()
+	if err != nil {
+		return err
+	}
+	from, to = f.name(from), f.name(to)
+	for name := range f.names.Range {
+		name, _ := name.(string)
+		if below, ok := strings.CutPrefix(name, from); ok && (below == "" || below[0] == '/') {
+			f.names.Store(to+below, nil)
+		}
+	}
+	return tree.Rename(ctx, from, to)
+}
+
+func (f *folder) HasDirectories() bool {
+	tree, err := f.tree()
+	return err == nil && tree.HasDirectories()
+}
+
 // sweep removes what was put into the folder, even where the check was cancelled.
 func (f *folder) sweep() {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)

@@ -46,6 +46,8 @@ type Store struct {
 	put putFunc
 	// movesWhole: a move never takes an object away before another is in its place.
 	movesWhole bool
+	// oneVersion: to remove an object brings back what it replaced.
+	oneVersion bool
 	// hider, where there is one, returns an Fs that hides what it deletes; hides is
 	// true since the key may do no more than that.
 	hider func() (fs.Fs, error)
@@ -110,6 +112,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 	}
 	s.put = withChecksums(id, s.fs, section, putFor(s.fs, info))
 	s.movesWhole = hasTrait(movesWhole, s.fs, info)
+	s.oneVersion = hasTrait(deletesOneVersion, s.fs, info)
 	s.buckets = hasBuckets(s.fs, info)
 	return s, nil
 }

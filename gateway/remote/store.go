@@ -2,6 +2,8 @@ package remote
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -215,7 +217,32 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return s.missing(ctx, "remove", name, err)
 	}
-	return nil
+	return s.removeOlder(ctx, name)
+}
+
+// deletesOneVersion are the backends that keep what an upload replaced, and of which
+// a delete brings that back.
+var deletesOneVersion = map[string]bool{"b2": true}
+
+// maxVersions bounds how many versions of an object are removed with it.
+const maxVersions = 1000
+
+// removeOlder removes what comes back once an object was removed. Of an object that
+// is named by its hash that has the same content, and is not worth the question.
+func (s *Store) removeOlder(ctx context.Context, name string) error {
+	if !s.oneVersion || s.hides.Load() || len(path.Base(name)) == hex.EncodedLen(sha256.Size) {
+		return nil
+	}
+	for range maxVersions {
+		err := removeFrom(ctx, s.fs, name)
+		if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+			return nil
+		}
+		if err != nil {
+			return s.failed(ctx, "remove an older version of", name, err)
+		}
+	}
+	return fmt.Errorf("remove %s: it has more than %d versions", name, maxVersions)
 }
 
 func removeFrom(ctx context.Context, f fs.Fs, name string) error {

@@ -152,7 +152,7 @@ func (s *Store) renameObject(ctx context.Context, f fs.Fs, from, to string) erro
 	if err := (mover{f, move, whole}).replace(ctx, source, to); err != nil {
 		return s.failed(ctx, "rename", from, err)
 	}
-	return nil
+	return s.removeOlder(ctx, from)
 }
 
 // carry renames an object by way of this process.

@@ -48,6 +48,7 @@ func New(account Account) *Server {
 		"b2_get_upload_url":      s.getUploadURL,
 		"b2_get_file_info":       s.getFileInfo,
 		"b2_hide_file":           s.hideFile,
+		"b2_copy_file":           s.copyFile,
 		"b2_delete_file_version": s.deleteFileVersion,
 	}
 	return s
@@ -80,6 +81,12 @@ type request struct {
 	MaxFileCount  int    `json:"maxFileCount"`
 	Prefix        string `json:"prefix"`
 	Delimiter     string `json:"delimiter"`
+
+	// Of b2_copy_file.
+	SourceFileID      string            `json:"sourceFileId"`
+	MetadataDirective string            `json:"metadataDirective"`
+	ContentType       string            `json:"contentType"`
+	FileInfo          map[string]string `json:"fileInfo"`
 }
 
 // version is a version of a file: its content, or a mark that hides the older ones.
@@ -191,6 +198,7 @@ var needs = map[string]string{
 	"b2_get_upload_url":      "writeFiles",
 	"b2_get_file_info":       "readFiles",
 	"b2_hide_file":           "writeFiles",
+	"b2_copy_file":           "writeFiles",
 	"b2_delete_file_version": "deleteFiles",
 }
 
@@ -273,6 +281,21 @@ func (s *Server) hideFile(r request) (any, error) {
 		return nil, badRequest("already_hidden", "File already hidden: %s", r.FileName)
 	}
 	return s.add(&version{Name: r.FileName, Action: actionHide, ContentType: "application/x-bz-hide-marker"}), nil
+}
+
+// copyFile copies a whole file within the bucket, and its metadata unless others are
+// given.
+func (s *Server) copyFile(r request) (any, error) {
+	from := s.find(func(v *version) bool { return v.ID == r.SourceFileID && v.Action == actionUpload })
+	if from == nil {
+		return nil, badRequest("file_not_present", "File not present: %s", r.SourceFileID)
+	}
+	to := *from
+	to.Name = r.FileName
+	if r.MetadataDirective == "REPLACE" {
+		to.ContentType, to.Info = r.ContentType, r.FileInfo
+	}
+	return s.add(&to), nil
 }
 
 func (s *Server) deleteFileVersion(r request) (any, error) {
