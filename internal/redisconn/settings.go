@@ -47,7 +47,7 @@ func registerTLS(b flagenv.Binder, t *TLS, prefix, server string) {
 	if server == "Sentinel" {
 		same = " (default: as for Redis)"
 	}
-	b.Bool(&t.Enabled, prefix+"-tls", variable+"_TLS", "speak TLS with "+server+", which the options below do too")
+	b.Bool(&t.Enabled, prefix+"-tls", variable+"_TLS", "speak TLS with "+server+"; the other options of its certificates turn that on too")
 	b.String(&t.CA, prefix+"-ca", variable+"_CA", "", "`file` of the CA certificates that "+server+"'s must be signed by"+same)
 	b.String(&t.Cert, prefix+"-cert", variable+"_CERT", "", "`file` of the client certificate for "+server+same)
 	b.String(&t.Key, prefix+"-key", variable+"_KEY", "", "`file` of the client certificate's private key"+same)
