@@ -119,7 +119,7 @@ func (c Config) options() (opts *redis.Options, skipVerify bool, err error) {
 		if opts, err = redis.ParseURL(c.URL); err != nil {
 			return nil, false, errBadURL // its text may hold the password
 		}
-		skipVerify = opts.TLSConfig != nil && opts.TLSConfig.InsecureSkipVerify // skip_verify=true
+		skipVerify = opts.TLSConfig != nil && opts.TLSConfig.InsecureSkipVerify // as its skip_verify says
 	default:
 		addr, err := parseAddress(cmp.Or(c.Address, DefaultAddress))
 		if err != nil {
