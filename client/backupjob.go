@@ -44,11 +44,11 @@ type backupOutcome struct {
 // made, but not everything went well. The repository comes first: where it cannot
 // be reached the module is not disturbed.
 func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error) {
-	session, err := beginSession(ctx, j.sys, doesBackup, j.module, &j.plan.restic)
+	current, err := beginSession(ctx, j.sys, doesBackup, j.module, &j.plan.restic)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { session.end(ctx, j.plan.restic, outcome != nil, err) }()
+	defer func() { current.end(ctx, j.plan.restic, outcome != nil, err) }()
 	if err := settleEnvironment(j.module.stateDir); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 	if err != nil {
 		return nil, err
 	}
-	outcome, err = j.backupState(ctx, session, parent)
+	outcome, err = j.backupState(ctx, current, parent)
 	if outcome != nil {
 		outcome.missing = j.plan.missing
 		err = j.plan.judge(err)
@@ -118,16 +118,16 @@ func (j *backupJob) backupState(ctx context.Context, session *resticSession, par
 	if err := j.writePatterns(); err != nil {
 		return nil, err
 	}
-	run := backupRun{parent: parent, dumps: dumps, scan: j.progress.wantsTotal()}
-	outcome, err := j.snapshot(ctx, j.plan.args(run))
+	attempt := backupRun{parent: parent, dumps: dumps, scan: j.progress.wantsTotal()}
+	outcome, err := j.snapshot(ctx, j.plan.args(attempt))
 	if failure, ok := errors.AsType[*restic.Failure](err); ok && failure.Reason == restic.Locked {
 		j.progress.say("the repository is locked: removing stale locks and trying once more")
 		if err := session.removeStaleLocks(ctx, j.plan.restic); err != nil {
 			return nil, err
 		}
-		run.retryLock = j.wait.resticFlag()
+		attempt.retryLock = j.wait.resticFlag()
 		err = j.wait.forLock(ctx, j.sys, j.plan.restic, func() (err error) {
-			outcome, err = j.snapshot(ctx, j.plan.args(run))
+			outcome, err = j.snapshot(ctx, j.plan.args(attempt))
 			return err
 		})
 	}

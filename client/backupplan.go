@@ -99,12 +99,6 @@ func anchorPattern(pattern, root string) string {
 	}
 }
 
-// escapePattern makes a path match itself alone, in a file of patterns in which
-// restic also replaces $VARIABLES.
-func escapePattern(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `$`, `[$]`).Replace(name)
-}
-
 // backupRun is what is known only once a backup goes on.
 type backupRun struct {
 	parent    string // a snapshot's ID, or ""

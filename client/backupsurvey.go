@@ -141,15 +141,6 @@ func (p foundPattern) String() string {
 	return text
 }
 
-// mayMean reports whether one of the patterns may be about the volume.
-func (in includes) mayMean(volume string) bool {
-	return slices.ContainsFunc(in.patterns, func(pattern string) bool {
-		rest, ok := strings.CutPrefix(pattern, "volumes/")
-		name, _, _ := strings.Cut(rest, "/")
-		return ok && (name == volume || strings.ContainsAny(name, `*?[\`))
-	})
-}
-
 // nativeVolumes are the names of the volumes that restic finds without a container.
 func nativeVolumes(base restic.Invocation) []string {
 	var names []string

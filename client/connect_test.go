@@ -97,25 +97,3 @@ func TestTwoSourcesOfAPasswordAreAnError(t *testing.T) {
 		}
 	}
 }
-
-func TestAFileOfVariablesGoesBeforeTheEnvironment(t *testing.T) {
-	env := testEnvironment(t, nil, nil)
-	vars := map[string]string{"REDIS_URL": "redis://h:1", "REDIS_PASSWORD_FILE": "/nonexistent", "KEPT": "yes", "REDIS_TLS": "true"}
-	env.lookup = func(name string) (string, bool) { value, ok := vars[name]; return value, ok }
-	env.set = func(name, value string) error { vars[name] = value; return nil }
-	file := filepath.Join(t.TempDir(), "node.env")
-	text := "REDIS_ADDRESS=h:2\nREDIS_USER=node/1\nREDIS_PASSWORD='two words'\nODD=\"a=b\"\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := env.loadFile(file); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{
-		"REDIS_ADDRESS": "h:2", "REDIS_URL": "", "REDIS_PASSWORD_FILE": "", "REDIS_PASSWORD": "two words", "ODD": "a=b", "KEPT": "yes", "REDIS_TLS": "true",
-	} {
-		if got := env.get(name); got != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
-		}
-	}
-}

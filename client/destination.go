@@ -11,6 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 )
 
+// newDestination returns the command for destinations.
 func newDestination(sys *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destination",

@@ -176,24 +176,3 @@ func (e gatewayAway) Error() string {
 }
 
 func (e gatewayAway) Unwrap() error { return e.err }
-
-// nodeCredentials are those of a node, which the cluster's agent borrows.
-func (e *environment) nodeCredentials() (credentials, error) {
-	login, err := e.processLogin()
-	if err != nil {
-		return credentials{}, err
-	}
-	if strings.HasPrefix(login.user, "node/") {
-		return checkCredentials(login.user, login.password, "the environment")
-	}
-	for _, file := range e.files() {
-		if user := file.values()["REDIS_USER"]; strings.HasPrefix(user, "node/") {
-			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
-		}
-	}
-	how := `give the file that "gatewayctl node add --env-file" wrote, with --env-file FILE before the command or in NS8_AGENT_ENV`
-	if e.onNS8() {
-		how = nodeAgentEnv + " must be there, or NS8_AGENT_ENV must name it"
-	}
-	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s%s", how, e.unreadable())
-}

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -108,49 +106,6 @@ func isSecret(p destination.Provider, name string) bool {
 		}
 	}
 	return false
-}
-
-// readFile reads a file, or stdin for "-".
-func (s *system) readFile(name string) (string, error) {
-	const limit = 64 << 20
-	in := s.stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return "", withCode(exitUsage, err)
-		}
-		defer func() { _ = file.Close() }()
-		in = file
-	}
-	data, err := io.ReadAll(io.LimitReader(in, limit))
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
-	}
-	return string(data), nil
-}
-
-// readText reads a text, or stdin for "-".
-func (s *system) readText(name string) (string, error) {
-	data, err := s.readFile(name)
-	if err != nil {
-		return "", err
-	}
-	return textOf(name, []byte(data))
-}
-
-// readSecret reads a secret of one line.
-func (s *system) readSecret(name string) (string, error) {
-	text, err := s.readText(name)
-	return strings.TrimRight(text, "\r\n"), err
-}
-
-// secretFrom reads a secret of one line from a file; "-" is stdin, where somebody
-// at a terminal is asked.
-func (s *system) secretFrom(ctx context.Context, file, what string) (string, error) {
-	if p := s.prompter(); p != nil && file == "-" {
-		return p.askSecret(ctx, what)
-	}
-	return s.readSecret(file)
 }
 
 // confFrom does the same for a section of rclone.conf.

@@ -3,8 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"maps"
 
@@ -236,11 +234,4 @@ func reportFault(report *adminapi.CheckReport, action exitCode) error {
 		reason += " (" + report.Detail + ")"
 	}
 	return newFault("parameters", report.Error, map[string]any{}, action, code, "%s", reason)
-}
-
-// newPassword makes a password, of repositories or of a user: 64 hex digits.
-func newPassword() string {
-	var b [32]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -37,6 +38,8 @@ type environment struct {
 	sources []*envFile
 }
 
+// newEnvironment returns an environment whose variables lookup knows. What a file
+// of variables sets is set for this process and its children.
 func newEnvironment(lookup func(string) (string, bool)) *environment {
 	return &environment{lookup: lookup, set: os.Setenv}
 }
@@ -126,10 +129,19 @@ func (e *environment) own(name string) (string, error) {
 	return "", e.notSet(name, "")
 }
 
-func (e *environment) moduleID() (string, error)   { return e.own("MODULE_ID") }
+// moduleID is the module's name in the cluster.
+func (e *environment) moduleID() (string, error) { return e.own("MODULE_ID") }
+
+// moduleUUID is the module's identity, which its repositories are named by.
 func (e *environment) moduleUUID() (string, error) { return e.own("MODULE_UUID") }
-func (e *environment) imageURL() (string, error)   { return e.own("IMAGE_URL") }
-func (e *environment) stateDir() (string, error)   { return e.own("AGENT_STATE_DIR") }
+
+// imageURL is where the module's image comes from.
+func (e *environment) imageURL() (string, error) { return e.own("IMAGE_URL") }
+
+// stateDir is the directory of the module's own data.
+func (e *environment) stateDir() (string, error) { return e.own("AGENT_STATE_DIR") }
+
+// installDir is the directory of the module's programs and their configuration.
 func (e *environment) installDir() (string, error) { return e.own("AGENT_INSTALL_DIR") }
 
 // onNS8 reports whether this is a node of NethServer 8: there is a core.env. Elsewhere
@@ -258,4 +270,57 @@ func unquote(value string) string {
 		}
 	}
 	return value
+}
+
+// variable is a line of an environment file.
+type variable struct{ name, value string }
+
+// loadFile puts the variables of a file into the environment, before those that are
+// there. Where the file has a login or a server, nothing of another one stays.
+func (e *environment) loadFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return failf(exitUsage, "--env-file: %w", err)
+	}
+	vars := parseEnv(data)
+	for _, group := range [][]string{loginVariables, serverVariables} {
+		if !slices.ContainsFunc(group, func(name string) bool { return vars[name] != "" }) {
+			continue
+		}
+		for _, name := range group {
+			if err := e.set(name, ""); err != nil {
+				return err
+			}
+		}
+	}
+	for name, value := range vars {
+		if err := e.set(name, value); err != nil {
+			return failf(exitUsage, "--env-file %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// nodeCredentials are those of a node, which the cluster's agent borrows.
+func (e *environment) nodeCredentials() (credentials, error) {
+	login, err := e.processLogin()
+	if err != nil {
+		return credentials{}, err
+	}
+	if strings.HasPrefix(login.user, "node/") {
+		return checkCredentials(login.user, login.password, "the environment")
+	}
+	for _, file := range e.files() {
+		if user := file.values()["REDIS_USER"]; strings.HasPrefix(user, "node/") {
+			return checkCredentials(user, file.values()["REDIS_PASSWORD"], file.path)
+		}
+	}
+	how := `give the file that "gatewayctl node add --env-file" wrote, with --env-file FILE before the command or in NS8_AGENT_ENV`
+	if e.onNS8() {
+		how = nodeAgentEnv + " must be there, or NS8_AGENT_ENV must name it"
+	}
+	return credentials{}, failf(exitUsage, "no credentials of a node: REDIS_USER must be node/…, or %s%s", how, e.unreadable())
 }

@@ -20,9 +20,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// variable is a line of an environment file.
-type variable struct{ name, value string }
-
 // envOutput is where the environment of a node or a module goes to, with its
 // password, and where the password comes from.
 type envOutput struct {

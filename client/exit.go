@@ -102,6 +102,7 @@ type silentExit exitCode
 
 func (e silentExit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// isSilent reports whether err has been told to the user already.
 func isSilent(err error) bool {
 	_, ok := errors.AsType[silentExit](err)
 	return ok

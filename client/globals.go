@@ -1,9 +1,6 @@
 package client
 
 import (
-	"os"
-	"slices"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -53,33 +50,4 @@ func flagText(f *pflag.Flag) string {
 		return text
 	}
 	return f.Value.String()
-}
-
-// loadFile puts the variables of a file into the environment, before those that are
-// there. Where the file has a login or a server, nothing of another one stays.
-func (e *environment) loadFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return failf(exitUsage, "--env-file: %w", err)
-	}
-	vars := parseEnv(data)
-	for _, group := range [][]string{loginVariables, serverVariables} {
-		if !slices.ContainsFunc(group, func(name string) bool { return vars[name] != "" }) {
-			continue
-		}
-		for _, name := range group {
-			if err := e.set(name, ""); err != nil {
-				return err
-			}
-		}
-	}
-	for name, value := range vars {
-		if err := e.set(name, value); err != nil {
-			return failf(exitUsage, "--env-file %s: %w", path, err)
-		}
-	}
-	return nil
 }

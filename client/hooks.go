@@ -128,7 +128,7 @@ func explainStart(err error) error {
 	}
 }
 
-// findHook looks for a command of the module whose environment this is.
+// hookOf looks for a command of the module whose environment this is.
 func (e *environment) findHook(name string) moduleHook {
 	path, _ := e.lookup("PATH")
 	installDir, _ := e.installDir() // without one there is PATH

@@ -13,7 +13,7 @@ func TestMarkLock(t *testing.T) {
 	take := func(interrupted bool) *markLock {
 		t.Helper()
 		lock, err := takeMarkLock(name)
-		mustDo(t, err)
+		must(t, err)
 		if lock.interrupted != interrupted {
 			t.Errorf("interrupted is %v", lock.interrupted)
 		}
@@ -28,7 +28,7 @@ func TestMarkLock(t *testing.T) {
 	lock.clear()
 	lock.release()
 	lock = take(false)
-	mustDo(t, lock.remove())
+	must(t, lock.remove())
 	lock.release()
 	if _, err := os.Stat(name); err == nil {
 		t.Error("the file stays")
@@ -43,11 +43,11 @@ func TestMarkLock(t *testing.T) {
 func TestMarkLockOnARemovedFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "mark")
 	first, err := takeMarkLock(name)
-	mustDo(t, err)
+	must(t, err)
 	file, err := os.Open(name)
-	mustDo(t, err)
+	must(t, err)
 	defer func() { _ = file.Close() }()
-	mustDo(t, first.remove())
+	must(t, first.remove())
 	first.release()
 	if err := lockOpened(file, atOnce); !errors.Is(err, errReplaced) {
 		t.Errorf("a lock on a file that is gone, or %v", err)
@@ -57,9 +57,9 @@ func TestMarkLockOnARemovedFile(t *testing.T) {
 // TestMarkOfAShorterProcessID has the mark of a killed holder, which is longer.
 func TestMarkOfAShorterProcessID(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "mark")
-	write(t, name, "12345678901234567890\n", 0o600)
+	writeFile(t, name, "12345678901234567890\n", 0o600)
 	lock, err := takeMarkLock(name)
-	mustDo(t, err)
+	must(t, err)
 	defer lock.release()
 	if text, err := os.ReadFile(name); string(text) != fmt.Sprintln(os.Getpid()) || !lock.interrupted {
 		t.Errorf("the mark is %q, %v, interrupted: %t", text, err, lock.interrupted)

@@ -55,3 +55,6 @@ func appOfImage(imageURL string) (string, error) {
 	}
 	return name[:end], nil
 }
+
+// repositoryPath matches APP/UUID, a module's path below a destination.
+var repositoryPath = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$`)

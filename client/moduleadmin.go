@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
+// newModule returns the command for modules.
 func newModule(sys *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "module",

@@ -26,6 +26,7 @@ type backupOptions struct {
 	survey bool
 }
 
+// newModuleBackup returns the command module-backup.
 func newModuleBackup(sys *system) *cobra.Command {
 	var options backupOptions
 	cmd := &cobra.Command{
@@ -206,17 +207,6 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 		return facts, noIncludes(facts.includes.file, installDir, nativeVolumes(facts.base))
 	}
 	return facts, nil
-}
-
-// mostWarnings is how many warnings of one kind are told.
-const mostWarnings = 20
-
-// limitWarnings keeps a broken file from flooding the log.
-func limitWarnings(warnings []string) []string {
-	if len(warnings) <= mostWarnings {
-		return warnings
-	}
-	return append(warnings[:mostWarnings:mostWarnings], fmt.Sprintf("and %d more", len(warnings)-mostWarnings))
 }
 
 // dryRun tells people what the backup would do, and ends as the backup would as far as

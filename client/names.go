@@ -1,9 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -143,4 +145,29 @@ func namingError(err error, see string) error {
 		return withCode(exitNotFound, err)
 	}
 	return withCode(exitUsage, err)
+}
+
+// compareNumbers orders IDs by their value, and puts what is no number last.
+func compareNumbers(a, b string) int {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	switch {
+	case errX == nil && errY == nil:
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	default:
+		return cmp.Compare(a, b)
+	}
+}
+
+// wronglyNamed makes a destination that does not exist a fault of what names it, a
+// schedule or a command line.
+func wronglyNamed(err error) error {
+	if coded, ok := errors.AsType[*codedError](err); ok && coded.code == exitNotFound {
+		return withCode(exitUsage, err)
+	}
+	return err
 }

@@ -26,6 +26,7 @@ const aboutRedis = `Redis is at REDIS_ADDRESS (127.0.0.1:6379). This logs in as 
 REDIS_PASSWORD, or what stands in REDIS_PASSWORD_FILE, and without them as user
 "default"; whoever that is must be an administrator (+@all).`
 
+// newNode returns the command for nodes.
 func newNode(sys *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",

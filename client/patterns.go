@@ -108,6 +108,7 @@ func refuseInclude(pattern string) string {
 	}
 }
 
+// badPattern reports whether restic would refuse pattern.
 func badPattern(pattern string) bool {
 	_, err := path.Match(pattern, "")
 	return err != nil
@@ -168,4 +169,19 @@ func readExcludes(installDir string) (excludes, error) {
 		}
 	}
 	return ex, nil
+}
+
+// escapePattern makes a path match itself alone, in a file of patterns in which
+// restic also replaces $VARIABLES.
+func escapePattern(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `$`, `[$]`).Replace(name)
+}
+
+// mayMean reports whether one of the patterns may be about the volume.
+func (in includes) mayMean(volume string) bool {
+	return slices.ContainsFunc(in.patterns, func(pattern string) bool {
+		rest, ok := strings.CutPrefix(pattern, "volumes/")
+		name, _, _ := strings.Cut(rest, "/")
+		return ok && (name == volume || strings.ContainsAny(name, `*?[\`))
+	})
 }

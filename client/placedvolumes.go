@@ -53,6 +53,7 @@ func withPlaced(volumes []placedVolume, v placedVolume) []placedVolume {
 	return volumes
 }
 
+// parsePlacedVolume reads NAME=PATH, NAME=docker:VOLUME or NAME=podman:VOLUME.
 func parsePlacedVolume(text string) (placedVolume, error) {
 	name, source, _ := strings.Cut(text, "=")
 	v := placedVolume{name, source}
@@ -109,8 +110,8 @@ func (v placedVolume) dir(ctx context.Context) (string, error) {
 	dir := v.source
 	if engine, volume := v.engine(); engine != "" {
 		output, err := exec.CommandContext(ctx, engine, "volume", "inspect", "--format={{.Mountpoint}}", "--", volume).Output()
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return "", failf(exitNotFound, "volume %s: %s: %s", v.name, engine, strings.TrimSpace(string(exit.Stderr)))
+		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+			return "", failf(exitNotFound, "volume %s: %s: %s", v.name, engine, strings.TrimSpace(string(failed.Stderr)))
 		}
 		if err != nil {
 			return "", failf(exitNotFound, "volume %s: %w", v.name, err)

@@ -44,3 +44,14 @@ func formatBytes(n uint64) string {
 	}
 	return fmt.Sprintf("%.1f %ciB", value, units[unit])
 }
+
+// mostWarnings is how many warnings of one kind are told.
+const mostWarnings = 20
+
+// limitWarnings keeps a broken file from flooding the log.
+func limitWarnings(warnings []string) []string {
+	if len(warnings) <= mostWarnings {
+		return warnings
+	}
+	return append(warnings[:mostWarnings:mostWarnings], fmt.Sprintf("and %d more", len(warnings)-mostWarnings))
+}

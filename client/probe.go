@@ -19,6 +19,7 @@ type probe struct {
 	waits []time.Duration
 }
 
+// newProbe returns a probe that reaches the gateway as env says.
 func newProbe(env *environment) probe {
 	return probe{
 		// A destination's first use may take a while behind the gateway.

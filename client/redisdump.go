@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// newRedisDump returns the command redis-dump.
 func newRedisDump(sys *system) *cobra.Command {
 	var opts dumpOptions
 	cmd := &cobra.Command{

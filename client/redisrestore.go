@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// newRedisRestore returns the command redis-restore.
 func newRedisRestore(sys *system) *cobra.Command {
 	var opts loadOptions
 	cmd := &cobra.Command{

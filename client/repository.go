@@ -34,12 +34,3 @@ func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destinat
 		User: login.user, Password: login.password, Key: key,
 	}, nil
 }
-
-// wronglyNamed makes a destination that does not exist a fault of what names it, a
-// schedule or a command line.
-func wronglyNamed(err error) error {
-	if coded, ok := errors.AsType[*codedError](err); ok && coded.code == exitNotFound {
-		return withCode(exitUsage, err)
-	}
-	return err
-}

@@ -145,13 +145,13 @@ func resticError(repository restic.Repository, err error) error {
 	if !ok {
 		return err
 	}
-	exit := resticExits[failure.Reason]
+	ends := resticExits[failure.Reason]
 	if failure.Reason == restic.Incomplete {
 		// The files are reported one by one.
-		return failf(exit.code, "repository %s: %s", repository, exit.text)
+		return failf(ends.code, "repository %s: %s", repository, ends.text)
 	}
 	if repository.URL == "" {
-		return failf(exit.code, "%s: %w", exit.text, err)
+		return failf(ends.code, "%s: %w", ends.text, err)
 	}
-	return failf(exit.code, "repository %s: %s: %w", repository, exit.text, err)
+	return failf(ends.code, "repository %s: %s: %w", repository, ends.text, err)
 }

@@ -43,15 +43,15 @@ func TestRunIDsFitIntoHostNames(t *testing.T) {
 func TestRunNotesTellDeadRunsFromOthers(t *testing.T) {
 	dir := t.TempDir()
 	alive, err := writeRunNote(dir, "alive", "http://here")
-	mustDo(t, err)
+	must(t, err)
 	for id, repository := range map[string]string{"dead": "http://here", "elsewhere": "http://there", "early": ""} {
 		note, err := writeRunNote(dir, id, repository)
-		mustDo(t, err)
+		must(t, err)
 		note.close() // as the kernel does
 	}
 	session, err := beginSession(t.Context(), newSystem(nil, nil, t.Output()), doesBackup, module{id: "app1", stateDir: dir},
 		&restic.Invocation{Runtime: restic.Native, Repository: restic.Repository{URL: "http://here"}})
-	mustDo(t, err)
+	must(t, err)
 	if here := session.deadHere(); len(session.dead) != 2 || len(here) != 1 || here[0].id != "dead" {
 		t.Errorf("dead are %v, and %v here", session.dead, here)
 	}
@@ -59,7 +59,7 @@ func TestRunNotesTellDeadRunsFromOthers(t *testing.T) {
 	session.end(t.Context(), restic.Invocation{}, false, nil)
 	alive.remove()
 	dead, err := deadRunNotes(dir)
-	mustDo(t, err)
+	must(t, err)
 	if len(dead) != 2 {
 		t.Errorf("then dead are %v", dead)
 	}
@@ -71,7 +71,7 @@ func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	found, err := openLocked(filepath.Join(dir, runNotePrefix+"new"), os.O_RDWR|os.O_CREATE, atOnce)
-	mustDo(t, err)
+	must(t, err)
 	type written struct {
 		note *runNote
 		err  error
@@ -86,7 +86,7 @@ func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
 	})
 	(&runNote{file: found}).remove()
 	got := <-result
-	mustDo(t, got.err)
+	must(t, got.err)
 	if text, err := os.ReadFile(filepath.Join(dir, runNotePrefix+"new")); string(text) != "http://here\n" {
 		t.Errorf("the note holds %q, %v", text, err)
 	}
@@ -101,10 +101,10 @@ func TestRunNoteThatAnotherRunFindsBeforeItIsLocked(t *testing.T) {
 func waitsForLock(t *testing.T, file *os.File) bool {
 	t.Helper()
 	info, err := file.Stat()
-	mustDo(t, err)
+	must(t, err)
 	stat, _ := info.Sys().(*syscall.Stat_t)
 	locks, err := os.ReadFile("/proc/locks")
-	mustDo(t, err)
+	must(t, err)
 	for line := range strings.Lines(string(locks)) {
 		if strings.Contains(line, " -> ") && strings.Contains(line, fmt.Sprintf(":%d ", stat.Ino)) {
 			return true

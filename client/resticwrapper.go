@@ -21,6 +21,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
+// newResticWrapper returns the command restic-wrapper.
 func newResticWrapper(sys *system) *cobra.Command {
 	return &cobra.Command{
 		Use:   "restic-wrapper [option ...] COMMAND [argument ...]",
@@ -79,54 +80,54 @@ func runResticWrapper(ctx context.Context, sys *system, w wrapperArgs) error {
 	if err != nil {
 		return err
 	}
-	run, err := wrapperInvocation(ctx, sys, w)
+	command, err := wrapperInvocation(ctx, sys, w)
 	if err != nil {
 		return err
 	}
-	run.Repository = repository
-	run = waitForLock(sys, lockIfWritable(ctx, sys, run), &w.wait)
-	argv := run.Argv()
+	command.Repository = repository
+	command = waitForLock(sys, lockIfWritable(ctx, sys, command), &w.wait)
+	argv := command.Argv()
 	file, err := exec.LookPath(argv[0])
 	if err != nil {
 		return fmt.Errorf("%s is not on PATH", argv[0])
 	}
-	return syscall.Exec(file, argv, run.Environ(os.Environ()))
+	return syscall.Exec(file, argv, command.Environ(os.Environ()))
 }
 
 func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.Invocation, error) {
-	run := restic.Invocation{
+	command := restic.Invocation{
 		Runtime:    sys.env.resticRuntime(),
 		PodmanArgs: w.podman,
 		Args:       w.restic,
 	}
-	if run.Runtime != restic.Native {
+	if command.Runtime != restic.Native {
 		image, err := sys.env.resticImage()
 		if err != nil {
-			return run, err
+			return command, err
 		}
-		run.Image, run.Name = image, fmt.Sprintf("restic-%s-%d", sys.env.agentName(), os.Getpid())
+		command.Image, command.Name = image, fmt.Sprintf("restic-%s-%d", sys.env.agentName(), os.Getpid())
 	} else if len(w.podman) > 0 {
-		return run, failf(exitUsage, "--podman has no meaning with the native runtime of restic: NS8_RESTIC_RUNTIME=podman sets the other one")
+		return command, failf(exitUsage, "--podman has no meaning with the native runtime of restic: NS8_RESTIC_RUNTIME=podman sets the other one")
 	}
-	version, err := restic.Detect(ctx, run)
+	version, err := restic.Detect(ctx, command)
 	if err != nil {
-		return run, resticError(restic.Repository{}, err)
+		return command, resticError(restic.Repository{}, err)
 	}
-	run.Version = version
-	sys.env.reachGateway(&run)
-	return run, sys.env.checkSocket(version)
+	command.Version = version
+	sys.env.reachGateway(&command)
+	return command, sys.env.checkSocket(version)
 }
 
 // waitForLock has restic wait for a lock that another process holds.
-func waitForLock(sys *system, run restic.Invocation, wait *waiting) restic.Invocation {
+func waitForLock(sys *system, command restic.Invocation, wait *waiting) restic.Invocation {
 	switch {
 	case wait.left() == 0:
-	case !run.Version.Has(restic.RetryLockVersion):
+	case !command.Version.Has(restic.RetryLockVersion):
 		sys.warnf("restic before 0.16 does not wait for locks in the repository")
 	default:
-		run.Args = slices.Insert(slices.Clone(run.Args), 0, retryLockFlag(wait.left()))
+		command.Args = slices.Insert(slices.Clone(command.Args), 0, retryLockFlag(wait.left()))
 	}
-	return run
+	return command
 }
 
 // agentName is who we are, fit for a container's name.

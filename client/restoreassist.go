@@ -30,12 +30,6 @@ type assistance struct {
 	unshared bool     // what is restored belongs to users of Podman's user namespace
 }
 
-// place is where a directory of the snapshot is restored to.
-type place struct {
-	Path string `json:"path"` // "state", "volumes/data"
-	Dir  string `json:"dir"`
-}
-
 // assisted is what came of it.
 type assisted struct {
 	Files    uint64   `json:"files"`

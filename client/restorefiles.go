@@ -68,9 +68,6 @@ func hardLinked(info fs.FileInfo) bool {
 	return ok && stat.Nlink > 1
 }
 
-// clockTolerance is more than a file system's clock may be behind ours.
-const clockTolerance = time.Second
-
 // walk finishes everything that was restored.
 func (a *assistance) walk() (assisted, error) {
 	var done assisted
@@ -102,13 +99,6 @@ func (a *assistance) walk() (assisted, error) {
 		}
 	}
 	return done, nil
-}
-
-// restored tells by the time of the inode's last change, which no restore of
-// times can set back.
-func restored(info fs.FileInfo, since time.Time) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && !time.Unix(stat.Ctim.Unix()).Before(since)
 }
 
 func (d *assisted) count(info fs.FileInfo) {

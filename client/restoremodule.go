@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
+// newRestoreModule returns the command restore-module.
 func newRestoreModule(sys *system) *cobra.Command {
 	var opts restoreOptions
 	cmd := &cobra.Command{

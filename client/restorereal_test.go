@@ -389,7 +389,7 @@ func TestRestoreOfSnapshotsByPlainRestic(t *testing.T) {
 		} {
 			restic(append([]string{"backup"}, c.targets...)...)
 			mustDo(t, os.RemoveAll(m.volume()))
-			got := call(t, "", "restore-module", "--step", restoreStep, "--destination", realDestination)
+			got := call(t, "", "restore-module", "--step", "10restore", "--destination", realDestination)
 			if c.name == "absolute paths" && strings.HasPrefix(version, "0.14") {
 				got.fail(t, exitFailed, "restic before 0.16")
 				continue

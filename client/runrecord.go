@@ -39,6 +39,7 @@ type runRecord struct {
 	partial bool // it is about some files, and no measure of the module's state
 }
 
+// newRunRecord begins the record of a run of command.
 func newRunRecord(sys *system, command string) *runRecord {
 	r := &runRecord{Command: command, started: time.Now()}
 	// Without them the run fails, and says so.

@@ -1,10 +1,8 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +35,7 @@ func readSchedule(ctx context.Context, rdb *redis.Client, word string) (schedule
 	return s, nil
 }
 
+// lists reports whether the schedule backs the module up.
 func (s schedule) lists(moduleID string) bool { return slices.Contains(s.modules, moduleID) }
 
 func parseSchedule(id string, fields map[string]string) schedule {
@@ -59,20 +58,4 @@ func allSchedules(ctx context.Context, rdb *redis.Client) ([]schedule, error) {
 	}
 	slices.SortFunc(schedules, func(a, b schedule) int { return compareNumbers(a.id, b.id) })
 	return schedules, nil
-}
-
-// compareNumbers orders IDs by their value, and puts what is no number last.
-func compareNumbers(a, b string) int {
-	x, errX := strconv.ParseUint(a, 10, 64)
-	y, errY := strconv.ParseUint(b, 10, 64)
-	switch {
-	case errX == nil && errY == nil:
-		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
-	case errX == nil:
-		return -1
-	case errY == nil:
-		return 1
-	default:
-		return cmp.Compare(a, b)
-	}
 }

@@ -17,7 +17,7 @@ import (
 func TestProgramOf(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
-	mustDo(t, err)
+	must(t, err)
 	const longest = 15 // of what the kernel keeps
 	want := filepath.Base(self)
 	if name, alive := programOf(os.Getpid()); name != want[:min(len(want), longest)] || !alive {
@@ -27,12 +27,12 @@ func TestProgramOf(t *testing.T) {
 		t.Error("a process that never was is alive")
 	}
 	cmd := exec.Command("true")
-	mustDo(t, cmd.Start())
+	must(t, cmd.Start())
 	testenv.Until(t, time.Minute, "the command to end", func() bool {
 		_, alive := programOf(cmd.Process.Pid)
 		return !alive
 	})
-	mustDo(t, cmd.Wait())
+	must(t, cmd.Wait())
 	if _, alive := programOf(cmd.Process.Pid); alive {
 		t.Error("the command is alive again when its parent has seen it end")
 	}
@@ -43,29 +43,29 @@ func TestProgramOf(t *testing.T) {
 func TestLocksOfTheDead(t *testing.T) {
 	t.Parallel()
 	here, err := os.Hostname()
-	mustDo(t, err)
+	must(t, err)
 	dir := t.TempDir()
 	note, err := writeRunNote(dir, "killed", "http://here")
-	mustDo(t, err)
+	must(t, err)
 	note.addProcess(os.Getpid())
 	note.close() // as the kernel does
 	dead, err := deadRunNotes(dir)
-	mustDo(t, err)
+	must(t, err)
 	ended := exec.Command("true")
-	mustDo(t, ended.Run())
+	must(t, ended.Run())
 	living := exec.Command("sh", "-c", "echo; read line") // which has a name of its own
 	living.Path = copiedAs(t, living.Path, "restic")
 	stdin, err := living.StdinPipe()
-	mustDo(t, err)
+	must(t, err)
 	stdout, err := living.StdoutPipe()
-	mustDo(t, err)
-	mustDo(t, living.Start())
+	must(t, err)
+	must(t, living.Start())
 	t.Cleanup(func() {
 		_ = stdin.Close()
 		_ = living.Wait()
 	})
 	_, err = stdout.Read(make([]byte, 1)) // it runs, and so has its name
-	mustDo(t, err)
+	must(t, err)
 	dead[0].processes = append(dead[0].processes, process{here, living.Process.Pid}, process{"container", 7})
 
 	locks := staleLocks{restic: restic.Invocation{Runtime: restic.Native}, dead: dead}
@@ -102,7 +102,7 @@ func TestLockThatGoesWhileItIsRead(t *testing.T) {
 			}))
 			defer gateway.Close()
 			fake := t.TempDir()
-			write(t, filepath.Join(fake, "cat.status"), "1", 0o600)
+			writeFile(t, filepath.Join(fake, "cat.status"), "1", 0o600)
 			locks := staleLocks{restic: restic.Invocation{
 				Runtime: restic.Native, Env: []string{"FAKE=" + fake}, Repository: restic.Repository{URL: gateway.URL},
 			}, probe: newProbe(newEnvironment(os.LookupEnv))}
@@ -119,11 +119,11 @@ func TestLockThatGoesWhileItIsRead(t *testing.T) {
 func copiedAs(t *testing.T, source, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(source)
-	mustDo(t, err)
+	must(t, err)
 	copied := t.TempDir() + "/" + name
 	// Who is started in the meantime would hold it open, and it could not be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	mustDo(t, os.WriteFile(copied, content, 0o755))
+	must(t, os.WriteFile(copied, content, 0o755))
 	return copied
 }

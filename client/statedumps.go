@@ -20,6 +20,7 @@ var stateDumps = []stateDump{
 	{"ui_note.dump", "20note", catalog.ModuleUINoteKey},
 }
 
+// stateDump is a key of the module that is saved as a file of its state.
 type stateDump struct {
 	file string
 	step string // of the restore that stores it
@@ -50,6 +51,7 @@ func writeStateDumps(ctx context.Context, rdb *redis.Client, m module) ([]string
 	return written, nil
 }
 
+// removeStateDumps removes the files that writeStateDumps made.
 func removeStateDumps(stateDir string) error {
 	var errs []error
 	for _, d := range stateDumps {

@@ -172,12 +172,12 @@ func (a action) agentVariables(own map[string]string) []string {
 
 // stepError gives a program's failure the exit status of the program.
 func stepError(err error) error {
-	exit, ok := errors.AsType[*exec.ExitError](err)
+	ended, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
 		return err
 	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return failf(exitSignal+exitCode(status.Signal()), "it was ended by signal %d (%v)", int(status.Signal()), status.Signal())
 	}
-	return failf(exitCode(exit.ExitCode()), "it ended with exit status %d", exit.ExitCode())
+	return failf(exitCode(ended.ExitCode()), "it ended with exit status %d", ended.ExitCode())
 }

@@ -24,6 +24,7 @@ type system struct {
 	prompt     *prompter
 }
 
+// newSystem returns a system with these streams and the process's environment.
 func newSystem(stdin io.Reader, stdout, stderr io.Writer) *system {
 	return &system{stdin: stdin, stdout: stdout, stderr: stderr, env: newEnvironment(os.LookupEnv)}
 }

@@ -28,6 +28,7 @@ type volume struct {
 // resticVolumes begin the names of the volumes that are restic's own.
 const resticVolumes = "restic-"
 
+// volumePattern matches the name of a volume.
 var volumePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // moduleVolume returns the volume that state-include.conf of the module calls
@@ -171,4 +172,10 @@ func inPodmanNamespace(ctx context.Context, command, flag string, in, out any) e
 		return fmt.Errorf("podman unshare: %w", err)
 	}
 	return nil
+}
+
+// place is where a directory of the snapshot is restored to.
+type place struct {
+	Path string `json:"path"` // "state", "volumes/data"
+	Dir  string `json:"dir"`
 }

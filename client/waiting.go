@@ -105,6 +105,7 @@ const lockPatience = 5 * time.Minute
 // resticFlag has restic wait for a lock in the repository that another process holds.
 func (w *waiting) resticFlag() string { return retryLockFlag(max(lockPatience, w.left())) }
 
+// retryLockFlag is the flag with which restic waits for a lock.
 func retryLockFlag(limit time.Duration) string {
 	limit = limit.Round(time.Second)
 	if limit%time.Minute == 0 {
