@@ -109,7 +109,7 @@ func (j *backupJob) backupState(ctx context.Context, session *resticSession, par
 		return nil, err
 	}
 	began := time.Now()
-	if err := j.sys.runHook(ctx, j.plan.dump, j.module.stateDir, j.id); err != nil {
+	if err := runHook(ctx, j.sys, j.plan.dump, j.module.stateDir, j.id); err != nil {
 		return nil, err
 	}
 	if err := j.look(ctx, began); err != nil {
@@ -194,7 +194,7 @@ func (j *backupJob) cleanUp(ctx context.Context) error {
 	_ = os.Remove(j.patternPath(includeFile))
 	_ = os.Remove(j.patternPath(excludeFile))
 	return errors.Join(
-		j.sys.runHook(ctx, j.plan.cleanUp, j.module.stateDir, j.id),
+		runHook(ctx, j.sys, j.plan.cleanUp, j.module.stateDir, j.id),
 		removeStateDumps(j.module.stateDir),
 	)
 }

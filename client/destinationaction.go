@@ -39,14 +39,14 @@ func oneID(_ *cobra.Command, args []string) error {
 
 // act runs an action: it reads the request from stdin, and tells faults in the
 // form of NethServer 8's agent.
-func (s *system) act(do func(raw map[string]any) (output any, err error)) error {
-	raw, err := s.readAction()
+func act(s *system, do func(raw map[string]any) (output any, err error)) error {
+	raw, err := readAction(s)
 	var output any
 	if err == nil {
 		output, err = do(raw)
 	}
 	if f, ok := errors.AsType[*fault](err); ok {
-		return s.refuseAction(f)
+		return refuseAction(s, f)
 	}
 	if err != nil || output == nil {
 		return err
@@ -57,7 +57,7 @@ func (s *system) act(do func(raw map[string]any) (output any, err error)) error 
 	return nil
 }
 
-func (s *system) readAction() (map[string]any, error) {
+func readAction(s *system) (map[string]any, error) {
 	data, err := io.ReadAll(io.LimitReader(s.stdin, 64<<20))
 	if err != nil {
 		return nil, fmt.Errorf("read the action's input: %w", err)
@@ -76,7 +76,7 @@ func (s *system) readAction() (map[string]any, error) {
 }
 
 // refuseAction tells the agent about a fault.
-func (s *system) refuseAction(f *fault) error {
+func refuseAction(s *system, f *fault) error {
 	s.agent().setStatus("validation-failed")
 	fields := make([]invalidField, len(f.problems))
 	for i, p := range f.problems {

@@ -70,7 +70,7 @@ type addOptions struct {
 }
 
 func (d *destinations) actAdd(ctx context.Context) error {
-	return d.sys.act(func(raw map[string]any) (any, error) {
+	return act(d.sys, func(raw map[string]any) (any, error) {
 		r, err := actionRequest(raw, "provider", "name", "url", "password", "parameters")
 		if err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	prompt := d.sys.prompter()
 	var err error
 	if opts.provider == "" && prompt != nil {
-		if opts.provider, err = prompt.provider(ctx); err != nil {
+		if opts.provider, err = askProvider(ctx, prompt); err != nil {
 			return err
 		}
 	}
@@ -91,12 +91,12 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	if !ok {
 		return failf(exitUsage, "--provider %q: give one of %s%s", opts.provider, strings.Join(providerNames(), ", "), naming.DidYouMean(opts.provider, providerNames()))
 	}
-	params, err := d.sys.parameters(ctx, &opts.destinationFlags, p)
+	params, err := parametersOf(ctx, d.sys, &opts.destinationFlags, p)
 	if err != nil {
 		return err
 	}
 	if prompt != nil {
-		if err := prompt.fill(ctx, &opts.destinationFlags, p, params); err != nil {
+		if err := fillIn(ctx, prompt, &opts.destinationFlags, p, params); err != nil {
 			return err
 		}
 	}

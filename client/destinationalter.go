@@ -53,7 +53,7 @@ type alterOptions struct {
 }
 
 func (d *destinations) actAlter(ctx context.Context) error {
-	return d.sys.act(func(raw map[string]any) (any, error) {
+	return act(d.sys, func(raw map[string]any) (any, error) {
 		r, err := actionRequest(raw, "id", "provider")
 		if err != nil {
 			return nil, err
@@ -79,7 +79,7 @@ func (d *destinations) runAlter(ctx context.Context, word string, opts alterOpti
 		return err
 	}
 	p, _ := destination.ProviderOf(rec.provider)
-	params, err := d.sys.parameters(ctx, &opts.destinationFlags, p)
+	params, err := parametersOf(ctx, d.sys, &opts.destinationFlags, p)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 		Args:              oneID,
 		ValidArgsFunction: complete(sys, destinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return forPeople(sys.runCheck(cmd.Context(), args[0], conformance, asJSON))
+			return forPeople(runCheck(cmd.Context(), sys, args[0], conformance, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&conformance, "conformance", false, "run the conformance suite too")
@@ -41,12 +41,12 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 	return cmd
 }
 
-func (s *system) runCheck(ctx context.Context, word string, conformance, asJSON bool) error {
+func runCheck(ctx context.Context, s *system, word string, conformance, asJSON bool) error {
 	id, err := destinationToCheck(ctx, s, word)
 	if err != nil {
 		return err
 	}
-	report, err := s.checkDestination(ctx, adminapi.CheckRequest{ID: id, Conformance: conformance})
+	report, err := checkDestination(ctx, s, adminapi.CheckRequest{ID: id, Conformance: conformance})
 	if _, away := errors.AsType[gatewayAway](err); away {
 		return failf(exitUnreachable, "%w; \"rclone-gateway check-destination\" tests without it", err)
 	}
@@ -56,7 +56,7 @@ func (s *system) runCheck(ctx context.Context, word string, conformance, asJSON 
 	if asJSON {
 		err = s.printJSON(report)
 	} else {
-		err = s.printReport(report)
+		err = printReport(s, report)
 	}
 	switch {
 	case err != nil:
@@ -94,7 +94,7 @@ func destinationToCheck(ctx context.Context, sys *system, word string) (string, 
 	return destinationNamed(ctx, rdb, word)
 }
 
-func (s *system) printReport(report *adminapi.CheckReport) error {
+func printReport(s *system, report *adminapi.CheckReport) error {
 	for _, step := range report.Steps {
 		state := "ok"
 		if !step.OK {

@@ -27,7 +27,7 @@ const (
 )
 
 // checkDestination has the gateway of this node test a destination.
-func (s *system) checkDestination(ctx context.Context, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
+func checkDestination(ctx context.Context, s *system, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
 	timeout := checkTimeout
 	if req.Conformance {
 		timeout = conformanceTimeout
@@ -35,7 +35,7 @@ func (s *system) checkDestination(ctx context.Context, req adminapi.CheckRequest
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var report adminapi.CheckReport
-	if err := s.askGateway(ctx, adminapi.CheckPath, req, &report); err != nil {
+	if err := askGateway(ctx, s, adminapi.CheckPath, req, &report); err != nil {
 		return nil, err
 	}
 	return &report, nil
@@ -43,12 +43,12 @@ func (s *system) checkDestination(ctx context.Context, req adminapi.CheckRequest
 
 // obscure has the passwords among values obscured by rclone's own code, which is
 // not linked here: by the gateway of this node, or where none runs by its program.
-func (s *system) obscure(ctx context.Context, backend string, values map[string]string) (map[string]string, error) {
+func obscure(ctx context.Context, s *system, backend string, values map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	req := adminapi.ObscureRequest{Type: backend, Values: values}
 	var reply adminapi.ObscureReply
-	err := s.askGateway(ctx, adminapi.ObscurePath, req, &reply)
+	err := askGateway(ctx, s, adminapi.ObscurePath, req, &reply)
 	if _, away := errors.AsType[gatewayAway](err); !away {
 		return reply.Values, err
 	}
@@ -90,16 +90,16 @@ func runObscure(ctx context.Context, program string, req adminapi.ObscureRequest
 }
 
 // space asks the gateway of this node for the space of all destinations, by ID.
-func (s *system) space(ctx context.Context) (map[string]adminapi.Space, error) {
+func space(ctx context.Context, s *system) (map[string]adminapi.Space, error) {
 	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
 	defer cancel()
 	var reply adminapi.SpaceReply
-	err := s.askGateway(ctx, adminapi.SpacePath, struct{}{}, &reply)
+	err := askGateway(ctx, s, adminapi.SpacePath, struct{}{}, &reply)
 	return reply.Destinations, err
 }
 
 // askGateway sends a request to the gateway's administrative endpoint, as the node.
-func (s *system) askGateway(ctx context.Context, path string, in, out any) error {
+func askGateway(ctx context.Context, s *system, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ type imported struct {
 }
 
 func (d *destinations) actImport(ctx context.Context) error {
-	return d.sys.act(func(raw map[string]any) (any, error) {
+	return act(d.sys, func(raw map[string]any) (any, error) {
 		encoded, given := raw["backup_data"].(string)
 		passphrase, also := raw["backup_password"].(string)
 		if !given || !also {

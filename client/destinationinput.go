@@ -35,7 +35,7 @@ func (f *destinationFlags) register(flags *pflag.FlagSet) {
 }
 
 // parameters collects the parameters that flags give.
-func (s *system) parameters(ctx context.Context, f *destinationFlags, p destination.Provider) (map[string]string, error) {
+func parametersOf(ctx context.Context, s *system, f *destinationFlags, p destination.Provider) (map[string]string, error) {
 	params := map[string]string{}
 	for _, pair := range f.set {
 		name, value, ok := strings.Cut(pair, "=")
@@ -67,7 +67,7 @@ func (s *system) parameters(ctx context.Context, f *destinationFlags, p destinat
 	if f.conf == "" {
 		return params, nil
 	}
-	text, err := s.confFrom(ctx, f.conf)
+	text, err := confFrom(ctx, s, f.conf)
 	if err != nil {
 		return nil, err
 	}
@@ -109,19 +109,19 @@ func isSecret(p destination.Provider, name string) bool {
 }
 
 // confFrom does the same for a section of rclone.conf.
-func (s *system) confFrom(ctx context.Context, file string) (string, error) {
+func confFrom(ctx context.Context, s *system, file string) (string, error) {
 	if p := s.prompter(); p != nil && file == "-" {
-		return p.askConf(ctx)
+		return askConf(ctx, p)
 	}
 	return s.readText(file)
 }
 
-func (p *prompter) askConf(ctx context.Context) (string, error) {
+func askConf(ctx context.Context, p *prompter) (string, error) {
 	return p.askText(ctx, "paste the section of rclone.conf")
 }
 
 // provider lets people choose one.
-func (p *prompter) provider(ctx context.Context) (string, error) {
+func askProvider(ctx context.Context, p *prompter) (string, error) {
 	for _, provider := range destination.Providers {
 		fmt.Fprintf(p.sys.stderr, "  %-10s %s\n", provider.Name, provider.About)
 	}
@@ -134,7 +134,7 @@ func (p *prompter) provider(ctx context.Context) (string, error) {
 }
 
 // fill asks for what flags did not give of a new destination.
-func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider destination.Provider, params map[string]string) error {
+func fillIn(ctx context.Context, p *prompter, f *destinationFlags, provider destination.Provider, params map[string]string) error {
 	var err error
 	if provider.URLHint != "" && f.url == "" {
 		f.url, err = p.askUntil(ctx, "url, such as "+provider.URLHint, func(url string) string {
@@ -153,9 +153,9 @@ func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider desti
 		}
 		switch {
 		case param.Name == destination.ParamConf:
-			err = p.fillConf(ctx, f, params)
+			err = fillConf(ctx, p, f, params)
 		case param.Secret:
-			params[param.Name], err = p.secret(ctx, provider, param)
+			params[param.Name], err = askParameter(ctx, p, provider, param)
 		default:
 			var answer string
 			answer, err = p.askUntil(ctx, param.About, func(answer string) string {
@@ -179,7 +179,7 @@ func (p *prompter) fill(ctx context.Context, f *destinationFlags, provider desti
 }
 
 // secret asks for one, again if that cannot be right. A share may be open to all.
-func (p *prompter) secret(ctx context.Context, provider destination.Provider, param destination.Parameter) (string, error) {
+func askParameter(ctx context.Context, p *prompter, provider destination.Provider, param destination.Parameter) (string, error) {
 	for {
 		secret, err := p.askSecret(ctx, param.About)
 		switch {
@@ -196,8 +196,8 @@ func (p *prompter) secret(ctx context.Context, provider destination.Provider, pa
 }
 
 // fillConf takes a pasted section, and tells what it was without its values.
-func (p *prompter) fillConf(ctx context.Context, f *destinationFlags, params map[string]string) error {
-	text, err := p.askConf(ctx)
+func fillConf(ctx context.Context, p *prompter, f *destinationFlags, params map[string]string) error {
+	text, err := askConf(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (d *destinations) runList(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	space, err := d.sys.space(ctx)
+	space, err := space(ctx, d.sys)
 	if err != nil {
 		d.sys.notef("what is used and free is not known: %v", err)
 	}
@@ -157,11 +157,11 @@ func (d *destinations) actList(ctx context.Context) error {
 	return json.NewEncoder(d.sys.stdout).Encode(struct {
 		Repositories   []listed `json:"repositories"`
 		PasswordExists bool     `json:"password_exists"`
-	}{list, d.sys.passphraseExists()})
+	}{list, passphraseExists(d.sys)})
 }
 
 // passphraseExists reports whether the passphrase of the cluster's own backup is set.
-func (s *system) passphraseExists() bool {
+func passphraseExists(s *system) bool {
 	dir, _ := s.env.lookup("AGENT_STATE_DIR")
 	info, err := os.Stat(filepath.Join(dir, "backup", "passphrase"))
 	return err == nil && info.Size() > 0

@@ -48,7 +48,7 @@ crypt, which then no longer works; the action always removes it.`,
 }
 
 func (d *destinations) actRemove(ctx context.Context) error {
-	return d.sys.act(func(raw map[string]any) (any, error) {
+	return act(d.sys, func(raw map[string]any) (any, error) {
 		id, isText := raw["id"].(string)
 		if !isText || id == "" {
 			return nil, malformed([]destination.Problem{{Field: "id", Kind: destination.Required}})

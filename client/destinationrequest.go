@@ -173,7 +173,7 @@ func (d *destinations) complete(ctx context.Context, rec *record, storage destin
 		plain[key] = section[key]
 	}
 	if len(plain) > 0 {
-		obscured, err := d.sys.obscure(ctx, section["type"], plain)
+		obscured, err := obscure(ctx, d.sys, section["type"], plain)
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 	if r.noTest {
 		return nil, nil
 	}
-	report, err := d.sys.checkDestination(ctx, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
+	report, err := checkDestination(ctx, d.sys, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
 	if err != nil {
 		reason := err.Error()
 		if _, away := errors.AsType[gatewayAway](err); away {

@@ -194,7 +194,7 @@ func (a *accounts) redisVariables(user, password string) ([]variable, error) {
 }
 
 // gatewayVariables are where the gateway is, if that was told to us.
-func (s *system) gatewayVariables() []variable {
+func gatewayVariables(s *system) []variable {
 	vars := s.env.reachVariables()
 	if url, ok := s.env.lookup("NS8_GATEWAY_URL"); ok && url != "" {
 		return append([]variable{{"NS8_GATEWAY_URL", url}}, vars...)

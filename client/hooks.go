@@ -129,7 +129,7 @@ func explainStart(err error) error {
 }
 
 // hookOf looks for a command of the module whose environment this is.
-func (e *environment) findHook(name string) moduleHook {
+func hookOf(e *environment, name string) moduleHook {
 	path, _ := e.lookup("PATH")
 	installDir, _ := e.installDir() // without one there is PATH
 	return findHook(moduleSearchPath(path, installDir), filepath.Join(installDir, "bin"), name)
@@ -138,7 +138,7 @@ func (e *environment) findHook(name string) moduleHook {
 // runHook runs a module's command in the state directory, if there is one. What it
 // prints goes to stderr. When ctx is cancelled the command and its children get SIGTERM
 // and a time to end.
-func (s *system) runHook(ctx context.Context, hook moduleHook, stateDir string, args ...string) error {
+func runHook(ctx context.Context, s *system, hook moduleHook, stateDir string, args ...string) error {
 	for _, wrong := range hook.unusable {
 		s.warnf("%s", wrong)
 	}

@@ -57,7 +57,7 @@ func putBack(name, kept string) error {
 // environment, before anything reads that. The copy stays, because the restore's
 // container may be at work yet. It is an error if the restore itself goes on: until
 // it ends the file may be another module's.
-func (s *system) recoverEnvironment() error {
+func recoverEnvironment(s *system) error {
 	stateDir, ok := s.env.lookup("AGENT_STATE_DIR")
 	if !ok {
 		return nil // which is told where it is needed

@@ -276,7 +276,7 @@ func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]varia
 	}
 	vars = append(vars, variable{"NS8_RESTIC_RUNTIME", string(restic.Native)})
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
-	return slices.Concat(vars, server, a.sys.gatewayVariables()), err
+	return slices.Concat(vars, server, gatewayVariables(a.sys)), err
 }
 
 // makeState makes the state directory with the file without which no backup is

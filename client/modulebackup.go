@@ -104,7 +104,7 @@ func moduleBackup(ctx context.Context, sys *system, options backupOptions, id st
 		return err
 	}
 	if !options.dryRun {
-		if err := wait.retry(ctx, sys, sys.recoverEnvironment); err != nil {
+		if err := wait.retry(ctx, sys, func() error { return recoverEnvironment(sys) }); err != nil {
 			return err
 		}
 	}
@@ -165,7 +165,7 @@ func prepareBackup(ctx context.Context, sys *system, options *backupOptions, m m
 	for _, warning := range limitWarnings(job.plan.warnings) {
 		sys.warnf("%s", warning)
 	}
-	job.progress = sys.newProgress(options.events, 1, 95)
+	job.progress = newProgress(sys, options.events, 1, 95)
 	return job, nil
 }
 
@@ -178,7 +178,7 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 	if !facts.schedule.lists(m.id) {
 		return facts, failf(exitUsage, "backup schedule %s does not list module %s", id, m.id)
 	}
-	if facts.repository, err = sys.openRepository(ctx, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
+	if facts.repository, err = openRepository(ctx, sys, rdb, facts.schedule.destination, m.app, m.uuid); err != nil {
 		return facts, wronglyNamed(err)
 	}
 	if facts.base, err = options.unversioned(ctx, sys, m); err != nil {
@@ -199,7 +199,7 @@ func gatherBackupFacts(ctx context.Context, sys *system, rdb *redis.Client, opti
 	if facts.excludes, err = readExcludes(installDir); err != nil {
 		return facts, err
 	}
-	facts.dump, facts.cleanUp, facts.onNS8 = sys.env.findHook(dumpHook), sys.env.findHook(cleanUpHook), sys.env.onNS8()
+	facts.dump, facts.cleanUp, facts.onNS8 = hookOf(sys.env, dumpHook), hookOf(sys.env, cleanUpHook), sys.env.onNS8()
 	if len(facts.includes.patterns) == 0 && !facts.onNS8 {
 		for _, warning := range limitWarnings(facts.includes.warnings) {
 			sys.warnf("%s", warning)

@@ -137,7 +137,7 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 func (a *accounts) nodeVariables(id, password string) ([]variable, error) {
 	own := []variable{{"NODE_ID", id}, {"NS8_RESTIC_RUNTIME", string(restic.Native)}}
 	server, err := a.redisVariables(account.NodeUser(id), password)
-	return slices.Concat(own, server, a.sys.gatewayVariables()), err
+	return slices.Concat(own, server, gatewayVariables(a.sys)), err
 }
 
 // node is a node as it may be shown.

@@ -28,7 +28,7 @@ type progress interface {
 // newProgress picks the display: events on stdout when asked for, the agent when
 // it runs us, a bar on a terminal, lines elsewhere. The agent is told percents
 // from first to last.
-func (s *system) newProgress(events bool, first, last int) progress {
+func newProgress(s *system, events bool, first, last int) progress {
 	lines := &lineProgress{w: s.stderr}
 	switch {
 	case events:

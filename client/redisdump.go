@@ -66,9 +66,9 @@ func (o dumpOptions) archive() bool { return o.keepTTL || o.match != "" || len(o
 func runRedisDump(ctx context.Context, sys *system, opts dumpOptions) error {
 	opts.keys = slices.Clone(opts.keys)
 	for i, key := range opts.keys {
-		opts.keys[i] = sys.ownKey(key)
+		opts.keys[i] = ownKey(sys, key)
 	}
-	opts.match = sys.ownKey(opts.match)
+	opts.match = ownKey(sys, opts.match)
 
 	reader, err := newKeyReader(ctx, sys)
 	if err != nil {
@@ -130,7 +130,7 @@ func writeFailed(err error) error {
 
 // ownKey takes a key that begins with the module's own ID below "module/", the
 // only place that is the module's to write.
-func (s *system) ownKey(key string) string {
+func ownKey(s *system, key string) string {
 	id, err := s.env.moduleID()
 	if err != nil || !strings.HasPrefix(key, id+"/") {
 		return key

@@ -90,7 +90,7 @@ func runRedisRestore(ctx context.Context, sys *system, input io.Reader, opts loa
 		return nil
 	}
 	if opts.key != "" {
-		opts.key = sys.ownKey(opts.key)
+		opts.key = ownKey(sys, opts.key)
 	}
 	keys, err := keysOf(sys, data, opts)
 	if err != nil || len(keys) == 0 {
@@ -123,7 +123,7 @@ func keysOf(sys *system, data []byte, opts loadOptions) ([]savedKey, error) {
 	if err != nil {
 		return nil, withCode(exitBadDump, err)
 	}
-	return chosenKeys(keys, sys.adopt(keys), opts)
+	return chosenKeys(keys, adopt(sys, keys), opts)
 }
 
 // chosenKeys picks from an archive's keys what opts asks for. The adopted keys
@@ -149,7 +149,7 @@ func chosenKeys(archived, adopted []savedKey, opts loadOptions) ([]savedKey, err
 }
 
 // adopt returns keys with those of another module renamed to the module's own.
-func (s *system) adopt(keys []savedKey) []savedKey {
+func adopt(s *system, keys []savedKey) []savedKey {
 	id, err := s.env.moduleID()
 	if err != nil {
 		return keys

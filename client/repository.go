@@ -12,7 +12,7 @@ import (
 
 // openRepository returns the repository of an application's instance on a
 // destination, with the credentials of the agent and the destination's password.
-func (s *system) openRepository(ctx context.Context, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
+func openRepository(ctx context.Context, s *system, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
 	for _, segment := range []string{destination, app, uuid} {
 		if !pathSegment.MatchString(segment) {
 			return restic.Repository{}, failf(exitUsage, "%q cannot be a part of a repository's path", segment)

@@ -105,7 +105,7 @@ func wrapperInvocation(ctx context.Context, sys *system, w wrapperArgs) (restic.
 		if err != nil {
 			return command, err
 		}
-		command.Image, command.Name = image, fmt.Sprintf("restic-%s-%d", sys.env.agentName(), os.Getpid())
+		command.Image, command.Name = image, fmt.Sprintf("restic-%s-%d", agentName(sys.env), os.Getpid())
 	} else if len(w.podman) > 0 {
 		return command, failf(exitUsage, "--podman has no meaning with the native runtime of restic: NS8_RESTIC_RUNTIME=podman sets the other one")
 	}
@@ -131,7 +131,7 @@ func waitForLock(sys *system, command restic.Invocation, wait *waiting) restic.I
 }
 
 // agentName is who we are, fit for a container's name.
-func (e *environment) agentName() string {
+func agentName(e *environment) string {
 	name := cmp.Or(e.get("MODULE_ID"), strings.ReplaceAll(e.get("AGENT_ID"), "/", ""))
 	if !moduleIDPattern.MatchString(name) {
 		return "wrapper"
@@ -158,7 +158,7 @@ func wrappedRepository(ctx context.Context, sys *system, w *wrapperArgs) (restic
 	if err != nil {
 		return restic.Repository{}, wronglyNamed(err)
 	}
-	repository, err := sys.openRepository(ctx, rdb, destination, app, uuid)
+	repository, err := openRepository(ctx, sys, rdb, destination, app, uuid)
 	return repository, wronglyNamed(err)
 }
 

@@ -108,7 +108,7 @@ func requestedRepository(ctx context.Context, sys *system, request restoreReques
 		return restic.Repository{}, err
 	}
 	defer func() { _ = rdb.Close() }()
-	return sys.openRepository(ctx, rdb, request.Repository, request.app(), request.uuid())
+	return openRepository(ctx, sys, rdb, request.Repository, request.app(), request.uuid())
 }
 
 // checkAnswers reports an error if the destination does not answer: restic would ask

@@ -148,7 +148,7 @@ func runRestoreModule(ctx context.Context, sys *system, opts *restoreOptions, re
 		return err
 	}
 	// It must be right before anything reads it.
-	if err := opts.wait.retry(ctx, sys, sys.recoverEnvironment); err != nil && opts.target == "" {
+	if err := opts.wait.retry(ctx, sys, func() error { return recoverEnvironment(sys) }); err != nil && opts.target == "" {
 		return err
 	}
 	var err error

@@ -48,7 +48,7 @@ func (r *restoreRun) restore(ctx context.Context) (err error) {
 		return fmt.Errorf("prepare the restore: %w", resticError(r.plan.restic.Repository, err))
 	}
 	r.started = time.Now()
-	r.progress = r.sys.newProgress(false, 1, 100)
+	r.progress = newProgress(r.sys, false, 1, 100)
 	if !r.plan.restic.Version.Has(restic.SubfolderVersion) {
 		r.progress.say("restoring: restic before 0.16 does not tell how far it is")
 	}
