@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -49,7 +51,7 @@ func TestNodesAreNotListedWithoutTheirModules(t *testing.T) {
 	callApplet(t, vars, "", program, "node", "add").succeed(t)
 	server.Do("HDEL", catalog.ClusterEnvironment, catalog.FieldNodeID)
 	server.Do("SET", catalog.ModuleNode, "no hash")
-	if got := callApplet(t, vars, "", program, "node", "list"); got.code != int(exitRedis) || !strings.Contains(got.stderr, "WRONGTYPE") {
+	if got := callApplet(t, vars, "", program, "node", "list"); got.code != int(exit.Redis) || !strings.Contains(got.stderr, "WRONGTYPE") {
 		t.Errorf("exit status %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 }
@@ -117,14 +119,14 @@ func TestTwoModulesOfOneNameAreNotMade(t *testing.T) {
 	for _, got := range outcomes {
 		if got.code == 0 {
 			made = append(made, got)
-		} else if got.code != int(exitConflict) {
+		} else if got.code != int(exit.Conflict) {
 			t.Errorf("exit status %d: %s", got.code, got.stderr)
 		}
 	}
 	if len(made) != 1 {
 		t.Fatalf("%d were made", len(made))
 	}
-	login := parseEnv([]byte(made[0].stdout))
+	login := host.ParseEnv([]byte(made[0].stdout))
 	if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
 		t.Errorf("the password that was shown: %v", err)
 	}
@@ -141,7 +143,7 @@ func TestUsersOutliveRedisWithAnACLFile(t *testing.T) {
 	module := callApplet(t, vars, "", program, "module", "add", "app1").succeed(t)
 	server.Restart() // after a crash: nobody saved anything at the end
 	for _, text := range []string{node.stdout, module.stdout} {
-		login := parseEnv([]byte(text))
+		login := host.ParseEnv([]byte(text))
 		if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
 			t.Errorf("%s: %v", login["REDIS_USER"], err)
 		}
@@ -160,8 +162,8 @@ func TestUsersOutliveRedisWithAConfigurationFile(t *testing.T) {
 	}
 	stop()
 	addr, _ = startConfigured(t, conf, "")
-	login := parseEnv([]byte(node.stdout))
-	rdb, err := connectRedis(t.Context(), redisconn.Config{Address: addr}, credentials{login["REDIS_USER"], login["REDIS_PASSWORD"]})
+	login := host.ParseEnv([]byte(node.stdout))
+	rdb, err := host.ConnectRedis(t.Context(), redisconn.Config{Address: addr}, host.Credentials{User: login["REDIS_USER"], Password: login["REDIS_PASSWORD"]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,32 +265,32 @@ func TestEachBadRedisIsToldInOneLine(t *testing.T) {
 		name string
 		vars map[string]string
 		args []string
-		code exitCode
+		code exit.Code
 		line string
 	}{
-		{"nobody there", plainVars(nowhere), nil, exitRedis, "redis at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused"},
-		{"no address", plainVars("localhost"), nil, exitUsage, "an address must be host:port"},
-		{"a password nobody told us", plainVars(closed.Addr), nil, exitRedis, "wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD"},
-		{"a wrong password", with(closed.Addr, "", "not-this-one"), nil, exitRedis, `refuses user "default": wrong password, or the user was removed`},
-		{"a wrong user", with(closed.Addr, "somebody", "not-this-one"), nil, exitRedis, `refuses user "somebody": wrong password, or the user was removed`},
-		{"a user without a password", with(master.Addr, "somebody", ""), nil, exitUsage, "REDIS_PASSWORD is not set beside REDIS_USER"},
-		{"a password file that is not there", map[string]string{"REDIS_ADDRESS": master.Addr, "REDIS_PASSWORD_FILE": "/nonexistent"}, nil, exitUsage, "($REDIS_PASSWORD_FILE): open /nonexistent: no such file or directory"},
-		{"no administrator", plainVars(narrow.Addr), nil, exitForbidden, `does not let user "default" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's`},
-		{"no ACLs", plainVars(without.Addr), nil, exitRedis, "has no users: Redis 6 or later is needed, with its command ACL"},
-		{"version 5", plainVars(old), nil, exitRedis, "is version 5.0, which has no users: Redis 6 or later is needed"},
-		{"version 5 with a user", with(old, "somebody", "hidden-word"), nil, exitRedis, "does not know users: Redis 6 or later is needed"},
-		{"version 5 with a password nobody told us", plainVars(oldWithPassword), nil, exitRedis, "wants a user and a password, and none were given"},
-		{"protected mode", plainVars(redistest.StartProtected(t)), nil, exitRedis, "ended the connection: check that it runs; in protected mode"},
-		{"protected mode, with a user", with(redistest.StartProtected(t), "somebody", "hidden-word"), nil, exitRedis, "ended the connection: check that it runs; in protected mode"},
-		{"a read-only replica", plainVars(replica.Addr), nil, exitRedis, "is a read-only replica: REDIS_ADDRESS must be the leader's"},
-		{"a master without replicas", plainVars(lonely.Addr), nil, exitRedis, "takes no writes while too few replicas are connected (min-replicas-to-write)"},
-		{"no memory", plainVars(full.Addr), nil, exitFull, "has no memory left (maxmemory)"},
-		{"NethServer 8", clusterVars, nil, exitConflict, "is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself"},
-		{"NethServer 8, a module", clusterVars, []string{"module", "add", "app1"}, exitConflict, "NethServer 8"},
-		{"NethServer 8, a password", clusterVars, []string{"node", "passwd", "1"}, exitConflict, "NethServer 8"},
-		{"NethServer 8, a removal", clusterVars, []string{"node", "remove", "1"}, exitConflict, "NethServer 8"},
-		{"NethServer 8, a schedule", clusterVars, []string{"schedule", "add", "--destination", "x"}, exitConflict, "NethServer 8"},
-		{"NethServer 8, a schedule's end", clusterVars, []string{"schedule", "remove", "1"}, exitConflict, "NethServer 8"},
+		{"nobody there", plainVars(nowhere), nil, exit.Redis, "redis at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{"no address", plainVars("localhost"), nil, exit.Usage, "an address must be host:port"},
+		{"a password nobody told us", plainVars(closed.Addr), nil, exit.Redis, "wants a user and a password, and none were given: set REDIS_USER and REDIS_PASSWORD"},
+		{"a wrong password", with(closed.Addr, "", "not-this-one"), nil, exit.Redis, `refuses user "default": wrong password, or the user was removed`},
+		{"a wrong user", with(closed.Addr, "somebody", "not-this-one"), nil, exit.Redis, `refuses user "somebody": wrong password, or the user was removed`},
+		{"a user without a password", with(master.Addr, "somebody", ""), nil, exit.Usage, "REDIS_PASSWORD is not set beside REDIS_USER"},
+		{"a password file that is not there", map[string]string{"REDIS_ADDRESS": master.Addr, "REDIS_PASSWORD_FILE": "/nonexistent"}, nil, exit.Usage, "($REDIS_PASSWORD_FILE): open /nonexistent: no such file or directory"},
+		{"no administrator", plainVars(narrow.Addr), nil, exit.Forbidden, `does not let user "default" administer it: set REDIS_USER and REDIS_PASSWORD to an administrator's`},
+		{"no ACLs", plainVars(without.Addr), nil, exit.Redis, "has no users: Redis 6 or later is needed, with its command ACL"},
+		{"version 5", plainVars(old), nil, exit.Redis, "is version 5.0, which has no users: Redis 6 or later is needed"},
+		{"version 5 with a user", with(old, "somebody", "hidden-word"), nil, exit.Redis, "does not know users: Redis 6 or later is needed"},
+		{"version 5 with a password nobody told us", plainVars(oldWithPassword), nil, exit.Redis, "wants a user and a password, and none were given"},
+		{"protected mode", plainVars(redistest.StartProtected(t)), nil, exit.Redis, "ended the connection: check that it runs; in protected mode"},
+		{"protected mode, with a user", with(redistest.StartProtected(t), "somebody", "hidden-word"), nil, exit.Redis, "ended the connection: check that it runs; in protected mode"},
+		{"a read-only replica", plainVars(replica.Addr), nil, exit.Redis, "is a read-only replica: REDIS_ADDRESS must be the leader's"},
+		{"a master without replicas", plainVars(lonely.Addr), nil, exit.Redis, "takes no writes while too few replicas are connected (min-replicas-to-write)"},
+		{"no memory", plainVars(full.Addr), nil, exit.Full, "has no memory left (maxmemory)"},
+		{"NethServer 8", clusterVars, nil, exit.Conflict, "is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself"},
+		{"NethServer 8, a module", clusterVars, []string{"module", "add", "app1"}, exit.Conflict, "NethServer 8"},
+		{"NethServer 8, a password", clusterVars, []string{"node", "passwd", "1"}, exit.Conflict, "NethServer 8"},
+		{"NethServer 8, a removal", clusterVars, []string{"node", "remove", "1"}, exit.Conflict, "NethServer 8"},
+		{"NethServer 8, a schedule", clusterVars, []string{"schedule", "add", "--destination", "x"}, exit.Conflict, "NethServer 8"},
+		{"NethServer 8, a schedule's end", clusterVars, []string{"schedule", "remove", "1"}, exit.Conflict, "NethServer 8"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -316,9 +318,9 @@ func TestNothingIsHalfMadeOnAReadOnlyRedis(t *testing.T) {
 	vars := plainVars(server.Addr)
 	callApplet(t, vars, "", program, "node", "add").succeed(t)
 	server.Do("CONFIG", "SET", "min-replicas-to-write", "1")
-	callApplet(t, vars, "", program, "module", "add", "app1").fail(t, exitRedis, "takes no writes")
+	callApplet(t, vars, "", program, "module", "add", "app1").fail(t, exit.Redis, "takes no writes")
 	callApplet(t, vars, "", program, "destination", "add", "--provider", "smb", "--url", "smb:share", "--no-test",
-		"--set", "smb_host=h", "--set", "smb_user=u", "--set", "smb_domain=d").fail(t, exitInvalid, "the password is needed")
+		"--set", "smb_host=h", "--set", "smb_user=u", "--set", "smb_domain=d").fail(t, exit.Invalid, "the password is needed")
 	server.Do("CONFIG", "SET", "min-replicas-to-write", "0")
 	if users := published(t, server); !slices.Equal(users, []string{"node/1"}) {
 		t.Errorf("published are %q", users)

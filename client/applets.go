@@ -9,7 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/accounts"
+	"github.com/rclone-gateway/rclone-gateway/client/backup"
+	"github.com/rclone-gateway/rclone-gateway/client/destinations"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/keys"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/restore"
+	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
@@ -20,14 +28,14 @@ const program = "gatewayctl"
 // applets are the commands that can be called by their own names.
 var applets = []struct {
 	name string
-	new  func(*system) *cobra.Command
+	new  func(*host.System) *cobra.Command
 }{
-	{"module-backup", newModuleBackup},
-	{"restore-module", newRestoreModule},
-	{"redis-dump", newRedisDump},
-	{"redis-restore", newRedisRestore},
-	{"restic-wrapper", newResticWrapper},
-	{"destination", newDestination},
+	{"module-backup", backup.NewCommand},
+	{"restore-module", restore.NewCommand},
+	{"redis-dump", keys.NewDump},
+	{"redis-restore", keys.NewRestore},
+	{"restic-wrapper", wrapper.NewCommand},
+	{"destination", destinations.NewCommand},
 }
 
 func appletNames() []string {
@@ -50,40 +58,40 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 1 && args[1] == restic.MountCommand {
 		err := restic.RunMounted(args[2:])
 		fmt.Fprintf(stderr, "restic cannot be started: %v\n", err)
-		return int(exitFailed)
+		return int(exit.Failed)
 	}
-	ctx, stop := cancelOnSignal(context.Background())
+	ctx, stop := exit.CancelOnSignal(context.Background())
 	defer stop()
-	return run(ctx, newSystem(stdin, stdout, stderr), args)
+	return execute(ctx, host.NewSystem(stdin, stdout, stderr), args)
 }
 
-func run(ctx context.Context, sys *system, args []string) int {
+func execute(ctx context.Context, sys *host.System, args []string) int {
 	root := newRoot(sys, filepath.Base(args[0]))
 	addGlobals(sys, root)
 	root.SetArgs(args[1:])
-	root.SetIn(sys.stdin)
-	root.SetOut(sys.stdout)
-	root.SetErr(sys.stderr)
+	root.SetIn(sys.Stdin)
+	root.SetOut(sys.Stdout)
+	root.SetErr(sys.Stderr)
 	// What fails before an applet's body begins is a wrong command line.
 	began := false
 	prepare(root, &began)
 
 	called, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return int(exitOK)
+		return int(exit.OK)
 	}
 	if !began {
-		err = withCode(exitUsage, fmt.Errorf("%w (see %s --help)", err, called.CommandPath()))
+		err = exit.With(exit.Usage, fmt.Errorf("%w (see %s --help)", err, called.CommandPath()))
 	}
-	code := exitCodeOf(ctx, err)
-	if !isSilent(err) {
-		fmt.Fprintf(sys.stderr, "%s: %v\n", root.Name(), err)
+	code := exit.CodeOf(ctx, err)
+	if !exit.IsSilent(err) {
+		fmt.Fprintf(sys.Stderr, "%s: %v\n", root.Name(), err)
 	}
 	return code
 }
 
 // newRoot returns the applet called name, or the command that holds them all.
-func newRoot(sys *system, name string) *cobra.Command {
+func newRoot(sys *host.System, name string) *cobra.Command {
 	for _, a := range applets {
 		if a.name == name {
 			return a.new(sys)
@@ -107,7 +115,7 @@ that command.`,
   gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination DESTINATION myapp1
   gatewayctl --env-file myapp1.env module-backup 1`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage),
+		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage),
 		Args:        cobra.NoArgs,
 	}
 	// Cobra's own flag wants a template for what it prints, and a program with
@@ -123,8 +131,8 @@ that command.`,
 		root.AddCommand(a.new(sys))
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
-	completion.Annotations = exitStatus(exitOK, exitFailed, exitUsage)
-	root.AddCommand(newNode(sys), newModule(sys), newSchedule(sys),
+	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
+	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }
@@ -158,7 +166,7 @@ func newInstallLinks() *cobra.Command {
 the same name. A file of the same name that is no link stays, and is an
 error.`,
 		Example:     `  gatewayctl install-links /usr/local/bin`,
-		Annotations: exitStatus(exitOK, exitFailed, exitUsage, exitFull),
+		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Full),
 		Args:        cobra.ExactArgs(1),
 		RunE:        func(_ *cobra.Command, args []string) error { return installLinks(args[0]) },
 	}
@@ -192,7 +200,7 @@ func newVersion() *cobra.Command {
 		Use:         "version",
 		Short:       "Print the version",
 		Example:     `  gatewayctl version`,
-		Annotations: exitStatus(exitOK),
+		Annotations: exit.Status(exit.OK),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
 // TestHelp holds every applet to examples and an EXIT STATUS section.
@@ -31,8 +33,8 @@ func TestHelp(t *testing.T) {
 }
 
 func TestUnknownCommandIsAUsageError(t *testing.T) {
-	callApplet(t, nil, "", program, "module-restore").fail(t, exitUsage, `unknown command "module-restore" for gatewayctl: did you mean restore-module?`)
-	callApplet(t, nil, "", program, "completion", "powershell").fail(t, exitUsage, "name a shell: bash, zsh or fish")
+	callApplet(t, nil, "", program, "module-restore").fail(t, exit.Usage, `unknown command "module-restore" for gatewayctl: did you mean restore-module?`)
+	callApplet(t, nil, "", program, "completion", "powershell").fail(t, exit.Usage, "name a shell: bash, zsh or fish")
 }
 
 func TestVersionIsToldToWhoAsksEitherWay(t *testing.T) {
@@ -72,7 +74,7 @@ func TestInstallLinksLeavesFilesAlone(t *testing.T) {
 	if err := os.WriteFile(file, []byte("another's"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	callApplet(t, nil, "", program, "install-links", dir).fail(t, exitFailed, "is no symbolic link")
+	callApplet(t, nil, "", program, "install-links", dir).fail(t, exit.Failed, "is no symbolic link")
 	if data, err := os.ReadFile(file); !bytes.Equal(data, []byte("another's")) {
 		t.Errorf("the file holds %q, %v", data, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
 )
@@ -69,11 +71,11 @@ func TestTheClientTakesEverySettingOfTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vars := parseEnv(data)
+		vars := host.ParseEnv(data)
 		delete(vars, test.without)
 		delete(vars, test.with)
 		got := callApplet(t, vars, "", "redis-dump", "cluster/uuid")
-		got.fail(t, exitRedis, test.want)
+		got.fail(t, exit.Redis, test.want)
 		if strings.Contains(got.stderr, "REDIS_PASSWORD") {
 			t.Errorf("%s: a password that was given is asked for: %s", name, got.stderr)
 		}
@@ -91,7 +93,7 @@ func TestTwoSourcesOfAPasswordAreAnError(t *testing.T) {
 		{"destination", "check", scriptDestination},
 	} {
 		got := callApplet(t, vars, "", append([]string{program}, command...)...)
-		got.fail(t, exitUsage, "given twice, by $REDIS_PASSWORD and by --redis-password-file ($REDIS_PASSWORD_FILE)")
+		got.fail(t, exit.Usage, "given twice, by $REDIS_PASSWORD and by --redis-password-file ($REDIS_PASSWORD_FILE)")
 		if strings.Contains(got.stderr, "hunter2") {
 			t.Errorf("%v: %s", command, got.stderr)
 		}

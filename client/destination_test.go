@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/scrypt"
 	"golang.org/x/text/encoding/unicode"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -120,9 +121,9 @@ func TestNoPasswordIsMadeUpOverRepositories(t *testing.T) {
 	t.Parallel()
 	a := administer(t)
 	args := []string{"add", "--provider", "backblaze", "--url", "b2:repositories-are-there", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=" + writeTemp(t, "k")}
-	a.call(t, "", args...).fail(t, exitPassword, "there are repositories at this storage already, such as mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11: give the password that they were made with, by --password-file")
+	a.call(t, "", args...).fail(t, exit.Password, "there are repositories at this storage already, such as mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11: give the password that they were made with, by --password-file")
 	a.call(t, "", append(args, "--password-file", writeTemp(t, "another-password"))...).
-		fail(t, exitPassword, "the password does not open repository mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11, which is at this storage already")
+		fail(t, exit.Password, "the password does not open repository mail/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11, which is at this storage already")
 	if n := len(a.Admin().Keys(t.Context(), catalog.DestinationKey("*")).Val()); n != 0 {
 		t.Errorf("%d destinations were saved", n)
 	}
@@ -308,7 +309,7 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 	if got := a.call(t, "", "list").succeed(t); !strings.Contains(got.stdout, "nightly (7)") {
 		t.Errorf("the list does not show the schedule:\n%s", got.stdout)
 	}
-	a.call(t, "", "remove", id).fail(t, exitConflict, "nightly (7)")
+	a.call(t, "", "remove", id).fail(t, exit.Conflict, "nightly (7)")
 	a.call(t, "", "remove", "--force", id).succeed(t)
 	for _, key := range []string{catalog.DestinationKey(id), catalog.BackupKey("7")} {
 		if a.Do("EXISTS", key) != int64(0) {
@@ -318,7 +319,7 @@ func TestDestinationInUseIsNotRemovedWithoutForce(t *testing.T) {
 	if a.Do("EXISTS", catalog.BackupKey("8")) != int64(1) || a.Do("HEXISTS", catalog.ResticPassword, id) != int64(0) || a.Do("HEXISTS", catalog.RcloneConf, id) != int64(0) {
 		t.Error("too much or too little was removed")
 	}
-	a.call(t, "", "remove", id).fail(t, exitNotFound, "does not exist: see gatewayctl destination list")
+	a.call(t, "", "remove", id).fail(t, exit.NotFound, "does not exist: see gatewayctl destination list")
 }
 
 func TestDestinationBelowAnotherIsNotRemovedWithoutForce(t *testing.T) {
@@ -327,7 +328,7 @@ func TestDestinationBelowAnotherIsNotRemovedWithoutForce(t *testing.T) {
 	below := a.aDestination(t)
 	conf := writeTemp(t, "[c]\ntype = union\nupstreams = /srv/a "+below+":folder\n")
 	above := strings.Fields(a.call(t, "", "add", "--provider", "rclone", "--conf", conf, "--name", "Both").succeed(t).stdout)[0]
-	a.call(t, "", "remove", below).fail(t, exitConflict, "Both ("+above+")")
+	a.call(t, "", "remove", below).fail(t, exit.Conflict, "Both ("+above+")")
 	if a.Do("EXISTS", catalog.DestinationKey(below)) != int64(1) {
 		t.Error("it is gone")
 	}
@@ -347,7 +348,7 @@ func TestBasePathIsAlteredInBothPlaces(t *testing.T) {
 			t.Errorf("%s made it %v", request, got)
 		}
 	}
-	if got := a.call(t, `{"id":"`+id+`","provider":"rclone","basepath":5}`, "alter", "--action"); got.code != int(exitInvalid) || !strings.Contains(got.stdout, "invalid_type") {
+	if got := a.call(t, `{"id":"`+id+`","provider":"rclone","basepath":5}`, "alter", "--action"); got.code != int(exit.Invalid) || !strings.Contains(got.stdout, "invalid_type") {
 		t.Errorf("exit status %d, %s", got.code, got.stdout)
 	}
 }
@@ -457,18 +458,18 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 	id := a.aDestination(t)
 	for _, tt := range []struct {
 		args []string
-		code exitCode
+		code exit.Code
 		want string
 	}{
-		{[]string{"--limit-upload", "10"}, exitUsage, "it needs a unit"},
-		{[]string{"--limit-download", "fast"}, exitUsage, "no number"},
-		{[]string{"--limit-operations", "0"}, exitUsage, "1 or more"},
-		{[]string{"--quota", "-1G"}, exitUsage, "--quota"},
-		{[]string{"--quota", "0G"}, exitUsage, "none"},
-		{[]string{"--module-quota", "1Mbit"}, exitUsage, "unit"},
-		{[]string{"--quota-of", "mail7"}, exitUsage, "MODULE=SIZE"},
-		{[]string{"--quota-of", "absent1=1G"}, exitNotFound, "module absent1 does not exist"},
-		{nil, exitUsage, "nothing is to be changed"},
+		{[]string{"--limit-upload", "10"}, exit.Usage, "it needs a unit"},
+		{[]string{"--limit-download", "fast"}, exit.Usage, "no number"},
+		{[]string{"--limit-operations", "0"}, exit.Usage, "1 or more"},
+		{[]string{"--quota", "-1G"}, exit.Usage, "--quota"},
+		{[]string{"--quota", "0G"}, exit.Usage, "none"},
+		{[]string{"--module-quota", "1Mbit"}, exit.Usage, "unit"},
+		{[]string{"--quota-of", "mail7"}, exit.Usage, "MODULE=SIZE"},
+		{[]string{"--quota-of", "absent1=1G"}, exit.NotFound, "module absent1 does not exist"},
+		{nil, exit.Usage, "nothing is to be changed"},
 	} {
 		a.call(t, "", append(append([]string{"alter"}, tt.args...), id)...).fail(t, tt.code, tt.want)
 	}
@@ -483,7 +484,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		`"limits":{"quota":99999999999999999999999}`: `"error":"invalid_type"`,
 	} {
 		got := a.call(t, `{"id":"`+id+`","provider":"backblaze",`+request+`}`, "alter", "--action")
-		if got.code != int(exitInvalid) || !strings.Contains(got.stdout, want) {
+		if got.code != int(exit.Invalid) || !strings.Contains(got.stdout, want) {
 			t.Errorf("%s: exit status %d, %s", request, got.code, got.stdout)
 		}
 	}
@@ -679,26 +680,26 @@ func TestDestinationCommandLinesThatAreWrong(t *testing.T) {
 	a := administer(t)
 	for name, tt := range map[string]struct {
 		args []string
-		code exitCode
+		code exit.Code
 		want string
 	}{
-		"a secret in argv":         {[]string{"add", "--provider", "backblaze", "--set", "b2_account_key=Very-Secret"}, exitUsage, "--secret-file"},
-		"no provider":              {[]string{"add"}, exitUsage, "--provider"},
-		"no parameters":            {[]string{"add", "--provider", "backblaze", "--url", "b2:x"}, exitInvalid, "the application key is needed: --secret-file b2_account_key=FILE"},
-		"no URL":                   {[]string{"add", "--provider", "azure"}, exitInvalid, "--url must have the form azure:CONTAINER/FOLDER; the storage account is needed"},
-		"a parameter of nobody":    {[]string{"alter", a.aDestination(t), "--set", "b2_acount_id=A"}, exitInvalid, "backblaze takes no b2_acount_id, but b2_account_id, b2_account_key"},
-		"an empty secret":          {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "\r\n")}, exitUsage, "there is nothing in the file"},
-		"a secret that is no text": {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "Very-Secret\xff")}, exitUsage, "is no text in UTF-8"},
-		"an encrypted archive":     {[]string{"import", writeTemp(t, "\x8c\x0d")}, exitUsage, "--passphrase-file"},
-		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exitUsage, "no section [b] in the file, but a"},
-		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exitUsage, "say which with --section: a, b"},
-		"no file to import":        {[]string{"import"}, exitUsage, "give one file that export wrote"},
-		"no destination":           {[]string{"show"}, exitUsage, "give the name or the ID of one destination"},
-		"an unknown destination":   {[]string{"show", "x"}, exitNotFound, "destination x does not exist"},
-		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exitInvalid, "no archive"},
-		"a failing conformance":    {[]string{"alter", "x"}, exitNotFound, "destination x does not exist"},
-		"export of what is not":    {[]string{"export", "x"}, exitNotFound, "destination x does not exist"},
-		"a file that is not there": {[]string{"import", "/nowhere/at/all"}, exitUsage, "/nowhere/at/all"},
+		"a secret in argv":         {[]string{"add", "--provider", "backblaze", "--set", "b2_account_key=Very-Secret"}, exit.Usage, "--secret-file"},
+		"no provider":              {[]string{"add"}, exit.Usage, "--provider"},
+		"no parameters":            {[]string{"add", "--provider", "backblaze", "--url", "b2:x"}, exit.Invalid, "the application key is needed: --secret-file b2_account_key=FILE"},
+		"no URL":                   {[]string{"add", "--provider", "azure"}, exit.Invalid, "--url must have the form azure:CONTAINER/FOLDER; the storage account is needed"},
+		"a parameter of nobody":    {[]string{"alter", a.aDestination(t), "--set", "b2_acount_id=A"}, exit.Invalid, "backblaze takes no b2_acount_id, but b2_account_id, b2_account_key"},
+		"an empty secret":          {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "\r\n")}, exit.Usage, "there is nothing in the file"},
+		"a secret that is no text": {[]string{"add", "--provider", "backblaze", "--secret-file", "b2_account_key=" + writeTemp(t, "Very-Secret\xff")}, exit.Usage, "is no text in UTF-8"},
+		"an encrypted archive":     {[]string{"import", writeTemp(t, "\x8c\x0d")}, exit.Usage, "--passphrase-file"},
+		"no section of that name":  {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n"), "--section", "b"}, exit.Usage, "no section [b] in the file, but a"},
+		"several sections":         {[]string{"add", "--provider", "rclone", "--conf", writeTemp(t, "[a]\ntype = s3\n[b]\n")}, exit.Usage, "say which with --section: a, b"},
+		"no file to import":        {[]string{"import"}, exit.Usage, "give one file that export wrote"},
+		"no destination":           {[]string{"show"}, exit.Usage, "give the name or the ID of one destination"},
+		"an unknown destination":   {[]string{"show", "x"}, exit.NotFound, "destination x does not exist"},
+		"no archive":               {[]string{"import", writeTemp(t, "{}")}, exit.Invalid, "no archive"},
+		"a failing conformance":    {[]string{"alter", "x"}, exit.NotFound, "destination x does not exist"},
+		"export of what is not":    {[]string{"export", "x"}, exit.NotFound, "destination x does not exist"},
+		"a file that is not there": {[]string{"import", "/nowhere/at/all"}, exit.Usage, "/nowhere/at/all"},
 	} {
 		got := a.call(t, "", tt.args...)
 		got.fail(t, tt.code, tt.want)
@@ -716,13 +717,13 @@ func TestDestinationCheck(t *testing.T) {
 		t.Errorf("told %s", got.stdout)
 	}
 	got := a.call(t, "", "check", "--conformance", id)
-	if got.code != int(exitFailed) || !strings.Contains(got.stdout, "lists: FAILED: a list lies") {
+	if got.code != int(exit.Failed) || !strings.Contains(got.stdout, "lists: FAILED: a list lies") {
 		t.Errorf("exit status %d, %s", got.code, got.stdout)
 	}
 	a.vars["NS8_GATEWAY_URL"] = "http://127.0.0.1:1"
-	a.call(t, "", "check", id).fail(t, exitUnreachable, "does not answer")
+	a.call(t, "", "check", id).fail(t, exit.Unreachable, "does not answer")
 	a.vars["NS8_AGENT_ENV"] = "/nowhere"
-	a.call(t, "", "check", id).fail(t, exitUsage, "credentials of a node")
+	a.call(t, "", "check", id).fail(t, exit.Usage, "credentials of a node")
 }
 
 func TestDestinationsNeedTheClustersCredentials(t *testing.T) {
@@ -730,10 +731,10 @@ func TestDestinationsNeedTheClustersCredentials(t *testing.T) {
 	a := administer(t)
 	a.vars["REDIS_USER"], a.vars["REDIS_PASSWORD"] = "module/mymodule1", redistest.Password("module/mymodule1")
 	a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-").
-		fail(t, exitForbidden, "cluster's agent")
+		fail(t, exit.Forbidden, "cluster's agent")
 	a.vars["REDIS_USER"], a.vars["REDIS_PASSWORD"] = "node/1", redistest.Password("node/1")
 	a.call(t, "k", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-").
-		fail(t, exitForbidden, "cluster's agent")
+		fail(t, exit.Forbidden, "cluster's agent")
 }
 
 // TestAGatewayThatServesNobodyIsAskedForTheReason has add tell what "rclone-gateway
@@ -750,7 +751,7 @@ func TestAGatewayThatServesNobodyIsAskedForTheReason(t *testing.T) {
 	t.Cleanup(gateway.Close)
 	a.vars["NS8_GATEWAY_URL"] = gateway.URL
 	args := []string{"add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A", "--secret-file", "b2_account_key=-"}
-	a.call(t, "k", args...).fail(t, exitUnreachable, "answered 503 Service Unavailable: not ready: Redis has not been read")
+	a.call(t, "k", args...).fail(t, exit.Unreachable, "answered 503 Service Unavailable: not ready: Redis has not been read")
 	got := a.call(t, "k", args...)
 	if first := strings.TrimPrefix(got.stderr, "gatewayctl: "); !strings.HasPrefix(first, "the gateway at") || !strings.Contains(first, "[backup_repository_not_accessible]\n") {
 		t.Errorf("the sentence must come first, the code last: %s", got.stderr)

@@ -1,9 +1,22 @@
-// Package client holds the commands that run with a module's or a node's
-// privileges: they back up and restore through the gateway.
+// Package client is gatewayctl: the commands that run with a module's or a node's
+// privileges, which back up and restore through the gateway.
 //
-// The commands are applets of one binary. [Main] picks one by the name it was
-// called by, or by its first argument. Each applet has a file of its own with a
-// constructor that takes the [system] it may touch: standard streams, the
-// agent's environment, Redis, the agent's progress channel. Stdout belongs to
-// data; everything said to people goes to stderr.
+// The commands are applets of one binary. [Main] picks one by the name it was called
+// by, or by its first argument. Each applet has a room of its own below this package,
+// with a constructor that takes the [host.System] it may touch: standard streams, the
+// agent's environment, Redis, the agent's progress channel. Stdout belongs to data;
+// everything said to people goes to stderr.
+//
+// The rooms, each importing only those above it:
+//
+//	exit                           exit statuses, and the errors that lead to them
+//	host                           streams, environment, agent, terminal, Redis, gateway
+//	names, schedule, state         words to IDs; schedules; what a module has on disk
+//	run, session                   calling restic; guarding a module while it works
+//	keys                           keys of Redis, to files and back
+//	backup, restore, wrapper       the commands of a module
+//	accounts, destinations         the commands of an administrator
+//
+// account, destination, naming, gatehttp, restic and resticpassword are their rules and
+// tools: they know nothing of commands.
 package client

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
@@ -36,7 +37,7 @@ through links as `+"`gatewayctl install-links`"+` makes them: %s.
 }
 
 func newProgram() *cobra.Command {
-	sys := newSystem(os.Stdin, os.Stdout, os.Stderr)
+	sys := host.NewSystem(os.Stdin, os.Stdout, os.Stderr)
 	root := newRoot(sys, program)
 	addGlobals(sys, root)
 	return root
@@ -52,8 +53,8 @@ var environmentMeaning = map[string]string{
 	"IMAGE_URL":              "the module's image; its name is the application's",
 	"MODULE_ID":              "the module, such as `dokuwiki1`",
 	"MODULE_UUID":            "the UUID of the module",
-	"NS8_AGENT_ENV":          "the node's `agent.env`, elsewhere than in `" + nodeAgentEnv + "`",
-	"NS8_CORE_ENV":           "the file with `RESTIC_IMAGE`, elsewhere than in `" + coreEnv + "`",
+	"NS8_AGENT_ENV":          "the node's `agent.env`, elsewhere than in `" + host.NodeAgentEnv + "`",
+	"NS8_CORE_ENV":           "the file with `RESTIC_IMAGE`, elsewhere than in `" + host.CoreEnv + "`",
 	"NS8_GATEWAY_URL":        "the gateway, elsewhere than at `http://127.0.0.1:4694`; `http+unix:///path/of/socket:` for a unix socket",
 	"NS8_LOG_JSON":           "`1`: module-backup and restore-module end with a line of JSON on stderr",
 	"NS8_METRICS_DIR":        "where module-backup and restore-module write files for Prometheus",
@@ -94,7 +95,7 @@ table of gatewayctl's own options.
 	}
 }
 
-// askedVariables finds the variables that the package's code looks up by name.
+// askedVariables finds the variables that the client's code looks up by name.
 func askedVariables(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
@@ -105,7 +106,7 @@ func askedVariables(t *testing.T) []string {
 				return true
 			}
 			function, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"get", "need", "own", "lookup", "Getenv", "LookupEnv"}, function.Sel.Name) {
+			if !ok || !slices.Contains([]string{"get", "Get", "need", "own", "lookup", "Lookup", "Getenv", "LookupEnv"}, function.Sel.Name) {
 				return true
 			}
 			if literal, ok := call.Args[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
@@ -121,15 +122,19 @@ func askedVariables(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// sources parses the package's own files, without its tests.
+// sources parses the files of all the client's rooms, without their tests.
 func sources(t *testing.T) []*ast.File {
 	t.Helper()
-	paths, err := filepath.Glob("*.go")
+	rooms, err := filepath.Glob("*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var files []*ast.File
-	for _, path := range paths {
+	for _, path := range append(own, rooms...) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
@@ -34,11 +36,11 @@ func TestTheGatewayIsReachedTheWaysThatResticKnows(t *testing.T) {
 		m.become(t, secure)
 		write(t, filepath.Join(m.volume(), "file"), "content", 0o644)
 		t.Run("no CA", func(t *testing.T) {
-			call(t, "", "module-backup", "1").fail(t, exitUnreachable, "RESTIC_CACERT")
+			call(t, "", "module-backup", "1").fail(t, exit.Unreachable, "RESTIC_CACERT")
 		})
 		t.Run("no client certificate", func(t *testing.T) {
 			t.Setenv("RESTIC_CACERT", ca.CA)
-			call(t, "", "module-backup", "1").fail(t, exitUnreachable, "RESTIC_TLS_CLIENT_CERT")
+			call(t, "", "module-backup", "1").fail(t, exit.Unreachable, "RESTIC_TLS_CLIENT_CERT")
 		})
 		t.Run("both", func(t *testing.T) {
 			t.Setenv("RESTIC_CACERT", ca.CA)
@@ -48,8 +50,8 @@ func TestTheGatewayIsReachedTheWaysThatResticKnows(t *testing.T) {
 		t.Run("a unix socket", func(t *testing.T) {
 			t.Setenv("NS8_GATEWAY_URL", "http+unix://"+socket)
 			got := call(t, "", "module-backup", "1")
-			if v, err := restic.ParseVersion("restic " + version); err != nil || !v.Has(socketVersion) {
-				got.fail(t, exitUsage, "unix sockets need restic 0.17 or newer")
+			if v, err := restic.ParseVersion("restic " + version); err != nil || !v.Has(host.SocketVersion) {
+				got.fail(t, exit.Usage, "unix sockets need restic 0.17 or newer")
 				return
 			}
 			got.succeed(t)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
@@ -12,7 +13,7 @@ import (
 // connection to Redis. They become the process's environment before a command begins,
 // so that all that it starts has them too. Whoever runs a command by its own name
 // sees the options of Redis in the program's help alone.
-func addGlobals(sys *system, root *cobra.Command) {
+func addGlobals(sys *host.System, root *cobra.Command) {
 	flags := root.PersistentFlags()
 	var envFile string
 	flags.StringVar(&envFile, "env-file", "", "take variables from `FILE`, such as \"module add\" and \"node add\" write; before the command's name where that has an --env-file of its own")
@@ -24,13 +25,13 @@ func addGlobals(sys *system, root *cobra.Command) {
 	})
 	root.TraverseChildren = true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if err := sys.env.loadFile(envFile); err != nil {
+		if err := sys.Env.LoadFile(envFile); err != nil {
 			return err
 		}
 		var err error
 		connection.VisitAll(func(f *pflag.Flag) {
 			if f.Changed && err == nil {
-				err = sys.env.set(flagenv.Variable(f), flagText(f))
+				err = sys.Env.Set(flagenv.Variable(f), flagText(f))
 			}
 		})
 		return err

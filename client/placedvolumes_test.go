@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/state"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -26,7 +28,7 @@ func TestVolumesThatLieElsewhere(t *testing.T) {
 		app, link := filepath.Join(t.TempDir(), "an app"), filepath.Join(t.TempDir(), "link")
 		plant(t, filepath.Join(app, "data"))
 		mustDo(t, os.Symlink(app, link))
-		mustDo(t, placeNew(old.install(), []placedVolume{{"data", filepath.Join(link, "data")}}))
+		mustDo(t, state.PlaceNew(old.install(), []state.PlacedVolume{{Name: "data", Source: filepath.Join(link, "data")}}))
 		write(t, old.install()+"/etc/state-include.conf", "state/mykey.dump\nvolumes/data", 0o644)
 		write(t, old.install()+"/etc/state-exclude.conf", "none", 0o644)
 		got := call(t, "", "module-backup", "1").succeed(t)
@@ -40,7 +42,7 @@ func TestVolumesThatLieElsewhere(t *testing.T) {
 		fresh := realModule{"mymodule2", "22222222-2222-4222-8222-222222222222", t.TempDir(), server}
 		fresh.become(t, gateway)
 		place := t.TempDir()
-		mustDo(t, placeNew(fresh.install(), []placedVolume{{"data", place}}))
+		mustDo(t, state.PlaceNew(fresh.install(), []state.PlacedVolume{{Name: "data", Source: place}}))
 		request := fmt.Sprintf(`{"repository":%q,"path":"mymodule/%s","snapshot":"","environment":{},"replace":false}`, realDestination, old.uuid)
 		for range 2 { // a restore can be repeated
 			call(t, request, "restore-module", "--verify").succeed(t)
@@ -56,7 +58,7 @@ func TestVolumesThatLieElsewhere(t *testing.T) {
 		}
 
 		mustDo(t, os.RemoveAll(place))
-		if got := call(t, request, "restore-module"); got.code != int(exitNotFound) || !strings.Contains(got.stderr, "volume data is not there") {
+		if got := call(t, request, "restore-module"); got.code != int(exit.NotFound) || !strings.Contains(got.stderr, "volume data is not there") {
 			t.Errorf("%d: %s", got.code, got.stderr)
 		}
 	})

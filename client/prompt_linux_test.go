@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -113,13 +115,13 @@ func (s *screen) await(text string) {
 func (s *screen) start(ctx context.Context, vars map[string]string, args ...string) (done func() outcome) {
 	s.t.Helper()
 	var stdout bytes.Buffer
-	sys := newSystem(s.tty, &stdout, s.tty)
-	sys.env = newEnvironment(func(name string) (string, bool) {
+	sys := host.NewSystem(s.tty, &stdout, s.tty)
+	sys.Env = host.NewEnvironment(func(name string) (string, bool) {
 		value, ok := vars[name]
 		return value, ok
 	})
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, sys, append([]string{program, "destination"}, args...)) }()
+	go func() { code <- execute(ctx, sys, append([]string{program, "destination"}, args...)) }()
 	return func() outcome {
 		s.t.Helper()
 		select {
@@ -238,7 +240,7 @@ func TestSecretsThatCannotBe(t *testing.T) {
 	s.answer("such as an arrow", "")
 	s.answer("account key (not shown): ", "\x04")
 	s.await("no answer to the question for the account key")
-	if got := done(); got.code != int(exitUsage) || !s.shows() {
+	if got := done(); got.code != int(exit.Usage) || !s.shows() {
 		t.Errorf("exit status %d, shows %v:\n%s", got.code, s.shows(), s.text())
 	}
 }
@@ -262,7 +264,7 @@ func TestInterruptedQuestions(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := s.start(ctx, a.vars, args...)
 		s.await(question)
-		cancel(signalError{syscall.SIGTERM})
+		cancel(exit.SignalError{Signal: syscall.SIGTERM})
 		if got := done(); got.code != 128+int(syscall.SIGTERM) || !s.shows() {
 			t.Errorf("after a signal: exit status %d, shows %v:\n%s", got.code, s.shows(), s.text())
 		}

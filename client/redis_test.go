@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/keys"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -30,13 +33,13 @@ func callApplet(t *testing.T, vars map[string]string, stdin string, args ...stri
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	sys := newSystem(strings.NewReader(stdin), &stdout, &stderr)
-	sys.env = newEnvironment(func(name string) (string, bool) {
+	sys := host.NewSystem(strings.NewReader(stdin), &stdout, &stderr)
+	sys.Env = host.NewEnvironment(func(name string) (string, bool) {
 		value, ok := vars[name]
 		return value, ok
 	})
-	sys.env.set = func(name, value string) error { vars[name] = value; return nil }
-	code := run(t.Context(), sys, args)
+	sys.Env.Set = func(name, value string) error { vars[name] = value; return nil }
+	code := execute(t.Context(), sys, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -51,7 +54,7 @@ func (o outcome) succeed(t *testing.T) outcome {
 
 // fail fails the test unless the applet ended with the code, wrote nothing to
 // stdout and said the words on stderr.
-func (o outcome) fail(t *testing.T, code exitCode, words string) {
+func (o outcome) fail(t *testing.T, code exit.Code, words string) {
 	t.Helper()
 	if o.code != int(code) || !strings.Contains(o.stderr, words) {
 		t.Errorf("exit status %d: %q; want %d and a text with %q", o.code, o.stderr, code, words)
@@ -229,7 +232,7 @@ func TestRedisKeepTTLWithASingleKey(t *testing.T) {
 	checkTTL(t, server, "module/mymodule1/forever", 0)
 
 	raw := callApplet(t, vars, "", "redis-dump", "module/mymodule1/session").succeed(t).stdout
-	callApplet(t, vars, raw, "redis-restore", "--keep-ttl", "module/mymodule1/other").fail(t, exitBadDump, "no time to live")
+	callApplet(t, vars, raw, "redis-restore", "--keep-ttl", "module/mymodule1/other").fail(t, exit.BadDump, "no time to live")
 }
 
 func TestRedisKeyOfTheModuleIsTakenBelowModule(t *testing.T) {
@@ -247,7 +250,7 @@ func TestRedisKeyOfTheModuleIsTakenBelowModule(t *testing.T) {
 		t.Errorf("got %q back", v)
 	}
 	// The name of another module with the same beginning is not our business.
-	callApplet(t, vars, got.stdout, "redis-restore", "mymodule12/mykey").fail(t, exitForbidden, `"mymodule12/mykey"`)
+	callApplet(t, vars, got.stdout, "redis-restore", "mymodule12/mykey").fail(t, exit.Forbidden, `"mymodule12/mykey"`)
 }
 
 func TestRedisAbsentKeysAndEmptyInputAreNoErrors(t *testing.T) {
@@ -275,8 +278,8 @@ func TestRedisRestoreLeavesExistingKeysAlone(t *testing.T) {
 	server.Do("DEL", "module/mymodule1/a")
 	server.Do("SET", "module/mymodule1/b", "new")
 
-	callApplet(t, vars, raw, "redis-restore", "module/mymodule1/b").fail(t, exitKeyExists, "--replace")
-	callApplet(t, vars, archive, "redis-restore").fail(t, exitKeyExists, "nothing was stored")
+	callApplet(t, vars, raw, "redis-restore", "module/mymodule1/b").fail(t, exit.KeyExists, "--replace")
+	callApplet(t, vars, archive, "redis-restore").fail(t, exit.KeyExists, "nothing was stored")
 	if n := server.Do("EXISTS", "module/mymodule1/a"); n != int64(0) {
 		t.Error("a key of a refused archive was stored")
 	}
@@ -304,7 +307,7 @@ func TestRedisRestoreOfOneKeyFromAnArchive(t *testing.T) {
 	if v := server.Do("GET", "module/mymodule1/b"); v != "2" {
 		t.Errorf("got %q back", v)
 	}
-	callApplet(t, vars, archive, "redis-restore", "module/mymodule1/c").fail(t, exitNotFound, "does not hold")
+	callApplet(t, vars, archive, "redis-restore", "module/mymodule1/c").fail(t, exit.NotFound, "does not hold")
 }
 
 func TestRedisRestoreRefusesDamagedDumps(t *testing.T) {
@@ -327,7 +330,7 @@ func TestRedisRestoreRefusesDamagedDumps(t *testing.T) {
 		"the archive's header": {archive[:10], "truncated"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			callApplet(t, vars, c.dump, "redis-restore", "module/mymodule1/new").fail(t, exitBadDump, c.want)
+			callApplet(t, vars, c.dump, "redis-restore", "module/mymodule1/new").fail(t, exit.BadDump, c.want)
 			if n := server.Do("EXISTS", "module/mymodule1/new"); n != int64(0) {
 				t.Error("the key came to be")
 			}
@@ -337,7 +340,7 @@ func TestRedisRestoreRefusesDamagedDumps(t *testing.T) {
 
 // newerVersion returns the dump as a Redis of the far future would write it.
 func newerVersion(raw string) string {
-	b := []byte(raw[:len(raw)-payloadFooter])
+	b := []byte(raw[:len(raw)-keys.PayloadFooter])
 	b = append(b, 4242&0xff, 4242>>8)
 	sum := jonesSum(b)
 	for range 8 {
@@ -372,11 +375,11 @@ func TestRedisWithoutPermission(t *testing.T) {
 	if callApplet(t, vars, "", "redis-dump", "private/agents/secret").succeed(t).stdout == "" {
 		t.Error("the agent's own permission was not used")
 	}
-	callApplet(t, vars, "", "redis-dump", "private/nodes/secret").fail(t, exitForbidden, `user "module/mymodule1" has no permission`)
+	callApplet(t, vars, "", "redis-dump", "private/nodes/secret").fail(t, exit.Forbidden, `user "module/mymodule1" has no permission`)
 	callApplet(t, map[string]string{"REDIS_REPLICA_ADDRESS": server.Addr}, "", "redis-dump", "private/nodes/secret").
-		fail(t, exitForbidden, `user "default" has no permission`)
-	callApplet(t, vars, raw, "redis-restore", "module/mymodule2/a").fail(t, exitForbidden, `"module/mymodule2/a"`)
-	callApplet(t, vars, raw, "redis-restore", "elsewhere").fail(t, exitForbidden, `"elsewhere"`)
+		fail(t, exit.Forbidden, `user "default" has no permission`)
+	callApplet(t, vars, raw, "redis-restore", "module/mymodule2/a").fail(t, exit.Forbidden, `"module/mymodule2/a"`)
+	callApplet(t, vars, raw, "redis-restore", "elsewhere").fail(t, exit.Forbidden, `"elsewhere"`)
 }
 
 func TestRedisAwayOrRefusing(t *testing.T) {
@@ -392,22 +395,22 @@ func TestRedisAwayOrRefusing(t *testing.T) {
 	raw := callApplet(t, vars, "", "redis-dump", "module/mymodule1/a").succeed(t).stdout
 
 	t.Run("half an environment", func(t *testing.T) {
-		callApplet(t, with("REDIS_PASSWORD", ""), raw, "redis-restore", "k").fail(t, exitUsage, "REDIS_PASSWORD")
+		callApplet(t, with("REDIS_PASSWORD", ""), raw, "redis-restore", "k").fail(t, exit.Usage, "REDIS_PASSWORD")
 	})
 	t.Run("no environment", func(t *testing.T) {
-		callApplet(t, nil, raw, "redis-restore", "k").fail(t, exitUsage, "REDIS_USER")
+		callApplet(t, nil, raw, "redis-restore", "k").fail(t, exit.Usage, "REDIS_USER")
 	})
 	t.Run("a wrong password", func(t *testing.T) {
 		got := callApplet(t, with("REDIS_PASSWORD", "very-secret"), raw, "redis-restore", "k")
-		got.fail(t, exitRedis, "wrong password")
+		got.fail(t, exit.Redis, "wrong password")
 		if strings.Contains(got.stderr, "very-secret") {
 			t.Error("the password is in the error")
 		}
-		callApplet(t, with("REDIS_PASSWORD", "wrong"), "", "redis-dump", "private/agents/x").fail(t, exitRedis, "wrong password")
+		callApplet(t, with("REDIS_PASSWORD", "wrong"), "", "redis-dump", "private/agents/x").fail(t, exit.Redis, "wrong password")
 	})
 	t.Run("a read-only replica", func(t *testing.T) {
 		server.Do("REPLICAOF", "127.0.0.1", "1")
-		callApplet(t, vars, raw, "redis-restore", "module/mymodule1/b").fail(t, exitRedis, "read-only replica")
+		callApplet(t, vars, raw, "redis-restore", "module/mymodule1/b").fail(t, exit.Redis, "read-only replica")
 		server.Do("REPLICAOF", "NO", "ONE")
 	})
 	t.Run("no user default", func(t *testing.T) {
@@ -418,8 +421,8 @@ func TestRedisAwayOrRefusing(t *testing.T) {
 	})
 	t.Run("no server", func(t *testing.T) {
 		server.Kill()
-		callApplet(t, vars, "", "redis-dump", "k").fail(t, exitRedis, "does not answer")
-		callApplet(t, vars, raw, "redis-restore", "k").fail(t, exitRedis, "does not answer")
+		callApplet(t, vars, "", "redis-dump", "k").fail(t, exit.Redis, "does not answer")
+		callApplet(t, vars, raw, "redis-restore", "k").fail(t, exit.Redis, "does not answer")
 	})
 }
 
@@ -444,7 +447,7 @@ func TestRedisCommandLinesThatAreWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			callApplet(t, nil, c.stdin, c.args...).fail(t, exitUsage, c.want)
+			callApplet(t, nil, c.stdin, c.args...).fail(t, exit.Usage, c.want)
 		})
 	}
 }
@@ -472,12 +475,12 @@ func TestRedisDumpStopsWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	server := cluster(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(signalError{15})
+	cancel(exit.SignalError{Signal: 15})
 	vars := moduleVars(server, "mymodule1")
 	var stdout, stderr bytes.Buffer
-	sys := newSystem(strings.NewReader(""), &stdout, &stderr)
-	sys.env = newEnvironment(func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
-	if code := run(ctx, sys, []string{"redis-dump", "module/mymodule1/a"}); code != 128+15 {
+	sys := host.NewSystem(strings.NewReader(""), &stdout, &stderr)
+	sys.Env = host.NewEnvironment(func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+	if code := execute(ctx, sys, []string{"redis-dump", "module/mymodule1/a"}); code != 128+15 {
 		t.Errorf("exit status %d: %s", code, &stderr)
 	}
 }
@@ -487,7 +490,7 @@ func TestInspectPayloadKnowsTheChecksumOfRedis(t *testing.T) {
 	if sum := jonesSum([]byte("123456789")); sum != 0xe9c6d914c4b8d9ca {
 		t.Fatalf("checksum %x", sum)
 	}
-	if err := inspectPayload([]byte(newerVersion("\x00\x01x0123456789"))); !strings.Contains(err.Error(), "4242") {
+	if err := keys.InspectPayload([]byte(newerVersion("\x00\x01x0123456789"))); !strings.Contains(err.Error(), "4242") {
 		t.Error(err)
 	}
 }

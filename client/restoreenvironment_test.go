@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -49,7 +50,7 @@ echo "$MODULE_ID" >> copied
 		t.Setenv("RESTIC_PASSWORD", redistest.Password(realDestination))
 		runIn(t, fresh.root, "restic", "backup", "volumes/data")
 		call(t, "", "restore-module", "--destination", realDestination, "--repopath", "mymodule/"+old.uuid).
-			fail(t, exitNotFound, "does not hold state/environment")
+			fail(t, exit.NotFound, "does not hold state/environment")
 		call(t, "", "restore-module", "--destination", realDestination, "--repopath", "mymodule/"+old.uuid, "--step", "10restore").succeed(t)
 	})
 }

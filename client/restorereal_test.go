@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -147,7 +149,7 @@ func (m realModule) become(t *testing.T, gateway string) {
 func call(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), newSystem(strings.NewReader(stdin), &stdout, &stderr), args)
+	code := execute(t.Context(), host.NewSystem(strings.NewReader(stdin), &stdout, &stderr), args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -361,8 +363,8 @@ func restoreOfFiles(t *testing.T, m realModule, request string) {
 	if data, err := os.ReadFile(target + "/state/environment"); string(data) != "MODULE_ID=mymodule1\n" {
 		t.Errorf("the old environment is %q, %v", data, err)
 	}
-	call(t, request, "restore-module", "--path", "volumes/data/none").fail(t, exitNotFound, "does not hold")
-	call(t, request, "restore-module", "--include", "*.none").fail(t, exitNotFound, "matches")
+	call(t, request, "restore-module", "--path", "volumes/data/none").fail(t, exit.NotFound, "does not hold")
+	call(t, request, "restore-module", "--include", "*.none").fail(t, exit.NotFound, "matches")
 }
 
 func TestRestoreOfSnapshotsByPlainRestic(t *testing.T) {
@@ -391,7 +393,7 @@ func TestRestoreOfSnapshotsByPlainRestic(t *testing.T) {
 			mustDo(t, os.RemoveAll(m.volume()))
 			got := call(t, "", "restore-module", "--step", "10restore", "--destination", realDestination)
 			if c.name == "absolute paths" && strings.HasPrefix(version, "0.14") {
-				got.fail(t, exitFailed, "restic before 0.16")
+				got.fail(t, exit.Failed, "restic before 0.16")
 				continue
 			}
 			got.succeed(t)
@@ -423,7 +425,7 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 			t.Fatalf("cannot mount a small file system: %v", err)
 		}
 		t.Cleanup(func() { _ = unix.Unmount(m.volume(), unix.MNT_DETACH) })
-		call(t, "", "restore-module", "--destination", realDestination).fail(t, exitFull, "the disk is full")
+		call(t, "", "restore-module", "--destination", realDestination).fail(t, exit.Full, "the disk is full")
 
 		mustDo(t, unix.Unmount(m.volume(), unix.MNT_DETACH))
 		server.Do("RPUSH", "module/mymodule1/mykey", "a")

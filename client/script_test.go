@@ -22,6 +22,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rclone-gateway/rclone-gateway/client/session"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -164,7 +165,7 @@ func scriptWaitEnd(ts *testscript.TestScript, _ bool, args []string) {
 		if err != nil {
 			return false // it is not there yet, or not written yet
 		}
-		_, alive := programOf(pid)
+		_, alive := session.ProgramOf(pid)
 		return !alive
 	})
 }

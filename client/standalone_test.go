@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -41,17 +42,17 @@ func TestStandaloneScripts(t *testing.T) {
 // have more: redis module.env NOPERM GET key. With ! the answer must not hold it.
 func scriptRedis(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
-		login := credentials{}
+		login := host.Credentials{}
 		if args[0] != "-" {
-			vars := parseEnv([]byte(ts.ReadFile(args[0])))
-			login = credentials{vars["REDIS_USER"], vars["REDIS_PASSWORD"]}
+			vars := host.ParseEnv([]byte(ts.ReadFile(args[0])))
+			login = host.Credentials{User: vars["REDIS_USER"], Password: vars["REDIS_PASSWORD"]}
 		}
 		command := make([]any, len(args)-2)
 		for i, word := range args[2:] {
 			command[i] = word
 		}
 		answer := ""
-		rdb, err := connectRedis(t.Context(), redisconn.Config{Address: ts.Getenv("REDIS_ADDRESS")}, login)
+		rdb, err := host.ConnectRedis(t.Context(), redisconn.Config{Address: ts.Getenv("REDIS_ADDRESS")}, login)
 		if err == nil {
 			defer func() { _ = rdb.Close() }()
 			var reply any

@@ -4,13 +4,15 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
 func TestCompareNumbersOrdersIDsByValue(t *testing.T) {
 	t.Parallel()
 	ids := []string{"10", "2", "x", "1", "a", "18446744073709551616", "02"}
-	slices.SortFunc(ids, compareNumbers)
+	slices.SortFunc(ids, names.CompareNumbers)
 	if want := []string{"1", "02", "2", "10", "18446744073709551616", "a", "x"}; !slices.Equal(ids, want) {
 		t.Errorf("got %q, want %q", ids, want)
 	}
@@ -24,11 +26,11 @@ func TestResticWrapperTakesTheScheduleWithTheLowestNumber(t *testing.T) {
 	} {
 		server.AddSchedule(redistest.Schedule{ID: id, Repository: "destination-" + id, Instances: instances})
 	}
-	got, err := wrapperArgs{}.where(t.Context(), server.Admin(), "mymodule1")
+	got, err := wrapper.WrapperArgs{}.Where(t.Context(), server.Admin(), "mymodule1")
 	if err != nil || got != "destination-9" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	got, err = wrapperArgs{backup: "100"}.where(t.Context(), server.Admin(), "mymodule1")
+	got, err = wrapper.WrapperArgs{Backup: "100"}.Where(t.Context(), server.Admin(), "mymodule1")
 	if err != nil || got != "destination-100" {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -112,10 +112,53 @@ var rules = []rule{
 	},
 }
 
+// clientLayers are the rooms of the client, from the ground up. A room imports rooms of
+// lower layers only; those of the ground may know one another.
+var clientLayers = [][]string{
+	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword"},
+	{"host"},
+	{"names", "state"},
+	{"schedule"},
+	{"run"},
+	{"session"},
+	{"keys"},
+	{"backup", "restore", "wrapper", "accounts", "destinations"},
+}
+
+// clientRules are the rules for the rooms of the client.
+func clientRules() []rule {
+	var rules []rule
+	for i, layer := range clientLayers {
+		for _, room := range layer {
+			forbidden := []func(string) bool{only(module + "/client")}
+			for j, other := range clientLayers[i:] {
+				for _, name := range other {
+					if name != room && i+j > 0 {
+						forbidden = append(forbidden, of(module+"/client/"+name))
+					}
+				}
+			}
+			rules = append(rules, rule{
+				name:  "client/" + room + " imports only rooms below it",
+				about: of("client/" + room),
+				forbids: func(p string) bool {
+					return slices.ContainsFunc(forbidden, func(f func(string) bool) bool { return f(p) })
+				},
+			})
+		}
+	}
+	return rules
+}
+
 func TestImports(t *testing.T) {
 	t.Parallel()
 	code, tests := readImports(t, filepath.Join("..", ".."))
-	for _, r := range rules {
+	for pkg := range code {
+		if room, ok := strings.CutPrefix(pkg, "client/"); ok && !slices.Contains(slices.Concat(clientLayers...), room) {
+			t.Errorf("%s has no layer among the rooms of the client", pkg)
+		}
+	}
+	for _, r := range slices.Concat(rules, clientRules()) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			for broken := range violations(r, code, tests) {

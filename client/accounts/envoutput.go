@@ -1,0 +1,274 @@
+package accounts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
+)
+
+// envOutput is where the environment of a node or a module goes to, with its
+// password, and where the password comes from.
+type envOutput struct {
+	passwordFile, envFile string
+	asJSON                bool
+}
+
+func (o *envOutput) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.passwordFile, "password-file", "", "`FILE` with the password, - for stdin (default: it is generated)")
+	flags.StringVar(&o.envFile, "env-file", "", "write the environment to `FILE`, for its owner only, instead of stdout")
+	flags.BoolVar(&o.asJSON, "json", false, "print the environment as a JSON object")
+}
+
+// passwordPattern admits what means itself in environment files, whoever reads
+// them: a shell, systemd or a container engine.
+var passwordPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:-]{12,512}$`)
+
+func checkPassword(password, where string) error {
+	if !passwordPattern.MatchString(password) {
+		return exit.Failf(exit.Usage, "%s: the password must have 12 to 512 letters, digits or any of . _ ~ + / = @ %% ^ , : -", where)
+	}
+	return nil
+}
+
+// earlierEnv is what an environment file held.
+type earlierEnv struct {
+	names  []string // in their order
+	values map[string]string
+}
+
+// earlier reads what an earlier run wrote into the environment file for the same
+// user, so that it can be run again. It is empty where there is no file.
+func (o *envOutput) earlier(user string) (earlierEnv, error) {
+	if o.envFile == "" {
+		return earlierEnv{}, nil
+	}
+	data, err := os.ReadFile(o.envFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return earlierEnv{}, nil
+	}
+	if err != nil {
+		return earlierEnv{}, exit.Failf(exit.Usage, "--env-file: %w", err)
+	}
+	found := earlierEnv{envNames(data), host.ParseEnv(data)}
+	if len(bytes.TrimSpace(data)) > 0 && found.values["REDIS_USER"] != user {
+		return earlierEnv{}, exit.Failf(exit.Conflict, "--env-file %s is there and not of user %s: name another file, or remove it", o.envFile, user)
+	}
+	return found, nil
+}
+
+// credential is the password that a user is to have: of a file, of an earlier run,
+// or a new one. Chosen tells that it is not a new one.
+func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password string, chosen bool, err error) {
+	switch old := earlier.values["REDIS_PASSWORD"]; {
+	case o.passwordFile != "":
+		if password, err = sys.ReadSecret(o.passwordFile); err != nil {
+			return "", false, err
+		}
+		return password, true, checkPassword(password, "--password-file")
+	case old != "":
+		return old, true, checkPassword(old, "--env-file")
+	}
+	return host.NewPassword(), false, nil
+}
+
+// pending is an environment that is about to be told: the file is written beside
+// its place before Redis is changed, so that no password gets lost.
+type pending struct {
+	options   *envOutput
+	vars      []host.Variable
+	temporary string
+}
+
+// prepare writes the file, where there is to be one.
+func (o *envOutput) prepare(vars []host.Variable) (*pending, error) {
+	p := &pending{options: o, vars: vars}
+	if o.envFile == "" {
+		return p, nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(o.envFile), "."+filepath.Base(o.envFile)+".*") // of mode 0600
+	if err != nil {
+		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
+	}
+	p.temporary = file.Name()
+	_, err = io.WriteString(file, envText(vars))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		p.drop()
+		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
+	}
+	return p, nil
+}
+
+// drop removes what was prepared and is not told.
+func (p *pending) drop() {
+	if p.temporary != "" {
+		_ = os.Remove(p.temporary)
+	}
+}
+
+// tell puts the file into its place, or prints the environment.
+func (p *pending) tell(sys *host.System) error {
+	shown := p.vars
+	if p.temporary != "" {
+		if err := os.Rename(p.temporary, p.options.envFile); err != nil {
+			p.drop()
+			return exit.Failf(exit.Failed, "--env-file: %w", err)
+		}
+		p.temporary = ""
+		shown = nil
+		for _, v := range p.vars {
+			if v.Name != redisconn.PasswordVariable && v.Name != redisconn.SentinelPasswordVariable {
+				shown = append(shown, v)
+			}
+		}
+		if !p.options.asJSON {
+			sys.Notef("wrote %s", p.options.envFile)
+			return nil
+		}
+	}
+	if !p.options.asJSON {
+		_, err := io.WriteString(sys.Stdout, envText(shown))
+		return err
+	}
+	values := map[string]string{}
+	for _, v := range shown {
+		values[v.Name] = v.Value
+	}
+	encoder := json.NewEncoder(sys.Stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(values)
+}
+
+// envText is KEY=VALUE lines without quotes, which every reader of such files takes
+// alike.
+func envText(vars []host.Variable) string {
+	var text bytes.Buffer
+	for _, v := range vars {
+		fmt.Fprintf(&text, "%s=%s\n", v.Name, v.Value)
+	}
+	return text.String()
+}
+
+// plainValue admits values that need no quotes.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:?\[\]-]*$`)
+
+func checkValue(name, value string) error {
+	if !plainValue.MatchString(value) {
+		return exit.Failf(exit.Usage, "%s %q holds characters that an environment file cannot: use letters, digits, . _ ~ + / = @ %% ^ , : -", name, value)
+	}
+	return nil
+}
+
+// redisVariables are how a user gets to this Redis.
+func (a *accounts) redisVariables(user, password string) ([]host.Variable, error) {
+	server, err := a.sys.Env.RedisServer()
+	if err != nil {
+		return nil, err
+	}
+	server.ReplicaAddress = ""
+	if server.URL == "" && server.SentinelMaster == "" {
+		server.Address = host.ServerOf(a.rdb)
+		server.ReplicaAddress = server.Address
+	}
+	vars := []host.Variable{{Name: "AGENT_ID", Value: user}}
+	for _, v := range server.Variables() {
+		if err := checkValue(v.Name, v.Value); err != nil {
+			return nil, err
+		}
+		vars = append(vars, host.Variable{Name: v.Name, Value: v.Value})
+	}
+	return append(vars, host.Variable{Name: "REDIS_USER", Value: user}, host.Variable{Name: "REDIS_PASSWORD", Value: password}), nil
+}
+
+// gatewayVariables are where the gateway is, if that was told to us.
+func gatewayVariables(s *host.System) []host.Variable {
+	vars := s.Env.ReachVariables()
+	if url, ok := s.Env.Lookup("NS8_GATEWAY_URL"); ok && url != "" {
+		return append([]host.Variable{{Name: "NS8_GATEWAY_URL", Value: url}}, vars...)
+	}
+	return vars
+}
+
+// rotate gives a user a new password, and tells it with all else that the user's
+// environment holds: that of whole returns it for a password.
+func (a *accounts) rotate(ctx context.Context, o *envOutput, user string, whole func(password string) ([]host.Variable, error)) error {
+	password, _, err := o.credential(a.sys, earlierEnv{})
+	if err != nil {
+		return err
+	}
+	earlier, err := o.earlier(user)
+	if err != nil {
+		return err
+	}
+	vars, err := whole(password)
+	if err != nil {
+		return err
+	}
+	vars = earlier.renewed(vars)
+	if id, isModule := strings.CutPrefix(user, account.ModuleUser("")); isModule {
+		defer warnOfLostDir(a.sys, id, o.envFile, vars)
+	}
+	output, err := o.prepare(vars)
+	if err != nil {
+		return err
+	}
+	defer output.drop()
+	if err := a.setPassword(ctx, user, password); err != nil {
+		return err
+	}
+	return output.tell(a.sys)
+}
+
+// renewed is what an environment file is to hold: the variables, and in their places
+// those that it held already and that the new ones do not set. What somebody added, or
+// what only an earlier command line said, stays.
+func (e earlierEnv) renewed(vars []host.Variable) []host.Variable {
+	fresh := map[string]string{}
+	for _, v := range vars {
+		fresh[v.Name] = v.Value
+	}
+	var all []host.Variable
+	for _, name := range e.names {
+		value, set := fresh[name]
+		if !set {
+			value = e.values[name]
+		}
+		all = append(all, host.Variable{Name: name, Value: value})
+	}
+	for _, v := range vars {
+		if !slices.Contains(e.names, v.Name) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+var envLine = regexp.MustCompile(`(?m)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=`)
+
+// envNames are the names of the variables in a file, in its order, each once.
+func envNames(data []byte) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, match := range envLine.FindAllSubmatch(data, -1) {
+		if name := string(match[1]); !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,392 @@
+package accounts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/client/state"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// moduleOptions describe a new module.
+type moduleOptions struct {
+	id, app, uuid, node, dir, restoreFrom, schedule string
+
+	typed   bool // the type was given, not guessed
+	volumes []string
+	placed  []state.PlacedVolume // what volumes say
+}
+
+func newModuleAdd(sys *host.System) *cobra.Command {
+	var opts moduleOptions
+	var output envOutput
+	cmd := &cobra.Command{
+		Use:   "add [flags] ID",
+		Short: "Make a module's user, and print what the module needs, once",
+		Long: `Make the Redis user of module ID, such as myapp1, and print what the module needs,
+once: KEY=VALUE lines for the environment of module-backup and restore-module, the
+password among them.
+
+The user has its own keys and channels below module/ID/, and reads what a backup
+must know: schedules, destinations without their secrets, and the password of the
+repositories. The gateway lets it into the repository of its own UUID alone.
+
+With --dir the module's files are there: DIR/state, DIR/volumes/NAME, and
+DIR/etc/state-include.conf, which says what of them is backed up. DIR/state is made
+where it is missing, with the file environment, which is part of every backup.
+
+With --volume NAME=PATH the volume NAME lies elsewhere: in the directory PATH, or, with
+docker:VOLUME, podman:VOLUME or VOLUME alone for PATH, in that volume of Docker or of
+Podman. It is written to DIR/etc/volumes.conf, which module-backup and restore-module
+read; DIR, and an include file that names these volumes, are made where missing.
+
+With --restore-from the module may also read the backups of the module that had
+that UUID, of the same type; its own ones it makes under its own.
+
+The same once more, with the same --password-file or --env-file, changes nothing,
+and brings back what Redis has lost.
+
+` + aboutRedis,
+		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
+  gatewayctl schedule add --destination ID myapp1
+  gatewayctl --env-file myapp1.env module-backup 1
+  gatewayctl module add --dir /srv/wiki1 --volume pages=/var/www/wiki --volume db=wiki_db --env-file wiki1.env wiki1
+  gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp2`,
+		Annotations: accountStatus(),
+		Args:        cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.id = args[0]
+			if err := opts.check(); err != nil {
+				return err
+			}
+			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+				return a.runModuleAdd(cmd.Context(), opts, output)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.app, "type", "", "application `TYPE`, the name of its image (default: ID without the digits at its end)")
+	flags.StringVar(&opts.uuid, "uuid", "", "`UUID` of the module, under which its backups are (default: a random one)")
+	flags.StringVar(&opts.node, "node", "", "`ID` of the node it is on (default: the only one)")
+	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
+	flags.StringArrayVar(&opts.volumes, "volume", nil, "volume of the module that lies elsewhere, with --dir: `NAME=PATH`, a directory, or a volume of Docker or Podman; can be repeated")
+	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore, or the ID of one that is there")
+	flags.StringVar(&opts.schedule, "schedule", "", "`NAME` or ID of a schedule that is to back it up")
+	names.CompleteFlag(cmd, "restore-from", names.Complete(sys, names.ModuleEntries, names.AnyNumber))
+	names.CompleteFlag(cmd, "schedule", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
+	output.register(flags)
+	return cmd
+}
+
+// check refuses what cannot be a module, and fills in what is left to be guessed.
+func (o *moduleOptions) check() error {
+	o.typed = o.app != ""
+	o.app = cmp.Or(o.app, strings.TrimRight(o.id, "0123456789"))
+	switch {
+	case !account.ValidModuleID(o.id):
+		return exit.Failf(exit.Usage, "%q is not the ID of a module: it begins with a letter and has lower-case letters, digits, - and _, such as myapp1", o.id)
+	case !account.ValidApp(o.app):
+		return exit.Failf(exit.Usage, "--type %q is not the name of an image: it has lower-case letters, digits, - and _, such as myapp", o.app)
+	case o.uuid != "" && !account.ValidUUID(o.uuid):
+		return exit.Failf(exit.Usage, "--uuid %q is not a UUID in lower case", o.uuid)
+	case o.node != "" && !account.ValidNodeID(o.node):
+		return exit.Failf(exit.Usage, "--node %q is not the ID of a node: it is a number from 1 on", o.node)
+	case o.uuid != "" && o.uuid == o.restoreFrom:
+		return exit.Failf(exit.Usage, "--restore-from is the module's own --uuid, which it may read anyway")
+	case o.dir != "" && !filepath.IsAbs(o.dir):
+		return exit.Failf(exit.Usage, "--dir %s must begin with /, as it is used from everywhere", o.dir)
+	}
+	if len(o.volumes) > 0 && o.dir == "" {
+		return exit.Failf(exit.Usage, "--volume needs --dir: which volumes there are is kept in its %s", state.VolumesFile)
+	}
+	for _, text := range o.volumes {
+		v, err := state.ParsePlacedVolume(text)
+		if err != nil {
+			return exit.Failf(exit.Usage, "--volume: %w", err)
+		}
+		o.placed = append(o.placed, v)
+	}
+	return checkValue("--dir", o.dir)
+}
+
+// image is what stands for the image that NethServer 8 would have installed.
+func (o *moduleOptions) image() string { return "localhost/" + o.app + ":latest" }
+
+func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output envOutput) error {
+	user := account.ModuleUser(opts.id)
+	earlier, err := output.earlier(user)
+	if err != nil {
+		return err
+	}
+	password, chosen, err := output.credential(a.sys, earlier)
+	if err != nil {
+		return err
+	}
+	if err := resolveModule(ctx, a.rdb, &opts); err != nil {
+		return err
+	}
+	if err := a.settleModule(ctx, &opts, earlier); err != nil {
+		return err
+	}
+	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
+		return err
+	}
+	told, err := a.prepareModule(opts, password, output, earlier)
+	if err != nil {
+		return err
+	}
+	defer told.drop()
+	if err := makeState(ctx, opts); err != nil {
+		return err
+	}
+	if err := a.saveModule(ctx, opts, password, chosen); err != nil {
+		return err
+	}
+	if err := a.announce(ctx); err != nil {
+		return err
+	}
+	if !a.version.ReadOnlyKeys() {
+		a.sys.Warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
+	}
+	return told.tell(a.sys)
+}
+
+// resolveModule replaces by IDs what people call a schedule and a module.
+func resolveModule(ctx context.Context, rdb *redis.Client, opts *moduleOptions) error {
+	var err error
+	if opts.schedule != "" {
+		if opts.schedule, err = names.ScheduleNamed(ctx, rdb, opts.schedule); err != nil {
+			return err
+		}
+	}
+	if opts.restoreFrom == "" || account.ValidUUID(opts.restoreFrom) {
+		return nil
+	}
+	from, err := names.ModuleNamed(ctx, rdb, opts.restoreFrom)
+	if err != nil {
+		return fmt.Errorf("--restore-from: %w; of a module that was removed, give the whole UUID", err)
+	}
+	opts.restoreFrom = from.UUID
+	return nil
+}
+
+// checkRestoreFrom refuses a module whose backups the gateway would not show to the new
+// one.
+func checkRestoreFrom(ctx context.Context, rdb *redis.Client, opts moduleOptions) error {
+	if opts.restoreFrom == "" {
+		return nil
+	}
+	if opts.restoreFrom == opts.uuid {
+		return exit.Failf(exit.Usage, "--restore-from is the module's own UUID, whose backups it may read anyway")
+	}
+	app, err := appOfModule(ctx, rdb, opts.restoreFrom)
+	if err != nil || app == "" || app == opts.app {
+		return err
+	}
+	return exit.Failf(exit.Usage, "--restore-from %s is a module of type %s, and %s is to be of type %s: a module reads backups of its own type alone; add it with --type %[2]s",
+		opts.restoreFrom, app, opts.id, opts.app)
+}
+
+// appOfModule returns the type of the module with a UUID, "" where there is none.
+func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, error) {
+	modules, err := names.ModuleEntries(ctx, rdb)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range modules {
+		if m.UUID != uuid {
+			continue
+		}
+		image, err := rdb.HGet(ctx, catalog.ModuleEnvironmentKey(m.ID), catalog.FieldImageURL).Result()
+		if host.IgnoreNil(err) != nil {
+			return "", host.ReadError(catalog.ModuleEnvironmentKey(m.ID), err)
+		}
+		app, _ := host.AppOfImage(image) // of a module that has no image yet nothing is known
+		return app, nil
+	}
+	return "", nil
+}
+
+// settleModule decides on the UUID and the node, as they were before or as they
+// must be.
+func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlier earlierEnv) error {
+	list, err := a.users(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.refuseNS8(list); err != nil {
+		return err
+	}
+	pipe := a.rdb.Pipeline()
+	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
+	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
+	image := pipe.HGet(ctx, catalog.ModuleEnvironmentKey(opts.id), catalog.FieldImageURL)
+	_, _ = pipe.Exec(ctx) // each command has its error
+	if err := errors.Join(host.IgnoreNil(uuid.Err()), host.IgnoreNil(placed.Err()), host.IgnoreNil(image.Err())); err != nil {
+		return a.failed("read module "+opts.id, err)
+	}
+	if app, err := host.AppOfImage(image.Val()); err == nil && !opts.typed && uuid.Val() != "" {
+		opts.app = app
+	}
+	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
+	if !account.ValidUUID(opts.uuid) {
+		return exit.Failf(exit.Conflict, "module %s has %q instead of a UUID: remove it first", opts.id, opts.uuid)
+	}
+	opts.node = cmp.Or(opts.node, placed.Val())
+	nodes := list.Nodes()
+	switch {
+	case len(nodes) == 0:
+		return exit.Failf(exit.NotFound, "there is no node that the module could be on: make one first, with gatewayctl node add")
+	case opts.node == "" && len(nodes) > 1:
+		return exit.Failf(exit.Usage, "there are the nodes %s: say with --node where the module is", strings.Join(slices.Sorted(slices.Values(nodes)), ", "))
+	case opts.node == "":
+		opts.node = nodes[0]
+	case !slices.Contains(nodes, opts.node):
+		return exit.Failf(exit.NotFound, "node %s does not exist: see gatewayctl node list", opts.node)
+	}
+	return nil
+}
+
+func (a *accounts) prepareModule(opts moduleOptions, password string, output envOutput, earlier earlierEnv) (*pending, error) {
+	vars, err := a.moduleVariables(opts, password)
+	if err != nil {
+		return nil, err
+	}
+	return output.prepare(earlier.renewed(vars))
+}
+
+// moduleVariables are the environment of a module's commands.
+func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]host.Variable, error) {
+	vars := []host.Variable{
+		{Name: "MODULE_ID", Value: opts.id}, {Name: "MODULE_UUID", Value: opts.uuid}, {Name: "IMAGE_URL", Value: opts.image()}, {Name: "NODE_ID", Value: opts.node},
+	}
+	if opts.dir != "" {
+		vars = append(vars, host.Variable{Name: "AGENT_INSTALL_DIR", Value: opts.dir}, host.Variable{Name: "AGENT_STATE_DIR", Value: filepath.Join(opts.dir, "state")})
+	}
+	vars = append(vars, host.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
+	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
+	return slices.Concat(vars, server, gatewayVariables(a.sys)), err
+}
+
+// makeState makes the state directory with the file without which no backup is
+// made, where they are missing. The file holds no secret, as it is in the backups.
+func makeState(ctx context.Context, opts moduleOptions) error {
+	if opts.dir == "" {
+		return nil
+	}
+	for i, v := range opts.placed {
+		var err error
+		if opts.placed[i], err = v.Settle(ctx); err != nil {
+			return err
+		}
+	}
+	if len(opts.placed) > 0 {
+		if err := os.MkdirAll(opts.dir, 0o755); err != nil {
+			return fmt.Errorf("make the module's directory: %w", err)
+		}
+	}
+	if err := state.PlaceNew(opts.dir, opts.placed); err != nil {
+		return err
+	}
+	if _, err := os.Stat(opts.dir); err != nil {
+		return exit.Failf(exit.Usage, "--dir: the module's files are not there: %w", err)
+	}
+	state := filepath.Join(opts.dir, "state")
+	if err := os.Mkdir(state, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(state, "environment"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the module's environment: %w", err)
+	}
+	_, err = file.WriteString(envText([]host.Variable{{Name: "MODULE_ID", Value: opts.id}, {Name: "MODULE_UUID", Value: opts.uuid}, {Name: "IMAGE_URL", Value: opts.image()}}))
+	return errors.Join(err, file.Close())
+}
+
+// saveModule writes the module's keys and its user at once.
+func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
+	user := account.ModuleUser(opts.id)
+	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs}
+	if opts.schedule != "" {
+		watched = append(watched, catalog.BackupKey(opts.schedule))
+	}
+	return a.change(ctx, "add module "+opts.id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
+			return nil, err
+		}
+		instances, err := schedule.Join(ctx, tx, opts.schedule, opts.id)
+		if err != nil {
+			return nil, err
+		}
+		return func(p redis.Pipeliner) {
+			p.HSet(ctx, catalog.ModuleUUID, opts.id, opts.uuid)
+			p.HSet(ctx, catalog.ModuleNode, opts.id, opts.node)
+			p.HSet(ctx, catalog.ModuleEnvironmentKey(opts.id), "MODULE_ID", opts.id, "MODULE_UUID", opts.uuid,
+				catalog.FieldNodeID, opts.node, catalog.FieldImageURL, opts.image())
+			if opts.restoreFrom != "" {
+				p.HSet(ctx, catalog.RestoreUUID, opts.uuid, opts.restoreFrom)
+			}
+			if opts.schedule != "" {
+				p.HSet(ctx, catalog.BackupKey(opts.schedule), "instances", instances)
+				schedule.Publish(ctx, p, opts.schedule)
+			}
+			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.SetPassword(password)...)...)
+		}, nil
+	}, watched...)
+}
+
+// checkNewModule refuses a module that is there already as another one.
+func checkNewModule(ctx context.Context, tx *redis.Tx, opts moduleOptions, password string, chosen bool) error {
+	user := account.ModuleUser(opts.id)
+	list, err := tx.ACLList(ctx).Result()
+	if err != nil {
+		return err
+	}
+	if users := account.List(list); users.Has(user) && (!chosen || !users.Accepts(user, password)) {
+		return existsWithOther(user)
+	}
+	uuids, err := tx.HGetAll(ctx, catalog.ModuleUUID).Result()
+	if err != nil {
+		return err
+	}
+	placed, err := tx.HGet(ctx, catalog.ModuleNode, opts.id).Result()
+	if host.IgnoreNil(err) != nil {
+		return err
+	}
+	image, err := tx.HGet(ctx, catalog.ModuleEnvironmentKey(opts.id), catalog.FieldImageURL).Result()
+	if host.IgnoreNil(err) != nil {
+		return err
+	}
+	for _, field := range []struct{ name, old, new string }{
+		{"UUID", uuids[opts.id], opts.uuid}, {"node", placed, opts.node}, {"image", image, opts.image()},
+	} {
+		if field.old != "" && field.old != field.new {
+			return exit.Failf(exit.Conflict, "module %s exists already with the %s %s: remove it first", opts.id, field.name, field.old)
+		}
+	}
+	for other, uuid := range uuids {
+		if other != opts.id && uuid == opts.uuid {
+			return exit.Failf(exit.Conflict, "module %s has that UUID: two modules would share one repository; to restore its backups use --restore-from", other)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package accounts
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// knownModuleVariables is the environment of a module that exists, with another
+// password, as far as Redis knows it: where its files are it does not. Of what the
+// module itself may write only the name of its image is used.
+func (a *accounts) knownModuleVariables(ctx context.Context, id, password string) ([]host.Variable, error) {
+	opts := moduleOptions{id: id}
+	pipe := a.rdb.Pipeline()
+	uuid, placed := pipe.HGet(ctx, catalog.ModuleUUID, id), pipe.HGet(ctx, catalog.ModuleNode, id)
+	image := pipe.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL)
+	_, _ = pipe.Exec(ctx) // each command has its error
+	for _, read := range []struct {
+		what string
+		err  error
+	}{{"UUID", uuid.Err()}, {"node", placed.Err()}, {"image", image.Err()}} {
+		if read.err != nil {
+			return nil, exit.Failf(exit.NotFound, "redis has no %s of module %s: add the module again", read.what, id)
+		}
+	}
+	opts.uuid, opts.node = uuid.Val(), placed.Val()
+	var err error
+	if opts.app, err = host.AppOfImage(image.Val()); err != nil {
+		return nil, err
+	}
+	return a.moduleVariables(opts, password)
+}
+
+// warnOfLostDir tells how to mend an environment that does not say where the module's
+// files are.
+func warnOfLostDir(sys *host.System, id, envFile string, vars []host.Variable) {
+	if envFile == "" || slices.ContainsFunc(vars, func(v host.Variable) bool { return v.Name == "AGENT_STATE_DIR" }) {
+		return
+	}
+	sys.Warnf("%s does not say where the module's files are, without which it is not backed up: \"gatewayctl module add --dir DIR --env-file %[1]s %s\" adds that", envFile, id)
+}

@@ -1,0 +1,180 @@
+package destinations
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+const (
+	// checkTimeout is longer than a gateway needs for each step of a test.
+	checkTimeout = 3 * time.Minute
+	// conformanceTimeout is longer than a gateway lets the suite run.
+	conformanceTimeout = 25 * time.Minute
+	// spaceTimeout is a little longer than a gateway surveys its destinations.
+	spaceTimeout = 3 * time.Second
+)
+
+// checkDestination has the gateway of this node test a destination.
+func checkDestination(ctx context.Context, s *host.System, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
+	timeout := checkTimeout
+	if req.Conformance {
+		timeout = conformanceTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var report adminapi.CheckReport
+	if err := askGateway(ctx, s, adminapi.CheckPath, req, &report); err != nil {
+		return nil, err
+	}
+	return &report, nil
+}
+
+// obscure has the passwords among values obscured by rclone's own code, which is
+// not linked here: by the gateway of this node, or where none runs by its program.
+func obscure(ctx context.Context, s *host.System, backend string, values map[string]string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	req := adminapi.ObscureRequest{Type: backend, Values: values}
+	var reply adminapi.ObscureReply
+	err := askGateway(ctx, s, adminapi.ObscurePath, req, &reply)
+	if _, away := errors.AsType[gatewayAway](err); !away {
+		return reply.Values, err
+	}
+	program, errProgram := gatewayProgram()
+	if errProgram != nil {
+		return nil, exit.Failf(exit.Unreachable, "%w; the password must be obscured as rclone does it, by the gateway or by its program rclone-gateway, which is neither beside this one nor in $PATH", err)
+	}
+	return runObscure(ctx, program, req)
+}
+
+// gatewayProgram finds the gateway's program beside our own, or in $PATH.
+func gatewayProgram() (string, error) {
+	const name = "rclone-gateway"
+	if own, err := os.Executable(); err == nil {
+		if program, err := exec.LookPath(filepath.Join(filepath.Dir(own), name)); err == nil {
+			return program, nil
+		}
+	}
+	return exec.LookPath(name)
+}
+
+func runObscure(ctx context.Context, program string, req adminapi.ObscureRequest) (map[string]string, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "obscure")
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(body), &stderr
+	answer, err := cmd.Output()
+	if err != nil {
+		return nil, exit.Failf(exit.Failed, "%s obscure: %w: %s", program, err, host.Printable(strings.TrimSpace(stderr.String())))
+	}
+	var reply adminapi.ObscureReply
+	if err := json.Unmarshal(answer, &reply); err != nil {
+		return nil, exit.Failf(exit.Failed, "%s obscure did not answer in JSON", program)
+	}
+	return reply.Values, nil
+}
+
+// space asks the gateway of this node for the space of all destinations, by ID.
+func space(ctx context.Context, s *host.System) (map[string]adminapi.Space, error) {
+	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
+	defer cancel()
+	var reply adminapi.SpaceReply
+	err := askGateway(ctx, s, adminapi.SpacePath, struct{}{}, &reply)
+	return reply.Destinations, err
+}
+
+// askGateway sends a request to the gateway's administrative endpoint, as the node.
+func askGateway(ctx context.Context, s *host.System, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	login, err := s.Env.NodeCredentials()
+	if err != nil {
+		return err
+	}
+	url := s.Env.GatewayURL()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, bytes.NewReader(body))
+	if err != nil {
+		return exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
+	}
+	request.SetBasicAuth(login.User, login.Password)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.Env.GatewayClient(0).Do(request)
+	if err != nil {
+		return exit.With(exit.Unreachable, gatewayAway{url, err, s.Env.GatewayFiles().Advice(err)})
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		if err := json.Unmarshal(answer, out); err != nil {
+			return fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", url)
+		}
+		return nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exit.Failf(exit.Forbidden, "the gateway at %s refuses user %q: it takes a node's credentials, from this host", url, login.User)
+	case http.StatusNotFound:
+		return exit.Failf(exit.NotFound, "the gateway at %s does not know the destination", url)
+	}
+	return exit.Failf(exit.Unreachable, "the gateway at %s answered %s%s", url, response.Status, whyUnready(ctx, url, response.StatusCode))
+}
+
+// whyUnready asks a gateway that serves nobody for the reason, as rclone-gateway health
+// does.
+func whyUnready(ctx context.Context, url string, status int) string {
+	if status != http.StatusServiceUnavailable {
+		return ""
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/-/ready", nil)
+	if err != nil {
+		return ""
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	const most = 512
+	text, _ := io.ReadAll(io.LimitReader(response.Body, most))
+	if response.StatusCode == http.StatusOK || len(text) == 0 {
+		return ""
+	}
+	return ": " + host.Printable(strings.TrimSpace(string(text)))
+}
+
+// gatewayAway says that no gateway answers.
+type gatewayAway struct {
+	url    string
+	err    error
+	advice string
+}
+
+func (e gatewayAway) Error() string {
+	if e.advice != "" {
+		return fmt.Sprintf("the gateway at %s cannot be used: %s: %v", e.url, e.advice, e.err)
+	}
+	return fmt.Sprintf("the gateway at %s does not answer (NS8_GATEWAY_URL says where it is): %v", e.url, e.err)
+}
+
+func (e gatewayAway) Unwrap() error { return e.err }

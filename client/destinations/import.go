@@ -1,0 +1,184 @@
+package destinations
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+func newDestinationImport(sys *host.System) *cobra.Command {
+	var passphraseFile string
+	var asJSON, action bool
+	cmd := &cobra.Command{
+		Use:   "import [flags] FILE",
+		Short: "Take over destinations that were exported, or from a cluster backup",
+		Long: `Take over destinations that "export" wrote, or those of NethServer 8's cluster
+backup, encrypted or not. FILE is - for stdin. Destinations that exist already are
+left as they are, and so are disks of another cluster's nodes.
+
+A section of rclone.conf becomes a destination with "add --provider rclone".`,
+		Example: `  gatewayctl destination import destinations.json
+  gatewayctl destination import --passphrase-file passphrase.txt cluster-backup.json.gz.gpg
+  ssh other gatewayctl destination export --with-secrets | gatewayctl destination import -`,
+		Annotations: destinationStatus(),
+		Args:        unlessAction(&action, oneFile),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
+				if action {
+					return d.actImport(cmd.Context())
+				}
+				return forPeople(d.runImport(cmd.Context(), args[0], passphraseFile, asJSON))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of an encrypted cluster backup")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
+	actionFlag(cmd, &action, "import-backup-destinations")
+	return cmd
+}
+
+func oneFile(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give one file that export wrote, or - for stdin")
+	}
+	return nil
+}
+
+// imported is the output of import-backup-destinations.
+type imported struct {
+	Imported int `json:"imported_destinations"`
+	Skipped  int `json:"skipped_destinations"`
+}
+
+func (d *destinations) actImport(ctx context.Context) error {
+	return act(d.sys, func(raw map[string]any) (any, error) {
+		encoded, given := raw["backup_data"].(string)
+		passphrase, also := raw["backup_password"].(string)
+		if !given || !also {
+			var missing []destination.Problem
+			for name, there := range map[string]bool{"backup_data": given, "backup_password": also} {
+				if !there {
+					missing = append(missing, destination.Problem{Field: name, Kind: destination.Required})
+				}
+			}
+			return nil, malformed(missing)
+		}
+		data, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, newFault("backup_data", "invalid_base64", "", actionRefused, exit.Invalid, "%v", err)
+		}
+		return d.importFrom(ctx, data, passphrase)
+	})
+}
+
+func (d *destinations) runImport(ctx context.Context, file, passphraseFile string, asJSON bool) error {
+	text, err := d.sys.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	passphrase := ""
+	const what = "passphrase of the cluster backup"
+	switch prompt := d.sys.Prompter(); {
+	case passphraseFile != "":
+		passphrase, err = d.sys.SecretFrom(ctx, passphraseFile, what)
+	case !isEncrypted([]byte(text)):
+	case prompt != nil:
+		passphrase, err = prompt.AskSecret(ctx, what)
+	default:
+		err = exit.Failf(exit.Usage, "%s is encrypted: give its passphrase with --passphrase-file", host.NameOfInput(file))
+	}
+	if err != nil {
+		return err
+	}
+	result, err := d.importFrom(ctx, []byte(text), passphrase)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(d.sys.Stdout).Encode(result)
+	}
+	_, err = fmt.Fprintf(d.sys.Stdout, "%d imported, %d skipped\n", result.Imported, result.Skipped)
+	return err
+}
+
+// importFrom saves the destinations of an archive that are not there yet, all in
+// one transaction.
+func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase string) (imported, error) {
+	a, err := parseDestinations(data, passphrase)
+	switch {
+	case errors.Is(err, errPassphrase):
+		return imported{}, newFault("backup_password", "invalid_passphrase", "", actionPassphrase, exit.Invalid, "%v", err)
+	case err != nil:
+		return imported{}, newFault("backup_data", "invalid_json", "", actionRefused, exit.Invalid, "%v", err)
+	}
+	cluster, err := d.rdb.Get(ctx, catalog.ClusterUUID).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return imported{}, d.failed("read "+catalog.ClusterUUID, err)
+	}
+	var result imported
+	var records []record
+	for _, id := range slices.Sorted(maps.Keys(a.Cluster.Destinations)) {
+		archived := a.Cluster.Destinations[id]
+		if archived.Provider == destination.Cluster && (cluster == "" || cluster != a.Cluster.UUID) {
+			d.sys.Notef("skipped %s: it is on the disk of a node of another cluster", id)
+			result.Skipped++
+			continue
+		}
+		_, err := d.get(ctx, id)
+		if err == nil {
+			result.Skipped++
+			continue
+		} else if _, absent := errors.AsType[*fault](err); !absent {
+			return imported{}, err
+		}
+		rec, err := d.archivedRecord(ctx, a, id)
+		if err != nil {
+			d.sys.Warnf("skipped destination %s: %v", id, err)
+			result.Skipped++
+			continue
+		}
+		records = append(records, rec)
+	}
+	if len(records) == 0 {
+		return result, nil
+	}
+	result.Imported = len(records)
+	return result, d.create(ctx, records...)
+}
+
+// archivedRecord makes of an archived destination what Redis is to hold.
+func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string) (record, error) {
+	archived := a.Cluster.Destinations[id]
+	rec := record{id: id, provider: archived.Provider, name: archived.Name, url: archived.URL, basePath: archived.BasePath, password: archived.Password}
+	var err error
+	if rec.limits, err = limitsFrom(archived.Limits); err != nil {
+		return rec, fmt.Errorf("its limits: %w", err)
+	}
+	if !a.old() {
+		conf, err := archived.check(id)
+		rec.conf = conf
+		return rec, err
+	}
+	if archived.OldPassword == "" || !account.ValidUUID(id) {
+		return rec, errors.New("it has no password, or no ID")
+	}
+	rec.password = archived.OldPassword
+	storage, err := archived.storageOf()
+	if err != nil {
+		return rec, err
+	}
+	return rec, d.complete(ctx, &rec, storage, archived.Name)
+}

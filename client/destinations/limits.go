@@ -1,0 +1,234 @@
+package destinations
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// limitFlags are the limits of a destination as people give them.
+type limitFlags struct {
+	upload, download, operations string
+	quota, moduleQuota           string
+	quotaOf                      []string
+	none                         bool
+}
+
+// The words that stand for a limit.
+const (
+	noLimit   = "none"      // it is removed
+	unlimited = "unlimited" // for one module, whatever the others have
+)
+
+func (f *limitFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.upload, "limit-upload", "", "at most `RATE` to it, of all requests together, such as 10M or 100Mbit (per second); none removes the limit")
+	flags.StringVar(&f.download, "limit-download", "", "at most `RATE` from it")
+	flags.StringVar(&f.operations, "limit-operations", "", "at most `N` operations at once")
+	flags.StringVar(&f.quota, "quota", "", "backups of at most `SIZE` in it, such as 500G or 1.5T")
+	flags.StringVar(&f.moduleQuota, "module-quota", "", "backups of at most `SIZE` of each module")
+	flags.StringArrayVar(&f.quotaOf, "quota-of", nil, "another quota for one module, `MODULE=SIZE`, by module ID or UUID; MODULE=unlimited exempts it, MODULE=none ends the exception; may be repeated")
+	flags.BoolVar(&f.none, "no-limits", false, "remove all limits that no other flag sets")
+}
+
+// limitChange is what is to become of a destination's limits. The zero value
+// leaves them.
+type limitChange struct {
+	reset bool             // all others are removed
+	set   map[string]int64 // by field of the hash
+	drop  []string         // fields
+}
+
+func (c limitChange) empty() bool { return !c.reset && len(c.set) == 0 && len(c.drop) == 0 }
+
+// write adds the change to a transaction. Fields that it does not name stay, those
+// of later versions too.
+func (c limitChange) write(ctx context.Context, p redis.Pipeliner, id string) {
+	key := catalog.LimitsKey(id)
+	if c.reset {
+		p.Del(ctx, key)
+	}
+	if len(c.drop) > 0 {
+		p.HDel(ctx, key, c.drop...)
+	}
+	for _, field := range slices.Sorted(maps.Keys(c.set)) {
+		p.HSet(ctx, key, field, c.set[field])
+	}
+}
+
+// change makes of the flags what is to be done.
+func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, error) {
+	c := limitChange{reset: f.none, set: map[string]int64{}}
+	for _, flag := range []struct {
+		name, value, field string
+		parse              func(string) (int64, error)
+	}{
+		{"limit-upload", f.upload, catalog.FieldUpload, destination.ParseRate},
+		{"limit-download", f.download, catalog.FieldDownload, destination.ParseRate},
+		{"limit-operations", f.operations, catalog.FieldOperations, parseCount},
+		{"quota", f.quota, catalog.FieldQuota, destination.ParseSize},
+		{"module-quota", f.moduleQuota, catalog.FieldModuleQuota, destination.ParseSize},
+	} {
+		switch flag.value {
+		case "":
+		case noLimit:
+			c.drop = append(c.drop, flag.field)
+		default:
+			n, err := flag.parse(flag.value)
+			if err != nil {
+				return c, exit.Failf(exit.Usage, "--%s %q: %w; or give %s", flag.name, flag.value, err, noLimit)
+			}
+			c.set[flag.field] = n
+		}
+	}
+	for _, pair := range f.quotaOf {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return c, exit.Failf(exit.Usage, "--quota-of %q: give MODULE=SIZE", pair)
+		}
+		uuid, err := d.moduleUUID(ctx, name)
+		if err != nil {
+			return c, err
+		}
+		field := catalog.FieldModuleQuotaPrefix + uuid
+		switch value {
+		case noLimit:
+			c.drop = append(c.drop, field)
+		case unlimited:
+			c.set[field] = 0
+		default:
+			if c.set[field], err = destination.ParseSize(value); err != nil {
+				return c, exit.Failf(exit.Usage, "--quota-of %s: %w; or give %s or %s", pair, err, unlimited, noLimit)
+			}
+		}
+	}
+	return c, nil
+}
+
+func parseCount(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return 0, errors.New("give a whole number of 1 or more")
+	}
+	return n, nil
+}
+
+// ModuleUUID returns the UUID of a module that is named by it, or by its ID.
+func (d *destinations) moduleUUID(ctx context.Context, name string) (string, error) {
+	if account.ValidUUID(name) {
+		return name, nil
+	}
+	m, err := names.ModuleNamed(ctx, d.rdb, name)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("--quota-of: %w", err)
+	case !account.ValidUUID(m.UUID):
+		return "", exit.Failf(exit.NotFound, "--quota-of: module %s has no UUID: give the UUID itself", m.ID)
+	}
+	return m.UUID, nil
+}
+
+// requestedLimits reads the limits of an action: whole numbers by the names of the
+// hash's fields. What is null, or 0 and no exception of a module, is removed.
+func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
+	c := limitChange{set: map[string]int64{}}
+	given, there := raw["limits"]
+	if !there {
+		return c, nil
+	}
+	fields, isObject := given.(map[string]any)
+	if !isObject {
+		return c, []destination.Problem{{Field: "limits", Kind: destination.WrongType}}
+	}
+	var problems []destination.Problem
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		kind := ""
+		number, isNumber := fields[field].(json.Number)
+		n, err := number.Int64()
+		_, errField := catalog.ParseLimits(map[string]string{field: "0"})
+		switch {
+		case errField != nil:
+			kind = destination.Unexpected
+		case fields[field] == nil, err == nil && n == 0 && !strings.HasPrefix(field, catalog.FieldModuleQuotaPrefix):
+			c.drop = append(c.drop, field)
+		case !isNumber, err != nil:
+			kind = destination.WrongType
+		case n < 0, n < destination.MinRate && (field == catalog.FieldUpload || field == catalog.FieldDownload):
+			kind = destination.TooSmall
+		default:
+			c.set[field] = n
+		}
+		if kind != "" {
+			problems = append(problems, destination.Problem{Field: "limits." + field, Kind: kind})
+		}
+	}
+	return c, problems
+}
+
+// limitsFrom reads the fields of the hash as they came from elsewhere.
+func limitsFrom(fields map[string]int64) (catalog.Limits, error) {
+	texts := make(map[string]string, len(fields))
+	for field, value := range fields {
+		texts[field] = strconv.FormatInt(value, 10)
+	}
+	return catalog.ParseLimits(texts)
+}
+
+// limitRows tells limits to people. Modules are named by their ID where they have
+// one, by UUID.
+func limitRows(l *catalog.Limits, modules map[string]string) (rows [][2]string) {
+	add := func(name, value string) { rows = append(rows, [2]string{name, value}) }
+	for _, rate := range []struct {
+		name  string
+		value int64
+	}{{"limit upload", l.Upload}, {"limit download", l.Download}} {
+		if rate.value > 0 {
+			add(rate.name, host.FormatBytes(uint64(rate.value))+"/s")
+		}
+	}
+	if l.Operations > 0 {
+		add("limit operations", strconv.FormatInt(l.Operations, 10))
+	}
+	if l.Quota > 0 {
+		add("quota", host.FormatBytes(uint64(l.Quota)))
+	}
+	if l.ModuleQuota > 0 {
+		add("module quota", host.FormatBytes(uint64(l.ModuleQuota)))
+	}
+	for _, uuid := range slices.Sorted(maps.Keys(l.ModuleQuotas)) {
+		value := unlimited
+		if quota := l.ModuleQuotas[uuid]; quota > 0 {
+			value = host.FormatBytes(uint64(quota))
+		}
+		add(fmt.Sprintf("quota of %s", cmp.Or(modules[uuid], uuid)), value)
+	}
+	return rows
+}
+
+// moduleNames returns the IDs of modules by UUID.
+func (d *destinations) moduleNames(ctx context.Context) (map[string]string, error) {
+	uuids, err := d.rdb.HGetAll(ctx, catalog.ModuleUUID).Result()
+	if err != nil {
+		return nil, d.failed("read "+catalog.ModuleUUID, err)
+	}
+	names := make(map[string]string, len(uuids))
+	for id, uuid := range uuids {
+		names[uuid] = id
+	}
+	return names, nil
+}

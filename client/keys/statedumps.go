@@ -1,0 +1,89 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// StateDumps are the Redis keys that every backup holds, as files in the state
+// directory.
+var StateDumps = []StateDump{
+	{"ui_name.dump", "20label", catalog.ModuleUINameKey},
+	{"ui_note.dump", "20note", catalog.ModuleUINoteKey},
+}
+
+// StateDump is a key of the module that is saved as a file of its state.
+type StateDump struct {
+	file string
+	Step string // of the restore that stores it
+	key  func(moduleID string) string
+}
+
+// WriteStateDumps writes the dumps of those keys that exist, and returns the
+// names of the files. Files that a killed backup left are gone afterwards.
+func WriteStateDumps(ctx context.Context, rdb *redis.Client, m host.Module) ([]string, error) {
+	if err := RemoveStateDumps(m.StateDir); err != nil {
+		return nil, err
+	}
+	var written []string
+	for _, d := range StateDumps {
+		key := d.key(m.ID)
+		dump, err := rdb.Dump(ctx, key).Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return nil, host.ReadError(key, err)
+		}
+		if err := os.WriteFile(filepath.Join(m.StateDir, d.file), []byte(dump), 0o600); err != nil {
+			return nil, fmt.Errorf("save %s: %w", key, err)
+		}
+		written = append(written, d.file)
+	}
+	return written, nil
+}
+
+// RemoveStateDumps removes the files that WriteStateDumps made.
+func RemoveStateDumps(stateDir string) error {
+	var errs []error
+	for _, d := range StateDumps {
+		if err := os.Remove(filepath.Join(stateDir, d.file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Restore stores the dump, if the backup had it, and removes the file. It replaces
+// the key, so that a restore can be repeated.
+func (d StateDump) Restore(ctx context.Context, sys *host.System) error {
+	stateDir, err := sys.Env.StateDir()
+	if err != nil {
+		return err
+	}
+	id, err := sys.Env.ModuleID()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(filepath.Join(stateDir, d.file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the dump: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if err := runRedisRestore(ctx, sys, file, loadOptions{key: d.key(id), replace: true}); err != nil {
+		return fmt.Errorf("%s: %w", d.file, err)
+	}
+	return os.Remove(file.Name())
+}

@@ -1,0 +1,107 @@
+package restore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+)
+
+// restoreRequest is the input of the action restore-module.
+type restoreRequest struct {
+	Repository  string                     `json:"repository"` // the destination's ID
+	Path        string                     `json:"path"`       // <app>/<UUID> of the module that was saved
+	Snapshot    string                     `json:"snapshot"`   // "": the latest one
+	Environment map[string]json.RawMessage `json:"environment"`
+	Replace     bool                       `json:"replace"`
+}
+
+// app and uuid are the two levels of the repository's path.
+func (r restoreRequest) app() string  { app, _, _ := strings.Cut(r.Path, "/"); return app }
+func (r restoreRequest) uuid() string { _, uuid, _ := strings.Cut(r.Path, "/"); return uuid }
+
+// requestField is how one field of the request is checked and taken over.
+type requestField struct {
+	name     string
+	required bool
+	target   func(*restoreRequest) any
+	pattern  *regexp.Regexp
+}
+
+var (
+	snapshotPattern = regexp.MustCompile(`^(latest|[0-9a-f]{4,64}|)$`)
+)
+
+var requestFields = []requestField{
+	{"repository", true, func(r *restoreRequest) any { return &r.Repository }, host.PathSegment},
+	{"path", true, func(r *restoreRequest) any { return &r.Path }, host.RepositoryPath},
+	{"snapshot", false, func(r *restoreRequest) any { return &r.Snapshot }, snapshotPattern},
+	{"environment", false, func(r *restoreRequest) any { return &r.Environment }, nil},
+	{"replace", false, func(r *restoreRequest) any { return &r.Replace }, nil},
+}
+
+// parseRestoreRequest reads and checks the action's input. Its error is an
+// [InvalidInputError] with everything that is wrong.
+func parseRestoreRequest(data []byte) (restoreRequest, error) {
+	var request restoreRequest
+	fields, err := splitObject(data)
+	if err != nil {
+		return request, err
+	}
+	var wrong host.InvalidInputError
+	for _, f := range requestFields {
+		raw, given := fields[f.name]
+		delete(fields, f.name)
+		if kind := f.take(&request, raw, given); kind != "" {
+			wrong = append(wrong, host.NewInvalidField(f.name, raw, kind))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		wrong = append(wrong, host.NewInvalidField(name, fields[name], host.FieldUnexpected))
+	}
+	if len(wrong) > 0 {
+		return restoreRequest{}, wrong
+	}
+	return request, nil
+}
+
+func splitObject(data []byte) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	err := json.Unmarshal(data, &fields)
+	_, wrongType := errors.AsType[*json.UnmarshalTypeError](err)
+	var kind string
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
+		kind = host.InputEmpty
+	case wrongType || err == nil && fields == nil:
+		kind = host.FieldWrongType
+	case err != nil:
+		kind = host.InputNotJSON
+	default:
+		return fields, nil
+	}
+	return nil, host.InvalidInputError{{Field: host.WholeInput, Parameter: host.WholeInput, Error: kind}}
+}
+
+// take stores the field's value in r, or returns what is wrong with it.
+func (f requestField) take(r *restoreRequest, raw json.RawMessage, given bool) string {
+	if !given || string(raw) == "null" && !f.required {
+		if f.required {
+			return host.FieldRequired
+		}
+		return ""
+	}
+	target := f.target(r)
+	if string(raw) == "null" || json.Unmarshal(raw, target) != nil {
+		return host.FieldWrongType
+	}
+	if text, ok := target.(*string); ok && !f.pattern.MatchString(*text) {
+		return host.FieldMalformed
+	}
+	return ""
+}

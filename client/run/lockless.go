@@ -1,0 +1,83 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// lockTries is how often a reading command tries to write its lock: a storage that
+// only fails in passing takes it by then.
+const lockTries = 3
+
+// OrWithoutLock runs a command of restic that only reads, and if the storage does not
+// take restic's lock once more without one: what can be read must be readable from
+// storage that is read-only or full. It tells say so.
+func OrWithoutLock(command restic.Invocation, say func(line string), run func(restic.Invocation) error) error {
+	command.LockTries = lockTries
+	err := run(command)
+	failure, ok := errors.AsType[*restic.Failure](err)
+	if !ok || !failure.LockRefused || !readsRegardless(failure.Reason) {
+		return err
+	}
+	say("warning: " + withoutLockText(failure.Reason))
+	return run(withoutLock(command))
+}
+
+// readsRegardless reports whether reading may work where writing fails for that
+// reason. One that the gateway does not let in reads nothing either.
+func readsRegardless(reason restic.Reason) bool {
+	return reason == restic.Full || reason == restic.Unreachable || reason == restic.Unknown
+}
+
+func withoutLockText(reason restic.Reason) string {
+	why := "the storage does not take restic's lock"
+	if reason == restic.Full {
+		why = "the storage refuses writes (read-only, full, or a quota is reached), so restic's lock too"
+	}
+	return why + ": reading without a lock; let nothing prune the repository meanwhile"
+}
+
+// withoutLock adds --no-lock, before everything that may end restic's options.
+func withoutLock(command restic.Invocation) restic.Invocation {
+	return command.With(slices.Insert(slices.Clone(command.Args), 1, "--no-lock")...)
+}
+
+// readingCommands are those of restic that lock a repository only to read it.
+var readingCommands = []string{"cat", "check", "diff", "dump", "find", "list", "ls", "mount", "restore", "snapshots", "stats"}
+
+// plainFlags are options of restic's without a value, which may come before its
+// command.
+var plainFlags = []string{"--cleanup-cache", "--json", "--no-cache", "--quiet", "--verbose", "-q", "-v", "-vv"}
+
+// onlyReads reports whether a command line of restic's certainly is one that reads.
+func onlyReads(args []string) bool {
+	for _, arg := range args {
+		switch {
+		case slices.Contains(readingCommands, arg):
+			return !slices.Contains(args, "--no-lock")
+		case !slices.Contains(plainFlags, arg):
+			return false
+		}
+	}
+	return false
+}
+
+// LockIfWritable adds --no-lock to a reading command where the gateway says that the
+// storage refuses writes. It is for who becomes restic and cannot try both.
+func LockIfWritable(ctx context.Context, sys *host.System, run restic.Invocation) restic.Invocation {
+	if !onlyReads(run.Args) {
+		return run
+	}
+	reply, err := destinationHealth(ctx, NewProbe(sys.Env), sys.Env.GatewayURL(), run.Repository, true)
+	if err != nil || reply.State != adminapi.HealthUnwritable {
+		return run // restic tells what is wrong
+	}
+	sys.Warnf("%s", healthText(reply))
+	sys.Warnf("%s", withoutLockText(restic.Full))
+	return withoutLock(run)
+}

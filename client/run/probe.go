@@ -1,0 +1,80 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// Probe asks the gateway whether a repository exists. Only its 404 proves that it
+// does not: the gateway never sends one for something that failed.
+type Probe struct {
+	client *http.Client
+	advise func(error) string // what is missing to reach the gateway
+	// waits are the pauses before another try when the destination is
+	// unavailable; there is one try more than pauses.
+	waits []time.Duration
+}
+
+// NewProbe returns a probe that reaches the gateway as env says.
+func NewProbe(env *host.Environment) Probe {
+	return Probe{
+		// A destination's first use may take a while behind the gateway.
+		client: env.GatewayClient(time.Minute),
+		advise: env.GatewayFiles().Advice,
+		waits:  []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second},
+	}
+}
+
+// Exists reports whether the repository is there. Errors carry their exit code.
+func (p Probe) Exists(ctx context.Context, repository restic.Repository) (bool, error) {
+	for attempt := 0; ; attempt++ {
+		status, err := p.Request(ctx, http.MethodHead, repository, "config")
+		switch {
+		case status == http.StatusOK:
+			return true, nil
+		case status == http.StatusNotFound:
+			return false, nil
+		case status == http.StatusUnauthorized, status == http.StatusForbidden:
+			return false, exit.Failf(exit.Forbidden, "the gateway refuses user %s at %s: %s", repository.User, repository, http.StatusText(status))
+		case status == http.StatusInsufficientStorage:
+			return false, exit.Failf(exit.Full, "repository %s: %s", repository, http.StatusText(status))
+		case err == nil && status < 500:
+			return false, exit.Failf(exit.Failed, "the gateway answers %d to HEAD %s/config", status, repository)
+		case err == nil:
+			err = fmt.Errorf("the gateway answers %d %s", status, http.StatusText(status))
+		}
+		if p.advise != nil && p.advise(err) != "" {
+			return false, exit.Failf(exit.Unreachable, "the gateway of repository %s cannot be used: %s: %w", repository, p.advise(err), err)
+		}
+		if attempt == len(p.waits) {
+			return false, exit.Failf(exit.Unreachable, "repository %s cannot be reached: %w", repository, err)
+		}
+		select {
+		case <-time.After(p.waits[attempt]):
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+// Request asks for an object of the repository, and returns the status of the
+// answer.
+func (p Probe) Request(ctx context.Context, method string, repository restic.Repository, object string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, method, repository.URL+"/"+object, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.SetBasicAuth(repository.User, repository.Password)
+	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
+	response, err := p.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}

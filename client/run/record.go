@@ -1,0 +1,140 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+)
+
+// Record is what a run came to, for machines: the line that --log-json writes,
+// in the words of the gateway's own log, and the source of the metrics.
+type Record struct {
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level"`
+	Message string    `json:"msg"`
+	Command string    `json:"command"`
+
+	Module       string `json:"module_id,omitempty"`
+	ModuleUUID   string `json:"module_uuid,omitempty"`
+	Schedule     string `json:"schedule,omitempty"`
+	ScheduleName string `json:"schedule_name,omitempty"`
+	Repository   string `json:"repository,omitempty"`
+
+	Snapshot   string   `json:"snapshot_id,omitempty"`
+	Files      uint64   `json:"files"`
+	Bytes      uint64   `json:"bytes"` // read, or restored
+	BytesAdded uint64   `json:"bytes_added,omitempty"`
+	Unreadable []string `json:"unreadable,omitempty"`
+	Missing    []string `json:"missing,omitempty"` // what else was asked for and not saved
+
+	Seconds    float64   `json:"seconds"`
+	ExitStatus exit.Code `json:"exit_status"`
+	Error      string    `json:"error,omitempty"`
+
+	started time.Time
+	Partial bool // it is about some files, and no measure of the module's state
+}
+
+// NewRecord begins the record of a run of command.
+func NewRecord(sys *host.System, command string) *Record {
+	r := &Record{Command: command, started: time.Now()}
+	// Without them the run fails, and says so.
+	r.Module, _ = sys.Env.ModuleID()
+	r.ModuleUUID, _ = sys.Env.ModuleUUID()
+	return r
+}
+
+// end adds how the run ended.
+func (r *Record) end(ctx context.Context, err error) {
+	r.Time = time.Now()
+	r.Seconds = r.Time.Sub(r.started).Seconds()
+	r.Level, r.Message = "INFO", r.Command+" succeeded"
+	if err == nil {
+		return
+	}
+	r.ExitStatus, r.Error = exit.Code(exit.CodeOf(ctx, err)), err.Error()
+	r.Level, r.Message = "ERROR", r.Command+" failed"
+	switch r.ExitStatus {
+	case exit.Partial:
+		r.Level, r.Message = "WARN", r.Command+" could not read some files"
+	case exit.Incomplete:
+		r.Level, r.Message = "WARN", r.Command+" saved less than was asked for"
+	}
+}
+
+// RecordOptions say what to do with the record of a run.
+type RecordOptions struct {
+	metricsDir string
+	logJSON    bool
+}
+
+// AddFlags adds --metrics-dir and --log-json to cmd.
+func (o *RecordOptions) AddFlags(sys *host.System, cmd *cobra.Command) {
+	dir, _ := sys.Env.Lookup("NS8_METRICS_DIR")
+	line, _ := sys.Env.Lookup("NS8_LOG_JSON")
+	cmd.Flags().StringVar(&o.metricsDir, "metrics-dir", dir,
+		"write a file of Prometheus metrics into `DIR`, which node_exporter's textfile collector reads; NS8_METRICS_DIR sets the default")
+	cmd.Flags().BoolVar(&o.logJSON, "log-json", line == "1",
+		"at the end write what happened to stderr, as one line of JSON; NS8_LOG_JSON=1 sets the default")
+}
+
+// Finish ends the record and passes it on. Nothing of that makes a run fail.
+func (o *RecordOptions) Finish(ctx context.Context, sys *host.System, r *Record, err error) {
+	r.end(ctx, err)
+	if o.logJSON {
+		_ = json.NewEncoder(sys.Stderr).Encode(r)
+	}
+	if o.metricsDir == "" || !r.counts() {
+		return
+	}
+	if err := r.writeMetrics(o.metricsDir); err != nil {
+		sys.Warnf("the metrics are not written: %v", err)
+	}
+}
+
+// counts reports whether the run says something about the module: one that found
+// another going on does not, nor does a wrong command line or request.
+func (r *Record) counts() bool {
+	switch r.ExitStatus {
+	case exit.Busy:
+		return false
+	case exit.Usage, exit.Invalid:
+		return r.Repository != ""
+	default:
+		return true
+	}
+}
+
+// writeMetrics writes the file of metrics, which is whole at every moment.
+func (r *Record) writeMetrics(dir string) error {
+	name := r.metricsFile(dir)
+	if name == "" {
+		return nil
+	}
+	before, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// The collector looks at files that end in .prom alone.
+	file, err := os.CreateTemp(dir, ".metrics-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(r.metrics(before))
+	// node_exporter is another user.
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
+}

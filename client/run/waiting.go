@@ -1,0 +1,134 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+)
+
+// Waiting is how long a command waits for what passes by itself: another run of the
+// same module, a lock in the repository, a Redis that is away. The zero value does not
+// wait, as NS8 expects.
+type Waiting struct {
+	Limit time.Duration
+	until time.Time // of the first thing that it waits for
+	told  string
+}
+
+// AddFlag adds --wait.
+func (w *Waiting) AddFlag(flags *pflag.FlagSet) {
+	flags.DurationVar(&w.Limit, "wait", 0, "wait up to `DURATION`, such as 30m, where another run, a lock in the repository or a Redis that is away hinders this one (default: fail at once)")
+}
+
+// Check refuses what is no time to wait.
+func (w *Waiting) Check() error {
+	if w.Limit < 0 {
+		return exit.Failf(exit.Usage, "--wait %s is negative", w.Limit)
+	}
+	return nil
+}
+
+// Left is how much of the time is left. It begins to run when it is first asked.
+func (w *Waiting) Left() time.Duration {
+	if w.Limit <= 0 {
+		return 0
+	}
+	if w.until.IsZero() {
+		w.until = time.Now().Add(w.Limit)
+	}
+	return max(0, time.Until(w.until))
+}
+
+const (
+	firstPause   = 200 * time.Millisecond
+	longestPause = 10 * time.Second
+)
+
+// Retry repeats what fails because of something that passes, until the time is over.
+func (w *Waiting) Retry(ctx context.Context, sys *host.System, do func() error) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := do()
+		if err == nil || !passes(err) || w.Left() == 0 {
+			return err
+		}
+		if text := err.Error(); text != w.told {
+			w.told = text
+			sys.Notef("waiting up to %s: %v", w.Left().Round(time.Second), err)
+		}
+		select {
+		case <-time.After(min(pause, w.Left())):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// passes reports whether an error is of something that passes by itself: not of a
+// Redis that refuses the credentials.
+func passes(err error) bool {
+	coded, ok := errors.AsType[*exit.Error](err)
+	if !ok {
+		return false
+	}
+	switch coded.Code {
+	case exit.Busy, exit.Locked:
+		return true
+	case exit.Redis:
+		_, network := errors.AsType[net.Error](err)
+		return network || errors.Is(err, io.EOF) ||
+			redis.HasErrorPrefix(err, "LOADING") || redis.HasErrorPrefix(err, "MASTERDOWN")
+	default:
+		return false
+	}
+}
+
+// Redis connects to the node's replica as the agent, and waits for it.
+func (w *Waiting) Redis(ctx context.Context, sys *host.System) (rdb *redis.Client, err error) {
+	err = w.Retry(ctx, sys, func() (err error) {
+		rdb, err = sys.Redis(ctx, host.LocalAgent)
+		return err
+	})
+	return rdb, err
+}
+
+// lockPatience is how long restic waits for a lock in the repository at least.
+const lockPatience = 5 * time.Minute
+
+// ResticFlag has restic wait for a lock in the repository that another process holds.
+func (w *Waiting) ResticFlag() string { return RetryLockFlag(max(lockPatience, w.Left())) }
+
+// RetryLockFlag is the flag with which restic waits for a lock.
+func RetryLockFlag(limit time.Duration) string {
+	limit = limit.Round(time.Second)
+	if limit%time.Minute == 0 {
+		return fmt.Sprintf("--retry-lock=%dm", limit/time.Minute)
+	}
+	return "--retry-lock=" + limit.String()
+}
+
+// ForLock repeats a run of restic for a lock in the repository, where restic is too old
+// to wait for it.
+func (w *Waiting) ForLock(ctx context.Context, sys *host.System, command restic.Invocation, run func() error) error {
+	if command.Version.Has(restic.RetryLockVersion) {
+		return run()
+	}
+	var failed error
+	waited := w.Retry(ctx, sys, func() error {
+		failed = run()
+		return ResticError(command.Repository, failed)
+	})
+	if waited != nil && failed == nil {
+		return waited
+	}
+	return failed
+}

@@ -1,0 +1,17 @@
+package state
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// ChangedSince tells by the time of the inode's last change, which no restore of
+// times can set back.
+func ChangedSince(info fs.FileInfo, since time.Time) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && !time.Unix(stat.Ctim.Unix()).Before(since)
+}
+
+// ClockTolerance is more than a file system's clock may be behind ours.
+const ClockTolerance = time.Second

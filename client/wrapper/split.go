@@ -1,0 +1,83 @@
+package wrapper
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// WrapperArgs is the command line of restic-wrapper, taken apart.
+type WrapperArgs struct {
+	module, Backup, destination, repopath string
+	wait                                  run.Waiting
+	podman                                []string
+	show, help                            bool
+	restic                                []string
+}
+
+// splitWrapperArgs picks the wrapper's own options out of args and leaves all else
+// for restic, untouched and in order. Behind "--" nothing is the wrapper's. The "--"
+// is restic's too, unless it comes before all that is: restic would take what follows
+// for no command, and print its help as a success. A flag parser would not do: told
+// to let unknown flags pass, it drops them, and "forget --dry-run" would become
+// "forget".
+func splitWrapperArgs(args []string) (WrapperArgs, error) {
+	var w WrapperArgs
+	values := map[string]*string{
+		"--module": &w.module, "--backup": &w.Backup,
+		"--destination": &w.destination, "--repopath": &w.repopath,
+	}
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		name, value, joined := strings.Cut(arg, "=")
+		target, ours := values[name]
+		switch {
+		case arg == "--" && len(w.restic) == 0:
+			w.restic = args
+			return w, nil
+		case arg == "--":
+			w.restic = append(append(w.restic, arg), args...)
+			return w, nil
+		case arg == "--show":
+			w.show = true
+		case (arg == "--help" || arg == "-h") && len(w.restic) == 0:
+			w.help = true
+		case ours || name == "--podman" || name == "--wait":
+			if !joined {
+				if len(args) == 0 {
+					return w, exit.Failf(exit.Usage, "%s needs a value", name)
+				}
+				value, args = args[0], args[1:]
+			}
+			if value == "" {
+				return w, exit.Failf(exit.Usage, "the value of %s is empty", name)
+			}
+			if err := w.take(name, value, target); err != nil {
+				return w, err
+			}
+		default:
+			w.restic = append(w.restic, arg)
+		}
+	}
+	return w, nil
+}
+
+// take stores the value of one of the wrapper's options, in target where it has one.
+func (w *WrapperArgs) take(name, value string, target *string) error {
+	switch {
+	case target != nil:
+		*target = value
+	case name == "--podman":
+		w.podman = append(w.podman, value)
+	default:
+		limit, err := time.ParseDuration(value)
+		if err != nil || limit < 0 {
+			return exit.Failf(exit.Usage, "--wait %q is no duration, such as 30m", value)
+		}
+		w.wait.Limit = limit
+	}
+	return nil
+}
