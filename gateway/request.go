@@ -170,14 +170,14 @@ func (req *request) parseTarget(r *http.Request) (name string, err error) {
 	header := r.Header.Get("Destination")
 	u, err := url.Parse(header)
 	if err != nil || header == "" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("Destination: %.128q: %w", header, fs.ErrInvalid)
+		return "", fmt.Errorf("header Destination %.128q: %w", header, fs.ErrInvalid)
 	}
 	if u.Host != "" && !strings.EqualFold(u.Host, r.Host) {
 		return "", fmt.Errorf("%w: %.128q", refusal.ErrElsewhere, header)
 	}
 	path, ok := splitPath(u)
 	if !ok {
-		return "", fmt.Errorf("Destination: %.128q: %w", header, fs.ErrInvalid)
+		return "", fmt.Errorf("header Destination %.128q: %w", header, fs.ErrInvalid)
 	}
 	if path.destination != req.destination {
 		return "", fmt.Errorf("%w: %.128q", refusal.ErrElsewhere, header)

@@ -25,11 +25,11 @@ func FuzzPropfind(f *testing.F) {
 		w := s.serve(t, r)
 		switch w.Code {
 		case 207:
-			var any struct {
+			var answer struct {
 				XMLName xml.Name
 				Inner   []byte `xml:",innerxml"`
 			}
-			if err := xml.Unmarshal(w.Body.Bytes(), &any); err != nil || any.XMLName.Local != "multistatus" {
+			if err := xml.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.XMLName.Local != "multistatus" {
 				t.Errorf("%q: %v in %s", body, err, w.Body)
 			}
 		case 400, 403, 413:

@@ -117,6 +117,6 @@ func overwrites(header http.Header) (bool, error) {
 	case "F", "f":
 		return false, nil
 	default:
-		return false, fmt.Errorf("Overwrite: %.16q: %w", value, fs.ErrInvalid)
+		return false, fmt.Errorf("header Overwrite %.16q: %w", value, fs.ErrInvalid)
 	}
 }

@@ -66,7 +66,8 @@ func (m *multistatus) add(name string, info fs.FileInfo) error {
 }
 
 func (m *multistatus) response(name string, info fs.FileInfo) {
-	b := append(m.buf, "<D:response><D:href>"...)
+	b := m.buf
+	b = append(b, "<D:response><D:href>"...)
 	b = appendPath(b, m.base)
 	if name == "." {
 		name = path.Base(m.base)
@@ -79,7 +80,8 @@ func (m *multistatus) response(name string, info fs.FileInfo) {
 	b = append(b, "</D:href>"...)
 	b = m.found(b, name, info)
 	b = m.missing(b, info)
-	m.buf = append(b, "</D:response>\n"...)
+	b = append(b, "</D:response>\n"...)
+	m.buf = b
 }
 
 // found appends the properties that the resource has.
@@ -103,7 +105,7 @@ func (m *multistatus) missing(b []byte, info fs.FileInfo) []byte {
 	empty := len(b)
 	for p := range numProperties {
 		if m.query.known[p] && !has(p, info) {
-			b = append(append(append(b, "<D:"...), propertyNames[p]...), "/>"...)
+			b = appendProperty(b, p, "", info, true)
 		}
 	}
 	b = append(b, m.query.unknown...)

@@ -42,7 +42,7 @@ func oneDeep(header http.Header) (bool, error) {
 	case "", "infinity":
 		return false, refusal.ErrInfiniteDepth
 	default:
-		return false, fmt.Errorf("Depth: %.16q: %w", depth, fs.ErrInvalid)
+		return false, fmt.Errorf("header Depth %.16q: %w", depth, fs.ErrInvalid)
 	}
 }
 

@@ -1,6 +1,9 @@
 package rest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // StoredName returns where an object lies on the storage; it is [ParseStored]'s
 // reverse.
@@ -61,14 +64,12 @@ func PartOf(path string) Part {
 	if len(elements) < 3 {
 		return Outside
 	}
-	typ := Config
-	for ; typ <= Index && elements[2] != typ.String(); typ++ {
-	}
+	typ := elements[2]
 	switch {
-	case typ > Index:
+	case !slices.Contains(typeNames[Config:], typ):
 		return Outside
-	case typ != Config && len(elements) == 3,
-		typ == Data && len(elements) == 4 && isShard(elements[3]):
+	case typ != Config.String() && len(elements) == 3,
+		typ == Data.String() && len(elements) == 4 && isShard(elements[3]):
 		return Directory
 	}
 	return Inside
