@@ -26,6 +26,15 @@ func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
 	return false
 }
 
+// isLocal reports whether a caller is on this host.
+func isLocal(remoteAddr string) bool {
+	remote, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return isUnixPeer(remoteAddr)
+	}
+	return remote.Addr().Unmap().IsLoopback()
+}
+
 // isUnixPeer recognises the address that net/http gives the client of a unix
 // socket: none, an abstract name or a path.
 func isUnixPeer(remoteAddr string) bool {

@@ -16,11 +16,13 @@
 //     caller's address, and admits the request against one view (admit.go): who
 //     are you, may you do this, does the destination exist. A miss that may be
 //     news asks Redis once more.
-//  5. The view's mount (package live) opens the destination at its first use, as a
+//  5. What lies on another node's disk, or only another node reaches, is passed on to
+//     it over one hop, by package peer; nothing of the body was read before.
+//  6. The view's mount (package live) opens the destination at its first use, as a
 //     local or a remote store, and keeps it open until the destination changes.
 //     Package guard stands between it and the request: quotas, limits and, before
 //     remotes, retries and a circuit breaker.
-//  6. Package rest answers restic's protocol from that store, and package dav all
+//  7. Package rest answers restic's protocol from that store, and package dav all
 //     else as WebDAV.
 //
 // Glossary: a destination is a place for backups; a repository is one module's

@@ -40,7 +40,7 @@ no Accept header, so that clients such as rustic are served. A list is asked for
 | ` + "`/-/healthy`" + ` | 200 while the process serves at all |
 | ` + "`/-/ready`" + ` | 200 while it serves what Redis says now, else 503 |
 | ` + "`/metrics`" + ` | [metrics](../metrics.md), to nodes |
-| ` + "`/DESTINATION/_probe_rest_404`" + ` | 404, for NethServer 8's health checks |
+| ` + "`/DESTINATION/_probe_rest_404`" + ` | 404 while this node itself reaches the destination, else 503: for peers and NethServer 8's health checks |
 
 `)
 	writePermissions(t, &w)
@@ -197,6 +197,7 @@ func TestEveryStatusTellsWhatResticDoes(t *testing.T) {
 
 // keyMeaning describes every key of the log.
 var keyMeaning = map[string]string{
+	"addr":         "address that is listened on",
 	"count":        "how many",
 	"dest":         "destination ID",
 	"destinations": "how many destinations there are",
@@ -209,6 +210,7 @@ var keyMeaning = map[string]string{
 	"key":          "key of Redis",
 	"method":       "HTTP method",
 	"mount":        "where the disk was mounted",
+	"node":         "ID of the node that is asked, or that a request was passed on to",
 	"obj":          "object in the repository: `data/ba78…`, `config`; over WebDAV the name in the destination; or which of the gateway's own paths",
 	"panic":        "the defect",
 	"reason":       "why",

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -34,6 +35,12 @@ type Options struct {
 	// AllowFrom are networks whose callers are let in beside those of this host
 	// and of cluster/network.
 	AllowFrom []netip.Prefix
+
+	// ClusterPort, where it is not 0, is where the gateway listens on this node's address
+	// in the cluster's VPN as well, as Redis has it.
+	ClusterPort uint16
+	// DialPeer, where set, connects to other nodes.
+	DialPeer peer.Dial
 
 	Redis catalog.Redis
 	Load  catalog.LoadOptions
@@ -94,6 +101,8 @@ type Gateway struct {
 	state    *live.State
 	rest     *rest.Handler
 	dav      *dav.Handler
+	peers    *peer.Peers
+	backend  []string // what this node is called in answers
 	observer *observer
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
@@ -125,17 +134,22 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry.MustRegister(metrics.NewCollector(state))
+	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
+	registry.MustRegister(metrics.NewCollector(state, peers))
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
 		state:    state,
 		rest:     rest.NewHandler(),
 		dav:      dav.NewHandler(),
+		peers:    peers,
 		observer: newObserver(opts.Log, opts.StallTimeout, counts),
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
+	}
+	if opts.Load.NodeID != "" {
+		g.backend = backendOf(opts.Load.NodeID)
 	}
 	g.cleanup.add(func(context.Context) error { return state.Close() })
 	g.server = &http.Server{
@@ -158,6 +172,7 @@ func (g *Gateway) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() { g.state.Run(ctx) })
+	working.Go(func() { g.peers.Run(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()
@@ -174,16 +189,44 @@ func (g *Gateway) Start() {
 		g.listening.Go(func() { g.listen(listener) })
 	}
 	g.cleanup.add(g.drain)
+	if g.opts.ClusterPort != 0 {
+		g.cleanup.add(g.listenForCluster())
+	}
+}
+
+// listenForCluster begins to listen on this node's address in the cluster, and returns
+// what ends that.
+func (g *Gateway) listenForCluster() (stop func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() {
+		peer.Listen(ctx, peer.Listening{
+			NodeID: g.opts.Load.NodeID,
+			Port:   g.opts.ClusterPort,
+			Latest: g.state.Latest,
+			Serve: func(listener net.Listener) {
+				_ = g.serveOn(listener) // Listen closes it and opens another
+			},
+			Log: g.log,
+		})
+	})
+	return func(context.Context) error {
+		cancel()
+		following.Wait()
+		return nil
+	}
+}
+
+// serveOn serves a listener until that is closed.
+func (g *Gateway) serveOn(listener net.Listener) error {
+	if g.opts.TLS != nil && listener.Addr().Network() != "unix" {
+		return g.server.ServeTLS(listener, "", "")
+	}
+	return g.server.Serve(listener)
 }
 
 func (g *Gateway) listen(listener net.Listener) {
-	var err error
-	if g.opts.TLS != nil && listener.Addr().Network() != "unix" {
-		err = g.server.ServeTLS(listener, "", "")
-	} else {
-		err = g.server.Serve(listener)
-	}
-	if !errors.Is(err, net.ErrClosed) {
+	if err := g.serveOn(listener); !errors.Is(err, net.ErrClosed) {
 		g.failed <- fmt.Errorf("listen on %s: %w", listener.Addr(), err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
@@ -31,6 +32,7 @@ type entry struct {
 	operation operation.Operation
 	path      string      // which of the gateway's own paths it is, or what of WebDAV's
 	mount     *live.Mount // nil where the request reached none
+	node      string      // the peer that it was passed on to
 }
 
 // object is what the request was about within its repository, "data/ba78…", or within
@@ -104,6 +106,9 @@ func (o *observer) observe(h handler) http.Handler {
 			code = status(r.Context(), err)
 		}
 		if err != nil && !begun && code != refusal.StatusClientGone {
+			if isHop(r) && proven(err) {
+				w.Header().Set(peer.HeaderProven, "1")
+			}
 			o.refuse(w, code, err)
 		}
 		took := time.Since(started)
@@ -124,6 +129,8 @@ func (o *observer) count(w *response, code int, took time.Duration, err error) {
 		ended.Destination = mount.Destination
 		begun := w.status != 0
 		switch {
+		case w.entry.node != "":
+			o.metrics.Forwarded(w.entry.node, code) // what failed is not this node's
 		case err != nil && begun && !w.broken && code >= http.StatusInternalServerError:
 			mount.Guard.BrokeOff()
 		case err == nil && w.entry.operation == operation.Save && w.entry.typ == rest.Snapshots && code == http.StatusOK:
@@ -206,6 +213,9 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 		slog.Int64("sent", w.sent),
 		slog.Float64("seconds", took.Seconds()),
 		slog.String("from", r.RemoteAddr),
+	}
+	if w.entry.node != "" {
+		attrs = append(attrs, slog.String("node", w.entry.node))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err), slog.String("hint", hint(code, err)))

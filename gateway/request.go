@@ -8,13 +8,10 @@ import (
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
-
-// probeName is the path below a destination that NethServer 8's health checks
-// ask for; they expect 404.
-const probeName = "_probe_rest_404"
 
 // isOwn reports whether a request may be for the gateway itself: no destination is
 // called "-" or "metrics".
@@ -77,7 +74,7 @@ func parseRequest(r *http.Request) request {
 	req.stored = path.inside
 	if r.URL.RawPath == "" {
 		req.inside = path.wire
-		req.probe = req.inside == probeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+		req.probe = req.inside == peer.ProbeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	}
 	req.repo, req.typ, req.name, req.known = rest.ParseObject(path.wire)
 	if req.create && req.typ != rest.Root || req.typ == rest.Root && req.repo == "" {

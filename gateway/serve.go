@@ -1,26 +1,25 @@
 package gateway
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // serve is the path of every request that is not the gateway's own.
 func (g *Gateway) serve(w *response, r *http.Request) error {
 	req := parseRequest(r)
 	w.entry = req.entry()
+	nameBackend(w.Header(), g.backend)
 
 	v := g.state.Current()
 	if !g.allowed(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
 	if req.probe {
-		return refusal.ErrNotFound
+		return g.answerProbe(w, v, req)
 	}
 
 	adm, err := g.admit(v, r, req)
@@ -33,9 +32,16 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 		return g.serveRoots(w, r, adm.view)
 	}
 	w.entry.mount = adm.mount
-	if node := adm.mount.Destination.PeerNode; node != "" {
-		return fmt.Errorf("%w: it is on the disk of node %s", storage.ErrUnavailable, node)
+	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), isHop(r)); link != nil || err != nil {
+		return g.forward(w, r, req, link, err)
 	}
+	err = g.serveHere(w, r, req, adm)
+	adm.mount.Guard.Ended(r.Context(), err)
+	return err
+}
+
+// serveHere answers from the destination's store on this node.
+func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request, adm admission) error {
 	store, err := adm.mount.Acquire(r.Context())
 	if err != nil {
 		return err

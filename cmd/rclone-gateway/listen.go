@@ -15,26 +15,25 @@ import (
 
 // listen returns the sockets that systemd handed over, or else opens those of
 // --addr: all of them or none.
-func listen(ctx context.Context, addrs []string) ([]net.Listener, error) {
-	inherited, err := activation.Listeners()
+func listen(ctx context.Context, addrs []string) (listeners []net.Listener, inherited bool, err error) {
+	handed, err := activation.Listeners()
 	if err != nil {
-		return nil, fmt.Errorf("socket activation: %w", err)
+		return nil, false, fmt.Errorf("socket activation: %w", err)
 	}
-	if len(inherited) > 0 {
-		return inherited, nil
+	if len(handed) > 0 {
+		return handed, true, nil
 	}
-	var listeners []net.Listener
 	for _, addr := range addrs {
 		listener, err := open(ctx, "--addr", addr)
 		if err != nil {
 			for _, opened := range listeners {
 				_ = opened.Close() // nothing was served on it
 			}
-			return nil, err
+			return nil, false, err
 		}
 		listeners = append(listeners, listener)
 	}
-	return listeners, nil
+	return listeners, false, nil
 }
 
 // open listens on the address that the flag names.

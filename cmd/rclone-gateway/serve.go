@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/internal/footprint"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
@@ -26,6 +27,9 @@ func newServe() *cobra.Command {
 		Short: "Serve until SIGTERM; SIGHUP loads from Redis again, SIGUSR1 and SIGUSR2 log more and less",
 		Long: `Serve restic repositories on 127.0.0.1:4694 to the modules and nodes that Redis
 knows. While Redis is away at the start the server waits and answers 503.
+
+On a node of a cluster (--node-id) it also serves port 4694 of the node's address in the
+VPN, as Redis has it, and passes on what another node has on its disk, or alone reaches.
 
 SIGHUP loads from Redis again. SIGUSR1 makes the log one level more verbose, up to
 debug, which has one line for each request; SIGUSR2 makes it one less. SIGTERM and
@@ -54,8 +58,12 @@ func serve(ctx context.Context, s *settings) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if opts.Listeners, err = listen(ctx, s.addrs); err != nil {
+	inherited := false
+	if opts.Listeners, inherited, err = listen(ctx, s.addrs); err != nil {
 		return err
+	}
+	if !s.addrsGiven && !inherited && s.nodeID != "" {
+		opts.ClusterPort = peer.Port
 	}
 	if s.metricsAddr != "" {
 		if opts.Metrics, err = open(ctx, "--metrics-addr", s.metricsAddr); err != nil {

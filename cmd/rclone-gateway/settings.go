@@ -26,6 +26,7 @@ import (
 // settings are the flags and the environment, as they were given.
 type settings struct {
 	addrs           []string
+	addrsGiven      bool
 	redis           redisconn.Settings
 	eventsUser      string
 	writerUser      string
@@ -52,7 +53,7 @@ type settings struct {
 // what TLS.
 func (s *settings) registerAddresses(flags *pflag.FlagSet) {
 	b := flagenv.Binder{Flags: flags}
-	b.List(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once")
+	b.List(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once. Where it is not given, and there is a --node-id, port 4694 of the node's address in the cluster's VPN as well, as Redis has it")
 	b.String(&s.tlsCert, "tls-cert", "GATEWAY_TLS_CERT", "", "`file` of the server's certificate chain; turns TLS on")
 	b.String(&s.tlsKey, "tls-key", "GATEWAY_TLS_KEY", "", "`file` of the certificate's private key")
 	b.String(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
@@ -105,6 +106,7 @@ func completeValues(cmd *cobra.Command) {
 // passwords.
 func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	errFill := flagenv.Fill(flags, lookup)
+	s.addrsGiven = flags.Changed("addr")
 	if s.stateDir == "" {
 		// Systemd separates several by colons.
 		directories, _ := lookup("STATE_DIRECTORY")

@@ -18,6 +18,7 @@ type Guard struct {
 	limits  *limits
 	usage   *usage
 	health  health
+	reach   reach
 }
 
 // New returns a Guard without limits. A local destination answers at once, and is

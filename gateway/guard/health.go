@@ -15,6 +15,7 @@ import (
 // value knows nothing.
 type health struct {
 	state     atomic.Int32 // of the last operation: 0 none yet
+	unreached atomic.Bool  // the last failure says that the storage was not reached
 	errors    [refusal.NumClasses]atomic.Uint64
 	snapshots atomic.Uint64 // saved
 	latest    atomic.Int64  // when the last of them was, in Unix time
@@ -53,6 +54,7 @@ func (h *health) answered(err error) {
 
 func (h *health) fail(class refusal.Class) {
 	h.errors[class].Add(1)
+	h.unreached.Store(class == refusal.Unavailable || class == refusal.Timeout)
 	h.state.Store(stateFails)
 }
 

@@ -103,6 +103,45 @@ func (m *Mount) acquireBackend(ctx context.Context) (storage.Store, error) {
 	return m.backend, nil
 }
 
+// probeTimeout bounds a question to a storage.
+const probeTimeout = 4 * time.Second
+
+// absentName is what a question asks for. It is nobody's.
+const absentName = "_probe_rest_404"
+
+// Probe asks the storage itself whether it answers, past limits and circuit breaker,
+// and tells the guard.
+func (m *Mount) Probe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { // a network's file system does not heed ctx
+		store, err := m.acquireBackend(ctx)
+		if err == nil {
+			_, err = store.Stat(ctx, absentName)
+			m.Release()
+		}
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		m.Guard.Probed(ctx, err)
+	case <-ctx.Done():
+		m.Guard.Probed(ctx, ctx.Err())
+	}
+}
+
+// Proof returns what shows which storage a local destination has here; see
+// [local.Store.Proof]. It is empty where that is not known, or the store is not open.
+func (m *Mount) Proof() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if prover, ok := m.backend.(interface{ Proof() string }); ok {
+		return prover.Proof()
+	}
+	return ""
+}
+
 // attempt opens the store once, on its own time: the request that asked for it
 // may be gone before it ends.
 func (m *Mount) attempt() {

@@ -4,6 +4,8 @@ package local
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -190,6 +192,23 @@ func readMarker(root dirFD) (id string, err error) {
 // unmarked reports whether a proven use would write the marker.
 func (m *marker) unmarked() bool {
 	return m != nil && m.Memory != nil && m.verified.Load() == nil && !m.hopeless.Load()
+}
+
+// Proof returns what two gateways can compare to learn that they have the same
+// directory before them: it is derived from when and where on its file system the
+// marker was written, which no copy has in common with it. It is empty where the
+// marker was never seen; of a disk that went away it is the last one.
+func (s *Store) Proof() string {
+	if s.marker == nil {
+		return ""
+	}
+	st := s.marker.verified.Load()
+	if st == nil {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d.%d %d.%d", s.marker.ID, st.Ino,
+		int64(st.Mtim.Sec), int64(st.Mtim.Nsec), int64(st.Ctim.Sec), int64(st.Ctim.Nsec)))
+	return hex.EncodeToString(sum[:16])
 }
 
 // adopt marks the root after a proven use: name, unless empty, is an object that

@@ -10,6 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
@@ -27,10 +28,18 @@ type State interface {
 
 // Collector reports, at each scrape, what is so at that moment: the state of the
 // view and of its destinations. Series of destinations that went go with them.
-type Collector struct{ state State }
+type Collector struct {
+	state State
+	peers Peers
+}
+
+// Peers are the other nodes, as a Collector looks at them.
+type Peers interface {
+	Status() []peer.Status
+}
 
 // NewCollector returns a Collector, to be registered beside the metrics of New.
-func NewCollector(state State) *Collector { return &Collector{state} }
+func NewCollector(state State, peers Peers) *Collector { return &Collector{state, peers} }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
@@ -55,6 +64,8 @@ var (
 	descUsed        = describe("destination_used_bytes", "Used space of the storage that the destination lies on, all that others keep there included, where it tells.", "destination")
 	descSize        = describe("destination_size_bytes", "Size of the storage that the destination lies on, where it tells.", "destination")
 	descStored      = describe("destination_stored_bytes", "Bytes that backups hold at the destination, where a quota made the gateway count.", "destination")
+	descReached     = describe("destination_reached", "1 while this node itself reaches the destination, or was not refuted, 0 while it does not; none for one on another node's disk.", "destination")
+	descPeerUp      = describe("peer_up", "1 while the peer answers for the destination, else 0; none where it was not asked.", "node", "destination")
 	descQuota       = describe("destination_quota_bytes", "Bytes that backups may hold at the destination, where it has a quota.", "destination")
 )
 
@@ -62,7 +73,7 @@ var (
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descReady, descReloadOK, descLoaded, descViewAge, descViewMaxAge, descUsers, descKnown, descLeftOut, descInfo,
-		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descQuota,
+		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descQuota, descReached, descPeerUp,
 	} {
 		descs <- desc
 	}
@@ -96,6 +107,9 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	for id, mount := range v.Mounts {
 		out.destination(id, mount)
 	}
+	for _, link := range c.peers.Status() {
+		out.gauge(descPeerUp, oneIf(link.Up), link.Node, link.Destination)
+	}
 }
 
 // sender passes metrics on to a scrape.
@@ -113,6 +127,9 @@ func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string)
 func (out sender) destination(id string, m *live.Mount) {
 	typ := typeLabel(m.Destination)
 	out.gauge(descInfo, 1, id, labelText(m.Destination.Name), labelText(m.Destination.Provider), typ)
+	if m.Destination.PeerNode == "" {
+		out.gauge(descReached, oneIf(m.Guard.Reached()), id)
+	}
 	report := m.Guard.Report()
 	out.counter(descSnapshots, report.Snapshots, id)
 	if !report.Latest.IsZero() {

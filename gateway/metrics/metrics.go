@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Metrics struct {
 	authFailures   *prometheus.CounterVec
 	uploadsRefused *prometheus.CounterVec
 
+	forwarded      *prometheus.CounterVec
 	openStores     *prometheus.GaugeVec
 	reloads        *prometheus.CounterVec
 	reloadDuration prometheus.Histogram
@@ -66,6 +68,10 @@ func New(registry *prometheus.Registry) *Metrics {
 			Namespace: namespace, Name: "sent_bytes_total",
 			Help: "Bytes of response bodies that were sent.",
 		}, []string{"operation", "type"}),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "forwarded_requests_total",
+			Help: "Requests that were passed on to another node and have ended, by that node's ID and the HTTP status that the client got.",
+		}, []string{"node", "code"}),
 		openStores: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "open_stores",
 			Help: "Destinations that are open, by type; each is opened at its first use and closed when it changes or goes.",
@@ -100,7 +106,7 @@ func New(registry *prometheus.Registry) *Metrics {
 		m.reloads.WithLabelValues(result) // so that the first failure is an increase
 	}
 	registry.MustRegister(
-		m.inFlight, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused,
+		m.inFlight, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused, m.forwarded,
 		m.openStores, m.reloads, m.reloadDuration, buildInfo(),
 		// Its name has no base unit, and nobody changes it here.
 		collectors.NewGoCollector(collectors.WithoutGoCollectorRuntimeMetrics(regexp.MustCompile("^/gc/gogc:percent$"))),
@@ -142,6 +148,11 @@ func (m *Metrics) Reloaded(took time.Duration, err error) {
 	}
 	m.reloads.WithLabelValues(result).Inc()
 	m.reloadDuration.Observe(took.Seconds())
+}
+
+// Forwarded counts a request that another node answered, or could not.
+func (m *Metrics) Forwarded(node string, code int) {
+	m.forwarded.WithLabelValues(node, strconv.Itoa(code)).Inc()
 }
 
 // Opened counts a store that has opened, until closed is called.

@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -92,6 +93,7 @@ func (f fixed) Latest() *live.View    { return f.view }
 func (fixed) Ready() bool             { return true }
 func (fixed) Failing() bool           { return false }
 func (fixed) MaxStale() time.Duration { return time.Hour }
+func (fixed) Status() []peer.Status   { return nil }
 
 // BenchmarkScrape is with 1,000 destinations, each in use.
 func BenchmarkScrape(b *testing.B) {
@@ -109,7 +111,7 @@ func BenchmarkScrape(b *testing.B) {
 	}
 	registry := prometheus.NewRegistry()
 	New(registry)
-	registry.MustRegister(NewCollector(fixed{v}))
+	registry.MustRegister(NewCollector(fixed{v}, fixed{v}))
 	handler := Handler(registry, discard)
 	b.ReportAllocs()
 	for b.Loop() {

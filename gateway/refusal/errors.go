@@ -71,6 +71,18 @@ var (
 	ErrCircuitOpen = fmt.Errorf("%w: it has failed repeatedly, its circuit is open", storage.ErrUnavailable)
 )
 
+// Failures of the other nodes of a cluster.
+var (
+	// ErrLoop says that a request was passed on that is not for this node either.
+	ErrLoop = errors.New("a peer passed on what this node does not have")
+	// ErrPeer says that the node is not reached that has the destination.
+	ErrPeer = fmt.Errorf("%w: its node is not reached", storage.ErrUnavailable)
+	// ErrPeerRefuses says that a peer refuses what this node admits.
+	ErrPeerRefuses = fmt.Errorf("%w: its node refuses what this one admits", storage.ErrUnavailable)
+	// ErrPeerAnswer says that a peer failed, or answered what no gateway does.
+	ErrPeerAnswer = errors.New("the answer of a peer is no use")
+)
+
 // What a check of a destination finds. No request ends with them.
 var (
 	// ErrDiffers says that a file was read back as something else.

@@ -198,6 +198,22 @@ var table = []Kind{
 		Hint: "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours",
 	},
 	{
+		Err: ErrLoop, Status: http.StatusLoopDetected,
+		Hint: "the nodes disagree about which of them has the destination: check that each reads the same Redis (check-config), and the address in the destination's URL",
+	},
+	{
+		Err:  ErrPeer,
+		Hint: "check that the other node is up, that its gateway runs and reaches the destination, and the cluster's VPN between",
+	},
+	{
+		Err:  ErrPeerRefuses,
+		Hint: "the other node's copy of Redis is behind this one's, or cannot be read: look into the log of its gateway and of its Redis",
+	},
+	{
+		Err: ErrPeerAnswer, Status: http.StatusBadGateway,
+		Hint: "the log of the other node's gateway says what failed there; a program between may alter its answers",
+	},
+	{
 		Err:    storage.ErrNotMounted,
 		Advice: "the disk that the destination was seen on is not mounted: mount it; to start again in an empty directory, write its marker as the detail says",
 	},

@@ -26,6 +26,11 @@ type verifier struct {
 	err  error // what was wrong; Read goes on returning it
 }
 
+// Verify returns src, of that size, so that it ends in an error instead of its last
+// byte unless it hashes to an object's name. It is for uploads that somebody else
+// stores.
+func Verify(src io.Reader, size int64, name string) io.Reader { return newVerifier(src, size, name) }
+
 // newVerifier expects size bytes from src that hash to name.
 func newVerifier(src io.Reader, size int64, name string) *verifier {
 	v := &verifier{src: src, left: size, hash: sha256.New(), name: name}

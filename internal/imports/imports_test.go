@@ -69,12 +69,17 @@ var rules = []rule{
 	{
 		name:    "the live state answers no request",
 		about:   of("gateway/live"),
-		forbids: either(of("net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
+		forbids: either(of("net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/peer", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
 		name:    "the metrics look at the state and decide nothing",
 		about:   of("gateway/metrics"),
 		forbids: either(of(redis, rclone, module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine"), only(module+"/gateway")),
+	},
+	{
+		name:    "peers are reached without the storages, and serve nothing",
+		about:   of("gateway/peer"),
+		forbids: either(of(redis, rclone, module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
 		name:    "what examines destinations serves no request",

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// The headers in which NethServer 8's tools, and its administrators, read which node
+// answered.
+const (
+	headerBackend = "X-Backend"
+	headerHAProxy = "X-Haproxy-Backend" // as net/http spells it
+)
+
+// isHop reports whether another gateway passed the request on. Who forges that gets
+// less, and nothing else.
+func isHop(r *http.Request) bool { return len(r.Header[peer.HeaderHop]) > 0 }
+
+// forward passes an admitted request on to a peer. Nothing of its body was read.
+func (g *Gateway) forward(w *response, r *http.Request, req request, link *peer.Link, err error) error {
+	if err != nil {
+		return err
+	}
+	w.entry.node = link.Node
+	nameBackend(w.Header(), backendOf(link.Node))
+	return link.Forward(w, r, &peer.Job{
+		Destination: req.destination,
+		Restic:      req.restic,
+		Repo:        req.repo,
+		Type:        req.typ,
+		Name:        req.name,
+		Recheck: func(ctx context.Context) error {
+			v, err := g.state.Refresh(ctx)
+			if err == nil {
+				_, err = admitToRepository(v, r, req)
+			}
+			return err
+		},
+	})
+}
+
+// answerProbe answers 404 while this node itself reaches a destination, as peers and
+// NethServer 8's health checks expect, else 503. It touches nothing.
+func (g *Gateway) answerProbe(w *response, v *live.View, req request) error {
+	if v == nil {
+		return refusal.ErrUnready
+	}
+	mount := v.Mounts[req.destination]
+	switch {
+	case mount == nil:
+		return fmt.Errorf("%w: this node does not know it", storage.ErrUnavailable)
+	case mount.Destination.PeerNode != "":
+		return fmt.Errorf("%w: it is on the disk of node %s", storage.ErrUnavailable, mount.Destination.PeerNode)
+	case !mount.Guard.Reached():
+		return fmt.Errorf("%w: this node does not reach it", storage.ErrUnavailable)
+	}
+	header := w.Header()
+	header.Set(peer.HeaderGateway, g.opts.Load.NodeID)
+	if proof := mount.Proof(); proof != "" {
+		header.Set(peer.HeaderStorage, proof)
+	}
+	return refusal.ErrNotFound
+}
+
+// backendOf is what the headers call a node.
+func backendOf(node string) []string { return []string{"backend@node" + node} }
+
+// nameBackend notes which node answers; outside a cluster none is named.
+func nameBackend(header http.Header, backend []string) {
+	if backend != nil {
+		header[headerBackend], header[headerHAProxy] = backend, backend
+	}
+}
+
+// proven reports whether a refusal does not rest on what Redis says, so that it is
+// final for a request that was passed on.
+func proven(err error) bool {
+	return !errors.Is(err, refusal.ErrUnauthenticated) && !errors.Is(err, refusal.ErrScope) &&
+		!errors.Is(err, refusal.ErrAddress) && !errors.Is(err, refusal.ErrNotFound)
+}

@@ -1,0 +1,242 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+)
+
+// Job is a request that goes to a peer, as far as this package has to understand it.
+type Job struct {
+	Destination string
+	// Repo, Type and Name are those of an object of the restic protocol; Restic is false
+	// where the request is another one.
+	Restic bool
+	Repo   string
+	Type   rest.Type
+	Name   string
+	// Recheck reads Redis again and returns the error that the caller gets by what it
+	// says now; nil where this node still admits the request.
+	Recheck func(context.Context) error
+}
+
+// hop is one request on its way.
+type hop struct {
+	link   *Link
+	cancel context.CancelCauseFunc
+	moved  atomic.Int64 // when a byte last went either way, in Unix nanoseconds
+}
+
+func (h *hop) move() { h.moved.Store(time.Now().UnixNano()) }
+
+func (l *Link) begin(ctx context.Context) (context.Context, *hop) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	h := &hop{link: l, cancel: cancel}
+	h.move()
+	l.active.Add(1)
+	l.used.Store(time.Now().UnixNano())
+	l.peers.mu.Lock()
+	defer l.peers.mu.Unlock()
+	l.peers.hops[h] = struct{}{}
+	return ctx, h
+}
+
+func (h *hop) end() {
+	h.cancel(nil)
+	h.link.active.Add(-1)
+	h.link.peers.mu.Lock()
+	defer h.link.peers.mu.Unlock()
+	delete(h.link.peers.hops, h)
+}
+
+// Forward passes a request on and answers with what the peer says. An error before the
+// first byte of the answer is for the caller to turn into a status; after one behind
+// it the connection must be broken off.
+func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
+	if err := l.meet(r.Context()); err != nil {
+		return err
+	}
+	ctx, h := l.begin(r.Context())
+	defer h.end()
+	body := l.bodyOf(r, job, h)
+	defer body.stop()
+	resp, err := l.peers.transport.RoundTrip(l.outgoing(ctx, r, body))
+	if err != nil {
+		return l.failed(ctx, r.Context(), body, err)
+	}
+	defer resp.Body.Close()
+	h.move()
+	if err := l.judge(ctx, r, resp, job); err != nil {
+		if failure := body.failure(); failure != nil {
+			return failure
+		}
+		return err
+	}
+	return l.answer(ctx, w, r, resp, h)
+}
+
+// outgoing is the request as the peer gets it: with the caller's own credentials.
+func (l *Link) outgoing(ctx context.Context, r *http.Request, body *sending) *http.Request {
+	out := r.Clone(ctx)
+	out.RequestURI = ""
+	out.URL.Scheme, out.URL.Host = "http", l.address
+	out.Close = false
+	for _, list := range out.Header.Values("Connection") {
+		for name := range strings.SplitSeq(list, ",") {
+			out.Header.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range []string{
+		"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Forwarded", "X-Forwarded-For",
+	} {
+		out.Header.Del(name)
+	}
+	out.Trailer, out.TransferEncoding = nil, nil
+	if _, given := out.Header["User-Agent"]; !given {
+		out.Header.Set("User-Agent", "") // or it would be Go's
+	}
+	out.Header.Set(HeaderHop, l.peers.opts.NodeID)
+	out.Body, out.GetBody = body, nil
+	if r.ContentLength == 0 {
+		out.Body = http.NoBody
+	}
+	return out
+}
+
+// failed explains why there is no answer.
+func (l *Link) failed(ctx, caller context.Context, body *sending, err error) error {
+	if failure := body.failure(); failure != nil {
+		return failure
+	}
+	if caller.Err() != nil {
+		return caller.Err()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var dial *dialError
+	if errors.As(err, &dial) {
+		l.lost(err)
+	}
+	return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)
+}
+
+// passed are the headers of an answer that reach the client.
+var passed = []string{
+	"Accept-Ranges", "Allow", "Cache-Control", "Content-Encoding", "Content-Range", "Content-Type", "Dav", "Etag",
+	"Last-Modified", "Location", "Ms-Author-Via", "Vary", "X-Content-Type-Options", "X-Request-Id",
+}
+
+// answer sends the peer's answer to the client.
+func (l *Link) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, resp *http.Response, h *hop) error {
+	header := w.Header()
+	for _, name := range passed {
+		if values := resp.Header[name]; len(values) > 0 {
+			header[name] = values
+		}
+	}
+	if length := resp.Header["Content-Length"]; len(length) == 1 && (resp.ContentLength >= 0 || r.Method == http.MethodHead) {
+		header["Content-Length"] = length
+	}
+	w.WriteHeader(resp.StatusCode)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if resp.ContentLength < 0 {
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush() // a long list begins at once
+		}
+	}
+	from := &receiving{src: resp.Body, hop: h}
+	if _, err := io.Copy(w, from); err != nil {
+		if from.err != nil && r.Context().Err() == nil {
+			return fmt.Errorf("%w: node %s broke off: %w", refusal.ErrPeer, l.Node, errors.Join(context.Cause(ctx), from.err))
+		}
+		return err
+	}
+	return nil
+}
+
+// receiving is the body of an answer.
+type receiving struct {
+	src io.Reader
+	hop *hop
+	err error
+}
+
+func (b *receiving) Read(p []byte) (int, error) {
+	n, err := b.src.Read(p)
+	if n > 0 {
+		b.hop.move()
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
+}
+
+// sending is the body of a request. The transport reads it in a goroutine that may
+// outlive the request, but for stop.
+type sending struct {
+	mu      sync.Mutex
+	src     io.Reader
+	hop     *hop
+	stopped bool
+	err     error // of reading it
+}
+
+// bodyOf returns the body. What goes to a peer that publishes what it has not seen the
+// end of is verified on the way: the last byte is held back until all of it hashes to
+// the object's name.
+func (l *Link) bodyOf(r *http.Request, job *Job, h *hop) *sending {
+	b := &sending{src: r.Body, hop: h}
+	stores := r.Method == http.MethodPost || r.Method == http.MethodPut
+	if !l.ours.Load() && stores && job.Restic && job.Name != "" && r.ContentLength >= 0 {
+		b.src = rest.Verify(r.Body, r.ContentLength, job.Name)
+	}
+	return b
+}
+
+// Read implements io.Reader.
+func (b *sending) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.src.Read(p)
+	if n > 0 {
+		b.hop.move()
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
+}
+
+// Close implements io.Closer; the body is the server's to close.
+func (b *sending) Close() error { return nil }
+
+// stop waits for a Read under way, and keeps others from beginning.
+func (b *sending) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+}
+
+// failure is what was wrong with the body, if anything was.
+func (b *sending) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}

@@ -1,0 +1,116 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// judge decides whether an answer is passed on. What a peer refuses that this node
+// admits is not final: its replica of Redis may lag, and restic gives up for good at
+// 401, 403 and 404.
+func (l *Link) judge(ctx context.Context, r *http.Request, resp *http.Response, job *Job) error {
+	code := resp.StatusCode
+	proven := resp.Header.Get(HeaderProven) != ""
+	switch {
+	case code == http.StatusNotModified, code >= 200 && code < 300:
+		return nil
+	case code < 400:
+		return fmt.Errorf("%w: node %s answers %d, as no gateway does", refusal.ErrPeerAnswer, l.Node, code)
+	case code == http.StatusLoopDetected:
+		return fmt.Errorf("%w: node %s says so", refusal.ErrLoop, l.Node)
+	case code == http.StatusInsufficientStorage:
+		return nil
+	case code >= 500 && code != http.StatusNotImplemented:
+		return fmt.Errorf("%w: node %s answers %d (its request %.40q)", refusal.ErrPeerAnswer, l.Node, code, resp.Header.Get("X-Request-Id"))
+	case code == http.StatusUnauthorized, code == http.StatusForbidden && !proven:
+		return l.refused(ctx, code, job)
+	case code == http.StatusNotFound && !proven:
+		return l.missing(ctx, r, job)
+	}
+	return nil
+}
+
+// refused answers for a peer that does not let in whom this node does.
+func (l *Link) refused(ctx context.Context, code int, job *Job) error {
+	if err := job.Recheck(ctx); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: node %s answers %d", refusal.ErrPeerRefuses, l.Node, code)
+}
+
+// missing answers for a peer whose 404 is no proof: the object is missing where the
+// peer lists its directory without it. A config is where keys are.
+func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
+	if l.ours.Load() {
+		return l.refused(ctx, http.StatusNotFound, job)
+	}
+	if !job.Restic {
+		return nil // WebDAV's clients ask again
+	}
+	dir, name := job.Type, job.Name
+	if job.Type == rest.Config {
+		dir, name = rest.Keys, ""
+	} else if name == "" {
+		return fmt.Errorf("%w: node %s answers 404 to a list", refusal.ErrPeerAnswer, l.Node)
+	}
+	there, err := l.lists(ctx, r, job, dir, name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: node %s answers 404, and its list proves nothing: %w", refusal.ErrPeerAnswer, l.Node, err)
+	case there:
+		return fmt.Errorf("%w: node %s answers 404 for what it lists", refusal.ErrPeerAnswer, l.Node)
+	}
+	return fmt.Errorf("node %s: %w", l.Node, fs.ErrNotExist)
+}
+
+// lists reports whether a directory of a repository holds that object, or any where
+// name is empty.
+func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir rest.Type, name string) (bool, error) {
+	url := "http://" + l.address + "/" + job.Destination + "/" + job.Repo + "/" + dir.String() + "/"
+	out, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false, err
+	}
+	out.Header.Set("Accept", rest.MediaTypeV2)
+	out.Header.Set("Authorization", r.Header.Get("Authorization"))
+	out.Header.Set(HeaderHop, l.peers.opts.NodeID)
+	resp, err := l.peers.transport.RoundTrip(out)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), rest.MediaTypeV2) {
+		return false, fmt.Errorf("%w: it answers %d", storage.ErrUnavailable, resp.StatusCode)
+	}
+	return holds(resp.Body, name)
+}
+
+// holds reads a list to its end, which alone makes it one.
+func holds(list io.Reader, name string) (found bool, err error) {
+	decoder := json.NewDecoder(list)
+	if _, err := decoder.Token(); err != nil {
+		return false, err
+	}
+	for decoder.More() {
+		var entry struct {
+			Name string `json:"name"`
+		}
+		if err := decoder.Decode(&entry); err != nil {
+			return false, err
+		}
+		found = found || name == "" || entry.Name == name
+	}
+	if _, err := decoder.Token(); err != nil {
+		return false, err
+	}
+	return found, nil
+}
