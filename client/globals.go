@@ -1,6 +1,8 @@
 package client
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -41,14 +43,7 @@ func addGlobals(sys *host.System, root *cobra.Command) {
 // flagText is a flag's value as its variable has it.
 func flagText(f *pflag.Flag) string {
 	if list, ok := f.Value.(pflag.SliceValue); ok {
-		text := ""
-		for i, value := range list.GetSlice() {
-			if i > 0 {
-				text += ","
-			}
-			text += value
-		}
-		return text
+		return strings.Join(list.GetSlice(), ",")
 	}
 	return f.Value.String()
 }

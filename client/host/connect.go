@@ -3,6 +3,7 @@ package host
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,16 +41,12 @@ func redisSettings(lookup func(string) (string, bool)) (redisconn.Settings, erro
 func (e *Environment) RedisServer() (redisconn.Settings, error) {
 	place := e.serverPlace()
 	s, err := redisSettings(func(name string) (string, bool) {
-		for _, login := range loginVariables {
-			if name == login {
-				return "", false
-			}
+		if slices.Contains(loginVariables, name) {
+			return "", false
 		}
-		for _, server := range serverVariables {
-			if name == server && place != nil {
-				value := place(name)
-				return value, value != ""
-			}
+		if place != nil && slices.Contains(serverVariables, name) {
+			value := place(name)
+			return value, value != ""
 		}
 		value := e.Get(name)
 		return value, value != ""
