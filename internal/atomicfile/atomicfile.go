@@ -29,10 +29,10 @@ func Write(path string, content []byte, perm fs.FileMode) (err error) {
 	if err == nil {
 		err = temporary.Sync()
 	}
-	if err = errors.Join(err, temporary.Close()); err != nil {
+	if err := errors.Join(err, temporary.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(temporary.Name(), path); err != nil {
+	if err := os.Rename(temporary.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
