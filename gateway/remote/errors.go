@@ -38,6 +38,9 @@ func (s *Store) failed(ctx context.Context, op, name string, err error) error {
 	return s.describe(op+" "+name, err)
 }
 
+// changes are the operations that need more than to read.
+var changes = []string{"put", "remove", "create", "mkdir", "rmdir", "rename"}
+
 // denial returns the sentinel for an operation that the storage refuses to us, nil
 // where that is not proven. Not all storages say by their codes whether they refuse
 // us as such, or only this: who can read a list is let in.
@@ -45,8 +48,11 @@ func (s *Store) denial(ctx context.Context, op string, err error) error {
 	if sentinel := classify(err); sentinel != nil && sentinel != storage.ErrUnavailable || !isDenial(err) { //nolint:errorlint // one of ours, bare
 		return nil
 	}
-	change := op == "put" || op == "remove" || op == "create"
-	if !change && op != "open" || s.probe(ctx, ".") != nil {
+	change := slices.Contains(changes, op)
+	if !change && op != "open" {
+		return nil
+	}
+	if letIn := s.probe(ctx, ".") == nil; !letIn {
 		return nil
 	}
 	if change {
