@@ -16,6 +16,10 @@ var tuning = map[string]map[string]string{
 	"azureblob": {"chunk_size": "32Mi"},
 	// Without it nothing is ever freed: deletion would only hide objects.
 	"b2": {"hard_delete": "true"},
+	// With TLS 1.3 an upload of some megabytes is cut: what the server says after the
+	// handshake is never read, so that the connection ends as a broken one does (vsftpd:
+	// 426 Failure reading network stream).
+	"ftp": {"disable_tls13": "true"},
 	// rclone's default, 10 ms between any two requests, makes a list of a
 	// repository's 256 directories take seconds, whatever the server could do.
 	"webdav": {"pacer_min_sleep": "1ms"},
