@@ -138,7 +138,7 @@ func TestShellsComplete(t *testing.T) {
 				{"an option of a command called by its own name", "module-backup --dr", []string{"--dry-run"}},
 				{"a command of one called by its own name", "destination exp", []string{"export"}},
 				{"the server's command", "rclone-gateway check-d", []string{"check-destination"}},
-				{"the server's option", "rclone-gateway serve --redis-sentinel-", []string{"--redis-sentinel-master"}},
+				{"the server's option", "rclone-gateway serve --redis-sentinel-m", []string{"--redis-sentinel-master"}},
 				{"a value of an option", "rclone-gateway serve --log-level ", []string{"debug", "error", "info", "warn"}},
 			} {
 				t.Run(c.name, func(t *testing.T) {

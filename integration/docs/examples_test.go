@@ -56,6 +56,7 @@ var situations = map[string]situation{
 
 // particular are bash commands before lines that have an option.
 var particular = map[string]string{
+	"--volume": "mkdir -p /srv/wiki/pages /srv/storage/wiki_db",
 	"--podman": "export NS8_RESTIC_RUNTIME=podman RESTIC_IMAGE=restic",
 	"--force":  "gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1",
 	// The suite takes long where storage is far; so the destination is a disk.

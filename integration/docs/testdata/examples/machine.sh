@@ -43,6 +43,10 @@ SHIM
 # Restic's image is the restic of this machine, and sees of it what it is told to mount.
 cat >/usr/local/bin/podman <<'SHIM'
 #!/bin/bash
+if [[ $1 == volume ]]; then
+  [[ ${!#} == wiki_db ]] && echo /srv/storage/wiki_db
+  exit
+fi
 while [[ $1 != "$RESTIC_IMAGE" ]]; do
   case $1 in
     --env=*=*) export "${1#--env=}" ;;
