@@ -40,7 +40,7 @@ const (
 // of commands, and of paragraphs in their examples.
 var situations = map[string]situation{
 	"gatewayctl 1":                     {setup: asModule},
-	"gatewayctl 2":                     {redis: "empty", setup: "no_modules", whole: true},
+	"gatewayctl 2":                     {redis: "empty", setup: "no_modules; rm -r /srv/storage/disk; mkdir /srv/storage/disk", whole: true},
 	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module-backup":         {setup: asModule},
