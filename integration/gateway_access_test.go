@@ -260,7 +260,7 @@ func TestRemovedIsRefusedAfterItsEvent(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	g := c.serve(t, func(opts *gateway.Options) { opts.RefreshInterval = patience * 100 })
-	g.log.want(t, "hearing Redis events")
+	g.log.want(t, "subscribed to Redis events")
 	base := "/" + localDest + "/" + mailRepo
 	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
 	status := func(c caller) int { return c.call(t, http.MethodHead, base+"/config", nil).status }

@@ -399,7 +399,7 @@ func TestWrongUsage(t *testing.T) {
 		{"a port beyond all", []string{"serve", "--addr", "127.0.0.1:99999"}, "", "with a port of 0 to 65535"},
 		{"an address of metrics without a port", []string{"serve", "--metrics-addr", "here"}, "", "--metrics-addr here: an address must be"},
 		{"an address that health cannot ask", []string{"health", "--addr", "here"}, "", "--addr here: an address must be"},
-		{"a port that health cannot know", []string{"health", "--addr", "127.0.0.1:0"}, "", "nobody knows which port that became"},
+		{"a port that health cannot know", []string{"health", "--addr", "127.0.0.1:0"}, "", "the port is not known"},
 		{"a certificate without its key", []string{"serve", "--tls-cert", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
 		{"a key without its certificate, for health", []string{"health", "--tls-key", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
 		{"a Redis without a port", []string{"check-config"}, "REDIS_ADDRESS=redis", "an address must be host:port or the path of a unix socket"},

@@ -36,7 +36,7 @@ func TestRedisAwayAtTheStart(t *testing.T) {
 	nobody.want(t, http.StatusOK, http.MethodGet, "/-/ready", nil)
 	g.module("mail1").want(t, http.StatusNotFound, http.MethodHead, "/"+localDest+"/"+mailRepo+"/config", nil)
 	g.log.want(t, "loaded from Redis", `"users":3`, `"destinations":1`)
-	g.log.want(t, "hearing Redis events")
+	g.log.want(t, "subscribed to Redis events")
 }
 
 // TestRedisDiesInTheMiddleOfABackup finishes the backup on what was known.
@@ -125,7 +125,7 @@ func TestEventsAreHeardByUserDefault(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	g := c.serve(t, func(opts *gateway.Options) { opts.RefreshInterval = patience * 100 })
-	g.log.want(t, "hearing Redis events")
+	g.log.want(t, "subscribed to Redis events")
 	c.AddLocalDestination(moreDest, t.TempDir())
 	g.log.want(t, "loaded from Redis", `"destinations":2`)
 	c.AddModules(redistest.Module{ID: "fresh1", UUID: "11111111-0000-4000-8000-000000000001"})
@@ -202,7 +202,7 @@ func TestWaysToRedis(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, way)
 			g.waitReady(t)
-			g.log.want(t, "hearing Redis events")
+			g.log.want(t, "subscribed to Redis events")
 			g.module("mail1").want(t, http.StatusNotFound, http.MethodHead, "/"+localDest+"/"+mailRepo+"/config", nil)
 		})
 	}

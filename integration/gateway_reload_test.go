@@ -64,7 +64,7 @@ func TestReloadsDropNothing(t *testing.T) {
 	c := newCluster(t)
 	addS3Destination(t, c, moreDest)
 	g := c.serve(t)
-	g.log.want(t, "hearing Redis events")
+	g.log.want(t, "subscribed to Redis events")
 	for _, dest := range []string{localDest, moreDest} {
 		for _, module := range []string{"mail1", "wiki7"} {
 			repo := map[string]string{"mail1": mailRepo, "wiki7": wikiRepo}[module]

@@ -187,7 +187,7 @@ func TestStandalone(t *testing.T) {
 	t.Parallel()
 	s := newStandalone(t)
 	g := s.serve(t)
-	g.log.want(t, "hearing Redis events")
+	g.log.want(t, "subscribed to Redis events")
 	s.addStore(t)
 	s.addModule(t, "app1")
 	app1 := s.env(t, "app1.env")

@@ -199,7 +199,7 @@ func checkRestoreFrom(ctx context.Context, rdb *redis.Client, opts moduleOptions
 	if err != nil || app == "" || app == opts.app {
 		return err
 	}
-	return exit.Failf(exit.Usage, "--restore-from %s is a module of type %s, and %s is to be of type %s: a module reads backups of its own type alone; add it with --type %[2]s",
+	return exit.Failf(exit.Usage, "--restore-from %s is a module of type %s, and %s is to be of type %s: a module reads only backups of its own type; add it with --type %[2]s",
 		opts.restoreFrom, app, opts.id, opts.app)
 }
 

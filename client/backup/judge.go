@@ -93,7 +93,7 @@ func (j *backupJob) look(ctx context.Context, began time.Time) error {
 	found, err := j.plan.survey.run(ctx, how)
 	if err != nil {
 		if ctx.Err() == nil && j.plan.lenient {
-			j.sys.Warnf("whether all is there that state-include.conf names is not known: %v", err)
+			j.sys.Warnf("cannot tell whether everything that state-include.conf names exists: %v", err)
 			return nil
 		}
 		return err
@@ -103,7 +103,7 @@ func (j *backupJob) look(ctx context.Context, began time.Time) error {
 		j.sys.Warnf("%s", idle)
 	}
 	if !j.plan.lenient && !found.saved() {
-		return exit.Failf(exit.Incomplete, "nothing of what %s names is there: no snapshot is made", j.plan.survey.asked.File)
+		return exit.Failf(exit.Incomplete, "nothing that %s names exists: no snapshot is made", j.plan.survey.asked.File)
 	}
 	return nil
 }

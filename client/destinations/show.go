@@ -69,7 +69,7 @@ func (d *destinations) runShow(ctx context.Context, word string, asJSON bool) er
 		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
 	}
 	if r.badLimits != nil {
-		d.sys.Warnf("limits that do not hold, because they cannot be read: %v", r.badLimits)
+		d.sys.Warnf("limits without effect, because they cannot be read: %v", r.badLimits)
 	}
 	return table.Flush()
 }

@@ -22,7 +22,7 @@ const healthTimeout = 30 * time.Second
 
 // errNoHealth says that the gateway does not tell how a destination is: it is another
 // program, or an older one.
-var errNoHealth = errors.New("the gateway does not tell how the destination is")
+var errNoHealth = errors.New("the gateway does not report the state of the destination")
 
 // destinationHealth asks the gateway how the destination of a repository is, as the
 // repository's user. With write, the gateway tries whether the storage takes writes.

@@ -25,7 +25,7 @@ func readPatternFile(name string) ([]string, error) {
 		return nil, nil
 	}
 	if err == nil && info.Size() > maxPatternFile {
-		err = fmt.Errorf("%s has %d bytes, which no file of patterns has", name, info.Size())
+		err = fmt.Errorf("%s has %d bytes, too large for a file of patterns", name, info.Size())
 	}
 	if err != nil {
 		return nil, err

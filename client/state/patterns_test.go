@@ -52,7 +52,7 @@ func TestReadIncludes(t *testing.T) {
 
 func TestReadIncludesRefuses(t *testing.T) {
 	tests := map[string]struct{ content, words string }{
-		"ten megabytes": {strings.Repeat("state/a\n", 10<<20/8), "10485760 bytes, which no file of patterns has"},
+		"ten megabytes": {strings.Repeat("state/a\n", 10<<20/8), "10485760 bytes, too large for a file of patterns"},
 		"binary noise":  {"\x7fELF\x02\x01\x01\x00\x00", "is not a text file"},
 	}
 	for name, test := range tests {

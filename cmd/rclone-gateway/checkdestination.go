@@ -112,7 +112,7 @@ func checkDestination(ctx context.Context, s *settings, req adminapi.CheckReques
 	case report.Node != "":
 		return codedError{errors.New("not tested: " + report.Reason), exitDestination}
 	case !report.Conforms():
-		return codedError{errors.New("the destination does not hold to what backups need"), exitDestination}
+		return codedError{errors.New("the destination does not behave as backups need"), exitDestination}
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func dialTargets(addr string) (network string, targets []string, err error) {
 		return "", nil, fmt.Errorf("--addr %s: %w", addr, err)
 	}
 	if port == "0" || port == "" {
-		return "", nil, fmt.Errorf("--addr %s: nobody knows which port that became: name one", addr)
+		return "", nil, fmt.Errorf("--addr %s: the port is not known: name one", addr)
 	}
 	hosts := []string{host}
 	switch ip, err := netip.ParseAddr(host); {

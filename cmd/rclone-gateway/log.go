@@ -22,7 +22,7 @@ var logLevel slog.LevelVar
 func (s *settings) startLog(w io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-		return fmt.Errorf("--log-level: %q is none of debug, info, warn, error", s.logLevel)
+		return fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", s.logLevel)
 	}
 	logLevel.Set(level)
 	format := s.logFormat
@@ -34,7 +34,7 @@ func (s *settings) startLog(w io.Writer) error {
 	}
 	encode, known := encoders[format]
 	if !known {
-		return fmt.Errorf("--log-format: %q is none of auto, text, json", s.logFormat)
+		return fmt.Errorf("--log-format: %q is not one of auto, text, json", s.logFormat)
 	}
 	handler := encode(w)
 	if isJournal(w, os.Getenv("JOURNAL_STREAM")) {

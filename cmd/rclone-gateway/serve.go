@@ -152,7 +152,7 @@ func handleSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gat
 				stepLog(s == syscall.SIGUSR1)
 				continue
 			}
-			slog.Info("stopping: requests may finish, a second signal cuts them", "signal", s.String())
+			slog.Info("stopping: requests may finish, a second signal aborts them", "signal", s.String())
 			signal.Reset(syscall.SIGTERM, syscall.SIGINT)
 			notify(daemon.SdNotifyStopping)
 			stop()

@@ -130,7 +130,7 @@ func (w *watcher) run(ctx context.Context) {
 					"hint", "name a user that may subscribe by --redis-events-user")
 			}
 		} else if w.enter(stateLost) {
-			w.log.WarnContext(ctx, "Redis events are not heard; changes are found by polling until they are", "err", err,
+			w.log.WarnContext(ctx, "subscription to Redis events lost; polling for changes until it is back", "err", err,
 				"hint", "it connects again by itself: check that Redis runs if it does not")
 		}
 		pause = min(2*pause, longestPause)
@@ -180,7 +180,7 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 		}
 	}
 	if w.enter(stateHearing) {
-		w.log.InfoContext(ctx, "hearing Redis events")
+		w.log.InfoContext(ctx, "subscribed to Redis events")
 	}
 	w.fn(EventMaybeMissed)
 	return true, w.listen(ctx, sub)

@@ -96,7 +96,7 @@ func TestNodeHearsTheClusterAsUserDefault(t *testing.T) {
 	s := cluster(t)
 	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 	s.SaveACLs()
 	w.want(catalog.EventACLChanged)
 	s.Do("PUBLISH", catalog.ChannelScheduleChanged, `{"backup_ids":["1"]}`)
@@ -118,7 +118,7 @@ func TestEventsUserThatIsRefusedIsReplacedByOurOwn(t *testing.T) {
 			s.Do("ACL", "SETUSER", "default", "off")
 			w := watch(t, as(s, redistest.AdminUser), who)
 			w.want(catalog.EventMaybeMissed)
-			w.wantLine("hearing Redis events")
+			w.wantLine("subscribed to Redis events")
 			s.SaveACLs()
 			w.want(catalog.EventACLChanged)
 			w.wantQuiet()
@@ -138,13 +138,13 @@ func TestLostConnectionIsRenewedAndSaidOnce(t *testing.T) {
 	s := cluster(t)
 	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 
 	s.Stop()
-	w.wantLine("events are not heard")
+	w.wantLine("events lost")
 	s.Restart()
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 	s.SaveACLs()
 	w.want(catalog.EventACLChanged)
 	w.wantQuiet()
@@ -154,10 +154,10 @@ func TestRedisThatIsAwayAtFirstIsHeardWhenItComes(t *testing.T) {
 	s := cluster(t)
 	s.Stop()
 	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
-	w.wantLine("events are not heard")
+	w.wantLine("events lost")
 	s.Restart()
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 }
 
 func TestGarbageForEventsIsALostConnection(t *testing.T) {
@@ -174,7 +174,7 @@ func TestGarbageForEventsIsALostConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, addr := range []string{serve(t, reply), serveAfterLogin(t, reply)} {
 				w := watch(t, catalog.Redis{Address: addr}, catalog.WatchOptions{})
-				w.wantLine("events are not heard")
+				w.wantLine("events lost")
 			}
 		})
 	}
@@ -194,7 +194,7 @@ func TestLossIsSaidOnceHoweverManyAttemptsFail(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	w.wantLine("events are not heard")
+	w.wantLine("events lost")
 	w.wantQuiet()
 }
 
@@ -215,7 +215,7 @@ func TestSilentSubscriptionIsAskedWhetherItLives(t *testing.T) {
 		return catalog.WatchImpatiently(ctx, catalog.Redis{Address: addr}, 10*time.Millisecond, limit, opts, fn)
 	})
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 	w.want(catalog.EventACLChanged) // on the same connection
 	w.wantQuiet()
 }
@@ -231,10 +231,10 @@ func TestSubscriptionThatDoesNotAnswerIsLost(t *testing.T) {
 		return catalog.WatchImpatiently(ctx, catalog.Redis{Address: addr}, 10*time.Millisecond, 10*time.Millisecond, opts, fn)
 	})
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
-	w.wantLine("events are not heard")
+	w.wantLine("subscribed to Redis events")
+	w.wantLine("events lost")
 	w.want(catalog.EventMaybeMissed)
-	w.wantLine("hearing Redis events")
+	w.wantLine("subscribed to Redis events")
 }
 
 func TestWatchRefusesAConfigurationAtOnce(t *testing.T) {

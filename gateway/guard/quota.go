@@ -116,7 +116,7 @@ func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 			return err
 		}
 		if !fits() && c.tally.stale {
-			return fmt.Errorf("%w: it is being counted whether the quota of %s is exhausted", storage.ErrUnavailable, c.whose)
+			return fmt.Errorf("%w: checking whether the quota of %s is exhausted", storage.ErrUnavailable, c.whose)
 		}
 	}
 	if !fits() {

@@ -250,7 +250,7 @@ func (t *tokens) writeAll(ctx context.Context) (done bool) {
 			t.settled(k, known, false)
 		case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"), redis.HasErrorPrefix(err, "READONLY"):
 			t.settled(k, known, true)
-			t.log.Warn("Redis does not let us write a refreshed token back, so that other nodes may lose access",
+			t.log.Warn("no permission to write a refreshed token to Redis; other nodes may lose access",
 				"dest", k.destination, "kept", t.file != "", "err", err, "hint", "name a user that may write rclone's sections, by --redis-writer-user")
 		default:
 			done = false

@@ -116,7 +116,7 @@ func (m *marker) absent(root dirFD) error {
 	mountPoint, seen, err := m.Memory.Seen(m.ID, m.root)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: whether its disk is mounted cannot be told: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: cannot tell whether its disk is mounted: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case seen:
 		var st unix.Stat_t
 		if root.stat(markerName, &st) == nil { // another request wrote it meanwhile

@@ -36,7 +36,7 @@ var (
 	ErrDenied = errors.New("the storage refuses this to the key or user")
 	// ErrReadOnly is an ErrDenied of a change: reading works, and writing or deleting
 	// will not before somebody changes permissions, or how it is mounted.
-	ErrReadOnly = fmt.Errorf("%w: it can be read, and not be changed", ErrDenied)
+	ErrReadOnly = fmt.Errorf("%w: it can be read but not changed", ErrDenied)
 	// ErrObscured says that the storage does not let us in, and that a password of the
 	// section does not look as rclone writes it.
 	ErrObscured = errors.New("a password in the section does not look obscured")
