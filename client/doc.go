@@ -18,5 +18,5 @@
 //	accounts, destinations         the commands of an administrator
 //
 // account, destination, naming, gatehttp, restic and resticpassword are their rules and
-// tools: they know nothing of commands.
+// tools: they do not know commands.
 package client

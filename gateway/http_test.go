@@ -88,7 +88,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{storage.ErrCorrupt, 400, "INFO"},
 		{storage.ErrShort, 400, "INFO"},
 		{fs.ErrInvalid, 400, "INFO"},
-		{fs.ErrExist, 502, "ERROR"},
+		{fs.ErrExist, 409, "INFO"},
 		{storage.ErrRange, 416, "INFO"},
 		{refusal.ErrElsewhere, 502, "INFO"},
 		{refusal.ErrInfiniteDepth, 403, "INFO"},

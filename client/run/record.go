@@ -39,7 +39,7 @@ type Record struct {
 	Error      string    `json:"error,omitempty"`
 
 	started time.Time
-	Partial bool // it is about some files, and no measure of the module's state
+	Partial bool `json:"-"` // it is about some files, and no measure of the module's state
 }
 
 // NewRecord begins the record of a run of command.

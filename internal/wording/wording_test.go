@@ -16,7 +16,7 @@ import (
 type phrase struct{ avoid, write string }
 
 var phrases = []phrase{
-	{`tells? whether`, `"reports whether"`},
+	{`tells whether`, `"reports whether"`},
 	{`(?:that|which|what|it|one|who) (?:is|are|was|were) none`, `"is not one", or the word itself: "an invalid duration"`},
 	{`(?:is|are|was|were) none of (?:a|an|its|our|the)`, `"is not"`},
 	{`(?:works?|lets?|is|are|was|were|be|does|has|have|needs?|exists?|can|may|in) no more(?:[.,;:)]|$| (?:and|as|at|because|by|for|from|in|of|on|or|so|than before|there|to|when|where|with))`, `"no longer"`},
