@@ -58,7 +58,7 @@ func serve(ctx context.Context, s *settings) error {
 	if err != nil {
 		return usageError(err)
 	}
-	inherited := false
+	var inherited bool
 	if opts.Listeners, inherited, err = listen(ctx, s.addrs); err != nil {
 		return err
 	}

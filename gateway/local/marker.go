@@ -207,7 +207,7 @@ func (s *Store) Proof() string {
 		return ""
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d.%d %d.%d", s.marker.ID, st.Ino,
-		int64(st.Mtim.Sec), int64(st.Mtim.Nsec), int64(st.Ctim.Sec), int64(st.Ctim.Nsec)))
+		st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -124,8 +124,7 @@ func (l *Link) failed(ctx, caller context.Context, body *sending, err error) err
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	var dial *dialError
-	if errors.As(err, &dial) {
+	if _, dialing := errors.AsType[*dialError](err); dialing {
 		l.lost(err)
 	}
 	return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)

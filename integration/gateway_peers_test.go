@@ -1,0 +1,244 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+)
+
+// peerDest is on the disk of node 2.
+const peerDest = "76d73f29-7446-5baf-a700-3ad39be75475"
+
+// peers are nodes of one cluster. The way to each leads over a link, by the address that
+// Redis has for the node.
+type peers struct {
+	*cluster
+
+	links map[string]*link // by address
+	away  atomic.Bool      // the dial of node 1 leads nowhere, without an answer
+}
+
+const node2IP = "10.5.4.2"
+
+func newPeers(t *testing.T) *peers {
+	t.Helper()
+	p := &peers{cluster: newCluster(t), links: map[string]*link{
+		redistest.LeaderIP + ":4694": newLink(t), node2IP + ":4694": newLink(t),
+	}}
+	p.AddNode("2", node2IP)
+	p.AddDestinations(redistest.Destination{ID: peerDest, Name: "Node 2", Provider: "cluster", URL: "webdav:http://" + node2IP + ":4694"})
+	return p
+}
+
+// node starts the gateway of a node, whose cluster destinations lie in store.
+func (p *peers) node(t *testing.T, id, ip, store string) *served {
+	t.Helper()
+	r := p.asNode()
+	r.Username, r.Password = "node/"+id, redistest.Password("node/"+id)
+	g := startGateway(t, r, func(opts *gateway.Options) {
+		opts.Load = catalog.LoadOptions{NodeID: id, ClusterStore: store}
+		opts.DialPeer = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if p.away.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			l := p.links[address]
+			if l == nil {
+				return nil, fmt.Errorf("no route to %s", address)
+			}
+			var dialer net.Dialer
+			return dialer.DialContext(ctx, network, l.address)
+		}
+	})
+	p.links[ip+":4694"].connect(strings.TrimPrefix(g.url, "http://"))
+	g.waitReady(t)
+	return g
+}
+
+// TestBackupsThroughAHop go on while the link to the node that has the disk is slowed,
+// cut and healed.
+func TestBackupsThroughAHop(t *testing.T) {
+	t.Parallel()
+	p := newPeers(t)
+	store := t.TempDir()
+	first := p.node(t, "1", redistest.LeaderIP, t.TempDir())
+	second := p.node(t, "2", node2IP, store)
+	way := p.links[node2IP+":4694"]
+
+	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
+	tree := makeTree(t)
+	module.run(t, "init")
+	content, _ := blob(24 << 20)
+	writeFile(t, filepath.Join(tree, "large"), content)
+
+	way.become(pace{bytesPerSecond: 6 << 20})
+	ended := make(chan error, 1)
+	backup := module.command(t, "backup", tree)
+	var out strings.Builder
+	backup.Stdout, backup.Stderr = &out, &out
+	go func() { ended <- backup.Run() }()
+	before := way.sent.Load()
+	waitFor(t, "the backup to be under way", func() bool { return way.sent.Load() > before+1<<20 })
+	way.disconnect()
+	first.log.want(t, "a peer is not reached")
+	way.connect(strings.TrimPrefix(second.url, "http://"))
+	way.become(pace{})
+	if err := <-ended; err != nil {
+		t.Fatalf("the backup: %v\n%s", err, out.String())
+	}
+	module.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+	if files := filesBelow(t, store); len(files) < 5 {
+		t.Errorf("on node 2's disk are only %q", files)
+	}
+
+	answer := first.module("mail1").want(t, http.StatusOK, "HEAD", "/"+peerDest+"/"+mailRepo+"/config", nil)
+	for _, name := range []string{"X-Backend", "X-HAProxy-Backend"} {
+		if got := answer.header.Get(name); got != "backend@node2" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	// What a module may not do, it may not do through a hop, and a forged header gives nothing.
+	first.module("mail1").want(t, http.StatusForbidden, "DELETE", "/"+peerDest+"/"+mailRepo+"/config", nil)
+	first.module("wiki7").want(t, http.StatusForbidden, "GET", "/"+peerDest+"/"+mailRepo+"/config", nil)
+	first.module("mail1").want(t, http.StatusLoopDetected, "GET", "/"+peerDest+"/"+mailRepo+"/config", nil, "X-Rclone-Gateway-Hop", "2")
+	first.module("mail1").want(t, http.StatusNotFound, "GET", "/"+peerDest+"/"+mailRepo+"/data/"+nameOf(nil), nil)
+	nobody := caller{base: first.url, client: http.DefaultClient}
+	nobody.want(t, http.StatusServiceUnavailable, "GET", "/"+peerDest+"/_probe_rest_404", nil)
+	nobody.base = second.url
+	nobody.want(t, http.StatusNotFound, "GET", "/"+peerDest+"/_probe_rest_404", nil)
+}
+
+// TestADeadPeerCostsOneTimeout, and a healed one is used again soon.
+func TestADeadPeerCostsOneTimeout(t *testing.T) {
+	t.Parallel()
+	p := newPeers(t)
+	first := p.node(t, "1", redistest.LeaderIP, t.TempDir())
+	second := p.node(t, "2", node2IP, t.TempDir())
+	second.module("mail1").want(t, http.StatusOK, "POST", "/"+peerDest+"/"+mailRepo+"/?create=true", nil)
+	config := "/" + peerDest + "/" + mailRepo + "/config"
+	p.away.Store(true)
+	first.module("mail1").want(t, http.StatusServiceUnavailable, "GET", config, nil)
+	started := time.Now()
+	first.module("mail1").want(t, http.StatusServiceUnavailable, "GET", config, nil)
+	t.Logf("the second request to a dead peer took %v", time.Since(started))
+	p.away.Store(false)
+	healed := time.Now()
+	waitFor(t, "the peer to be used again", func() bool {
+		answer := first.module("mail1").call(t, "GET", config, nil)
+		return answer.status == http.StatusNotFound
+	})
+	t.Logf("a healed peer was used after %v", time.Since(healed))
+}
+
+// oldConfig is that of a node with HAProxy before rclone, by what its callers see of it.
+const oldConfig = `global
+  log stderr format raw local0
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+userlist users
+  user module/mail1 insecure-password %[1]s
+  user node/1 insecure-password %[2]s
+frontend gateway
+  bind 127.0.0.1:%[3]d
+  acl probe path_end _probe_rest_404
+  http-request allow if probe
+  http-request auth realm ns8-rclone-gateway unless { http_auth(users) }
+  http-request del-header Authorization
+  http-response set-header X-HAProxy-Backend backend@node2
+  default_backend node
+backend node
+  option httpchk
+  http-check send meth GET uri /%[5]s/_probe_rest_404 hdr Accept application/vnd.x.restic.rest.v2
+  http-check expect status 404
+  http-request set-path %%[path,regsub(^/%[5]s,/)] if { path_beg /%[5]s }
+  server rclone 127.0.0.1:%[4]d
+backend peer
+  option httpchk
+  http-check send meth GET uri /%[6]s/_probe_rest_404 hdr Accept application/vnd.x.restic.rest.v2
+  http-check expect status 404
+  server other 127.0.0.1:%[7]d check inter 1s fastinter 200ms rise 2 fall 2
+frontend status
+  bind 127.0.0.1:%[8]d
+  default_backend peer
+`
+
+// freePort returns a port that nobody has at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// TestANodeWithHAProxyAndRcloneIsAPeer, in both directions.
+func TestANodeWithHAProxyAndRcloneIsAPeer(t *testing.T) {
+	t.Parallel()
+	haproxy := installed(t, "haproxy", "haproxy")
+	p := newPeers(t)
+	first := p.node(t, "1", redistest.LeaderIP, t.TempDir())
+	store := t.TempDir()
+	front, back, status := freePort(t), freePort(t), freePort(t)
+	var ours int
+	if _, err := fmt.Sscanf(first.url, "http://127.0.0.1:%d", &ours); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "haproxy.cfg")
+	text := fmt.Sprintf(oldConfig, redistest.Password("module/mail1"), redistest.Password("node/1"), front, back, peerDest, localDest, ours, status)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range []*exec.Cmd{
+		commandContext(t, program(t, "RCLONE"), "serve", "restic", "--addr", fmt.Sprintf("127.0.0.1:%d", back), store),
+		commandContext(t, haproxy, "-db", "-f", config),
+	} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	}
+	old := caller{base: fmt.Sprintf("http://127.0.0.1:%d", front), client: http.DefaultClient}
+	waitFor(t, "HAProxy and rclone to answer", func() bool {
+		answer, err := old.do(t.Context(), "GET", "/"+peerDest+"/_probe_rest_404", nil)
+		return err == nil && answer.status == http.StatusNotFound
+	})
+	p.links[node2IP+":4694"].connect(fmt.Sprintf("127.0.0.1:%d", front))
+
+	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
+	tree := makeTree(t)
+	module.run(t, "init")
+	module.run(t, "backup", tree)
+	module.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+	content, name := blob(1 << 20)
+	content[5]++
+	first.module("mail1").want(t, http.StatusBadRequest, "POST", "/"+peerDest+"/"+mailRepo+"/data/"+name, content)
+	first.module("mail1").want(t, http.StatusNotFound, "GET", "/"+peerDest+"/"+mailRepo+"/data/"+nameOf(nil), nil)
+
+	// The other way: HAProxy asks this gateway as it asks its own kind, and passes on.
+	through := first.module("mail1")
+	through.base = fmt.Sprintf("http://127.0.0.1:%d", status)
+	waitFor(t, "HAProxy to take the gateway for a peer", func() bool {
+		answer, err := through.do(t.Context(), "POST", "/"+localDest+"/"+mailRepo+"/?create=true", nil)
+		return err == nil && answer.status == http.StatusOK
+	})
+	through.want(t, http.StatusNotFound, "HEAD", "/"+localDest+"/"+mailRepo+"/config", nil)
+}
