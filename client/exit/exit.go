@@ -16,6 +16,7 @@ import (
 // Code is a process's exit status. The codes mean the same in every applet.
 type Code int
 
+// The exit statuses; Code's text in help says what each means.
 const (
 	OK          Code = 0
 	Failed      Code = 1
