@@ -11,7 +11,7 @@ start_gateway
 # A disk, and the bucket of the examples, whose ID is not the one that follows from it.
 printf '[disk]\ntype = local\n' >disk.conf
 gatewayctl destination add --provider rclone --conf disk.conf --base-path /srv/storage/disk --name Disk >added
-DISK=$(head -n 1 added)
+DISK=$(head -n 1 added) PASSWORD=$(sed -n 2p added)
 echo "$KEY" >key.txt
 gatewayctl destination add --provider backblaze --url b2:my-bucket/folder --name Bucket \
   --set b2_account_id=$KEY_ID --secret-file b2_account_key=key.txt >added
@@ -47,7 +47,8 @@ files() {
 mkdir -p ~/.config/rclone ~/.config/fish/completions
 printf '[nas]\ntype = alias\nremote = /srv/storage/nas\n[other]\ntype = local\n' >~/.config/rclone/rclone.conf
 files 'gatewayctl'
-printf 'rclone\n[disk]\ntype = local\n\n/srv/storage/disk\nDisk\n' >answers
+# The disk has repositories, whose password is asked for.
+printf 'rclone\n[disk]\ntype = local\n\n/srv/storage/disk\nDisk\n%s\n' "$PASSWORD" >answers
 files 'gatewayctl destination'
 printf 'backblaze\nb2:my-bucket/folder\n%s\n%s\n\n' $KEY_ID $KEY >answers
 files 'gatewayctl destination add'
