@@ -101,7 +101,7 @@ func traits(ctx context.Context, store storage.Store, scratch string) []conforma
 }
 
 // folder is a store below a directory of another one. It notes what was put
-// there, to remove it.
+// there, and whether the store took it, to remove it.
 type folder struct {
 	store storage.Store
 	dir   string
@@ -125,8 +125,12 @@ func (f *folder) Open(ctx context.Context, name string, off, n int64) (io.ReadCl
 }
 
 func (f *folder) Put(ctx context.Context, name string, size int64, body io.Reader) error {
-	f.names.Store(f.name(name), nil)
-	return f.store.Put(ctx, f.name(name), size, body)
+	f.names.LoadOrStore(f.name(name), false)
+	err := f.store.Put(ctx, f.name(name), size, body)
+	if err == nil {
+		f.names.Store(f.name(name), true)
+	}
+	return err
 }
 
 func (f *folder) Remove(ctx context.Context, name string) error {
@@ -179,7 +183,7 @@ func (f *folder) Rename(ctx context.Context, from, to string) error {
 	for name := range f.names.Range {
 		name, _ := name.(string)
 		if below, ok := strings.CutPrefix(name, from); ok && (below == "" || below[0] == '/') {
-			f.names.Store(to+below, nil)
+			f.names.Store(to+below, true)
 		}
 	}
 	return tree.Rename(ctx, from, to)
@@ -195,9 +199,10 @@ func (f *folder) sweep() {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
 	defer cancel()
 	var errs []error
-	for name := range f.names.Range {
+	for name, stored := range f.names.Range {
 		name, _ := name.(string)
-		if err := f.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && fs.ValidPath(name) {
+		// What was not stored may be a directory, or no name at all.
+		if err := f.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && stored == true {
 			errs = append(errs, err)
 		}
 	}

@@ -480,7 +480,7 @@ func TestCheckNotesClocksAndRetention(t *testing.T) {
 		at, until time.Time
 		want      string
 	}{
-		"a clock behind":    {time.Now().Add(-8 * time.Minute), time.Time{}, "clocks of this node and of the storage differ by 8m0s"},
+		"a clock behind":    {time.Now().Add(-8 * time.Minute), time.Time{}, "clocks of this node and of the storage differ by 8m"},
 		"a clock ahead":     {time.Now().Add(9 * time.Minute), time.Time{}, "clocks of this node and of the storage differ by"},
 		"a clock that fits": {time.Now().Add(time.Minute), time.Time{}, ""},
 		"no clock":          {time.Time{}, time.Time{}, ""},

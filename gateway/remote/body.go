@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -61,35 +62,49 @@ func (e *exact) atEnd() error {
 // upload is the body of a PUT. It remembers why reading failed, since not every
 // backend returns the reader's error. A backend that would send it again after a
 // failure gets that failure again, never the rest of the body.
+//
+// Whoever waits for the PUT asks what became of the body while a transport may
+// still read: a server that refuses an upload answers in the middle of it.
 type upload struct {
 	exact
 
 	request context.Context // a cancelled request's body has no further bytes
+
+	owed  atomic.Int64          // bytes that were not read yet
+	ended atomic.Pointer[error] // why reading ended
 }
 
 func newUpload(ctx context.Context, body io.Reader, size int64) *upload {
 	short := fmt.Errorf("%w: %w", storage.ErrShort, io.ErrUnexpectedEOF)
-	return &upload{exact{r: body, left: size, short: short}, ctx}
+	u := &upload{exact: exact{r: body, left: size, short: short}, request: ctx}
+	u.owed.Store(size)
+	return u
 }
 
 func (u *upload) Read(p []byte) (int, error) {
 	if u.err == nil {
 		u.err = u.request.Err()
 	}
-	return u.exact.Read(p)
+	n, err := u.exact.Read(p)
+	u.owed.Store(u.left)
+	if ended := u.err; ended != nil {
+		u.ended.Store(&ended)
+	}
+	return n, err
 }
 
 // failure is why the body could not be read to its end; nil if it was, or if
 // nobody tried.
 func (u *upload) failure() error {
-	if u.err == nil || errors.Is(u.err, io.EOF) {
+	ended := u.ended.Load()
+	if ended == nil || errors.Is(*ended, io.EOF) {
 		return nil
 	}
-	return u.err
+	return *ended
 }
 
 // complete reports whether the body was read to its end.
-func (u *upload) complete() bool { return u.left == 0 && u.failure() == nil }
+func (u *upload) complete() bool { return u.owed.Load() == 0 && u.failure() == nil }
 
 // download is the body of a GET.
 type download struct {

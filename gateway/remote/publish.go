@@ -135,7 +135,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 	case err != nil:
 		return s.failed(ctx, "put", name, err)
 	case !up.complete():
-		return fmt.Errorf("put %s: the remote took %d of %d bytes", name, size-up.left, size)
+		return fmt.Errorf("put %s: the remote took %d of %d bytes", name, size-up.owed.Load(), size)
 	}
 	return nil
 }
