@@ -80,7 +80,9 @@ func TestWhatAPeerAnswers(t *testing.T) {
 		{"a full disk", refuse(507, true), 507},
 		{"a failure", refuse(500, false), 502},
 		{"its own storage away", refuse(503, false), 502},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://10.5.4.3:4694/", http.StatusFound) }, 502},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://10.5.4.3:4694/", http.StatusFound)
+		}, 502},
 		{"garbage", raw("220 mail.example ESMTP\r\n"), 502},
 		{"nothing", raw(""), 503},
 		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502},

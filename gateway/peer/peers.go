@@ -83,7 +83,7 @@ func New(opts Options) *Peers {
 		if err != nil {
 			return nil, &dialError{err}
 		}
-		return conn, nil
+		return wide{conn}, nil
 	}
 	const headers = 64 << 10
 	return &Peers{

@@ -49,7 +49,7 @@ func (p proving) Proof() string { return p.proof }
 
 const ourProof = "the one disk"
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	node := func(id, ip string) *catalog.Node { return &catalog.Node{ID: id, IPAddress: netip.MustParseAddr(ip)} }
 	snapshot := &catalog.Snapshot{
@@ -91,7 +91,7 @@ func (w *world) dialled() int {
 }
 
 // place puts a server where a node's gateway is.
-func (w *world) place(t *testing.T, ip string, h http.Handler) {
+func (w *world) place(t testing.TB, ip string, h http.Handler) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
