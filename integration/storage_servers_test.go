@@ -472,8 +472,9 @@ func startFTP(t *testing.T) *storageServer {
 	return startFTPFor(t, 0)
 }
 
-// startFTPFor allows so many connections at once; 0 is any number.
-func startFTPFor(t *testing.T, connections int) *storageServer {
+// startFTPFor allows so many connections at once; 0 is any number. The server's
+// configuration may have more lines.
+func startFTPFor(t *testing.T, connections int, more ...string) *storageServer {
 	t.Helper()
 	vsftpd := serverProgram(t, "vsftpd")
 	needRoot(t, "vsftpd")
@@ -490,13 +491,13 @@ func startFTPFor(t *testing.T, connections int) *storageServer {
 	s := newStorage(t)
 	s.files = data
 	s.command = func(port string) *exec.Cmd {
-		conf := writeLines(t, filepath.Join(dir, "vsftpd.conf"),
+		conf := writeLines(t, filepath.Join(dir, "vsftpd.conf"), append(more,
 			"listen=YES", "listen_address=127.0.0.1", "listen_port="+port, "background=NO", "secure_chroot_dir="+empty,
 			"anonymous_enable=YES", "secure_email_list_enable=YES", "email_password_file="+passwords,
 			"local_enable=NO", "ftp_username=ftp", "anon_root="+root,
 			"write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES", "anon_other_write_enable=YES",
 			"anon_world_readable_only=NO", "anon_umask=022", "seccomp_sandbox=NO",
-			fmt.Sprintf("max_per_ip=%d", connections), "max_clients=0")
+			fmt.Sprintf("max_per_ip=%d", connections), "max_clients=0")...)
 		return exec.Command(vsftpd, conf)
 	}
 	s.section = func(secret string) map[string]string {

@@ -16,9 +16,9 @@ var tuning = map[string]map[string]string{
 	"azureblob": {"chunk_size": "32Mi"},
 	// Without it nothing is ever freed: deletion would only hide objects.
 	"b2": {"hard_delete": "true"},
-	// With TLS 1.3 an upload of some megabytes is cut: what the server says after the
-	// handshake is never read, so that the connection ends as a broken one does (vsftpd:
-	// 426 Failure reading network stream).
+	// A server sends session tickets over each connection for data of TLS 1.3. Who only
+	// uploads never reads them, and closing a socket with bytes unread resets it: the
+	// server loses the end of the upload, and refuses all of it. 1.2 has none of them.
 	"ftp": {"disable_tls13": "true"},
 	// rclone's default, 10 ms between any two requests, makes a list of a
 	// repository's 256 directories take seconds, whatever the server could do.
