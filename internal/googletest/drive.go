@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/md5" //nolint:gosec // one of the hashes that Drive tells
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -177,20 +179,33 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) (any, error) {
 	return nil, nil
 }
 
-// upload takes a new file, or a new content of one, in one piece.
-func (s *Server) upload(_ http.ResponseWriter, r *http.Request) (any, error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "multipart/related" || r.URL.Query().Get("uploadType") != "multipart" {
-		return nil, invalid("an upload of type %s in %s", r.URL.Query().Get("uploadType"), media)
-	}
+// upload takes a new file, or a new content of one, in one piece; a large one in pieces.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) (any, error) {
 	f := &file{}
 	if r.PathValue("id") != "" {
+		var err error
 		if f, err = s.find(r); err != nil {
 			return nil, err
 		}
 	}
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	query := r.URL.Query()
+	switch {
+	case query.Get("upload_id") != "":
+		return s.piece(w, r)
+	case err == nil && media == "application/json" && query.Get("uploadType") == "resumable":
+		return s.begin(w, r, f)
+	case err == nil && media == "multipart/related" && query.Get("uploadType") == "multipart":
+		return s.whole(r, f, params["boundary"])
+	default:
+		return nil, invalid("an upload of type %s in %s", query.Get("uploadType"), media)
+	}
+}
+
+// whole takes an upload in one piece.
+func (s *Server) whole(r *http.Request, f *file, boundary string) (any, error) {
 	described := *f
-	parts := multipart.NewReader(r.Body, params["boundary"])
+	parts := multipart.NewReader(r.Body, boundary)
 	about, err := parts.NextPart()
 	if err == nil {
 		err = described.describe(about)
@@ -205,9 +220,59 @@ func (s *Server) upload(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if described.content, err = io.ReadAll(body); err != nil {
 		return nil, err
 	}
-	if described.MimeType == "" {
-		described.MimeType = body.Header.Get("Content-Type")
+	return s.keep(f, described, body.Header.Get("Content-Type")), nil
+}
+
+// pending is an upload of which not all pieces are there.
+type pending struct {
+	file      *file
+	described file
+	media     string
+}
+
+// begin says where the pieces of an upload go.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, f *file) (any, error) {
+	p := &pending{file: f, described: *f, media: r.Header.Get("X-Upload-Content-Type")}
+	if err := p.described.describe(r.Body); err != nil {
+		return nil, err
 	}
+	p.described.content = nil
+	id := rand.Text()
+	s.pending[id] = p
+	w.Header().Set("Location", "https://"+r.Host+r.URL.Path+"?uploadType=resumable&upload_id="+id)
+	w.WriteHeader(http.StatusOK)
+	return nil, nil
+}
+
+// piece takes the next piece of an upload, of which the last one completes it.
+func (s *Server) piece(w http.ResponseWriter, r *http.Request) (any, error) {
+	id := r.URL.Query().Get("upload_id")
+	p := s.pending[id]
+	if p == nil {
+		return nil, notFound(id)
+	}
+	var first, last, total int
+	ranges := r.Header.Get("Content-Range")
+	if _, err := fmt.Sscanf(ranges, "bytes %d-%d/%d", &first, &last, &total); err != nil || first != len(p.described.content) {
+		return nil, invalid("%q after %d bytes", ranges, len(p.described.content))
+	}
+	content, err := io.ReadAll(r.Body)
+	if err != nil || len(content) != last-first+1 {
+		return nil, invalid("%d bytes for %q", len(content), ranges)
+	}
+	p.described.content = append(p.described.content, content...)
+	if last+1 < total {
+		w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", last))
+		w.WriteHeader(http.StatusPermanentRedirect) // which means here: go on
+		return nil, nil
+	}
+	delete(s.pending, id)
+	return s.keep(p.file, p.described, p.media), nil
+}
+
+// keep makes f what was uploaded.
+func (s *Server) keep(f *file, described file, media string) *file {
+	described.MimeType = cmp.Or(described.MimeType, media)
 	md, sha := md5.Sum(described.content), sha256.Sum256(described.content) //nolint:gosec // as above
 	described.Size = strconv.Itoa(len(described.content))
 	described.MD5, described.SHA256 = hex.EncodeToString(md[:]), hex.EncodeToString(sha[:])
@@ -215,5 +280,5 @@ func (s *Server) upload(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if f.ID == "" {
 		s.add(f)
 	}
-	return f, nil
+	return f
 }

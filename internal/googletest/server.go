@@ -23,7 +23,7 @@ const scope = "https://www.googleapis.com/auth/drive.file"
 
 // New returns the service with an empty drive.
 func New() *Server {
-	s := &Server{refreshToken: rand.Text(), codes: map[string]string{}, access: map[string]bool{}}
+	s := &Server{refreshToken: rand.Text(), codes: map[string]string{}, access: map[string]bool{}, pending: map[string]*pending{}}
 	s.mux.HandleFunc("GET /o/oauth2/auth", s.consent)
 	s.mux.HandleFunc("POST /token", s.token)
 	s.drive("GET /drive/v3/about", s.about)
@@ -47,6 +47,8 @@ type Server struct {
 	access map[string]bool   // the tokens that were given out
 	files  []*file
 	made   int // files so far
+
+	pending map[string]*pending // uploads that have begun, by their IDs
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
