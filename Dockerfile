@@ -56,10 +56,10 @@ FROM build AS client-build
 RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/go/build-cache \
-    GOOS=$TARGETOS GOARCH=$TARGETARCH go build -gcflags=all=-l \
+    GOOS=$TARGETOS GOARCH=$TARGETARCH go build -gcflags=all=-l -tags nethttpomithttp2 \
       -ldflags "-s -w -funcalign=8 -X github.com/rclone-gateway/rclone-gateway/internal/version.version=$VERSION" \
       -o /out/usr/bin/ ./cmd/gatewayctl && \
-    mkdir /links && go build -gcflags=all=-l -o /links/ ./cmd/gatewayctl && /links/gatewayctl install-links /links && \
+    mkdir /links && go build -gcflags=all=-l -tags nethttpomithttp2 -o /links/ ./cmd/gatewayctl && /links/gatewayctl install-links /links && \
     for link in /links/*; do [ ! -L "$link" ] || ln -s gatewayctl "/out/usr/bin/${link##*/}"; done
 
 FROM restic/restic:${RESTIC_VERSION} AS restic

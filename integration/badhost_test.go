@@ -125,11 +125,11 @@ func TestDirectoriesThatAnOrdinaryUserCannotWrite(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "rclone.conf")
 	writeFile(t, conf, []byte("[x]\ntype = local\n"))
 	got := ctl("destination", "add", "--provider", "rclone", "--conf", conf, "--base-path", foreign)
-	wantOneLine(t, "gatewayctl", got, 7, "the file system refuses this to the gateway's user: check owner and mode of the directory")
+	wantOneLine(t, "gatewayctl", got, 7, "the storage refuses this to the key or user: give it permission to write")
 
 	content, name := blob(100)
-	d.module("mail1").want(t, http.StatusServiceUnavailable, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/data/"+name, content)
-	d.out.want(t, `"status":503`, "permission denied")
+	d.module("mail1").want(t, http.StatusInsufficientStorage, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/data/"+name, content)
+	d.out.want(t, `"status":507`, "permission denied")
 }
 
 // TestModulesThatCannotWrite backs up and restores as an ordinary user whose state
@@ -320,7 +320,7 @@ func TestPoorEnvironments(t *testing.T) {
 		{"a locale without UTF-8", []string{"LC_ALL=C", "LANG=C"}, ""},
 		{"a locale that does not exist", []string{"LC_ALL=xx_XX.ISO-8859-1"}, ""},
 		{"a home that cannot be written", []string{"HOME=/proc"}, "cache"},
-		{"no home", []string{"HOME="}, "cache"},
+		{"no home", []string{"HOME="}, "snapshot "}, // the system knows the user's
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			from, to := "poor"+strconv.Itoa(2*i), "poor"+strconv.Itoa(2*i+1)

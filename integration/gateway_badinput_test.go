@@ -146,6 +146,9 @@ func TestPathsThatAreNobodys(t *testing.T) {
 				continue
 			}
 			for user, status := range map[string]int{"module/mail1": http.StatusForbidden, "node/1": http.StatusNotFound} {
+				if tt.name == "an encoded letter" && user == "node/1" {
+					continue // a node reads it over WebDAV, where letters may be encoded
+				}
 				mark := g.log.mark()
 				who := callerOf(g.url, user)
 				conn := who.dial(t)

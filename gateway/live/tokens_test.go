@@ -197,7 +197,7 @@ func TestRefreshedTokenOfAReaderSurvivesInTheStateDirectory(t *testing.T) {
 	c := newTokenCluster(t)
 	g, log, stop := c.start(t, "node/1")
 	stat(t, g)
-	testenv.Until(t, time.Minute, "the refusal in the log", func() bool { return strings.Contains(log.String(), "does not let us write") })
+	testenv.Until(t, time.Minute, "the refusal in the log", func() bool { return strings.Contains(log.String(), "no permission to write a refreshed token") })
 	if _, err := g.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
