@@ -403,14 +403,14 @@ func TestWrongUsage(t *testing.T) {
 		{"a certificate without its key", []string{"serve", "--tls-cert", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
 		{"a key without its certificate, for health", []string{"health", "--tls-key", "/nonexistent"}, "", "--tls-cert, --tls-key: TLS needs both"},
 		{"a Redis without a port", []string{"check-config"}, "REDIS_ADDRESS=redis", "an address must be host:port or the path of a unix socket"},
-		{"certificates of Redis that are not there", []string{"check-destination", "x", "--redis-ca", "/nonexistent"}, "", "read CA certificates: open /nonexistent"},
+		{"certificates of Redis that are not there", []string{"check-destination", "x", "--redis-ca", "/nonexistent"}, "", "--redis-ca: open /nonexistent"},
 		{"an unknown shell", []string{"completion", "powershell"}, "", "name a shell: bash, zsh or fish"},
 		{"no shell", []string{"completion"}, "", "name a shell: bash, zsh or fish"},
 		{"an unknown level", []string{"serve", "--log-level", "loud"}, "", "--log-level"},
 		{"an unknown source", []string{"serve", "--acl-source", "hearsay"}, "", "--acl-source"},
 		{"a certificate that is not there", []string{"serve", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"}, "", "--tls-cert"},
 		{"a password file that is not there", []string{"serve", "--redis-password-file", "/nonexistent"}, "", "--redis-password-file"},
-		{"an address and a URL", []string{"serve", "--redis-url", "redis://u:" + sectionSecret + "@h"}, "", "either a URL or an address"},
+		{"an address and a URL", []string{"serve", "--redis-url", "redis://u:" + sectionSecret + "@h"}, "", "the Redis password is given twice"},
 		{"an unknown command", []string{"sevre"}, "", "unknown command"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
