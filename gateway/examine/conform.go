@@ -201,8 +201,9 @@ func (f *folder) sweep() {
 	var errs []error
 	for name, stored := range f.names.Range {
 		name, _ := name.(string)
+		wasStored, _ := stored.(bool)
 		// What was not stored may be a directory, or no name at all.
-		if err := f.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && stored == true {
+		if err := f.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && wasStored {
 			errs = append(errs, err)
 		}
 	}
