@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -99,7 +99,7 @@ func (g *Gateway) obscure(w *response, r *http.Request, _ *live.View) error {
 // Obscure answers with the values of a section as rclone holds them. Its error
 // names none.
 func Obscure(req adminapi.ObscureRequest) (adminapi.ObscureReply, error) {
-	values, err := remote.Obscure(req.Type, req.Values)
+	values, err := backend.Obscure(req.Type, req.Values)
 	return adminapi.ObscureReply{Values: values}, err
 }
 

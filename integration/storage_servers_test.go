@@ -29,7 +29,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // not among the curated backends
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/b2test"
@@ -199,7 +199,7 @@ func (s *storageServer) stop(t *testing.T) {
 func (s *storageServer) destinations(t *testing.T, id, secret string) []redistest.Destination {
 	t.Helper()
 	section := s.section(secret)
-	values, err := remote.Obscure(section["type"], section)
+	values, err := backend.Obscure(section["type"], section)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 )
 
 // logLevel is the least level that is logged. Signals change it at run time.
@@ -41,7 +41,7 @@ func (s *settings) startLog(w io.Writer) error {
 		handler = newJournalHandler(w, encode)
 	}
 	slog.SetDefault(slog.New(handler))
-	remote.Init(handler)
+	backend.Init(handler)
 	return nil
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
@@ -197,7 +197,7 @@ func (t *tokens) register(snapshot *catalog.Snapshot) {
 	for id, d := range snapshot.Destinations {
 		sections[id] = t.latest(d).Section
 	}
-	remote.SetSections(sections, func(id, key, value string) {
+	backend.SetSections(sections, func(id, key, value string) {
 		if d := snapshot.Destinations[id]; d != nil {
 			t.note(tokenKey{id, key}, d.Section[key], value)
 		}

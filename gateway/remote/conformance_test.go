@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone/rclone/fs/config/obscure"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -100,6 +101,6 @@ func TestWrapped(t *testing.T) {
 // setSections sets the sections for the time of the test.
 func setSections(t *testing.T, byID map[string]map[string]string) {
 	t.Helper()
-	SetSections(maps.Clone(byID), nil)
-	t.Cleanup(func() { SetSections(nil, nil) })
+	backend.SetSections(maps.Clone(byID), nil)
+	t.Cleanup(func() { backend.SetSections(nil, nil) })
 }

@@ -10,9 +10,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/rc"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/b2test"
 )
@@ -112,7 +112,7 @@ func TestWrongKeysOfS3AreNoReadOnlyStorage(t *testing.T) {
 func TestAPasswordInClearIsNamed(t *testing.T) {
 	t.Parallel()
 	address := serve(t, rc.Params{"type": "webdav", "fs": t.TempDir(), "user": "backup", "pass": "correct-horse-battery-st"})
-	obscured, err := Obscure("webdav", map[string]string{"pass": "wrong-and-obscured"})
+	obscured, err := backend.Obscure("webdav", map[string]string{"pass": "wrong-and-obscured"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,27 +131,6 @@ func TestAPasswordInClearIsNamed(t *testing.T) {
 		}
 		if err == nil || errors.Is(err, storage.ErrObscured) != tt.want {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// TestAHostThatIsMoreThanOneIsRefused tells what is wrong before anybody looks it up.
-func TestAHostThatIsMoreThanOneIsRefused(t *testing.T) {
-	t.Parallel()
-	for _, typ := range []string{"sftp", "ftp", "smb"} {
-		info, err := fs.Find(typ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for host, want := range map[string]bool{
-			"backup@nas.example.org": true, "sftp://nas.example.org": true, `\\nas\share`: true, "nas.example.org:2222": true,
-			"nas.example.org/backups": true, "smb://nas": true,
-			"nas.example.org": false, "10.0.0.7": false, "fd00::7": false, "[fd00::7]": false, "nas": false, "": false,
-		} {
-			err := checkHost(info, map[string]string{"type": typ, "host": host})
-			if errors.Is(err, storage.ErrHost) != want {
-				t.Errorf("%s, %q: %v", typ, host, err)
-			}
 		}
 	}
 }

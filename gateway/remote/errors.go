@@ -2,20 +2,11 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	iofs "io/fs"
-	"net"
-	"net/http"
-	"net/textproto"
 	"slices"
-	"strings"
-	"syscall"
 
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/rclone/rclone/fs/fserrors"
-
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -24,18 +15,16 @@ func absent(op, name string) error {
 	return &iofs.PathError{Op: op, Path: name, Err: iofs.ErrNotExist}
 }
 
-// failed turns an error of a backend into one of ours. It never wraps the
-// backend's, which may wrap fs.ErrNotExist for reasons of its own (a missing key
-// file, say) and hold secrets: only its scrubbed text stays, behind the sentinel
-// that fits.
+// failed turns an error of a backend into one of ours, as [backend.Backend.Describe]
+// does, and says whether the storage denied the operation.
 func (s *Store) failed(ctx context.Context, op, name string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", op, name, ctx.Err())
 	}
 	if denial := s.denial(ctx, op, err); denial != nil {
-		return fmt.Errorf("%s %s: %w: %s", op, name, denial, s.scrub.Replace(err.Error()))
+		return fmt.Errorf("%s %s: %w: %s", op, name, denial, s.backend.Scrub(err.Error()))
 	}
-	return s.describe(op+" "+name, err)
+	return s.backend.Describe(op+" "+name, err)
 }
 
 // changes are the operations that need more than to read.
@@ -45,7 +34,7 @@ var changes = []string{"put", "remove", "create", "mkdir", "rmdir", "rename"}
 // where that is not proven. Not all storages say by their codes whether they refuse
 // us as such, or only this: who can read a list is let in.
 func (s *Store) denial(ctx context.Context, op string, err error) error {
-	if sentinel := classify(err); sentinel != nil && sentinel != storage.ErrUnavailable || !isDenial(err) { //nolint:errorlint // one of ours, bare
+	if !backend.IsDenial(err) {
 		return nil
 	}
 	change := slices.Contains(changes, op)
@@ -59,160 +48,4 @@ func (s *Store) denial(ctx context.Context, op string, err error) error {
 		return storage.ErrReadOnly
 	}
 	return storage.ErrDenied
-}
-
-// denialMarks are what the backends' errors say of an operation that is refused, in
-// lower case: codes of the vendors' protocols, and texts of servers and file systems.
-var denialMarks = []string{
-	"permission denied", "read-only file system", // SFTP, FTP, directories
-	"access denied", "write-protected", "write protected", // SMB
-	"403 forbidden",                                              // WebDAV and most others
-	"(401 unauthorized)", "(401 unknown)", "(403 access_denied)", // B2, of a key that lacks a capability
-	"authorizationpermissionmismatch", "blobimmutableduetopolicy", // Azure
-	"insufficientpermissions", // Google
-}
-
-func isDenial(err error) bool {
-	if errors.Is(err, iofs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return true
-	}
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		api, known := errors.AsType[smithy.APIError](err)
-		return response.HTTPStatusCode() == http.StatusForbidden && known && strings.HasPrefix(api.ErrorCode(), "AccessDenied")
-	}
-	text := strings.ToLower(err.Error())
-	return slices.ContainsFunc(denialMarks, func(mark string) bool { return strings.Contains(text, mark) })
-}
-
-func (s *Store) describe(what string, err error) error {
-	text := s.scrub.Replace(err.Error())
-	sentinel := classify(err)
-	if sentinel == nil && s.clear && isLogin(err) {
-		sentinel = storage.ErrObscured
-	}
-	if sentinel != nil {
-		return fmt.Errorf("%s: %w: %s", what, sentinel, text)
-	}
-	return fmt.Errorf("%s: %s", what, text)
-}
-
-// loginMarks are what the backends that take an obscured password say, in lower case,
-// of one that is wrong.
-var loginMarks = []string{
-	"unable to authenticate",              // SFTP
-	"530 ",                                // FTP
-	"logon is invalid", "status_logon_fa", // SMB
-	"401 unauthorized", ": 401", // WebDAV
-}
-
-func isLogin(err error) bool {
-	text := strings.ToLower(err.Error())
-	return slices.ContainsFunc(loginMarks, func(mark string) bool { return strings.Contains(text, mark) })
-}
-
-// classify returns the sentinel for an error of a backend, or nil.
-func classify(err error) error {
-	switch {
-	case errors.Is(err, storage.ErrUnavailable):
-		return storage.ErrUnavailable // it is ours already
-	case errors.Is(err, syscall.EDQUOT):
-		return syscall.EDQUOT
-	case isFull(err):
-		return syscall.ENOSPC
-	case isCrowded(err):
-		return storage.ErrCrowded
-	case isThrottled(err):
-		return storage.ErrThrottled
-	case isUnavailable(err):
-		return storage.ErrUnavailable
-	}
-	return nil
-}
-
-// fullMarks are what the backends' errors say when their storage is full: codes
-// of the vendors' protocols, and texts of servers that know no code. "Quota
-// exceeded" alone is none: Google says it of request rates.
-var fullMarks = []string{
-	"InsufficientStorage", "insufficient storage", "507 Insufficient", // HTTP 507: WebDAV, OneDrive, Nextcloud
-	"XMinioStorageFull", "api error QuotaExceeded", // MinIO, Ceph
-	"storageQuotaExceeded", "teamDriveFileLimitExceeded", // Google Drive
-	"insufficient_space",                   // Dropbox
-	"quotaLimitReached",                    // OneDrive
-	"storage_limit_exceeded",               // Box
-	"storage_cap_exceeded",                 // B2
-	"STATUS_DISK_FULL", "not enough space", // SMB
-	"no space left on device", "No space left", // SFTP, FTP
-	"disk quota exceeded", "Disk quota exceeded", // SFTP, FTP
-	"Exceeded storage allocation",                   // FTP
-	"Over quota", "over quota", "quota has been re", // Mega, Koofr
-}
-
-func isFull(err error) bool {
-	if errors.Is(err, syscall.ENOSPC) {
-		return true
-	}
-	text := err.Error()
-	for _, mark := range fullMarks {
-		if strings.Contains(text, mark) {
-			return true
-		}
-	}
-	return false
-}
-
-// throttledMarks are what the backends' errors say of a server that wants fewer
-// requests, or the same one later: texts of HTTP statuses, and codes of vendors.
-var throttledMarks = []string{
-	"429 Too Many Requests", "503 Service Unavailable", // WebDAV and most others
-	"StatusCode: 429", "StatusCode: 503", "SlowDown", // S3
-	"ServerBusy",                                     // Azure
-	"too_many_requests", "too_many_write_operations", // B2, Dropbox
-	"rateLimitExceeded", "userRateLimitExceeded", // Google
-	"activityLimitReached",                                        // OneDrive
-	"share access flags are incompatible", "has a delete pending", // SMB: the file is being replaced
-}
-
-// isCrowded reports whether a server of FTP takes no more connections. It says so with
-// the code that it also ends idle ones with.
-func isCrowded(err error) bool {
-	reply, ok := errors.AsType[*textproto.Error](err)
-	if !ok || reply.Code != ftpUnavailable {
-		return false
-	}
-	text := strings.ToLower(reply.Msg)
-	return strings.Contains(text, "too many") || strings.Contains(text, "maximum") || strings.Contains(text, "already logged in")
-}
-
-// ftpUnavailable is the code of FTP for a server that closes the connection.
-const ftpUnavailable = 421
-
-// isThrottled tells that the server answered, and put the request off.
-func isThrottled(err error) bool {
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		code := response.HTTPStatusCode()
-		return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable
-	}
-	if fserrors.IsRetryAfterError(err) {
-		return true
-	}
-	text := err.Error()
-	return slices.ContainsFunc(throttledMarks, func(mark string) bool { return strings.Contains(text, mark) })
-}
-
-// isUnavailable tells that the same request may succeed later: the server cannot
-// be reached, throttles, or fails in passing.
-func isUnavailable(err error) bool {
-	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
-		return true
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return true
-	}
-	return errors.Is(err, syscall.ECONNREFUSED) ||
-		errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EHOSTUNREACH) ||
-		errors.Is(err, syscall.ENETUNREACH) ||
-		errors.Is(err, context.DeadlineExceeded) || // a limit of the backend's own
-		fserrors.IsRetryError(err) ||
-		fserrors.ShouldRetry(err)
 }

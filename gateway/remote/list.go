@@ -45,7 +45,7 @@ const listTries = 3
 var errBrokenOff = errors.New("a directory could not be read, or went away meanwhile")
 
 func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo) error) error {
-	ctx = s.with(ctx)
+	ctx = s.backend.Context(ctx)
 	// Some backends (local) leave out what they cannot read and only count it as
 	// an error. Of two lists at once both fail then, which is safe.
 	before := accounting.Stats(ctx).GetErrors()

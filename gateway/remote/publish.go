@@ -14,83 +14,36 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/object"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 )
-
-// publishesPut are the backends whose PUT shows an object under its name only
-// when it is complete, and leaves what was there before if it fails.
-var publishesPut = map[string]bool{
-	// One request, or a multipart upload that a last request completes.
-	"s3":                   true,
-	"b2":                   true,
-	"azureblob":            true,
-	"google cloud storage": true,
-	"swift":                true,
-	"oracleobjectstorage":  true,
-	"qingstor":             true,
-	"storj":                true,
-	// Uploads are committed as a new revision of the file.
-	"drive":    true,
-	"onedrive": true,
-	"dropbox":  true,
-	"box":      true,
-	// The file appears with the request that ends the upload.
-	"mega": true,
-	// Read into memory as a whole first.
-	"memory": true,
-}
-
-// movesWhole are the backends whose move never takes an object away before the new
-// one is in its place: it replaces at once, or refuses a name that is taken. Apache,
-// for one, first deletes what a MOVE of WebDAV replaces, as rclone does on servers of
-// SFTP that lack an extension of OpenSSH.
-var movesWhole = map[string]bool{
-	"local": true,
-	"smb":   true,
-	"ftp":   true,
-}
-
-// transparent are wrapping backends that make one PUT of one PUT.
-var transparent = map[string]bool{
-	"crypt":  true,
-	"hasher": true,
-}
 
 // putFunc stores size bytes of body under name: all or nothing.
 type putFunc func(ctx context.Context, name string, size int64, body io.Reader) error
 
-// putFor chooses the way that suits a backend. Those not known above, and all
-// that write straight into the file (local, sftp, smb, ftp, azurefiles, pcloud)
-// or delete it when an upload fails (webdav), get a temporary name and a move.
-func putFor(f fs.Fs, opened *fs.RegInfo) putFunc {
+// putFor chooses the way that suits a backend. Those not known to publish by a PUT,
+// and all that write straight into the file (local, sftp, smb, ftp, azurefiles,
+// pcloud) or delete it when an upload fails (webdav), get a temporary name and a
+// move.
+func putFor(b *backend.Backend) putFunc {
+	f := b.Fs
 	direct := func(ctx context.Context, name string, size int64, body io.Reader) error {
 		_, err := put(ctx, f, name, size, body)
 		return err
 	}
-	if hasTrait(publishesPut, f, opened) {
+	if b.Has(backend.PublishesPut) {
 		return direct
 	}
 	features := f.Features()
 	switch {
 	case features.Move != nil:
-		return mover{f, features.Move, hasTrait(movesWhole, f, opened)}.put
+		return mover{f, features.Move, b.Has(backend.MovesWhole)}.put
 	case features.Copy != nil:
 		return mover{f, moveByCopy(features.Copy), false}.put
 	default:
 		// There is no better way, and none of these backends is a good place for
 		// backups.
 		return direct
-	}
-}
-
-// hasTrait reports whether the backend below f, which was opened as that one, is among
-// backends. An alias opens as what it stands for.
-func hasTrait(backends map[string]bool, f fs.Fs, opened *fs.RegInfo) bool {
-	for {
-		backend, unwrap := backendOf(f, opened).Name, f.Features().UnWrap
-		if !transparent[backend] || unwrap == nil {
-			return backends[backend]
-		}
-		f = unwrap()
 	}
 }
 
@@ -157,7 +110,7 @@ func moveByCopy(duplicate moveFunc) moveFunc {
 type mover struct {
 	fs    fs.Fs
 	move  moveFunc
-	whole bool // see movesWhole
+	whole bool // see [backend.MovesWhole]
 }
 
 // tidyTimeout bounds what is still done for a request that failed.

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/rclone/rclone/fs"
-	"github.com/rclone/rclone/fs/config/obscure"
 )
 
 // localMover returns a mover on an empty directory.
@@ -146,37 +145,5 @@ func TestCopyAndRemove(t *testing.T) {
 	}
 	if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
 		t.Errorf("files %v; want the object alone", got)
-	}
-}
-
-func TestPublishes(t *testing.T) {
-	setSections(t, map[string]map[string]string{
-		"bucket": {"type": "memory"},
-		"disk":   {"type": "local"},
-	})
-	for _, tt := range []struct {
-		name    string
-		section map[string]string
-		want    bool
-	}{
-		{"memory", map[string]string{"type": "memory"}, true},
-		{"local", map[string]string{"type": "local"}, false},
-		{"alias of memory", map[string]string{"type": "alias", "remote": "bucket:b"}, true},
-		{"alias of local", map[string]string{"type": "alias", "remote": "disk:" + t.TempDir()}, false},
-		{"crypt over memory", map[string]string{"type": "crypt", "remote": "bucket:b", "password": obscure.MustObscure("password")}, true},
-		{"crypt over local", map[string]string{"type": "crypt", "remote": "disk:" + t.TempDir(), "password": obscure.MustObscure("password")}, false},
-		{"S3", s3Section("http://127.0.0.1:1"), true},
-		{"chunks in memory", map[string]string{"type": "chunker", "remote": "bucket:b"}, false},
-		{"a union of memories", map[string]string{"type": "union", "upstreams": "bucket:a bucket:b"}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			opened, err := fs.Find(tt.section["type"])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := hasTrait(publishesPut, open(t, tt.section, "").fs, opened); got != tt.want {
-				t.Errorf("publishes = %t; want %t", got, tt.want)
-			}
-		})
 	}
 }

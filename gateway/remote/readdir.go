@@ -23,7 +23,7 @@ func (s *Store) ReadDir(ctx context.Context, dir string, fn func(iofs.FileInfo) 
 	}
 	for try := 1; ; try++ {
 		r := reading{store: s, dir: dir, fn: fn}
-		err := r.read(s.with(ctx))
+		err := r.read(s.backend.Context(ctx))
 		if r.begun || try == listTries || !errors.Is(err, errBrokenOff) {
 			return err
 		}

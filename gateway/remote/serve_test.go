@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	iofs "io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -20,11 +22,16 @@ import (
 	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/rclone/rclone/fs/rc"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+
 	// rclone's own servers, for rclone's own clients.
 	_ "github.com/rclone/rclone/cmd/serve/s3"
 	_ "github.com/rclone/rclone/cmd/serve/sftp"
 	_ "github.com/rclone/rclone/cmd/serve/webdav"
 )
+
+// setup makes rclone ready, which opening a destination does, too.
+var setup = sync.OnceFunc(func() { backend.Init(slog.Default().Handler()) })
 
 // serve runs one of rclone's servers for the time of the test and returns its
 // address.

@@ -83,10 +83,10 @@ func (s *Store) sweep(ctx context.Context, sw *sweeper) {
 			continue
 		}
 		if err := o.Remove(ctx); err != nil {
-			slog.Warn("cannot remove an upload that was cut off", "dest", s.id, "err", s.failed(ctx, "remove", o.Remote(), err),
+			slog.Warn("cannot remove an upload that was cut off", "dest", s.backend.ID, "err", s.failed(ctx, "remove", o.Remote(), err),
 				"hint", "it is tried again later, and nobody takes the rest for an object; the key or user must be allowed to delete")
 			return
 		}
-		slog.Info("removed an upload that was cut off", "dest", s.id, "obj", o.Remote())
+		slog.Info("removed an upload that was cut off", "dest", s.backend.ID, "obj", o.Remote())
 	}
 }

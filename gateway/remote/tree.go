@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/operations"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -71,6 +72,18 @@ func (s *Store) Rmdir(ctx context.Context, dir string) error {
 		return absent("rmdir", dir)
 	case err != nil:
 		return s.failed(ctx, "rmdir", dir, err)
+	}
+	return nil
+}
+
+// Prune removes dir and the directories below it, as far as they hold no file.
+// Buckets have no directories.
+func (s *Store) Prune(ctx context.Context, dir string) error {
+	if !s.fs.Features().CanHaveEmptyDirectories {
+		return nil
+	}
+	if err := operations.Rmdirs(s.backend.Context(ctx), s.fs, dir, false); err != nil {
+		return s.failed(ctx, "prune", dir, err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 )
 
 // turns lets so many directories of a remote be listed at once as its server has
@@ -56,7 +58,7 @@ func (s *Store) listInTurn(ctx context.Context, dir string, fn fs.ListRCallback)
 	for try := 1; ; try++ {
 		s.turns.enter()
 		err := s.listDir(ctx, dir, fn)
-		crowded := isCrowded(err)
+		crowded := backend.IsCrowded(err)
 		if crowded {
 			s.turns.shrink()
 		}

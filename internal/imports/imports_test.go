@@ -38,10 +38,24 @@ type rule struct {
 
 var rules = []rule{
 	{
-		name:    "only gateway/remote and test support import rclone",
-		about:   not(of("gateway/remote", "internal/rclone", "integration")),
+		name: "only the rooms of gateway/remote and test support import rclone",
+		about: not(either(
+			only("gateway/remote"),
+			of("gateway/remote/backend", "gateway/remote/command", "gateway/remote/gcs", "internal/rclone", "integration"),
+		)),
 		forbids: of(rclone),
 		tests:   true,
+	},
+	{
+		name:     "rclone's backends are opened without those who use them",
+		about:    of("gateway/remote/backend"),
+		forbids:  both(of(redis, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/remote/internal/noconfig"))),
+		indirect: true,
+	},
+	{
+		name:    "the remote store knows neither Redis nor protocols",
+		about:   only("gateway/remote"),
+		forbids: both(of(redis, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/remote"))),
 	},
 	{
 		name:     "the protocols import neither Redis nor rclone",
@@ -183,6 +197,11 @@ func TestRulesCatchViolations(t *testing.T) {
 		{
 			name: "the remote store imports rclone",
 			code: graph{"gateway/remote": {rclone + "/fs"}},
+		},
+		{
+			name: "a new room below the remote store imports rclone",
+			code: graph{"gateway/remote/extra": {rclone + "/fs"}},
+			want: []string{"gateway/remote/extra imports " + rclone + "/fs"},
 		},
 		{
 			name: "the gateway imports rclone",

@@ -1,6 +1,6 @@
 //go:build curated
 
-package remote
+package backend
 
 import (
 	// The kinds of storage that NethServer 8 asks for by name, the protocols of

@@ -7,6 +7,28 @@ import (
 	"github.com/rclone/rclone/fs"
 )
 
+// Space tells how many bytes of the remote's storage are free, used and there in
+// all, as far as the remote does; what it does not tell is -1. Buckets tell
+// nothing.
+func (s *Store) Space(ctx context.Context) (free, used, total int64, err error) {
+	about := s.fs.Features().About
+	if about == nil {
+		return -1, -1, -1, nil
+	}
+	usage, err := about(s.backend.Context(ctx))
+	if err != nil {
+		return -1, -1, -1, s.failed(ctx, "ask for space", s.backend.ID, err)
+	}
+	return told(usage.Free), told(usage.Used), told(usage.Total), nil
+}
+
+func told(n *int64) int64 {
+	if n == nil {
+		return -1
+	}
+	return *n
+}
+
 // Received returns when, by the storage's own clock, it received an object, and until
 // when a retention keeps that, as far as the storage tells; what it does not tell is
 // the zero time.

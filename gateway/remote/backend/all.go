@@ -1,5 +1,5 @@
 //go:build !curated
 
-package remote
+package backend
 
 import _ "github.com/rclone/rclone/backend/all" // every backend that rclone has
