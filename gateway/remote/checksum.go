@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -142,11 +144,25 @@ func signChecksums(f fs.Fs) bool {
 	if !field.IsValid() || field.Type() != reflect.TypeFor[*s3.Client]() {
 		return false // a newer rclone: TestUploadsCarryTheirChecksum fails
 	}
+	// rclone gives the same Fs to every remote that stands on it, as an alias does: who
+	// opens it second finds its client replaced, and in use.
+	replacing.Lock()
+	defer replacing.Unlock()
 	client := (**s3.Client)(field.Addr().UnsafePointer())
 	options := (*client).Options()
+	if slices.ContainsFunc(options.APIOptions, isAddChecksum) {
+		return true
+	}
 	options.ExpressCredentials = nil // each client has its own: to share it is a race
 	*client = s3.New(options, s3.WithAPIOptions(addChecksum))
 	return true
+}
+
+// replacing is held while the client of an Fs is replaced.
+var replacing sync.Mutex
+
+func isAddChecksum(step func(*middleware.Stack) error) bool {
+	return reflect.ValueOf(step).Pointer() == reflect.ValueOf(addChecksum).Pointer()
 }
 
 // addChecksum adds a step to each operation.
