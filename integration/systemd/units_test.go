@@ -233,9 +233,9 @@ echo volumes/data >notes1/etc/state-include.conf
 gatewayctl module add --dir /srv/notes1 --env-file notes1.env notes1
 gatewayctl schedule add --destination "$0" notes1`, h.destination)
 		clock := openGuide(t, h.machine, "docs/standalone.md")
-		for _, unit := range strings.Split(clock.files[0], "# ")[1:] {
+		for _, unit := range strings.Split("\n"+clock.files[0], "\n# /")[1:] {
 			path, content, _ := strings.Cut(unit, "\n")
-			h.write(t, path, content, 0o644)
+			h.write(t, "/"+path, content+"\n", 0o644)
 		}
 		clock.followUntil(t, "systemctl start", "")
 		if snapshots, err := filepath.Glob(filepath.Join(h.root, store, "notes/*/snapshots/*")); err != nil || len(snapshots) == 0 {
