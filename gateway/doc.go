@@ -8,8 +8,8 @@
 //
 //  1. A listener hands the connection to http.Server, which has a header and an
 //     idle timeout but no total one: backups stream for hours.
-//  2. observe wraps every request: id, deadlines on progress, access log, and
-//     the one place where an error becomes a status, by the table of package
+//  2. observe wraps every request: id, deadlines on progress (package wire), access
+//     log, and the one place where an error becomes a status, by the table of package
 //     refusal.
 //  3. routes sends the gateway's own paths to their handlers and all else to serve.
 //  4. serve parses the URL once (request.go decides the operation), judges the

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
 // pipes is a listener within a bubble, where only what a test does takes time.
@@ -70,7 +71,7 @@ func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 		synctest.Wait()
 		stopped := make(chan error, 1)
 		go func() { stopped <- g.Stop(context.Background()) }()
-		time.Sleep(arrivalGrace / 2) // of the bubble
+		time.Sleep(wire.ArrivalGrace / 2) // of the bubble
 		if _, err := listener.dial(); err == nil {
 			t.Error("another connection is accepted")
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
 // Options is everything that a Gateway is made of.
@@ -109,7 +110,7 @@ type Gateway struct {
 
 	server, metricsServer *http.Server
 
-	arrivals  arrivals
+	arrivals  wire.Arrivals
 	listening sync.WaitGroup
 	failed    chan error // the first listener that gave up
 	cleanup   cleanup
@@ -159,7 +160,7 @@ func New(opts Options) (*Gateway, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
-		ConnState:         g.arrivals.track,
+		ConnState:         g.arrivals.Track,
 	}
 	g.metricsServer = newMetricsServer(g.scrapes)
 	g.metricsServer.ErrorLog = g.server.ErrorLog
@@ -247,6 +248,21 @@ func (g *Gateway) Alive(ctx context.Context) bool { return g.state.Alive(ctx) }
 // Stop ends the gateway: no new connection is accepted, requests under way may
 // finish until ctx ends, then they are cut. It returns ctx's error where some were.
 func (g *Gateway) Stop(ctx context.Context) error { return g.cleanup.run(ctx) }
+
+// drain lets the requests under way finish until ctx ends, and cuts them then.
+func (g *Gateway) drain(ctx context.Context) error {
+	for _, listener := range g.opts.Listeners {
+		_ = listener.Close() // nothing was written to it
+	}
+	g.listening.Wait()
+	g.server.SetKeepAlivesEnabled(false)
+	g.arrivals.Wait(ctx)
+	err := g.server.Shutdown(ctx)
+	if err != nil {
+		_ = g.server.Close() // cuts what is left; its error adds nothing
+	}
+	return err
+}
 
 // Run serves until ctx ends, then lets requests finish for ShutdownTimeout.
 func (g *Gateway) Run(ctx context.Context) error {

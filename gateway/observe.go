@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
 // realm is what clients of NethServer 8 expect in a 401.
@@ -57,6 +58,14 @@ type requestID struct {
 
 func (id requestID) String() string { return id.process + strconv.FormatUint(id.count, 36) }
 
+// response is the ResponseWriter that handlers see.
+type response struct {
+	wire.Response
+
+	id    requestID
+	entry entry
+}
+
 // handler is a request's handler that leaves errors to observe.
 type handler func(w *response, r *http.Request) error
 
@@ -82,25 +91,22 @@ func (o *observer) observe(h handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		o.metrics.Began()
-		w := &response{
-			ResponseWriter: rw, control: *http.NewResponseController(rw), stall: o.stall,
-			id: requestID{o.prefix, o.number.Add(1)},
-		}
+		w := &response{Response: wire.NewResponse(rw, o.stall), id: requestID{o.prefix, o.number.Add(1)}}
 		if r.Body != http.NoBody {
 			// In a copy of the request: net/http looks at its own body for how much is
 			// unread, and would wait for the rest of one that it does not know.
 			r = r.WithContext(r.Context())
-			r.Body = w.watch(r.Body)
+			r.Body = w.Watch(r.Body)
 		}
 
 		err := o.call(h, w, r)
-		begun, code := w.status != 0, w.status
+		begun, code := w.Status != 0, w.Status
 		switch {
 		case err == nil && !begun:
 			code = http.StatusOK // net/http's own, for an empty body
-		case err == nil && w.broken:
+		case err == nil && w.Broken:
 			code = refusal.StatusClientGone
-		case err != nil && w.broken:
+		case err != nil && w.Broken:
 			code = refusal.StatusClientGone
 		case err != nil:
 			code = status(r.Context(), err)
@@ -123,15 +129,15 @@ func (o *observer) observe(h handler) http.Handler {
 // count tells the metrics, and the destination's guard, of the end of a request.
 func (o *observer) count(w *response, code int, took time.Duration, err error) {
 	ended := metrics.Request{
-		Operation: w.entry.operation, Code: code, Took: took, Received: w.received, Sent: w.sent, Err: err,
+		Operation: w.entry.operation, Code: code, Took: took, Received: w.Received, Sent: w.Sent, Err: err,
 	}
 	if mount := w.entry.mount; mount != nil {
 		ended.Destination = mount.Destination
-		begun := w.status != 0
+		begun := w.Status != 0
 		switch {
 		case w.entry.node != "":
 			o.metrics.Forwarded(w.entry.node, code) // what failed is not this node's
-		case err != nil && begun && !w.broken && code >= http.StatusInternalServerError:
+		case err != nil && begun && !w.Broken && code >= http.StatusInternalServerError:
 			mount.Guard.BrokeOff()
 		case err == nil && w.entry.operation == operation.Save && w.entry.typ == rest.Snapshots && code == http.StatusOK:
 			mount.Guard.SavedSnapshot()
@@ -155,7 +161,7 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
 func (o *observer) refuse(w *response, code int, err error) {
-	w.hurry()
+	w.Hurry()
 	header := w.Header()
 	switch code {
 	case http.StatusUnauthorized:
@@ -209,8 +215,8 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 		slog.String("dest", w.entry.destination),
 		slog.String("repo", w.entry.repo),
 		slog.String("obj", w.entry.object()),
-		slog.Int64("received", w.received),
-		slog.Int64("sent", w.sent),
+		slog.Int64("received", w.Received),
+		slog.Int64("sent", w.Sent),
 		slog.Float64("seconds", took.Seconds()),
 		slog.String("from", r.RemoteAddr),
 	}

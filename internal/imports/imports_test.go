@@ -76,6 +76,11 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:    "connections are watched without knowing what requests want",
+		about:   of("gateway/wire"),
+		forbids: both(of(redis, rclone, module), not(of(module+"/gateway/refusal"))),
+	},
+	{
 		name:    "what guards a store knows neither protocols nor backends",
 		about:   of("gateway/guard"),
 		forbids: both(of(redis, rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/storage", module+"/gateway/refusal", module+"/gateway/catalog"))),

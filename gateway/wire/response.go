@@ -1,4 +1,4 @@
-package gateway
+package wire
 
 import (
 	"errors"
@@ -28,38 +28,45 @@ const (
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
-// response is the ResponseWriter that handlers see. Nothing limits how long a
+// Response is a ResponseWriter that counts. Nothing limits how long a
 // request may take, only how long it may stand still: each byte that moves
 // moves the deadline. It keeps io.ReaderFrom, by which files are sent without
 // passing through this process.
-type response struct {
+type Response struct {
 	http.ResponseWriter
-	control http.ResponseController
-	stall   time.Duration
-	id      requestID
+	// Status is what the client was sent, 0 before that.
+	Status int
+	// Sent and Received count the bytes of the bodies.
+	Sent, Received int64
+	// Broken: the client could not be written to.
+	Broken bool
 
-	entry    entry
-	status   int
-	sent     int64
-	received int64
-	broken   bool // the client could not be written to
-
+	control       http.ResponseController
+	stall         time.Duration
 	body          *watchedBody // nil where there is none
 	writeDeadline time.Time
 }
 
-// Unwrap is for http.ResponseController.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// NewResponse returns a response that ends when no byte has moved for as long as
+// stall.
+func NewResponse(w http.ResponseWriter, stall time.Duration) Response {
+	return Response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall}
+}
 
-func (w *response) WriteHeader(code int) {
+// Unwrap is for http.ResponseController.
+func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *Response) WriteHeader(code int) {
 	w.renew()
-	if code >= http.StatusOK && w.status == 0 {
-		w.status = code
+	if code >= http.StatusOK && w.Status == 0 {
+		w.Status = code
 	}
 	w.ResponseWriter.WriteHeader(code)
 }
 
-func (w *response) Write(p []byte) (int, error) {
+// Write implements http.ResponseWriter.
+func (w *Response) Write(p []byte) (int, error) {
 	w.begin()
 	n, err := w.ResponseWriter.Write(p)
 	w.count(int64(n), err)
@@ -67,7 +74,7 @@ func (w *response) Write(p []byte) (int, error) {
 }
 
 // ReadFrom implements io.ReaderFrom.
-func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
+func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 	w.begin()
 	limited, ok := src.(*io.LimitedReader)
 	if !ok || limited.N <= smallBody {
@@ -95,34 +102,34 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 }
 
 // copy sends src through a buffer of the pool.
-func (w *response) copy(src io.Reader) (int64, error) {
+func (w *Response) copy(src io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copyBuffer]byte)
 	defer copyBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{w}, src, buf[:])
 }
 
 // begin notes the implicit 200 of a body without WriteHeader.
-func (w *response) begin() {
+func (w *Response) begin() {
 	w.renew()
-	if w.status == 0 {
-		w.status = http.StatusOK
+	if w.Status == 0 {
+		w.Status = http.StatusOK
 	}
 }
 
 // Flush implements http.Flusher.
-func (w *response) Flush() {
+func (w *Response) Flush() {
 	w.begin()
 	_ = w.control.Flush() // an HTTP/1 or 2 writer can; an error shows at the next write
 }
 
 // count notes what was sent, and whether sending failed.
-func (w *response) count(n int64, err error) {
-	w.sent += n
-	w.broken = w.broken || err != nil
+func (w *Response) count(n int64, err error) {
+	w.Sent += n
+	w.Broken = w.Broken || err != nil
 }
 
 // renew moves the write deadline, and saves the call when it would hardly move.
-func (w *response) renew() {
+func (w *Response) renew() {
 	deadline := time.Now().Add(w.stall)
 	if deadline.Sub(w.writeDeadline) < renewal {
 		return
@@ -131,8 +138,8 @@ func (w *response) renew() {
 	_ = w.control.SetWriteDeadline(deadline) // unsupported only by writers without a connection
 }
 
-// watch returns body with a read deadline that moves with its progress.
-func (w *response) watch(body io.ReadCloser) io.ReadCloser {
+// Watch returns body with a read deadline that moves with its progress.
+func (w *Response) Watch(body io.ReadCloser) io.ReadCloser {
 	if body == nil || body == http.NoBody {
 		return body
 	}
@@ -141,10 +148,10 @@ func (w *response) watch(body io.ReadCloser) io.ReadCloser {
 	return w.body
 }
 
-// hurry leaves a client whose request was refused half the time to send the rest
+// Hurry leaves a client whose request was refused half the time to send the rest
 // of its body, which net/http waits for: the refusal itself must still get out
 // after that.
-func (w *response) hurry() {
+func (w *Response) Hurry() {
 	if w.body != nil && !w.body.ended {
 		_ = w.control.SetReadDeadline(time.Now().Add(w.stall / 2)) // as in renew
 	}
@@ -152,7 +159,7 @@ func (w *response) hurry() {
 
 type watchedBody struct {
 	io.ReadCloser
-	w        *response
+	w        *Response
 	ended    bool
 	deadline time.Time
 }
@@ -160,7 +167,7 @@ type watchedBody struct {
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.renew()
 	n, err := b.ReadCloser.Read(p)
-	b.w.received += int64(n)
+	b.w.Received += int64(n)
 	switch {
 	case errors.Is(err, io.EOF):
 		// From here on the server reads ahead to notice a client that goes away;
