@@ -144,7 +144,7 @@ func signChecksums(f fs.Fs) bool {
 	if !field.IsValid() || field.Type() != reflect.TypeFor[*s3.Client]() {
 		return false // a newer rclone: TestUploadsCarryTheirChecksum fails
 	}
-	// rclone gives the same Fs to every remote that stands on it, as an alias does: who
+	// rclone gives the same Fs to every remote that uses it, as an alias does: who
 	// opens it second finds its client replaced, and in use.
 	replacing.Lock()
 	defer replacing.Unlock()
