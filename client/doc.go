@@ -13,6 +13,7 @@
 //	host                           streams, environment, agent, terminal, Redis, gateway
 //	names, schedule, state         words to IDs; schedules; what a module has on disk
 //	run, session                   calling restic; guarding a module while it works
+//	gatewayadmin                   asking the gateway of this node
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
 //	accounts, destinations         the commands of an administrator

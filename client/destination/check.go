@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,20 @@ type Problem struct {
 	Field, Kind string
 	// Right is what may have been meant, where that is known.
 	Right string
+}
+
+// Problems are an error that names each of them.
+type Problems []Problem
+
+func (all Problems) Error() string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.Kind
+		if p.Field != "" {
+			texts[i] = p.Field + ": " + p.Kind
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // The kinds of problems, in the words of the JSON schema library that NethServer

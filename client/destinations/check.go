@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -49,8 +50,8 @@ func runCheck(ctx context.Context, s *host.System, word string, conformance, asJ
 	if err != nil {
 		return err
 	}
-	report, err := checkDestination(ctx, s, adminapi.CheckRequest{ID: id, Conformance: conformance})
-	if _, away := errors.AsType[gatewayAway](err); away {
+	report, err := gatewayadmin.Check(ctx, s, adminapi.CheckRequest{ID: id, Conformance: conformance})
+	if _, away := errors.AsType[gatewayadmin.Away](err); away {
 		return exit.Failf(exit.Unreachable, "%w; \"rclone-gateway check-destination\" tests without it", err)
 	}
 	if err != nil {

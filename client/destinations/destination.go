@@ -3,7 +3,6 @@ package destinations
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -81,14 +80,7 @@ type fault struct {
 }
 
 func (f *fault) Error() string {
-	texts := make([]string, len(f.problems))
-	for i, p := range f.problems {
-		texts[i] = p.Kind
-		if p.Field != "" {
-			texts[i] = p.Field + ": " + p.Kind
-		}
-	}
-	text := strings.Join(texts, ", ")
+	text := destination.Problems(f.problems).Error()
 	if f.reason != "" {
 		text += ": " + f.reason
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -53,15 +54,15 @@ func (d *destinations) runExport(ctx context.Context, words []string, withSecret
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return d.failed("read "+catalog.ClusterUUID, err)
 	}
-	a := archive{
-		Version: json.Number(strconv.Itoa(archiveVersion)),
-		Cluster: archiveCluster{UUID: cluster, Destinations: map[string]archivedDestination{}},
+	a := destination.Archive{
+		Version: json.Number(strconv.Itoa(destination.ArchiveVersion)),
+		Cluster: destination.ArchiveCluster{UUID: cluster, Destinations: map[string]destination.Archived{}},
 	}
 	for _, r := range records {
 		if len(ids) > 0 && !slices.Contains(ids, r.id) {
 			continue
 		}
-		archived := archivedDestination{Name: r.name, Provider: r.provider, URL: r.url, BasePath: r.basePath, Limits: r.limits.Fields()}
+		archived := destination.Archived{Name: r.name, Provider: r.provider, URL: r.url, BasePath: r.basePath, Limits: r.limits.Fields()}
 		if withSecrets {
 			archived.RcloneConf, archived.Password = r.conf, r.password
 		}

@@ -94,7 +94,7 @@ func (d *destinations) runImport(ctx context.Context, file, passphraseFile strin
 	switch prompt := d.sys.Prompter(); {
 	case passphraseFile != "":
 		passphrase, err = d.sys.SecretFrom(ctx, passphraseFile, what)
-	case !isEncrypted([]byte(text)):
+	case !destination.IsEncrypted([]byte(text)):
 	case prompt != nil:
 		passphrase, err = prompt.AskSecret(ctx, what)
 	default:
@@ -117,9 +117,9 @@ func (d *destinations) runImport(ctx context.Context, file, passphraseFile strin
 // importFrom saves the destinations of an archive that are not there yet, all in
 // one transaction.
 func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase string) (imported, error) {
-	a, err := parseDestinations(data, passphrase)
+	a, err := destination.ParseArchive(data, passphrase)
 	switch {
-	case errors.Is(err, errPassphrase):
+	case errors.Is(err, destination.ErrPassphrase):
 		return imported{}, newFault("backup_password", "invalid_passphrase", "", actionPassphrase, exit.Invalid, "%v", err)
 	case err != nil:
 		return imported{}, newFault("backup_data", "invalid_json", "", actionRefused, exit.Invalid, "%v", err)
@@ -160,15 +160,15 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 }
 
 // archivedRecord makes of an archived destination what Redis is to hold.
-func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string) (record, error) {
+func (d *destinations) archivedRecord(ctx context.Context, a *destination.Archive, id string) (record, error) {
 	archived := a.Cluster.Destinations[id]
 	rec := record{id: id, provider: archived.Provider, name: archived.Name, url: archived.URL, basePath: archived.BasePath, password: archived.Password}
 	var err error
 	if rec.limits, err = limitsFrom(archived.Limits); err != nil {
 		return rec, fmt.Errorf("its limits: %w", err)
 	}
-	if !a.old() {
-		conf, err := archived.check(id)
+	if !a.Old() {
+		conf, err := archived.Section(id)
 		rec.conf = conf
 		return rec, err
 	}
@@ -176,7 +176,7 @@ func (d *destinations) archivedRecord(ctx context.Context, a *archive, id string
 		return rec, errors.New("it has no password, or no ID")
 	}
 	rec.password = archived.OldPassword
-	storage, err := archived.storageOf()
+	storage, err := archived.Storage()
 	if err != nil {
 		return rec, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
+	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -85,7 +86,7 @@ func (d *destinations) runList(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	space, err := space(ctx, d.sys)
+	space, err := gatewayadmin.Space(ctx, d.sys)
 	if err != nil {
 		d.sys.Notef("what is used and free is not known: %v", err)
 	}

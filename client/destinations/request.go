@@ -8,6 +8,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -175,7 +176,7 @@ func (d *destinations) complete(ctx context.Context, rec *record, storage destin
 		plain[key] = section[key]
 	}
 	if len(plain) > 0 {
-		obscured, err := obscure(ctx, d.sys, section["type"], plain)
+		obscured, err := gatewayadmin.Obscure(ctx, d.sys, section["type"], plain)
 		if err != nil {
 			return err
 		}
@@ -198,10 +199,10 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 	if r.noTest {
 		return nil, nil
 	}
-	report, err := checkDestination(ctx, d.sys, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
+	report, err := gatewayadmin.Check(ctx, d.sys, adminapi.CheckRequest{ID: rec.id, Candidate: rec.candidate()})
 	if err != nil {
 		reason := err.Error()
-		if _, away := errors.AsType[gatewayAway](err); away {
+		if _, away := errors.AsType[gatewayadmin.Away](err); away {
 			reason += "; so nothing was tested: start it, or save the destination untested with --no-test and test it with \"rclone-gateway check-destination\""
 		}
 		return nil, &fault{

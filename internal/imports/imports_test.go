@@ -141,7 +141,7 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword"},
 	{"host"},
-	{"names", "state"},
+	{"gatewayadmin", "names", "state"},
 	{"schedule"},
 	{"run"},
 	{"session"},

@@ -1,4 +1,7 @@
-package destinations
+// Package gatewayadmin asks the gateway of this node what only a gateway knows: whether
+// a destination works, how much space it has, what rclone makes of a password. It
+// keeps nothing, and no command is here.
+package gatewayadmin
 
 import (
 	"bytes"
@@ -28,8 +31,8 @@ const (
 	spaceTimeout = 3 * time.Second
 )
 
-// checkDestination has the gateway of this node test a destination.
-func checkDestination(ctx context.Context, s *host.System, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
+// Check has the gateway of this node test a destination.
+func Check(ctx context.Context, s *host.System, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
 	timeout := checkTimeout
 	if req.Conformance {
 		timeout = conformanceTimeout
@@ -37,32 +40,32 @@ func checkDestination(ctx context.Context, s *host.System, req adminapi.CheckReq
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var report adminapi.CheckReport
-	if err := askGateway(ctx, s, adminapi.CheckPath, req, &report); err != nil {
+	if err := ask(ctx, s, adminapi.CheckPath, req, &report); err != nil {
 		return nil, err
 	}
 	return &report, nil
 }
 
-// obscure has the passwords among values obscured by rclone's own code, which is
+// Obscure has the passwords among values obscured by rclone's own code, which is
 // not linked here: by the gateway of this node, or where none runs by its program.
-func obscure(ctx context.Context, s *host.System, backend string, values map[string]string) (map[string]string, error) {
+func Obscure(ctx context.Context, s *host.System, backend string, values map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	req := adminapi.ObscureRequest{Type: backend, Values: values}
 	var reply adminapi.ObscureReply
-	err := askGateway(ctx, s, adminapi.ObscurePath, req, &reply)
-	if _, away := errors.AsType[gatewayAway](err); !away {
+	err := ask(ctx, s, adminapi.ObscurePath, req, &reply)
+	if _, away := errors.AsType[Away](err); !away {
 		return reply.Values, err
 	}
-	program, errProgram := gatewayProgram()
+	path, errProgram := program()
 	if errProgram != nil {
 		return nil, exit.Failf(exit.Unreachable, "%w; the password must be obscured as rclone does it, by the gateway or by its program rclone-gateway, which is neither beside this one nor in $PATH", err)
 	}
-	return runObscure(ctx, program, req)
+	return runObscure(ctx, path, req)
 }
 
-// gatewayProgram finds the gateway's program beside our own, or in $PATH.
-func gatewayProgram() (string, error) {
+// program finds the gateway's program beside our own, or in $PATH.
+func program() (string, error) {
 	const name = "rclone-gateway"
 	if own, err := os.Executable(); err == nil {
 		if program, err := exec.LookPath(filepath.Join(filepath.Dir(own), name)); err == nil {
@@ -91,17 +94,17 @@ func runObscure(ctx context.Context, program string, req adminapi.ObscureRequest
 	return reply.Values, nil
 }
 
-// space asks the gateway of this node for the space of all destinations, by ID.
-func space(ctx context.Context, s *host.System) (map[string]adminapi.Space, error) {
+// Space asks the gateway of this node for the space of all destinations, by ID.
+func Space(ctx context.Context, s *host.System) (map[string]adminapi.Space, error) {
 	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
 	defer cancel()
 	var reply adminapi.SpaceReply
-	err := askGateway(ctx, s, adminapi.SpacePath, struct{}{}, &reply)
+	err := ask(ctx, s, adminapi.SpacePath, struct{}{}, &reply)
 	return reply.Destinations, err
 }
 
-// askGateway sends a request to the gateway's administrative endpoint, as the node.
-func askGateway(ctx context.Context, s *host.System, path string, in, out any) error {
+// ask sends a request to the gateway's administrative endpoint, as the node.
+func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -119,7 +122,7 @@ func askGateway(ctx context.Context, s *host.System, path string, in, out any) e
 	request.Header.Set("Content-Type", "application/json")
 	response, err := s.Env.GatewayClient(0).Do(request)
 	if err != nil {
-		return exit.With(exit.Unreachable, gatewayAway{url, err, s.Env.GatewayFiles().Advice(err)})
+		return exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
@@ -163,18 +166,18 @@ func whyUnready(ctx context.Context, url string, status int) string {
 	return ": " + host.Printable(strings.TrimSpace(string(text)))
 }
 
-// gatewayAway says that no gateway answers.
-type gatewayAway struct {
+// Away says that no gateway answers.
+type Away struct {
 	url    string
 	err    error
 	advice string
 }
 
-func (e gatewayAway) Error() string {
+func (e Away) Error() string {
 	if e.advice != "" {
 		return fmt.Sprintf("the gateway at %s cannot be used: %s: %v", e.url, e.advice, e.err)
 	}
 	return fmt.Sprintf("the gateway at %s does not answer (NS8_GATEWAY_URL says where it is): %v", e.url, e.err)
 }
 
-func (e gatewayAway) Unwrap() error { return e.err }
+func (e Away) Unwrap() error { return e.err }

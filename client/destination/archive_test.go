@@ -1,4 +1,4 @@
-package destinations
+package destination
 
 import (
 	"encoding/base64"
@@ -16,15 +16,15 @@ func TestArchiveOfGPGIsOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := parseDestinations(data, "right")
+	a, err := ParseArchive(data, "right")
 	if err != nil || a.Version != "4" || a.Cluster.UUID != "u" {
 		t.Errorf("%v, %v", a, err)
 	}
-	if _, err := parseDestinations(data, "wrong"); !errors.Is(err, errPassphrase) {
+	if _, err := ParseArchive(data, "wrong"); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 	data[len(data)-8] ^= 1
-	if _, err := parseDestinations(data, "right"); err == nil {
+	if _, err := ParseArchive(data, "right"); err == nil {
 		t.Error("a changed archive was opened")
 	}
 }

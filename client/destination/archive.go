@@ -1,4 +1,4 @@
-package destinations
+package destination
 
 import (
 	"bytes"
@@ -11,24 +11,24 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
-	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// archive holds destinations, in the form of NethServer 8's cluster backup.
-type archive struct {
+// Archive holds destinations, in the form of NethServer 8's cluster backup.
+type Archive struct {
 	Version json.Number    `json:"version"`
-	Cluster archiveCluster `json:"cluster"`
+	Cluster ArchiveCluster `json:"cluster"`
 }
 
-type archiveCluster struct {
-	UUID         string                         `json:"uuid"`
-	Destinations map[string]archivedDestination `json:"backup_repository"`
+// ArchiveCluster is the part of it that destinations are in.
+type ArchiveCluster struct {
+	UUID         string              `json:"uuid"`
+	Destinations map[string]Archived `json:"backup_repository"`
 }
 
-// archivedDestination is one of them. Without its secrets, those are empty. The
+// Archived is one of them. Without its secrets, those are empty. The
 // last fields are those of archives before version 4.
-type archivedDestination struct {
+type Archived struct {
 	Name       string `json:"name"`
 	Provider   string `json:"provider"`
 	URL        string `json:"url"`
@@ -42,22 +42,23 @@ type archivedDestination struct {
 	OldParams   map[string]string `json:"-"`
 }
 
-// archiveVersion is that of NethServer 8's cluster backup.
-const archiveVersion = 4
+// ArchiveVersion is that of NethServer 8's cluster backup.
+const ArchiveVersion = 4
 
 // maxArchive bounds an archive that was decompressed, in bytes.
 const maxArchive = 256 << 20
 
 var (
-	errPassphrase = errors.New("the passphrase does not open the archive")
+	// ErrPassphrase is wrapped where an archive cannot be decrypted.
+	ErrPassphrase = errors.New("the passphrase does not open the archive")
 	errNoArchive  = errors.New("this is no archive of destinations")
 )
 
-// parseDestinations reads an archive as it comes: encrypted to a passphrase, or
+// ParseArchive reads an archive as it comes: encrypted to a passphrase, or
 // compressed, or plain.
-func parseDestinations(data []byte, passphrase string) (*archive, error) {
+func ParseArchive(data []byte, passphrase string) (*Archive, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of an editor
-	if isEncrypted(data) {
+	if IsEncrypted(data) {
 		var err error
 		if data, err = decrypt(data, passphrase); err != nil {
 			return nil, err
@@ -69,15 +70,15 @@ func parseDestinations(data []byte, passphrase string) (*archive, error) {
 			return nil, err
 		}
 	}
-	var a archive
+	var a Archive
 	if err := json.Unmarshal(data, &a); err != nil || a.Cluster.Destinations == nil {
 		return nil, errNoArchive
 	}
 	return &a, nil
 }
 
-// isEncrypted reports whether the data begins with an OpenPGP packet.
-func isEncrypted(data []byte) bool { return len(data) > 0 && data[0]&0x80 != 0 }
+// IsEncrypted reports whether the data begins with an OpenPGP packet.
+func IsEncrypted(data []byte) bool { return len(data) > 0 && data[0]&0x80 != 0 }
 
 // decrypt opens a message that gpg --symmetric made. What was changed on the way
 // is refused.
@@ -85,17 +86,17 @@ func decrypt(data []byte, passphrase string) ([]byte, error) {
 	tried := false
 	message, err := openpgp.ReadMessage(bytes.NewReader(data), nil, func([]openpgp.Key, bool) ([]byte, error) {
 		if tried {
-			return nil, errPassphrase
+			return nil, ErrPassphrase
 		}
 		tried = true
 		return []byte(passphrase), nil
 	}, nil)
 	if err != nil {
-		return nil, errPassphrase
+		return nil, ErrPassphrase
 	}
 	plain, err := io.ReadAll(io.LimitReader(message.UnverifiedBody, maxArchive))
 	if err != nil {
-		return nil, fmt.Errorf("%w, or the archive is damaged", errPassphrase)
+		return nil, fmt.Errorf("%w, or the archive is damaged", ErrPassphrase)
 	}
 	return plain, nil
 }
@@ -113,8 +114,8 @@ func gunzip(data []byte) ([]byte, error) {
 }
 
 // UnmarshalJSON reads a destination of any version.
-func (a *archivedDestination) UnmarshalJSON(data []byte) error {
-	type plain archivedDestination
+func (a *Archived) UnmarshalJSON(data []byte) error {
+	type plain Archived
 	if err := json.Unmarshal(data, (*plain)(a)); err != nil {
 		return err
 	}
@@ -132,35 +133,35 @@ func (a *archivedDestination) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// old reports whether the archive was made before version 4, with parameters instead
+// Old reports whether the archive was made before version 4, with parameters instead
 // of sections.
-func (a *archive) old() bool {
+func (a *Archive) Old() bool {
 	version, err := a.Version.Int64()
-	return err != nil || version < archiveVersion
+	return err != nil || version < ArchiveVersion
 }
 
-// storageOf makes of an archived destination of an old version what Redis is to
+// Storage makes of an archived destination of an old version what Redis is to
 // hold.
-func (a archivedDestination) storageOf() (destination.Storage, error) {
-	p, ok := destination.ProviderOf(a.Provider)
+func (a Archived) Storage() (Storage, error) {
+	p, ok := ProviderOf(a.Provider)
 	if !ok {
-		return destination.Storage{}, fmt.Errorf("provider %q is unknown", a.Provider)
+		return Storage{}, fmt.Errorf("provider %q is unknown", a.Provider)
 	}
-	params := destination.Parameters{}
+	params := Parameters{}
 	for _, param := range p.Parameters {
 		if value, found := a.OldParams[param.Name]; found {
 			params[param.Name] = &value
 		}
 	}
 	if problems := append(p.CheckURL(a.URL), p.CheckParameters(params, false)...); len(problems) > 0 {
-		return destination.Storage{}, &fault{problems: problems}
+		return Storage{}, Problems(problems)
 	}
 	return p.NewStorage(a.URL, params, nil)
 }
 
-// check tells what keeps an archived destination of the present version from being
-// saved, and returns its section under the ID.
-func (a archivedDestination) check(id string) (conf string, err error) {
+// Section returns the rclone section, under the ID, of an archived destination of the
+// present version, or what keeps it from being saved.
+func (a Archived) Section(id string) (conf string, err error) {
 	if !account.ValidUUID(id) {
 		return "", errors.New("its ID is no UUID")
 	}
