@@ -66,7 +66,17 @@ func asOrdinaryUser(t *testing.T, cmd *exec.Cmd) {
 	t.Cleanup(func() { _ = file.Close() })
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Path, cmd.Dir = "/proc/self/fd/3", "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: foreignID, Gid: foreignID}}
+}
+
+const foreignID = 65534
+
+// ordinaryUser is the UID of the programs that asOrdinaryUser starts.
+func ordinaryUser() int {
+	if uid := os.Geteuid(); uid != 0 {
+		return uid
+	}
+	return foreignID
 }
 
 func TestAddressesThatCannotBeHad(t *testing.T) {
@@ -125,7 +135,10 @@ func TestDirectoriesThatAnOrdinaryUserCannotWrite(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "rclone.conf")
 	writeFile(t, conf, []byte("[x]\ntype = local\n"))
 	got := ctl("destination", "add", "--provider", "rclone", "--conf", conf, "--base-path", foreign)
-	wantOneLine(t, "gatewayctl", got, 7, "the storage refuses this to the key or user: give it permission to write")
+	wantOneLine(t, "gatewayctl", got, 7, " (UID "+strconv.Itoa(ordinaryUser())+") write into the directory "+foreign+": check owner and mode of it")
+	if strings.Contains(got.stderr, "s3:") {
+		t.Errorf("a directory is given the advice for S3: %s", got.stderr)
+	}
 
 	content, name := blob(100)
 	d.module("mail1").want(t, http.StatusInsufficientStorage, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/data/"+name, content)

@@ -81,7 +81,7 @@ func Run(ctx context.Context, d *catalog.Destination, open live.Opener, req admi
 	}
 	report.Steps, report.Notes = p.steps, p.notes
 	if err != nil {
-		report.Error, report.Reason = diagnose(failed, err)
+		report.Error, report.Reason = diagnoseNamed(d, failed, err)
 		report.Detail = err.Error()
 	} else if req.Conformance {
 		report.Conformance = conform(ctx, p.store)

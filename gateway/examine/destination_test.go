@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -304,11 +305,51 @@ func TestDiagnosisKnowsTheVendorsWords(t *testing.T) {
 		"read tcp 127.0.0.1:1->127.0.0.1:2: i/o timeout":                                                                             "in time",
 		"StatusCode: 403, api error RequestTimeTooSkewed: The difference between the request time and the current time is too large": "clocks",
 		"x509: certificate has expired or is not yet valid: current time 2026-01-01T00:00:00Z is before 2026-02-01T00:00:00Z":        "clock",
-		"put /srv/x: destination unavailable: permission denied":                                                                     "owner and mode",
 		"something that nobody has heard of, with the request 40340155 and the bucket x401y403":                                      "detail",
 	} {
-		if _, reason := diagnose(stepList, errors.New(text)); !strings.Contains(reason, want) {
+		if _, reason := diagnose("s3", stepList, errors.New(text)); !strings.Contains(reason, want) {
 			t.Errorf("%s: %q; want %q", text, reason, want)
+		}
+	}
+}
+
+// TestAdviceOnPermissionsFitsTheKindOfStorage is about advice for S3 that was given for
+// a directory.
+func TestAdviceOnPermissionsFitsTheKindOfStorage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ typ, step, want string }{
+		{"s3", stepWrite, "(s3:PutObject)"},
+		{"s3", stepList, "(s3:ListBucket and s3:GetObject)"},
+		{"s3", stepDelete, "(s3:DeleteObject); where a retention"},
+		{"b2", stepDelete, "(deleteFiles); where a retention"},
+		{"azureblob", stepPack, "Storage Blob Data Contributor"},
+		{"google cloud storage", stepRead, "storage.objects.get"},
+		{"sftp", stepWrite, "owner and mode of the directory, and no internal-sftp -R"},
+		{"sftp", stepOpen, "owner and mode of the directory)"},
+		{"ftp", stepWrite, "write_enable=YES"},
+		{"smb", stepWrite, "read only = no"},
+		{"smb", stepRead, "and of the share for this user)"},
+		{"webdav", stepDelete, "takes PUT, MKCOL, MOVE and DELETE from it)"},
+		{"onedrive", stepWrite, "give it permission to write"},
+		{"crypt", stepDelete, "give it permission to delete; where a retention"},
+		{live.TypeLocal, stepWrite, "does not let the gateway's user write into the directory: check owner and mode"},
+		{live.TypeLocal, stepDelete, "delete from the directory: check owner and mode"},
+		{live.TypeLocal, stepOpen, "read the directory: check owner and mode"},
+	} {
+		for _, err := range []error{
+			fmt.Errorf("put x: %w: as the server says", storage.ErrReadOnly),
+			fmt.Errorf("%w: open x: permission denied", storage.ErrUnavailable),
+			fmt.Errorf("open x: %w", fs.ErrPermission),
+		} {
+			name, reason := diagnose(tt.typ, tt.step, err)
+			if name == adminapi.NotAccessible || !strings.Contains(reason, tt.want) {
+				t.Errorf("%s, %s, %v: %s, %q; want %q", tt.typ, tt.step, err, name, reason, tt.want)
+			}
+			for vendor, word := range map[string]string{"s3": "s3:", "b2": "Files", "smb": "Samba"} {
+				if vendor != tt.typ && strings.Contains(reason, word) {
+					t.Errorf("%s is given the advice for %s: %q", tt.typ, vendor, reason)
+				}
+			}
 		}
 	}
 }

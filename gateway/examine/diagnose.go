@@ -1,31 +1,70 @@
 package examine
 
 import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// denials are the named errors of steps that a storage refused.
-var denials = map[string]struct{ name, permission string }{
-	stepOpen:   {adminapi.NoReadPermission, "give it permission to list and to read (s3:ListBucket and s3:GetObject, listFiles and readFiles on B2)"},
-	stepList:   {adminapi.NoReadPermission, "give it permission to list and to read (s3:ListBucket and s3:GetObject, listFiles and readFiles on B2)"},
-	stepWrite:  {adminapi.NoWritePermission, "give it permission to write (s3:PutObject, writeFiles on B2)"},
-	stepRead:   {adminapi.NoReadPermission, "give it permission to read (s3:GetObject, readFiles on B2)"},
-	stepDelete: {adminapi.NoDeletePermission, "give it permission to delete (s3:DeleteObject, deleteFiles on B2); where a retention or an immutability policy keeps all files, leave locks/ out of it"},
-	stepPack:   {adminapi.NoWritePermission, "give it permission to write (s3:PutObject, writeFiles on B2)"},
+// denials are the named errors of steps that a storage refused, and the permission that
+// is missing then.
+var denials = map[string]struct {
+	name    string
+	missing permission
+}{
+	stepOpen:   {adminapi.NoReadPermission, toList},
+	stepList:   {adminapi.NoReadPermission, toList},
+	stepWrite:  {adminapi.NoWritePermission, toWrite},
+	stepRead:   {adminapi.NoReadPermission, toRead},
+	stepDelete: {adminapi.NoDeletePermission, toDelete},
+	stepPack:   {adminapi.NoWritePermission, toWrite},
 }
 
-// diagnose returns the named error for a failed step, and a sentence that an
-// administrator can act on.
-func diagnose(step string, err error) (name, reason string) {
+// diagnose returns the named error for a step that failed on a storage of that type,
+// and a sentence that an administrator can act on. It names nothing of the destination.
+func diagnose(typ, step string, err error) (name, reason string) {
 	cure := refusal.Advise(err)
 	denial := denials[step]
 	reached := step != stepOpen && step != stepList // by the step before
 	switch {
 	case cure.Known && !cure.Reached, !cure.Known && !reached:
 		return adminapi.NotAccessible, cure.Text
+	case cure.Permission && typ == live.TypeLocal:
+		return denial.name, deniedBySystem("the gateway's user", "", denial.missing)
 	case cure.Permission:
-		return denial.name, cure.Text + ": " + denial.permission
+		return denial.name, storage.ErrDenied.Error() + ": " + denial.missing.advice(typ)
 	}
 	return denial.name, cure.Text
+}
+
+// diagnoseNamed is diagnose for an administrator, who may know all of a directory and
+// of the user that the gateway runs as.
+func diagnoseNamed(d *catalog.Destination, step string, err error) (name, reason string) {
+	name, reason = diagnose(d.Type, step, err)
+	if d.Type == live.TypeLocal && refusal.Advise(err).Permission {
+		reason = deniedBySystem("the gateway's user "+ownUser(), " "+d.Base, denials[step].missing)
+	}
+	return name, reason
+}
+
+// deniedBySystem is the sentence for a directory, which knows neither keys nor rights of
+// vendors.
+func deniedBySystem(who, where string, missing permission) string {
+	return fmt.Sprintf("the operating system does not let %s %s the directory%s: check owner and mode of it, and of those above", who, missing.inDirectory(), where)
+}
+
+// ownUser names the user that this program runs as.
+func ownUser() string {
+	uid := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username + " (UID " + uid + ")"
+	}
+	return "with UID " + uid
 }

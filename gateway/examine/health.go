@@ -85,13 +85,13 @@ func tryOut(ctx context.Context, d *catalog.Destination, open live.Opener, repo 
 		_, err = store.Stat(ctx, repo+"/config")
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return failing(reply, adminapi.HealthUnreadable, stepOpen, err)
+		return failing(reply, d.Type, adminapi.HealthUnreadable, stepOpen, err)
 	}
 	if !write {
 		return reply
 	}
 	if err := writeAndDelete(ctx, store); err != nil {
-		return failing(reply, adminapi.HealthUnwritable, stepWrite, err)
+		return failing(reply, d.Type, adminapi.HealthUnwritable, stepWrite, err)
 	}
 	return reply
 }
@@ -109,9 +109,9 @@ func writeAndDelete(ctx context.Context, store storage.Store) error {
 }
 
 // failing adds why to the reply: general advice, and nothing of what the storage
-// said, which names buckets and accounts.
-func failing(reply adminapi.HealthReply, state, step string, err error) adminapi.HealthReply {
-	_, reply.Reason = diagnose(step, err)
-	reply.State, reply.KeyRefused = state, refusal.Advise(err).KeyRefused()
+// said, which names buckets and accounts. A directory is opened with no key.
+func failing(reply adminapi.HealthReply, typ, state, step string, err error) adminapi.HealthReply {
+	_, reply.Reason = diagnose(typ, step, err)
+	reply.State, reply.KeyRefused = state, typ != live.TypeLocal && refusal.Advise(err).KeyRefused()
 	return reply
 }

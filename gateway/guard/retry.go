@@ -39,7 +39,7 @@ const (
 type resilient struct {
 	store   storage.Store
 	breaker *breaker
-	refused atomic.Bool // the last upload that could not be repeated here
+	refused atomic.Bool // an upload was, since the last one that could not be repeated here
 }
 
 var (
@@ -172,7 +172,7 @@ func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Re
 		err := r.store.Put(ctx, name, size, counted)
 		return !counted.touched, err
 	})
-	if counted.touched && errors.Is(err, storage.ErrReadOnly) && !r.refused.Swap(true) {
+	if r.isRefusal(err) && counted.touched {
 		// Only the client can repeat it: the first time it is asked to.
 		return fmt.Errorf("%w, and is asked once more: %s", storage.ErrUnavailable, err.Error())
 	}
@@ -189,9 +189,16 @@ func (r *resilient) putSmall(ctx context.Context, name string, size int64, body 
 	if err != nil {
 		return fmt.Errorf("put %s: read the body: %w", name, err)
 	}
-	return r.do(ctx, func(ctx context.Context) (bool, error) {
+	err = r.do(ctx, func(ctx context.Context) (bool, error) {
 		return true, r.store.Put(ctx, name, size, bytes.NewReader(content))
 	})
+	r.isRefusal(err) // it was asked twice: a large upload need not be sent again
+	return err
+}
+
+// isRefusal reports whether err is the first of a storage that takes no uploads.
+func (r *resilient) isRefusal(err error) bool {
+	return errors.Is(err, storage.ErrReadOnly) && !r.refused.Swap(true)
 }
 
 // touched remembers whether anybody has begun to read.

@@ -184,6 +184,17 @@ func TestALargeUploadToAReadOnlyStorageIsAskedForOnceMore(t *testing.T) {
 				t.Errorf("when it may be written: %v", err)
 			}
 		}
+		// What was found out with a lock needs no pack to be sent twice.
+		for range 2 {
+			faulty.Plan(storetest.Put, storetest.Fail(storage.ErrReadOnly))
+		}
+		if err := s.Put(t.Context(), anObject, 1, strings.NewReader("x")); !errors.Is(err, storage.ErrReadOnly) {
+			t.Errorf("a lock: %v", err)
+		}
+		faulty.Plan(storetest.Put, storetest.FailAfter(1, storage.ErrReadOnly))
+		if err := put(); !errors.Is(err, storage.ErrReadOnly) {
+			t.Errorf("a pack after a lock: %v", err)
+		}
 	})
 }
 

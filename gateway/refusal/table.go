@@ -250,7 +250,7 @@ var table = []Kind{
 	{Err: os.ErrDeadlineExceeded, Class: Timeout},
 	{
 		Err: fs.ErrPermission, Class: Denied,
-		Advice: "the operating system refuses this to the gateway's user: check owner and mode of the directory", Reached: true,
+		Advice: adviceFiles, Reached: true, Permission: true,
 	},
 	{
 		Err: fs.ErrExist, Status: http.StatusConflict, Outcome: Answered,
@@ -370,7 +370,10 @@ func Hint(err error) string {
 	if hint := first(err, func(k *Kind) string { return k.Hint }); hint != "" {
 		return hint
 	}
-	if cure := Advise(err); cure.Known {
+	switch cure := Advise(err); {
+	case cure.Permission:
+		return cure.Text + "; gatewayctl destination check names the permission that is missing"
+	case cure.Known:
 		return cure.Text
 	}
 	return "gatewayctl destination check tests the destination and names what is wrong: " + adviceUnknown

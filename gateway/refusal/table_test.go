@@ -108,7 +108,8 @@ func TestHintsOfStorages(t *testing.T) {
 		"decode account key: illegal base64 data at input byte 4":                                        "does not accept the credentials",
 		"open /srv/file/x: not a directory":                                                              "is a file",
 		"NoSuchBucket":                                                                                   "does not exist",
-		"AccessDenied":                                                                                   "refuses this",
+		"AccessDenied":                                                                                   "gatewayctl destination check names the permission",
+		"open /srv/x: permission denied":                                                                 "check owner and mode of the directory; gatewayctl destination check",
 		"something that nobody has ever heard":                                                           "gatewayctl destination check",
 	} {
 		if got := refusal.Hint(fmt.Errorf("%w: %s", storage.ErrUnavailable, text)); !strings.Contains(got, want) {

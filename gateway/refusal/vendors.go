@@ -21,6 +21,9 @@ const adviceNoBucket = "the bucket, container or share does not exist: create it
 // adviceDenied is completed by the permission that is missing.
 const adviceDenied = "the storage refuses this to the key or user"
 
+// adviceFiles is for storage where files have owners: a directory, or a server of files.
+const adviceFiles = "the file system refuses this to the gateway's user, or to the one of the section on its server: check owner and mode of the directory"
+
 // sectionFaults are those of the section itself.
 var sectionFaults = []symptom{
 	{
@@ -119,9 +122,10 @@ var vendors = []symptom{
 		advice: "the storage is mounted read-only: check the mount and the disk",
 	},
 	{
-		marks:  []string{"permission denied", "operation not permitted"},
-		denied: true,
-		advice: "the file system refuses this to the gateway's user: check owner and mode of the directory",
+		marks:      []string{"permission denied", "operation not permitted"},
+		denied:     true,
+		permission: true,
+		advice:     adviceFiles,
 	},
 	{
 		marks: []string{
