@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -176,7 +177,8 @@ func (o *observer) refuse(w *response, code int, err error) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	id := w.id.String()
 	header.Set("X-Request-Id", id)
-	body := fmt.Sprintf("%d %s (request %s)\n", code, http.StatusText(code), id)
+	text := cmp.Or(refusal.Public(err), fmt.Sprintf("%d %s", code, http.StatusText(code)))
+	body := fmt.Sprintf("%s (request %s)\n", text, id)
 	if condition := refusal.Condition(err); condition != "" {
 		header.Set("Content-Type", "application/xml; charset=utf-8")
 		body = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<D:error xmlns:D="DAV:"><D:` + condition + "/><!-- request " + id + " --></D:error>\n"

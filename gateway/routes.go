@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -52,23 +53,21 @@ func probed(path string, h handler) handler {
 
 // healthy answers 200 while the process serves at all.
 func (g *Gateway) healthy(w *response, _ *http.Request) error {
-	return writePlain(w, http.StatusOK, "healthy\n")
+	return writePlain(w, "healthy\n")
 }
 
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
 func (g *Gateway) readiness(w *response, _ *http.Request) error {
 	if !g.state.Ready() {
-		id := w.id.String()
-		w.Header().Set("X-Request-Id", id)
-		return writePlain(w, http.StatusServiceUnavailable, "not ready: Redis has not been read (request "+id+")\n")
+		w.Header().Set("Cache-Control", "no-store")
+		return refusal.ErrNotReady
 	}
-	return writePlain(w, http.StatusOK, "ready\n")
+	return writePlain(w, "ready\n")
 }
 
-func writePlain(w http.ResponseWriter, code int, text string) error {
+func writePlain(w http.ResponseWriter, text string) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
 	_, err := io.WriteString(w, text)
 	return err
 }

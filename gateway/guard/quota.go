@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -74,7 +73,7 @@ func (q *quotas) claims(name string, size int64) []claim {
 	if now.Quota == 0 && now.ModuleQuota == 0 && len(now.ModuleQuotas) == 0 {
 		return nil
 	}
-	repo, uuid, kind := splitName(name)
+	repo, uuid, kind := storage.SplitName(name)
 	exempt := size <= smallObject && kind != "data" && kind != "index" && kind != "snapshots"
 	var claims []claim
 	if now.Quota > 0 {
@@ -84,16 +83,6 @@ func (q *quotas) claims(name string, size int64) []claim {
 		claims = append(claims, claim{q.usage.tally(uuid, repo), repo, quota, exempt, "the module"})
 	}
 	return claims
-}
-
-// splitName takes the name of an object in a repository apart; uuid is empty for
-// all others.
-func splitName(name string) (repo, uuid, kind string) {
-	parts := strings.SplitN(name, "/", 4)
-	if len(parts) < 3 {
-		return "", "", ""
-	}
-	return parts[0] + "/" + parts[1], parts[1], parts[2]
 }
 
 // take reserves size bytes of a quota, or says why not.

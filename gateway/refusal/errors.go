@@ -65,6 +65,8 @@ var (
 	// ErrDefect stands for a panic of ours; it is answered 500, which restic retries.
 	ErrDefect  = errors.New("internal error")
 	ErrUnready = errors.New("the state of Redis is not known")
+	// ErrNotReady is the answer to whoever asks whether the gateway is ready.
+	ErrNotReady = fmt.Errorf("not ready: %w", ErrUnready)
 	// ErrQuota says that a quota of ours is exhausted, and not the storage.
 	ErrQuota = fmt.Errorf("%w: quota exhausted", syscall.ENOSPC)
 	// ErrCircuitOpen says that a destination failed so often that it is not even asked.

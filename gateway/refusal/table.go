@@ -19,6 +19,9 @@ type Kind struct {
 	// protocol's contract: 401, 403, 404, 416 and 507 end it, so none of them may
 	// stand for something that passes.
 	Status int
+	// Public is what the client reads in place of the status's own text: nothing
+	// that is not known to everybody.
+	Public string
 	// Condition is the precondition of WebDAV that the request violates, for the body
 	// of the answer.
 	Condition string
@@ -181,6 +184,10 @@ var table = []Kind{
 		Hint: "this is a defect of the gateway: please report it with the stack of the line before",
 	},
 	{
+		Err:    ErrNotReady,
+		Public: "not ready: Redis has not been read",
+	},
+	{
 		Err: ErrUnready, Status: http.StatusServiceUnavailable,
 		Hint: HintRedis,
 	},
@@ -297,6 +304,9 @@ func Status(err error) int {
 
 // Condition returns the precondition of WebDAV that a request violated, if any.
 func Condition(err error) string { return first(err, func(k *Kind) string { return k.Condition }) }
+
+// Public returns what the client reads, where that is not the status's own text.
+func Public(err error) string { return first(err, func(k *Kind) string { return k.Public }) }
 
 // AuthReason returns why a caller was refused, "" where it was not.
 func AuthReason(err error) string { return first(err, func(k *Kind) string { return k.Auth }) }

@@ -1,0 +1,19 @@
+package storage
+
+import "strings"
+
+// SplitName takes the name of an object of a repository apart: the repository,
+// "<app type>/<module UUID>", that UUID, and the kind of object. All are empty for what
+// lies in no repository.
+func SplitName(name string) (repo, uuid, kind string) {
+	app, rest, ok := strings.Cut(name, "/")
+	if !ok {
+		return "", "", ""
+	}
+	uuid, rest, ok = strings.Cut(rest, "/")
+	if !ok {
+		return "", "", ""
+	}
+	kind, _, _ = strings.Cut(rest, "/")
+	return name[:len(app)+1+len(uuid)], uuid, kind
+}
