@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
@@ -90,9 +90,9 @@ func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password s
 // pending is an environment that is about to be told: the file is written beside
 // its place before Redis is changed, so that no password gets lost.
 type pending struct {
-	options   *envOutput
-	vars      []host.Variable
-	temporary string
+	options *envOutput
+	vars    []host.Variable
+	file    *atomicfile.Pending // nil where there is to be none, or no longer
 }
 
 // prepare writes the file, where there is to be one.
@@ -101,14 +101,8 @@ func (o *envOutput) prepare(vars []host.Variable) (*pending, error) {
 	if o.envFile == "" {
 		return p, nil
 	}
-	file, err := os.CreateTemp(filepath.Dir(o.envFile), "."+filepath.Base(o.envFile)+".*") // of mode 0600
-	if err != nil {
-		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
-	}
-	p.temporary = file.Name()
-	_, err = io.WriteString(file, envText(vars))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		p.drop()
+	var err error
+	if p.file, err = atomicfile.Prepare(o.envFile, []byte(envText(vars)), 0o600); err != nil {
 		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
 	}
 	return p, nil
@@ -116,20 +110,19 @@ func (o *envOutput) prepare(vars []host.Variable) (*pending, error) {
 
 // drop removes what was prepared and is not told.
 func (p *pending) drop() {
-	if p.temporary != "" {
-		_ = os.Remove(p.temporary)
+	if p.file != nil {
+		p.file.Drop()
 	}
 }
 
 // tell puts the file into its place, or prints the environment.
 func (p *pending) tell(sys *host.System) error {
 	shown := p.vars
-	if p.temporary != "" {
-		if err := os.Rename(p.temporary, p.options.envFile); err != nil {
-			p.drop()
+	if p.file != nil {
+		if err := p.file.Commit(); err != nil {
 			return exit.Failf(exit.Failed, "--env-file: %w", err)
 		}
-		p.temporary = ""
+		p.file = nil
 		shown = nil
 		for _, v := range p.vars {
 			if v.Name != redisconn.PasswordVariable && v.Name != redisconn.SentinelPasswordVariable {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
 // Record is what a run came to, for machines: the line that --log-json writes,
@@ -122,19 +123,6 @@ func (r *Record) writeMetrics(dir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	// The collector looks at files that end in .prom alone.
-	file, err := os.CreateTemp(dir, ".metrics-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(r.metrics(before))
-	// node_exporter is another user.
-	err = errors.Join(err, file.Chmod(0o644), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
+	// The collector looks at files that end in .prom alone, and is another user.
+	return atomicfile.Write(name, []byte(r.metrics(before)), 0o644)
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
 // environmentCopy is, in the state directory, the module's own file environment while
@@ -105,15 +106,19 @@ func copyWhole(from, to string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	half := to + ".new"
-	if err := os.WriteFile(half, data, 0o600); err != nil {
-		return errors.Join(err, os.Remove(half))
+	half, err := atomicfile.Prepare(to, data, 0o600)
+	if err != nil {
+		return err
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		// Whoever may not do this cannot change the owner by a restore either.
-		_ = os.Lchown(half, int(stat.Uid), int(stat.Gid))
+		_ = os.Lchown(half.Name(), int(stat.Uid), int(stat.Gid))
 	}
-	return errors.Join(os.Chmod(half, info.Mode().Perm()), os.Rename(half, to))
+	if err := os.Chmod(half.Name(), info.Mode().Perm()); err != nil {
+		half.Drop()
+		return err
+	}
+	return half.Commit()
 }
 
 // sameFile reports whether two files have the same content, mode and owner.

@@ -9,34 +9,55 @@ import (
 	"path/filepath"
 )
 
-// Write puts content instead of the file at path, durably, with the mode perm
+// Write replaces the content of the file at path, durably, and gives it the mode perm
 // whatever the umask. The temporary file beside it begins with a dot; where Write
 // fails it is removed.
-func Write(path string, content []byte, perm fs.FileMode) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
+func Write(path string, content []byte, perm fs.FileMode) error {
+	p, err := Prepare(path, content, perm)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary.Name()) // one that stays is in nobody's way
-		}
-	}()
-	_, err = temporary.Write(content)
+	return p.Commit()
+}
+
+// Pending is a file that was written beside its place, and is durable there.
+type Pending struct{ temporary, path string }
+
+// Prepare does all of Write but the last step, which is Commit; or else Drop.
+func Prepare(path string, content []byte, perm fs.FileMode) (*Pending, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
+	if err != nil {
+		return nil, err
+	}
+	p := &Pending{file.Name(), path}
+	_, err = file.Write(content)
 	if err == nil && perm != 0o600 {
-		err = temporary.Chmod(perm)
+		err = file.Chmod(perm)
 	}
 	if err == nil {
-		err = temporary.Sync()
+		err = file.Sync()
 	}
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
+	if err := errors.Join(err, file.Close()); err != nil {
+		p.Drop()
+		return nil, err
 	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return p, nil
 }
+
+// Name is the temporary file's.
+func (p *Pending) Name() string { return p.temporary }
+
+// Commit puts the file in its place. Where that fails the temporary file is removed.
+func (p *Pending) Commit() error {
+	if err := os.Rename(p.temporary, p.path); err != nil {
+		p.Drop()
+		return err
+	}
+	return syncDir(filepath.Dir(p.path))
+}
+
+// Drop removes the temporary file; one that stays is in nobody's way.
+func (p *Pending) Drop() { _ = os.Remove(p.temporary) }
 
 func syncDir(path string) error {
 	dir, err := os.Open(path)
