@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/rclone-gateway/rclone-gateway/client/session"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -165,8 +165,8 @@ func scriptWaitEnd(ts *testscript.TestScript, _ bool, args []string) {
 		if err != nil {
 			return false // it is not there yet, or not written yet
 		}
-		_, alive := session.ProgramOf(pid)
-		return !alive
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err != nil || bytes.Contains(status, []byte(") Z ")) // ended, whether or not waited for
 	})
 }
 

@@ -210,7 +210,7 @@ func refuseExisting(ctx context.Context, client *redis.Client, keys []savedKey) 
 
 func storeError(client *redis.Client, k savedKey, err error) error {
 	if isPayloadError(err) {
-		return exit.Failf(exit.BadDump, "redis refuses the dump for key %q: %w", k.Name, InspectPayload(k.Value))
+		return exit.Failf(exit.BadDump, "redis refuses the dump for key %q: %w", k.Name, inspectPayload(k.Value))
 	}
 	return keyError(client, "write", k.Name, err)
 }
@@ -224,17 +224,17 @@ func isPayloadError(err error) bool {
 // "Jones" (src/crc64.c of Redis).
 var redisCRC = crc64.MakeTable(0x95ac9329ac4bc9b5)
 
-// PayloadFooter is the RDB version, 2 bytes, and the checksum, 8 bytes, both
+// payloadFooter is the RDB version, 2 bytes, and the checksum, 8 bytes, both
 // little endian (createDumpPayload in src/cluster.c of Redis).
-const PayloadFooter = 10
+const payloadFooter = 10
 
-// InspectPayload tells why Redis refused a DUMP value. Redis itself has one
+// inspectPayload tells why Redis refused a DUMP value. Redis itself has one
 // answer for a wrong version and a wrong checksum.
-func InspectPayload(value []byte) error {
-	if len(value) <= PayloadFooter {
+func inspectPayload(value []byte) error {
+	if len(value) <= payloadFooter {
 		return fmt.Errorf("it is truncated to %d bytes", len(value))
 	}
-	body, footer := value[:len(value)-8], value[len(value)-PayloadFooter:]
+	body, footer := value[:len(value)-8], value[len(value)-payloadFooter:]
 	// Redis' checksum begins with 0 and is not inverted; Go's does both.
 	if ^crc64.Update(^uint64(0), redisCRC, body) != binary.LittleEndian.Uint64(footer[2:]) {
 		return errors.New("it is truncated or damaged, its checksum is wrong")

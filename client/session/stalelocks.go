@@ -137,7 +137,7 @@ func (l staleLocks) isDead(lock lockFile) bool {
 	program := ""
 	if lock.Hostname == host {
 		var alive bool
-		if program, alive = ProgramOf(lock.PID); !alive {
+		if program, alive = programOf(lock.PID); !alive {
 			return true
 		}
 	}
@@ -145,10 +145,10 @@ func (l staleLocks) isDead(lock lockFile) bool {
 	return program != "restic" && slices.ContainsFunc(l.dead, func(n *runNote) bool { return slices.Contains(n.processes, locker) })
 }
 
-// ProgramOf names the program of a process or a thread (proc(5), /proc/pid/stat), and
+// programOf names the program of a process or a thread (proc(5), /proc/pid/stat), and
 // reports whether it lives: one that has ended does not, whether or not its parent has
 // seen that. The name is not known where /proc hides the processes of others.
-func ProgramOf(pid int) (name string, alive bool) {
+func programOf(pid int) (name string, alive bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", !errors.Is(unix.Kill(pid, 0), unix.ESRCH)

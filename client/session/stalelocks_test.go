@@ -22,20 +22,20 @@ func TestProgramOf(t *testing.T) {
 	must(t, err)
 	const longest = 15 // of what the kernel keeps
 	want := filepath.Base(self)
-	if name, alive := ProgramOf(os.Getpid()); name != want[:min(len(want), longest)] || !alive {
+	if name, alive := programOf(os.Getpid()); name != want[:min(len(want), longest)] || !alive {
 		t.Errorf("this process is %q, alive: %t", name, alive)
 	}
-	if _, alive := ProgramOf(1 << 30); alive {
+	if _, alive := programOf(1 << 30); alive {
 		t.Error("a process that never was is alive")
 	}
 	cmd := exec.Command("true")
 	must(t, cmd.Start())
 	testenv.Until(t, time.Minute, "the command to end", func() bool {
-		_, alive := ProgramOf(cmd.Process.Pid)
+		_, alive := programOf(cmd.Process.Pid)
 		return !alive
 	})
 	must(t, cmd.Wait())
-	if _, alive := ProgramOf(cmd.Process.Pid); alive {
+	if _, alive := programOf(cmd.Process.Pid); alive {
 		t.Error("the command is alive again when its parent has seen it end")
 	}
 }

@@ -80,7 +80,7 @@ place of a container.`,
 }
 
 // runResticWrapper becomes restic: signals, terminal and exit status are its own.
-func runResticWrapper(ctx context.Context, sys *host.System, w WrapperArgs) error {
+func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) error {
 	repository, err := wrappedRepository(ctx, sys, &w)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func runResticWrapper(ctx context.Context, sys *host.System, w WrapperArgs) erro
 	return syscall.Exec(file, argv, command.Environ(os.Environ()))
 }
 
-func wrapperInvocation(ctx context.Context, sys *host.System, w WrapperArgs) (restic.Invocation, error) {
+func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (restic.Invocation, error) {
 	command := restic.Invocation{
 		Runtime:    sys.Env.ResticRuntime(),
 		PodmanArgs: w.podman,
@@ -145,7 +145,7 @@ func agentName(e *host.Environment) string {
 }
 
 // wrappedRepository is the repository that w means.
-func wrappedRepository(ctx context.Context, sys *host.System, w *WrapperArgs) (restic.Repository, error) {
+func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (restic.Repository, error) {
 	rdb, err := w.wait.Redis(ctx, sys)
 	if err != nil {
 		return restic.Repository{}, err
@@ -159,7 +159,7 @@ func wrappedRepository(ctx context.Context, sys *host.System, w *WrapperArgs) (r
 	if err != nil {
 		return restic.Repository{}, err
 	}
-	destination, err := w.Where(ctx, rdb, moduleID)
+	destination, err := w.where(ctx, rdb, moduleID)
 	if err != nil {
 		return restic.Repository{}, names.WronglyNamed(err)
 	}
@@ -169,7 +169,7 @@ func wrappedRepository(ctx context.Context, sys *host.System, w *WrapperArgs) (r
 
 // ModuleID is the module that is meant, or "" where none is needed. One that is not
 // installed may still be in schedules.
-func (w WrapperArgs) moduleID(ctx context.Context, sys *host.System, rdb *redis.Client) (string, error) {
+func (w wrapperArgs) moduleID(ctx context.Context, sys *host.System, rdb *redis.Client) (string, error) {
 	id := w.module
 	if id == "" {
 		id, _ = sys.Env.ModuleID()
@@ -183,14 +183,14 @@ func (w WrapperArgs) moduleID(ctx context.Context, sys *host.System, rdb *redis.
 	switch {
 	case id != "" && !host.ModuleIDPattern.MatchString(id):
 		return "", exit.Failf(exit.Usage, "%q is not a module ID", id)
-	case id == "" && (w.repopath == "" || w.Backup == "" && w.destination == ""):
+	case id == "" && (w.repopath == "" || w.backup == "" && w.destination == ""):
 		return "", exit.Failf(exit.Usage, "name a repository: --module, or --destination and --repopath (see --show)")
 	}
 	return id, nil
 }
 
 // path is the repository's path on the destination.
-func (w WrapperArgs) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
+func (w wrapperArgs) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
 	if w.repopath != "" {
 		if !host.RepositoryPath.MatchString(w.repopath) {
 			return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", w.repopath)
@@ -216,13 +216,13 @@ func (w WrapperArgs) path(ctx context.Context, sys *host.System, rdb *redis.Clie
 	return app, uuid, err
 }
 
-// Where is the destination's ID.
-func (w WrapperArgs) Where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
+// where is the destination's ID.
+func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
 	if w.destination != "" {
 		return names.DestinationNamed(ctx, rdb, w.destination)
 	}
-	if w.Backup != "" {
-		s, err := schedule.Read(ctx, rdb, w.Backup)
+	if w.backup != "" {
+		s, err := schedule.Read(ctx, rdb, w.backup)
 		return s.Destination, err
 	}
 	schedules, err := schedule.All(ctx, rdb)
@@ -238,7 +238,7 @@ func (w WrapperArgs) Where(ctx context.Context, rdb *redis.Client, moduleID stri
 }
 
 // showBackups prints what the options can name.
-func showBackups(ctx context.Context, sys *host.System, w WrapperArgs) error {
+func showBackups(ctx context.Context, sys *host.System, w wrapperArgs) error {
 	rdb, err := w.wait.Redis(ctx, sys)
 	if err != nil {
 		return err

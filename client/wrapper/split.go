@@ -8,9 +8,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// WrapperArgs is the command line of restic-wrapper, taken apart.
-type WrapperArgs struct {
-	module, Backup, destination, repopath string
+// wrapperArgs is the command line of restic-wrapper, taken apart.
+type wrapperArgs struct {
+	module, backup, destination, repopath string
 	wait                                  run.Waiting
 	podman                                []string
 	show, help                            bool
@@ -23,10 +23,10 @@ type WrapperArgs struct {
 // for no command, and print its help as a success. A flag parser would not do: told
 // to let unknown flags pass, it drops them, and "forget --dry-run" would become
 // "forget".
-func splitWrapperArgs(args []string) (WrapperArgs, error) {
-	var w WrapperArgs
+func splitWrapperArgs(args []string) (wrapperArgs, error) {
+	var w wrapperArgs
 	values := map[string]*string{
-		"--module": &w.module, "--backup": &w.Backup,
+		"--module": &w.module, "--backup": &w.backup,
 		"--destination": &w.destination, "--repopath": &w.repopath,
 	}
 	for len(args) > 0 {
@@ -66,7 +66,7 @@ func splitWrapperArgs(args []string) (WrapperArgs, error) {
 }
 
 // take stores the value of one of the wrapper's options, in target where it has one.
-func (w *WrapperArgs) take(name, value string, target *string) error {
+func (w *wrapperArgs) take(name, value string, target *string) error {
 	switch {
 	case target != nil:
 		*target = value

@@ -10,43 +10,43 @@ func TestSplitWrapperArgs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
-		want WrapperArgs
+		want wrapperArgs
 	}{
 		"restic's flags stay in their order": {
 			[]string{"forget", "--dry-run", "--keep-last", "3", "-v"},
-			WrapperArgs{restic: []string{"forget", "--dry-run", "--keep-last", "3", "-v"}},
+			wrapperArgs{restic: []string{"forget", "--dry-run", "--keep-last", "3", "-v"}},
 		},
 		"ours are taken out wherever they stand": {
 			[]string{"--module", "m1", "snapshots", "--backup=10", "--json", "--destination", "d", "--repopath=a/u"},
-			WrapperArgs{module: "m1", Backup: "10", destination: "d", repopath: "a/u", restic: []string{"snapshots", "--json"}},
+			wrapperArgs{module: "m1", backup: "10", destination: "d", repopath: "a/u", restic: []string{"snapshots", "--json"}},
 		},
 		"podman's arguments add up, and may be flags": {
 			[]string{"--podman", "--volume=/a b:/mnt", "--podman=--tty", "ls", "latest"},
-			WrapperArgs{podman: []string{"--volume=/a b:/mnt", "--tty"}, restic: []string{"ls", "latest"}},
+			wrapperArgs{podman: []string{"--volume=/a b:/mnt", "--tty"}, restic: []string{"ls", "latest"}},
 		},
 		"what only begins like ours is restic's": {
 			[]string{"--modules", "x", "--shown", "--show=yes", "module"},
-			WrapperArgs{restic: []string{"--modules", "x", "--shown", "--show=yes", "module"}},
+			wrapperArgs{restic: []string{"--modules", "x", "--shown", "--show=yes", "module"}},
 		},
 		"behind -- nothing is ours": {
 			[]string{"--module=m1", "backup", "--", "--module=m2", "--show"},
-			WrapperArgs{module: "m1", restic: []string{"backup", "--", "--module=m2", "--show"}},
+			wrapperArgs{module: "m1", restic: []string{"backup", "--", "--module=m2", "--show"}},
 		},
 		"-- before restic's command ends our options, and is no word for restic": {
 			[]string{"--module=m1", "--", "forget", "--module=m2", "--", "--show"},
-			WrapperArgs{module: "m1", restic: []string{"forget", "--module=m2", "--", "--show"}},
+			wrapperArgs{module: "m1", restic: []string{"forget", "--module=m2", "--", "--show"}},
 		},
 		"behind such a -- even help is restic's": {
 			[]string{"--", "--help"},
-			WrapperArgs{restic: []string{"--help"}},
+			wrapperArgs{restic: []string{"--help"}},
 		},
 		"odd words survive": {
 			[]string{"find", "", " ", "-", "it's \"quoted\"", "a=b", "\n"},
-			WrapperArgs{restic: []string{"find", "", " ", "-", "it's \"quoted\"", "a=b", "\n"}},
+			wrapperArgs{restic: []string{"find", "", " ", "-", "it's \"quoted\"", "a=b", "\n"}},
 		},
-		"--help before a command is ours": {[]string{"--help"}, WrapperArgs{help: true}},
-		"--help behind it is restic's":    {[]string{"ls", "--help"}, WrapperArgs{restic: []string{"ls", "--help"}}},
-		"--show needs no command":         {[]string{"--show"}, WrapperArgs{show: true}},
+		"--help before a command is ours": {[]string{"--help"}, wrapperArgs{help: true}},
+		"--help behind it is restic's":    {[]string{"ls", "--help"}, wrapperArgs{restic: []string{"ls", "--help"}}},
+		"--show needs no command":         {[]string{"--show"}, wrapperArgs{show: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +58,7 @@ func TestSplitWrapperArgs(t *testing.T) {
 				t.Errorf("got restic %q, podman %q", got.restic, got.podman)
 			}
 			got.restic, got.podman, c.want.restic, c.want.podman = nil, nil, nil, nil
-			if got.module != c.want.module || got.Backup != c.want.Backup || got.destination != c.want.destination ||
+			if got.module != c.want.module || got.backup != c.want.backup || got.destination != c.want.destination ||
 				got.repopath != c.want.repopath || got.show != c.want.show || got.help != c.want.help {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
@@ -119,7 +119,7 @@ func FuzzSplit(f *testing.F) {
 		if !slices.Equal(got.restic, want) {
 			t.Errorf("%q leaves %q, want %q", mixed, got.restic, want)
 		}
-		if got.module != value || got.Backup != value || !got.show || !slices.Equal(got.podman, []string{value}) {
+		if got.module != value || got.backup != value || !got.show || !slices.Equal(got.podman, []string{value}) {
 			t.Errorf("%q gives %+v", mixed, got)
 		}
 	})
