@@ -90,7 +90,9 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		{[]operation.Operation{operation.Head, operation.Read, operation.List}, "read objects and lists"},
 		{[]operation.Operation{operation.Create}, "create the repository"},
 		{[]operation.Operation{operation.SaveConfig}, "save `config`"},
-		{[]operation.Operation{operation.Save}, "save packs, keys, snapshots and indexes"},
+		{[]operation.Operation{operation.Save}, "save packs, snapshots and indexes"},
+		{[]operation.Operation{operation.SaveKey}, "save the first key of a new repository"},
+		{[]operation.Operation{operation.AddKey}, "save another key"},
 		{[]operation.Operation{operation.SaveLock}, "save locks"},
 		{[]operation.Operation{operation.RemoveLock}, "delete locks"},
 		{[]operation.Operation{operation.Remove}, "delete anything else"},
@@ -139,6 +141,26 @@ Objects are named by the hash of their content, and no other content is taken: a
 upload of what is there already writes the same again. The ` + "`config`" + ` has no such name; a
 module cannot replace it, a node can. A module's new ` + "`init`" + ` removes the key that an
 unfinished one left behind, where the repository has neither config nor data.
+
+A module saves one key, and the config, of a repository that has no config, index,
+snapshot or pack yet; so ` + "`restic key add`" + ` and ` + "`key passwd`" + ` are for nodes. For 20 minutes
+after a node deleted the config, as ` + "`restic migrate`" + ` does for a moment, neither is taken.
+
+What is saved must have the form of what restic saves, whoever saves it, or it is 400:
+
+| object | what is taken |
+|---|---|
+| ` + "`keys/`" + ` | up to 16 KiB of JSON: ` + "`kdf`" + ` scrypt, N a power of two from 2^10 to 2^20 (restic's is 2^15), r up to 64 (8), p up to 256; 128·N·r up to 256 MiB, N·r·p up to 2^24; ` + "`salt`" + ` of 64 bytes; ` + "`data`" + ` of 96 bytes to 4 KiB |
+| ` + "`config`" + ` | 34 bytes to 1 MiB |
+| ` + "`locks/`" + ` | 34 bytes to 64 KiB |
+| ` + "`snapshots/`" + ` | 34 bytes to 64 MiB |
+| ` + "`index/`" + ` | 34 bytes to 256 MiB |
+| ` + "`data/`" + ` | any size |
+
+A module saves up to so many snapshots and indexes an hour, and its repository holds up to
+so many locks, as [the limits of the destination](redis.md) say; then its saves are 429, with
+` + "`Retry-After`" + `. Locks are counted when as many were saved through one process as are
+allowed, so that there can be twice as many.
 
 `)
 }

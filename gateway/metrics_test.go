@@ -123,7 +123,7 @@ func (m *measured) use(t *testing.T) {
 	t.Helper()
 	const module = "module/mail2"
 	repo := m.url + "/" + destID + "/mail/" + ownUUID + "/"
-	content := []byte("a snapshot")
+	content := []byte("a snapshot, that nobody decrypts: 42 bytes")
 	sum := sha256.Sum256(content)
 	name := hex.EncodeToString(sum[:])
 	for _, step := range []struct {
@@ -133,11 +133,12 @@ func (m *measured) use(t *testing.T) {
 	}{
 		{module, "POST", repo + "?create=true", nil, 200},
 		{module, "HEAD", repo + "config", nil, 404},
-		{module, "POST", repo + "config", []byte("config"), 200},
-		{module, "POST", repo + "config", []byte("another"), 403},
+		{module, "POST", repo + "config", []byte("a config, that nobody decrypts: 38 bytes"), 200},
+		{module, "POST", repo + "config", []byte("another, that nobody decrypts: 37 bytes"), 403},
 		{module, "POST", repo + "data/" + name, content, 200},
 		{module, "POST", repo + "snapshots/" + name, content, 200},
 		{module, "POST", repo + "data/" + digits64, content, 400},
+		{module, "POST", repo + "index/" + digits64, []byte("garbage"), 400},
 		{module, "POST", repo + "data/" + name, make([]byte, 1_000_001), 507},
 		{module, "GET", repo + "data/" + name, nil, 200},
 		{module, "GET", repo + "snapshots/", nil, 200},
@@ -203,21 +204,23 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"requests_total", 1, []string{"operation", "create", "type", "local", "code", "200"}},
 		{"requests_total", 1, []string{"operation", "head", "type", "local", "code", "404"}},
 		{"requests_total", 3, []string{"operation", "save", "type", "local", "code", "200"}},
-		{"requests_total", 1, []string{"operation", "save", "type", "local", "code", "400"}},
+		{"requests_total", 2, []string{"operation", "save", "type", "local", "code", "400"}},
 		{"requests_total", 1, []string{"operation", "save", "type", "local", "code", "507"}},
 		{"requests_total", 1, []string{"operation", "get", "type", "local", "code", "200"}},
 		{"requests_total", 1, []string{"operation", "list", "type", "local", "code", "200"}},
 		{"requests_total", 1, []string{"operation", "delete", "type", "none", "code", "403"}},
 		{"requests_total", 3, []string{"operation", "get", "type", "none", "code", "401"}},
 		{"requests_total", 1, []string{"operation", "probe", "type", "none", "code", "200"}},
-		{"request_duration_seconds", 6, []string{"operation", "save", "type", "local"}},
-		{"sent_bytes_total", 10, []string{"operation", "get", "type", "local"}},
+		{"request_duration_seconds", 7, []string{"operation", "save", "type", "local"}},
+		{"sent_bytes_total", 42, []string{"operation", "get", "type", "local"}},
 		{"auth_failures_total", 1, []string{"reason", "wrong_password"}},
 		{"auth_failures_total", 1, []string{"reason", "unknown_user"}},
 		{"auth_failures_total", 1, []string{"reason", "no_credentials"}},
 		{"auth_failures_total", 1, []string{"reason", "scope"}},
 		{"auth_failures_total", 0, []string{"reason", "address"}},
 		{"uploads_refused_total", 1, []string{"reason", "corrupt"}},
+		{"uploads_refused_total", 1, []string{"reason", "malformed"}},
+		{"uploads_refused_total", 0, []string{"reason", "rate"}},
 		{"uploads_refused_total", 1, []string{"reason", "quota"}},
 		{"uploads_refused_total", 1, []string{"reason", "exists"}},
 		{"uploads_refused_total", 0, []string{"reason", "full"}},

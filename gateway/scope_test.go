@@ -191,7 +191,7 @@ func TestEveryPermissionIsDecided(t *testing.T) {
 			t.Errorf("%d: a grant gives more than ownership", a)
 		}
 	}
-	for _, a := range []operation.Operation{operation.Remove, operation.Other, operation.Put, operation.Change} {
+	for _, a := range []operation.Operation{operation.Remove, operation.AddKey, operation.Other, operation.Put, operation.Change} {
 		if allow(owner, a) || allow(grantee, a) {
 			t.Errorf("%d: a module may", a)
 		}

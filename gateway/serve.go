@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
@@ -62,5 +65,33 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 		Name:          req.name,
 		Operation:     req.operation,
 		ReplaceConfig: adm.principal.Role == catalog.RoleNode,
+		AddKey:        allow(relate(adm.principal, req.inside), operation.AddKey),
+		Meter:         meterOf(adm),
 	})
 }
+
+// meter limits what a module saves at a destination.
+type meter struct {
+	guard *guard.Guard
+	user  string
+}
+
+// meterOf returns the limits of who was admitted; nodes have none, who copy whole
+// repositories.
+func meterOf(adm admission) rest.Meter {
+	if adm.principal.Role == catalog.RoleNode {
+		return nil
+	}
+	return &meter{adm.mount.Guard, adm.principal.Name}
+}
+
+// Take implements [rest.Meter].
+func (m *meter) Take(typ rest.Type) (giveBack func(), wait time.Duration, ok bool) {
+	if typ == rest.Snapshots {
+		return m.guard.Take(m.user, guard.Snapshots)
+	}
+	return m.guard.Take(m.user, guard.Indexes)
+}
+
+// MaxLocks implements [rest.Meter].
+func (m *meter) MaxLocks() int { return m.guard.MaxLocks() }

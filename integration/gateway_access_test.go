@@ -71,9 +71,9 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 		{"a grantee's create", grantee, "POST", base + "/?create=true", nil, webdav, 403},
 		{"create, without Accept as restic does", owner, "POST", base + "/?create=true", nil, webdav, 200},
 		{"create again", owner, "POST", base + "/?create=true", nil, webdav, 200},
-		{"config", owner, "POST", base + "/config", []byte("config"), "", 200},
-		{"the same config", owner, "POST", base + "/config", []byte("config"), "", 200},
-		{"another config", owner, "POST", base + "/config", []byte("other"), "", 403},
+		{"config", owner, "POST", base + "/config", aConfig, "", 200},
+		{"the same config", owner, "POST", base + "/config", aConfig, "", 200},
+		{"another config", owner, "POST", base + "/config", otherConfig, "", 403},
 		{"config deleted", owner, "DELETE", base + "/config", nil, "", 403},
 		{"a pack", owner, "POST", base + "/data/" + packName, pack, "", 200},
 		{"the pack again", owner, "POST", base + "/data/" + packName, pack, "", 200},
@@ -99,7 +99,7 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 		{"a grantee unlocks", grantee, "DELETE", base + "/locks/" + theirLock, nil, "", 200},
 		{"a grantee writes", grantee, "POST", base + "/data/" + packName, pack, "", 403},
 		{"a grantee deletes", grantee, "DELETE", base + "/data/" + packName, nil, "", 403},
-		{"a grantee's config", grantee, "POST", base + "/config", []byte("config"), "", 403},
+		{"a grantee's config", grantee, "POST", base + "/config", aConfig, "", 403},
 
 		{"a module looks at its repository", owner, "GET", base + "/data/", nil, webdav, 200},
 		{"a module looks at its repository as it is stored", owner, "GET", base + "/data/" + packName[:2] + "/" + packName, nil, webdav, 200},
@@ -138,7 +138,7 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 		{"a type restic has not", node, "GET", base + "/packs/" + packName, nil, "", 404},
 		{"an unknown destination", node, "GET", "/" + moreDest + "/" + mailRepo + "/config", nil, "", 404},
 		{"a node reads", node, "GET", base + "/data/" + packName, nil, "", 200},
-		{"a node replaces config", node, "POST", base + "/config", []byte("migrated"), "", 200},
+		{"a node replaces config", node, "POST", base + "/config", otherConfig, "", 200},
 		{"a node deletes", node, "DELETE", base + "/data/" + packName, nil, "", 200},
 		{"it is gone", node, "HEAD", base + "/data/" + packName, nil, "", 404},
 		{"what is gone is deleted", node, "DELETE", base + "/data/" + packName, nil, "", 200},
@@ -191,7 +191,7 @@ func TestRusticBacksUpWithoutAccept(t *testing.T) {
 
 	call(http.StatusNotFound, http.MethodHead, "/config", nil)
 	call(http.StatusOK, http.MethodPost, "/?create=true", nil)
-	call(http.StatusOK, http.MethodPost, "/config", []byte("the config"))
+	call(http.StatusOK, http.MethodPost, "/config", aConfig)
 	call(http.StatusOK, http.MethodHead, "/config", nil)
 	call(http.StatusOK, http.MethodPost, "/data/"+packName, pack)
 	if whole := call(http.StatusOK, http.MethodGet, "/data/"+packName, nil); !bytes.Equal(whole.body, pack) {
@@ -226,7 +226,7 @@ func TestNewsGetInAtTheirFirstRequest(t *testing.T) {
 
 	c.AddModules(fresh)
 	g.module("fresh3").want(t, http.StatusOK, http.MethodPost, repo+"/?create=true", nil)
-	g.module("fresh3").want(t, http.StatusOK, http.MethodPost, repo+"/config", []byte("config"))
+	g.module("fresh3").want(t, http.StatusOK, http.MethodPost, repo+"/config", aConfig)
 
 	c.Do("ACL", "SETUSER", "module/fresh3", "resetpass", ">changed")
 	c.SaveACLs()
@@ -262,7 +262,7 @@ func TestRemovedIsRefusedAfterItsEvent(t *testing.T) {
 	g := c.serve(t, func(opts *gateway.Options) { opts.RefreshInterval = patience * 100 })
 	g.log.want(t, "subscribed to Redis events")
 	base := "/" + localDest + "/" + mailRepo
-	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", aConfig)
 	status := func(c caller) int { return c.call(t, http.MethodHead, base+"/config", nil).status }
 	c.RemoveModule("mail1")
 	waitFor(t, "the module to be refused", func() bool { return status(g.module("mail1")) == http.StatusUnauthorized })

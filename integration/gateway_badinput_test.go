@@ -99,9 +99,9 @@ func TestPathsThatAreNobodys(t *testing.T) {
 	g := c.serve(t)
 	content, name := blob(100)
 	base := "/" + localDest + "/" + mailRepo
-	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
+	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/config", aConfig)
 	g.module("mail1").want(t, http.StatusOK, http.MethodPost, base+"/data/"+name, content)
-	g.module("wiki7").want(t, http.StatusOK, http.MethodPost, "/"+localDest+"/"+wikiRepo+"/config", []byte("config"))
+	g.module("wiki7").want(t, http.StatusOK, http.MethodPost, "/"+localDest+"/"+wikiRepo+"/config", aConfig)
 	before := filesBelow(t, parent)
 
 	long := strings.Repeat("a", 10<<10)
@@ -249,7 +249,7 @@ func TestBodiesThatAreNotWhatTheySay(t *testing.T) {
 	content, name := blob(100_000)
 	other, otherName := blob(100_000)
 	base := "/" + localDest + "/" + mailRepo
-	module.want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
+	module.want(t, http.StatusOK, http.MethodPost, base+"/config", aConfig)
 	module.want(t, http.StatusOK, http.MethodPost, base+"/data/"+otherName, other)
 	before := filesBelow(t, c.dir)
 
@@ -269,8 +269,8 @@ func TestBodiesThatAreNotWhatTheySay(t *testing.T) {
 		{"of length 0", base + "/data/" + name, []string{contentLength(0)}, nil, 400, "content does not hash to its name"},
 		{"a config of length 0", base + "/config", []string{contentLength(0)}, nil, 400, "config of 0 bytes"},
 		{"a config of 2 MiB", base + "/config", []string{contentLength(2 << 20)}, nil, 400, "config of 2097152 bytes"},
-		{"half a config", base + "/config", []string{contentLength(6)}, []byte("con"), 400, "3 bytes are missing"},
-		{"another config", base + "/config", []string{contentLength(5)}, []byte("other"), 403, "config is there with other content"},
+		{"half a config", base + "/config", []string{contentLength(len(aConfig))}, aConfig[:30], 400, fmt.Sprintf("%d bytes are missing", len(aConfig)-30)},
+		{"another config", base + "/config", []string{contentLength(len(otherConfig))}, otherConfig, 403, "config is there with other content"},
 		{"chunked", base + "/data/" + name, []string{"Transfer-Encoding: chunked"}, []byte("3\r\nabc\r\n0\r\n\r\n"), 411, "upload without Content-Length"},
 		{"chunked config", base + "/config", []string{"Transfer-Encoding: chunked"}, []byte("0\r\n\r\n"), 411, "upload without Content-Length"},
 		{"two lengths", base + "/data/" + name, []string{contentLength(5), contentLength(6)}, []byte("123456"), 400, ""},
@@ -312,7 +312,7 @@ func TestClientsThatStandStill(t *testing.T) {
 	module := g.module("mail1")
 	big, bigName := blob(32 << 20)
 	base := "/" + localDest + "/" + mailRepo
-	module.want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("config"))
+	module.want(t, http.StatusOK, http.MethodPost, base+"/config", aConfig)
 	module.want(t, http.StatusOK, http.MethodPost, base+"/data/"+bigName, big)
 	before := filesBelow(t, c.dir)
 

@@ -111,7 +111,7 @@ func TestAddedDestinationsAreServedUnderLoad(t *testing.T) {
 		}
 		d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+id+"/"+mailRepo+"/?create=true", nil)
 		took = append(took, time.Since(returned).Round(100*time.Microsecond))
-		d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+id+"/"+mailRepo+"/config", []byte("config"))
+		d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+id+"/"+mailRepo+"/config", aConfig)
 	}
 	slices.Sort(took)
 	t.Logf("served after the command's return: median %v, at most %v", took[len(took)/2], took[len(took)-1])

@@ -140,7 +140,7 @@ func wantAway(t *testing.T, g *served, mountPoint string) {
 		{http.MethodGet, "/locks/", nil},
 		{http.MethodGet, "/data/" + name, nil},
 		{http.MethodPost, "/?create=true", nil},
-		{http.MethodPost, "/config", []byte("another config")},
+		{http.MethodPost, "/config", otherConfig},
 		{http.MethodPost, "/data/" + name, content},
 		{http.MethodDelete, "/locks/" + name, nil},
 	} {

@@ -74,7 +74,7 @@ func TestSignalsChangeTheLog(t *testing.T) {
 	module.want(t, http.StatusNotFound, http.MethodHead, path, nil)
 	d.signal(t, syscall.SIGUSR1)
 	d.out.want(t, `"log_level":"debug"`)
-	module.want(t, http.StatusOK, http.MethodPost, path, []byte("config"))
+	module.want(t, http.StatusOK, http.MethodPost, path, aConfig)
 	line := d.out.want(t, `"msg":"request"`, `"level":"DEBUG"`, `"status":200`)
 	if strings.Contains(strings.Join(d.out.all(), "\n"), `"method":"HEAD"`) {
 		t.Error("a request was told of before it was asked for")

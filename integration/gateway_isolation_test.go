@@ -92,7 +92,7 @@ func TestBrokenDestinationsCostTheOthersNothing(t *testing.T) {
 	var work sync.WaitGroup
 	for _, id := range healthy {
 		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/?create=true", nil)
-		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/config", []byte("config"))
+		g.module("mail1").want(t, http.StatusOK, http.MethodPost, base(id)+"/config", aConfig)
 		for range 2 {
 			work.Go(func() { backUp(t, g.module("mail1"), base(id)) })
 		}

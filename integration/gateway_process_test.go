@@ -164,7 +164,7 @@ func TestKillLeavesNothingHalf(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	d := c.start(t)
-	d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+localDest+"/"+mailRepo+"/config", []byte("config"))
+	d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+localDest+"/"+mailRepo+"/config", aConfig)
 	before := len(filesBelow(t, c.dir))
 	content, name := blob(4 << 20)
 	target := "/" + localDest + "/" + mailRepo + "/data/" + name

@@ -69,7 +69,7 @@ func TestReloadsDropNothing(t *testing.T) {
 		for _, module := range []string{"mail1", "wiki7"} {
 			repo := map[string]string{"mail1": mailRepo, "wiki7": wikiRepo}[module]
 			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/?create=true", nil)
-			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/config", []byte("config"))
+			g.module(module).want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/config", aConfig)
 		}
 	}
 
@@ -127,7 +127,7 @@ func turn(t *testing.T, c *cluster, node caller, round int) {
 	c.AddLocalDestination(id, t.TempDir())
 	if use {
 		node.want(t, http.StatusOK, http.MethodPost, path+"/?create=true", nil)
-		node.want(t, http.StatusOK, http.MethodPost, path+"/config", []byte("before"))
+		node.want(t, http.StatusOK, http.MethodPost, path+"/config", aConfig)
 		node.with("module/"+module.ID, redistest.Password("module/"+module.ID)).
 			want(t, http.StatusOK, http.MethodHead, path+"/config", nil)
 	}

@@ -195,7 +195,7 @@ func TestListsOfBothVersions(t *testing.T) {
 	g := c.serve(t)
 	module := g.module("mail1")
 	base := "/" + localDest + "/" + mailRepo
-	module.want(t, http.StatusOK, http.MethodPost, base+"/config", []byte("a config"))
+	module.want(t, http.StatusOK, http.MethodPost, base+"/config", aConfig)
 	sizes := map[string]int64{}
 	for n := range 40 {
 		content, name := blob(n)

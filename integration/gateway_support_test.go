@@ -41,6 +41,12 @@ const (
 	moreDest  = "1e2b7d9c-aa01-4b1e-bb7e-7d1c6a3f9e02"
 )
 
+// Configs of repositories, as large as encrypted ones.
+var (
+	aConfig     = []byte("what nobody decrypts: the config of a repository")
+	otherConfig = []byte("what nobody decrypts: another config than that")
+)
+
 var (
 	mail = redistest.Module{ID: "mail1", UUID: mailUUID}
 	wiki = redistest.Module{ID: "wiki7", UUID: wikiUUID}

@@ -60,7 +60,7 @@ func TestRequestsOfNethServer8(t *testing.T) {
 	send(node, 404, "GET", manifest, "")
 	send(node, 201, "MKCOL", base+"/mail", "")
 	send(node, 201, "PUT", manifest, `{"module_id":"mail1","success":false}`)
-	module.want(t, 200, "POST", base+"/"+mailRepo+"/config", []byte("a config"))
+	module.want(t, 200, "POST", base+"/"+mailRepo+"/config", aConfig)
 	send(node, 405, "MKCOL", base+"/mail", "")
 	const text = `{"module_id":"mail1","module_ui_name":"Pöst","timestamp":1767225600,"success":true}`
 	send(node, 201, "PUT", manifest, text, "Content-Type", "application/json")
@@ -158,7 +158,7 @@ func TestBadInputOverWebDAV(t *testing.T) {
 	node, module := g.node(), g.module("mail1")
 	base := "/" + localDest
 	node.want(t, 201, "PUT", base+"/there", []byte("there"), pythonic...)
-	module.want(t, 200, "POST", base+"/"+mailRepo+"/config", []byte("a config"))
+	module.want(t, 200, "POST", base+"/"+mailRepo+"/config", aConfig)
 	before := readFiles(t, c.dir)
 	laughs := `<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><propfind xmlns="DAV:"><prop>&b;</prop></propfind>`
 	for _, tt := range []struct {

@@ -150,7 +150,7 @@ func TestRcloneOverWebDAV(t *testing.T) {
 
 	// A repository that REST wrote is seen at once, and copied by what is stored.
 	module, base := g.module("mail1"), "/"+localDest+"/"+mailRepo
-	module.want(t, 200, "POST", base+"/config", []byte("a config"))
+	module.want(t, 200, "POST", base+"/config", aConfig)
 	for range 3 {
 		pack, name := blob(50_000)
 		module.want(t, 200, "POST", base+"/data/"+name, pack)

@@ -24,7 +24,9 @@ it is saved.
 Limits hold at once, for backups under way too, in every gateway by itself.
 Sizes have a unit: K, M, G, T and P are powers of 1024, KB to PB of 1000; speeds
 may be in kbit, Mbit or Gbit, and are 4K at least. Beyond a quota no more data is
-taken; to unlock, to forget and to prune is always possible.`,
+taken; to unlock, to forget and to prune is always possible. What a module may save
+in an hour is limited even where nothing is set, far above what backups do; nodes
+have no such limit.`,
 		Example: `  gatewayctl destination alter --name "Old bucket" 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --secret-file b2_account_key=new.txt 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --limit-upload 50Mbit --module-quota 200G --quota-of mail1=1T 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8

@@ -27,6 +27,7 @@ type limitFlags struct {
 	upload, download, operations string
 	quota, moduleQuota           string
 	quotaOf                      []string
+	snapshots, indexes, locks    string
 	none                         bool
 }
 
@@ -43,6 +44,9 @@ func (f *limitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.quota, "quota", "", "backups of at most `SIZE` in it, such as 500G or 1.5T")
 	flags.StringVar(&f.moduleQuota, "module-quota", "", "backups of at most `SIZE` of each module")
 	flags.StringArrayVar(&f.quotaOf, "quota-of", nil, "another quota for one module, `MODULE=SIZE`, by module ID or UUID; MODULE=unlimited exempts it, MODULE=none ends the exception; may be repeated")
+	flags.StringVar(&f.snapshots, "module-snapshots", "", "at most `N` snapshots an hour of each module; none restores the default, 240")
+	flags.StringVar(&f.indexes, "module-indexes", "", "at most `N` indexes an hour of each module; none restores the default, 3600")
+	flags.StringVar(&f.locks, "module-locks", "", "at most `N` locks in each repository, for modules; none restores the default, 1000")
 	flags.BoolVar(&f.none, "no-limits", false, "remove all limits that no other flag sets")
 }
 
@@ -83,6 +87,9 @@ func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, 
 		{"limit-operations", f.operations, catalog.FieldOperations, parseCount},
 		{"quota", f.quota, catalog.FieldQuota, destination.ParseSize},
 		{"module-quota", f.moduleQuota, catalog.FieldModuleQuota, destination.ParseSize},
+		{"module-snapshots", f.snapshots, catalog.FieldModuleSnapshots, parseCount},
+		{"module-indexes", f.indexes, catalog.FieldModuleIndexes, parseCount},
+		{"module-locks", f.locks, catalog.FieldModuleLocks, parseCount},
 	} {
 		switch flag.value {
 		case "":
@@ -209,6 +216,16 @@ func limitRows(l *catalog.Limits, modules map[string]string) (rows [][2]string) 
 	}
 	if l.ModuleQuota > 0 {
 		add("module quota", host.FormatBytes(uint64(l.ModuleQuota)))
+	}
+	for _, count := range []struct {
+		name  string
+		value int64
+	}{
+		{"module snapshots an hour", l.ModuleSnapshots}, {"module indexes an hour", l.ModuleIndexes}, {"module locks", l.ModuleLocks},
+	} {
+		if count.value > 0 {
+			add(count.name, strconv.FormatInt(count.value, 10))
+		}
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(l.ModuleQuotas)) {
 		value := unlimited

@@ -29,6 +29,7 @@ var names = map[string]string{
 	"FieldURL": FieldURL, "FieldName": FieldName, "FieldProvider": FieldProvider, "FieldBasePath": FieldBasePath,
 	"FlagNoDataBackup": FlagNoDataBackup,
 	"FieldUpload":      FieldUpload, "FieldDownload": FieldDownload, "FieldOperations": FieldOperations,
+	"FieldModuleSnapshots": FieldModuleSnapshots, "FieldModuleIndexes": FieldModuleIndexes, "FieldModuleLocks": FieldModuleLocks,
 	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID",
 
 	"ChannelACLChanged": ChannelACLChanged, "ChannelDestinationChanged": ChannelDestinationChanged,

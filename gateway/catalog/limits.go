@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Limits are what an administrator allows of a destination. Zero is no limit.
+// Limits are what an administrator allows of a destination. Zero is no limit, where
+// nothing else is said.
 type Limits struct {
 	// Upload and Download are in bytes per second, over all requests together.
 	Upload, Download int64
@@ -18,6 +19,10 @@ type Limits struct {
 	// each module; ModuleQuotas, by module UUID, go before that.
 	Quota, ModuleQuota int64
 	ModuleQuotas       map[string]int64
+	// ModuleSnapshots and ModuleIndexes are how many each module may save in an hour,
+	// ModuleLocks how many locks its repository may have. Zero is the default of the
+	// gateway.
+	ModuleSnapshots, ModuleIndexes, ModuleLocks int64
 }
 
 // QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
@@ -48,6 +53,7 @@ func (l *Limits) places() map[string]*int64 {
 	return map[string]*int64{
 		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
 		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
+		FieldModuleSnapshots: &l.ModuleSnapshots, FieldModuleIndexes: &l.ModuleIndexes, FieldModuleLocks: &l.ModuleLocks,
 	}
 }
 
@@ -58,6 +64,11 @@ const (
 	FieldOperations  = "operations"   // at once
 	FieldQuota       = "quota"        // bytes, of all modules together
 	FieldModuleQuota = "module_quota" // bytes, of each module
+
+	FieldModuleSnapshots = "module_snapshots" // that each module may save in an hour; 240 where nothing is set
+	FieldModuleIndexes   = "module_indexes"   // that each module may save in an hour; 3600 where nothing is set
+	FieldModuleLocks     = "module_locks"     // that a repository may have; 1000 where nothing is set
+
 	// FieldModuleQuotaPrefix and a module's UUID are the quota of that module.
 	FieldModuleQuotaPrefix = FieldModuleQuota + ":"
 )

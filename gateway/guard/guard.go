@@ -19,6 +19,7 @@ type Guard struct {
 	usage   *usage
 	health  health
 	reach   reach
+	rates   rates
 }
 
 // New returns a Guard without limits. A local destination answers at once, and is

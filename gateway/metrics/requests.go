@@ -23,7 +23,7 @@ var codes = [...]int{
 	// Those of WebDAV alone.
 	http.StatusCreated, http.StatusNoContent, http.StatusMultiStatus, http.StatusNotModified,
 	http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
-	http.StatusUnsupportedMediaType, http.StatusLoopDetected,
+	http.StatusUnsupportedMediaType, http.StatusLoopDetected, http.StatusTooManyRequests,
 }
 
 // codeIndex is the place of a status in codes, or the one behind its end.

@@ -6,7 +6,8 @@ package operation
 // Operation is what a request asks for.
 type Operation uint8
 
-// The operations. What the protocol does not know is Other.
+// The operations. What the protocol does not know is Other. No request asks for
+// AddKey: whether a key is another one shows only where it is stored.
 const (
 	Other      Operation = iota
 	Create               // make a repository
@@ -14,7 +15,9 @@ const (
 	Read                 // read an object
 	List                 // list the objects of a type
 	SaveConfig           // store a config
-	Save                 // store a pack, a key, a snapshot or an index
+	Save                 // store a pack, a snapshot or an index
+	SaveKey              // store the key of a repository that is begun
+	AddKey               // store a key of a repository that is there
 	SaveLock             // store a lock
 	RemoveLock           // delete a lock
 	Remove               // delete anything else
@@ -29,7 +32,7 @@ const (
 
 var names = [End]string{
 	Other: "other", Create: "create", Head: "head", Read: "get", List: "list",
-	SaveConfig: "save", Save: "save", SaveLock: "save", RemoveLock: "delete", Remove: "delete",
+	SaveConfig: "save", Save: "save", SaveKey: "save", AddKey: "save", SaveLock: "save", RemoveLock: "delete", Remove: "delete",
 	Roots: "browse", Browse: "browse", Put: "put", Change: "change",
 	Probe: "probe", Admin: "admin",
 }
@@ -39,4 +42,6 @@ var names = [End]string{
 func (o Operation) String() string { return names[o] }
 
 // Stores reports whether the operation uploads an object.
-func (o Operation) Stores() bool { return o == SaveConfig || o == Save || o == SaveLock || o == Put }
+func (o Operation) Stores() bool {
+	return o == SaveConfig || o == Save || o == SaveKey || o == SaveLock || o == Put
+}

@@ -3,6 +3,7 @@ package refusal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
@@ -36,6 +37,12 @@ var (
 	// ErrLength says that an upload announced no length.
 	ErrLength  = errors.New("upload without Content-Length")
 	ErrStalled = errors.New("the client stood still")
+	// ErrForm says that an upload does not have the form of what restic saves there.
+	ErrForm = fmt.Errorf("%w: not what restic saves", fs.ErrInvalid)
+	// ErrKey says that a module would add a key to a repository that was begun.
+	ErrKey = fmt.Errorf("%w: only nodes add keys to a repository that is there", ErrScope)
+	// ErrRate says that a module saves more than its limits allow.
+	ErrRate = errors.New("more is saved than the limits allow")
 )
 
 // Refusals of WebDAV alone.

@@ -70,6 +70,11 @@ var table = []Kind{
 		Hint: "give the client a user and password that Redis knows",
 	},
 	{
+		Err:    ErrKey,
+		Public: "403 Forbidden: the repository was begun, and only a node adds keys to it",
+		Hint:   "a module saves the one key of a new repository; have a node run restic key add or passwd. Where nobody did, somebody may have the module's password",
+	},
+	{
 		Err: ErrScope, Status: http.StatusForbidden, Auth: "scope",
 		Hint: "a module reaches its own repository and those it was granted to restore from, and deletes nothing but locks: check the URL, and use a node's user to forget and prune",
 	},
@@ -139,6 +144,16 @@ var table = []Kind{
 	},
 	{
 		Err: storage.ErrUnknownType, Hint: adviceType, Advice: adviceType,
+	},
+	{
+		Err: ErrForm, Upload: "malformed",
+		Public: "400 Bad Request: this is not what restic saves here",
+		Hint:   "restic would fail on this file in every command, so nothing was kept: if it was not a test, somebody has the user's password; change it",
+	},
+	{
+		Err: ErrRate, Status: http.StatusTooManyRequests, Upload: "rate", Outcome: Undecided,
+		Public: "429 Too Many Requests: more is saved than the limits of the destination allow",
+		Hint:   "look for what saves so much, or who has the module's password; locks that are left go with restic unlock; the limits are raised with gatewayctl destination alter",
 	},
 	{
 		Err: fs.ErrInvalid, Status: http.StatusBadRequest, Upload: "invalid", Outcome: Undecided,

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -47,13 +46,8 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 	if err != nil || len(keys) == 0 {
 		return err
 	}
-	for _, typ := range []Type{Snapshots, Index, Data} {
-		switch names, err := firstNames(ctx, t, typ, 1); {
-		case err != nil:
-			return err
-		case len(names) > 0:
-			return fmt.Errorf("%s holds %s and lost its config: %w", t.Repo, typ, refusal.ErrForbidden)
-		}
+	if err := h.wantUnborn(ctx, t); err != nil {
+		return err
 	}
 	for _, name := range keys {
 		key := &Target{Repo: t.Repo, Type: Keys, Name: name}

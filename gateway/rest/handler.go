@@ -11,12 +11,14 @@ import (
 )
 
 // Handler serves the protocol for all repositories of a process. Its state, who
-// is changing which object and which locks were written or deleted a moment
-// ago, is keyed by destination and repository and so outlives reloads: a process
+// is changing which object, which locks were written or deleted a moment ago, how
+// many there are and which configs were deleted, is keyed by destination and repository and so outlives reloads: a process
 // needs exactly one. It is safe for concurrent use.
 type Handler struct {
 	writers keyedmutex.Mutex[objectKey]
 	recent  recentLocks
+	configs removedConfigs
+	locks   lockCounts
 }
 
 // NewHandler returns a Handler without any state.
@@ -60,12 +62,15 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target)
 		return h.head(w, r, t)
 	case operation.Read:
 		return h.get(w, r, t)
-	case operation.SaveConfig, operation.Save, operation.SaveLock:
+	case operation.SaveConfig, operation.Save, operation.SaveKey, operation.SaveLock:
 		return h.save(w, r, t, http.StatusOK)
 	case operation.Put:
 		// Not restic's, but that of clients of WebDAV which copy a repository.
 		return h.save(w, r, t, http.StatusCreated)
 	case operation.RemoveLock, operation.Remove:
+		if t.Type == Config {
+			h.configs.removing(t.repoKey())
+		}
 		return h.remove(w, r, t)
 	}
 	return refuseMethod(w, r, "GET, HEAD, POST, DELETE")

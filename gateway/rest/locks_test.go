@@ -27,7 +27,7 @@ func newLagging(t *testing.T, locks ...string) *lagging {
 	t.Helper()
 	objects := map[string]string{}
 	for _, lock := range locks {
-		objects["locks/"+nameOf(lock)] = lock
+		objects["locks/"+nameOf(sealed(lock))] = sealed(lock)
 	}
 	return &lagging{Store: newRepo(t, objects), seen: newRepo(t, objects)}
 }
@@ -64,6 +64,7 @@ func (l *locks) do(t *testing.T, method, content string) (body string, err error
 	t.Helper()
 	target := l.target
 	if content != "" {
+		content = sealed(content)
 		target.Name = nameOf(content)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
@@ -91,7 +92,7 @@ func (l *locks) want(t *testing.T, about string, contents ...string) {
 		return
 	}
 	for _, content := range contents {
-		if strings.Count(got, nameOf(content)) != 1 {
+		if strings.Count(got, nameOf(sealed(content))) != 1 {
 			t.Errorf("%s: the lock %q is not once in %s", about, content, got)
 		}
 	}
@@ -139,7 +140,7 @@ func TestLockListHasTheSizeOfWhatIsNotListedYet(t *testing.T) {
 	if err := l.handler.Serve(w, r, asked(r, l.target)); err != nil {
 		t.Fatal(err)
 	}
-	if want := `[{"name":"` + nameOf("new") + `","size":3}]`; w.Body.String() != want {
+	if want := `[{"name":"` + nameOf(sealed("new")) + `","size":37}]`; w.Body.String() != want {
 		t.Errorf("list is %s, want %s", w.Body, want)
 	}
 }
@@ -181,7 +182,7 @@ func TestLockWrittenAMomentAgoIsNotProvenAbsent(t *testing.T) {
 		}
 		l.want(t, "after a DELETE that failed", "new")
 		store.catchUp()
-		if got, err := l.do(t, "GET", "new"); err != nil || got != "new" {
+		if got, err := l.do(t, "GET", "new"); err != nil || got != sealed("new") {
 			t.Errorf("GET, when the remote has caught up: %q, %v", got, err)
 		}
 		l.must(t, "DELETE", "new")

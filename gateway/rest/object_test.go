@@ -24,6 +24,7 @@ func TestConformanceOverHTTP(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		s := serve(t, storetest.NewMem())
+		s.node = true
 		return storetest.HTTP(s.URL, "", "")
 	}, storetest.OverHTTP())
 }
@@ -37,8 +38,8 @@ func TestLifeOfARepository(t *testing.T) {
 		{about: "create", method: "POST", path: "?create=true", status: 200, text: new("")},
 		{about: "create again", method: "POST", path: "?create=true", status: 200},
 		{about: "still no config", method: "HEAD", path: "config", status: 404},
-		{about: "save config", method: "POST", path: "config", body: "a config", status: 200, text: new("")},
-		{about: "config is there", method: "HEAD", path: "config", status: 200, want: map[string]string{"Content-Length": "8"}},
+		{about: "save config", method: "POST", path: "config", body: sealed("a config"), status: 200, text: new("")},
+		{about: "config is there", method: "HEAD", path: "config", status: 200, want: map[string]string{"Content-Length": "42"}},
 		{about: "pack is absent", method: "HEAD", path: path, status: 404},
 		{about: "load an absent pack", method: "GET", path: path, status: 404},
 		{about: "save pack", method: "POST", path: path, body: pack, status: 200, text: new("")},
@@ -60,13 +61,13 @@ func TestLifeOfARepository(t *testing.T) {
 }
 
 func TestPacksAreShardedInTheStore(t *testing.T) {
-	pack, key := "a pack", "a key"
+	pack, index := "a pack", sealed("an index")
 	s := serve(t, storetest.NewMem())
 	s.run(t, []call{
 		{about: "pack", method: "POST", path: "data/" + nameOf(pack), body: pack, status: 200},
-		{about: "key", method: "POST", path: "keys/" + nameOf(key), body: key, status: 200},
+		{about: "index", method: "POST", path: "index/" + nameOf(index), body: index, status: 200},
 	})
-	for _, name := range []string{"data/" + nameOf(pack)[:2] + "/" + nameOf(pack), "keys/" + nameOf(key)} {
+	for _, name := range []string{"data/" + nameOf(pack)[:2] + "/" + nameOf(pack), "index/" + nameOf(index)} {
 		if _, ok := stored(t, s.store, name); !ok {
 			t.Errorf("%s is not in the store", name)
 		}
@@ -226,13 +227,13 @@ func TestFailuresOfTheStoreAreNoAbsence(t *testing.T) {
 		remove: func(context.Context, string) error { return down },
 		list:   listOf(0, down),
 	})
-	path := "locks/" + nameOf("x")
+	path := "locks/" + nameOf(sealed("x"))
 	s.run(t, []call{
 		{about: "HEAD", method: "HEAD", path: path, status: 502},
 		{about: "GET", method: "GET", path: path, status: 502},
 		{about: "GET of a suffix", method: "GET", path: path, header: map[string]string{"Range": "bytes=-1"}, status: 502},
-		{about: "POST", method: "POST", path: path, body: "x", status: 502},
-		{about: "POST of config", method: "POST", path: "config", body: "a config", status: 502},
+		{about: "POST", method: "POST", path: path, body: sealed("x"), status: 502},
+		{about: "POST of config", method: "POST", path: "config", body: sealed("a config"), status: 502},
 		{about: "DELETE", method: "DELETE", path: path, status: 502},
 		{about: "list", method: "GET", path: "locks/", status: 502},
 	})

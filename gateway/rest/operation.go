@@ -40,6 +40,8 @@ func saving(typ Type, create bool) operation.Operation {
 		return operation.Other
 	case typ == Config:
 		return operation.SaveConfig
+	case typ == Keys:
+		return operation.SaveKey
 	case typ == Locks:
 		return operation.SaveLock
 	}

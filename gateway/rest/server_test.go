@@ -33,11 +33,16 @@ func nameOf(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// sealed is content with as many bytes more as restic's encryption adds.
+func sealed(content string) string { return content + strings.Repeat("=", 34) }
+
 // server is a Handler behind the thinnest of gateways: no users, one destination.
 type server struct {
 	*httptest.Server
 	store   storage.Store
-	replace bool
+	node    bool // the caller may do what nodes may
+	trash   rest.Trash
+	meter   rest.Meter
 	handler *rest.Handler
 	aborted chan error // why responses were broken off
 }
@@ -67,7 +72,10 @@ func (s *server) target(r *http.Request) (rest.Target, bool) {
 		Type:          typ,
 		Name:          name,
 		Operation:     rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),
-		ReplaceConfig: s.replace,
+		ReplaceConfig: s.node,
+		AddKey:        s.node,
+		Trash:         s.trash,
+		Meter:         s.meter,
 	}, ok
 }
 
@@ -108,6 +116,8 @@ func statusOf(err error) int {
 		status int
 	}{
 		{refusal.ErrForbidden, 403},
+		{refusal.ErrScope, 403},
+		{refusal.ErrRate, 429},
 		{refusal.ErrMethod, 405},
 		{refusal.ErrLength, 411},
 		{storage.ErrCorrupt, 400},

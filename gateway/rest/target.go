@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"context"
+	"time"
+
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -36,6 +39,29 @@ type Target struct {
 	// ReplaceConfig lets a POST replace a config of other content. Only nodes
 	// may (restic migrate upgrade_repo_v2 does).
 	ReplaceConfig bool
+	// AddKey lets a POST add a key to a repository that was begun, and lets a config be
+	// saved and a key of an unfinished init be removed whatever else is there.
+	AddKey bool
+	// Trash, where set, knows what was deleted from the repository and is kept.
+	Trash Trash
+	// Meter, where set, limits what the caller saves.
+	Meter Meter
+}
+
+// Trash is what is kept of what was deleted.
+type Trash interface {
+	// Holds reports whether anything of a repository is kept. An error says that this
+	// is not known.
+	Holds(ctx context.Context, repo string) (bool, error)
+}
+
+// Meter limits what one principal saves at one destination.
+type Meter interface {
+	// Take uses up one save of that type. Where the limit is reached ok is false and
+	// wait is when to ask again; giveBack undoes it.
+	Take(typ Type) (giveBack func(), wait time.Duration, ok bool)
+	// MaxLocks is how many locks a repository may have; 0 is any number.
+	MaxLocks() int
 }
 
 // objectKey names one object of the process, across reloads.

@@ -9,10 +9,11 @@ import (
 	"io/fs"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/form"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// maxConfig bounds what is taken for a config; restic's has some 200 bytes.
+// maxConfig bounds what is read of a config; restic's has some 200 bytes.
 const maxConfig = 1 << 20
 
 // save stores an object and answers a success with that status.
@@ -20,10 +21,16 @@ func (h *Handler) save(w http.ResponseWriter, r *http.Request, t *Target, status
 	if r.ContentLength < 0 {
 		return refusal.ErrLength
 	}
-	var err error
-	if t.Type == Config {
+	err := form.Size(t.Type.String(), r.ContentLength)
+	switch {
+	case err != nil:
+	case t.Type == Config:
 		err = h.putConfig(r, t)
-	} else {
+	case t.Type == Keys:
+		err = h.putKey(r, t)
+	case t.Meter != nil && t.Type != Data:
+		err = h.putMetered(w, r, t)
+	default:
 		err = h.putObject(r, t)
 	}
 	if err != nil {
@@ -76,9 +83,6 @@ func (h *Handler) notePut(t *Target, size int64, err error) {
 // where the target does not allow it, since whoever replaces the config makes
 // the repository unreadable.
 func (h *Handler) putConfig(r *http.Request, t *Target) error {
-	if r.ContentLength == 0 || r.ContentLength > maxConfig {
-		return fmt.Errorf("config of %d bytes: %w", r.ContentLength, fs.ErrInvalid)
-	}
 	content := make([]byte, r.ContentLength)
 	if n, err := io.ReadFull(r.Body, content); err != nil {
 		return shortErr(r.ContentLength-int64(n), err)
@@ -91,6 +95,9 @@ func (h *Handler) putConfig(r *http.Request, t *Target) error {
 	there, err := readConfig(r.Context(), t)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := h.wantUnborn(r.Context(), t); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
 	case bytes.Equal(there, content):
@@ -98,7 +105,11 @@ func (h *Handler) putConfig(r *http.Request, t *Target) error {
 	case !t.ReplaceConfig:
 		return fmt.Errorf("config is there with other content: %w", refusal.ErrForbidden)
 	}
-	return t.Store.Put(r.Context(), t.path(), r.ContentLength, bytes.NewReader(content))
+	if err := t.Store.Put(r.Context(), t.path(), r.ContentLength, bytes.NewReader(content)); err != nil {
+		return err
+	}
+	h.configs.saved(t.repoKey())
+	return nil
 }
 
 // readConfig returns what is stored as the repository's config, cut behind

@@ -33,27 +33,27 @@ func TestUploadOfOtherContentIsNotStored(t *testing.T) {
 		t.Run(about, func(t *testing.T) {
 			s := serve(t, newRepo(t, nil))
 			s.run(t, []call{
-				{about: "save", method: "POST", path: "keys/" + name, body: body, status: 400},
-				{about: "look", method: "HEAD", path: "keys/" + name, status: 404},
-				{about: "save rightly", method: "POST", path: "keys/" + name, body: "right", status: 200},
-				{about: "save wrongly over it", method: "POST", path: "keys/" + name, body: body, status: 400},
-				{about: "look again", method: "GET", path: "keys/" + name, status: 200, text: new("right")},
+				{about: "save", method: "POST", path: "data/" + name, body: body, status: 400},
+				{about: "look", method: "HEAD", path: "data/" + name, status: 404},
+				{about: "save rightly", method: "POST", path: "data/" + name, body: "right", status: 200},
+				{about: "save wrongly over it", method: "POST", path: "data/" + name, body: body, status: 400},
+				{about: "look again", method: "GET", path: "data/" + name, status: 200, text: new("right")},
 			})
 		})
 	}
 }
 
 func TestUploadRepairsADamagedObject(t *testing.T) {
-	name := "keys/" + nameOf("right")
+	name := "snapshots/" + nameOf(sealed("right"))
 	s := serve(t, newRepo(t, map[string]string{name: "rotten"}))
 	s.run(t, []call{
-		{about: "save", method: "POST", path: name, body: "right", status: 200},
-		{about: "load", method: "GET", path: name, status: 200, text: new("right")},
+		{about: "save", method: "POST", path: name, body: sealed("right"), status: 200},
+		{about: "load", method: "GET", path: name, status: 200, text: new(sealed("right"))},
 	})
 }
 
 func TestEmptyObjectIsStoredUnderItsName(t *testing.T) {
-	path := "keys/" + nameOf("")
+	path := "data/" + nameOf("")
 	s := serve(t, newRepo(t, nil))
 	s.run(t, []call{
 		{about: "save", method: "POST", path: path, status: 200},
@@ -72,7 +72,7 @@ func TestChunkedUploadIsRefused(t *testing.T) {
 }
 
 func TestUploadThatEndsEarlyIsNotStored(t *testing.T) {
-	for _, path := range []string{"config", "keys/" + nameOf("content")} {
+	for _, path := range []string{"config", "snapshots/" + nameOf("content"), "keys/" + nameOf("content")} {
 		t.Run(path, func(t *testing.T) {
 			failed := make(chan error, 1)
 			mem := storetest.NewMem()
@@ -82,7 +82,7 @@ func TestUploadThatEndsEarlyIsNotStored(t *testing.T) {
 				failed <- s.handler.Serve(w, r, asked(r, target))
 			})
 			conn := s.dial(t)
-			fmt.Fprintf(conn, "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\ncont", base, path)
+			fmt.Fprintf(conn, "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\ncont", base, path)
 			conn.Close()
 			if err := <-failed; !errors.Is(err, storage.ErrShort) {
 				t.Errorf("Serve returned %v, want ErrShort", err)
@@ -100,7 +100,7 @@ func TestCauseOfABrokenUploadIsKept(t *testing.T) {
 		{Store: storetest.NewMem(), Repo: repo, Type: rest.Keys, Name: nameOf("content")},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", errReader{syscall.ETIMEDOUT})
-		r.ContentLength = 7
+		r.ContentLength = 70
 		err := rest.NewHandler().Serve(httptest.NewRecorder(), r, asked(r, target))
 		if !errors.Is(err, storage.ErrShort) || !errors.Is(err, syscall.ETIMEDOUT) {
 			t.Errorf("%v: %v", target.Type, err)
@@ -116,13 +116,13 @@ func TestStoreCannotHideABadUpload(t *testing.T) {
 			return nil
 		},
 	})
-	s.run(t, []call{{about: "wrong content", method: "POST", path: "keys/" + nameOf("right"), body: "wrong", status: 400}})
+	s.run(t, []call{{about: "wrong content", method: "POST", path: "data/" + nameOf("right"), body: "wrong", status: 400}})
 
 	s = serve(t, &hooked{
 		Store: storetest.NewMem(),
 		put:   func(context.Context, string, int64, io.Reader) error { return nil },
 	})
-	s.run(t, []call{{about: "unread content", method: "POST", path: "keys/" + nameOf("right"), body: "right", status: 502}})
+	s.run(t, []call{{about: "unread content", method: "POST", path: "data/" + nameOf("right"), body: "right", status: 502}})
 }
 
 func TestConfig(t *testing.T) {
@@ -131,17 +131,17 @@ func TestConfig(t *testing.T) {
 		{about: "an empty one", method: "POST", path: "config", status: 400},
 		{about: "an invalid one", method: "POST", path: "config", body: strings.Repeat("x", 1<<20+1), status: 400},
 		{about: "nothing was stored", method: "HEAD", path: "config", status: 404},
-		{about: "create", method: "POST", path: "config", body: "config 1", status: 200},
-		{about: "the same again", method: "POST", path: "config", body: "config 1", status: 200},
-		{about: "other content", method: "POST", path: "config", body: "config 2", status: 403},
-		{about: "shorter content", method: "POST", path: "config", body: "config", status: 403},
-		{about: "longer content", method: "POST", path: "config", body: "config 11", status: 403},
-		{about: "it stays", method: "GET", path: "config", status: 200, text: new("config 1")},
+		{about: "create", method: "POST", path: "config", body: sealed("config 1"), status: 200},
+		{about: "the same again", method: "POST", path: "config", body: sealed("config 1"), status: 200},
+		{about: "other content", method: "POST", path: "config", body: sealed("config 2"), status: 403},
+		{about: "shorter content", method: "POST", path: "config", body: sealed("") + "shorter", status: 403},
+		{about: "longer content", method: "POST", path: "config", body: sealed("config 11"), status: 403},
+		{about: "it stays", method: "GET", path: "config", status: 200, text: new(sealed("config 1"))},
 	})
-	s.replace = true
+	s.node = true
 	s.run(t, []call{
-		{about: "who may replace it", method: "POST", path: "config", body: "config 2", status: 200},
-		{about: "does", method: "GET", path: "config", status: 200, text: new("config 2")},
+		{about: "who may replace it", method: "POST", path: "config", body: sealed("config 2"), status: 200},
+		{about: "does", method: "GET", path: "config", status: 200, text: new(sealed("config 2"))},
 	})
 }
 
@@ -156,9 +156,9 @@ func TestConfigIsNotStoredWhereItCannotBeCompared(t *testing.T) {
 		},
 	}
 	s := serve(t, store)
-	s.run(t, []call{{about: "save", method: "POST", path: "config", body: "config", status: 502}})
+	s.run(t, []call{{about: "save", method: "POST", path: "config", body: sealed("config"), status: 502}})
 	store.open = shortBody("conf", down)
-	s.run(t, []call{{about: "save", method: "POST", path: "config", body: "config", status: 502}})
+	s.run(t, []call{{about: "save", method: "POST", path: "config", body: sealed("config"), status: 502}})
 }
 
 func TestOfTwoConfigsAtOnceOneIsStored(t *testing.T) {
@@ -166,7 +166,7 @@ func TestOfTwoConfigsAtOnceOneIsStored(t *testing.T) {
 	statuses := make(chan int, 8)
 	for i := range cap(statuses) {
 		go func() {
-			resp, err := s.Client().Post(s.URL+base+"config", "", strings.NewReader(fmt.Sprint("config ", i)))
+			resp, err := s.Client().Post(s.URL+base+"config", "", strings.NewReader(sealed(fmt.Sprint("config ", i))))
 			if err != nil {
 				t.Error(err)
 				statuses <- 0
@@ -188,7 +188,7 @@ func TestOfTwoConfigsAtOnceOneIsStored(t *testing.T) {
 func TestExpectContinue(t *testing.T) {
 	s := serve(t, newRepo(t, nil))
 	conn := s.dial(t)
-	fmt.Fprintf(conn, "POST %skeys/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n", base, nameOf("content"))
+	fmt.Fprintf(conn, "POST %sdata/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n", base, nameOf("content"))
 	r := bufio.NewReader(conn)
 	if head := readHead(t, r); !strings.HasPrefix(head, "HTTP/1.1 100 ") {
 		t.Fatalf("before the body: %s", head)
@@ -266,7 +266,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := rest.NewHandler()
 		mem := storetest.NewMem()
-		target := rest.Target{Store: mem, Destination: "d", Repo: repo, Type: rest.Keys, Name: nameOf("content")}
+		target := rest.Target{Store: mem, Destination: "d", Repo: repo, Type: rest.Data, Name: nameOf("content")}
 		body, client := io.Pipe()
 		upload := start(t, h, "POST", target, body, 7)
 		if _, err := io.WriteString(client, "conten"); err != nil {
@@ -301,7 +301,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 				t.Errorf("%s: done %v, %v", about, x.done.Load(), x.err)
 			}
 		}
-		if _, ok := stored(t, mem, "keys/"+target.Name); !ok {
+		if _, ok := stored(t, mem, "data/"+target.Name[:2]+"/"+target.Name); !ok {
 			t.Error("the delete removed what the request after it had stored")
 		}
 	})
@@ -310,7 +310,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 func TestWaitingEndsWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := rest.NewHandler()
-		target := rest.Target{Store: storetest.NewMem(), Repo: repo, Type: rest.Keys, Name: nameOf("content")}
+		target := rest.Target{Store: storetest.NewMem(), Repo: repo, Type: rest.Data, Name: nameOf("content")}
 		body, client := io.Pipe()
 		upload := start(t, h, "POST", target, body, 7)
 		synctest.Wait()
@@ -345,6 +345,6 @@ func TestPutIsVerifiedAsPostIs(t *testing.T) {
 		{about: "put", method: "PUT", path: name, body: "right", status: 201},
 		{about: "put again", method: "PUT", path: name, body: "right", status: 201},
 		{about: "load", method: "GET", path: name, status: 200, text: new("right")},
-		{about: "replace config", method: "PUT", path: "config", body: "another", status: 403},
+		{about: "replace config", method: "PUT", path: "config", body: sealed("another"), status: 403},
 	})
 }

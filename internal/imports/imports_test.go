@@ -81,6 +81,12 @@ var rules = []rule{
 		forbids: both(of(redis, rclone, module), not(of(module+"/gateway/refusal"))),
 	},
 	{
+		name:     "the form of what is saved is judged from its bytes alone",
+		about:    of("gateway/form"),
+		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/refusal", module+"/gateway/storage"))),
+		indirect: true,
+	},
+	{
 		name:    "what guards a store knows neither protocols nor backends",
 		about:   of("gateway/guard"),
 		forbids: both(of(redis, rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/storage", module+"/gateway/refusal", module+"/gateway/catalog"))),

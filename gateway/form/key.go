@@ -1,0 +1,72 @@
+package form
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+)
+
+// key is a file below keys/, field by field as restic decodes it, so that a name
+// written twice or in other letters means here what it means there.
+type key struct {
+	Created  time.Time `json:"created"`
+	Username string    `json:"username"`
+	Hostname string    `json:"hostname"`
+	KDF      string    `json:"kdf"`
+	N        int       `json:"N"`
+	R        int       `json:"r"`
+	P        int       `json:"p"`
+	Salt     []byte    `json:"salt"`
+	Data     []byte    `json:"data"`
+}
+
+// The bounds of a key. Restic measures the machine and takes N = 2^15, r = 8 and a p
+// below 20 on the fastest ones: 32 MiB and half a second.
+const (
+	minN, maxN = 1 << 10, 1 << 20
+	maxR       = 64
+	maxP       = 256
+	// maxMemory bounds 128·N·r, the memory that each command on the repository takes.
+	maxMemory = 256 << 20
+	// maxWork bounds N·r·p, which is time: that of 64 rounds with restic's N and r.
+	maxWork = 1 << 24
+	// saltSize is what restic insists on.
+	saltSize = 64
+	// Data is the sealed JSON of three keys; restic's has some 170 bytes.
+	minData, maxData = sealing + 64, 4 << 10
+)
+
+// Key returns an error that wraps [refusal.ErrForm] unless content is a key as restic
+// writes it.
+func Key(content []byte) error {
+	var k key
+	if err := json.Unmarshal(content, &k); err != nil {
+		return fmt.Errorf("%w: a key that is no JSON of restic's: %s", refusal.ErrForm, err.Error())
+	}
+	if k.KDF != "scrypt" {
+		return fmt.Errorf("%w: a key with the key derivation function %.20q", refusal.ErrForm, k.KDF)
+	}
+	if !k.computable() {
+		return fmt.Errorf("%w: a key with the scrypt parameters N=%d, r=%d, p=%d", refusal.ErrForm, k.N, k.R, k.P)
+	}
+	if len(k.Salt) != saltSize {
+		return fmt.Errorf("%w: a key with a salt of %d bytes", refusal.ErrForm, len(k.Salt))
+	}
+	if len(k.Data) < minData || len(k.Data) > maxData {
+		return fmt.Errorf("%w: a key with data of %d bytes", refusal.ErrForm, len(k.Data))
+	}
+	return nil
+}
+
+// computable reports whether the parameters are scrypt's, and no machine that runs
+// restic is too small or too slow for them.
+func (k *key) computable() bool {
+	if k.N < minN || k.N > maxN || bits.OnesCount(uint(k.N)) != 1 || k.R < 1 || k.R > maxR || k.P < 1 || k.P > maxP {
+		return false
+	}
+	size := int64(k.N) * int64(k.R)
+	return 128*size <= maxMemory && size*int64(k.P) <= maxWork
+}
