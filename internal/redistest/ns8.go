@@ -147,6 +147,24 @@ func (s *Server) SaveACLs() {
 	s.must(err)
 }
 
+// CopyUsers makes the users of another server, which a replica does not get from it.
+func (s *Server) CopyUsers(from *Server) {
+	s.tb.Helper()
+	lines, err := from.admin.ACLList(s.tb.Context()).Result()
+	s.must(err)
+	for _, line := range lines {
+		words := strings.Fields(line) // user NAME RULE…
+		if words[1] == AdminUser {
+			continue
+		}
+		args := []any{"ACL", "SETUSER", words[1], "reset"}
+		for _, rule := range words[2:] {
+			args = append(args, rule)
+		}
+		s.Do(args...)
+	}
+}
+
 // AddDestinations adds destinations, or changes them, and announces each.
 func (s *Server) AddDestinations(destinations ...Destination) {
 	s.tb.Helper()

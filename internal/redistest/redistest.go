@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,7 @@ type Server struct {
 	Socket string
 
 	tb     testing.TB
+	apart  bool // it runs in a network of its own
 	dir    string
 	args   []string
 	cmd    *exec.Cmd
@@ -57,19 +59,46 @@ func Start(tb testing.TB, args ...string) *Server {
 	if err != nil {
 		testenv.Missing(tb, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
 	}
+	_, port, _ := net.SplitHostPort(testenv.FreeAddr(tb))
+	return start(tb, []string{path}, port, nil, args)
+}
+
+// Place is a network of its own that a server runs in. From outside it is reached by its
+// socket, which [Server.Admin] and [Server.Client] do.
+type Place struct {
+	// Enter is a command that runs there what comes behind it.
+	Enter []string
+	// Addresses are those that the server listens on, beside 127.0.0.1; Port is for all.
+	Addresses []string
+	Port      string
+}
+
+// StartAt is [Start] for a server in another place.
+func StartAt(tb testing.TB, place Place, args ...string) *Server {
+	tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		testenv.Missing(tb, "no redis-server: install it (Debian, Ubuntu and Fedora: packages redis-server or redis)")
+	}
+	return start(tb, append(slices.Clone(place.Enter), path), place.Port, place.Addresses, args)
+}
+
+func start(tb testing.TB, command []string, port string, addresses, args []string) *Server {
+	tb.Helper()
 	dir := shortTempDir(tb)
-	s := &Server{tb: tb, dir: dir, Socket: filepath.Join(dir, "redis.sock")}
+	s := &Server{
+		Addr: "127.0.0.1:" + port, Socket: filepath.Join(dir, "redis.sock"),
+		tb: tb, dir: dir, apart: len(command) > 1,
+	}
 	s.writeFile("users.acl", fmt.Sprintf("user default on nopass ~* &* +@all\nuser %s on #%s ~* &* +@all\n",
 		AdminUser, digest(Password(AdminUser))))
 	tb.Cleanup(s.Kill)
 
-	s.Addr = testenv.FreeAddr(tb)
-	_, port, _ := net.SplitHostPort(s.Addr)
-	s.args = append([]string{
-		path, "--bind", "127.0.0.1", "--port", port, "--unixsocket", s.Socket,
+	s.args = slices.Concat(command, []string{"--bind", "127.0.0.1"}, addresses, []string{
+		"--port", port, "--unixsocket", s.Socket,
 		"--save", "", "--appendonly", "no", "--dir", dir,
 		"--aclfile", filepath.Join(dir, "users.acl"),
-	}, args...)
+	}, args)
 	if err := s.run("Ready to accept connections"); err != nil {
 		tb.Fatalf("start redis-server: %v", err)
 	}
@@ -87,8 +116,12 @@ func StartSentinel(tb testing.TB, name string, master *Server) string {
 // Client connects as the user; it is closed with the test. The user "" is
 // default without authentication.
 func (s *Server) Client(user, password string) *redis.Client {
+	network, addr := "tcp", s.Addr
+	if s.apart {
+		network, addr = "unix", s.Socket
+	}
 	c := redis.NewClient(&redis.Options{
-		Addr: s.Addr, Username: user, Password: password,
+		Network: network, Addr: addr, Username: user, Password: password,
 		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
 		// Redis 7.0 knows neither of these commands.
 		DisableIdentity:          true,
