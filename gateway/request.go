@@ -83,6 +83,9 @@ func parseRequest(r *http.Request) request {
 	req.restic = req.restic || req.isRestic(r.Method, accept)
 	req.readStored(r.Method)
 	req.operation = req.operationOf(r.Method)
+	if req.probe {
+		req.operation = operation.Probe
+	}
 	return req
 }
 
