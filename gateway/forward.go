@@ -23,8 +23,9 @@ const (
 // less, and nothing else.
 func isHop(r *http.Request) bool { return len(r.Header[peer.HeaderHop]) > 0 }
 
-// forward passes an admitted request on to a peer. Nothing of its body was read.
-func (g *Gateway) forward(w *response, r *http.Request, req request, link *peer.Link, err error) error {
+// forward passes an admitted request, a node's or a module's, on to a peer. Nothing of
+// its body was read.
+func (g *Gateway) forward(w *response, r *http.Request, req request, node bool, link *peer.Link, err error) error {
 	if err != nil {
 		return err
 	}
@@ -36,6 +37,7 @@ func (g *Gateway) forward(w *response, r *http.Request, req request, link *peer.
 		Repo:        req.repo,
 		Type:        req.typ,
 		Name:        req.name,
+		Node:        node,
 		Recheck: func(ctx context.Context) error {
 			v, err := g.state.Refresh(ctx)
 			if err == nil {

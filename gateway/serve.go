@@ -36,7 +36,7 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 	}
 	w.entry.mount = adm.mount
 	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), isHop(r)); link != nil || err != nil {
-		return g.forward(w, r, req, link, err)
+		return g.forward(w, r, req, adm.principal.Role == catalog.RoleNode, link, err)
 	}
 	err = g.serveHere(w, r, req, adm)
 	adm.mount.Guard.Ended(r.Context(), err)

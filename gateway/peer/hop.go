@@ -24,6 +24,8 @@ type Job struct {
 	Repo   string
 	Type   rest.Type
 	Name   string
+	// Node is true for a node's request, which may replace a config and add keys.
+	Node bool
 	// Recheck reads Redis again and returns the error that the caller gets by what it
 	// says now; nil where this node still admits the request.
 	Recheck func(context.Context) error
@@ -67,6 +69,9 @@ func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
 	}
 	ctx, h := l.begin(r.Context())
 	defer h.end()
+	if done, err := l.keep(ctx, w, r, job); done || err != nil {
+		return err
+	}
 	body := l.bodyOf(r, job, h)
 	defer body.stop()
 	resp, err := l.peers.transport.RoundTrip(l.outgoing(ctx, r, body))

@@ -54,7 +54,7 @@ func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 		return l.refused(ctx, http.StatusNotFound, job)
 	}
 	if !job.Restic {
-		return nil // WebDAV's clients ask again
+		return l.hides(ctx, r, job)
 	}
 	dir, name := job.Type, job.Name
 	if job.Type == rest.Config {
@@ -75,15 +75,7 @@ func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 // lists reports whether a directory of a repository holds that object, or any where
 // name is empty.
 func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir rest.Type, name string) (bool, error) {
-	url := "http://" + l.address + "/" + job.Destination + "/" + job.Repo + "/" + dir.String() + "/"
-	out, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return false, err
-	}
-	out.Header.Set("Accept", rest.MediaTypeV2)
-	out.Header.Set("Authorization", r.Header.Get("Authorization"))
-	out.Header.Set(HeaderHop, l.peers.opts.NodeID)
-	resp, err := l.peers.transport.RoundTrip(out)
+	resp, err := l.question(ctx, r, http.MethodGet, job.Destination+"/"+job.Repo+"/"+dir.String()+"/")
 	if err != nil {
 		return false, err
 	}

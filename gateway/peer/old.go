@@ -1,0 +1,179 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/form"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// A node with HAProxy and rclone replaces whatever it has by whatever it gets, as it
+// comes in: a config by another one, and a sound pack by a half of it where the upload is
+// cut off. So it is asked for what it has before anything is sent there.
+
+// keep reports whether an upload is answered without the peer, since that has the object.
+func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, job *Job) (done bool, err error) {
+	if l.ours.Load() || !job.Restic || job.Type == rest.Root || r.Method != http.MethodPost && r.Method != http.MethodPut {
+		return false, nil
+	}
+	if r.ContentLength < 0 {
+		return false, refusal.ErrLength
+	}
+	if err := form.Size(job.Type.String(), r.ContentLength); err != nil {
+		return false, err
+	}
+	switch job.Type {
+	case rest.Config:
+		return l.keepConfig(ctx, w, r, job)
+	case rest.Keys:
+		if err := l.checkKey(ctx, r, job); err != nil {
+			return false, err
+		}
+	}
+	whole := sha256.New()
+	switch err := l.fetch(ctx, r, job, whole); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case hex.EncodeToString(whole.Sum(nil)) != job.Name:
+		return false, nil // a damaged one is replaced
+	}
+	if _, err := io.Copy(io.Discard, rest.Verify(r.Body, r.ContentLength, job.Name)); err != nil {
+		return false, err
+	}
+	w.WriteHeader(http.StatusOK)
+	return true, nil
+}
+
+// keepConfig lets a config be made, and made again with the same content. Only nodes
+// replace it by another one.
+func (l *Link) keepConfig(ctx context.Context, w http.ResponseWriter, r *http.Request, job *Job) (done bool, err error) {
+	var there bytes.Buffer
+	err = l.fetch(ctx, r, job, &there)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
+		return false, err
+	}
+	content := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, content); err != nil {
+		return false, fmt.Errorf("%w: %w", storage.ErrShort, err)
+	}
+	switch {
+	case !absent && bytes.Equal(there.Bytes(), content):
+		w.WriteHeader(http.StatusOK)
+		return true, nil
+	case !absent && !job.Node:
+		return false, fmt.Errorf("config is there with other content: %w", refusal.ErrForbidden)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(content))
+	return false, nil
+}
+
+// checkKey refuses what is no key, and from a module a second one: any file there stops
+// restic.
+func (l *Link) checkKey(ctx context.Context, r *http.Request, job *Job) error {
+	content, err := io.ReadAll(rest.Verify(r.Body, r.ContentLength, job.Name))
+	if err != nil {
+		return err
+	}
+	if err := form.Key(content); err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(content))
+	if job.Node {
+		return nil
+	}
+	same, err := l.lists(ctx, r, job, rest.Keys, job.Name)
+	if err == nil && !same {
+		var others bool
+		if others, err = l.lists(ctx, r, job, rest.Keys, ""); others {
+			return fmt.Errorf("%w: the repository has a key", refusal.ErrKey)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: node %s: its list of keys: %w", refusal.ErrPeerAnswer, l.Node, err)
+	}
+	return nil
+}
+
+// fetch reads what the peer has of an object; [fs.ErrNotExist] is as much of a proof as
+// its lists are.
+func (l *Link) fetch(ctx context.Context, r *http.Request, job *Job, to io.Writer) error {
+	path := job.Type.String()
+	if job.Name != "" {
+		path += "/" + job.Name
+	}
+	resp, err := l.question(ctx, r, http.MethodGet, job.Destination+"/"+job.Repo+"/"+path)
+	if err != nil {
+		return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		if _, err := io.Copy(to, resp.Body); err != nil {
+			return fmt.Errorf("%w: node %s broke off: %w", refusal.ErrPeer, l.Node, err)
+		}
+		return nil
+	case http.StatusNotFound:
+		return l.absent(ctx, r, job)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return l.refused(ctx, resp.StatusCode, job)
+	}
+	return fmt.Errorf("%w: node %s answers %d", refusal.ErrPeerAnswer, l.Node, resp.StatusCode)
+}
+
+// absent is [fs.ErrNotExist] unless the peer's lists say otherwise. A config may be missing
+// where keys are, since restic stores it behind them, but not where snapshots are.
+func (l *Link) absent(ctx context.Context, r *http.Request, job *Job) error {
+	if job.Type != rest.Config {
+		return l.missing(ctx, r, job)
+	}
+	used, err := l.lists(ctx, r, job, rest.Snapshots, "")
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: node %s answers 404, and its list proves nothing: %w", refusal.ErrPeerAnswer, l.Node, err)
+	case used:
+		return fmt.Errorf("%w: node %s answers 404 to the config of a repository with snapshots", refusal.ErrPeerAnswer, l.Node)
+	}
+	return fs.ErrNotExist
+}
+
+// question asks the peer something of this node's own, with the caller's credentials.
+func (l *Link) question(ctx context.Context, r *http.Request, method, path string) (*http.Response, error) {
+	out, err := http.NewRequestWithContext(ctx, method, "http://"+l.address+"/"+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	out.Header.Set("Accept", rest.MediaTypeV2)
+	out.Header.Set("Authorization", r.Header.Get("Authorization"))
+	out.Header.Set(HeaderHop, l.peers.opts.NodeID)
+	return l.peers.transport.RoundTrip(out)
+}
+
+// hides reports whether the peer answers 404 over WebDAV for a repository that it serves
+// over REST: its listings are minutes old.
+func (l *Link) hides(ctx context.Context, r *http.Request, job *Job) error {
+	if job.Repo == "" {
+		return nil
+	}
+	resp, err := l.question(ctx, r, http.MethodHead, job.Destination+"/"+job.Repo+"/"+rest.Config.String())
+	if err != nil {
+		return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return fmt.Errorf("%w: node %s answers 404 in a repository that it has", refusal.ErrPeerAnswer, l.Node)
+	}
+	return nil
+}
