@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 const repo = "traefik/0ab7b5c8-5a0c-4ff0-8ee9-c9d1e8e1b5a1"
@@ -80,18 +81,21 @@ func propfindAll(tb testing.TB, store dav.Store, w *sink) {
 func BenchmarkPropfind(b *testing.B) {
 	store := crowd(b, 100_000)
 	var first time.Duration
+	before := testenv.CPUSeconds(b)
 	for b.Loop() {
 		started := time.Now()
 		w := &sink{header: make(http.Header)}
 		propfindAll(b, store, w)
 		first += w.first.Sub(started)
 	}
+	b.ReportMetric((testenv.CPUSeconds(b)-before)*1000/float64(b.N), "cpu-ms")
 	b.ReportMetric(first.Seconds()*1000/float64(b.N), "ms-to-first-byte")
 }
 
 func BenchmarkRESTList(b *testing.B) {
 	store := crowd(b, 100_000)
 	handler := rest.NewHandler()
+	before := testenv.CPUSeconds(b)
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), "GET", "/", nil)
 		r.Header.Set("Accept", rest.MediaTypeV2)
@@ -101,6 +105,7 @@ func BenchmarkRESTList(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric((testenv.CPUSeconds(b)-before)*1000/float64(b.N), "cpu-ms")
 }
 
 // many is a directory of n entries, which takes no memory itself.

@@ -33,6 +33,7 @@ type multistatus struct {
 	w     http.ResponseWriter
 	query query
 	base  string // path of the resource that was asked for, with its slash if a collection
+	head  []byte // of each response: as far as the path of its parent goes
 
 	// mu guards what follows: the timer that breaks a silence runs beside the
 	// listing.
@@ -47,7 +48,10 @@ type multistatus struct {
 
 func newMultistatus(w http.ResponseWriter, q query, base string) *multistatus {
 	pooled := chunks.Get().(*[]byte)
-	return &multistatus{w: w, query: q, base: base, pooled: pooled, buf: append((*pooled)[:0], multistatusHead...)}
+	return &multistatus{
+		w: w, query: q, base: base, head: appendPath([]byte("<D:response><D:href>"), base),
+		pooled: pooled, buf: append((*pooled)[:0], multistatusHead...),
+	}
 }
 
 // add appends a resource: the one that was asked for where name is ".", else one in it.
@@ -66,9 +70,7 @@ func (m *multistatus) add(name string, info fs.FileInfo) error {
 }
 
 func (m *multistatus) response(name string, info fs.FileInfo) {
-	b := m.buf
-	b = append(b, "<D:response><D:href>"...)
-	b = appendPath(b, m.base)
+	b := append(m.buf, m.head...)
 	if name == "." {
 		name = path.Base(m.base)
 	} else {

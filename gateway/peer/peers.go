@@ -95,8 +95,6 @@ func New(opts Options) *Peers {
 			IdleConnTimeout:        30 * time.Second,
 			ExpectContinueTimeout:  time.Second,
 			MaxResponseHeaderBytes: headers,
-			WriteBufferSize:        32 << 10,
-			ReadBufferSize:         32 << 10,
 		},
 		prober: &http.Transport{
 			DialContext: dial, DisableCompression: true, DisableKeepAlives: true, MaxResponseHeaderBytes: headers,

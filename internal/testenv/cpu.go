@@ -1,6 +1,6 @@
 //go:build unix
 
-package peer
+package testenv
 
 import (
 	"syscall"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// cpuSeconds is what this process has used of the processors.
-func cpuSeconds(tb testing.TB) float64 {
+// CPUSeconds is what this process has used of the processors.
+func CPUSeconds(tb testing.TB) float64 {
 	tb.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
