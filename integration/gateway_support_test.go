@@ -37,6 +37,8 @@ const (
 	wikiUUID  = "7b0d9f5a-13c5-4a55-8a2e-54d0f6a3c1d2"
 	mailRepo  = "mail/" + mailUUID
 	wikiRepo  = "wiki/" + wikiUUID
+	chatUUID  = "3f1c2b7a-5b1d-4c35-9a3e-64c1f7b2d3e4"
+	chatRepo  = "chat/" + chatUUID
 	localDest = "0f6d0c5e-54a5-4c11-8f11-3f0f6f2f7c01"
 	moreDest  = "1e2b7d9c-aa01-4b1e-bb7e-7d1c6a3f9e02"
 )
@@ -50,6 +52,7 @@ var (
 var (
 	mail = redistest.Module{ID: "mail1", UUID: mailUUID}
 	wiki = redistest.Module{ID: "wiki7", UUID: wikiUUID}
+	chat = redistest.Module{ID: "chat3", UUID: chatUUID} // not installed at first
 )
 
 // cluster is a real Redis, filled as NethServer 8 does: a node, two modules and

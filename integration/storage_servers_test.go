@@ -313,17 +313,24 @@ func startRcloneS3(t *testing.T) *storageServer {
 	return s
 }
 
-func startMinIO(t *testing.T) *storageServer {
+// minio is the command of a server that keeps its data until the end of the test.
+func minio(t *testing.T) func(address string) *exec.Cmd {
 	t.Helper()
-	dir := t.TempDir()
-	minio := serverProgram(t, "bin/minio")
-	s := newStorage(t)
-	s.command = func(port string) *exec.Cmd {
-		cmd := exec.Command(minio, "server", "--quiet", "--address", "127.0.0.1:"+port, dir)
-		cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "MINIO_CI_CD=1", "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+	dir, home := t.TempDir(), t.TempDir()
+	path := serverProgram(t, "bin/minio")
+	return func(address string) *exec.Cmd {
+		cmd := exec.Command(path, "server", "--quiet", "--address", address, dir)
+		cmd.Env = append(os.Environ(), "HOME="+home, "MINIO_CI_CD=1", "MINIO_BROWSER=off", "MINIO_UPDATE=off",
 			"MINIO_ROOT_USER="+s3AccessKey, "MINIO_ROOT_PASSWORD="+storageSecret)
 		return cmd
 	}
+}
+
+func startMinIO(t *testing.T) *storageServer {
+	t.Helper()
+	server := minio(t)
+	s := newStorage(t)
+	s.command = func(port string) *exec.Cmd { return server("127.0.0.1:" + port) }
 	s.section = s3Section(s, "Minio")
 	s.start(t)
 	return s
