@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,13 +106,36 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	out.gauge(descUsers, float64(modules), "module")
 	out.gauge(descUsers, float64(nodes), "node")
-	for id, mount := range v.Mounts {
-		out.destination(id, mount)
+	// Series in the order of the answer need not be sorted there, which costs more
+	// than all else.
+	ids := slices.Sorted(maps.Keys(v.Mounts))
+	for _, id := range ids {
+		out.destination(id, v.Mounts[id])
+	}
+	for _, class := range classes {
+		for _, id := range ids {
+			m := v.Mounts[id]
+			if report := m.Guard.Report(); report.Used {
+				out.counter(descStoreErrors, report.Errors[class], id, typeLabel(m.Destination), class.String())
+			}
+		}
 	}
 	for _, link := range c.peers.Status() {
 		out.gauge(descPeerUp, oneIf(link.Up), link.Node, link.Destination)
 	}
 }
+
+// classes are those of the failures of storages, by name.
+var classes = func() (all []refusal.Class) {
+	for class := refusal.Class(1); class < refusal.NumClasses; class++ {
+		all = append(all, class)
+	}
+	slices.SortFunc(all, func(a, b refusal.Class) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}()
+
+// breakerStates are those of a circuit breaker, by name.
+var breakerStates = slices.Sorted(slices.Values(guard.BreakerStates()))
 
 // sender passes metrics on to a scrape.
 type sender chan<- prometheus.Metric
@@ -137,12 +162,9 @@ func (out sender) destination(id string, m *live.Mount) {
 	}
 	if report.Used {
 		out.gauge(descUp, oneIf(report.Works), id)
-		for class := refusal.Class(1); class < refusal.NumClasses; class++ {
-			out.counter(descStoreErrors, report.Errors[class], id, typ, class.String())
-		}
 	}
 	if report.Breaker != "" {
-		for _, state := range guard.BreakerStates() {
+		for _, state := range breakerStates {
 			out.gauge(descBreaker, oneIf(state == report.Breaker), id, state)
 		}
 	}
