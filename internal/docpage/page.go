@@ -13,6 +13,8 @@
 //	<!-- run: fails -->                      it ends with an error, and says why
 //	<!-- run: once -->                       not again where another page goes on
 //	                                         from this one
+//	<!-- run: numbers vary -->               what it prints has other sizes, times and IDs
+//	                                         than the page shows
 //	<!-- run: by PLACE -->                   the tests in that directory run it; the
 //	                                         place .ci/run is that script
 //
@@ -54,6 +56,7 @@ type Block struct {
 	By         string // the place that runs it; empty: integration/docs
 	Fails      bool
 	Once       bool     // only for the page itself
+	Varies     bool     // numbers of the output
 	Output     []string // what it prints; nil: anything
 }
 
@@ -193,6 +196,8 @@ func (b *Block) describe(text string) error {
 		b.By = strings.TrimPrefix(text, "by ")
 	case text == "fails":
 		b.Fails = true
+	case text == "numbers vary":
+		b.Varies = true
 	case text == "once":
 		b.Once = true
 	default:

@@ -97,3 +97,22 @@ func TestBeforeAnotherPageLeavesOutWhatRunsOnce(t *testing.T) {
 		t.Errorf("of %+v there is %+v before another page", p.Blocks, before)
 	}
 }
+
+func TestWhereNumbersVaryWordsDoNot(t *testing.T) {
+	t.Parallel()
+	shown := []string{"snapshot 063a19b1: 11481 files, 121.7 MiB read, 10.55s", "…", "a delete   403 Forbidden", "Done in 47.3 s."}
+	for printed, want := range map[string]bool{
+		"snapshot 7bac9750: 418 files, 3.7 KiB read, 860ms\nmore\na delete  403 Forbidden\nDone in 1m2s.\n": true,
+		"snapshot 7bac9750: 418 files, 3.7 KiB read, 860ms\na delete  200 OK\nDone in 8.4 s.\n":             false,
+		"snapshot 7bac9750: 418 files, 3.7 KiB lost, 860ms\na delete  403 Forbidden\nDone in 8.4 s.\n":      false,
+		"snapshot : 418 files, 3.7 KiB read, 860ms\na delete  403 Forbidden\nDone in 8.4 s.\n":              false,
+		"snapshot 7bac9750: 418 files, 3.7 KiB read, 860ms\na delete  403 Forbidden\nNot done in 8.4 s.\n":  false,
+	} {
+		if err := (Block{Varies: true, Output: shown}).unlike(printed); (err == nil) != want {
+			t.Errorf("%q: %v", printed, err)
+		}
+	}
+	if err := (Block{Output: shown}).unlike(strings.Join(slices.DeleteFunc(slices.Clone(shown), func(l string) bool { return l == "…" }), "\n")); err != nil {
+		t.Error(err)
+	}
+}

@@ -77,7 +77,7 @@ func (b Block) unlike(output string) error {
 		}
 		parts := strings.Split(line, "…")
 		for i, part := range parts {
-			parts[i] = blanks.ReplaceAllString(regexp.QuoteMeta(part), ` +`)
+			parts[i] = blanks.ReplaceAllString(b.quote(part), ` +`)
 		}
 		pattern.WriteString(strings.Join(parts, `[^\n]*`) + " *\n")
 	}
@@ -87,6 +87,26 @@ func (b Block) unlike(output string) error {
 		return nil
 	}
 	return fmt.Errorf("the page shows\n%s\n\nand it prints\n%s", strings.Join(shown, "\n"), output)
+}
+
+// amounts are sizes, times, counts of files, and IDs of snapshots.
+var amounts = regexp.MustCompile(`\b(?:\d[\d.]*(?: ?(?:ms|s|m|B|KiB|MiB|GiB)\b| files\b)|[0-9a-f]{8}\b)`)
+
+// anyAmount is what one of them may be in another run.
+const anyAmount = `(?:[\d.]+(?:[[:blank:]]?[a-zA-Z]+)?(?:[\d.]+s)?|[0-9a-f]{8})`
+
+// quote returns an expression for a part of a line.
+func (b Block) quote(text string) string {
+	if !b.Varies {
+		return regexp.QuoteMeta(text)
+	}
+	var pattern strings.Builder
+	from := 0
+	for _, at := range amounts.FindAllStringIndex(text, -1) {
+		pattern.WriteString(regexp.QuoteMeta(text[from:at[0]]) + anyAmount)
+		from = at[1]
+	}
+	return pattern.String() + regexp.QuoteMeta(text[from:])
 }
 
 var blanks = regexp.MustCompile(` +`)
