@@ -241,6 +241,7 @@ var keyMeaning = map[string]string{
 	"req":          "id of the request, as in the body of an error and in `X-Request-Id`",
 	"retired":      "how many destinations were closed, as they changed or are gone",
 	"root":         "directory of a destination on a disk",
+	"schedule":     "ID of a schedule",
 	"seconds":      "how long it took",
 	"sent":         "bytes of the answer's body",
 	"serving":      "whether an earlier state of Redis serves meanwhile",

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
@@ -103,6 +104,7 @@ type Gateway struct {
 	rest     *rest.Handler
 	dav      *dav.Handler
 	peers    *peer.Peers
+	coverage *coverage.Coverage
 	backend  []string // what this node is called in answers
 	observer *observer
 	registry *prometheus.Registry
@@ -136,7 +138,8 @@ func New(opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
-	registry.MustRegister(metrics.NewCollector(state, peers))
+	covered := coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
+	registry.MustRegister(metrics.NewCollector(state, peers, covered))
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
@@ -144,7 +147,8 @@ func New(opts Options) (*Gateway, error) {
 		rest:     rest.NewHandler(),
 		dav:      dav.NewHandler(),
 		peers:    peers,
-		observer: newObserver(opts.Log, opts.StallTimeout, counts),
+		coverage: covered,
+		observer: newObserver(opts.Log, opts.StallTimeout, counts, covered.Saved),
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
@@ -174,6 +178,7 @@ func (g *Gateway) Start() {
 	var working sync.WaitGroup
 	working.Go(func() { g.state.Run(ctx) })
 	working.Go(func() { g.peers.Run(ctx) })
+	working.Go(func() { g.coverage.Run(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()

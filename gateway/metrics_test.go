@@ -54,6 +54,7 @@ func newMeasured(t *testing.T) *measured {
 	m.redis.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
 	m.redis.Do("HSET", catalog.LimitsKey(destID), "quota", "1000000")
 	m.redis.AddLocalDestination(destID, t.TempDir())
+	m.redis.AddSchedule(redistest.Schedule{ID: "7", Repository: destID, Name: "nightly", Instances: []string{"mail2", "mail3"}})
 	m.redis.AddDestinations(redistest.Destination{
 		ID: remoteDest, Name: "Away", Provider: "rclone", URL: "rclone:webdav:x:",
 		RcloneConf: "[" + remoteDest + "]\ntype = webdav\nurl = http://127.0.0.1:1\n",
@@ -305,6 +306,40 @@ func TestMetricsAreWhatTheDocumentationSays(t *testing.T) {
 	t.Errorf("%s is stale; `%s` writes it. The metrics are now:\n%s", path, begin[len("<!-- begin: "):len(begin)-len(" -->\n")], table.String())
 }
 
+// TestAScheduledModuleWithoutABackupIsCounted has two modules in a schedule, of which one
+// is backed up.
+func TestAScheduledModuleWithoutABackupIsCounted(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t)
+	want := func(held, none, unknown int) {
+		t.Helper()
+		_, text := m.ask(t, "", http.MethodGet, m.metricsURL, nil)
+		for backups, count := range map[string]int{"held": held, "none": none, "unknown": unknown} {
+			line := fmt.Sprintf("rclone_gateway_scheduled_modules{backups=%q,destination=%q,schedule=\"7\"} %d\n", backups, destID, count)
+			if !strings.Contains(text, line) {
+				t.Errorf("no %s", line)
+			}
+		}
+	}
+	m.redis.AddModules(redistest.Module{ID: "mail3", UUID: strings.Replace(ownUUID, ownUUID[:8], "99999999", 1), Node: "1"})
+	if err := m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(0, 0, 2)
+	m.coverage.Look(t.Context())
+	want(0, 2, 0)
+	m.use(t)
+	want(1, 1, 0)
+	for _, text := range []string{"a scheduled module has no backup yet", "user=module/mail3", "schedule=7"} {
+		if !strings.Contains(m.log.String(), text) {
+			t.Errorf("the log does not hold %s", text)
+		}
+	}
+	// The one that was backed up is held against the storage as well.
+	m.coverage.Look(t.Context())
+	want(1, 1, 0)
+}
+
 // TestRulesAndDashboardNameMetricsThatExist reads what deploy/ has for Prometheus
 // and Grafana.
 func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
@@ -489,7 +524,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	v, _ := live.NewView(nil, snapshot, inMemory, discard)
 	s := v.Mounts[destID]
 	m := metrics.New(prometheus.NewRegistry())
-	server := httptest.NewServer(newObserver(discard, time.Minute, m).observe(func(w *response, _ *http.Request) error {
+	server := httptest.NewServer(newObserver(discard, time.Minute, m, func(string, string) {}).observe(func(w *response, _ *http.Request) error {
 		w.entry = entry{mount: s, operation: operation.Read, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
 		_, _ = w.Write([]byte("half"))
 		w.Flush()

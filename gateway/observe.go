@@ -78,12 +78,13 @@ type observer struct {
 	number atomic.Uint64 // of requests
 
 	metrics *metrics.Metrics
+	saved   func(destination, repo string) // is told of snapshots
 }
 
-func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics) *observer {
+func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics, saved func(destination, repo string)) *observer {
 	var prefix [4]byte
 	rand.Read(prefix[:]) // never fails
-	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts}
+	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts, saved: saved}
 }
 
 // observe turns h into an http.Handler: it gives the request an id, watches its
@@ -142,6 +143,7 @@ func (o *observer) count(w *response, code int, took time.Duration, err error) {
 			mount.Guard.BrokeOff()
 		case err == nil && w.entry.operation == operation.Save && w.entry.typ == rest.Snapshots && code == http.StatusOK:
 			mount.Guard.SavedSnapshot()
+			o.saved(mount.Destination.ID, w.entry.repo)
 		}
 	}
 	o.metrics.Ended(ended)

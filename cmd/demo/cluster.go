@@ -57,6 +57,9 @@ func startCluster(store string) (*cluster, error) {
 	c.redis.HSet(catalog.ResticPassword, destination, secret())
 	c.redis.HSet(catalog.BackupKey(schedule), "repository", destination, "name", "Demo", "enabled", "1",
 		"retention", "3", "schedule", "daily", "instances", original.id)
+	if err := c.redis.Set(catalog.BackupSequence, schedule); err != nil {
+		return nil, err
+	}
 	c.redis.HSet(catalog.RestoreUUID, restored.uuid, original.uuid)
 	return c, nil
 }

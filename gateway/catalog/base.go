@@ -15,7 +15,7 @@ const DefaultClusterStore = "/srv/repo"
 
 // Providers that are treated by their name; all others by the scheme of their URL.
 const (
-	providerCluster = "cluster"
+	ProviderCluster = "cluster"
 	providerRclone  = "rclone"
 )
 
@@ -32,7 +32,7 @@ type site struct {
 // or PeerNode. BasePath is the field of that name in the destination's record,
 // section its rclone section, nil where there is none.
 func (s site) place(d *Destination, basePath string, section map[string]string) error {
-	if d.Provider == providerCluster {
+	if d.Provider == ProviderCluster {
 		return s.placeCluster(d)
 	}
 	if section == nil {

@@ -19,6 +19,8 @@ type Snapshot struct {
 	Limits map[string]Limits
 	// Nodes by ID.
 	Nodes map[string]*Node
+	// Schedules that are turned on.
+	Schedules []Schedule
 	// Network is cluster/network, from which peers call; zero when unknown.
 	Network netip.Prefix
 	// LeaderID is the NODE_ID of the leader; empty when unknown.
@@ -47,6 +49,7 @@ type Principal struct {
 	Name string // the Redis user name
 	Role Role
 	ID   string // the name behind the slash: "1", "traefik1"
+	Node string // the ID of the node that a module runs on; empty when unknown
 
 	// Own are the repository paths "<app type>/<module UUID>" of a module: one,
 	// or two where the image's name differs from the module ID's. Empty for

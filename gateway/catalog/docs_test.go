@@ -27,6 +27,7 @@ var names = map[string]string{
 
 	"FieldNodeID": FieldNodeID, "FieldImageURL": FieldImageURL, "FieldIPAddress": FieldIPAddress,
 	"FieldURL": FieldURL, "FieldName": FieldName, "FieldProvider": FieldProvider, "FieldBasePath": FieldBasePath,
+	"FieldRepository": FieldRepository, "FieldEnabled": FieldEnabled, "FieldInstances": FieldInstances,
 	"FlagNoDataBackup": FlagNoDataBackup,
 	"FieldUpload":      FieldUpload, "FieldDownload": FieldDownload, "FieldOperations": FieldOperations,
 	"FieldModuleSnapshots": FieldModuleSnapshots, "FieldModuleIndexes": FieldModuleIndexes, "FieldModuleLocks": FieldModuleLocks,

@@ -184,7 +184,7 @@ func newDestination(id string, values []any) (d *Destination, basePath string) {
 
 // sectionOf parses the rclone section of a destination that needs one.
 func sectionOf(d *Destination, text string) (map[string]string, error) {
-	if d.Provider == providerCluster || text == "" {
+	if d.Provider == ProviderCluster || text == "" {
 		return nil, nil
 	}
 	name, section, err := ParseSection(text)

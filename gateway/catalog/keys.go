@@ -40,6 +40,11 @@ const (
 	FieldName     = "name"
 	FieldProvider = "provider"
 	FieldBasePath = "basepath"
+
+	// Of BackupKey.
+	FieldRepository = "repository"
+	FieldEnabled    = "enabled"
+	FieldInstances  = "instances"
 )
 
 // FlagNoDataBackup is the member of ModuleFlagsKey that says that a module has

@@ -90,6 +90,7 @@ type lists struct {
 	destinationIDs *redis.StringSliceCmd
 	network        *redis.StringCmd
 	leader         *redis.StringCmd
+	lastSchedule   *redis.StringCmd
 }
 
 // details is the reply to the second.
@@ -98,6 +99,7 @@ type details struct {
 	addresses    map[string]*redis.StringCmd // by node ID
 	destinations map[string]*redis.SliceCmd  // by destination ID
 	limits       map[string]*redis.MapStringStringCmd
+	schedules    map[string]*redis.SliceCmd // by their own ID
 }
 
 func (l *loader) load(ctx context.Context) error {
@@ -110,6 +112,7 @@ func (l *loader) load(ctx context.Context) error {
 	}
 	l.readCluster(first)
 	modules := l.readModules(first)
+	l.readModuleNodes(first)
 
 	second, err := l.askDetails(ctx, first, modules)
 	if err != nil {
@@ -119,6 +122,7 @@ func (l *loader) load(ctx context.Context) error {
 	l.readRepositories(modules, l.readGrants(first), second)
 	l.readDestinations(first, second)
 	l.readLimits(second)
+	l.readSchedules(second)
 	return nil
 }
 
@@ -133,6 +137,7 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 		destinationIDs: p.HKeys(ctx, ResticPassword),
 		network:        p.Get(ctx, ClusterNetwork),
 		leader:         p.HGet(ctx, ClusterEnvironment, FieldNodeID),
+		lastSchedule:   p.Get(ctx, BackupSequence),
 	}
 	_, _ = p.Exec(ctx) // each command has its own error
 
@@ -152,6 +157,7 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 		l.tolerate(ResticPassword, first.destinationIDs.Err()),
 		l.tolerate(ClusterNetwork, first.network.Err()),
 		l.tolerate(ClusterEnvironment+" "+FieldNodeID, first.leader.Err()),
+		l.tolerate(BackupSequence, first.lastSchedule.Err()),
 	)
 }
 
@@ -182,6 +188,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 		addresses:    make(map[string]*redis.StringCmd),
 		destinations: make(map[string]*redis.SliceCmd),
 		limits:       make(map[string]*redis.MapStringStringCmd),
+		schedules:    make(map[string]*redis.SliceCmd),
 	}
 	p := l.rdb.Pipeline()
 	for id := range modules {
@@ -193,6 +200,9 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 	for id := range l.destinationIDs(first) {
 		second.destinations[id] = p.HMGet(ctx, DestinationKey(id), FieldURL, FieldName, FieldProvider, FieldBasePath)
 		second.limits[id] = p.HGetAll(ctx, LimitsKey(id))
+	}
+	for _, id := range scheduleIDs(first.lastSchedule.Val()) {
+		second.schedules[id] = p.HMGet(ctx, BackupKey(id), FieldRepository, FieldEnabled, FieldInstances)
 	}
 	if p.Len() > 0 {
 		_, _ = p.Exec(ctx) // each command has its own error
@@ -214,6 +224,11 @@ func (l *loader) checkDetails(second *details) error {
 	for id, cmd := range second.destinations {
 		err := errors.Join(l.tolerate(DestinationKey(id), cmd.Err()), l.tolerate(LimitsKey(id), second.limits[id].Err()))
 		if err != nil {
+			return err
+		}
+	}
+	for id, cmd := range second.schedules {
+		if err := l.tolerate(BackupKey(id), cmd.Err()); err != nil {
 			return err
 		}
 	}

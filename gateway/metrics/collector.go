@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
@@ -31,8 +32,9 @@ type State interface {
 // Collector reports, at each scrape, what is so at that moment: the state of the
 // view and of its destinations. Series of destinations that went go with them.
 type Collector struct {
-	state State
-	peers Peers
+	state    State
+	peers    Peers
+	coverage Coverage
 }
 
 // Peers are the other nodes, as a Collector looks at them.
@@ -40,8 +42,15 @@ type Peers interface {
 	Status() []peer.Status
 }
 
+// Coverage is which scheduled modules have a backup, as a Collector looks at it.
+type Coverage interface {
+	Status() []coverage.Status
+}
+
 // NewCollector returns a Collector, to be registered beside the metrics of New.
-func NewCollector(state State, peers Peers) *Collector { return &Collector{state, peers} }
+func NewCollector(state State, peers Peers, coverage Coverage) *Collector {
+	return &Collector{state, peers, coverage}
+}
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
@@ -68,6 +77,8 @@ var (
 	descStored      = describe("destination_stored_bytes", "Bytes that backups hold at the destination, where a quota made the gateway count.", "destination")
 	descReached     = describe("destination_reached", "1 while this node itself reaches the destination, or was not refuted, 0 while it does not; none for one on another node's disk.", "destination")
 	descPeerUp      = describe("peer_up", "1 while the peer answers for the destination, else 0; none where it was not asked.", "node", "destination")
+	descScheduled   = describe("scheduled_modules", "Modules that a schedule names, by whether the destination holds a snapshot of theirs: held, none, or unknown (the storage did not say, or was not asked yet).", "schedule", "destination", "backups")
+	descUnscheduled = describe("unscheduled_modules", "Modules that no schedule names which is turned on.")
 	descQuota       = describe("destination_quota_bytes", "Bytes that backups may hold at the destination, where it has a quota.", "destination")
 )
 
@@ -76,6 +87,7 @@ func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descReady, descReloadOK, descLoaded, descViewAge, descViewMaxAge, descUsers, descKnown, descLeftOut, descInfo,
 		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descQuota, descReached, descPeerUp,
+		descScheduled, descUnscheduled,
 	} {
 		descs <- desc
 	}
@@ -106,6 +118,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	out.gauge(descUsers, float64(modules), "module")
 	out.gauge(descUsers, float64(nodes), "node")
+	out.schedules(c.coverage.Status(), v.Snapshot)
 	// Series in the order of the answer need not be sorted there, which costs more
 	// than all else.
 	ids := slices.Sorted(maps.Keys(v.Mounts))
@@ -146,6 +159,29 @@ func (out sender) gauge(desc *prometheus.Desc, value float64, labels ...string) 
 
 func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string) {
 	out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+// schedules sends how many modules have their backups.
+func (out sender) schedules(all []coverage.Status, snapshot *catalog.Snapshot) {
+	for _, s := range all {
+		id, destination := labelText(s.Schedule), labelText(s.Destination)
+		out.gauge(descScheduled, float64(s.Held), id, destination, "held")
+		out.gauge(descScheduled, float64(s.None), id, destination, "none")
+		out.gauge(descScheduled, float64(s.Unknown), id, destination, "unknown")
+	}
+	scheduled := make(map[string]bool)
+	for _, s := range snapshot.Schedules {
+		for _, module := range s.Modules {
+			scheduled["module/"+module] = true
+		}
+	}
+	unscheduled := 0
+	for name, p := range snapshot.Principals {
+		if p.Role == catalog.RoleModule && len(p.Own) > 0 && !scheduled[name] {
+			unscheduled++
+		}
+	}
+	out.gauge(descUnscheduled, float64(unscheduled))
 }
 
 // destination sends the metrics of one destination.

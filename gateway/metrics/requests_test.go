@@ -16,6 +16,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
@@ -111,7 +112,7 @@ func BenchmarkScrape(b *testing.B) {
 	}
 	registry := prometheus.NewRegistry()
 	New(registry)
-	registry.MustRegister(NewCollector(fixed{v}, fixed{v}))
+	registry.MustRegister(NewCollector(fixed{v}, fixed{v}, coverage.New("", fixed{v}.Latest, discard)))
 	handler := Handler(registry, discard)
 	b.ReportAllocs()
 	for b.Loop() {

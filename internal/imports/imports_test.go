@@ -112,6 +112,11 @@ var rules = []rule{
 		forbids: either(of(rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/metrics"), only(module+"/gateway")),
 	},
 	{
+		name:    "what looks for missing backups opens no store of its own and serves nothing",
+		about:   of("gateway/coverage"),
+		forbids: either(of(redis, rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
+	},
+	{
 		name:    "an operation is a name and imports nothing",
 		about:   of("gateway/operation"),
 		forbids: func(string) bool { return true },

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -243,5 +244,14 @@ func (s *Server) AddSchedule(b Schedule) {
 	s.Do("HSET", catalog.BackupKey(b.ID), "repository", b.Repository, "name", b.Name,
 		"retention", b.Retention, "schedule", b.Schedule, "schedule_hint", "{}",
 		"enabled", enabled, "instances", strings.Join(b.Instances, " "), "uinstances", "")
+	if last, err := s.admin.Get(s.tb.Context(), catalog.BackupSequence).Int(); err != nil || last < number(b.ID) {
+		s.Do("SET", catalog.BackupSequence, number(b.ID))
+	}
 	s.Do("PUBLISH", catalog.ChannelScheduleChanged, fmt.Sprintf(`{"backup_ids":[%q]}`, b.ID))
+}
+
+// number is the number that the ID of a schedule is.
+func number(id string) int {
+	n, _ := strconv.Atoi(id) // tests name some that no cluster has
+	return n
 }

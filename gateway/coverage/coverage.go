@@ -1,0 +1,229 @@
+package coverage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+)
+
+const (
+	// lookPause lies between two rounds of looks at the storage. The first round waits
+	// as long, so that a restart does not open every destination at once.
+	lookPause = 2 * time.Minute
+	// heldExpires is how long a snapshot that was seen counts.
+	heldExpires = 6 * time.Hour
+	// lookTimeout bounds the look at one repository, and looks is how many are looked
+	// at at once.
+	lookTimeout = time.Minute
+	looks       = 2
+)
+
+// place is a repository at a destination.
+type place struct{ destination, repo string }
+
+// Coverage is what is known of the repositories of the scheduled modules.
+type Coverage struct {
+	nodeID string
+	latest func() *live.View
+	log    *slog.Logger
+
+	mu   sync.Mutex
+	held map[place]time.Time // when a snapshot was last known to be there
+	none map[place]bool      // where there was none at the last look
+}
+
+// New returns a Coverage for the modules that the node of that ID cares for; with "" it
+// is all of them.
+func New(nodeID string, latest func() *live.View, log *slog.Logger) *Coverage {
+	return &Coverage{nodeID: nodeID, latest: latest, log: log, held: make(map[place]time.Time), none: make(map[place]bool)}
+}
+
+// Run looks from time to time until ctx ends.
+func (c *Coverage) Run(ctx context.Context) {
+	ticks := time.NewTicker(lookPause)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			c.Look(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Saved learns that a snapshot was saved.
+func (c *Coverage) Saved(destination, repo string) { c.found(place{destination, repo}, true) }
+
+// Status counts the modules of one schedule by what is known of their backups.
+type Status struct {
+	Schedule, Destination string
+	// Held have a snapshot, None have none; of Unknown the storage did not say, or was
+	// not asked yet.
+	Held, None, Unknown int
+}
+
+// Status returns the state of every schedule that is turned on, as far as this node
+// cares for its modules.
+func (c *Coverage) Status() []Status {
+	v := c.latest()
+	if v == nil {
+		return nil
+	}
+	var all []Status
+	for _, s := range v.Snapshot.Schedules {
+		if v.Mounts[s.Destination] == nil && v.Snapshot.Broken[s.Destination] == "" {
+			continue // it was removed
+		}
+		status := Status{Schedule: s.ID, Destination: s.Destination}
+		for _, m := range c.modules(v, s) {
+			switch held, none := c.known(s.Destination, m.Own); {
+			case held:
+				status.Held++
+			case none:
+				status.None++
+			default:
+				status.Unknown++
+			}
+		}
+		all = append(all, status)
+	}
+	return all
+}
+
+// modules are those of a schedule that this node cares for: on its own disk all of
+// them, elsewhere those that run here. Without a user, or a UUID, a module is gone.
+func (c *Coverage) modules(v *live.View, s catalog.Schedule) (modules []*catalog.Principal) {
+	mount := v.Mounts[s.Destination]
+	if mount != nil && mount.Destination.PeerNode != "" {
+		return nil
+	}
+	ownDisk := mount != nil && mount.Destination.Provider == catalog.ProviderCluster
+	for _, id := range s.Modules {
+		m := v.Snapshot.Principals["module/"+id]
+		if m == nil || len(m.Own) == 0 {
+			continue
+		}
+		if ownDisk || c.nodeID == "" || m.Node == "" || m.Node == c.nodeID {
+			modules = append(modules, m)
+		}
+	}
+	return modules
+}
+
+// known reports whether one of the repositories of a module has a snapshot, and whether
+// it is known that none has.
+func (c *Coverage) known(destination string, repos []string) (held, none bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	none = true
+	for _, repo := range repos {
+		at := place{destination, repo}
+		if time.Since(c.held[at]) < heldExpires {
+			return true, false
+		}
+		none = none && c.none[at]
+	}
+	return false, none
+}
+
+// Look is one round: it asks the storage about the modules of which no snapshot is known.
+func (c *Coverage) Look(ctx context.Context) {
+	v := c.latest()
+	if v == nil {
+		return
+	}
+	var round errgroup.Group
+	round.SetLimit(looks)
+	asked := make(map[place]bool)
+	for _, s := range v.Snapshot.Schedules {
+		mount := v.Mounts[s.Destination]
+		if mount == nil {
+			continue
+		}
+		for _, m := range c.modules(v, s) {
+			at := place{s.Destination, m.Own[0]} // of two names of an app the first stands for both
+			if held, _ := c.known(s.Destination, m.Own); held || asked[at] {
+				continue
+			}
+			asked[at] = true
+			round.Go(func() error {
+				c.lookAt(ctx, mount, s.ID, m)
+				return nil
+			})
+		}
+	}
+	_ = round.Wait() // none returns an error
+	c.forget(v)
+}
+
+// lookAt asks the storage for the snapshots of one module. A storage that fails is asked
+// again in the next round, and by then has its own lines in the log.
+func (c *Coverage) lookAt(ctx context.Context, mount *live.Mount, schedule string, m *catalog.Principal) {
+	if report := mount.Guard.Report(); report.Used && !report.Works {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	store, err := mount.Acquire(ctx)
+	if err != nil {
+		return
+	}
+	defer mount.Release()
+	errFound := errors.New("found")
+	news := true
+	for _, repo := range m.Own {
+		err := store.List(ctx, repo+"/snapshots", func(fs.FileInfo) error { return errFound })
+		if errors.Is(err, errFound) {
+			c.found(place{mount.Destination.ID, repo}, true)
+			return
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		news = c.found(place{mount.Destination.ID, repo}, false) && news
+	}
+	if news {
+		c.log.Info("a scheduled module has no backup yet", "user", m.Name, "dest", mount.Destination.ID, "repo", m.Own[0],
+			"schedule", schedule, "hint", "if its time has passed, look at the timer that starts module-backup, and at its output")
+	}
+}
+
+// found notes whether a repository holds a snapshot, and reports whether that is news.
+func (c *Coverage) found(at place, held bool) (news bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	news = c.none[at] == held
+	if held {
+		c.held[at] = time.Now()
+		delete(c.none, at)
+	} else {
+		c.none[at] = true
+		delete(c.held, at)
+	}
+	return news
+}
+
+// forget drops what is known of destinations that are gone.
+func (c *Coverage) forget(v *live.View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for at := range c.held {
+		if v.Mounts[at.destination] == nil {
+			delete(c.held, at)
+		}
+	}
+	for at := range c.none {
+		if v.Mounts[at.destination] == nil {
+			delete(c.none, at)
+		}
+	}
+}
