@@ -146,8 +146,8 @@ func TestPathsThatAreNobodys(t *testing.T) {
 				continue
 			}
 			for user, status := range map[string]int{"module/mail1": http.StatusForbidden, "node/1": http.StatusNotFound} {
-				if user == "node/1" && overWebDAV(tt.name) {
-					continue // what nodes are answered there is TestBadInputOverWebDAV's
+				if user == "node/1" && namesAnObject(tt.name, method) {
+					continue // see below
 				}
 				mark := g.log.mark()
 				who := callerOf(g.url, user)
@@ -181,6 +181,17 @@ func TestPathsThatAreNobodys(t *testing.T) {
 	if after := filesBelow(t, parent); !slices.Equal(after, before) {
 		t.Errorf("files were %q and are %q", before, after)
 	}
+	// To a node, who may do anything, an encoded letter is that letter, and an object has
+	// the name that it has on the storage as well.
+	node := g.node()
+	for _, target := range []string{base + "/%63onfig", "/" + localDest + "/m%61il/" + mailUUID + "/config"} {
+		if got := node.want(t, http.StatusOK, http.MethodGet, target, nil); !bytes.Equal(got.body, aConfig) {
+			t.Errorf("%s is %q", target, got.body)
+		}
+		node.want(t, http.StatusOK, http.MethodPost, target, aConfig)
+	}
+	node.want(t, http.StatusOK, http.MethodDelete, base+"/data/"+name[:2]+"/"+name, nil)
+	node.want(t, http.StatusNotFound, http.MethodHead, base+"/data/"+name, nil)
 	// What no parser of HTTP takes ends there.
 	conn := g.node().dial(t)
 	g.node().send(t, conn, http.MethodGet, base+"/config\x00", nil)
@@ -541,12 +552,7 @@ func TestBrokenDestinations(t *testing.T) {
 	})
 }
 
-// overWebDAV reports whether the target of that name is one of WebDAV's for a node.
-func overWebDAV(name string) bool {
-	for _, start := range []string{"an encoded letter", "a name in its shard", "a destination", "an app's root", "config as a directory", "config with a tail"} {
-		if strings.HasPrefix(name, start) {
-			return true
-		}
-	}
-	return false
+// namesAnObject reports whether the target of that name is, to a node, that of an object.
+func namesAnObject(name, method string) bool {
+	return strings.HasPrefix(name, "an encoded letter") || name == "a name in its shard" && method == http.MethodDelete
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 func fileExists(path string) bool {
@@ -298,11 +300,11 @@ func TestCadaver(t *testing.T) {
 	}
 }
 
-// TestDavfs2 mounts a destination. Where nobody may mount it is left out.
+// TestDavfs2 mounts a destination.
 func TestDavfs2(t *testing.T) {
 	t.Parallel()
 	if device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil || os.Geteuid() != 0 {
-		t.Skipf("only root can mount, where there is FUSE: %v", err)
+		testenv.Missing(t, "only root can mount, where there is /dev/fuse (modprobe fuse): %v", err)
 	} else {
 		device.Close()
 	}
@@ -331,7 +333,7 @@ func TestDavfs2(t *testing.T) {
 	out, err := commandContext(t, mount, url, at, "-o", "conf="+dir+"/conf").CombinedOutput()
 	if err != nil {
 		if bytes.Contains(out, []byte("not permitted")) || bytes.Contains(out, []byte("ermission denied")) {
-			t.Skipf("nobody may mount here: %s", out)
+			testenv.Missing(t, "mounting needs CAP_SYS_ADMIN: %s", out)
 		}
 		t.Fatalf("mount.davfs: %v\n%s", err, out)
 	}
