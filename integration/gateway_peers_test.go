@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -161,7 +163,12 @@ frontend gateway
   http-request auth realm ns8-rclone-gateway unless { http_auth(users) }
   http-request del-header Authorization
   http-response set-header X-HAProxy-Backend backend@node2
+  acl rest hdr_sub(Accept) application/vnd.x.restic.rest.v2
+  acl create url_param(create) true
+  use_backend webdav unless rest or create or probe
   default_backend node
+backend webdav
+  server rclone 127.0.0.1:%[9]d
 backend node
   option httpchk
   http-check send meth GET uri /%[5]s/_probe_rest_404 hdr Accept application/vnd.x.restic.rest.v2
@@ -195,19 +202,24 @@ func TestANodeWithHAProxyAndRcloneIsAPeer(t *testing.T) {
 	haproxy := installed(t, "haproxy", "haproxy")
 	p := newPeers(t)
 	first := p.node(t, "1", redistest.LeaderIP, t.TempDir())
-	store := t.TempDir()
-	front, back, status := freePort(t), freePort(t), freePort(t)
+	tree := t.TempDir() // of all its destinations
+	store := filepath.Join(tree, peerDest)
+	if err := os.Mkdir(store, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	front, back, status, webdav := freePort(t), freePort(t), freePort(t), freePort(t)
 	var ours int
 	if _, err := fmt.Sscanf(first.url, "http://127.0.0.1:%d", &ours); err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(t.TempDir(), "haproxy.cfg")
-	text := fmt.Sprintf(oldConfig, redistest.Password("module/mail1"), redistest.Password("node/1"), front, back, peerDest, localDest, ours, status)
+	text := fmt.Sprintf(oldConfig, redistest.Password("module/mail1"), redistest.Password("node/1"), front, back, peerDest, localDest, ours, status, webdav)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, cmd := range []*exec.Cmd{
 		commandContext(t, program(t, "RCLONE"), "serve", "restic", "--addr", fmt.Sprintf("127.0.0.1:%d", back), store),
+		commandContext(t, program(t, "RCLONE"), "serve", "webdav", "--addr", fmt.Sprintf("127.0.0.1:%d", webdav), tree),
 		commandContext(t, haproxy, "-db", "-f", config),
 	} {
 		if err := cmd.Start(); err != nil {
@@ -218,20 +230,22 @@ func TestANodeWithHAProxyAndRcloneIsAPeer(t *testing.T) {
 	old := caller{base: fmt.Sprintf("http://127.0.0.1:%d", front), client: http.DefaultClient}
 	waitFor(t, "HAProxy and rclone to answer", func() bool {
 		answer, err := old.do(t.Context(), "GET", "/"+peerDest+"/_probe_rest_404", nil)
-		return err == nil && answer.status == http.StatusNotFound
+		if err != nil || answer.status != http.StatusNotFound {
+			return false
+		}
+		answer, err = old.with("node/1", redistest.Password("node/1")).do(t.Context(), "OPTIONS", "/", nil, "Accept", "*/*")
+		return err == nil && answer.status == http.StatusOK
 	})
 	p.links[node2IP+":4694"].connect(fmt.Sprintf("127.0.0.1:%d", front))
+	testOldWebDAV(t, first)
 
 	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
-	tree := makeTree(t)
+	files := makeTree(t)
 	module.run(t, "init")
-	module.run(t, "backup", tree)
+	module.run(t, "backup", files)
 	module.run(t, "check", "--read-data")
-	module.wantRestored(t, tree)
-	content, name := blob(1 << 20)
-	content[5]++
-	first.module("mail1").want(t, http.StatusBadRequest, "POST", "/"+peerDest+"/"+mailRepo+"/data/"+name, content)
-	first.module("mail1").want(t, http.StatusNotFound, "GET", "/"+peerDest+"/"+mailRepo+"/data/"+nameOf(nil), nil)
+	module.wantRestored(t, files)
+	testOldREST(t, first)
 
 	// The other way: HAProxy asks this gateway as it asks its own kind, and passes on.
 	through := first.module("mail1")
@@ -241,4 +255,72 @@ func TestANodeWithHAProxyAndRcloneIsAPeer(t *testing.T) {
 		return err == nil && answer.status == http.StatusOK
 	})
 	through.want(t, http.StatusNotFound, "HEAD", "/"+localDest+"/"+mailRepo+"/config", nil)
+}
+
+// plain are the headers of a client that takes nothing compressed, as rclone would answer.
+var plain = []string{"Accept", "*/*", "Accept-Encoding", "identity"}
+
+// testOldWebDAV stores and lists on an old node what NethServer 8's tools do.
+func testOldWebDAV(t *testing.T, g *served) {
+	t.Helper()
+	node, base := g.node(), "/"+peerDest
+	node.want(t, http.StatusCreated, "MKCOL", base+"/mail", nil, plain...)
+	node.want(t, http.StatusCreated, "PUT", base+"/"+mailRepo+".json", []byte("{}"), plain...)
+	node.want(t, http.StatusCreated, "PUT", base+"/"+mailRepo+".json", []byte(`{"success":true}`), plain...)
+	for _, who := range []caller{node, g.module("mail1")} {
+		if got := who.want(t, http.StatusOK, "GET", base+"/"+mailRepo+".json", nil, plain...); string(got.body) != `{"success":true}` {
+			t.Errorf("%s reads %q", who.user, got.body)
+		}
+	}
+	depth1 := append(slices.Clone(plain), "Depth", "1")
+	wantPaths(t, propfindNS8(t, node.want(t, http.StatusMultiStatus, "PROPFIND", base+"/mail/", []byte(askNS8), depth1...)), base+"/mail/", base+"/"+mailRepo+".json")
+	node.want(t, http.StatusNotFound, "PROPFIND", base+"/"+mailRepo+"/", []byte(askNS8), depth1...)
+	node.want(t, http.StatusCreated, "COPY", base+"/"+mailRepo+".json", nil, append(slices.Clone(plain), "Destination", base+"/copy")...)
+	node.want(t, http.StatusNoContent, "DELETE", base+"/copy", nil, plain...)
+	node.want(t, http.StatusNotFound, "GET", base+"/copy", nil, plain...)
+	g.module("wiki7").want(t, http.StatusForbidden, "GET", base+"/"+mailRepo+".json", nil, plain...)
+
+	// What REST makes from here on is not in the old node's listings for minutes.
+	g.module("mail1").want(t, http.StatusOK, "POST", base+"/"+mailRepo+"/?create=true", nil)
+	stale := node.call(t, "PROPFIND", base+"/"+mailRepo+"/", []byte(askNS8), depth1...)
+	if stale.status != http.StatusMultiStatus && stale.status != http.StatusNotFound {
+		t.Errorf("PROPFIND of an empty repository: %d", stale.status)
+	}
+}
+
+// testOldREST sends to the repository on an old node what that would take as it comes.
+func testOldREST(t *testing.T, g *served) {
+	t.Helper()
+	module, base := g.module("mail1"), "/"+peerDest+"/"+mailRepo
+	content, name := blob(1 << 20)
+	damaged := bytes.Clone(content)
+	damaged[5]++
+	module.want(t, http.StatusBadRequest, "POST", base+"/data/"+name, damaged)
+	// It may list for a moment what it then throws away.
+	waitFor(t, "the old node to have nothing of it", func() bool {
+		answer, err := module.do(t.Context(), "GET", base+"/data/"+name, http.NoBody)
+		return err == nil && answer.status == http.StatusNotFound
+	})
+	module.want(t, http.StatusNotFound, "GET", base+"/data/"+nameOf(nil), nil)
+	for range 2 {
+		module.want(t, http.StatusOK, "POST", base+"/data/"+name, content)
+	}
+	module.want(t, http.StatusBadRequest, "POST", base+"/data/"+name, damaged)
+	if got := module.want(t, http.StatusOK, "GET", base+"/data/"+name, nil); !bytes.Equal(got.body, content) {
+		t.Error("a pack that was there has changed")
+	}
+
+	config := module.want(t, http.StatusOK, "GET", base+"/config", nil).body
+	module.want(t, http.StatusOK, "POST", base+"/config", config)
+	module.want(t, http.StatusForbidden, "POST", base+"/config", aConfig)
+	module.want(t, http.StatusForbidden, "DELETE", base+"/config", nil)
+	if got := module.want(t, http.StatusOK, "GET", base+"/config", nil); !bytes.Equal(got.body, config) {
+		t.Error("the config has changed")
+	}
+	module.want(t, http.StatusBadRequest, "POST", base+"/keys/"+nameOf(aConfig), aConfig)
+	// Its listings over WebDAV do not know the repository yet; that is no 404.
+	stale := module.call(t, "PROPFIND", base+"/", []byte(askNS8), append(slices.Clone(plain), "Depth", "1")...)
+	if stale.status != http.StatusMultiStatus && stale.status != http.StatusBadGateway {
+		t.Errorf("PROPFIND of a repository that is there: %d", stale.status)
+	}
 }
