@@ -62,6 +62,10 @@ install: ## Install what `make build` made, its manual pages, completions and sy
 	install -D -m 644 deploy/systemd/rclone-gateway.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rclone-gateway.conf
 	scripts/manuals bin $(DESTDIR)$(PREFIX)/share
 
+.PHONY: packages
+packages: ## Make deb, rpm and tar.gz in dist/packages, for ARCHES (amd64 arm64), with SHA256SUMS and SBOMs
+	@VERSION='$(VERSION)' scripts/packages dist/packages $(ARCHES)
+
 .PHONY: deps
 deps: ## Get what the tests run: redis-server, restic in two versions, rest-server, rclone, storage servers
 	@$(MAKE) -j2 downloads programs
@@ -74,6 +78,7 @@ downloads:
 		echo 'Tests of what is missing are skipped.' >&2; }
 	@scripts/restic-versions
 	@scripts/arm64
+	@scripts/debian-root
 	@scripts/azurite
 
 # Who runs a part of the tests lints apart.

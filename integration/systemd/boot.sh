@@ -1,8 +1,9 @@
 #!/bin/bash
 # Boots systemd as the first process of namespaces of its own, on a throw-away
-# layer over this machine's file system. The network is the caller's.
+# layer over the file system below BASE, such as this machine's own. The network is the
+# caller's.
 #
-#   boot.sh ROOT LAYER CGROUPS DIRECTORY…
+#   boot.sh BASE ROOT LAYER CGROUPS DIRECTORY…
 #
 # ROOT is where the new root is mounted, LAYER an empty directory for what is
 # written, CGROUPS the directories of new groups, one word, in the hierarchies that
@@ -10,9 +11,9 @@
 # directories are there inside too, whatever file system they are on. All of it
 # goes when the process ends, which kills what runs inside.
 set -euo pipefail
-export ROOT=$1 LAYER=$2
-cgroups=$3
-shift 3
+export BASE=$1 ROOT=$2 LAYER=$3
+cgroups=$4
+shift 4
 
 for cgroup in $cgroups; do
   mkdir "$cgroup"
@@ -21,7 +22,7 @@ done
 exec unshare --mount --propagation private --pid --fork --kill-child --cgroup --uts --ipc bash -euc '
 mount -t tmpfs tmpfs "$LAYER"
 mkdir "$LAYER/upper" "$LAYER/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" "$ROOT"
+mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$LAYER/upper,workdir=$LAYER/work" "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount --bind -o ro "$ROOT/proc/sys" "$ROOT/proc/sys" # sysctls belong to the machine
 mount -o remount,bind,ro "$ROOT/proc/sys"

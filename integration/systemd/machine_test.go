@@ -27,8 +27,15 @@ type machine struct {
 	checkout string // this repository; the machine has a copy at the same path
 }
 
-// boot starts a machine and waits until it has started all that it should.
+// boot starts a machine that is a copy of this one, and waits until it has started all
+// that it should.
 func boot(t *testing.T) *machine {
+	t.Helper()
+	return bootOn(t, "/")
+}
+
+// bootOn starts a machine with a copy of the root directory base.
+func bootOn(t *testing.T, base string) *machine {
 	t.Helper()
 	if os.Getenv(isolatedVariable) == "" {
 		testenv.Missing(t, "booting systemd in a network of its own needs root, outside of containers, and the package iproute2")
@@ -54,7 +61,7 @@ func boot(t *testing.T) *machine {
 	groups := controlGroups(t)
 
 	var console bytes.Buffer
-	cmd := exec.Command("./boot.sh", append([]string{m.root, layer, strings.Join(groups, " "), m.checkout}, goDirectories(t)...)...)
+	cmd := exec.Command("./boot.sh", append([]string{base, m.root, layer, strings.Join(groups, " "), m.checkout}, goDirectories(t)...)...)
 	cmd.Stdout, cmd.Stderr = &console, &console
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
