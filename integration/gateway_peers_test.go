@@ -117,10 +117,31 @@ func TestBackupsThroughAHop(t *testing.T) {
 	first.module("wiki7").want(t, http.StatusForbidden, "GET", "/"+peerDest+"/"+mailRepo+"/config", nil)
 	first.module("mail1").want(t, http.StatusLoopDetected, "GET", "/"+peerDest+"/"+mailRepo+"/config", nil, "X-Rclone-Gateway-Hop", "2")
 	first.module("mail1").want(t, http.StatusNotFound, "GET", "/"+peerDest+"/"+mailRepo+"/data/"+nameOf(nil), nil)
+	p.testOwnersLimits(t, first, second)
 	nobody := caller{base: first.url, client: http.DefaultClient}
 	nobody.want(t, http.StatusServiceUnavailable, "GET", "/"+peerDest+"/_probe_rest_404", nil)
 	nobody.base = second.url
 	nobody.want(t, http.StatusNotFound, "GET", "/"+peerDest+"/_probe_rest_404", nil)
+}
+
+// testOwnersLimits gives a module less room than it has taken: the node with the disk
+// refuses more, also through another node, whose log and metrics name it.
+func (p *peers) testOwnersLimits(t *testing.T, first, second *served) {
+	t.Helper()
+	p.Do("HSET", catalog.LimitsKey(peerDest), catalog.FieldModuleQuota, "1000")
+	for _, g := range []*served{first, second} {
+		if err := g.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, name := blob(4000)
+	first.module("mail1").want(t, http.StatusInsufficientStorage, "POST", "/"+peerDest+"/"+mailRepo+"/data/"+name, content)
+	first.log.want(t, `"obj":"data/`+name, `"status":507`, `"node":"2"`)
+	second.log.want(t, `"obj":"data/`+name, `"status":507`)
+	metrics := first.node().want(t, http.StatusOK, "GET", "/metrics", nil)
+	if !bytes.Contains(metrics.body, []byte(`rclone_gateway_forwarded_requests_total{code="507",node="2"} 1`)) {
+		t.Error("the metrics do not tell that node 2 has refused it")
+	}
 }
 
 // TestADeadPeerCostsOneTimeout, and a healed one is used again soon.
