@@ -29,7 +29,7 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 PREFIX ?= /usr/local
 
 # TEST_ARGS narrows a run, which then does not lint: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
-TEST_ARGS ?= ./integration/compose ./integration/docs ./integration/client ./...
+TEST_ARGS ?= ./integration ./integration/compose ./integration/client ./integration/docs ./client ./gateway/remote ./...
 TEST_TIMEOUT ?= 40m
 CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./integration/docs ./internal/...
 FUZZTIME ?= 20s
@@ -92,13 +92,16 @@ programs:
 	@go build -ldflags '-s -w' -o .cache/bin/rclone ./internal/rclone
 	@scripts/storage-servers
 
+# A program with the race detector waits for a second before it ends, in case that
+# another thread reports something; tests start thousands of them.
+#
 # The curated backends are enough for a race build, and lint has vetted already. The
 # integration tests wait for servers half of their time, so that more of them run at
 # once than there are processors on a small machine; and those that take longest begin.
 .PHONY: test
 test: prepared ## Lint, and run the unit and integration tests with the race detector; TEST_ARGS runs a part of them
 	@$(info go test -race $(TEST_ARGS))
-	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' \
+	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' GORACE='atexit_sleep_ms=0 '"$${GORACE-}" \
 		go test -json -race -tags curated -vet=off -p 3 -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
 
