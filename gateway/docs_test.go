@@ -225,6 +225,8 @@ var keyMeaning = map[string]string{
 	"destinations": "how many destinations there are",
 	"detail":       "what the Redis client library says",
 	"err":          "the cause; holds no secret",
+	"file":         "the file of the audit log",
+	"what":         "what the audit log would have said was done",
 	"failures":     "how many requests failed one after the other",
 	"from":         "address of the caller",
 	"hint":         "what to do about it",

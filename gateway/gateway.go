@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
@@ -67,6 +68,11 @@ type Options struct {
 	// ShutdownTimeout is how long requests may take to finish after Stop.
 	ShutdownTimeout time.Duration
 
+	// Audit, where set, is where it is written down who did what; the caller closes it.
+	Audit *audit.Log
+	// AuditState is the file in which it is kept what is written there already.
+	AuditState string
+
 	Log *slog.Logger
 	// Changed, where set, is told whenever readiness changes.
 	Changed func(ready bool)
@@ -107,6 +113,7 @@ type Gateway struct {
 	coverage *coverage.Coverage
 	backend  []string // what this node is called in answers
 	observer *observer
+	keeper   *auditKeeper
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
 
@@ -125,14 +132,18 @@ func New(opts Options) (*Gateway, error) {
 	}
 	registry := prometheus.NewRegistry()
 	counts := metrics.New(registry)
+	keeper := newAuditKeeper(&opts)
 	state, err := live.New(live.Options{
 		Source:          opts.Source(),
 		Events:          opts.Events,
 		RefreshInterval: opts.RefreshInterval,
 		MaxStale:        opts.MaxStale,
 		Changed:         opts.Changed,
-		Loaded:          counts.Reloaded,
-		Opened:          counts.Opened,
+		Loaded: func(took time.Duration, err error) {
+			counts.Reloaded(took, err)
+			keeper.loaded()
+		},
+		Opened: counts.Opened,
 	})
 	if err != nil {
 		return nil, err
@@ -148,7 +159,8 @@ func New(opts Options) (*Gateway, error) {
 		dav:      dav.NewHandler(),
 		peers:    peers,
 		coverage: covered,
-		observer: newObserver(opts.Log, opts.StallTimeout, counts, covered.Saved),
+		observer: newObserver(opts.Log, opts.StallTimeout, counts, covered.Saved, opts.Audit),
+		keeper:   keeper,
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
@@ -179,6 +191,7 @@ func (g *Gateway) Start() {
 	working.Go(func() { g.state.Run(ctx) })
 	working.Go(func() { g.peers.Run(ctx) })
 	working.Go(func() { g.coverage.Run(ctx) })
+	working.Go(func() { g.keeper.run(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()

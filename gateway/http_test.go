@@ -46,7 +46,7 @@ func observed(t *testing.T, h handler) (url string, log *logLines) {
 	t.Helper()
 	log = &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server := httptest.NewServer(newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}).observe(h))
+	server := httptest.NewServer(newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}, nil).observe(h))
 	t.Cleanup(server.Close)
 	return server.URL, log
 }
@@ -202,7 +202,7 @@ func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
 	t.Parallel()
 	log := &logLines{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	h := newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
+	h := newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}, nil).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	recorder := httptest.NewRecorder()

@@ -524,7 +524,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	v, _ := live.NewView(nil, snapshot, inMemory, discard)
 	s := v.Mounts[destID]
 	m := metrics.New(prometheus.NewRegistry())
-	server := httptest.NewServer(newObserver(discard, time.Minute, m, func(string, string) {}).observe(func(w *response, _ *http.Request) error {
+	server := httptest.NewServer(newObserver(discard, time.Minute, m, func(string, string) {}, nil).observe(func(w *response, _ *http.Request) error {
 		w.entry = entry{mount: s, operation: operation.Read, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
 		_, _ = w.Write([]byte("half"))
 		w.Flush()

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
@@ -79,12 +80,13 @@ type observer struct {
 
 	metrics *metrics.Metrics
 	saved   func(destination, repo string) // is told of snapshots
+	audit   *audit.Log
 }
 
-func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics, saved func(destination, repo string)) *observer {
+func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics, saved func(destination, repo string), proof *audit.Log) *observer {
 	var prefix [4]byte
 	rand.Read(prefix[:]) // never fails
-	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts, saved: saved}
+	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts, saved: saved, audit: proof}
 }
 
 // observe turns h into an http.Handler: it gives the request an id, watches its
@@ -122,6 +124,7 @@ func (o *observer) observe(h handler) http.Handler {
 		took := time.Since(started)
 		o.count(w, code, took, err)
 		o.record(r, w, code, took, err)
+		o.prove(r, w, code, err)
 		if err != nil && (begun || code == refusal.StatusClientGone) {
 			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}

@@ -58,10 +58,24 @@ func (a *accounts) users(ctx context.Context) (account.List, error) {
 // attempts bounds the repetitions of a change that another one came between.
 const attempts = 50
 
-// change makes a change that depends on keys, which decide reads: it returns the
+// change is transact for what an administrator changes: it is written down with it.
+func (a *accounts) change(ctx context.Context, what string, decide func(tx *redis.Tx) (func(redis.Pipeliner), error), keys ...string) error {
+	return a.transact(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+		commands, err := decide(tx)
+		if err != nil || commands == nil {
+			return nil, err
+		}
+		return func(p redis.Pipeliner) {
+			commands(p)
+			a.sys.Changed(what).Write(ctx, p)
+		}, nil
+	}, keys...)
+}
+
+// transact makes a change that depends on keys, which decide reads: it returns the
 // commands to do at once. Where somebody changed one of the keys meanwhile, it all
 // begins again. Without commands nothing happens.
-func (a *accounts) change(ctx context.Context, what string, decide func(tx *redis.Tx) (func(redis.Pipeliner), error), keys ...string) error {
+func (a *accounts) transact(ctx context.Context, what string, decide func(tx *redis.Tx) (func(redis.Pipeliner), error), keys ...string) error {
 	for range attempts {
 		err := a.rdb.Watch(ctx, func(tx *redis.Tx) error {
 			commands, err := decide(tx)
@@ -84,7 +98,7 @@ func (a *accounts) change(ctx context.Context, what string, decide func(tx *redi
 // The last one to write the set has listed the users after everybody else's
 // write: the set is watched, and each write touches it.
 func (a *accounts) announce(ctx context.Context) error {
-	err := a.change(ctx, "publish the users in "+catalog.ACLs, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err := a.transact(ctx, "publish the users in "+catalog.ACLs, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		list, err := tx.ACLList(ctx).Result()
 		if err != nil {
 			return nil, err
@@ -159,6 +173,7 @@ func (a *accounts) setPassword(ctx context.Context, user, password string) error
 	}
 	_, err = a.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		setUser(ctx, p, user, account.SetPassword(password)...)
+		a.sys.Changed("change the password of "+user).Write(ctx, p)
 		return nil
 	})
 	if err != nil {

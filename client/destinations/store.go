@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -107,6 +108,7 @@ func (d *destinations) create(ctx context.Context, records ...record) error {
 				limitChange{reset: true, set: r.limits.Fields()}.write(ctx, p, r.id)
 			}
 			publishDestinations(ctx, p, ids...)
+			d.sys.Changed("add destination "+strings.Join(ids, ", ")).Write(ctx, p)
 			return nil
 		})
 		return host.TransactionError(commands, err)
@@ -135,6 +137,7 @@ func (d *destinations) Update(ctx context.Context, before, after record, limits 
 			after.writeChanges(ctx, p, before)
 			limits.write(ctx, p, after.id)
 			publishDestinations(ctx, p, after.id)
+			d.sys.Changed(describe(before, after, limits)).Write(ctx, p)
 			return nil
 		})
 		return host.TransactionError(commands, err)
@@ -155,6 +158,31 @@ func (d *destinations) Update(ctx context.Context, before, after record, limits 
 		return exit.Failf(exit.Conflict, "destination %s was %w", after.id, errChanged)
 	}
 	return d.failed("save destination "+after.id, err)
+}
+
+// describe says what changes of a destination, and no secret.
+func describe(before, after record, limits limitChange) string {
+	var parts []string
+	for _, field := range []struct{ name, before, after string }{
+		{"name", before.name, after.name}, {"url", before.url, after.url}, {"base path", before.basePath, after.basePath},
+	} {
+		if field.before != field.after {
+			parts = append(parts, field.name)
+		}
+	}
+	if before.conf != after.conf {
+		parts = append(parts, "section")
+	}
+	if limits.reset {
+		parts = append(parts, "all limits reset")
+	}
+	for _, field := range slices.Sorted(maps.Keys(limits.set)) {
+		parts = append(parts, fmt.Sprintf("%s=%d", field, limits.set[field]))
+	}
+	for _, field := range limits.drop {
+		parts = append(parts, field+"=none")
+	}
+	return "alter destination " + after.id + ": " + strings.Join(parts, ", ")
 }
 
 // same reports whether both are the same but for their limits and, where a section
@@ -232,6 +260,7 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 		p.HDel(ctx, catalog.ResticPassword, id)
 		p.Del(ctx, catalog.LimitsKey(id))
 		publishDestinations(ctx, p, id)
+		d.sys.Changed("remove destination "+id).Write(ctx, p)
 		return nil
 	})
 	return d.failed("remove destination "+id, host.TransactionError(commands, err))

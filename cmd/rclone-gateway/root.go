@@ -49,7 +49,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versions())
-	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newVersion(),
+	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newAudit(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
 	for _, command := range root.Commands() {
 		completeValues(command)

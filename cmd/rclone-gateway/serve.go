@@ -81,6 +81,13 @@ func serve(ctx context.Context, s *settings) error {
 		}
 		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
 	}
+	if opts.Audit, err = s.openAudit(); err != nil {
+		return usageError(err)
+	}
+	defer closeAudit(opts.Audit)
+	if opts.Audit != nil {
+		opts.AuditState = s.auditFile() + ".changes"
+	}
 	g, err := gateway.New(opts)
 	if err != nil {
 		return usageError(err)

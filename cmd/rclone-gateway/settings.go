@@ -36,6 +36,9 @@ type settings struct {
 	aclSource       string
 	clusterStore    string
 	stateDir        string
+	auditLog        string
+	auditSize       string
+	auditFiles      string
 	metricsAddr     string
 	allowFrom       []string
 	tlsCert         string
@@ -83,6 +86,9 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
 	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stand still before it is cut")
+	str(&s.auditLog, "audit-log", "GATEWAY_AUDIT_LOG", "", "`file` to write down who did what (default audit.jsonl in --state-dir; none: nowhere)")
+	str(&s.auditSize, "audit-log-size", "GATEWAY_AUDIT_LOG_SIZE", "64", "`MiB` that the file of the audit log grows to before another one is begun")
+	str(&s.auditFiles, "audit-log-keep", "GATEWAY_AUDIT_LOG_KEEP", "16", "`N` full files of the audit log are kept; 0 keeps all")
 	duration(&s.shutdownTimeout, "shutdown-timeout", "GATEWAY_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, "how long requests may take to finish after SIGTERM")
 }
 

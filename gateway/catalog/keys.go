@@ -25,6 +25,10 @@ const (
 	// ClusterNetwork is the network the nodes' VPN addresses are in, in CIDR
 	// notation, a string.
 	ClusterNetwork = "cluster/network"
+	// ChangesKey is a stream of what the administrator's commands changed, an addition
+	// to NethServer 8's keys: time, who, from, what. Gateways write it into their audit
+	// logs.
+	ChangesKey = "cluster/backup_gateway_changes"
 	// ClusterEnvironment is a hash; its field NODE_ID is the leader's node ID.
 	ClusterEnvironment = "cluster/environment"
 )
@@ -71,6 +75,10 @@ func DestinationKey(id string) string { return destinationPrefix + id }
 // FieldUpload and those beside it; without the key nothing is limited. Whoever
 // changes it publishes ChannelDestinationChanged.
 func LimitsKey(id string) string { return "cluster/backup_repository_limits/" + id }
+
+// AuditHeadKey is a hash, head and time, of the audit log of a node's gateway, an
+// addition to NethServer 8's keys: the gateway writes it as the node's user.
+func AuditHeadKey(node string) string { return "node/" + node + "/backup_gateway_audit" }
 
 // BackupKey is the hash that describes a backup schedule: repository,
 // retention, name, schedule, schedule_hint, enabled, instances, uinstances.

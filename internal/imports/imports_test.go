@@ -81,6 +81,12 @@ var rules = []rule{
 		forbids: both(of(redis, rclone, module), not(of(module+"/gateway/refusal"))),
 	},
 	{
+		name:     "the audit log is written by whoever does something, and knows nobody",
+		about:    of("gateway/audit"),
+		forbids:  of(redis, rclone, module),
+		indirect: true,
+	},
+	{
 		name:     "the form of what is saved is judged from its bytes alone",
 		about:    of("gateway/form"),
 		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/refusal", module+"/gateway/storage"))),
