@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets this binary play restic and Podman, when called by their names.
@@ -24,6 +26,8 @@ func TestMain(m *testing.M) {
 		os.Exit(playRestic(os.Args[1:]))
 	case "podman":
 		os.Exit(playPodman(os.Args[1:]))
+	case "wrapper":
+		os.Exit(playWrapper(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }
@@ -46,6 +50,29 @@ func playRestic(args []string) int {
 		<-interrupts
 		fmt.Println("lock dropped")
 		return 130
+	case "ask": // until it has an answer; SIGTERM ends it, as it does restic 0.14
+		signals := make(chan os.Signal, 4)
+		signal.Notify(signals, syscall.SIGINT, syscall.SIGHUP)
+		_, err := unix.IoctlGetTermios(0, unix.TCGETS)
+		fmt.Println("ready, a terminal:", err == nil)
+		count := make(chan int)
+		answered := make(chan struct{})
+		go func() {
+			n := 0
+			for {
+				select {
+				case sig := <-signals:
+					n++
+					fmt.Printf("signal %d: %v\n", n, sig)
+				case <-answered:
+					count <- n
+				}
+			}
+		}()
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+		close(answered)
+		fmt.Println("signals:", <-count)
+		return 12
 	case "full":
 		interrupts := make(chan os.Signal, 1)
 		signal.Notify(interrupts, syscall.SIGINT)

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/redis/go-redis/v9"
@@ -79,26 +76,6 @@ place of a container.`,
 	}
 }
 
-// runResticWrapper becomes restic: signals, terminal and exit status are its own.
-func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) error {
-	repository, err := wrappedRepository(ctx, sys, &w)
-	if err != nil {
-		return err
-	}
-	command, err := wrapperInvocation(ctx, sys, w)
-	if err != nil {
-		return err
-	}
-	command.Repository = repository
-	command = waitForLock(sys, run.LockIfWritable(ctx, sys, command), &w.wait)
-	argv := command.Argv()
-	file, err := exec.LookPath(argv[0])
-	if err != nil {
-		return fmt.Errorf("%s is not on PATH", argv[0])
-	}
-	return syscall.Exec(file, argv, command.Environ(os.Environ()))
-}
-
 func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (restic.Invocation, error) {
 	command := restic.Invocation{
 		Runtime:    sys.Env.ResticRuntime(),
@@ -121,18 +98,6 @@ func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (re
 	command.Version = version
 	sys.Env.ReachGateway(&command)
 	return command, sys.Env.CheckSocket(version)
-}
-
-// waitForLock has restic wait for a lock that another process holds.
-func waitForLock(sys *host.System, command restic.Invocation, wait *run.Waiting) restic.Invocation {
-	switch {
-	case wait.Left() == 0:
-	case !command.Version.Has(restic.RetryLockVersion):
-		sys.Warnf("restic before 0.16 does not wait for locks in the repository")
-	default:
-		command.Args = slices.Insert(slices.Clone(command.Args), 0, run.RetryLockFlag(wait.Left()))
-	}
-	return command
 }
 
 // agentName is who we are, fit for a container's name.

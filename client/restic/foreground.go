@@ -1,0 +1,72 @@
+package restic
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// relayed are the signals that restic gets when somebody sends them to us.
+var relayed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// Foreground runs restic as if it had taken our place: it has our terminal and our
+// process group, so that Ctrl-C and Ctrl-Z reach it, and the signals that we get. The
+// error is a [*Failure]; its code is 128 and the number of the signal that ended restic.
+func (i Invocation) Foreground(streams Streams) error {
+	argv := i.Argv()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = i.Environ(os.Environ())
+	var said tail
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = streams.Stdin, streams.Stdout, io.MultiWriter(&said, streams.Stderr)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
+
+	signals, ended := make(chan os.Signal, len(relayed)), make(chan struct{})
+	signal.Notify(signals, relayed...)
+	defer signal.Stop(signals)
+	defer close(ended)
+	err := RunOnOneThread(cmd, func(int) {
+		go func() {
+			for {
+				select {
+				case sig := <-signals:
+					relay(cmd.Process, sig)
+				case <-ended:
+					return
+				}
+			}
+		}()
+	})
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return &Failure{Code: 128 + int(status.Signal())}
+		}
+	}
+	return i.explain(context.Background(), err, said.String())
+}
+
+// relay passes a signal on, unless restic has it from the terminal: a second SIGINT
+// would end it with its lock held.
+func relay(restic *os.Process, sig os.Signal) {
+	if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && inForeground() {
+		return
+	}
+	_ = restic.Signal(sig) // it may have ended
+}
+
+// inForeground reports whether the keys of a terminal send their signals to our process
+// group.
+func inForeground() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = tty.Close() }()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

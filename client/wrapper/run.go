@@ -1,0 +1,102 @@
+package wrapper
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// runResticWrapper runs restic in our place: signals, terminal, output and exit status
+// are its own. Where it fails for a reason that is known, a line says what to do.
+func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) error {
+	repository, err := wrappedRepository(ctx, sys, &w)
+	if err != nil {
+		return err
+	}
+	command, err := wrapperInvocation(ctx, sys, w)
+	if err != nil {
+		return err
+	}
+	command.Repository = repository
+	command = run.LockIfWritable(ctx, sys, command)
+	if left := w.wait.Left(); left > 0 && command.Version.Has(restic.RetryLockVersion) {
+		command.Args = slices.Insert(slices.Clone(command.Args), 0, run.RetryLockFlag(left))
+	}
+	if program := command.Argv()[0]; exec.Command(program).Err != nil {
+		return fmt.Errorf("%s is not on PATH", program)
+	}
+	streams := restic.Streams{Stdin: sys.Stdin, Stdout: sys.Stdout, Stderr: sys.Stderr}
+	err = w.wait.ForLock(ctx, sys, command, func() error {
+		if w.wait.Left() == 0 || command.Version.Has(restic.RetryLockVersion) {
+			return command.Foreground(streams)
+		}
+		streams := streams
+		held := &refusalHeld{Writer: sys.Stderr}
+		streams.Stderr = held
+		err := command.Foreground(streams)
+		if failure, ok := errors.AsType[*restic.Failure](err); !ok || failure.Reason != restic.Locked {
+			held.tell()
+		}
+		return err
+	})
+	return remedied(ctx, sys, repository, err)
+}
+
+// remedied gives a failure of restic, which has said what happened, what to do about it.
+// The exit status is restic's.
+func remedied(ctx context.Context, sys *host.System, repository restic.Repository, err error) error {
+	failure, ok := errors.AsType[*restic.Failure](err)
+	if !ok {
+		return err
+	}
+	switch failure.Reason {
+	case restic.Unknown, restic.Incomplete, restic.NoRuntime:
+		return exit.Silent(failure.Code)
+	}
+	failure.Detail = "" // it is on the terminal
+	remedy := run.AskWhy(ctx, sys, repository, false, run.ResticError(repository, failure))
+	return exit.With(exit.Code(failure.Code), remedy)
+}
+
+// refusalHeld passes on what restic says on stderr, and holds back from where it says
+// that it got no lock: it may be run again.
+type refusalHeld struct {
+	io.Writer
+
+	held []byte
+}
+
+// noLock is how restic before 0.16 says so, in a line of its own.
+var noLock = []byte("unable to create lock")
+
+func (h *refusalHeld) Write(p []byte) (int, error) {
+	if len(h.held) == 0 {
+		at := bytes.Index(p, noLock)
+		if at < 0 {
+			return h.Writer.Write(p)
+		}
+		at = bytes.LastIndexByte(p[:at], '\n') + 1
+		if n, err := h.Writer.Write(p[:at]); err != nil {
+			return n, err
+		}
+		h.held = append(h.held, p[at:]...)
+		return len(p), nil
+	}
+	h.held = append(h.held, p...)
+	return len(p), nil
+}
+
+// tell passes on what is held back.
+func (h *refusalHeld) tell() {
+	_, _ = h.Writer.Write(h.held)
+	h.held = nil
+}
