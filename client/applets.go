@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/restore"
+	"github.com/rclone-gateway/rclone-gateway/client/trash"
 	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
@@ -132,7 +133,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys),
+	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

@@ -66,7 +66,7 @@ func answerAdmin(w http.ResponseWriter, r *http.Request) bool {
 		answer = adminapi.ObscureReply{Values: req.Values}
 	case adminapi.SpacePath:
 		answer = adminapi.SpaceReply{Destinations: map[string]adminapi.Space{
-			roomyID: {Free: new(int64(3 << 30)), Used: new(int64(5 << 20)), Total: new(int64(4 << 30)), Held: new(int64(1 << 20))},
+			roomyID: {Free: new(int64(3 << 30)), Used: new(int64(5 << 20)), Total: new(int64(4 << 30)), Held: new(int64(1 << 20)), Trash: new(int64(2 << 20))},
 		}}
 	}
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
@@ -537,9 +537,9 @@ func TestListTellsSpaceAsFarAsItIsKnown(t *testing.T) {
 	for _, tt := range []struct {
 		name, gateway, row, warning string
 	}{
-		{"with a gateway", a.vars["NS8_GATEWAY_URL"], roomyID + " disk cluster webdav:http://10.5.4.2:4694 5.0 MiB 3.0 GiB 1.0 MiB of 2.0 GiB -", ""},
-		{"without one", "http://127.0.0.1:1", roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - 2.0 GiB -", "does not answer"},
-		{"with one that takes its time", silentServer(t), roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - 2.0 GiB -", "does not answer"},
+		{"with a gateway", a.vars["NS8_GATEWAY_URL"], roomyID + " disk cluster webdav:http://10.5.4.2:4694 5.0 MiB 3.0 GiB 2.0 MiB 1.0 MiB of 2.0 GiB -", ""},
+		{"without one", "http://127.0.0.1:1", roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - - 2.0 GiB -", "does not answer"},
+		{"with one that takes its time", silentServer(t), roomyID + " disk cluster webdav:http://10.5.4.2:4694 - - - 2.0 GiB -", "does not answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -551,7 +551,7 @@ func TestListTellsSpaceAsFarAsItIsKnown(t *testing.T) {
 			calls.Go(func() { asJSON = there.call(t, "", "list", "--json") })
 			calls.Wait()
 			got.succeed(t)
-			for _, row := range []string{tt.row, dull + " Backblaze x backblaze b2:x - - - -"} {
+			for _, row := range []string{tt.row, dull + " Backblaze x backblaze b2:x - - - - -"} {
 				if !containsFields(got.stdout, row) {
 					t.Errorf("no row %q:\n%s", row, got.stdout)
 				}

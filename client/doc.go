@@ -16,7 +16,7 @@
 //	gatewayadmin                   asking the gateway of this node
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
-//	accounts, destinations         the commands of an administrator
+//	accounts, destinations, trash  the commands of an administrator
 //
 // account, destination, naming, gatehttp, restic and resticpassword are their rules and
 // tools: they do not know commands.

@@ -50,6 +50,8 @@ var environmentMeaning = map[string]string{
 	"AGENT_INSTALL_DIR":      "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
 	"AGENT_STATE_DIR":        "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
 	"AGENT_TASK_ID":          "is set where the agent runs the command, and turns its progress on",
+	"STATE_DIRECTORY":        "the same, as systemd sets it",
+	"GATEWAY_STATE_DIR":      "the gateway's state directory, for `trash empty`",
 	"IMAGE_URL":              "the module's image; its name is the application's",
 	"MODULE_ID":              "the module, such as `dokuwiki1`",
 	"MODULE_UUID":            "the UUID of the module",

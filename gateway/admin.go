@@ -27,6 +27,8 @@ const maxAdminBody = 1 << 20
 func (g *Gateway) adminRoutes(mux chi.Router) {
 	mux.Post(adminapi.CheckPath, g.observer.observe(g.administered(adminapi.CheckPath, g.checkDestination)).ServeHTTP)
 	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(adminapi.ObscurePath, g.obscure)).ServeHTTP)
+	mux.Post(adminapi.TrashListPath, g.observer.observe(g.administered(adminapi.TrashListPath, g.trashList)).ServeHTTP)
+	mux.Post(adminapi.TrashRestorePath, g.observer.observe(g.administered(adminapi.TrashRestorePath, g.trashRestore)).ServeHTTP)
 	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(adminapi.SpacePath, g.space)).ServeHTTP)
 }
 

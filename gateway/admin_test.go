@@ -18,6 +18,7 @@ type administered struct {
 	redis   *redistest.Server
 	handler http.Handler
 	log     *logLines
+	gateway *Gateway
 }
 
 func newAdministered(t *testing.T) *administered {
@@ -43,7 +44,7 @@ func newAdministered(t *testing.T) *administered {
 	if err := g.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	a.handler = g.routes()
+	a.handler, a.gateway = g.routes(), g
 	return a
 }
 

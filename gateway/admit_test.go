@@ -34,7 +34,7 @@ func loadedView(tb testing.TB) *live.View {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	v, _ := live.NewView(nil, snapshot, inMemory, discard)
+	v, _ := live.NewView(nil, snapshot, inMemory, nil, discard)
 	return v
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
@@ -24,6 +25,9 @@ func (o *observer) prove(r *http.Request, w *response, code int, err error) {
 		return
 	}
 	what := audited(r.Method, w.entry.operation, code, err)
+	if what == "" && err == nil {
+		what = trashActions[w.entry.path]
+	}
 	if what == "" {
 		return
 	}
@@ -39,6 +43,12 @@ func (o *observer) prove(r *http.Request, w *response, code int, err error) {
 		e.Detail = strings.TrimPrefix(e.Detail+"; "+r.Method+": "+err.Error(), "; ")
 	}
 	o.audit.Write(e)
+}
+
+// trashActions are what the audit log calls what is done to the trash, by the path.
+var trashActions = map[string]string{
+	adminapi.TrashRestorePath: "restore",
+	adminapi.TrashEmptyPath:   "empty",
 }
 
 // audited returns what the audit log calls a request, "" where it does not hold such:

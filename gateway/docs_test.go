@@ -220,6 +220,7 @@ func TestEveryStatusTellsWhatResticDoes(t *testing.T) {
 // keyMeaning describes every key of the log.
 var keyMeaning = map[string]string{
 	"addr":         "address that is listened on",
+	"bytes":        "how many bytes",
 	"count":        "how many",
 	"dest":         "destination ID",
 	"destinations": "how many destinations there are",

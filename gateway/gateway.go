@@ -33,6 +33,9 @@ type Options struct {
 	// Metrics, where set, serves the metrics to whoever can reach it, without TLS;
 	// the gateway closes it. Nodes find them on the Listeners anyway.
 	Metrics net.Listener
+	// Admin, where set, is a unix socket for what only this host's administrators may do;
+	// the gateway closes it.
+	Admin net.Listener
 	// TLS, where set, is spoken on every listener that is not a unix socket.
 	TLS *tls.Config
 	// AllowFrom are networks whose callers are let in beside those of this host
@@ -199,6 +202,9 @@ func (g *Gateway) Start() {
 	})
 	if g.opts.Metrics != nil {
 		working.Go(func() { g.listenMetrics(g.opts.Metrics) })
+	}
+	if g.opts.Admin != nil {
+		g.cleanup.add(g.serveAdmin(g.opts.Admin))
 	}
 	g.cleanup.add(func(context.Context) error {
 		_ = g.metricsServer.Close() // the next scrape finds the next gateway

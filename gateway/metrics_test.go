@@ -156,6 +156,7 @@ func (m *measured) use(t *testing.T) {
 		}
 	}
 	m.state.MeasureSpace(t.Context())
+	m.state.PurgeTrash(t.Context())
 }
 
 // value returns the value of the one series with that name and those labels
@@ -239,6 +240,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"store_errors_total", 0, []string{"destination", destID, "type", "local", "class", "full"}},
 		{"snapshots_saved_total", 1, []string{"destination", destID}},
 		{"destination_quota_bytes", 1_000_000, []string{"destination", destID}},
+		{"destination_trash_objects", 1, []string{"destination", destID}},
+		{"destination_trash_bytes", 42, []string{"destination", destID}},
 		{"view_max_age_seconds", 86400, nil},
 	} {
 		if got := value(t, m.registry, want.name, want.labels...); got != want.value {
@@ -521,7 +524,7 @@ func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
 func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	t.Parallel()
 	snapshot := &catalog.Snapshot{Destinations: map[string]*catalog.Destination{destID: {ID: destID, Type: "s3"}}}
-	v, _ := live.NewView(nil, snapshot, inMemory, discard)
+	v, _ := live.NewView(nil, snapshot, inMemory, nil, discard)
 	s := v.Mounts[destID]
 	m := metrics.New(prometheus.NewRegistry())
 	server := httptest.NewServer(newObserver(discard, time.Minute, m, func(string, string) {}, nil).observe(func(w *response, _ *http.Request) error {

@@ -66,8 +66,17 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 		Operation:     req.operation,
 		ReplaceConfig: adm.principal.Role == catalog.RoleNode,
 		AddKey:        allow(relate(adm.principal, req.inside), operation.AddKey),
+		Trash:         trashOf(adm),
 		Meter:         meterOf(adm),
 	})
+}
+
+// trashOf returns what the destination keeps of deleted objects, nil where it does not.
+func trashOf(adm admission) rest.Trash {
+	if kept := adm.mount.Trash(); kept != nil {
+		return kept
+	}
+	return nil
 }
 
 // meter limits what a module saves at a destination.

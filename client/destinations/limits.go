@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/pflag"
@@ -28,6 +29,7 @@ type limitFlags struct {
 	quota, moduleQuota           string
 	quotaOf                      []string
 	snapshots, indexes, locks    string
+	keepDeleted                  string
 	none                         bool
 }
 
@@ -47,6 +49,7 @@ func (f *limitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.snapshots, "module-snapshots", "", "at most `N` snapshots an hour of each module; none restores the default, 240")
 	flags.StringVar(&f.indexes, "module-indexes", "", "at most `N` indexes an hour of each module; none restores the default, 3600")
 	flags.StringVar(&f.locks, "module-locks", "", "at most `N` locks in each repository, for modules; none restores the default, 1000")
+	flags.StringVar(&f.keepDeleted, "keep-deleted", "", "keep what is deleted for `TIME`, such as 14d or 36h, to bring it back (7d unless set); 0 deletes at once, default is 7d again; what is there already is kept as long as it was to be")
 	flags.BoolVar(&f.none, "no-limits", false, "remove all limits that no other flag sets")
 }
 
@@ -103,6 +106,17 @@ func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, 
 			c.set[flag.field] = n
 		}
 	}
+	switch f.keepDeleted {
+	case "":
+	case defaultKeep:
+		c.drop = append(c.drop, catalog.FieldKeepDeleted)
+	default:
+		keep, err := parseKeep(f.keepDeleted)
+		if err != nil {
+			return c, exit.Failf(exit.Usage, "--keep-deleted %q: %w; or give %s", f.keepDeleted, err, defaultKeep)
+		}
+		c.set[catalog.FieldKeepDeleted] = int64(keep / time.Second)
+	}
 	for _, pair := range f.quotaOf {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {
@@ -125,6 +139,39 @@ func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, 
 		}
 	}
 	return c, nil
+}
+
+// defaultKeep is the word for as long as deleted objects are kept unless it is set.
+const defaultKeep = "default"
+
+// maxKeep bounds what is taken for how long deleted objects are kept.
+const maxKeep = 100 * 365 * 24 * time.Hour
+
+// parseKeep reads how long deleted objects are kept: whole days or weeks, or what Go
+// takes for a duration.
+func parseKeep(text string) (time.Duration, error) {
+	unit := time.Duration(0)
+	number := text
+	for suffix, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		if cut, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = cut, length
+		}
+	}
+	keep, err := time.ParseDuration(text)
+	if unit > 0 {
+		var n int64
+		n, err = strconv.ParseInt(number, 10, 32)
+		keep = time.Duration(min(n, int64(maxKeep/unit)+1)) * unit
+	}
+	switch {
+	case err != nil || keep < 0:
+		return 0, errors.New("give a time such as 7d, 2w or 36h, or 0")
+	case keep > maxKeep:
+		return 0, errors.New("that is longer than a hundred years")
+	case keep > 0 && keep < time.Minute:
+		return 0, errors.New("give a minute or more, or 0 to keep nothing")
+	}
+	return keep, nil
 }
 
 func parseCount(text string) (int64, error) {
@@ -151,7 +198,7 @@ func (d *destinations) moduleUUID(ctx context.Context, name string) (string, err
 }
 
 // requestedLimits reads the limits of an action: whole numbers by the names of the
-// hash's fields. What is null, or 0 and no exception of a module, is removed.
+// hash's fields. What is null, or 0 where that says nothing else, is removed.
 func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
 	c := limitChange{set: map[string]int64{}}
 	given, there := raw["limits"]
@@ -171,7 +218,7 @@ func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
 		switch {
 		case errField != nil:
 			kind = destination.Unexpected
-		case fields[field] == nil, err == nil && n == 0 && !strings.HasPrefix(field, catalog.FieldModuleQuotaPrefix):
+		case fields[field] == nil, err == nil && n == 0 && !zeroSays(field):
 			c.drop = append(c.drop, field)
 		case !isNumber, err != nil:
 			kind = destination.WrongType
@@ -185,6 +232,24 @@ func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
 		}
 	}
 	return c, problems
+}
+
+// keepText tells how long deleted objects are kept.
+func keepText(keep time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case keep == 0:
+		return "no"
+	case keep%day == 0:
+		return strconv.FormatInt(int64(keep/day), 10) + "d"
+	}
+	return keep.String()
+}
+
+// zeroSays reports whether the number 0 in a field of the limits is not the same as no
+// such field.
+func zeroSays(field string) bool {
+	return field == catalog.FieldKeepDeleted || strings.HasPrefix(field, catalog.FieldModuleQuotaPrefix)
 }
 
 // limitsFrom reads the fields of the hash as they came from elsewhere.
@@ -226,6 +291,9 @@ func limitRows(l *catalog.Limits, modules map[string]string) (rows [][2]string) 
 		if count.value > 0 {
 			add(count.name, strconv.FormatInt(count.value, 10))
 		}
+	}
+	if l.KeepDeleted != 0 {
+		add("keep deleted", keepText(l.Keep()))
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(l.ModuleQuotas)) {
 		value := unlimited

@@ -31,7 +31,8 @@ func newDestinationList(sys *host.System) *cobra.Command {
 shown.
 
 The gateway of this node asks each storage what is used and what is free there, by
-whomever; many storages do not tell, and then it is "-". Under a quota it is told
+whomever; many storages do not tell, and then it is "-". TRASH is what is kept of deleted
+objects. Under a quota it is told
 what of it the backups take, once that was counted.`,
 		Example: `  gatewayctl destination list
   gatewayctl destination list --json | jq -r '.[].id'`,
@@ -98,10 +99,10 @@ func (d *destinations) runList(ctx context.Context, asJSON bool) error {
 		return d.sys.PrintJSON(list)
 	}
 	table := tabwriter.NewWriter(d.sys.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tPROVIDER\tURL\tUSED\tFREE\tQUOTA\tSCHEDULES")
+	fmt.Fprintln(table, "ID\tNAME\tPROVIDER\tURL\tUSED\tFREE\tTRASH\tQUOTA\tSCHEDULES")
 	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, host.Printable(s.Name), s.Provider, host.Printable(s.URL),
-			size(s.Space.Used), size(s.Space.Free), s.quota(), cmp.Or(scheduleNames(s.Schedules), "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, host.Printable(s.Name), s.Provider, host.Printable(s.URL),
+			size(s.Space.Used), size(s.Space.Free), size(s.Space.Trash), s.quota(), cmp.Or(scheduleNames(s.Schedules), "-"))
 	}
 	return table.Flush()
 }

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 // listen returns the sockets that systemd handed over, or else opens those of
@@ -56,6 +60,36 @@ func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 	}
 	return listener, nil
 }
+
+// listenAdmin opens the administrative socket in the state directory; without one there
+// is none. Only the gateway's own user may connect to it.
+func listenAdmin(ctx context.Context, stateDir string) (net.Listener, error) {
+	if stateDir == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	path := filepath.Join(stateDir, adminapi.SocketName)
+	if len(path) > maxSocketPath {
+		slog.Warn("no administrative socket: the trash cannot be emptied early", "err", path+" is too long a path for one",
+			"hint", "name a state directory with a shorter path (--state-dir)")
+		return nil, nil
+	}
+	listener, err := open(ctx, "--state-dir", "unix:"+path)
+	if err != nil {
+		slog.Warn("no administrative socket: the trash cannot be emptied early", "err", err,
+			"hint", "give each gateway a state directory of its own (--state-dir)")
+		return nil, nil
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// maxSocketPath is the longest path that a unix socket can have on all systems.
+const maxSocketPath = 103
 
 // listenAdvice says what to do about an address that cannot be listened on.
 func listenAdvice(err error) string {

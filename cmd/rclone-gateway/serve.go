@@ -70,6 +70,9 @@ func serve(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
+	if opts.Admin, err = listenAdmin(ctx, s.stateDir); err != nil {
+		return err
+	}
 	started := make(chan struct{})
 	settled := sync.OnceFunc(func() {
 		close(started)

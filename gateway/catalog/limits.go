@@ -23,6 +23,9 @@ type Limits struct {
 	// ModuleLocks how many locks its repository may have. Zero is the default of the
 	// gateway.
 	ModuleSnapshots, ModuleIndexes, ModuleLocks int64
+	// KeepDeleted is for how many seconds the destination keeps what is deleted: zero
+	// is DefaultKeepDeleted, and KeepNothing not at all.
+	KeepDeleted int64
 }
 
 // QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
@@ -42,6 +45,9 @@ func (l *Limits) Fields() map[string]int64 {
 			fields[field] = *place
 		}
 	}
+	if l.KeepDeleted == KeepNothing {
+		fields[FieldKeepDeleted] = 0
+	}
 	for uuid, quota := range l.ModuleQuotas {
 		fields[FieldModuleQuotaPrefix+uuid] = quota
 	}
@@ -54,6 +60,7 @@ func (l *Limits) places() map[string]*int64 {
 		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
 		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
 		FieldModuleSnapshots: &l.ModuleSnapshots, FieldModuleIndexes: &l.ModuleIndexes, FieldModuleLocks: &l.ModuleLocks,
+		FieldKeepDeleted: &l.KeepDeleted,
 	}
 }
 
@@ -71,6 +78,7 @@ const (
 
 	// FieldModuleQuotaPrefix and a module's UUID are the quota of that module.
 	FieldModuleQuotaPrefix = FieldModuleQuota + ":"
+	FieldKeepDeleted       = "keep_deleted" // seconds that deleted objects are kept; 0 is not at all
 )
 
 // ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out
@@ -87,6 +95,8 @@ func ParseLimits(fields map[string]string) (Limits, error) {
 		}
 		uuid, ofModule := strings.CutPrefix(field, FieldModuleQuotaPrefix)
 		switch place := places[field]; {
+		case field == FieldKeepDeleted && value == 0:
+			l.KeepDeleted = KeepNothing
 		case place != nil:
 			*place = value
 		case ofModule && validUUID(uuid):

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -37,6 +38,8 @@ func TestLimitsOfAHash(t *testing.T) {
 			},
 			"",
 		},
+		{"deleted objects are kept", map[string]string{"keep_deleted": "3600"}, catalog.Limits{KeepDeleted: 3600}, ""},
+		{"deleted objects are not kept", map[string]string{"keep_deleted": "0"}, catalog.Limits{KeepDeleted: catalog.KeepNothing}, ""},
 		{"a negative number", map[string]string{"upload": "-1", "quota": "5"}, catalog.Limits{Quota: 5}, "upload"},
 		{"a size with a unit", map[string]string{"quota": "5G"}, catalog.Limits{}, "quota"},
 		{"nothing", map[string]string{"quota": ""}, catalog.Limits{}, "quota"},
@@ -65,6 +68,20 @@ func TestQuotaOfAModule(t *testing.T) {
 	}
 	if got := l.QuotaOf(otherUUID); got != 5 {
 		t.Errorf("any other has %d", got)
+	}
+}
+
+func TestHowLongDeletedObjectsAreKept(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[int64]time.Duration{0: 7 * 24 * time.Hour, catalog.KeepNothing: 0, 60: time.Minute} {
+		l := catalog.Limits{KeepDeleted: set}
+		if got := l.Keep(); got != want {
+			t.Errorf("with KeepDeleted = %d they are kept for %v; want %v", set, got, want)
+		}
+	}
+	l := catalog.Limits{KeepDeleted: 1 << 62}
+	if l.Keep() <= 0 {
+		t.Errorf("a very long time is %v", l.Keep())
 	}
 }
 

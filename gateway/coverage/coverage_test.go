@@ -44,7 +44,7 @@ func viewOf(store storage.Store, schedules []catalog.Schedule, modules ...*catal
 			return nil, nil, errors.New("the storage is away")
 		}
 		return store, nil, nil
-	}, slog.New(slog.DiscardHandler))
+	}, nil, slog.New(slog.DiscardHandler))
 	return v
 }
 

@@ -35,6 +35,10 @@ func New(dest string, local bool, log *slog.Logger) *Guard {
 
 // Around returns what requests see of an open store.
 func (g *Guard) Around(backend storage.Store) storage.Store {
+	var kept func() int64
+	if k, ok := backend.(keeper); ok {
+		kept = k.Kept
+	}
 	backend = &noted{store: backend, health: &g.health}
 	if !g.local {
 		backend = &resilient{store: backend, breaker: g.breaker}
@@ -44,8 +48,12 @@ func (g *Guard) Around(backend storage.Store) storage.Store {
 		beneath: backend,
 		limits:  g.limits,
 		usage:   g.usage,
+		kept:    kept,
 	}
 }
+
+// keeper is a store that keeps what is deleted, and tells how many bytes of it.
+type keeper interface{ Kept() int64 }
 
 // SetLimits puts other limits in force, for requests under way too.
 func (g *Guard) SetLimits(to catalog.Limits) { g.limits.set(to) }

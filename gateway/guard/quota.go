@@ -23,6 +23,9 @@ type quotas struct {
 	beneath storage.Store
 	limits  *limits
 	usage   *usage
+	// kept returns how many bytes the destination keeps of what was deleted, which are
+	// nobody's but the destination's.
+	kept func() int64
 }
 
 var (

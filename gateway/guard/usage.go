@@ -174,6 +174,9 @@ func (q *quotas) list(t *tally) {
 }
 
 func (q *quotas) sizeOf(ctx context.Context, dir string, total *int64) error {
+	if dir == "." && q.kept != nil {
+		*total += q.kept()
+	}
 	err := q.beneath.List(ctx, dir, func(info fs.FileInfo) error {
 		*total += info.Size()
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 )
 
 const (
@@ -32,6 +33,7 @@ type Mount struct {
 	Guard       *guard.Guard
 
 	open      Opener
+	clock     *trash.Clock // nil: nothing is kept that is deleted
 	log       *slog.Logger
 	lastSpace atomic.Pointer[spaceThen]
 
@@ -40,16 +42,18 @@ type Mount struct {
 	retired bool
 	opening chan struct{} // closed when the attempt under way has ended
 	backend storage.Store
+	kept    *trash.Store  // it, and what was deleted
 	guarded storage.Store // what requests see of it
 	closer  io.Closer
 	err     error     // why the last attempt failed
 	tried   time.Time // when it did
 }
 
-func newMount(destination *catalog.Destination, open Opener, log *slog.Logger) *Mount {
+func newMount(destination *catalog.Destination, open Opener, clock *trash.Clock, log *slog.Logger) *Mount {
 	return &Mount{
 		Destination: destination,
 		open:        open,
+		clock:       clock,
 		log:         log,
 		Guard:       guard.New(destination.ID, destination.Type == TypeLocal, log),
 	}
@@ -160,6 +164,7 @@ func (m *Mount) attempt() {
 		return
 	}
 	m.backend, m.closer = opened, closer
+	m.kept, opened = m.keeping(opened)
 	m.guarded = m.Guard.Around(opened)
 	m.closeIfDone()
 }
@@ -187,7 +192,7 @@ func (m *Mount) closeIfDone() {
 		return
 	}
 	closer := m.closer
-	m.guarded, m.backend, m.closer = nil, nil, nil
+	m.guarded, m.kept, m.backend, m.closer = nil, nil, nil, nil
 	if closer == nil {
 		return
 	}

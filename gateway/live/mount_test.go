@@ -45,7 +45,7 @@ func TestStoreIsOpenedOnceForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Second}
-		s := newMount(&catalog.Destination{ID: destID}, c.open, discard)
+		s := newMount(&catalog.Destination{ID: destID}, c.open, nil, discard)
 		for range 10 {
 			go func() {
 				if _, err := s.Acquire(t.Context()); err != nil {
@@ -70,7 +70,7 @@ func TestRetiredStoreClosesAfterItsLastRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{}
-		s := newMount(&catalog.Destination{ID: destID}, c.open, discard)
+		s := newMount(&catalog.Destination{ID: destID}, c.open, nil, discard)
 		for range 2 {
 			if _, err := s.Acquire(t.Context()); err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func TestRetiredWhileOpeningIsClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Second}
-		s := newMount(&catalog.Destination{ID: destID}, c.open, discard)
+		s := newMount(&catalog.Destination{ID: destID}, c.open, nil, discard)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error)
 		go func() {
@@ -128,7 +128,7 @@ func TestFailedOpeningIsRetriedAfterAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{fail: storage.ErrUnavailable}
-		s := newMount(&catalog.Destination{ID: destID}, c.open, discard)
+		s := newMount(&catalog.Destination{ID: destID}, c.open, nil, discard)
 		for range 5 {
 			if _, err := s.Acquire(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("acquire: %v", err)
@@ -149,7 +149,7 @@ func TestHangingOpeningEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{delay: time.Hour}
-		s := newMount(&catalog.Destination{ID: destID}, c.open, discard)
+		s := newMount(&catalog.Destination{ID: destID}, c.open, nil, discard)
 		if _, err := s.Acquire(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("acquire: %v", err)
 		}
@@ -162,20 +162,20 @@ func TestLimitsChangeUnderAnOpenStore(t *testing.T) {
 	before := snapshotOf(destinationOf(destID, nil))
 	after := snapshotOf(destinationOf(destID, nil))
 	after.Limits = map[string]catalog.Limits{destID: {Quota: 10}}
-	old, _ := NewView(nil, before, c.open, discard)
+	old, _ := NewView(nil, before, c.open, nil, discard)
 	s, err := old.Mounts[destID].Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer old.Mounts[destID].Release()
-	next, retired := NewView(old, after, c.open, discard)
+	next, retired := NewView(old, after, c.open, nil, discard)
 	if next.Mounts[destID] != old.Mounts[destID] || len(retired) != 0 {
 		t.Error("the store was replaced")
 	}
 	if err := putSized(t, s, "mail/"+ownUUID+"/data/aa/1", 11); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("put = %v", err)
 	}
-	if _, _ = NewView(next, before, c.open, discard); putSized(t, s, "mail/"+ownUUID+"/data/aa/1", 11) != nil {
+	if _, _ = NewView(next, before, c.open, nil, discard); putSized(t, s, "mail/"+ownUUID+"/data/aa/1", 11) != nil {
 		t.Error("a limit that was lifted still holds")
 	}
 }
@@ -187,7 +187,7 @@ func putSized(t *testing.T, s storage.Store, name string, size int) error {
 
 func TestADestinationThatCannotBeOpenedIsDown(t *testing.T) {
 	t.Parallel()
-	s := newMount(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: storage.ErrUnavailable}).open, discard)
+	s := newMount(&catalog.Destination{ID: destID, Type: "s3"}, (&counted{fail: storage.ErrUnavailable}).open, nil, discard)
 	if _, err := s.Acquire(t.Context()); err == nil {
 		t.Fatal("it opened")
 	}

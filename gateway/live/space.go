@@ -43,7 +43,7 @@ func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 	turns := make(chan struct{}, allWidth)
 	told := make(map[string]adminapi.Space, len(v.Mounts))
 	for id, s := range v.Mounts {
-		told[id] = adminapi.Space{Held: held(s.Guard)}
+		told[id] = adminapi.Space{Held: held(s.Guard), Trash: s.trashedBytes()}
 		go func() {
 			select {
 			case turns <- struct{}{}:
@@ -62,7 +62,7 @@ func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 		select {
 		case a := <-answers:
 			told[a.id] = adminapi.Space{
-				Free: orNil(a.Free), Used: orNil(a.Used), Total: orNil(a.Total), Held: told[a.id].Held,
+				Free: orNil(a.Free), Used: orNil(a.Used), Total: orNil(a.Total), Held: told[a.id].Held, Trash: told[a.id].Trash,
 			}
 		case <-ctx.Done():
 			return told

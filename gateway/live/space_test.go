@@ -30,7 +30,7 @@ func storeOf(backend storage.Store, kind string) *Mount {
 	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 		return backend, nil, nil
 	}
-	return newMount(&catalog.Destination{ID: destID, Type: kind}, open, discard)
+	return newMount(&catalog.Destination{ID: destID, Type: kind}, open, nil, discard)
 }
 
 func TestSpaceIsAskedForNowAndThen(t *testing.T) {

@@ -65,6 +65,10 @@ func New(opts Options) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	clock, err := openTrashClock(opts.StateDir)
+	if err != nil {
+		return nil, err
+	}
 	kept, err := openTokens(opts.Source)
 	if err != nil {
 		return nil, err
@@ -88,6 +92,7 @@ func New(opts Options) (*State, error) {
 			},
 			open:     counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), opts.Opened),
 			sections: kept.register,
+			clock:    clock,
 			log:      opts.Log,
 			interval: opts.RefreshInterval,
 			maxStale: opts.MaxStale,
@@ -106,6 +111,7 @@ func (s *State) Run(ctx context.Context) {
 	working.Go(func() { s.watch(ctx, hints) })
 	working.Go(func() { s.tokens.run(ctx) })
 	working.Go(func() { s.measureSpace(ctx) })
+	working.Go(func() { s.purgeTrash(ctx) })
 	working.Wait()
 }
 

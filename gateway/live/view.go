@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 )
 
 // View is one state of the world: what Redis said, and the mounts of its
@@ -21,7 +22,9 @@ type View struct {
 // NewView makes the view that follows old, which may be nil. Destinations that
 // did not change keep their mount, open as it is, under the limits of now; those
 // that went or changed are returned as retired.
-func NewView(old *View, snapshot *catalog.Snapshot, open Opener, log *slog.Logger) (next *View, retired []*Mount) {
+//
+// By clock it is judged when what is deleted there expires; without one nothing is kept.
+func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *trash.Clock, log *slog.Logger) (next *View, retired []*Mount) {
 	next = &View{
 		Snapshot: snapshot,
 		Mounts:   make(map[string]*Mount, len(snapshot.Destinations)),
@@ -33,7 +36,7 @@ func NewView(old *View, snapshot *catalog.Snapshot, open Opener, log *slog.Logge
 			next.Mounts[id] = old.Mounts[id]
 			continue
 		}
-		next.Mounts[id] = newMount(destination, open, log)
+		next.Mounts[id] = newMount(destination, open, clock, log)
 	}
 	for id, mount := range next.Mounts {
 		mount.Guard.SetLimits(snapshot.Limits[id])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 )
 
 const (
@@ -34,6 +35,7 @@ type viewsOptions struct {
 	load     func(context.Context) (*catalog.Snapshot, error)
 	open     Opener
 	sections func(*catalog.Snapshot) // told of each new snapshot before its stores may open
+	clock    *trash.Clock            // what is deleted expires by it; nil: it is not kept
 	log      *slog.Logger
 	interval time.Duration // between loads that nobody asked for
 	maxStale time.Duration // how old a view may get while Redis is away
@@ -184,7 +186,7 @@ func (vs *views) reload(ctx context.Context) error {
 	}
 
 	old := vs.latest.Load()
-	next, retired := NewView(old, snapshot, vs.open, vs.log)
+	next, retired := NewView(old, snapshot, vs.open, vs.clock, vs.log)
 	vs.sections(snapshot)
 	vs.latest.Store(next)
 	if old != nil {

@@ -54,7 +54,7 @@ func BenchmarkReload(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		v, _ = NewView(v, snapshot, openWith(local.Mark{}, kept), discard)
+		v, _ = NewView(v, snapshot, openWith(local.Mark{}, kept), nil, discard)
 		kept.register(snapshot)
 	}
 	b.ReportMetric(float64(memory()-before)/(1<<20), "MiB-kept")

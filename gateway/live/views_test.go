@@ -289,8 +289,8 @@ func TestUnchangedDestinationsStayOpen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			open := (&counted{}).open
-			old, _ := NewView(nil, c.before, open, discard)
-			next, retired := NewView(old, c.after, open, discard)
+			old, _ := NewView(nil, c.before, open, nil, discard)
+			next, retired := NewView(old, c.after, open, nil, discard)
 			if got := next.Mounts[c.id] == old.Mounts[c.id]; got != c.stays {
 				t.Errorf("kept its store: %v, want %v", got, c.stays)
 			}

@@ -143,7 +143,7 @@ func (s *Store) wrap(op, name string, err error) error {
 }
 
 // changes reports whether an operation, as errors name it, changes an object.
-func changes(op string) bool { return op == "put" || op == "remove" }
+func changes(op string) bool { return op == "put" || op == "remove" || op == "move" }
 
 // mayRead reports whether a directory, or else the nearest above it that is there,
 // can be read.

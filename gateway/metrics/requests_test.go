@@ -104,7 +104,7 @@ func BenchmarkScrape(b *testing.B) {
 		snapshot.Destinations[id] = &catalog.Destination{ID: id, Type: "s3"}
 	}
 	discard := slog.New(slog.DiscardHandler)
-	v, _ := live.NewView(nil, snapshot, nil, discard)
+	v, _ := live.NewView(nil, snapshot, nil, nil, discard)
 	for _, mount := range v.Mounts {
 		if _, err := mount.Guard.Around(storetest.NewMem()).Stat(b.Context(), "config"); !errors.Is(err, fs.ErrNotExist) {
 			b.Fatal(err)

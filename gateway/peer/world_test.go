@@ -66,7 +66,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{at: map[string]string{}}
 	log := slog.New(slog.DiscardHandler)
-	w.view, _ = live.NewView(nil, snapshot, open, log)
+	w.view, _ = live.NewView(nil, snapshot, open, nil, log)
 	w.Peers = New(Options{NodeID: "1", Latest: func() *live.View { return w.view }, Dial: w.dial, Log: log})
 	t.Cleanup(w.transport.CloseIdleConnections)
 	return w

@@ -48,6 +48,7 @@ var situations = map[string]situation{
 	"gatewayctl node add":              {redis: "empty", whole: true},
 	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
+	"gatewayctl trash empty":           {setup: asNode + "; export GATEWAY_STATE_DIR=/srv/gateway-state"},
 	"gatewayctl restore-module":        {setup: asModule + "; rm -r /srv/myapp1/volumes/data"},
 	"rclone-gateway check-config":      {setup: asGateway},
 	"rclone-gateway check-destination": {setup: asGateway},

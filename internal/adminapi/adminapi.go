@@ -3,7 +3,10 @@
 // from callers on its own host, with the credentials of a node, and logs none of it.
 package adminapi
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Paths of the endpoint; all take POST.
 const (
@@ -161,4 +164,55 @@ type Space struct {
 	Total *int64 `json:"total"`
 	// Held is what the destination's own backups take, where a quota has it counted.
 	Held *int64 `json:"held"`
+	// Trash is what is kept of deleted objects, once it was counted.
+	Trash *int64 `json:"trash"`
+}
+
+// Paths of the trash; both take POST. What is emptied before it expires is taken from
+// the gateway's own user on its own host alone, by its administrative socket.
+const (
+	TrashListPath    = "/-/trash/list"
+	TrashRestorePath = "/-/trash/restore"
+	TrashEmptyPath   = "/-/trash/empty"
+)
+
+// SocketName is that of the administrative socket in the gateway's state directory.
+const SocketName = "admin.sock"
+
+// TrashRequest chooses deleted objects; what it leaves out chooses all.
+type TrashRequest struct {
+	Destination string `json:"destination"`
+	// Repository is APP/UUID.
+	Repository string   `json:"repository,omitempty"`
+	Kinds      []string `json:"kinds,omitempty"`
+	// Name is the beginning of an object's name.
+	Name string `json:"name,omitempty"`
+	// Since and Before bound the time of deletion.
+	Since  time.Time `json:"since,omitzero"`
+	Before time.Time `json:"before,omitzero"`
+}
+
+// TrashReply answers a TrashListPath.
+type TrashReply struct {
+	Objects []Deleted `json:"objects"`
+}
+
+// Deleted is an object in the trash.
+type Deleted struct {
+	Repository string    `json:"repository"`
+	Kind       string    `json:"kind"`
+	Name       string    `json:"name"`
+	Size       int64     `json:"size"`
+	Received   time.Time `json:"received,omitzero"`
+	Deleted    time.Time `json:"deleted"`
+	Expires    time.Time `json:"expires"`
+}
+
+// TrashDone answers a TrashRestorePath or a TrashEmptyPath: how many objects, of how
+// many bytes, were brought back or are gone for good. Of those that are there already,
+// or went meanwhile, none was brought back.
+type TrashDone struct {
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+	Skipped int64 `json:"skipped,omitempty"`
 }

@@ -163,7 +163,7 @@ var clientLayers = [][]string{
 	{"run"},
 	{"session"},
 	{"keys"},
-	{"backup", "restore", "wrapper", "accounts", "destinations"},
+	{"backup", "restore", "wrapper", "accounts", "destinations", "trash"},
 }
 
 // clientRules are the rules for the rooms of the client.

@@ -78,7 +78,7 @@ save_redis() {
   cp -a /srv/redis/{dump.rdb,users.acl} "/srv/redis.$1/"
 }
 start_gateway() {
-  (set -a; . /srv/env/node.env; exec rclone-gateway serve --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock) >/srv/gateway.log 2>&1 &
+  (set -a; . /srv/env/node.env; exec rclone-gateway serve --state-dir /srv/gateway-state --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock) >/srv/gateway.log 2>&1 &
   within curl --fail --silent http://127.0.0.1:4694/-/ready
 }
 # no_modules is for where none was added yet.

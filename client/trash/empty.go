@@ -1,0 +1,106 @@
+package trash
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// defaultStateDir is where the packaged unit keeps the gateway's state.
+const defaultStateDir = "/var/lib/rclone-gateway"
+
+func newEmpty(sys *host.System) *cobra.Command {
+	var c choice
+	var stateDir string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "empty [flags] --destination NAME",
+		Short: "Purge deleted objects before they expire, on the gateway's host alone",
+		Long: `Purge deleted objects before they expire. They are gone for good then.
+
+No password suffices: the gateway takes it from a process of its own user, or of root,
+on its own host alone, by a unix socket in its state directory. Without a choice of
+repository, kind, name or time, --all must say that all of it is meant.`,
+		Example: `  gatewayctl trash empty --destination DESTINATION --before 48h
+  gatewayctl trash empty --destination DESTINATION --all`,
+		Annotations: status(),
+		Args:        cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !all && !c.chooses() {
+				return exit.Failf(exit.Usage, "this would purge the whole trash of the destination: choose what, or give --all")
+			}
+			req, err := c.request(cmd.Context(), sys)
+			if err != nil {
+				return err
+			}
+			dir := cmp.Or(stateDir, sys.Env.Get("GATEWAY_STATE_DIR"), sys.Env.Get("STATE_DIRECTORY"), defaultStateDir)
+			var done adminapi.TrashDone
+			if err := askSocket(cmd.Context(), filepath.Join(dir, adminapi.SocketName), adminapi.TrashEmptyPath, req, &done); err != nil {
+				return err
+			}
+			return c.report(sys, "purged", done)
+		},
+	}
+	c.register(cmd.Flags())
+	cmd.Flags().BoolVar(&all, "all", false, "purge all of it")
+	cmd.Flags().StringVar(&stateDir, "state-dir", "", "the gateway's state `directory` (default $GATEWAY_STATE_DIR, $STATE_DIRECTORY or "+defaultStateDir+")")
+	completeFlags(sys, cmd)
+	return cmd
+}
+
+// chooses reports whether a part of the trash was chosen.
+func (c *choice) chooses() bool {
+	return c.repository != "" || c.name != "" || len(c.kinds) > 0 || c.since != "" || c.before != ""
+}
+
+// askSocket sends a request to the gateway's administrative socket.
+func askSocket(ctx context.Context, socket, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	var dialer net.Dialer
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return exit.Failf(exit.Unreachable, "the gateway does not listen to us at %s: run this on its host, as its own user or root, and give its --state-dir: %w", socket, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		if err := json.Unmarshal(answer, out); err != nil {
+			return fmt.Errorf("what listens at %s did not answer in JSON: is it another program?", socket)
+		}
+		return nil
+	case http.StatusNotFound:
+		return exit.Failf(exit.NotFound, "the gateway does not know the destination")
+	}
+	return exit.Failf(exit.Unreachable, "the gateway answered %s: %s", response.Status, host.Printable(strings.TrimSpace(string(answer))))
+}

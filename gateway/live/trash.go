@@ -1,0 +1,155 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+)
+
+const (
+	// trashClockFile is where it is kept up to when the clock was believed.
+	trashClockFile = "trash-clock.json"
+	// purgePause lies between two looks for what has expired; purgeFirst before the
+	// first, lest it competes with what a start has to do.
+	purgePause = 10 * time.Minute
+	purgeFirst = time.Minute
+	// purgePace is how many objects of a destination are purged in a second.
+	purgePace = 50
+)
+
+// openTrashClock opens the clock that what is deleted expires by.
+func openTrashClock(stateDir string) (*trash.Clock, error) {
+	file := ""
+	if stateDir != "" {
+		file = filepath.Join(stateDir, trashClockFile)
+	}
+	clock, err := trash.NewClock(file)
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return clock, nil
+}
+
+// keeping returns the store so that it keeps what is deleted.
+func (m *Mount) keeping(store storage.Store) (*trash.Store, storage.Store) {
+	if m.clock == nil {
+		return nil, store
+	}
+	pace := rate.NewLimiter(purgePace, 1)
+	kept := trash.New(store, trash.Options{
+		Keep: func() time.Duration {
+			limits := m.Guard.Limits()
+			return limits.Keep()
+		},
+		Clock: m.clock,
+		Pace:  pace.Wait,
+	})
+	return kept, kept
+}
+
+// AcquireTrash is Acquire for the trash of the destination, past its guard; nil where
+// nothing is kept.
+func (m *Mount) AcquireTrash(ctx context.Context) (*trash.Store, error) {
+	if _, err := m.Acquire(ctx); err != nil {
+		return nil, err
+	}
+	return m.Trash(), nil
+}
+
+// Trash is the trash of the destination while that is acquired; nil where nothing is
+// kept.
+func (m *Mount) Trash() *trash.Store {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept
+}
+
+// Trashed returns how much the trash of the destination holds, where that was counted
+// since the destination was opened.
+func (m *Mount) Trashed() (held trash.Held, counted bool) {
+	m.mu.Lock()
+	kept := m.kept
+	m.mu.Unlock()
+	if kept == nil {
+		return held, false
+	}
+	held = kept.Held()
+	return held, !held.At.IsZero()
+}
+
+// trashedBytes is what the trash holds, for people; nil where that was not counted.
+func (m *Mount) trashedBytes() *int64 {
+	held, counted := m.Trashed()
+	if !counted {
+		return nil
+	}
+	return &held.Bytes
+}
+
+// purgeTrash removes what has expired from the destinations that are in use, until ctx
+// ends. None is opened for that, and one that fails its backups is not asked.
+func (vs *views) purgeTrash(ctx context.Context) {
+	next := time.NewTimer(purgeFirst)
+	defer next.Stop()
+	doubted := false
+	for {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			_ = vs.clock.Keep() // a restart is then as long as it is
+			return
+		}
+		if doubts := vs.clock.Doubts(); doubts && !doubted {
+			vs.log.Warn("the clock of this host jumped ahead: nothing in the trash expires by it before it has run steadily for a day",
+				"hint", "set the clock right if it is wrong; after a long pause of the gateway nothing needs to be done")
+			doubted = true
+		} else if !doubts {
+			doubted = false
+		}
+		if err := vs.clock.Keep(); err != nil {
+			vs.log.Warn("cannot keep the clock of the trash in the state directory", "err", err, "hint", hintStateDir)
+		}
+		vs.PurgeTrash(ctx)
+		next.Reset(purgePause)
+	}
+}
+
+// PurgeTrash is one round of purgeTrash.
+func (vs *views) PurgeTrash(ctx context.Context) {
+	v := vs.latest.Load()
+	if v == nil {
+		return
+	}
+	for _, m := range v.Mounts {
+		m.purge(ctx)
+	}
+}
+
+// purge purges what has expired at one destination.
+func (m *Mount) purge(ctx context.Context) {
+	if !m.Guard.Works() || !m.isOpen() {
+		return
+	}
+	kept, err := m.AcquireTrash(ctx)
+	if err != nil {
+		return // requests tell why
+	}
+	defer m.Release()
+	if kept == nil || !kept.Due() {
+		return
+	}
+	done, err := kept.Purge(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		m.log.Warn("cannot purge what has expired in the trash of a destination, trying again", "dest", m.Destination.ID, "err", err, "hint", refusal.Hint(err))
+	case done.Objects > 0:
+		m.log.Info("purged what had expired in the trash", "dest", m.Destination.ID, "count", done.Objects, "bytes", done.Bytes)
+	}
+}

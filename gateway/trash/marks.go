@@ -1,0 +1,145 @@
+package trash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// marks are the marks that a process knows of, by repository and pack. What it did
+// itself after a list began is newer than what that list found.
+type marks struct {
+	some atomic.Bool // there may be any
+
+	mu    sync.Mutex
+	seq   uint64
+	repos map[string]map[string]knownMark
+}
+
+// knownMark is what is known of one pack.
+type knownMark struct {
+	there bool
+	seq   uint64 // of the change that this process made; 0 where a list found it
+}
+
+func (m *marks) any() bool { return m.some.Load() }
+
+// has reports whether a pack is known to be under a mark.
+func (m *marks) has(o object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.repos[o.repo][o.name].there
+}
+
+// note remembers a change that this process made.
+func (m *marks) note(o object, there bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seq++
+	m.of(o.repo)[o.name] = knownMark{there, m.seq}
+	m.some.Store(true)
+}
+
+// of returns the marks of a repository; it runs with mu held.
+func (m *marks) of(repo string) map[string]knownMark {
+	if m.repos == nil {
+		m.repos = make(map[string]map[string]knownMark)
+	}
+	if m.repos[repo] == nil {
+		m.repos[repo] = make(map[string]knownMark)
+	}
+	return m.repos[repo]
+}
+
+// now returns the number of the last change.
+func (m *marks) now() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seq
+}
+
+// learn takes over what a list found that began after the change of that number, and
+// corrects it by what was changed since.
+func (m *marks) learn(repo string, since uint64, found map[string]time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(found) == 0 && len(m.repos[repo]) == 0 {
+		return
+	}
+	known := m.of(repo)
+	for name, k := range known {
+		if k.seq <= since {
+			delete(known, name)
+		}
+	}
+	for name := range found {
+		if k, changed := known[name]; !changed {
+			known[name] = knownMark{there: true}
+			m.some.Store(true)
+		} else if !k.there {
+			delete(found, name)
+		}
+	}
+	for name, k := range known {
+		if _, listed := found[name]; k.there && !listed {
+			found[name] = farFuture // made while the list went on
+		}
+	}
+}
+
+// farFuture hides a pack whatever its own time is.
+var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// mark puts a pack under a mark.
+func (s *Store) mark(ctx context.Context, o object, keep time.Duration) error {
+	now := s.deletionTime()
+	entry := entryName(o, time.Time{}, now, s.opts.Clock.expiry(now, keep))
+	if err := s.putEmpty(ctx, repoDir(o.repo)+"/"+dirMarks+"/"+entry); err != nil {
+		return fmt.Errorf("mark %s as deleted: %w", o.path(), err)
+	}
+	s.marks.note(o, true)
+	s.held.add(o.repo, o.kind, 0)
+	return nil
+}
+
+// readMarks lists the marks of a repository: when each pack was put under one last.
+func (s *Store) readMarks(ctx context.Context, repo string) (map[string]time.Time, error) {
+	since := s.marks.now()
+	found := make(map[string]time.Time)
+	err := s.each(ctx, repo, dirMarks, func(e Entry) error {
+		if e.changed.After(found[e.Name]) {
+			found[e.Name] = e.changed
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.marks.learn(repo, since, found)
+	return found, nil
+}
+
+// liftMark removes all marks of a pack.
+func (s *Store) liftMark(ctx context.Context, o object) error {
+	var lifted []string
+	err := s.each(ctx, o.repo, dirMarks, func(e Entry) error {
+		if e.Name == o.name {
+			lifted = append(lifted, e.at)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range lifted {
+		if err := s.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	s.marks.note(o, false)
+	return nil
+}

@@ -1,0 +1,205 @@
+package trash
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// Purged is what a purge did.
+type Purged struct {
+	Objects, Bytes int64
+}
+
+// Purge removes for good what has expired, and counts what the trash holds. It goes
+// repository by repository, and in each by the order of Kinds.
+func (s *Store) Purge(ctx context.Context) (Purged, error) {
+	now := s.opts.Clock.Now()
+	return s.sweep(ctx, "", func(e *Entry) bool { return !now.IsZero() && !e.Expires.After(now) })
+}
+
+// Empty removes for good, before it expires, what chosen says of a repository, or of
+// all where repo is empty.
+func (s *Store) Empty(ctx context.Context, repo string, chosen func(*Entry) bool) (Purged, error) {
+	return s.sweep(ctx, repo, chosen)
+}
+
+// sweep purges what chosen says and counts the rest.
+func (s *Store) sweep(ctx context.Context, only string, chosen func(*Entry) bool) (Purged, error) {
+	var done Purged
+	s.held.begin()
+	repos := []string{only}
+	if only == "" {
+		var err error
+		if repos, err = s.Repos(ctx); err != nil {
+			return done, err
+		}
+	}
+	var left Held
+	var next time.Time
+	for _, repo := range repos {
+		entries, err := s.Entries(ctx, repo)
+		if err != nil {
+			return done, err
+		}
+		purged, err := s.purgeFrom(ctx, repo, entries, chosen)
+		done.Objects += purged.Objects
+		done.Bytes += purged.Bytes
+		if err != nil {
+			return done, err
+		}
+		for i := range entries {
+			e := &entries[i]
+			if chosen(e) {
+				continue
+			}
+			left.Objects++
+			left.Bytes += e.Size
+			if next.IsZero() || e.Expires.Before(next) {
+				next = e.Expires
+			}
+		}
+		if err := s.dropStaleMarks(ctx, repo, entries); err != nil {
+			return done, err
+		}
+	}
+	if only == "" {
+		s.held.counted(left, next)
+	} else {
+		s.held.less(done)
+	}
+	return done, nil
+}
+
+// purgeFrom removes the chosen entries of one repository, which it notes first.
+func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, chosen func(*Entry) bool) (Purged, error) {
+	var done Purged
+	var going []Entry
+	var newest time.Time
+	for i := range entries {
+		if e := &entries[i]; chosen(e) {
+			going = append(going, *e)
+			if e.Deleted.After(newest) {
+				newest = e.Deleted
+			}
+		}
+	}
+	if len(going) == 0 {
+		return done, nil
+	}
+	if err := s.raiseHorizon(ctx, repo, newest); err != nil {
+		return done, err
+	}
+	slices.SortStableFunc(going, func(a, b Entry) int { return cmp.Compare(order(a.Kind), order(b.Kind)) })
+	for i := range going {
+		if s.opts.Pace != nil {
+			if err := s.opts.Pace(ctx); err != nil {
+				return done, err
+			}
+		}
+		if err := s.purge(ctx, &going[i]); err != nil {
+			return done, err
+		}
+		done.Objects++
+		done.Bytes += going[i].Size
+	}
+	return done, nil
+}
+
+// purge removes one entry for good. A pack goes before its mark, without which it
+// would be there again.
+func (s *Store) purge(ctx context.Context, e *Entry) error {
+	if e.marked {
+		unlock, err := s.packs.Lock(ctx, e.object().path())
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		// It may have been uploaded again since it was listed.
+		info, err := s.store.Stat(ctx, e.object().path())
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !info.ModTime().After(e.changed) && s.marks.hides(e.object()):
+			if err := s.remove(ctx, e.object().path()); err != nil {
+				return err
+			}
+		}
+	}
+	return s.remove(ctx, e.at)
+}
+
+// remove removes an object for good, whether it is there or not.
+func (s *Store) remove(ctx context.Context, name string) error {
+	if err := s.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// dropStaleMarks removes marks that hide nothing any more, once they have expired: their
+// packs are gone, or were uploaded again, or have a later mark.
+func (s *Store) dropStaleMarks(ctx context.Context, repo string, hiding []Entry) error {
+	now := s.opts.Clock.Now()
+	used := make(map[string]bool)
+	for _, e := range hiding {
+		if e.marked {
+			used[e.at] = true
+		}
+	}
+	var stale []string
+	err := s.each(ctx, repo, dirMarks, func(e Entry) error {
+		if !used[e.at] && !now.IsZero() && !e.Expires.After(now) {
+			stale = append(stale, e.at)
+		}
+		return nil
+	})
+	for _, name := range stale {
+		err = errors.Join(err, s.remove(ctx, name))
+	}
+	return err
+}
+
+// hides reports whether nothing is known that speaks against a mark of a pack.
+func (m *marks) hides(o object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, known := m.repos[o.repo][o.name]
+	return !known || k.there
+}
+
+// begin is told that a count begins.
+func (h *held) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fresh = true
+}
+
+// counted takes over a count of all.
+func (h *held) counted(now Held, next time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now.At = time.Now()
+	h.now, h.next = now, next
+}
+
+// less takes what was removed from what was counted.
+func (h *held) less(by Purged) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Objects = max(0, h.now.Objects-by.Objects)
+	h.now.Bytes = max(0, h.now.Bytes-by.Bytes)
+}
+
+// Due reports whether a purge would find anything new: the first one, one after a
+// deletion, and one at the time when something expires.
+func (s *Store) Due() bool {
+	now := s.opts.Clock.Now()
+	s.held.mu.Lock()
+	defer s.held.mu.Unlock()
+	return s.held.now.At.IsZero() || !s.held.fresh || !s.held.next.IsZero() && !now.IsZero() && !s.held.next.After(now)
+}

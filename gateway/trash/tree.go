@@ -1,0 +1,99 @@
+package trash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+var errTreeless = fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
+
+// tree returns the directories of the store.
+func (s *Store) tree() (storage.Tree, error) {
+	if tree, ok := s.store.(storage.Tree); ok {
+		return tree, nil
+	}
+	return nil, errTreeless
+}
+
+// ReadDir implements [storage.Tree].
+func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	if isOurs(dir) {
+		return &fs.PathError{Op: "read", Path: dir, Err: fs.ErrNotExist}
+	}
+	tree, err := s.tree()
+	if err != nil {
+		return err
+	}
+	show := fn
+	if dir == "." {
+		show = func(info fs.FileInfo) error {
+			if info.Name() == Dir {
+				return nil
+			}
+			return fn(info)
+		}
+	}
+	repo, below, ok := repoOf(dir)
+	if s.renames || !ok || len(below) != len("data/00") || below[:5] != "data/" {
+		return tree.ReadDir(ctx, dir, show)
+	}
+	hidden, err := s.readMarks(ctx, repo)
+	if err != nil {
+		return err
+	}
+	return tree.ReadDir(ctx, dir, func(info fs.FileInfo) error {
+		if at, marked := hidden[info.Name()]; marked && !info.ModTime().After(at) {
+			return nil
+		}
+		return fn(info)
+	})
+}
+
+// Mkdir implements [storage.Tree].
+func (s *Store) Mkdir(ctx context.Context, dir string) error {
+	if isOurs(dir) {
+		return refuse("mkdir", dir)
+	}
+	tree, err := s.tree()
+	if err != nil {
+		return err
+	}
+	return tree.Mkdir(ctx, dir)
+}
+
+// Rmdir implements [storage.Tree].
+func (s *Store) Rmdir(ctx context.Context, dir string) error {
+	if isOurs(dir) {
+		return refuse("rmdir", dir)
+	}
+	tree, err := s.tree()
+	if err != nil {
+		return err
+	}
+	return tree.Rmdir(ctx, dir)
+}
+
+// Rename implements [storage.Tree].
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	if isOurs(from) {
+		return refuse("rename", from)
+	}
+	if isOurs(to) {
+		return refuse("rename", to)
+	}
+	tree, err := s.tree()
+	if err != nil {
+		return err
+	}
+	return tree.Rename(ctx, from, to)
+}
+
+// HasDirectories implements [storage.Tree].
+func (s *Store) HasDirectories() bool {
+	tree, err := s.tree()
+	return err == nil && tree.HasDirectories()
+}

@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// trashList answers with what was chosen of a destination's trash.
+func (g *Gateway) trashList(w *response, r *http.Request, v *live.View) error {
+	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
+		reply := adminapi.TrashReply{Objects: []adminapi.Deleted{}}
+		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
+			reply.Objects = append(reply.Objects, adminapi.Deleted{
+				Repository: e.Repo, Kind: e.Kind, Name: e.Name, Size: e.Size,
+				Received: e.Received, Deleted: e.Deleted, Expires: e.Expires,
+			})
+			return nil
+		})
+		return reply, err
+	})
+}
+
+// trashRestore brings back what was chosen.
+func (g *Gateway) trashRestore(w *response, r *http.Request, v *live.View) error {
+	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
+		var chosen []trash.Entry
+		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
+			chosen = append(chosen, e)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		done, err := kept.RestoreAll(ctx, chosen)
+		return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes, Skipped: int64(len(chosen)) - done.Objects}, err
+	})
+}
+
+// trashEmpty purges what was chosen.
+func (g *Gateway) trashEmpty(w *response, r *http.Request, v *live.View) error {
+	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
+		done, err := kept.Empty(ctx, req.Repository, func(e *trash.Entry) bool { return isChosen(e, req) })
+		return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes}, err
+	})
+}
+
+// withTrash has a request for the trash of a destination answered.
+func withTrash(w *response, r *http.Request, v *live.View, answer func(context.Context, *trash.Store, adminapi.TrashRequest) (any, error)) error {
+	var req adminapi.TrashRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	w.entry.destination, w.entry.repo = req.Destination, req.Repository
+	if req.Repository != "" && !isRepository(req.Repository) {
+		return fmt.Errorf("repository %.128q: %w", req.Repository, fs.ErrInvalid)
+	}
+	if v == nil {
+		return refusal.ErrUnready
+	}
+	mount := v.Mounts[req.Destination]
+	if mount == nil {
+		return fmt.Errorf("%w: destination %.64q", refusal.ErrNotFound, req.Destination)
+	}
+	kept, err := mount.AcquireTrash(r.Context())
+	if err != nil {
+		return err
+	}
+	defer mount.Release()
+	if kept == nil {
+		return fmt.Errorf("%w: nothing is kept here", storage.ErrUnavailable)
+	}
+	reply, err := answer(r.Context(), kept, req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, reply)
+}
+
+// isRepository reports whether a text is the path of a repository: APP/UUID.
+func isRepository(text string) bool {
+	return fs.ValidPath(text) && strings.Count(text, "/") == 1
+}
+
+// eachDeleted calls fn for what was chosen, repository by repository.
+func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest, fn func(trash.Entry) error) error {
+	repos := []string{req.Repository}
+	if req.Repository == "" {
+		var err error
+		if repos, err = kept.Repos(ctx); err != nil {
+			return err
+		}
+	}
+	for _, repo := range repos {
+		entries, err := kept.Entries(ctx, repo)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			if !isChosen(&entries[i], req) {
+				continue
+			}
+			if err := fn(entries[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isChosen reports whether a request chooses an entry.
+func isChosen(e *trash.Entry, req adminapi.TrashRequest) bool {
+	return (req.Repository == "" || e.Repo == req.Repository) &&
+		(len(req.Kinds) == 0 || slices.Contains(req.Kinds, e.Kind)) &&
+		strings.HasPrefix(e.Name, req.Name) &&
+		!e.Deleted.Before(req.Since) &&
+		(req.Before.IsZero() || e.Deleted.Before(req.Before))
+}

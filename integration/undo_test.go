@@ -1,0 +1,96 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// trashed asks for what a repository has in the trash, and restores it if so.
+func trashed(t *testing.T, g *served, dest, repo string) []adminapi.Deleted {
+	t.Helper()
+	answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.TrashListPath, fmt.Appendf(nil, `{"destination":%q,"repository":%q}`, dest, repo))
+	var reply adminapi.TrashReply
+	if err := json.Unmarshal(answer.body, &reply); err != nil {
+		t.Fatal(err)
+	}
+	return reply.Objects
+}
+
+// bringBack restores all that a repository has in the trash.
+func bringBack(t *testing.T, g *served, dest, repo string) adminapi.TrashDone {
+	t.Helper()
+	answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.TrashRestorePath, fmt.Appendf(nil, `{"destination":%q,"repository":%q}`, dest, repo))
+	var done adminapi.TrashDone
+	if err := json.Unmarshal(answer.body, &done); err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// testUndo has a node forget and prune all but one snapshot, and brings all of it back:
+// restic finds nothing wrong, without any repair.
+func testUndo(t *testing.T, g *served, dest, version, repo string) {
+	module := newRestic(t, version, g.url+"/"+dest, repo, moduleOf(repo))
+	node := newRestic(t, version, g.url+"/"+dest, repo, "node/1")
+	tree := makeTree(t)
+	module.run(t, "init")
+	module.run(t, "backup", tree)
+	changeTree(t, tree)
+	module.run(t, "backup", tree)
+	writeFile(t, filepath.Join(tree, "third"), []byte("a third"))
+	module.run(t, "backup", tree)
+	node.run(t, "forget", "--keep-last", "1", "--prune")
+	if got := strings.Count(node.run(t, "snapshots", "--json"), `"short_id"`); got != 1 {
+		t.Fatalf("after the prune there are %d snapshots", got)
+	}
+	node.run(t, "check", "--read-data")
+	kinds := map[string]int{}
+	for _, o := range trashed(t, g, dest, repo) {
+		kinds[o.Kind]++
+		if o.Received.IsZero() || o.Size <= 0 || !o.Deleted.Before(o.Expires) {
+			t.Errorf("in the trash is %+v", o)
+		}
+	}
+	if kinds["snapshots"] != 2 || kinds["index"] == 0 || kinds["data"] == 0 {
+		t.Errorf("the trash holds %v", kinds)
+	}
+	if done := bringBack(t, g, dest, repo); done.Objects == 0 || done.Skipped != 0 {
+		t.Errorf("brought back %+v", done)
+	}
+	if left := trashed(t, g, dest, repo); len(left) != 0 {
+		t.Errorf("in the trash are still %+v", left)
+	}
+	if got := strings.Count(node.run(t, "snapshots", "--json"), `"short_id"`); got != 3 {
+		t.Errorf("%d snapshots came back", got)
+	}
+	module.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+}
+
+// TestAPruneIsUndone on a disk, and on each way to keep what was deleted elsewhere.
+func TestAPruneIsUndone(t *testing.T) {
+	t.Parallel()
+	t.Run("local", func(t *testing.T) {
+		t.Parallel()
+		g := newCluster(t).serve(t)
+		testUndo(t, g, localDest, "RESTIC_0_14", wikiRepo)
+		testUndo(t, g, localDest, "RESTIC_0_18", mailRepo)
+	})
+	for name, start := range map[string]func(*testing.T) *storageServer{
+		"MinIO": startMinIO, "OpenSSH": startSSH, "rclone serve webdav": startRcloneWebDAV, "Azurite": startAzurite, "crypt over MinIO": startCrypt,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			c := newCluster(t)
+			c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
+			testUndo(t, s.gateway(t, c), moreDest, "RESTIC_0_18", mailRepo)
+		})
+	}
+}
