@@ -411,6 +411,7 @@ func TestWrongUsage(t *testing.T) {
 		{"a certificate that is not there", []string{"serve", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"}, "", "--tls-cert"},
 		{"a password file that is not there", []string{"serve", "--redis-password-file", "/nonexistent"}, "", "--redis-password-file"},
 		{"an address and a URL", []string{"serve", "--redis-url", "redis://u:" + sectionSecret + "@h"}, "", "the Redis password is given twice"},
+		{"a file of variables that is not there", []string{"serve", "--env-file", "/nonexistent"}, "", "--env-file: open /nonexistent"},
 		{"an unknown command", []string{"sevre"}, "", "unknown command"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -514,6 +515,34 @@ func TestPasswordFile(t *testing.T) {
 	cmd.Env = append(cmd.Env, "REDIS_PASSWORD=")
 	d := c.startCommand(t, cmd)
 	d.out.want(t, "loaded from Redis", `"users":3`)
+}
+
+// TestEnvFile takes the file that "gatewayctl node add" writes, in a shell that has the
+// variables of another connection.
+func TestEnvFile(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	file := filepath.Join(t.TempDir(), "node.env")
+	writeFile(t, file, []byte("# of node 1\nREDIS_USER=node/1\nREDIS_PASSWORD='"+redistest.Password("node/1")+"'\nREDIS_ADDRESS="+c.Addr+"\n"))
+	for _, others := range [][]string{
+		{"REDIS_USER=", "REDIS_PASSWORD=", "REDIS_ADDRESS="},
+		{"REDIS_USER=module/mail1", "REDIS_PASSWORD=wrong", "REDIS_PASSWORD_FILE=/nonexistent", "REDIS_URL=redis://127.0.0.1:1", "REDIS_REPLICA_ADDRESS=127.0.0.1:1"},
+	} {
+		cmd := c.command(t, "serve", "--addr", "127.0.0.1:0", "--env-file", file)
+		cmd.Env = append(cmd.Env, others...)
+		d := c.startCommand(t, cmd)
+		d.out.want(t, "loaded from Redis", `"users":3`)
+		cmd = c.command(t, "--env-file="+file, "check-config")
+		cmd.Env = append(cmd.Env, others...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("check-config: %v: %s", err, out)
+		}
+	}
+	// An option goes first.
+	cmd := c.command(t, "check-config", "--env-file", file, "--redis-user", "module/mail1")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONGPASS") && !strings.Contains(string(out), "password") {
+		t.Errorf("check-config as another user: %v: %s", err, out)
+	}
 }
 
 // TestMainJobOfTheBinary is TestMainJob in small, with the process that is

@@ -95,7 +95,7 @@ written.`,
 		},
 	}
 	options.ResticOptions.AddFlags(cmd)
-	options.RecordOptions.AddFlags(sys, cmd)
+	options.RecordOptions.AddFlags(cmd)
 	options.wait.AddFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be saved and run, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")

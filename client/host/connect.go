@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
@@ -21,8 +22,8 @@ const redisTimeout = 10 * time.Second
 // Variables of one thing each, which are taken from one place: half of them from
 // another would lead to the wrong server, or as the wrong user.
 var (
-	loginVariables  = []string{"REDIS_USER", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE"}
-	serverVariables = []string{"REDIS_URL", "REDIS_SENTINEL", "REDIS_SENTINEL_MASTER", "REDIS_ADDRESS", "REDIS_REPLICA_ADDRESS"}
+	loginVariables  = envfile.LoginVariables
+	serverVariables = envfile.ServerVariables
 )
 
 // redisSettings reads the variables of a connection.

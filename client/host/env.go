@@ -1,19 +1,17 @@
 package host
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
@@ -244,34 +242,8 @@ func (f *envFile) values() map[string]string {
 	return f.vars
 }
 
-// ParseEnv reads KEY=VALUE lines as systemd's EnvironmentFile= and NS8's agent do
-// for the values that NS8 writes: comments and lines without "=" are skipped, and
-// one pair of quotes around the value is removed.
-func ParseEnv(data []byte) map[string]string {
-	vars := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, len(data)+1)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		key, value, ok := strings.Cut(line, "=")
-		if !ok || strings.HasPrefix(line, "#") {
-			continue
-		}
-		vars[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
-	}
-	return vars
-}
-
-func unquote(value string) string {
-	for _, quote := range []string{`"`, `'`} {
-		if inner, ok := strings.CutPrefix(value, quote); ok {
-			if inner, ok := strings.CutSuffix(inner, quote); ok {
-				return inner
-			}
-		}
-	}
-	return value
-}
+// ParseEnv reads the lines of an environment file.
+func ParseEnv(data []byte) map[string]string { return envfile.Parse(data) }
 
 // Variable is a line of an environment file.
 type Variable struct{ Name, Value string }
@@ -279,30 +251,7 @@ type Variable struct{ Name, Value string }
 // LoadFile puts the variables of a file into the environment, before those that are
 // there. Where the file has a login or a server, nothing of another one stays.
 func (e *Environment) LoadFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return exit.Failf(exit.Usage, "--env-file: %w", err)
-	}
-	vars := ParseEnv(data)
-	for _, group := range [][]string{loginVariables, serverVariables} {
-		if !slices.ContainsFunc(group, func(name string) bool { return vars[name] != "" }) {
-			continue
-		}
-		for _, name := range group {
-			if err := e.Set(name, ""); err != nil {
-				return err
-			}
-		}
-	}
-	for name, value := range vars {
-		if err := e.Set(name, value); err != nil {
-			return exit.Failf(exit.Usage, "--env-file %s: %w", path, err)
-		}
-	}
-	return nil
+	return exit.With(exit.Usage, envfile.Load(path, e.Set))
 }
 
 // NodeCredentials are those of a node, which the cluster's agent borrows.

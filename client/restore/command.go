@@ -90,7 +90,7 @@ files do not count.`,
 	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
 	names.CompleteFlag(cmd, "step", names.OneOf(restoreStepNames()...))
 	opts.restic.AddFlags(cmd)
-	opts.record.AddFlags(sys, cmd)
+	opts.record.AddFlags(cmd)
 	opts.wait.AddFlag(flags)
 	flags.BoolVar(&opts.assist, assistFlag, false, "")
 	_ = flags.MarkHidden(assistFlag)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
@@ -74,21 +75,34 @@ func (r *Record) end(ctx context.Context, err error) {
 type RecordOptions struct {
 	metricsDir string
 	logJSON    bool
+	flags      *pflag.FlagSet
 }
 
 // AddFlags adds --metrics-dir and --log-json to cmd.
-func (o *RecordOptions) AddFlags(sys *host.System, cmd *cobra.Command) {
-	dir, _ := sys.Env.Lookup("NS8_METRICS_DIR")
-	line, _ := sys.Env.Lookup("NS8_LOG_JSON")
-	cmd.Flags().StringVar(&o.metricsDir, "metrics-dir", dir,
+func (o *RecordOptions) AddFlags(cmd *cobra.Command) {
+	o.flags = cmd.Flags()
+	o.flags.StringVar(&o.metricsDir, "metrics-dir", "",
 		"write a file of Prometheus metrics into `DIR`, which node_exporter's textfile collector reads; NS8_METRICS_DIR sets the default")
-	cmd.Flags().BoolVar(&o.logJSON, "log-json", line == "1",
+	o.flags.BoolVar(&o.logJSON, "log-json", false,
 		"at the end write what happened to stderr, as one line of JSON; NS8_LOG_JSON=1 sets the default")
+}
+
+// complete takes what no option says from the environment, which holds by now what
+// --env-file names.
+func (o *RecordOptions) complete(sys *host.System) {
+	if !o.flags.Changed("metrics-dir") {
+		o.metricsDir, _ = sys.Env.Lookup("NS8_METRICS_DIR")
+	}
+	if !o.flags.Changed("log-json") {
+		line, _ := sys.Env.Lookup("NS8_LOG_JSON")
+		o.logJSON = line == "1"
+	}
 }
 
 // Finish ends the record and passes it on. Nothing of that makes a run fail.
 func (o *RecordOptions) Finish(ctx context.Context, sys *host.System, r *Record, err error) {
 	r.end(ctx, err)
+	o.complete(sys)
 	if o.logJSON {
 		_ = json.NewEncoder(sys.Stderr).Encode(r)
 	}

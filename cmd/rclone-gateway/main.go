@@ -19,7 +19,11 @@ func main() {
 	root := newRoot()
 	// What cobra refuses before a command begins is its usage.
 	began := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	prepare := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		began = true
+		return prepare(cmd, args)
+	}
 	if err := root.Execute(); err != nil {
 		lastWord(os.Stderr, err)
 		if coded, ok := errors.AsType[codedError](err); ok {

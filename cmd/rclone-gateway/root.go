@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
@@ -49,12 +51,27 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versions())
+	envFile := root.PersistentFlags().String("env-file", "", "take variables from `file`, such as \"gatewayctl node add\" writes, before those of the environment")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if err := envfile.Load(*envFile, setVariable); err != nil {
+			return usageError(err)
+		}
+		return nil
+	}
 	root.AddCommand(newServe(), newCheckConfig(), newCheckDestination(), newObscure(), newHealth(), newAudit(), newVersion(),
 		docgen.NewCompletion(program), docgen.NewMan(manual()))
 	for _, command := range root.Commands() {
 		completeValues(command)
 	}
 	return root
+}
+
+// setVariable puts a variable into the environment of this program; none is empty.
+func setVariable(name, value string) error {
+	if value == "" {
+		return os.Unsetenv(name)
+	}
+	return os.Setenv(name, value)
 }
 
 // manual is in the section of administrators' commands.
