@@ -10,13 +10,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
 )
@@ -35,18 +39,90 @@ Path and method decide what a request is: GET, HEAD, POST, PUT and DELETE of an 
 no Accept header, so that clients such as rustic are served. A list is asked for by its type,
 ` + "`application/vnd.x.restic.rest.v2` or `….v1`" + `. Everything else is [WebDAV](#webdav).
 
-| path | answer |
-|---|---|
-| ` + "`/-/healthy`" + ` | 200 while the process serves at all |
-| ` + "`/-/ready`" + ` | 200 while it serves what Redis says now, else 503 |
-| ` + "`/metrics`" + ` | [metrics](../metrics.md), to nodes |
-| ` + "`/DESTINATION/_probe_rest_404`" + ` | 404 while this node itself reaches the destination, else 503: for peers and NethServer 8's health checks |
+## The gateway's own paths
 
+| method | path | for | answer |
+|---|---|---|---|
 `)
+	writeOwnPaths(t, &w)
 	writePermissions(t, &w)
 	w.WriteString(webDAV)
 	writeStatuses(&w)
 	docgentest.Page(t, "http.md", w.String())
+}
+
+// ownPaths describes each of the gateway's own paths: by method and path whom it is for,
+// and what is answered.
+var ownPaths = map[string][2]string{
+	"GET /-/healthy": {"everybody", "200 while the process serves at all"},
+	"GET /-/ready":   {"everybody", "200 while it serves what Redis says now, else 503"},
+	"GET /metrics":   {"nodes", "[metrics](../metrics.md)"},
+	"GET " + adminapi.HealthPath: {"who may read the repository", "with `?repository=DESTINATION/APP/UUID`, and `&write=true` to have writes tried too: how the destination is, " +
+		"as [JSON](#health-of-a-destination)"},
+	"POST " + adminapi.CheckPath:        {"nodes, on this host", "for `gatewayctl destination check` and `add`: what works at a destination, as JSON"},
+	"POST " + adminapi.ObscurePath:      {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
+	"POST " + adminapi.TrashListPath:    {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
+	"POST " + adminapi.TrashRestorePath: {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
+	"POST " + adminapi.TrashEmptyPath:   {"nodes, on this host", "for `gatewayctl trash empty`: deletes it for good"},
+	"POST " + adminapi.SpacePath:        {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
+}
+
+// writeOwnPaths holds the descriptions against the routes.
+func writeOwnPaths(t *testing.T, w *strings.Builder) {
+	t.Helper()
+	opts := Defaults()
+	opts.Log = discard
+	g, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	err = chi.Walk(g.ownRoutes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if method == http.MethodHead { // of a GET
+			return nil
+		}
+		words, known := ownPaths[method+" "+path]
+		if !known {
+			t.Errorf("ownPaths does not describe %s %s", method, path)
+		}
+		rows = append(rows, fmt.Sprintf("| %s | `%s` | %s | %s |\n", method, path, words[0], words[1]))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(rows)
+	w.WriteString(strings.Join(rows, ""))
+	fields := reflect.TypeFor[adminapi.HealthReply]()
+	w.WriteString("| GET | `/DESTINATION/_probe_rest_404` | everybody | 404 while this node itself reaches the destination, else 503: for peers and NethServer 8's health checks |\n" + `
+## Health of a destination
+
+Restic hears no more of a failure than a status, so clients may ask why. The storage is asked past
+the retries and the circuit breaker, and the answer serves others for a few seconds. It holds no
+secret, and nothing that the storage said. The status is 200 whatever the state is; a wrong password
+is answered 401, and a repository that the caller may not read 403.
+
+| key | what it holds |
+|---|---|
+`)
+	for i := range fields.NumField() {
+		key, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+		if healthKeys[key] == "" {
+			t.Errorf("healthKeys does not describe %q", key)
+		}
+		fmt.Fprintf(w, "| `%s` | %s |\n", key, healthKeys[key])
+	}
+	w.WriteString("\n")
+}
+
+// healthKeys describes the keys of an answer of health.
+var healthKeys = map[string]string{
+	"destination": "destination ID",
+	"name":        "its name",
+	"state":       "`" + adminapi.HealthWorks + "`, `" + adminapi.HealthUnreadable + "` or `" + adminapi.HealthUnwritable + "` (it is read, and refuses writes; only with `write=true`)",
+	"key_refused": "true where the storage refuses the gateway's credentials, or their rights do not suffice",
+	"reason":      "what is wrong and what to do",
+	"request_id":  "`req` of this request in the gateway's log",
 }
 
 const webDAV = `## WebDAV
