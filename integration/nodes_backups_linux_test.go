@@ -77,8 +77,11 @@ func TestThreeNodes(t *testing.T) {
 		w.leader.Restart()
 		w.one.start(t)
 		first.wantGood(t)
+		w.vpn.slow(w.three.ip, w.one.ip, pace{})
 		toLeader.run(t, "check", "--read-data")
 	})
+	w.vpn.slow(w.one.ip, w.two.ip, pace{})
+	w.vpn.slow(w.three.ip, w.two.ip, pace{})
 
 	t.Run("a replica lags behind the leader", func(t *testing.T) { w.testSplit(t) })
 
