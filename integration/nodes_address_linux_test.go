@@ -89,7 +89,7 @@ func TestTheNodesAddressComesChangesAndGoes(t *testing.T) {
 			n.from(n.other, address(tt.first)).want(t, http.StatusNotFound, http.MethodHead, path, nil)
 
 			// The node gets another one.
-			n.netns.run(t, "ip", "address", "add", tt.second+tt.bits, "dev", "wg0", "nodad")
+			n.run(t, "ip", "address", "add", tt.second+tt.bits, "dev", "wg0", "nodad")
 			n.vpn.route(t, tt.second, tt.first)
 			n.redis.Do("HSET", key, catalog.FieldIPAddress, tt.second)
 			n.gateway.out.want(t, "listening for the cluster", tt.second)
@@ -99,8 +99,8 @@ func TestTheNodesAddressComesChangesAndGoes(t *testing.T) {
 			}
 
 			// The interface loses it, and gets it back.
-			n.netns.run(t, "ip", "address", "del", tt.second+tt.bits, "dev", "wg0")
-			n.netns.run(t, "ip", "address", "add", tt.second+tt.bits, "dev", "wg0", "nodad")
+			n.run(t, "ip", "address", "del", tt.second+tt.bits, "dev", "wg0")
+			n.run(t, "ip", "address", "add", tt.second+tt.bits, "dev", "wg0", "nodad")
 			n.from(n.other, address(tt.second)).want(t, http.StatusNotFound, http.MethodHead, path, nil)
 
 			// The node leaves the cluster.
@@ -125,7 +125,7 @@ func TestWhoIsElsewhereIsRefusedFirst(t *testing.T) {
 			t.Parallel()
 			n := newLone(t, tt.network, []string{tt.inside + tt.bits, tt.outside + tt.bits}, "--addr", "[::]:4694")
 			n.vpn.join(t, n.netns, tt.address+tt.bits)
-			n.netns.run(t, "ip", "route", "add", tt.outside, "dev", "wg0")
+			n.run(t, "ip", "route", "add", tt.outside, "dev", "wg0")
 			address := tt.address + ":4694"
 			if tt.name == "IPv6" {
 				address = "[" + tt.address + "]:4694"

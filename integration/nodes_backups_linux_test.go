@@ -38,11 +38,11 @@ func TestThreeNodes(t *testing.T) {
 		w.wantUnderway(t, w.three, w.two, sentCurrent)
 		marks := []int{w.one.gateway.out.mark(), w.three.gateway.out.mark()}
 		w.vpn.cut(w.one.ip, w.two.ip)
-		w.three.netns.run(t, "ip", "link", "set", "wg0", "down")
+		w.three.run(t, "ip", "link", "set", "wg0", "down")
 		w.one.gateway.out.wantFrom(t, marks[0], "a peer is not reached", `"node":"2"`)
 		w.three.gateway.out.wantFrom(t, marks[1], "a peer is not reached", `"node":"2"`)
 		w.vpn.heal(w.one.ip, w.two.ip)
-		w.three.netns.run(t, "ip", "link", "set", "wg0", "up")
+		w.three.run(t, "ip", "link", "set", "wg0", "up")
 		first.wantGood(t)
 		second.wantGood(t)
 	})

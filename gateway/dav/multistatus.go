@@ -70,7 +70,8 @@ func (m *multistatus) add(name string, info fs.FileInfo) error {
 }
 
 func (m *multistatus) response(name string, info fs.FileInfo) {
-	b := append(m.buf, m.head...)
+	b := m.buf
+	b = append(b, m.head...)
 	if name == "." {
 		name = path.Base(m.base)
 	} else {
