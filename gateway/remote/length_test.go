@@ -7,6 +7,7 @@ import (
 )
 
 func TestAnswerWithoutLengthIsNoEmptyObject(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
 	mustPut(t, s, pack, "content")

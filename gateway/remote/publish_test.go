@@ -27,6 +27,7 @@ var errMove = errors.New("planned failure of a move")
 // TestMoveThatDoesNotReplace publishes on a remote that refuses to move an object
 // to a name that is taken, as SMB does.
 func TestMoveThatDoesNotReplace(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		fails func(move int) bool // by the count of moves
@@ -70,6 +71,7 @@ func TestMoveThatDoesNotReplace(t *testing.T) {
 // TestUploadOfWhatIsThere uploads an object once more, to remotes whose move replaces
 // in two steps, or refuses to: the object is not touched unless it has rotted.
 func TestUploadOfWhatIsThere(t *testing.T) {
+	t.Parallel()
 	const content = "content"
 	name := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
 	for _, tt := range []struct {
@@ -119,6 +121,7 @@ func TestUploadOfWhatIsThere(t *testing.T) {
 }
 
 func TestFailedMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
 	m, dir := localMover(t)
 	m.move = func(context.Context, fs.Object, string) (fs.Object, error) { return nil, errMove }
 	if err := m.put(t.Context(), "name", 4, strings.NewReader("pack")); !errors.Is(err, errMove) {
@@ -130,6 +133,7 @@ func TestFailedMoveLeavesNothing(t *testing.T) {
 }
 
 func TestCopyAndRemove(t *testing.T) {
+	t.Parallel()
 	m, dir := localMover(t)
 	s := open(t, map[string]string{"type": "local"}, dir)
 	m.move = moveByCopy(func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {

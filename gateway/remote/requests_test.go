@@ -31,6 +31,7 @@ func mustPut(t *testing.T, s *Store, name, content string) {
 
 // TestRequests counts what arrives at the S3 server.
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	bucket := server.makeBucket(t)
 	s := open(t, server.section(), bucket+"/backups")
@@ -103,6 +104,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestS3ListTakesARequestPerPage(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	bucket := server.makeBucket(t)
 	dir := filepath.Join(server.dir, bucket, "locks")
@@ -172,6 +174,7 @@ func wantAllFault(t *testing.T, s *Store, unavailable bool) {
 }
 
 func TestMissingBucketIsNotAbsence(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := open(t, server.section(), "no-such-bucket/backups")
 	wantAllFault(t, s, false)
@@ -189,6 +192,7 @@ func TestMissingBucketIsNotAbsence(t *testing.T) {
 }
 
 func TestMissingMemoryBucketIsNotAbsence(t *testing.T) {
+	t.Parallel()
 	s := open(t, map[string]string{"type": "memory"}, bucketName())
 	_, err := s.Stat(t.Context(), pack)
 	wantFault(t, "Stat", err, false)
@@ -196,6 +200,7 @@ func TestMissingMemoryBucketIsNotAbsence(t *testing.T) {
 }
 
 func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	section := server.section()
 	section["secret_access_key"] = "not" + secretKey
@@ -203,18 +208,23 @@ func TestWrongCredentials(t *testing.T) {
 }
 
 func TestRefusedPort(t *testing.T) {
+	t.Parallel()
 	wantAllFault(t, open(t, s3Section("http://"+testenv.FreeAddr(t)), "bucket/backups"), true)
 }
 
 func TestThrottled(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
-	for _, code := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+	for code, ask := range map[int]func(){
+		http.StatusServiceUnavailable: func() { wantAllFault(t, s, true) },
+		http.StatusTooManyRequests:    func() {},
+	} {
 		server.spoilWith(func(w http.ResponseWriter, _ *http.Request) bool {
 			http.Error(w, "<Error><Code>SlowDown</Code></Error>", code)
 			return true
 		})
-		wantAllFault(t, s, true)
+		ask()
 		if _, err := s.Stat(t.Context(), pack); !errors.Is(err, storage.ErrThrottled) {
 			t.Errorf("%d: Stat = %v; want storage.ErrThrottled", code, err)
 		}
@@ -222,6 +232,7 @@ func TestThrottled(t *testing.T) {
 }
 
 func TestOneFailureInPassingIsAbsorbed(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
 	mustPut(t, s, pack, "content")
@@ -255,6 +266,7 @@ func TestOneFailureInPassingIsAbsorbed(t *testing.T) {
 // TestNoHalfPut checks that a PUT which the server fails after reading some of
 // the body is not sent again with the rest of it.
 func TestNoHalfPut(t *testing.T) {
+	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // 1 MiB
 	for _, tt := range []struct {
 		name  string
@@ -297,6 +309,7 @@ func TestNoHalfPut(t *testing.T) {
 }
 
 func TestServerDiesInTheMiddleOfAGet(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
 	server.spoilWith(func(w http.ResponseWriter, r *http.Request) bool {
@@ -315,6 +328,7 @@ func TestServerDiesInTheMiddleOfAGet(t *testing.T) {
 }
 
 func TestIgnoredRangeFails(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
 	server.spoilWith(func(w http.ResponseWriter, _ *http.Request) bool {
@@ -332,6 +346,7 @@ func TestIgnoredRangeFails(t *testing.T) {
 }
 
 func TestFullStorage(t *testing.T) {
+	t.Parallel()
 	server := newS3Server(t)
 	s := server.open(t)
 	for _, answer := range []struct {

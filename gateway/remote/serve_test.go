@@ -58,6 +58,7 @@ func serve(t *testing.T, params rc.Params) (address string) {
 // that ours is all or nothing. The whole suite takes too long here: rclone paces
 // its requests to WebDAV.
 func TestFileServers(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		open func(t *testing.T, dir string) *Store
@@ -115,6 +116,7 @@ func TestFileServers(t *testing.T) {
 // TestListsThatBreakOff has a server answer once, or always, as Apache does when a file
 // goes away while it looks at the directory.
 func TestListsThatBreakOff(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		refusals int32
 		want     error

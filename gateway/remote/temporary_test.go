@@ -18,6 +18,7 @@ import (
 // TestTemporaryNames checks which names are hidden, and which are those of uploads
 // that may count as cut off.
 func TestTemporaryNames(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, tt := range []struct {
 		name          string
@@ -67,6 +68,7 @@ const (
 )
 
 func TestListSweepsUploadsThatWereCutOff(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
 	mustPut(t, s, pack, "content")
@@ -92,6 +94,7 @@ func TestListSweepsUploadsThatWereCutOff(t *testing.T) {
 
 // TestSweepIsBounded lets a list find more than it may remove.
 func TestSweepIsBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
 	for i := range sweptPerList + 4 {
@@ -120,6 +123,7 @@ func (o undeletable) Remove(context.Context) error {
 }
 
 func TestSweepEndsWhereNothingMayBeRemoved(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
 	sweeper, tries := newSweeper(), 0
