@@ -105,7 +105,7 @@ test: prepared ## Lint, and run the unit and integration tests with the race det
 		go test -json -race -tags curated -vet=off -p 3 -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
 
-# Without the race detector and what runs servers of other projects, bar a Redis where
+# Without the race detector and what runs servers of other projects, except a Redis where
 # there is one. What has not changed since is not run again.
 .PHONY: check
 check: lint ## Lint, and run the tests that need no server: minutes where make test takes a quarter of an hour

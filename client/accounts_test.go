@@ -42,7 +42,7 @@ func published(t *testing.T, server *redistest.Server) []string {
 	return users
 }
 
-// TestNodesAreNotListedWithoutTheirModules where Redis cannot tell who is on them, and
+// TestNodesAreNotListedWithoutTheirModules where Redis cannot say who is on them, and
 // has no leader either.
 func TestNodesAreNotListedWithoutTheirModules(t *testing.T) {
 	t.Parallel()

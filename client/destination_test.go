@@ -737,7 +737,7 @@ func TestDestinationsNeedTheClustersCredentials(t *testing.T) {
 		fail(t, exit.Forbidden, "cluster's agent")
 }
 
-// TestAGatewayThatServesNobodyIsAskedForTheReason has add tell what "rclone-gateway
+// TestAGatewayThatServesNobodyIsAskedForTheReason has add say what "rclone-gateway
 // health" would.
 func TestAGatewayThatServesNobodyIsAskedForTheReason(t *testing.T) {
 	t.Parallel()

@@ -86,7 +86,7 @@ table of gatewayctl's own options.
 	asked := askedVariables(t)
 	for _, name := range asked {
 		if environmentMeaning[name] == "" {
-			t.Errorf("$%s is asked for and environmentMeaning does not tell what for", name)
+			t.Errorf("$%s is asked for and environmentMeaning does not say what for", name)
 		}
 		fmt.Fprintf(w, "| `%s` | %s |\n", name, environmentMeaning[name])
 	}

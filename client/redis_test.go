@@ -263,7 +263,7 @@ func TestRedisAbsentKeysAndEmptyInputAreNoErrors(t *testing.T) {
 	empty := callApplet(t, vars, "", "redis-dump", "--match", "module/mymodule1/absent*").succeed(t).stdout
 	callApplet(t, vars, empty, "redis-restore").succeed(t)
 	if keys := server.Admin().Keys(t.Context(), "module/mymodule1/absent*").Val(); len(keys) > 0 {
-		t.Errorf("keys %q came to be", keys)
+		t.Errorf("keys %q was created", keys)
 	}
 }
 
@@ -331,7 +331,7 @@ func TestRedisRestoreRefusesDamagedDumps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			callApplet(t, vars, c.dump, "redis-restore", "module/mymodule1/new").fail(t, exit.BadDump, c.want)
 			if n := server.Do("EXISTS", "module/mymodule1/new"); n != int64(0) {
-				t.Error("the key came to be")
+				t.Error("the key was created")
 			}
 		})
 	}

@@ -241,7 +241,7 @@ allowed, so that there can be twice as many.
 `)
 }
 
-// resticDoes tells what a status does to a running backup.
+// resticDoes says what a status does to a running backup.
 var resticDoes = map[int]string{
 	http.StatusBadRequest:                   "tries again, and uploads whole",
 	http.StatusUnauthorized:                 "stops",
@@ -362,7 +362,7 @@ was refused, at error where the gateway or the storage failed.
 	}
 	for _, key := range slices.Sorted(maps.Keys(used)) {
 		if keyMeaning[key] == "" {
-			t.Errorf("the log has the key %q, and keyMeaning does not tell what it holds", key)
+			t.Errorf("the log has the key %q, and keyMeaning does not say what it holds", key)
 		}
 		fmt.Fprintf(&w, "| `%s` | %s |\n", key, keyMeaning[key])
 	}

@@ -15,7 +15,7 @@ func status(ctx context.Context, err error) int {
 		return http.StatusOK
 	}
 	// net/http ends the context, too, of a request whose body cannot be read on. A
-	// client that stands still, or has closed but its own direction, hears why.
+	// client that stalls, or has closed but its own direction, hears why.
 	upload := errors.Is(err, refusal.ErrStalled) || errors.Is(err, storage.ErrShort)
 	if ctx.Err() != nil && !upload {
 		return refusal.StatusClientGone

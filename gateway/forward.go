@@ -19,7 +19,7 @@ const (
 	headerHAProxy = "X-Haproxy-Backend" // as net/http spells it
 )
 
-// isHop reports whether another gateway passed the request on. Who forges that gets
+// isHop reports whether another gateway passed the request on. Whoever forges that gets
 // less, and nothing else.
 func isHop(r *http.Request) bool { return len(r.Header[peer.HeaderHop]) > 0 }
 

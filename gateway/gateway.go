@@ -38,7 +38,7 @@ type Options struct {
 	Admin net.Listener
 	// TLS, where set, is spoken on every listener that is not a unix socket.
 	TLS *tls.Config
-	// AllowFrom are networks whose callers are let in beside those of this host
+	// AllowFrom are networks whose callers are accepted in addition to those of this host
 	// and of cluster/network.
 	AllowFrom []netip.Prefix
 

@@ -473,7 +473,7 @@ func TestMetricsAreForNodes(t *testing.T) {
 		}
 	}
 	if line := m.log.String(); !strings.Contains(line, "obj=/metrics") || !strings.Contains(line, "hint=") {
-		t.Errorf("the log does not tell who asked for what: %s", line)
+		t.Errorf("the log does not say who asked for what: %s", line)
 	}
 	if code, text := m.ask(t, "", "GET", m.metricsURL, nil); code != 200 || !strings.Contains(text, "rclone_gateway_build_info{") {
 		t.Errorf("on the address of its own: %d: %.100s", code, text)

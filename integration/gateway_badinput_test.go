@@ -367,7 +367,7 @@ func TestClientsThatStandStill(t *testing.T) {
 			t.Errorf("%v: the client got all: %s", err, line)
 		}
 	})
-	t.Run("slow ones may go on", func(t *testing.T) {
+	t.Run("slow ones may continue", func(t *testing.T) {
 		t.Parallel()
 		content, name := blob(6)
 		conn := module.dial(t)

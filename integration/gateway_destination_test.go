@@ -75,7 +75,7 @@ func gatewayctl(t *testing.T, c *cluster, gatewayURL string, more ...string) fun
 // TestAddedDestinationsAreServedUnderLoad adds destinations with the program, to a
 // gateway that modules are busy with and that strangers bother. Each must be served
 // at the first request after the command's return, and nothing else may fail. The
-// log tells how long that request took.
+// log says how long that request took.
 func TestAddedDestinationsAreServedUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -110,7 +110,7 @@ func TestBrokenDestinationsCostTheOthersNothing(t *testing.T) {
 }
 
 // keepAsking sends requests to a broken destination until ctx ends. No answer may
-// tell that there is something, or that there is nothing.
+// say that there is something, or that there is nothing.
 func keepAsking(ctx context.Context, t *testing.T, g *served, how, base string, count *atomic.Int32) {
 	content, name := blob(1000)
 	for ctx.Err() == nil {
@@ -196,7 +196,7 @@ func TestStorageThatIsLostNeverLooksEmpty(t *testing.T) {
 	}
 }
 
-// wantNothingProven asks for all these paths at once. No answer may tell that
+// wantNothingProven asks for all these paths at once. No answer may say that
 // there is something, or that there is nothing.
 func wantNothingProven(t *testing.T, g *served, base string, paths ...string) {
 	t.Helper()
@@ -212,7 +212,7 @@ func wantNothingProven(t *testing.T, g *served, base string, paths ...string) {
 	asked.Wait()
 }
 
-// denyAccess is S3 to whom it does not let in.
+// denyAccess is S3 to those whom it refuses.
 func denyAccess(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
 }

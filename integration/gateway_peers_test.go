@@ -69,7 +69,7 @@ func (p *peers) node(t *testing.T, id, ip, store string) *served {
 	return g
 }
 
-// TestBackupsThroughAHop go on while the link to the node that has the disk is slowed,
+// TestBackupsThroughAHop continue while the link to the node that has the disk is slowed,
 // cut and healed.
 func TestBackupsThroughAHop(t *testing.T) {
 	t.Parallel()
@@ -140,7 +140,7 @@ func (p *peers) testOwnersLimits(t *testing.T, first, second *served) {
 	second.log.want(t, `"obj":"data/`+name, `"status":507`)
 	metrics := first.node().want(t, http.StatusOK, "GET", "/metrics", nil)
 	if !bytes.Contains(metrics.body, []byte(`rclone_gateway_forwarded_requests_total{code="507",node="2"} 1`)) {
-		t.Error("the metrics do not tell that node 2 has refused it")
+		t.Error("the metrics do not say that node 2 has refused it")
 	}
 }
 

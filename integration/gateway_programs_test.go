@@ -19,7 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// programs tells where make puts what the tests run, by the variable that names it.
+// programs says where make puts what the tests run, by the variable that names it.
 var programs = map[string]string{
 	"RCLONE_GATEWAY": "bin/rclone-gateway",
 	"GATEWAYCTL":     "bin/gatewayctl",

@@ -121,7 +121,7 @@ type storageServer struct {
 	// command is that of the server, for a port that was free a moment ago.
 	command func(port string) *exec.Cmd
 	process *process
-	// service, unless nil, is a server within the test, which goes on with what it has
+	// service, unless nil, is a server within the test, which continues with what it has
 	// when it is started again.
 	service http.Handler
 	// door, unless nil, stands before the server.

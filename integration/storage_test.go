@@ -227,7 +227,7 @@ func testRequests(t *testing.T, g *served, s *storageServer, want requests) {
 }
 
 // testCheck tests the destination as it is tested before it is saved, over a line on
-// which each answer takes 20 ms. The log tells how long that took.
+// which each answer takes 20 ms. The log says how long that took.
 func testCheck(t *testing.T, g *served, s *storageServer) {
 	// Makes the bucket, where it is one.
 	g.node().want(t, http.StatusOK, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/?create=true", nil)

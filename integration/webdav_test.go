@@ -312,7 +312,7 @@ func TestDavfs2(t *testing.T) {
 	c := newCluster(t)
 	g := c.serve(t)
 	node := g.node()
-	// It goes on as a user of its own, who may not enter the test's directory.
+	// It continues as a user of its own, who may not enter the test's directory.
 	dir, err := os.MkdirTemp("", "davfs2-")
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func startProcess(ctx context.Context, addr string, env []string, name string, a
 		return nil, err
 	}
 	go func() {
-		_ = p.cmd.Wait() // what it printed tells more than how it ended
+		_ = p.cmd.Wait() // what it printed says more than how it ended
 		close(p.exited)
 	}()
 	if err := p.waitFor(ctx, addr); err != nil {

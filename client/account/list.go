@@ -51,7 +51,7 @@ func (l List) Open(user string) bool {
 		slices.Contains(rules, "~*") && slices.Contains(rules, "+@all")
 }
 
-// OfNS8 tells that these are the users of a NethServer 8 cluster, which makes
+// OfNS8 reports whether these are the users of a NethServer 8 cluster, which makes
 // nodes and modules itself.
 func (l List) OfNS8() bool { return l.Has("cluster") && l.Has("api-server") }
 

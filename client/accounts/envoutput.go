@@ -73,7 +73,7 @@ func (o *envOutput) earlier(user string) (earlierEnv, error) {
 }
 
 // credential is the password that a user is to have: of a file, of an earlier run,
-// or a new one. Chosen tells that it is not a new one.
+// or a new one. Chosen reports that it is not a new one.
 func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password string, chosen bool, err error) {
 	switch old := earlier.values["REDIS_PASSWORD"]; {
 	case o.passwordFile != "":

@@ -34,7 +34,7 @@ func (a *accounts) knownModuleVariables(ctx context.Context, id, password string
 	return a.moduleVariables(opts, password)
 }
 
-// warnOfLostDir tells how to mend an environment that does not say where the module's
+// warnOfLostDir says how to mend an environment that does not say where the module's
 // files are.
 func warnOfLostDir(sys *host.System, id, envFile string, vars []host.Variable) {
 	if envFile == "" || slices.ContainsFunc(vars, func(v host.Variable) bool { return v.Name == "AGENT_STATE_DIR" }) {

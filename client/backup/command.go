@@ -97,7 +97,7 @@ written.`,
 	options.ResticOptions.AddFlags(cmd)
 	options.RecordOptions.AddFlags(cmd)
 	options.wait.AddFlag(cmd.Flags())
-	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "tell what would be saved and run, and do nothing")
+	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "say what would be saved and run, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
 	cmd.Flags().BoolVar(&options.survey, surveyFlag, false, "")
 	_ = cmd.Flags().MarkHidden(surveyFlag)

@@ -104,7 +104,7 @@ func anchorPattern(pattern, root string) string {
 	}
 }
 
-// backupRun is what is known only once a backup goes on.
+// backupRun is what is known only while a backup runs.
 type backupRun struct {
 	parent    string // a snapshot's ID, or ""
 	dumps     []string

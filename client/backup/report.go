@@ -52,7 +52,7 @@ func (o *backupOutcome) note(record *run.Record) {
 	}
 }
 
-// report tells what the snapshot came to, and which files it lacks.
+// report says what the snapshot came to, and which files it lacks.
 func (o *backupOutcome) report(sys *host.System, events bool) error {
 	added := o.added()
 	for _, file := range o.unreadable {

@@ -69,7 +69,7 @@ func (p Parameters) text(name string) string {
 	return ""
 }
 
-// CheckURL tells what is wrong with the URL of a destination of that provider.
+// CheckURL says what is wrong with the URL of a destination of that provider.
 func (p Provider) CheckURL(url string) []Problem {
 	if p.url != nil && (!p.url.MatchString(url) || !oneLine.MatchString(url)) {
 		return []Problem{{Field: "url", Kind: Malformed}}
@@ -80,7 +80,7 @@ func (p Provider) CheckURL(url string) []Problem {
 	return nil
 }
 
-// CheckParameters tells what is wrong with the parameters of a request. With
+// CheckParameters says what is wrong with the parameters of a request. With
 // partial, those may be missing that an existing destination has.
 func (p Provider) CheckParameters(params Parameters, partial bool) []Problem {
 	var problems []Problem

@@ -214,7 +214,7 @@ func parseConf(text string) (map[string]string, error) {
 	return section, err
 }
 
-// noSection tells what a text is that people take for a section.
+// noSection says what a text is that people take for a section.
 func noSection(text string) error {
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		switch line = strings.TrimSpace(line); {

@@ -23,10 +23,10 @@ func newDestinationCheck(sys *host.System) *cobra.Command {
 		Long: `Test a destination through the gateway of this node, with the code that serves
 backups: list it and a folder that is missing, write a small file, read it back,
 compare it and delete it, and write a file of 16 MiB, as backups do, while a second
-connection asks for another. Notes tell what is particular and harms no backup, such
+connection asks for another. Notes say what is particular and harms no backup, such
 as a retention.
 
---conformance goes on with the suite that every kind of storage is held to: some
+--conformance continues with the suite that every kind of storage is held to: some
 2,000 requests in a folder of its own, which is removed afterwards. What is "weak"
 there does not harm backups; what FAILED does.
 

@@ -76,7 +76,7 @@ func parametersOf(ctx context.Context, s *host.System, f *destinationFlags, p de
 	return params, setConf(params, text, f.section)
 }
 
-// setConf takes the section out of a whole rclone.conf. It goes on in its plainest
+// setConf takes the section out of a whole rclone.conf. It continues in its plainest
 // form, without comments, which NethServer 8's action does not take.
 func setConf(params map[string]string, text, section string) error {
 	names := destination.Sections(text)
@@ -197,7 +197,7 @@ func askParameter(ctx context.Context, p *host.Prompter, provider destination.Pr
 	}
 }
 
-// fillConf takes a pasted section, and tells what it was without its values.
+// fillConf takes a pasted section, and says what it was without its values.
 func fillConf(ctx context.Context, p *host.Prompter, f *destinationFlags, params map[string]string) error {
 	text, err := askConf(ctx, p)
 	if err != nil {

@@ -115,7 +115,7 @@ func size(n *int64) string {
 	return host.FormatBytes(uint64(*n))
 }
 
-// quota tells that of the whole destination, and what of it is taken.
+// quota returns that of the whole destination, and what of it is used.
 func (s surveyed) quota() string {
 	quota, limited := s.Limits[catalog.FieldQuota]
 	switch {

@@ -36,10 +36,10 @@ func (s *System) openAgent() io.Writer {
 	return s.Stderr
 }
 
-// SetProgress tells how much of the task is done, in percent.
+// SetProgress says how much of the task is done, in percent.
 func (a Agent) SetProgress(percent int) { a.row("set-progress", strconv.Itoa(percent)) }
 
-// SetWeight tells what part of the task a step is.
+// SetWeight says what part of the task a step is.
 func (a Agent) SetWeight(step string, weight int) {
 	a.row("set-weight", step, strconv.Itoa(weight))
 }

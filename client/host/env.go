@@ -71,7 +71,7 @@ func (e *Environment) Get(name string) string {
 	return ""
 }
 
-// need returns the variable, or an error that tells how to get it.
+// need returns the variable, or an error that says how to get it.
 func (e *Environment) need(name string) (string, error) {
 	value := e.Get(name)
 	if value == "" {

@@ -145,7 +145,7 @@ func readHidden(in *bufio.Reader, lines bool) (string, error) {
 // settingLine is one of a section of rclone.conf, or the beginning of one.
 var settingLine = regexp.MustCompile(`^\s*([\[#;]|[A-Za-z_][\w.-]*\s*=)`)
 
-// moreFollows reports whether what was pasted goes on after an empty line: were that
+// moreFollows reports whether what was pasted continues after an empty line: were that
 // taken for the answer to the next question, a secret in it would be shown.
 func moreFollows(in *bufio.Reader) bool {
 	rest, _ := in.Peek(in.Buffered()) // of what is there, all can be had

@@ -230,7 +230,7 @@ func readKey(ctx context.Context, client *redis.Client, name string) (*savedKey,
 	return &savedKey{Name: name, Value: []byte(dump.Val()), TTL: max(0, ttl.Val().Truncate(time.Millisecond))}, nil
 }
 
-// keyError tells what went wrong with a key, with the exit code for it.
+// keyError says what went wrong with a key, with the exit code for it.
 func keyError(client *redis.Client, verb, key string, err error) error {
 	server, user := host.ServerOf(client), client.Options().Username
 	if user == "" {

@@ -215,7 +215,7 @@ func storeError(client *redis.Client, k savedKey, err error) error {
 	return keyError(client, "write", k.Name, err)
 }
 
-// isPayloadError tells that Redis did not accept what RESTORE was given.
+// isPayloadError reports whether Redis refused what RESTORE was given.
 func isPayloadError(err error) bool {
 	return redis.HasErrorPrefix(err, "DUMP payload") || redis.HasErrorPrefix(err, "Bad data format")
 }
@@ -228,7 +228,7 @@ var redisCRC = crc64.MakeTable(0x95ac9329ac4bc9b5)
 // little endian (createDumpPayload in src/cluster.c of Redis).
 const payloadFooter = 10
 
-// inspectPayload tells why Redis refused a DUMP value. Redis itself has one
+// inspectPayload says why Redis refused a DUMP value. Redis itself has one
 // answer for a wrong version and a wrong checksum.
 func inspectPayload(value []byte) error {
 	if len(value) <= payloadFooter {

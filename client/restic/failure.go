@@ -70,11 +70,11 @@ var exitReasons = map[int]Reason{3: Incomplete, 10: NoRepository, 11: Locked, 12
 
 var fullStorage = regexp.MustCompile(`\b507\b|Insufficient Storage|no space left on device|disk quota exceeded`)
 
-// retrying is how restic tells that it will ask again.
+// retrying is how restic says that it will ask again.
 var retrying = regexp.MustCompile(`^Save\(.* returned error, retrying after `)
 
 var (
-	// savingLock is how restic tells that an attempt to write its lock failed.
+	// savingLock is how restic says that an attempt to write its lock failed.
 	savingLock = regexp.MustCompile(`^Save\(<lock/`)
 	// noLock is how it ends without one: at the beginning, or in a run so long that the
 	// lock had to be renewed.
@@ -122,7 +122,7 @@ var textReasons = []struct {
 	{regexp.MustCompile(`Is there a repository at|config.*does not exist`), NoRepository},
 }
 
-// classify tells why a process of the runtime ended with code, which is not zero.
+// classify says why a process of the runtime ended with code, which is not zero.
 func classify(runtime Runtime, code int, stderr string) *Failure {
 	failure := &Failure{Code: code, Detail: readable(stderr)}
 	if failure.Killed() {

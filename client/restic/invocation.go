@@ -70,7 +70,7 @@ type Invocation struct {
 	Env []string
 
 	// LockTries is after how many failed attempts to write its lock a run is ended; 0
-	// leaves that to restic, which goes on for minutes.
+	// leaves that to restic, which continues for minutes.
 	LockTries int
 
 	// Files stay open in restic for as long as it lives, and Started, which may be

@@ -111,7 +111,7 @@ type restoreOptions struct {
 	assist bool
 }
 
-// partial tells that this is about some files, not about the whole module.
+// partial reports whether this is about some files, not about the whole module.
 func (o *restoreOptions) partial() bool {
 	return len(o.include) > 0 || len(o.paths) > 0 || o.target != ""
 }

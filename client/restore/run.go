@@ -54,7 +54,7 @@ func (r *restoreRun) restore(ctx context.Context) (err error) {
 	r.started = time.Now()
 	r.progress = run.NewProgress(r.sys, false, 1, 100)
 	if !r.plan.restic.Version.Has(restic.SubfolderVersion) {
-		r.progress.Say("restoring: restic before 0.16 does not tell how far it is")
+		r.progress.Say("restoring: restic before 0.16 does not say how far it is")
 	}
 	err = r.wait.ForLock(ctx, r.sys, r.plan.restic, func() error {
 		return run.OrWithoutLock(r.plan.restic, r.progress.Say, func(command restic.Invocation) error {
@@ -89,7 +89,7 @@ func (r *restoreRun) hear(event restic.Event, line []byte) {
 	}
 }
 
-// warn tells what is wrong with a file, once: restic says it of each part of one. A
+// warn says what is wrong with a file, once: restic says it of each part of one. A
 // full disk is too small for all that is left, so that not every file is told.
 func (r *restoreRun) warn(text string) {
 	if slices.Contains(r.warned, text) || text == r.untoldLast {
@@ -103,7 +103,7 @@ func (r *restoreRun) warn(text string) {
 	r.progress.Say("warning: " + text)
 }
 
-// warnOfMore tells how much warn has not.
+// warnOfMore says how much warn has not.
 func (r *restoreRun) warnOfMore() {
 	if r.untold > 0 {
 		r.progress.Say(fmt.Sprintf("warning: and %d more", r.untold))
@@ -117,7 +117,7 @@ func (r *restoreRun) hearText(line string) {
 	r.progress.Say(line)
 }
 
-// damage is how restic tells that a file is not what it has written.
+// damage is how restic says that a file is not what it has written.
 var damage = regexp.MustCompile(`(?s)(?:Unexpected content in (.+), starting at offset|Invalid file size for (.+): expected) `)
 
 func (r *restoreRun) noteDamage(message string) {

@@ -20,7 +20,7 @@ import (
 // healthTimeout is longer than a gateway tries out a destination.
 const healthTimeout = 30 * time.Second
 
-// errNoHealth says that the gateway does not tell how a destination is: it is another
+// errNoHealth says that the gateway does not say how a destination is: it is another
 // program, or an older one.
 var errNoHealth = errors.New("the gateway does not report the state of the destination")
 
@@ -88,6 +88,6 @@ func healthText(reply adminapi.HealthReply) string {
 	if !plainName.MatchString(named) {
 		named = reply.Destination // which a shell takes as it is
 	}
-	return fmt.Sprintf("destination %s: %s (request %s; %q on the gateway's host tells more)",
+	return fmt.Sprintf("destination %s: %s (request %s; %q on the gateway's host says more)",
 		host.Printable(name), why, reply.RequestID, "gatewayctl destination check "+host.Printable(named))
 }

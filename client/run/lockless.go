@@ -11,7 +11,7 @@ import (
 )
 
 // lockTries is how often a reading command tries to write its lock: a storage that
-// only fails in passing takes it by then.
+// only fails temporarily takes it by then.
 const lockTries = 3
 
 // OrWithoutLock runs a command of restic that only reads, and if the storage does not
@@ -29,7 +29,7 @@ func OrWithoutLock(command restic.Invocation, say func(line string), run func(re
 }
 
 // readsRegardless reports whether reading may work where writing fails for that
-// reason. One that the gateway does not let in reads nothing either.
+// reason. One that the gateway refuses reads nothing either.
 func readsRegardless(reason restic.Reason) bool {
 	return reason == restic.Full || reason == restic.Unreachable || reason == restic.Unknown
 }
@@ -75,7 +75,7 @@ func LockIfWritable(ctx context.Context, sys *host.System, run restic.Invocation
 	}
 	reply, err := destinationHealth(ctx, NewProbe(sys.Env), sys.Env.GatewayURL(), run.Repository, true)
 	if err != nil || reply.State != adminapi.HealthUnwritable {
-		return run // restic tells what is wrong
+		return run // restic says what is wrong
 	}
 	sys.Warnf("%s", healthText(reply))
 	sys.Warnf("%s", withoutLockText(restic.Full))

@@ -138,7 +138,7 @@ func (p *barProgress) Update(s restic.Status) {
 func (p *barProgress) Say(line string) { fmt.Fprintf(p.w, "\r\x1b[K%s\n", line) }
 func (p *barProgress) Done()           { fmt.Fprint(p.w, "\r\x1b[K") }
 
-// barLine draws a bar and tells what is known, as far as it fits into so many
+// barLine draws a bar and says what is known, as far as it fits into so many
 // columns. The bar goes first, because it tells least.
 func barLine(s restic.Status, elapsed time.Duration, columns int) string {
 	parts := statusParts(s, elapsed)

@@ -42,7 +42,7 @@ func KeepingEnvironment(stateDir string, restore func() error) error {
 	return errors.Join(err, putBack(name, kept))
 }
 
-// IsKept reports whether there is a copy, of a restore that goes on or was killed.
+// IsKept reports whether there is a copy, of a restore that runs or was killed.
 func IsKept(stateDir string) bool {
 	_, err := os.Lstat(filepath.Join(stateDir, environmentCopy))
 	return err == nil
@@ -58,7 +58,7 @@ func putBack(name, kept string) error {
 
 // RecoverEnvironment puts back what a killed restore has kept of the module's file
 // environment, before anything reads that. The copy stays, because the restore's
-// container may be at work yet. It is an error if the restore itself goes on: until
+// container may be at work yet. It is an error if the restore itself still runs: until
 // it ends the file may be another module's.
 func RecoverEnvironment(s *host.System) error {
 	stateDir, ok := s.Env.Lookup("AGENT_STATE_DIR")

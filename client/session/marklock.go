@@ -17,7 +17,7 @@ import (
 // before restic has ended.
 type MarkLock struct {
 	file *os.File
-	// Interrupted tells that the last holder did not clear the mark.
+	// Interrupted reports whether the last holder did not clear the mark.
 	Interrupted bool
 }
 

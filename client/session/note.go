@@ -16,7 +16,7 @@ import (
 // RunNotePrefix begins the names of the notes in the state directory.
 const RunNotePrefix = ".restic-run."
 
-// runNote is a file that tells which repository a backup or a restore works on: a
+// runNote is a file that says which repository a backup or a restore works on: a
 // line with its URL, and one for each native restic that it started. It is locked
 // for as long as the process lives, and is gone when the run has ended by itself: one
 // that nobody locks is that of a run that was killed.

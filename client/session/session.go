@@ -24,7 +24,7 @@ const (
 // names this host and a process that is not alive. In a container restic is always
 // process 1, and process 1 is alive in every other container too, so that plain
 // unlock keeps the lock of a killed container, and prune fails. Therefore the
-// containers of each session have a host name of their own. Who has found the note
+// containers of each session have a host name of their own. Whoever has found the note
 // of a dead session, and has ended what it left running, knows that a lock of that
 // name belongs to nobody. A native restic may be in a container too, together with
 // us: the note tells its host name and its process.
@@ -65,7 +65,7 @@ func Begin(ctx context.Context, sys *host.System, does string, m host.Module, ba
 	switch {
 	case err == nil:
 	case does == DoesRestore:
-		// Who gets files out of a module may do so where its own disk is full or broken.
+		// Whoever gets files out of a module may do so where its own disk is full or broken.
 		sys.Warnf("the run is not noted, so that nobody will remove its lock if it is killed: %v", err)
 		s.own = &runNote{id: id, repository: base.Repository.URL}
 	default:

@@ -122,7 +122,7 @@ func copiedAs(t *testing.T, source, name string) string {
 	content, err := os.ReadFile(source)
 	must(t, err)
 	copied := t.TempDir() + "/" + name
-	// Who is started in the meantime would hold it open, and it could not be run.
+	// Whoever is started in the meantime would hold it open, and it could not be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	must(t, os.WriteFile(copied, content, 0o755))

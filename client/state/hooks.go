@@ -90,7 +90,7 @@ func moduleSearchPath(path, installDir string) string {
 	return bin + string(os.PathListSeparator) + path
 }
 
-// UnusableProgram tells why a file cannot be run, or returns "".
+// UnusableProgram says why a file cannot be run, or returns "".
 func UnusableProgram(name string) string {
 	info, err := os.Stat(name)
 	switch {

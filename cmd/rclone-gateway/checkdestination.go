@@ -32,7 +32,7 @@ that ID, or with --stdin the one whose rclone section comes on stdin. This is wh
 the running gateway does for "gatewayctl destination check"; it works where no
 gateway runs.
 
---conformance goes on with the suite that every kind of storage is held to, some
+--conformance continues with the suite that every kind of storage is held to, some
 2,000 requests in a folder of its own, and lists what does not hold. What is "weak"
 there does not harm backups; what FAILED does.
 ` + exitStatus,

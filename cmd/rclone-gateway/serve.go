@@ -179,7 +179,7 @@ func reload(ctx context.Context, g *gateway.Gateway) {
 	defer notify(daemon.SdNotifyReady)
 	if err != nil {
 		slog.Error("reload failed, serving as before", "err", err,
-			"hint", "check that Redis runs and accepts the gateway's user; rclone-gateway check-config tells more")
+			"hint", "check that Redis runs and accepts the gateway's user; rclone-gateway check-config says more")
 		return
 	}
 	slog.Info("reloaded")

@@ -82,10 +82,10 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	}
 	s.registerAddresses(flags)
 	str(&s.metricsAddr, "metrics-addr", "GATEWAY_METRICS_ADDR", "", "`address` to serve /metrics on to whoever can reach it, without TLS; nodes find them on --addr too")
-	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are let in, beside this host and cluster/network")
+	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are accepted, in addition to this host and cluster/network")
 	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
-	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stand still before it is cut")
+	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stall before it is cut")
 	str(&s.auditLog, "audit-log", "GATEWAY_AUDIT_LOG", "", "`file` to write down who did what (default audit.jsonl in --state-dir; none: nowhere)")
 	str(&s.auditSize, "audit-log-size", "GATEWAY_AUDIT_LOG_SIZE", "64", "`MiB` that the file of the audit log grows to before another one is begun")
 	str(&s.auditFiles, "audit-log-keep", "GATEWAY_AUDIT_LOG_KEEP", "16", "`N` full files of the audit log are kept; 0 keeps all")

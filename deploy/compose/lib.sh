@@ -69,7 +69,7 @@ as_module() {
   # Setup waits for one thing after the other, takes time for its own work, and is best
   # placed to say what failed.
   WAIT=$((4 * WAIT + 60))
-  retry "setup is not done (docker compose logs setup tells more)" test -e /run/status/ready -o -e /run/status/failed
+  retry "setup is not done (docker compose logs setup says more)" test -e /run/status/ready -o -e /run/status/failed
   if [ -e /run/status/failed ]; then
     read -r status text </run/status/failed
     fail "$status" "setup: $text"

@@ -7,7 +7,7 @@
 // such as golang.org/x/mod/sumdb/tlog: whoever verifies reads the whole file, so that
 // short proofs would gain nothing, and a plain chain can be checked with sha256sum.
 //
-// A file that has grown is renamed and another one begun; the chain goes on in it.
+// A file that has grown is renamed and another one begun; the chain continues in it.
 // Several processes may write to one log. A process that is killed in the middle of a
 // line leaves a part of one, which the next writer cuts off and writes down.
 //

@@ -13,7 +13,7 @@ type Snapshot struct {
 	// Destinations by ID.
 	Destinations map[string]*Destination
 	// Broken tells, by ID, why a destination that Redis names cannot be used. It is
-	// there all the same: nobody may be told that it does not exist.
+	// there anyway: nobody may be told that it does not exist.
 	Broken map[string]string
 	// Limits by the ID of a destination; where there is none, it has no limits.
 	Limits map[string]Limits

@@ -44,7 +44,7 @@ func TestReference(t *testing.T) {
 	for _, d := range append(declarations(t, "keys.go"), declarations(t, "limits.go")...) {
 		value, known := names[d.name]
 		if !known {
-			t.Errorf("names does not tell what %s stands for", d.name)
+			t.Errorf("names does not say what %s stands for", d.name)
 			continue
 		}
 		seen[d.name] = true

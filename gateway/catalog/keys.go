@@ -90,7 +90,7 @@ func BackupStatusKey(node, backup string) string {
 	return "node/" + node + "/backup_status/" + backup
 }
 
-// ChannelBackupStatusChanged is where a node tells that a status changed:
+// ChannelBackupStatusChanged is where a node says that a status changed:
 // {"node_id":1,"backup_id":1,"module_id":"traefik1"}.
 func ChannelBackupStatusChanged(node string) string {
 	return "node/" + node + "/event/backup-status-changed"

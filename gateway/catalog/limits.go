@@ -82,7 +82,7 @@ const (
 )
 
 // ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out
-// and named by the error; the limits beside them hold all the same.
+// and named by the error; the limits beside them hold anyway.
 func ParseLimits(fields map[string]string) (Limits, error) {
 	var l Limits
 	var errs []error

@@ -50,7 +50,7 @@ type LoadOptions struct {
 // error means that Redis did not say everything, and that nothing can be
 // concluded from what it said: keep the last snapshot.
 //
-// The error tells what to do. It wraps Redis's own, or the network's.
+// The error says what to do. It wraps Redis's own, or the network's.
 func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (snapshot *Snapshot, err error) {
 	// The client library panics on some replies that no Redis would send.
 	defer func() {
@@ -141,7 +141,7 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 	}
 	_, _ = p.Exec(ctx) // each command has its own error
 
-	// Without these there is nobody to let in, or nowhere to go.
+	// Without these there is nobody to accept, or nowhere to go.
 	if err := first.acls.Err(); err != nil && l.opts.ACLSource != ACLList {
 		return nil, l.opts.explain(err, ACLs)
 	}

@@ -100,7 +100,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error 
 	return change(w, r, &t)
 }
 
-// options tells what there is. No locks: class 1 alone.
+// options says what there is. No locks: class 1 alone.
 func (h *Handler) options(w http.ResponseWriter, t *Target) error {
 	header := w.Header()
 	header.Set("DAV", "1")

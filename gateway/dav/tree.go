@@ -16,7 +16,7 @@ import (
 const layoutDepth = 3
 
 // movable makes sure that neither the resource nor anything in it has a place in
-// somebody's layout, where it is and, unless to is empty, where it shall go.
+// somebody's layout, where it is and, unless to is empty, where it is to go.
 func (t *Target) movable(ctx context.Context, info fs.FileInfo, from, to string) error {
 	if t.place(from) != Free {
 		return fixed(from)

@@ -62,7 +62,7 @@ func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	return results
 }
 
-// tolerated are the tests that a storage may fail all the same, because of what the
+// tolerated are the tests that a storage may fail anyway, because of what the
 // gateway and restic do, and what such a failure means. The S3 server of rclone
 // itself fails them.
 var tolerated = map[string]string{

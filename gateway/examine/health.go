@@ -48,7 +48,7 @@ type healthAnswer struct {
 	reply adminapi.HealthReply
 }
 
-// Ask answers how the destination is, for who reads repo.
+// Ask answers how the destination is, for whoever reads repo.
 func (h *Health) Ask(ctx context.Context, d *catalog.Destination, repo string, write bool) adminapi.HealthReply {
 	h.mu.Lock()
 	question := healthQuestion{d.ID, write}

@@ -98,7 +98,7 @@ func (p *proof) look(ctx context.Context, name string) {
 	}
 	at, until, err := s.Received(ctx, name)
 	if err != nil {
-		return // the steps tell what fails
+		return // the steps say what fails
 	}
 	if skew := time.Since(at).Round(time.Second); !at.IsZero() && skew.Abs() > clockTolerance {
 		note("the clocks of this node and of the storage differ by %v: set this node's clock (timedatectl, NTP), before the storage refuses its requests", skew.Abs())

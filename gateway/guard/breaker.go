@@ -54,7 +54,7 @@ func (b *breaker) enter() (probe bool, err error) {
 	return true, nil
 }
 
-// leave tells how an operation that entered has ended.
+// leave says how an operation that entered has ended.
 func (b *breaker) leave(probe bool, result refusal.Outcome, cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// smallObject bounds what is let in over quota. Restic's keys, locks and config
+// smallObject bounds what is accepted over quota. Restic's keys, locks and config
 // have a few hundred bytes.
 const smallObject = 1 << 20
 

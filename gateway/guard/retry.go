@@ -86,8 +86,8 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 }
 
 // passes reports whether a failure may pass within the budget. A storage that
-// refuses to be changed is asked once more, lest a moment's refusal, as while its
-// own permissions are being changed, ends a backup.
+// refuses to be changed is asked once more, so that a moment's refusal, as while its
+// own permissions are being changed, does not end a backup.
 func passes(err error, pause time.Duration) bool {
 	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrReadOnly) && pause == retryFirst
 }

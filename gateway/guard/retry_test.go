@@ -132,7 +132,7 @@ func TestBudgets(t *testing.T) {
 }
 
 // TestAReadOnlyStorageIsAskedOnceMore repeats a refused change once, and then says so;
-// reading goes on, however often that happens.
+// reading continues, however often that happens.
 func TestAReadOnlyStorageIsAskedOnceMore(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {

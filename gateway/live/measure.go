@@ -44,7 +44,7 @@ func (vs *views) MeasureSpace(ctx context.Context) {
 			continue
 		}
 		questions.Go(func() error {
-			_, _ = s.space(ctx) // without an answer there is no metric; requests tell why
+			_, _ = s.space(ctx) // without an answer there is no metric; requests say why
 			return nil
 		})
 	}

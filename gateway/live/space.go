@@ -30,7 +30,7 @@ type Capacity struct {
 
 var unknownCapacity = Capacity{-1, -1, -1}
 
-// Space asks all destinations for their space and tells what each holds, as far
+// Space asks all destinations for their space and says what each holds, as far
 // as that is known in allTimeout.
 func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 	ctx, cancel := context.WithTimeout(ctx, allTimeout)

@@ -38,9 +38,9 @@ const (
 // tokens keeps what backends change in their sections while they are open:
 // refreshed OAuth tokens; the previous one may no longer work. Each is
 // written back to Redis, if nobody else has changed it there. What cannot be
-// written is kept in a file, and serves after a restart all the same.
+// written is kept in a file, and serves after a restart anyway.
 //
-// A store goes on with its own new token, so that none is opened again for it: to
+// A store continues with its own new token, so that none is opened again for it: to
 // views, a token of ours stands for the one that the store was opened with.
 type tokens struct {
 	rdb  redis.UniversalClient // of a user that may write the sections
@@ -191,7 +191,7 @@ func (t *tokens) latest(d *catalog.Destination) *catalog.Destination {
 }
 
 // register tells rclone the sections of a snapshot with the latest tokens, for
-// remotes that are built upon another one.
+// remotes that are built on another one.
 func (t *tokens) register(snapshot *catalog.Snapshot) {
 	sections := make(map[string]map[string]string, len(snapshot.Destinations))
 	for id, d := range snapshot.Destinations {

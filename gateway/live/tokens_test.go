@@ -249,7 +249,7 @@ func TestTokenIsWrittenOnceRedisIsBack(t *testing.T) {
 	testenv.Until(t, time.Minute, "the token in Redis", func() bool { return c.inRedis(c.oauth.good()) })
 }
 
-// Rclone opens by itself what a remote is built upon. Not parallel: its storage of
+// Rclone opens by itself what a remote is built on. Not parallel: its storage of
 // sections is that of the whole process.
 func TestRefreshedTokenOfAFoundationIsWrittenBack(t *testing.T) {
 	c := newTokenCluster(t)

@@ -52,7 +52,7 @@ func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *trash.Cl
 }
 
 // unchanged reports whether a destination, and every other one that it is built
-// upon, is the same in both snapshots.
+// on, is the same in both snapshots.
 func unchanged(a, b *catalog.Snapshot, id string) bool {
 	uses := b.Foundations(id)
 	if !maps.Equal(uses, a.Foundations(id)) {

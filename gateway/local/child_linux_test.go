@@ -205,7 +205,7 @@ func TestMissingPermissions(t *testing.T) {
 }
 
 // TestADirectoryThatMayOnlyBeRead is told from one that the gateway may not look at:
-// reading goes on, and no repetition makes writing work.
+// reading continues, and no repetition makes writing work.
 func TestADirectoryThatMayOnlyBeRead(t *testing.T) {
 	if !inNamespace(t, 1000) {
 		return

@@ -125,7 +125,7 @@ func regular(st *unix.Stat_t) error {
 	return errIrregular
 }
 
-// wrap tells what happened to what. Missing permissions are the gateway's, so
+// wrap says what happened to what. Missing permissions are the gateway's, so
 // that they must not look like a refusal of the client. Where they allow to read and
 // not to change something, it is no passing failure.
 func (s *Store) wrap(op, name string, err error) error {

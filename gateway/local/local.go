@@ -13,7 +13,7 @@
 //
 // The root itself may be a symbolic link or lie behind some. Below the root none
 // is followed, wherever it leads: an object behind one is an error of every
-// method, a list included, and never just absent. Where a part of the tree shall
+// method, a list included, and never just absent. Where a part of the tree must
 // live on another disk, use a bind mount.
 //
 // # The root
@@ -110,7 +110,7 @@ func (s *Store) stat(name string, st *unix.Stat_t) error {
 }
 
 // Open implements [storage.Store]. The body is an [*os.File] that stands at off and
-// goes on to the end, whatever n is: whoever copies it counts the bytes, as
+// continues to the end, whatever n is: whoever copies it counts the bytes, as
 // [io.CopyN] does, so that net/http can send the file with sendfile.
 func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadCloser, int64, error) {
 	if err := check(ctx, "open", name); err != nil {

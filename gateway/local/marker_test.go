@@ -70,7 +70,7 @@ func TestMarkedStoreConforms(t *testing.T) {
 	})
 }
 
-// wantDetached calls every method, each of which must tell that the disk is away.
+// wantDetached calls every method, each of which must say that the disk is away.
 func wantDetached(t *testing.T, s *Store) {
 	t.Helper()
 	all := attempts(t, s, "app/uuid/data", pack)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Space tells how many bytes of the file system that the root is on are free to
+// Space says how many bytes of the file system that the root is on are free to
 // this user, used by everybody, and there in all.
 func (s *Store) Space(context.Context) (free, used, total int64, err error) {
 	root, err := s.openRoot()

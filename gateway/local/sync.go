@@ -10,7 +10,7 @@ import (
 )
 
 // sync makes a file or a directory outlive a power failure. Some file systems cannot,
-// as some of FUSE: they serve backups all the same, and whoever reads the log is told
+// as some of FUSE: they serve backups anyway, and whoever reads the log is told
 // once what they do not promise.
 func (s *Store) sync(fd int) error {
 	err := s.fsync(fd)

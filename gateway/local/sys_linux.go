@@ -75,7 +75,7 @@ func (d dirFD) getdents(buf []byte) (n int, err error) {
 	return n, err
 }
 
-// parseDirents yields the entries in buf and says whether to go on.
+// parseDirents yields the entries in buf and says whether to continue.
 func parseDirents(buf []byte, yield func(dirEntry, error) bool) bool {
 	for len(buf) > 0 {
 		reclen := int(binary.NativeEndian.Uint16(buf[direntReclen:]))

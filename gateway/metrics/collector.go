@@ -209,7 +209,7 @@ func (out sender) destination(id string, m *live.Mount) {
 	out.space(id, m)
 }
 
-// space tells how full a destination is, as far as that is known.
+// space says how full a destination is, as far as that is known.
 func (out sender) space(id string, m *live.Mount) {
 	if last, known := m.LastSpace(); known {
 		for desc, value := range map[*prometheus.Desc]int64{descFree: last.Free, descUsed: last.Used, descSize: last.Total} {

@@ -180,7 +180,7 @@ func TestContinueIsPassedOn(t *testing.T) {
 type neverRead struct{ t *testing.T }
 
 func (b neverRead) Read([]byte) (int, error) {
-	b.t.Error("the client was told to go on")
+	b.t.Error("the client was told to continue")
 	return 0, io.EOF
 }
 

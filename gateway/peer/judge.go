@@ -39,7 +39,7 @@ func (l *Link) judge(ctx context.Context, r *http.Request, resp *http.Response, 
 	return nil
 }
 
-// refused answers for a peer that does not let in whom this node does.
+// refused answers for a peer that refuses whom this node accepts.
 func (l *Link) refused(ctx context.Context, code int, job *Job) error {
 	if err := job.Recheck(ctx); err != nil {
 		return err

@@ -32,7 +32,7 @@ const (
 	probeTimeout  = 2500 * time.Millisecond
 	// idleAfter is how long a peer is asked on after its last request.
 	idleAfter = time.Minute
-	// stuckAfter is how long a request may stand still while its peer is down.
+	// stuckAfter is how long a request may stall while its peer is down.
 	stuckAfter = 5 * time.Second
 	// proofInterval lies between two looks at a local destination that has no proof.
 	proofInterval = time.Minute

@@ -53,7 +53,7 @@ func (p *Peers) round(ctx context.Context, now time.Time) {
 	p.cutStuck(now)
 }
 
-// cutStuck ends the requests that stand still while their peer is down.
+// cutStuck ends the requests that stall while their peer is down.
 func (p *Peers) cutStuck(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -36,7 +36,7 @@ var (
 	ErrMethod = errors.New("method not allowed here")
 	// ErrLength says that an upload announced no length.
 	ErrLength  = errors.New("upload without Content-Length")
-	ErrStalled = errors.New("the client stood still")
+	ErrStalled = errors.New("the client stalled")
 	// ErrForm says that an upload does not have the form of what restic saves there.
 	ErrForm = fmt.Errorf("%w: not what restic saves", fs.ErrInvalid)
 	// ErrKey says that a module would add a key to a repository that was begun.

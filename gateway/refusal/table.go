@@ -43,7 +43,7 @@ type Kind struct {
 }
 
 // HintRedis is what to do while Redis cannot be read.
-const HintRedis = "check that Redis runs at the address of --redis-address and accepts the gateway's user and password; rclone-gateway check-config tells more"
+const HintRedis = "check that Redis runs at the address of --redis-address and accepts the gateway's user and password; rclone-gateway check-config says more"
 
 const adviceType = "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)"
 
@@ -108,7 +108,7 @@ var table = []Kind{
 	},
 	{
 		Err: ErrConflict, Status: http.StatusConflict, Upload: "invalid",
-		Hint: "make the directory first that shall hold the file, with MKCOL, or repeat what somebody else disturbed",
+		Hint: "make the directory first that is to hold the file, with MKCOL, or repeat what somebody else disturbed",
 	},
 	{
 		Err: ErrPrecondition, Status: http.StatusPreconditionFailed, Upload: "exists",
@@ -128,7 +128,7 @@ var table = []Kind{
 	},
 	{
 		Err: ErrStalled, Status: http.StatusRequestTimeout, Upload: "stalled",
-		Hint: "the client or the network stood still: check them, or raise --stall-timeout",
+		Hint: "the client or the network stalled: check them, or raise --stall-timeout",
 	},
 	{
 		Err: ErrLength, Status: http.StatusLengthRequired, Upload: "no_length",
@@ -360,7 +360,7 @@ const (
 	_           Class = iota
 	Throttled         // it asks to slow down; mostly absorbed
 	Timeout           // no answer in time
-	Unavailable       // not reached, not mounted, failing in passing
+	Unavailable       // not reached, not mounted, failing temporarily
 	Denied            // it refuses us: credentials, permissions
 	Full              // no space
 	BrokenOff         // a body broke off in the middle

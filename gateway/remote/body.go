@@ -13,7 +13,7 @@ import (
 // errTrailing says that a stream went on where it had to end.
 var errTrailing = errors.New("more bytes than announced")
 
-// exact reads exactly left bytes from r: a stream that ends early or goes on
+// exact reads exactly left bytes from r: a stream that ends early or continues
 // fails instead of yielding its last bytes.
 type exact struct {
 	r     io.Reader

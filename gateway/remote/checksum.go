@@ -113,7 +113,7 @@ func (c *checksums) refusedBy(err error) bool {
 	}
 	if !c.off.Swap(true) {
 		slog.Warn("a storage does not take checksums of uploads", "dest", c.dest, "err", code,
-			"hint", "uploads go on without; disable_checksum = true in the section says so from the beginning. Object Lock needs them")
+			"hint", "uploads continue without; disable_checksum = true in the section says so from the beginning. Object Lock needs them")
 	}
 	return true
 }

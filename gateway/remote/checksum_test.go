@@ -137,7 +137,7 @@ func TestAStorageWithoutChecksumsIsServed(t *testing.T) {
 	}
 }
 
-// TestOtherRefusalsKeepTheChecksums sees to it that what has another cause does not
+// TestOtherRefusalsKeepTheChecksums makes sure that what has another cause does not
 // end them.
 func TestOtherRefusalsKeepTheChecksums(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,7 @@ func TestAB2KeyWithoutDeleteFilesHides(t *testing.T) {
 func TestWhatAB2KeyLacksIsADenial(t *testing.T) {
 	t.Parallel()
 	lock, content := named(160)
-	t.Run("deleteFiles, where the section says that it shall delete", func(t *testing.T) {
+	t.Run("deleteFiles, where the section wants it to delete", func(t *testing.T) {
 		t.Parallel()
 		s := openB2(t, map[string]string{"hard_delete": "true"}, "deleteFiles")
 		mustPut(t, s, lock, string(content))
@@ -84,7 +84,7 @@ func TestWhatAB2KeyLacksIsADenial(t *testing.T) {
 	})
 }
 
-// TestWrongKeysOfS3AreNoReadOnlyStorage sees to it that only who may read is said to
+// TestWrongKeysOfS3AreNoReadOnlyStorage makes sure that only who may read is said to
 // have no permission to write.
 func TestWrongKeysOfS3AreNoReadOnlyStorage(t *testing.T) {
 	t.Parallel()

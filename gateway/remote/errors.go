@@ -32,7 +32,7 @@ var changes = []string{"put", "remove", "create", "mkdir", "rmdir", "rename"}
 
 // denial returns the sentinel for an operation that the storage refuses to us, nil
 // where that is not proven. Not all storages say by their codes whether they refuse
-// us as such, or only this: who can read a list is let in.
+// us as such, or only this: whoever can read a list is accepted.
 func (s *Store) denial(ctx context.Context, op string, err error) error {
 	if !backend.IsDenial(err) {
 		return nil

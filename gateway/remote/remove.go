@@ -81,7 +81,7 @@ func (s *Store) hide(ctx context.Context, name string) error {
 	}
 	if err == nil && !s.hides.Swap(true) {
 		slog.Warn("the key of a destination may not delete: deleted files are hidden", "dest", s.backend.ID,
-			"hint", "what is hidden takes space until a lifecycle rule of the bucket deletes it; give the key deleteFiles if it shall delete, or leave it so if it shall not be able to destroy backups")
+			"hint", "what is hidden takes space until a lifecycle rule of the bucket deletes it; give the key deleteFiles if it should delete, or leave it so if it should not be able to destroy backups")
 	}
 	return err
 }

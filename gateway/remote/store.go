@@ -18,7 +18,7 @@ import (
 type Options struct {
 	// Changed, unless nil, is called with what the backend stores in its section:
 	// a refreshed OAuth token, which may be the only one that still works. The
-	// store itself goes on with the new value. It is called from requests, at
+	// store itself continues with the new value. It is called from requests, at
 	// once by several, and must not block.
 	Changed func(key, value string)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/rclone/rclone/fs"
 )
 
-// Space tells how many bytes of the remote's storage are free, used and there in
+// Space says how many bytes of the remote's storage are free, used and there in
 // all, as far as the remote does; what it does not tell is -1. Buckets tell
 // nothing.
 func (s *Store) Space(ctx context.Context) (free, used, total int64, err error) {

@@ -56,8 +56,8 @@ const (
 // sweeper collects, from a list, uploads that were cut off by the end of their
 // gateway. Two clocks must agree that one is old: that of the gateway that wrote it,
 // by its name, and the remote's, by its time of modification. So neither of them
-// alone, being wrong, costs an upload that is under way. One that is removed all the
-// same fails, since there is nothing to move.
+// alone, being wrong, costs an upload that is under way. One that is removed
+// anyway fails, since there is nothing to move.
 type sweeper struct {
 	expired time.Time
 	found   []fs.Object

@@ -37,7 +37,7 @@ func (t Type) String() string {
 //	app/uuid/data/<hex>   one object, named by 64 lowercase hex digits
 //
 // The repository is the first two segments; what they may be called is for the
-// caller to judge, bar what [fs.ValidPath] refuses. The path is the decoded one,
+// caller to judge, except for what [fs.ValidPath] refuses. The path is the decoded one,
 // without a leading slash.
 func ParseObject(path string) (repo string, typ Type, name string, ok bool) {
 	app, rest, ok := strings.Cut(path, "/")

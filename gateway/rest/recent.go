@@ -79,7 +79,7 @@ func (r *recentLocks) forget(repo repoKey, name string) {
 	delete(r.repos[repo], name)
 }
 
-// last tells what was done to a lock within the last minute, if anything.
+// last says what was done to a lock within the last minute, if anything.
 func (r *recentLocks) last(repo repoKey, name string) (l recentLock, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

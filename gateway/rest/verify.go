@@ -23,7 +23,7 @@ type verifier struct {
 	left int64 // bytes that src still owes
 	hash hash.Hash
 	name string
-	err  error // what was wrong; Read goes on returning it
+	err  error // what was wrong; Read keeps returning it
 }
 
 // Verify returns src, of that size, so that it ends in an error instead of its last
@@ -66,7 +66,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, v.err
 }
 
-// failed tells what was wrong with the upload, if anything was.
+// failed says what was wrong with the upload, if anything was.
 func (v *verifier) failed() error { return v.err }
 
 // complete reports whether all of the upload was passed on and was right.

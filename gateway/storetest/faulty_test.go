@@ -36,7 +36,7 @@ func TestFaultyConformsWithoutFaults(t *testing.T) {
 	})
 }
 
-// calls does each method once and tells what came of it.
+// calls does each method once and says what came of it.
 func calls(ctx context.Context, s storage.Store) map[storetest.Method]string {
 	outcomes := make(map[storetest.Method]string)
 	info, err := s.Stat(ctx, "d/a")

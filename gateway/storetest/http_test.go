@@ -27,6 +27,7 @@ func serve(t *testing.T, store storage.Store) storage.Store {
 		err := handler.Serve(w, r, rest.Target{
 			Store: store, Destination: "dest", Repo: repo, Type: typ, Name: name,
 			Operation: rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),
+			AddKey:    true,
 		})
 		if err != nil {
 			w.WriteHeader(statusOf(err))

@@ -55,7 +55,7 @@ var broken = map[string]struct {
 	"takes names as paths":        {brokenPut(cleanName), "names that are no valid paths are refused"},
 	"lists an absent directory":   {brokenList(absentIsEmpty), "a directory nobody wrote to lists as absent"},
 	"cuts long lists":             {brokenList(cutLong), "lists are complete at every depth"},
-	"goes on after an error":      {brokenList(goOn), "an error of fn ends the list and is returned"},
+	"continues after an error":    {brokenList(goOn), "an error of fn ends the list and is returned"},
 	"cannot list what changes":    {brokenList(statAgain), "an object that goes in the middle of a list"},
 	"ignores the end of a range":  {brokenOpen(toTheEnd), "ranges"},
 	"tells the size of the range": {brokenOpen(sizeOfRange), "ranges"},

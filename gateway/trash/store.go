@@ -246,7 +246,7 @@ func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error
 }
 
 // listAbove lists what is above the repositories, without the trash. A store lists a
-// whole tree by the last elements of the names, which do not tell what is the trash's:
+// whole tree by the last elements of the names, which do not say what is the trash's:
 // the tree is walked down to the directories beside the trash.
 func (s *Store) listAbove(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	tree, ok := s.store.(storage.Tree)

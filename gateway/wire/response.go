@@ -29,7 +29,7 @@ const (
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // Response is a ResponseWriter that counts. Nothing limits how long a
-// request may take, only how long it may stand still: each byte that moves
+// request may take, only how long it may stall: each byte that moves
 // moves the deadline. It keeps io.ReaderFrom, by which files are sent without
 // passing through this process.
 type Response struct {

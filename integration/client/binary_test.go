@@ -14,7 +14,7 @@ func TestWhatIsLinked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(info.Deps) == 0 {
-		t.Error("the binary does not tell what is linked")
+		t.Error("the binary does not say what is linked")
 	}
 	for _, module := range info.Deps {
 		if module.Path == "github.com/rclone/rclone" {

@@ -23,7 +23,7 @@ type gate struct {
 type hold struct {
 	match   func(*http.Request) bool
 	first   chan struct{} // closed when there is one
-	release chan struct{} // closed when they may go on
+	release chan struct{} // closed when they may continue
 	seen    sync.Once
 	cut     bool // they end without an answer
 }

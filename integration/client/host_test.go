@@ -129,7 +129,7 @@ func runCommand(t *testing.T, cmd *exec.Cmd) result {
 	}
 	got := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 	if got.stderr != "" && got.code != busy {
-		t.Logf("%q ended with status %d: %s", cmd.Args[1:], got.code, got.stderr) // where the test fails, this tells why
+		t.Logf("%q ended with status %d: %s", cmd.Args[1:], got.code, got.stderr) // where the test fails, this says why
 	}
 	return got
 }

@@ -113,7 +113,7 @@ func killAllButRestic(t *testing.T, h *clientHost, pid int) {
 		// Else the applet would see podman die, and end the container. Its threads
 		// stop one after the other.
 		h.check(t, syscall.Kill(pid, syscall.SIGSTOP))
-		waitUntil(t, "the applet stands still", func() bool { return stopped(t, pid) })
+		waitUntil(t, "the applet stalls", func() bool { return stopped(t, pid) })
 		killChild(t, h, pid)
 	}
 	killSelf(t, h, pid)

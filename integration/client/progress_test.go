@@ -35,7 +35,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		}
 		restored := host.world.newHost(t, v, newModule)
 		if v.version == "0.14" { // it tells nothing of a restore's progress
-			if got := restored.request(t).succeed(t); !strings.HasPrefix(got.stderr, "restoring: restic before 0.16 does not tell how far it is\n") {
+			if got := restored.request(t).succeed(t); !strings.HasPrefix(got.stderr, "restoring: restic before 0.16 does not say how far it is\n") {
 				t.Errorf("it said %q", got.stderr)
 			}
 			return

@@ -21,7 +21,7 @@ import (
 type ending struct {
 	name     string
 	kill     func(*testing.T, *clientHost, int)
-	survives bool // restore-module does, and tells why it ends
+	survives bool // restore-module does, and says why it ends
 	native   bool // as of victims
 	status   int
 	says     string

@@ -58,7 +58,7 @@ func TestTheDocumentedExample(t *testing.T) {
 			host.check(t, os.Remove(log))
 			got := host.request(t).succeed(t)
 			if !strings.Contains(got.stderr, "module/mymodule1/mykey") {
-				t.Errorf("it does not tell where the key went: %s", got.stderr)
+				t.Errorf("it does not say where the key went: %s", got.stderr)
 			}
 			for name := range seedKeys {
 				if dump, err := world.redis.Admin().Dump(t.Context(), key+name).Result(); dump != want[name] || err != nil {

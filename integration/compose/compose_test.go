@@ -16,7 +16,7 @@ import (
 // moduleUser is the user of both images.
 const moduleUser = 65532
 
-// The subtests share a project, whose data grows: each goes on where the one before
+// The subtests share a project, whose data grows: each continues where the one before
 // it ended.
 func TestComposeFromNothingToCrashes(t *testing.T) {
 	t.Parallel()

@@ -97,7 +97,7 @@ func (p *project) run(args ...string) (string, int) {
 	return p.start(args...).wait()
 }
 
-// running is a command that goes on.
+// running is a command that still runs.
 type running struct {
 	process *exec.Cmd
 	prints  string // where a block's script leaves what it prints

@@ -13,7 +13,7 @@ import (
 const address = "https://github.com/rclone-gateway/rclone-gateway"
 
 // publish makes `git clone` of the address give this directory as it is, be all of it
-// committed or not, to who lives in home.
+// committed or not, to whoever lives in home.
 func publish(t *testing.T, home string) {
 	t.Helper()
 	root, err := filepath.Abs(projectRoot)
@@ -65,7 +65,7 @@ func environment(t *testing.T) []string {
 
 // asRoot is the sudo of the pages. The packages that they install are there, so that
 // in CI, on a machine for the tests alone, apt-get finds nothing to do; elsewhere it
-// tells what it would do.
+// says what it would do.
 const asRoot = `#!/bin/bash
 set -eu
 if [[ $1 != apt-get ]]; then

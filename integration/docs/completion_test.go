@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// A shell is asked, as somebody who presses Tab does it, how a command line goes on.
+// A shell is asked, as somebody who presses Tab does it, how a command line continues.
 type shell struct {
 	name   string
 	needs  string   // a file that its package brings

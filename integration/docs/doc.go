@@ -1,6 +1,6 @@
 // Package docs runs every command of the documentation that a page does not leave to
 // other tests, sees that these know of it, and holds names and links against what there
-// is, also in the reference. It holds nothing but tests. internal/docpage tells what the
+// is, also in the reference. It holds nothing but tests. internal/docpage says what the
 // comments on a page mean.
 //
 // The shell blocks of a page run in their order in one bash, in an empty home
@@ -19,7 +19,7 @@
 // certificates that the page's programs trust: see world_test.go.
 //
 // Cloned from its address, the project is as it is in this directory. sudo runs what it
-// is given; apt-get installs in CI only, and elsewhere tells what it would do.
+// is given; apt-get installs in CI only, and elsewhere says what it would do.
 //
 // The tests need redis-server, prometheus-node-exporter, restic, jq, gpg, bash with
 // bash-completion, zsh, fish, postgresql, docker.io, and what `make deps build` makes; a gateway with the

@@ -97,7 +97,7 @@ func pages(t *testing.T) []docpage.Page {
 	return all
 }
 
-// TestCommands runs the commands of every page, those apart that it leaves to others.
+// TestCommands runs the commands of every page, except those that it leaves to others.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	programs := findPrograms(t)

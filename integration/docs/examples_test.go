@@ -23,7 +23,7 @@ const examplesDir = "testdata/examples"
 type situation struct {
 	redis string // which of the Redis that setup.sh saved (default: full)
 	setup string // bash commands before
-	// whole says that each line goes on from the ones before; else each is run by
+	// whole says that each line continues from the ones before; else each is run by
 	// itself.
 	whole bool
 }

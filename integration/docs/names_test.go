@@ -81,8 +81,8 @@ func commandsIn(p docpage.Page) [][]string {
 			if i := slices.Index(words, "exec"); i >= 0 && i+2 < len(words) {
 				words = words[i+2:] // behind the container's name
 			}
-			if slices.Contains(words, "journalctl") {
-				continue // it names the unit
+			if slices.Contains(words, "journalctl") || slices.Contains(words, "apt") {
+				continue // they name the unit, and the packages
 			}
 			if i := slices.IndexFunc(words, isProgram); i >= 0 && !slices.Contains(words[:i], "install") && !strings.HasPrefix(piece, "#") {
 				all = append(all, words[i:])
@@ -124,7 +124,7 @@ var (
 	option      = regexp.MustCompile(`^--([a-z][a-z-]*)(?:=.*)?$`)
 )
 
-// check tells what is wrong with a call, "" if nothing is.
+// check says what is wrong with a call, "" if nothing is.
 func (h *helpTexts) check(words []string) string {
 	command := []string{path.Base(words[0])}
 	if isApplet := command[0] != "rclone-gateway" && command[0] != "gatewayctl"; isApplet {

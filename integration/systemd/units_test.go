@@ -200,7 +200,7 @@ func TestUnits(t *testing.T) {
 			after := h.property(t, "MainPID")
 			return after != hangs && after != "0"
 		})
-		waitFor(t, "the journal to tell what it was doing", func() bool {
+		waitFor(t, "the journal to say what it was doing", func() bool {
 			journal := h.journal(t)
 			return strings.Contains(journal, "SIGABRT: abort") && strings.Contains(journal, "goroutine ")
 		})

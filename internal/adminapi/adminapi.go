@@ -27,7 +27,7 @@ const (
 	HealthUnwritable = "unwritable" // it is read, and refuses writes
 )
 
-// HealthReply tells how the destination of a repository is. It holds no secret, and
+// HealthReply says how the destination of a repository is. It holds no secret, and
 // nothing that the storage said.
 type HealthReply struct {
 	Destination string `json:"destination"`
@@ -36,7 +36,7 @@ type HealthReply struct {
 	// KeyRefused is true where the storage refuses the gateway's credentials, or their
 	// rights do not suffice.
 	KeyRefused bool `json:"key_refused,omitempty"`
-	// Reason tells what is wrong and what to do.
+	// Reason says what is wrong and what to do.
 	Reason string `json:"reason,omitempty"`
 	// RequestID is what the gateway's log calls this request.
 	RequestID string `json:"request_id"`
@@ -68,7 +68,7 @@ type Candidate struct {
 	Section  string `json:"rclone_conf"`
 }
 
-// CheckReport tells how a check went. It holds no secret.
+// CheckReport says how a check went. It holds no secret.
 type CheckReport struct {
 	ID   string `json:"id"`
 	Type string `json:"type"` // of the rclone remote
@@ -121,7 +121,7 @@ type Conformance struct {
 	Name     string   `json:"name"`
 	Skipped  bool     `json:"skipped,omitempty"`
 	Failures []string `json:"failures,omitempty"`
-	// Tolerated tells what the failures mean, where backups can live with them.
+	// Tolerated says what the failures mean, where backups can live with them.
 	Tolerated string `json:"tolerated,omitempty"`
 }
 

@@ -208,7 +208,7 @@ func (s *Server) lacks(capability string) bool { return slices.Contains(s.accoun
 func (s *Server) url(host string) string { return cmp.Or(s.account.URL, "https://"+host) }
 
 // authorizeAccount answers in the form of every version of the API: they differ in
-// where they tell what the key may do.
+// where they say what the key may do.
 func (s *Server) authorizeAccount(r *http.Request, number string) (any, error) {
 	if id, key, _ := r.BasicAuth(); id != s.account.KeyID || key != s.account.Key {
 		return nil, &failure{http.StatusUnauthorized, "unauthorized", "The applicationKeyId or applicationKey are wrong."}

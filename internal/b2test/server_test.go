@@ -70,7 +70,7 @@ func hashOf(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// listed returns the names of a list with their actions, and where it goes on.
+// listed returns the names of a list with their actions, and where it continues.
 func listed(answer map[string]any) (names []string, next any) {
 	files, _ := answer["files"].([]any)
 	for _, f := range files {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Annotations by which a command or a flag tells what cobra has no place for.
+// Annotations by which a command or a flag says what cobra has no place for.
 const (
 	// ExitStatusAnnotation of a command holds its exit codes, one a line.
 	ExitStatusAnnotation = "exit-status"
@@ -119,7 +119,7 @@ func options(cmd *cobra.Command) []option {
 
 var exitLine = regexp.MustCompile(`^  (\S+)\s+(.*)$`)
 
-// parseExitStatus reads lines such as "  2  wrong flags"; deeper ones go on with
+// parseExitStatus reads lines such as "  2  wrong flags"; deeper ones continue with
 // the one above.
 func parseExitStatus(text string) []exitCode {
 	var codes []exitCode

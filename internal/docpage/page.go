@@ -5,13 +5,13 @@
 // A command stands in a shell block (```sh). A comment before a block says how it is
 // run:
 //
-//	<!-- run: background until COMMAND -->   it goes on while the next ones run, which
+//	<!-- run: background until COMMAND -->   it continues while the next ones run, which
 //	                                         wait until COMMAND succeeds
 //	<!-- run: background instead until COMMAND -->
 //	                                         the same, when Ctrl-C has ended the one
 //	                                         that went on before
 //	<!-- run: fails -->                      it ends with an error, and says why
-//	<!-- run: once -->                       not again where another page goes on
+//	<!-- run: once -->                       not again where another page continues
 //	                                         from this one
 //	<!-- run: numbers vary -->               what it prints has other sizes, times and IDs
 //	                                         than the page shows
@@ -80,7 +80,7 @@ func (p Page) LeftTo(place string) []Block {
 	return slices.DeleteFunc(slices.Clone(p.Blocks), func(b Block) bool { return b.By != place })
 }
 
-// Before returns the page as far as others go on from it.
+// Before returns the page as far as others continue from it.
 func (p Page) Before() Page {
 	p.Blocks = slices.DeleteFunc(slices.Clone(p.Blocks), func(b Block) bool { return b.Once })
 	return p
@@ -138,7 +138,7 @@ func (p *parser) line(number int, line string) error {
 		return errors.New("indented code, which the tests do not run: put it in a fence")
 	case strings.TrimSpace(line) != "":
 		if p.described {
-			return errors.New("text between a comment that tells how to run a block, and the block")
+			return errors.New("text between a comment that says how to run a block, and the block")
 		}
 		p.fresh = false
 	}
@@ -153,7 +153,7 @@ func (p *parser) blockBegins(number int, margin, language string) error {
 	if language == "sh" {
 		p.next.Line = number + 1
 	} else if p.described {
-		return errors.New("a comment tells how to run what is no shell block")
+		return errors.New("a comment says how to run what is no shell block")
 	}
 	return nil
 }
@@ -201,12 +201,12 @@ func (b *Block) describe(text string) error {
 	case text == "once":
 		b.Once = true
 	default:
-		return fmt.Errorf("%q does not tell how to run a block", text)
+		return fmt.Errorf("%q does not say how to run a block", text)
 	}
 	return nil
 }
 
-// Names lists the pages of the documentation below root, those apart that are made
+// Names lists the pages of the documentation below root, except those that are made
 // from the code.
 func Names(root string) ([]string, error) {
 	names := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"}

@@ -61,7 +61,7 @@ func (p Page) CheckOutputs(place, dir string) error {
 	return errors.Join(problems...)
 }
 
-// unlike tells how the output differs from what the page shows of it, where …
+// unlike says how the output differs from what the page shows of it, where …
 // stands for anything within a line, and a line of … for any lines.
 func (b Block) unlike(output string) error {
 	shown := b.Output

@@ -2,5 +2,5 @@
 
 package footprint
 
-// dropProgram is left to the kernel where nothing tells what is mapped.
+// dropProgram is left to the kernel where nothing says what is mapped.
 func dropProgram() error { return nil }

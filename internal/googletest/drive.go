@@ -263,7 +263,7 @@ func (s *Server) piece(w http.ResponseWriter, r *http.Request) (any, error) {
 	p.described.content = append(p.described.content, content...)
 	if last+1 < total {
 		w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", last))
-		w.WriteHeader(http.StatusPermanentRedirect) // which means here: go on
+		w.WriteHeader(http.StatusPermanentRedirect) // which means here: continue
 		return nil, nil
 	}
 	delete(s.pending, id)

@@ -38,7 +38,7 @@ func Until(tb testing.TB, limit time.Duration, what string, done func() bool) {
 	}
 }
 
-// The ports of FreeAddr: none that the kernel gives to who asks for any, and none of
+// The ports of FreeAddr: none that the kernel gives to whoever asks for any, and none of
 // well-known servers.
 const (
 	firstPort = 20_000

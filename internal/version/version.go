@@ -1,4 +1,4 @@
-// Package version tells which version of this project a binary was built from.
+// Package version says which version of this project a binary was built from.
 package version
 
 import (

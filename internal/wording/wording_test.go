@@ -36,6 +36,18 @@ var phrases = []phrase{
 	{"stand", `stands? on`, `"depends on"`},
 	{"as yet", `as yet`, `"yet"`},
 	{"of late", `of late`, `"recently"`},
+	{"tell", `tells? (?:why|what|how|where|when|which|who|if|that|more)`, `"says", or "reports whether"`},
+	{" still", `(?:stands?|stood) still`, `"stalls"`},
+	{"sees to it", `sees to it`, `"makes sure"`},
+	{"lest", `lest`, `"so that … not"`},
+	{"shall", `shall`, `"must", "should" or "is to"`},
+	{"upon", `(?:built|based|depends?) upon`, `"on"`},
+	{"in passing", `(?:fails?|failing|failed) in passing`, `"temporarily"`},
+	{"all the same", `all the same`, `"anyway"`},
+	{"those apart", `those apart`, `"except"`},
+	{"bar ", `bar (?:a|an|what|its)`, `"except"`},
+	{"let in", `(?:is|are|not|nobody to) let in`, `"accepted"`},
+	{"came to be", `came to be`, `"was created"`},
 	{"ereof", `whereof|thereof|hereof`, `"of which", "of it"`},
 }
 

@@ -158,7 +158,7 @@ func IsCrowded(err error) bool {
 // ftpUnavailable is the code of FTP for a server that closes the connection.
 const ftpUnavailable = 421
 
-// isThrottled tells that the server answered, and put the request off.
+// isThrottled reports whether the server answered and throttled the request.
 func isThrottled(err error) bool {
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		code := response.HTTPStatusCode()
@@ -171,8 +171,8 @@ func isThrottled(err error) bool {
 	return slices.ContainsFunc(throttledMarks, func(mark string) bool { return strings.Contains(text, mark) })
 }
 
-// isUnavailable tells that the same request may succeed later: the server cannot
-// be reached, throttles, or fails in passing.
+// isUnavailable reports whether the same request may succeed later: the server cannot
+// be reached, throttles, or fails temporarily.
 func isUnavailable(err error) bool {
 	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
 		return true

@@ -12,7 +12,7 @@ import (
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/internal/noconfig" // before rclone looks for its configuration
 )
 
-// noConfigFile can never exist; rclone wants a name all the same before it
+// noConfigFile can never exist; rclone wants a name anyway before it
 // accepts another storage for its configuration.
 const noConfigFile = "/dev/null/rclone.conf"
 

@@ -104,7 +104,7 @@ func TestHomeStaysClean(t *testing.T) {
 	}
 }
 
-// TestAHostThatIsMoreThanOneIsRefused tells what is wrong before anybody looks it up.
+// TestAHostThatIsMoreThanOneIsRefused says what is wrong before anybody looks it up.
 func TestAHostThatIsMoreThanOneIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, typ := range []string{"sftp", "ftp", "smb"} {

@@ -17,10 +17,10 @@ var sections sectionStorage
 
 // SetSections tells rclone the sections of all destinations, replacing those of
 // before. Stores that are open keep what they were opened with; one that is built
-// upon another destination must be opened again to see a change there.
+// on another destination must be opened again to see a change there.
 //
 // Changed, unless nil, is told what backends change in those sections that rclone
-// opens itself, for remotes that are built upon them. It must not block.
+// opens itself, for remotes that are built on them. It must not block.
 func SetSections(byID map[string]map[string]string, changed func(id, key, value string)) {
 	setup()
 	for _, id := range sections.replace(byID, changed) {
@@ -113,5 +113,5 @@ func (s *sectionStorage) Load() error { return nil }
 
 func (s *sectionStorage) Save() error { return nil }
 
-// Serialize yields nothing, lest secrets appear in a dump.
+// Serialize yields nothing, so that no secret appears in a dump.
 func (s *sectionStorage) Serialize() (string, error) { return "", nil }

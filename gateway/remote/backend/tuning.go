@@ -16,7 +16,7 @@ var tuning = map[string]map[string]string{
 	"azureblob": {"chunk_size": "32Mi"},
 	// Without it nothing is ever freed: deletion would only hide objects.
 	"b2": {"hard_delete": "true"},
-	// A server sends session tickets over each connection for data of TLS 1.3. Who only
+	// A server sends session tickets over each connection for data of TLS 1.3. Whoever only
 	// uploads never reads them, and closing a socket with bytes unread resets it: the
 	// server loses the end of the upload, and refuses all of it. 1.2 has none of them.
 	"ftp": {"disable_tls13": "true"},
@@ -61,7 +61,7 @@ func takesOneRequest(section map[string]string) bool {
 // configure sets what a backend captures of rclone's global configuration when
 // it is made.
 func configure(ci *fs.ConfigInfo, backend string) {
-	// Two tries: restic goes on for minutes, so that an answer soon is worth more
+	// Two tries: restic continues for minutes, so that an answer soon is worth more
 	// than a third. Ten, rclone's default, against a port that refuses take minutes.
 	ci.LowLevelRetries = 2
 	if backend == "s3" {

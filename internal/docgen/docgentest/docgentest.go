@@ -48,7 +48,7 @@ func firstDifference(got, want []byte) string {
 			return "It says\n  " + string(was[i]) + "\nand should say\n  " + string(is[i])
 		}
 	}
-	return "One ends where the other goes on."
+	return "One ends where the other continues."
 }
 
 // root is the directory of go.mod, above the package that is tested.
