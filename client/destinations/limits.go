@@ -234,7 +234,7 @@ func requestedLimits(raw map[string]any) (limitChange, []destination.Problem) {
 	return c, problems
 }
 
-// keepText tells how long deleted objects are kept.
+// keepText says how long deleted objects are kept.
 func keepText(keep time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

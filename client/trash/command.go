@@ -195,7 +195,7 @@ forget or a prune, bring back everything that it deleted; restic needs no repair
 	return cmd
 }
 
-// report tells what was done.
+// report says what was done.
 func (c *choice) report(sys *host.System, what string, done adminapi.TrashDone) error {
 	if c.asJSON {
 		return sys.PrintJSON(done)

@@ -52,7 +52,7 @@ func (g *Guard) Around(backend storage.Store) storage.Store {
 	}
 }
 
-// keeper is a store that keeps what is deleted, and tells how many bytes of it.
+// keeper is a store that keeps what is deleted, and says how many bytes of it.
 type keeper interface{ Kept() int64 }
 
 // SetLimits puts other limits in force, for requests under way too.

@@ -17,7 +17,7 @@ const (
 	// trashClockFile is where it is kept up to when the clock was believed.
 	trashClockFile = "trash-clock.json"
 	// purgePause lies between two looks for what has expired; purgeFirst before the
-	// first, lest it competes with what a start has to do.
+	// first, so that it does not compete with what a start has to do.
 	purgePause = 10 * time.Minute
 	purgeFirst = time.Minute
 	// purgePace is how many objects of a destination are purged in a second.
@@ -139,7 +139,7 @@ func (m *Mount) purge(ctx context.Context) {
 	}
 	kept, err := m.AcquireTrash(ctx)
 	if err != nil {
-		return // requests tell why
+		return // requests say why
 	}
 	defer m.Release()
 	if kept == nil || !kept.Due() {

@@ -22,7 +22,7 @@ const (
 	clockTolerance = time.Minute
 )
 
-// Clock tells the time that expiry is judged by. It goes on as the monotonic clock
+// Clock tells the time that expiry is judged by. It continues as the monotonic clock
 // does and is never ahead of the wall clock. Where the wall clock is found ahead, by
 // more than a restart explains, as after somebody set it forward, the Clock follows
 // only once the wall clock has run steadily for a day: nothing is purged early in the
@@ -40,7 +40,7 @@ type Clock struct {
 	steady   time.Duration // since when, by the monotonic one, the wall clock did not jump
 }
 
-// NewClock returns the Clock of this process. It goes on from where the file says that
+// NewClock returns the Clock of this process. It continues from where the file says that
 // an earlier one stopped; without a file nothing is known of the time before.
 func NewClock(file string) (*Clock, error) {
 	start := time.Now()
@@ -103,7 +103,7 @@ func (c *Clock) Doubts() bool {
 }
 
 // expiry returns when something expires that is deleted now and kept for so long: by
-// the wall clock, or by what is believed where that was set back, lest it expires with
+// the wall clock, or by what is believed where that was set back, so that it does not expire with
 // the next correction.
 func (c *Clock) expiry(deleted time.Time, keep time.Duration) time.Time {
 	c.Now()

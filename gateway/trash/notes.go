@@ -94,7 +94,7 @@ func (s *Store) noteReceipt(ctx context.Context, o object, at time.Time) error {
 
 func receiptName(o object) string { return noteReceipt + "_" + o.kind + "_" + o.name + "_" }
 
-// readReceipts reads the notes of a repository where they may tell when an object was
+// readReceipts reads the notes of a repository where they may say when an object was
 // received first: only storage that forgets it with a move has such notes.
 func (s *Store) readReceipts(ctx context.Context, repo string) (notes, error) {
 	if s.renames {
