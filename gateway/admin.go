@@ -29,6 +29,7 @@ func (g *Gateway) adminRoutes(mux chi.Router) {
 	mux.Post(adminapi.ObscurePath, g.observer.observe(g.administered(adminapi.ObscurePath, g.obscure)).ServeHTTP)
 	mux.Post(adminapi.TrashListPath, g.observer.observe(g.administered(adminapi.TrashListPath, g.trashList)).ServeHTTP)
 	mux.Post(adminapi.TrashRestorePath, g.observer.observe(g.administered(adminapi.TrashRestorePath, g.trashRestore)).ServeHTTP)
+	mux.Post(adminapi.RollbackPath, g.observer.observe(g.administered(adminapi.RollbackPath, g.rollback)).ServeHTTP)
 	mux.Post(adminapi.SpacePath, g.observer.observe(g.administered(adminapi.SpacePath, g.space)).ServeHTTP)
 }
 

@@ -49,6 +49,7 @@ func (o *observer) prove(r *http.Request, w *response, code int, err error) {
 var trashActions = map[string]string{
 	adminapi.TrashRestorePath: "restore",
 	adminapi.TrashEmptyPath:   "empty",
+	adminapi.RollbackPath:     "rollback",
 }
 
 // audited returns what the audit log calls a request, "" where it does not hold such:

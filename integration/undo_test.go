@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -93,4 +94,74 @@ func TestAPruneIsUndone(t *testing.T) {
 			testUndo(t, s.gateway(t, c), moreDest, "RESTIC_0_18", mailRepo)
 		})
 	}
+}
+
+// testRollback poisons a repository with the module's password alone, as far as the
+// gateway has to take it, deletes with a node's, and makes it what it was by one request.
+func testRollback(t *testing.T, g *served, dest, repo string) {
+	module := newRestic(t, "RESTIC_0_18", g.url+"/"+dest, repo, moduleOf(repo))
+	node := newRestic(t, "RESTIC_0_18", g.url+"/"+dest, repo, "node/1")
+	tree := makeTree(t)
+	module.run(t, "init")
+	module.run(t, "backup", tree)
+	changeTree(t, tree)
+	module.run(t, "backup", tree)
+	good := time.Now()
+	waitFor(t, "another second", func() bool { return time.Now().Unix() > good.Unix()+1 })
+
+	user := callerOf(g.url, moduleOf(repo))
+	for _, kind := range []string{"index", "snapshots", "data", "locks"} {
+		content, name := blob(300) // random bytes of a legal size
+		user.want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/"+kind+"/"+name, content)
+	}
+	if out, err := module.command(t, "snapshots").CombinedOutput(); err == nil {
+		t.Errorf("restic does not mind the poison:\n%s", out)
+	}
+	snapshots := listed(t, g, "/"+dest+"/"+repo+"/snapshots/")
+	for name := range snapshots {
+		g.node().want(t, http.StatusOK, http.MethodDelete, "/"+dest+"/"+repo+"/snapshots/"+name, nil)
+	}
+
+	roll := func(to time.Time, more string) adminapi.RollbackReply {
+		t.Helper()
+		answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.RollbackPath,
+			fmt.Appendf(nil, `{"destination":%q,"repository":%q,"to":%q%s}`, dest, repo, to.UTC().Format(time.RFC3339), more))
+		var reply adminapi.RollbackReply
+		if err := json.Unmarshal(answer.body, &reply); err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	before := listed(t, g, "/"+dest+"/"+repo+"/index/")
+	if reply := roll(good, `,"dry_run":true`); reply.Returning["snapshots"] != 2 || reply.Leaving["index"] != 1 || reply.Leaving["data"] != 1 || reply.Locks == 0 {
+		t.Errorf("it would do %+v", reply)
+	}
+	if after := listed(t, g, "/"+dest+"/"+repo+"/index/"); len(after) != len(before) {
+		t.Errorf("a dry run changed the indexes: %v, %v", before, after)
+	}
+	roll(good, "")
+	if got := strings.Count(module.run(t, "snapshots", "--json"), `"short_id"`); got != 2 {
+		t.Errorf("%d snapshots came back", got)
+	}
+	node.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+	if reply := roll(good, ""); len(reply.Leaving)+len(reply.Returning) != 0 {
+		t.Errorf("a second one to the same time does %+v", reply)
+	}
+	module.run(t, "backup", tree)
+}
+
+func TestOneRollbackUndoesPoisonAndDeletion(t *testing.T) {
+	t.Parallel()
+	t.Run("local", func(t *testing.T) {
+		t.Parallel()
+		testRollback(t, newCluster(t).serve(t), localDest, mailRepo)
+	})
+	t.Run("MinIO", func(t *testing.T) {
+		t.Parallel()
+		s := startMinIO(t)
+		c := newCluster(t)
+		c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
+		testRollback(t, s.gateway(t, c), moreDest, mailRepo)
+	})
 }

@@ -2,7 +2,6 @@ package trash
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,10 +134,15 @@ func newList(sys *host.System) *cobra.Command {
 
 // completeFlags lets a shell complete destinations and kinds.
 func completeFlags(sys *host.System, cmd *cobra.Command) {
-	err := errors.Join(
-		cmd.RegisterFlagCompletionFunc("destination", names.Complete(sys, names.DestinationEntries, 1)),
-		cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kinds, cobra.ShellCompDirectiveNoFileComp)),
-	)
+	completeDestination(sys, cmd)
+	must(cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kinds, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+func completeDestination(sys *host.System, cmd *cobra.Command) {
+	must(cmd.RegisterFlagCompletionFunc("destination", names.Complete(sys, names.DestinationEntries, 1)))
+}
+
+func must(err error) {
 	if err != nil {
 		panic(err) // registered twice: a defect that the first start shows
 	}

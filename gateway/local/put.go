@@ -38,7 +38,8 @@ const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// Put implements [storage.Store]. The order is that of every durable replacement:
+// Put implements [storage.Store]. An object that is named by its hash and is there with
+// the same content stays as it is, with the time of its first receipt. The order is that of every durable replacement:
 // write a temporary file, sync it, rename it, sync the directory. An error of
 // that last sync comes too late to take the new object back.
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
@@ -53,7 +54,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 	temp := tempName()
 	err = s.upload(ctx, dir, temp, size, body)
 	if err == nil {
-		err = dir.rename(temp, path.Base(name))
+		err = dir.publish(temp, path.Base(name))
 	}
 	if err != nil {
 		_ = dir.remove(temp) // if it fails, a list removes it

@@ -216,3 +216,28 @@ type TrashDone struct {
 	Bytes   int64 `json:"bytes"`
 	Skipped int64 `json:"skipped,omitempty"`
 }
+
+// RollbackPath takes POST, from nodes on this host.
+const RollbackPath = "/-/repository/rollback"
+
+// RollbackRequest asks to make a repository what it was at a time.
+type RollbackRequest struct {
+	Destination string    `json:"destination"`
+	Repository  string    `json:"repository"`
+	To          time.Time `json:"to"`
+	// Keys takes the keys and the config along.
+	Keys bool `json:"keys,omitempty"`
+	// DryRun only tells what would be done.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// RollbackReply tells what was done, or would be.
+type RollbackReply struct {
+	// Leaving were received since and went to the trash, by kind; Returning were deleted
+	// since and came back; Locks were removed.
+	Leaving   map[string]int `json:"leaving"`
+	Returning map[string]int `json:"returning"`
+	Locks     int            `json:"locks"`
+	// Horizon is set where the time is before it: nothing was done then.
+	Horizon time.Time `json:"horizon,omitzero"`
+}

@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// rollback makes a repository what it was, or tells how.
+func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
+	var req adminapi.RollbackRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	w.entry.destination, w.entry.repo = req.Destination, req.Repository
+	if !isRepository(req.Repository) || req.To.IsZero() {
+		return fmt.Errorf("repository %.128q, time %s: %w", req.Repository, req.To, fs.ErrInvalid)
+	}
+	mount := v.Mounts[req.Destination]
+	if mount == nil {
+		return fmt.Errorf("%w: destination %.64q", refusal.ErrNotFound, req.Destination)
+	}
+	kept, err := mount.AcquireTrash(r.Context())
+	if err != nil {
+		return err
+	}
+	defer mount.Release()
+	if kept == nil {
+		return fmt.Errorf("%w: nothing is kept here", storage.ErrUnavailable)
+	}
+	plan, err := kept.PlanRollback(r.Context(), req.Repository, req.To, req.Keys)
+	if errors.Is(err, trash.ErrHorizon) {
+		horizon, err := kept.Horizon(r.Context(), req.Repository)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, adminapi.RollbackReply{Horizon: horizon})
+	}
+	if err != nil {
+		return err
+	}
+	if !req.DryRun {
+		if err := kept.Rollback(r.Context(), req.Repository, plan); err != nil {
+			return err
+		}
+	}
+	reply := adminapi.RollbackReply{Leaving: map[string]int{}, Returning: map[string]int{}, Locks: plan.Locks}
+	for _, o := range plan.Leaving {
+		reply.Leaving[o.Kind]++
+	}
+	for _, e := range plan.Returning {
+		reply.Returning[e.Kind]++
+	}
+	return writeJSON(w, reply)
+}
