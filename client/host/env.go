@@ -11,9 +11,9 @@ import (
 	"sync"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
-	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // Where NS8 keeps environment files. NS8_AGENT_ENV and NS8_CORE_ENV in the
