@@ -23,11 +23,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics/metricstest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -159,41 +159,6 @@ func (m *measured) use(t *testing.T) {
 	m.state.PurgeTrash(t.Context())
 }
 
-// value returns the value of the one series with that name and those labels
-// among its own, pairs of name and value.
-func value(t *testing.T, registry prometheus.Gatherer, name string, labels ...string) float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []float64
-	for _, family := range families {
-		if family.GetName() != "rclone_gateway_"+name {
-			continue
-		}
-		for _, metric := range family.GetMetric() {
-			if has(metric, labels) {
-				found = append(found, metric.GetCounter().GetValue()+metric.GetGauge().GetValue()+float64(metric.GetHistogram().GetSampleCount()))
-			}
-		}
-	}
-	if len(found) != 1 {
-		t.Errorf("%d series %s %q", len(found), name, labels)
-		return -1
-	}
-	return found[0]
-}
-
-func has(metric *dto.Metric, labels []string) bool {
-	for pair := range slices.Chunk(labels, 2) {
-		if !slices.ContainsFunc(metric.GetLabel(), func(l *dto.LabelPair) bool { return l.GetName() == pair[0] && l.GetValue() == pair[1] }) {
-			return false
-		}
-	}
-	return true
-}
-
 func TestMetricsTellWhatHappened(t *testing.T) {
 	t.Parallel()
 	m := newMeasured(t)
@@ -244,7 +209,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"destination_trash_bytes", 42, []string{"destination", destID}},
 		{"view_max_age_seconds", 86400, nil},
 	} {
-		if got := value(t, m.registry, want.name, want.labels...); got != want.value {
+		if got := metricstest.Value(t, m.registry, want.name, want.labels...); got != want.value {
 			t.Errorf("%s %q is %v, want %v", want.name, want.labels, got, want.value)
 		}
 	}
@@ -253,7 +218,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		"destination_free_bytes":                      {"destination", destID},
 		"destination_last_snapshot_timestamp_seconds": {"destination", destID},
 	} {
-		if value(t, m.registry, name, labels...) <= 0 {
+		if metricstest.Value(t, m.registry, name, labels...) <= 0 {
 			t.Errorf("%s is not above 0", name)
 		}
 	}
@@ -426,7 +391,7 @@ func TestSeriesOfADestinationGoWithIt(t *testing.T) {
 	if _, text := m.ask(t, "", "GET", m.metricsURL, nil); strings.Contains(text, destID) || !strings.Contains(text, remoteDest) {
 		t.Error("the series of what was removed are there, or those of what stays are not")
 	}
-	if open := value(t, m.registry, "open_stores", "type", "local"); open != 0 {
+	if open := metricstest.Value(t, m.registry, "open_stores", "type", "local"); open != 0 {
 		t.Errorf("%v stores are open", open)
 	}
 }
@@ -434,7 +399,7 @@ func TestSeriesOfADestinationGoWithIt(t *testing.T) {
 func TestWhoeverHasNoCredentialsMakesNobodyAskRedis(t *testing.T) {
 	t.Parallel()
 	m := newMeasured(t)
-	loads := func() float64 { return value(t, m.registry, "reloads_total", "result", "ok") }
+	loads := func() float64 { return metricstest.Value(t, m.registry, "reloads_total", "result", "ok") }
 	before := loads()
 	if code, _ := m.ask(t, "", "GET", m.url+MetricsPath, nil); code != http.StatusUnauthorized {
 		t.Errorf("without credentials: %d", code)
@@ -509,11 +474,11 @@ func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
 		t.Fatal("it loaded from nobody")
 	}
 	for name, want := range map[string]float64{"ready": 0, "reload_success": 0, "view_max_age_seconds": 3600} {
-		if got := value(t, g.registry, name); got != want {
+		if got := metricstest.Value(t, g.registry, name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	if got := value(t, g.registry, "reloads_total", "result", "failed"); got < 1 {
+	if got := metricstest.Value(t, g.registry, "reloads_total", "result", "failed"); got < 1 {
 		t.Errorf("%v failed loads", got)
 	}
 	if err := g.Stop(t.Context()); err != nil {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -27,7 +27,7 @@ func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) 
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = server.Serve(ownPeers{listener}) // until the stop
+		_ = server.Serve(wire.OwnPeers{Listener: listener}) // until the stop
 	}()
 	return func(ctx context.Context) error {
 		err := server.Shutdown(ctx)
@@ -46,22 +46,5 @@ func (g *Gateway) onThisHost(path string) handler {
 		w.entry.user = "administrator of the gateway's host"
 		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
 		return g.trashEmpty(w, r, g.state.Current())
-	}
-}
-
-// ownPeers accepts connections of processes of this process's user, and of root, as the
-// kernel knows them.
-type ownPeers struct{ net.Listener }
-
-func (l ownPeers) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if uid, known := peerUser(conn); known && (uid == 0 || uid == os.Geteuid()) {
-			return conn, nil
-		}
-		_ = conn.Close() // whoever it is has no business here
 	}
 }

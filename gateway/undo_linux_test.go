@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -143,7 +144,7 @@ func TestTheAdministrativeSocketHearsItsOwnUserAlone(t *testing.T) {
 	defer listener.Close()
 	accepted := make(chan error, 1)
 	go func() {
-		_, err := ownPeers{listener}.Accept()
+		_, err := wire.OwnPeers{Listener: listener}.Accept()
 		accepted <- err
 	}()
 	conn, err := net.Dial("tcp", listener.Addr().String())

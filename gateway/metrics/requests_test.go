@@ -7,17 +7,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/metrics/metricstest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -55,13 +54,13 @@ func TestMetricsFromManyRequestsAtOnce(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	if got := value(t, registry, "request_duration_seconds", "operation", "get", "type", "s3"); got != 1600 {
+	if got := metricstest.Value(t, registry, "request_duration_seconds", "operation", "get", "type", "s3"); got != 1600 {
 		t.Errorf("%v requests, want 1600", got)
 	}
-	if got := value(t, registry, "sent_bytes_total", "operation", "get", "type", "s3"); got != 1600 {
+	if got := metricstest.Value(t, registry, "sent_bytes_total", "operation", "get", "type", "s3"); got != 1600 {
 		t.Errorf("%v bytes, want 1600", got)
 	}
-	if got := value(t, registry, "requests_in_flight"); got != 0 {
+	if got := metricstest.Value(t, registry, "requests_in_flight"); got != 0 {
 		t.Errorf("%v in flight", got)
 	}
 }
@@ -118,39 +117,4 @@ func BenchmarkScrape(b *testing.B) {
 	for b.Loop() {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	}
-}
-
-// value returns the value of the one series with that name and those labels
-// among its own, pairs of name and value.
-func value(t *testing.T, registry prometheus.Gatherer, name string, labels ...string) float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []float64
-	for _, family := range families {
-		if family.GetName() != namespace+"_"+name {
-			continue
-		}
-		for _, metric := range family.GetMetric() {
-			if has(metric, labels) {
-				found = append(found, metric.GetCounter().GetValue()+metric.GetGauge().GetValue()+float64(metric.GetHistogram().GetSampleCount()))
-			}
-		}
-	}
-	if len(found) != 1 {
-		t.Errorf("%d series %s %q", len(found), name, labels)
-		return -1
-	}
-	return found[0]
-}
-
-func has(metric *dto.Metric, labels []string) bool {
-	for pair := range slices.Chunk(labels, 2) {
-		if !slices.ContainsFunc(metric.GetLabel(), func(l *dto.LabelPair) bool { return l.GetName() == pair[0] && l.GetValue() == pair[1] }) {
-			return false
-		}
-	}
-	return true
 }
