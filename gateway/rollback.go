@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// rollback makes a repository what it was, or tells how.
+// rollback makes a repository what it was, or says how.
 func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
 	var req adminapi.RollbackRequest
 	if err := readJSON(r, &req); err != nil {

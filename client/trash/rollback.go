@@ -103,7 +103,7 @@ func (f *rollbackFlags) run(ctx context.Context, sys *host.System) error {
 	return err
 }
 
-// counts tells how many objects there are of each kind.
+// counts says how many objects there are of each kind.
 func counts(byKind map[string]int) string {
 	var parts []string
 	for _, kind := range kinds {

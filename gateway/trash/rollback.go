@@ -43,7 +43,7 @@ func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, wit
 			return plan, err
 		case !affected(o.Kind):
 		case o.Received.IsZero():
-			return plan, fmt.Errorf("roll back %s: the storage does not tell when it received objects: %w", repo, errors.ErrUnsupported)
+			return plan, fmt.Errorf("roll back %s: the storage does not say when it received objects: %w", repo, errors.ErrUnsupported)
 		case later(o.Received, to):
 			plan.Leaving = append(plan.Leaving, o)
 		default:
@@ -69,7 +69,7 @@ func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, wit
 }
 
 // later reports whether something happened after the second of a time. Not every storage
-// tells more of the time than that.
+// says more of the time than that.
 func later(at, than time.Time) bool {
 	return at.Truncate(time.Second).After(than.Truncate(time.Second))
 }

@@ -227,11 +227,11 @@ type RollbackRequest struct {
 	To          time.Time `json:"to"`
 	// Keys takes the keys and the config along.
 	Keys bool `json:"keys,omitempty"`
-	// DryRun only tells what would be done.
+	// DryRun only says what would be done.
 	DryRun bool `json:"dry_run,omitempty"`
 }
 
-// RollbackReply tells what was done, or would be.
+// RollbackReply says what was done, or would be.
 type RollbackReply struct {
 	// Leaving were received since and went to the trash, by kind; Returning were deleted
 	// since and came back; Locks were removed.

@@ -36,7 +36,7 @@ var phrases = []phrase{
 	{"stand", `stands? on`, `"depends on"`},
 	{"as yet", `as yet`, `"yet"`},
 	{"of late", `of late`, `"recently"`},
-	{"tell", `tells? (?:why|what|how|where|when|which|who|if|that|more)`, `"says", or "reports whether"`},
+	{"tell", `tells? (?:why|more|if)`, `"says", or "reports whether"`},
 	{" still", `(?:stands?|stood) still`, `"stalls"`},
 	{"sees to it", `sees to it`, `"makes sure"`},
 	{"lest", `lest`, `"so that … not"`},
