@@ -63,7 +63,7 @@ var ownPaths = map[string][2]string{
 	"POST " + adminapi.ObscurePath:      {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
 	"POST " + adminapi.TrashListPath:    {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
 	"POST " + adminapi.TrashRestorePath: {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
-	"POST " + adminapi.TrashEmptyPath:   {"nodes, on this host", "for `gatewayctl trash empty`: deletes it for good"},
+	"POST " + adminapi.RollbackPath:     {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
 	"POST " + adminapi.SpacePath:        {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
 }
 

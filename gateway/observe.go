@@ -183,7 +183,7 @@ func (o *observer) refuse(w *response, code int, err error) {
 	id := w.id.String()
 	header.Set("X-Request-Id", id)
 	text := cmp.Or(refusal.Public(err), fmt.Sprintf("%d %s", code, http.StatusText(code)))
-	body := fmt.Sprintf("%s (request %s)\n", text, id)
+	body := fmt.Sprintf("%s (request %s)\n%s", text, id, notice(err))
 	if condition := refusal.Condition(err); condition != "" {
 		header.Set("Content-Type", "application/xml; charset=utf-8")
 		body = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<D:error xmlns:D="DAV:"><D:` + condition + "/><!-- request " + id + " --></D:error>\n"

@@ -38,7 +38,7 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), isHop(r)); link != nil || err != nil {
 		return g.forward(w, r, req, adm.principal.Role == catalog.RoleNode, link, err)
 	}
-	err = g.serveHere(w, r, req, adm)
+	err = withTrashHeld(adm.mount, g.serveHere(w, r, req, adm))
 	adm.mount.Guard.Ended(r.Context(), err)
 	return err
 }

@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -124,4 +126,41 @@ func isChosen(e *trash.Entry, req adminapi.TrashRequest) bool {
 		strings.HasPrefix(e.Name, req.Name) &&
 		!e.Deleted.Before(req.Since) &&
 		(req.Before.IsZero() || e.Deleted.Before(req.Before))
+}
+
+// fullError is that of a storage, or a quota, that is full while the trash holds
+// something.
+type fullError struct {
+	error
+
+	destination string
+	bytes       int64
+}
+
+func (e *fullError) Error() string {
+	return fmt.Sprintf("%v; the trash holds %d bytes of it: on the gateway's host, gatewayctl trash empty --destination %s frees them", e.error, e.bytes, e.destination)
+}
+
+func (e *fullError) Unwrap() error { return e.error }
+
+// withTrashHeld tells, of an error that says that something is full, how much of that
+// the trash holds, and what frees it.
+func withTrashHeld(mount *live.Mount, err error) error {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	held, counted := mount.Trashed()
+	if !counted || held.Bytes == 0 {
+		return err
+	}
+	return &fullError{err, mount.Destination.ID, held.Bytes}
+}
+
+// notice is what the client reads beside the status.
+func notice(err error) string {
+	full, ok := errors.AsType[*fullError](err)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("the trash holds %d bytes: on the gateway's host, gatewayctl trash empty --destination %s frees them\n", full.bytes, full.destination)
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -116,7 +117,7 @@ func TestTheTrashIsEmptiedOnTheGatewaysHostAlone(t *testing.T) {
 	}
 	stop := a.gateway.serveAdmin(listener)
 	defer func() {
-		if err := stop(context.Background()); err != nil {
+		if err := stop(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -159,5 +160,31 @@ func TestTheAdministrativeSocketHearsItsOwnUserAlone(t *testing.T) {
 	_ = listener.Close()
 	if err := <-accepted; err == nil {
 		t.Error("it was accepted")
+	}
+}
+
+func TestAFullStorageNamesWhatTheTrashHolds(t *testing.T) {
+	t.Parallel()
+	a := newAdministered(t)
+	a.redis.Do("HSET", catalog.LimitsKey(destID), "module_quota", "1000")
+	if err := a.gateway.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	content := strings.Repeat("a pack", 100)
+	sum := sha256.Sum256([]byte(content))
+	name := "/" + destID + "/mail/" + ownUUID + "/data/" + hex.EncodeToString(sum[:])
+	for _, method := range []string{"POST", "DELETE"} {
+		if code, answer := a.ask("node/1", method, name, content); code != 200 {
+			t.Fatalf("%s: %d: %s", method, code, answer)
+		}
+	}
+	a.gateway.state.PurgeTrash(t.Context())
+	// What the trash holds is not the module's.
+	if code, answer := a.ask("module/mail2", "POST", name, content); code != 200 {
+		t.Errorf("a pack that fits: %d: %s", code, answer)
+	}
+	code, answer := a.ask("module/mail2", "POST", name, strings.Repeat("x", 2000))
+	if code != http.StatusInsufficientStorage || !strings.Contains(answer, "600 bytes") || !strings.Contains(answer, "gatewayctl trash empty --destination "+destID) {
+		t.Errorf("one too many: %d: %s", code, answer)
 	}
 }

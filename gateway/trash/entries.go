@@ -141,7 +141,7 @@ type held struct {
 	next time.Time
 }
 
-func (h *held) add(_, _ string, size int64) {
+func (h *held) add(size int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now.Objects++

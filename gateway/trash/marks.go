@@ -102,7 +102,7 @@ func (s *Store) mark(ctx context.Context, o object, keep time.Duration) error {
 		return fmt.Errorf("mark %s as deleted: %w", o.path(), err)
 	}
 	s.marks.note(o, true)
-	s.held.add(o.repo, o.kind, 0)
+	s.held.add(0)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package trash
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,12 +32,7 @@ var Kinds = []string{Index, Snapshots, Keys, Config, Data}
 
 // order returns the place of a kind among Kinds.
 func order(kind string) int {
-	for i, k := range Kinds {
-		if k == kind {
-			return i
-		}
-	}
-	return len(Kinds)
+	return slices.Index(Kinds, kind)
 }
 
 // object is a name in a repository that the trash is for.

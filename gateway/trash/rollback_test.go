@@ -32,7 +32,7 @@ type model struct {
 type history struct {
 	object   object
 	there    bool
-	noted    bool // its receipt is in a note, so that an upload does not renew it
+	noted    bool      // its receipt is in a note, so that an upload does not renew it
 	received time.Time // of what is there
 	kept     []interval
 }

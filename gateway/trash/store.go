@@ -194,7 +194,7 @@ func (s *Store) move(ctx context.Context, o object, keep time.Duration) error {
 	if err != nil {
 		return err
 	}
-	s.held.add(o.repo, o.kind, size)
+	s.held.add(size)
 	return s.forgetReceipt(ctx, o, n)
 }
 
