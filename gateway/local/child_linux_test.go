@@ -204,7 +204,7 @@ func TestMissingPermissions(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatMayOnlyBeRead is told from one that the gateway may not look at:
+// TestADirectoryThatMayOnlyBeRead is distinguished from one that the gateway may not look at:
 // reading continues, and no repetition makes writing work.
 func TestADirectoryThatMayOnlyBeRead(t *testing.T) {
 	if !inNamespace(t, 1000) {

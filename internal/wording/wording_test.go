@@ -47,6 +47,7 @@ var phrases = []phrase{
 	{"those apart", `those apart`, `"except"`},
 	{"bar ", `bar (?:a|an|what|its)`, `"except"`},
 	{"let in", `(?:is|are|not|nobody to) let in`, `"accepted"`},
+	{"told from", `(?:is|are) told from`, `"is distinguished from"`},
 	{"came to be", `came to be`, `"was created"`},
 	{"ereof", `whereof|thereof|hereof`, `"of which", "of it"`},
 }
