@@ -72,6 +72,19 @@ func TestReadOnlyStorageIsReadAndNamed(t *testing.T) {
 		c.AddDestinations(onS3(readOnlyDest, "backups", adminOf(s).reader(t, "backups")))
 		wantReadOnly(t, g, readOnlyDest, "give it permission to write (s3:PutObject")
 	})
+	t.Run("a server of SFTP that is read-only", func(t *testing.T) {
+		t.Parallel()
+		data := t.TempDir()
+		s, archive := startSSHOver(t, data, "internal-sftp"), startSSHOver(t, data, "internal-sftp -R")
+		c := newCluster(t)
+		c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
+		g := c.serve(t)
+		backUpOnce(t, g)
+		readOnly := archive.destinations(t, readOnlyDest, archive.secret)
+		readOnly[0].BasePath = s.base(moreDest)
+		c.AddDestinations(readOnly...)
+		wantReadOnly(t, g, readOnlyDest, "and no internal-sftp -R for this user")
+	})
 	t.Run("a share of Samba that is read-only", func(t *testing.T) {
 		t.Parallel()
 		s := startSamba(t)
@@ -82,7 +95,7 @@ func TestReadOnlyStorageIsReadAndNamed(t *testing.T) {
 		archive := s.destinations(t, readOnlyDest, s.secret)
 		archive[0].BasePath = "archive/" + moreDest
 		c.AddDestinations(archive...)
-		wantReadOnly(t, g, readOnlyDest, "give it permission to write")
+		wantReadOnly(t, g, readOnlyDest, "read only = no on Samba")
 	})
 }
 

@@ -340,6 +340,12 @@ func startMinIO(t *testing.T) *storageServer {
 
 func startSSH(t *testing.T) *storageServer {
 	t.Helper()
+	return startSSHOver(t, t.TempDir(), "internal-sftp")
+}
+
+// startSSHOver serves a directory, with that command for files.
+func startSSHOver(t *testing.T, data, sftp string) *storageServer {
+	t.Helper()
 	sshd := serverProgram(t, "sshd")
 	me, err := user.Current()
 	if err != nil {
@@ -351,7 +357,7 @@ func startSSH(t *testing.T) *storageServer {
 			t.Fatal(err)
 		}
 	}
-	dir, data := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	key := func(name string) (private string) {
 		file := filepath.Join(dir, name)
 		runCommand(t, commandContext(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file))
@@ -372,7 +378,7 @@ func startSSH(t *testing.T) *storageServer {
 			"AuthorizedKeysFile "+filepath.Join(dir, "user.pub"), "StrictModes no", "PermitRootLogin yes",
 			"PasswordAuthentication no", "KbdInteractiveAuthentication no", "UsePAM no",
 			// As for accounts that are for files alone.
-			"Subsystem sftp internal-sftp", "ForceCommand internal-sftp")
+			"Subsystem sftp internal-sftp", "ForceCommand "+sftp)
 		return exec.Command(sshd, "-D", "-e", "-f", conf)
 	}
 	s.wrong = wrong

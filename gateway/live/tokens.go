@@ -172,7 +172,9 @@ func (t *tokens) settle(snapshot *catalog.Snapshot) {
 			known.pending = true // one of ours, but an old one, was written again
 			t.nudge()
 		}
-		d.Section[k.key] = known.Opened
+		if d.Section[k.key] = known.Opened; known.Opened == "" {
+			delete(d.Section, k.key) // as the section was when the store was opened
+		}
 	}
 }
 
@@ -181,10 +183,10 @@ func (t *tokens) latest(d *catalog.Destination) *catalog.Destination {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fresh := *d
-	for key, value := range d.Section {
-		if known := t.known[tokenKey{d.ID, key}]; known != nil && known.ours(value) && value != known.Latest {
+	for k, known := range t.known {
+		if value := d.Section[k.key]; k.destination == d.ID && known.ours(value) && value != known.Latest {
 			fresh.Section = maps.Clone(fresh.Section)
-			fresh.Section[key] = known.Latest
+			fresh.Section[k.key] = known.Latest
 		}
 	}
 	return &fresh

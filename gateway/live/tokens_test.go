@@ -311,3 +311,28 @@ func TestAProcessThatOpensOnceKeepsRefreshedTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatABackendLearnsKeepsItsStoreOpen is about keys that the section did not have: SFTP
+// stores the type of the shell that it found, and its store was opened again for that.
+func TestWhatABackendLearnsKeepsItsStoreOpen(t *testing.T) {
+	t.Parallel()
+	kept, err := newTokens(nil, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := destinationOf(destID, map[string]string{"type": "sftp", "host": "nas"})
+	kept.changed(opened)("shell_type", "unix")
+	for _, inRedis := range []string{"", "unix", "none"} { // by then the administrator's own
+		d := destinationOf(destID, map[string]string{"type": "sftp", "host": "nas"})
+		if inRedis != "" {
+			d.Section["shell_type"] = inRedis
+		}
+		kept.settle(snapshotOf(d))
+		if same := d.Equal(opened); same != (inRedis != "none") {
+			t.Errorf("with %q in Redis the view has %v", inRedis, d.Section)
+		}
+		if got := kept.latest(d).Section["shell_type"]; got != "unix" && inRedis != "none" {
+			t.Errorf("with %q in Redis the store would be opened with %q", inRedis, got)
+		}
+	}
+}
