@@ -133,7 +133,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), trash.NewRepository(sys),
+	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), trash.NewRepository(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

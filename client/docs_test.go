@@ -55,6 +55,7 @@ var environmentMeaning = map[string]string{
 	"IMAGE_URL":              "the module's image; its name is the application's",
 	"MODULE_ID":              "the module, such as `dokuwiki1`",
 	"MODULE_UUID":            "the UUID of the module",
+	"NODE_ID":                "this node's ID, under which it is remembered which snapshots were acknowledged (default: that of REDIS_USER, where it is node/…)",
 	"NS8_AGENT_ENV":          "the node's `agent.env`, elsewhere than in `" + host.NodeAgentEnv + "`",
 	"NS8_CORE_ENV":           "the file with `RESTIC_IMAGE`, elsewhere than in `" + host.CoreEnv + "`",
 	"NS8_GATEWAY_URL":        "the gateway, elsewhere than at `http://127.0.0.1:4694`; `http+unix:///path/of/socket:` for a unix socket",

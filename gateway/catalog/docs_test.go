@@ -18,7 +18,7 @@ import (
 var names = map[string]string{
 	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "RestoreUUID": RestoreUUID,
 	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs,
-	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
+	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
 	"BackupStatusKey": BackupStatusKey("NODE", "ID"), "NodeVPNKey": NodeVPNKey("NODE"),
@@ -64,7 +64,8 @@ func TestReference(t *testing.T) {
 	var w strings.Builder
 	w.WriteString(`# Redis
 
-The keys are those of NethServer 8, but for the limits, the changes and the audit log. Words in capitals stand for an
+The keys are those of NethServer 8, but for the limits, the changes, the audit
+log and what was acknowledged. Words in capitals stand for an
 ID: of a destination or schedule (ID), a module (MODULE) or a node (NODE).
 `)
 	for _, s := range []struct{ title, name string }{

@@ -80,6 +80,10 @@ func LimitsKey(id string) string { return "cluster/backup_repository_limits/" + 
 // addition to NethServer 8's keys: the gateway writes it as the node's user.
 func AuditHeadKey(node string) string { return "node/" + node + "/backup_gateway_audit" }
 
+// AcknowledgedKey is a set of the snapshots, by their whole IDs, that somebody on a node
+// has looked at and found in order, an addition to NethServer 8's keys.
+func AcknowledgedKey(node string) string { return "node/" + node + "/backup_acknowledged" }
+
 // BackupKey is the hash that describes a backup schedule: repository,
 // retention, name, schedule, schedule_hint, enabled, instances, uinstances.
 func BackupKey(id string) string { return "cluster/backup/" + id }

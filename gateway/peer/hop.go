@@ -138,7 +138,7 @@ func (l *Link) failed(ctx, caller context.Context, body *sending, err error) err
 // passed are the headers of an answer that reach the client.
 var passed = []string{
 	"Accept-Ranges", "Allow", "Cache-Control", "Content-Encoding", "Content-Range", "Content-Type", "Dav", "Etag",
-	"Last-Modified", "Location", "Ms-Author-Via", "Retry-After", "Vary", "X-Content-Type-Options", "X-Request-Id",
+	"Last-Modified", "Location", "Ms-Author-Via", "Retry-After", "Vary", rest.HeaderSavedBy, "X-Content-Type-Options", "X-Request-Id",
 }
 
 // answer sends the peer's answer to the client.

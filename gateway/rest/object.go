@@ -26,6 +26,11 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t *Target) error 
 	if err != nil {
 		return h.doubt(t, err)
 	}
+	if t.Type == Snapshots {
+		if err := h.setReceipt(r.Context(), w.Header(), t, info); err != nil {
+			return err
+		}
+	}
 	setObjectHeader(w.Header(), info.Size())
 	w.WriteHeader(http.StatusOK)
 	return nil

@@ -30,6 +30,8 @@ func (h *Handler) save(w http.ResponseWriter, r *http.Request, t *Target, status
 		err = h.putKey(r, t)
 	case t.Meter != nil && t.Type != Data:
 		err = h.putMetered(w, r, t)
+	case t.AddKey && t.Type == Snapshots:
+		err = h.putSnapshotOfNode(r, t)
 	default:
 		err = h.putObject(r, t)
 	}
@@ -44,7 +46,10 @@ func (h *Handler) save(w http.ResponseWriter, r *http.Request, t *Target, status
 // there already: the content is verified and published atomically, so that this
 // repairs a damaged object and never harms a sound one.
 func (h *Handler) putObject(r *http.Request, t *Target) error {
-	body := newVerifier(r.Body, r.ContentLength, t.Name)
+	return h.putVerified(r, t, newVerifier(r.Body, r.ContentLength, t.Name))
+}
+
+func (h *Handler) putVerified(r *http.Request, t *Target, body *verifier) error {
 	if err := body.failed(); err != nil {
 		return err
 	}

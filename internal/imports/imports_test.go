@@ -156,7 +156,7 @@ var rules = []rule{
 // clientLayers are the rooms of the client, from the ground up. A room imports rooms of
 // lower layers only; those of the ground may know one another.
 var clientLayers = [][]string{
-	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword"},
+	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
 	{"gatewayadmin", "names", "state"},
 	{"schedule"},

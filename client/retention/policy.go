@@ -1,0 +1,180 @@
+package retention
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Snapshot is what is known of one.
+type Snapshot struct {
+	ID       string
+	Time     time.Time // as whoever saved it claims
+	Hostname string
+	Paths    []string
+	Tags     []string
+	// Size is how many bytes it holds, as whoever saved it claims; below 0 it is not
+	// known, as with restic before 0.17.
+	Size int64
+	// Received is when the gateway got it; zero is not known.
+	Received time.Time
+	// ByNode is true where a node saved it: with copy, tag or rewrite its time is that
+	// of a backup long ago.
+	ByNode bool
+	// Acknowledged is true where somebody has looked at it.
+	Acknowledged bool
+}
+
+// When is the time that a snapshot counts by, in the time zone that it was saved in.
+func (s *Snapshot) When() time.Time {
+	if s.ByNode || s.Received.IsZero() {
+		return s.Time
+	}
+	return s.Received.In(s.Time.Location())
+}
+
+// All is a number in a [Policy] that keeps every one.
+const All = -1
+
+// Policy says what is kept. Zero values keep nothing.
+type Policy struct {
+	Last, Hourly, Daily, Weekly, Monthly, Yearly int
+	Within                                       Span
+}
+
+// Empty reports whether the policy would keep nothing.
+func (p Policy) Empty() bool { return p == Policy{} }
+
+// Span is a duration of the calendar.
+type Span struct{ Years, Months, Days, Hours int }
+
+var spanPattern = regexp.MustCompile(`^(?:(\d{1,4})y)?(?:(\d{1,5})m)?(?:(\d{1,6})d)?(?:(\d{1,7})h)?$`)
+
+// ParseSpan reads a duration as restic has it, such as 1y5m7d2h.
+func ParseSpan(text string) (Span, error) {
+	found := spanPattern.FindStringSubmatch(text)
+	if found == nil || text == "" {
+		return Span{}, errors.New("give years, months, days and hours, such as 1y5m7d2h")
+	}
+	number := func(i int) int { n, _ := strconv.Atoi(found[i]); return n }
+	return Span{number(1), number(2), number(3), number(4)}, nil
+}
+
+// before returns the time that lies the span before t.
+func (s Span) before(t time.Time) time.Time {
+	return t.AddDate(-s.Years, -s.Months, -s.Days).Add(-time.Duration(s.Hours) * time.Hour)
+}
+
+// rule keeps one snapshot of each period, until it has kept its number.
+type rule struct {
+	left   int
+	period func(t time.Time, nr int) int
+	last   int
+}
+
+func (p Policy) rules() []rule {
+	return []rule{
+		{p.Last, func(_ time.Time, nr int) int { return nr }, -1},
+		{p.Hourly, func(t time.Time, _ int) int { return dayOf(t)*100 + t.Hour() }, -1},
+		{p.Daily, func(t time.Time, _ int) int { return dayOf(t) }, -1},
+		{p.Weekly, func(t time.Time, _ int) int { year, week := t.ISOWeek(); return year*100 + week }, -1},
+		{p.Monthly, func(t time.Time, _ int) int { return t.Year()*100 + int(t.Month()) }, -1},
+		{p.Yearly, func(t time.Time, _ int) int { return t.Year() }, -1},
+	}
+}
+
+func dayOf(t time.Time) int { return t.Year()*10000 + int(t.Month())*100 + t.Day() }
+
+// Apply divides snapshots, of one group, into those that are kept and those that go, the
+// newest first. Now is the time beyond which nothing is the latest.
+func (p Policy) Apply(snapshots []*Snapshot, now time.Time) (keep, remove []*Snapshot) {
+	sorted := slices.Clone(snapshots)
+	slices.SortStableFunc(sorted, func(a, b *Snapshot) int { return b.When().Compare(a.When()) })
+	var latest time.Time
+	for _, s := range sorted {
+		if when := s.When(); when.After(latest) && when.Before(now) {
+			latest = when
+		}
+	}
+	rules := p.rules()
+	for nr, s := range sorted {
+		kept := p.Within != Span{} && s.When().After(p.Within.before(latest))
+		for i := range rules {
+			r := &rules[i]
+			if r.left == 0 {
+				continue
+			}
+			// The oldest is kept where a rule has not kept its number: that makes the
+			// history as long as it can be.
+			period := r.period(s.When(), nr)
+			if period == r.last && nr < len(sorted)-1 {
+				continue
+			}
+			kept = true
+			r.last = period
+			if r.left > 0 {
+				r.left--
+			}
+		}
+		if kept {
+			keep = append(keep, s)
+		} else {
+			remove = append(remove, s)
+		}
+	}
+	return keep, remove
+}
+
+// GroupBy is what snapshots have in common that are counted together.
+type GroupBy struct{ Host, Paths, Tags bool }
+
+// ParseGroupBy reads host, paths and tags, separated by commas; "" is one group.
+func ParseGroupBy(fields []string) (GroupBy, error) {
+	var g GroupBy
+	for _, field := range fields {
+		switch field {
+		case "host":
+			g.Host = true
+		case "paths", "path":
+			g.Paths = true
+		case "tags", "tag":
+			g.Tags = true
+		case "":
+		default:
+			return g, fmt.Errorf("%q is neither host, paths nor tags", field)
+		}
+	}
+	return g, nil
+}
+
+// Groups divides snapshots, in the order of their first ones.
+func (g GroupBy) Groups(snapshots []*Snapshot) [][]*Snapshot {
+	index := map[string]int{}
+	var groups [][]*Snapshot
+	for _, s := range snapshots {
+		key := ""
+		if g.Host {
+			key = strconv.Quote(s.Hostname)
+		}
+		for _, list := range []struct {
+			by     bool
+			values []string
+		}{{g.Paths, s.Paths}, {g.Tags, s.Tags}} {
+			if list.by {
+				key = cmp.Or(key, "-") + fmt.Sprintf("%q", slices.Sorted(slices.Values(list.values)))
+			}
+		}
+		at, known := index[key]
+		if !known {
+			at = len(groups)
+			index[key] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], s)
+	}
+	return groups
+}
