@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func (a *allowance) MaxLocks() int { return a.locks }
 // save is the upload of the i-th object of a type.
 func save(typ string, i, status int) call {
 	content := sealed(fmt.Sprint(typ, i))
-	return call{about: fmt.Sprint(i), method: "POST", path: typ + "/" + nameOf(content), body: content, status: status}
+	return call{about: strconv.Itoa(i), method: "POST", path: typ + "/" + nameOf(content), body: content, status: status}
 }
 
 func TestSavesBeyondARateAreRefused(t *testing.T) {
