@@ -17,6 +17,7 @@ const gatewayImage = "ghcr.io/rclone-gateway/rclone-gateway:latest"
 
 const (
 	nodeDestination = "0f6d0c5e-54a5-4c11-8f11-3f0f6f2f7c01"
+	newDestination  = "1e2b7d9c-aa01-4b1e-bb7e-7d1c6a3f9e02"
 	nodeState       = "/var/lib/nethserver/node/state"
 	mailState       = "/var/lib/nethserver/mail1/state"
 	mailInstall     = "/var/lib/nethserver/mail1"
@@ -86,7 +87,7 @@ rm -r /image
 
 // node is a machine that has of NethServer 8 what the guide touches, and a module
 // that is to be backed up.
-func node(t *testing.T) *host {
+func node(t *testing.T) (*host, *redistest.Server) {
 	t.Helper()
 	redis := redistest.Start(t)
 	redis.SetupNS8()
@@ -121,7 +122,7 @@ func node(t *testing.T) *host {
 		h.write(t, path, file.content, file.mode)
 	}
 	h.installPrograms(t)
-	return h
+	return h, redis
 }
 
 func agentEnvironment(user string) string {
@@ -149,7 +150,7 @@ rm -r /image`, h.checkout, resticImage)
 }
 
 func TestNethServer8(t *testing.T) {
-	h := node(t)
+	h, redis := node(t)
 	g := openGuide(t, h.machine, "deploy/ns8/README.md")
 	g.followUntil(t, "docker save", "")
 	h.run(t, "podman", "rmi", gatewayImage) // it was made on another machine
@@ -180,6 +181,7 @@ func TestNethServer8(t *testing.T) {
 		if owner := h.run(t, "stat", "--format=%u:%g", stored); owner != "100:101" {
 			t.Errorf("it belongs to %s", owner)
 		}
+		h.run(t, "rm", stored) // nobody founds a repository beside a pack
 	})
 
 	t.Run("rclone in the container reads the node's configuration", func(t *testing.T) {
@@ -187,6 +189,26 @@ func TestNethServer8(t *testing.T) {
 		if !strings.Contains(listed, "mail/"+mail.UUID) {
 			t.Errorf("it lists %s", listed)
 		}
+	})
+
+	t.Run("it listens on the loopback interface and in the VPN, and nowhere else", func(t *testing.T) {
+		h.run(t, "ip", "address", "add", redistest.LeaderIP+"/32", "dev", "lo")
+		var listening string
+		waitFor(t, "the gateway to listen in the VPN", func() bool {
+			listening = h.run(t, "ss", "--no-header", "--listening", "--tcp", "--numeric", "sport = :4694")
+			return strings.Contains(listening, redistest.LeaderIP+":4694")
+		})
+		if strings.Count(listening, "LISTEN") != 2 || !strings.Contains(listening, "127.0.0.1:4694") {
+			t.Errorf("it listens on\n%s", listening)
+		}
+	})
+
+	t.Run("it hears of a destination by the cluster's event", func(t *testing.T) {
+		redis.AddDestinations(redistest.Destination{ID: newDestination, Provider: "rclone", RcloneConf: "[" + newDestination + "]\ntype = memory\n"})
+		waitFor(t, "the destination to be served", func() bool {
+			status, err := h.get("/" + newDestination + "/_probe_rest_404")
+			return err == nil && status == http.StatusNotFound
+		})
 	})
 
 	t.Run("the password is in nothing that podman shows", func(t *testing.T) {
@@ -206,6 +228,19 @@ func TestNethServer8(t *testing.T) {
 		if !h.ready() {
 			t.Error("not ready after a restart")
 		}
+	})
+
+	t.Run("another volume is used where the node names one", func(t *testing.T) {
+		h.write(t, nodeState+"/rclone-webdav.env", "BACKUP_VOLUME=mine\n", 0o644)
+		h.run(t, "systemctl", "restart", "rclone-gateway.service")
+		name, content := blob()
+		if status := h.post(t, h.destination, "/data/"+name, content); status != http.StatusOK {
+			t.Fatalf("it answers %d", status)
+		}
+		volume := h.run(t, "podman", "volume", "inspect", "--format={{.Mountpoint}}", "mine")
+		h.run(t, "stat", filepath.Join(volume, "mail", mail.UUID, "data", name[:2], name))
+		h.write(t, nodeState+"/rclone-webdav.env", "", 0o644)
+		h.run(t, "systemctl", "restart", "rclone-gateway.service")
 	})
 
 	t.Run("a module backs up as before", func(t *testing.T) {
