@@ -298,11 +298,11 @@ func (o *forgetOptions) refuse(snapshots []*retention.Snapshot, plan retention.P
 	case o.force || len(plan.Remove) == 0:
 		return nil
 	case unknown > 0:
-		return exit.Failf(exit.Conflict, "nothing was removed: the storage does not know when it received %d snapshots, so that they count by times that a module can choose; --force does it all the same", unknown)
+		return exit.Failf(exit.Conflict, "nothing was removed: the storage does not know when it received %d snapshots, so that they count by times that a module can choose; --force does it anyway", unknown)
 	case len(plan.Keep) == 0:
-		return exit.Failf(exit.Conflict, "nothing was removed: the last snapshot that is not held would go; --force does it all the same")
+		return exit.Failf(exit.Conflict, "nothing was removed: the last snapshot that is not held would go; --force does it anyway")
 	case len(plan.Remove)*100 > counted*o.maxShare:
-		return exit.Failf(exit.Conflict, "nothing was removed: %d of %d snapshots would go, more than %d %%; --max-share raises that, --force does it all the same", len(plan.Remove), counted, o.maxShare)
+		return exit.Failf(exit.Conflict, "nothing was removed: %d of %d snapshots would go, more than %d %%; --max-share raises that, --force does it anyway", len(plan.Remove), counted, o.maxShare)
 	}
 	return nil
 }
