@@ -113,7 +113,7 @@ func (c *client) put(ctx context.Context, b *blob) error {
 
 // putConfig makes the repository one that exists.
 func (c *client) putConfig(ctx context.Context) error {
-	req, err := c.request(ctx, http.MethodPost, "config", bytes.NewReader([]byte("benchmark")))
+	req, err := c.request(ctx, http.MethodPost, "config", bytes.NewReader([]byte(aConfig)))
 	if err != nil {
 		return err
 	}

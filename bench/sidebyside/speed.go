@@ -271,7 +271,7 @@ func makeObjects(n int, dir string) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, "config"), []byte("benchmark"), 0o600)
+	return os.WriteFile(filepath.Join(dir, "config"), []byte(aConfig), 0o600)
 }
 
 func rootDir(base string, c contestant) string {
@@ -281,3 +281,6 @@ func rootDir(base string, c contestant) string {
 func longDir(base string, c contestant) string {
 	return filepath.Join(rootDir(base, c), filepath.FromSlash(longRepository))
 }
+
+// aConfig is as long as an encrypted one has to be.
+const aConfig = "the config of a repository of the benchmark"
