@@ -165,3 +165,30 @@ func TestOneRollbackUndoesPoisonAndDeletion(t *testing.T) {
 		testRollback(t, s.gateway(t, c), moreDest, mailRepo)
 	})
 }
+
+func TestAPackInABucketIsDeletedByOneRequest(t *testing.T) {
+	t.Parallel()
+	s := startMinIO(t)
+	c := newCluster(t)
+	c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
+	g := s.gateway(t, c)
+	base := "/" + moreDest + "/" + mailRepo
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+	content, name := blob(1000)
+	for _, step := range []struct {
+		method string
+		body   []byte
+		status int
+	}{
+		{http.MethodPost, content, http.StatusOK},
+		{http.MethodGet, nil, http.StatusOK},
+		{http.MethodDelete, nil, http.StatusOK},
+		{http.MethodGet, nil, http.StatusNotFound}, // which this gateway knows by itself
+	} {
+		before := s.link.requests.Load()
+		g.node().want(t, step.status, step.method, base+"/data/"+name, step.body)
+		if n := s.link.requests.Load() - before; n > 1 {
+			t.Errorf("%s of a pack: %d requests", step.method, n)
+		}
+	}
+}

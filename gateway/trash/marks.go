@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,13 +111,15 @@ func (s *Store) mark(ctx context.Context, o object, keep time.Duration) error {
 func (s *Store) readMarks(ctx context.Context, repo string) (map[string]time.Time, error) {
 	since := s.marks.now()
 	found := make(map[string]time.Time)
-	err := s.each(ctx, repo, dirMarks, func(e Entry) error {
-		if e.changed.After(found[e.Name]) {
-			found[e.Name] = e.changed
+	// There may be many: of their names only the pack's is read.
+	err := s.store.List(ctx, repoDir(repo)+"/"+dirMarks, func(info fs.FileInfo) error {
+		name, _, ok := strings.Cut(strings.TrimPrefix(info.Name(), Data+"_"), "_")
+		if ok && isHash(name) && info.ModTime().After(found[name]) {
+			found[name] = info.ModTime()
 		}
 		return nil
 	})
-	if err != nil {
+	if err = ignoreAbsent(err); err != nil {
 		return nil, err
 	}
 	s.marks.learn(repo, since, found)
