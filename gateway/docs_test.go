@@ -327,6 +327,7 @@ var keyMeaning = map[string]string{
 	"signal":       "the signal",
 	"stack":        "where the defect is",
 	"status":       "HTTP status",
+	"untold":       "how many requests failed at that destination for the same reason since the last such line",
 	"user":         "Redis user",
 	"users":        "how many users there are",
 }
@@ -347,7 +348,8 @@ The log goes to stderr: one line an event, text on a terminal, JSON elsewhere
 (` + "`--log-format`" + `), from the level of ` + "`--log-level`" + ` on. Besides the keys below a line has ` + "`time`, `level`\nand `msg`" + `.
 
 A request has a line of its own: at level debug where it succeeded, at info where it
-was refused, at error where the gateway or the storage failed.
+was refused, at error where the gateway or the storage failed. Where many fail at one destination
+for one reason, there is one line a minute, with how many have none; level debug has them all.
 
 ## Keys
 

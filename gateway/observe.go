@@ -79,6 +79,7 @@ type observer struct {
 	number atomic.Uint64 // of requests
 
 	metrics *metrics.Metrics
+	repeats repeats
 	saved   func(destination, repo string) // is told of snapshots
 	audit   *audit.Log
 }
@@ -211,6 +212,17 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 		level = slog.LevelInfo
 	}
 	ctx := r.Context()
+	var advice string
+	untold := 0
+	if err != nil && o.log.Enabled(ctx, level) {
+		advice = hint(code, err)
+	}
+	if level == slog.LevelError && w.entry.mount != nil {
+		var tell bool
+		if tell, untold = o.repeats.tell(failureKind{w.entry.mount.Destination.ID, advice, code}, time.Now()); !tell {
+			level = slog.LevelDebug
+		}
+	}
 	if !o.log.Enabled(ctx, level) {
 		return
 	}
@@ -231,7 +243,10 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 		attrs = append(attrs, slog.String("node", w.entry.node))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.Any("err", err), slog.String("hint", hint(code, err)))
+		attrs = append(attrs, slog.Any("err", err), slog.String("hint", advice))
+	}
+	if untold > 0 {
+		attrs = append(attrs, slog.Int("untold", untold))
 	}
 	o.log.LogAttrs(ctx, level, "request", attrs...)
 }

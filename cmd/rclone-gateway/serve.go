@@ -71,7 +71,7 @@ func serve(ctx context.Context, s *settings) error {
 		}
 	}
 	if opts.Admin, err = listenAdmin(ctx, s.stateDir); err != nil {
-		return err
+		return usageError(err)
 	}
 	started := make(chan struct{})
 	settled := sync.OnceFunc(func() {
