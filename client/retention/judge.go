@@ -2,6 +2,7 @@ package retention
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -49,9 +50,7 @@ func Decide(snapshots []*Snapshot, p Policy, by GroupBy, now time.Time) Plan {
 		}
 	}
 	for _, group := range by.Groups(snapshots) {
-		for s, reason := range small(group, why) {
-			why[s] = reason
-		}
+		maps.Copy(why, small(group, why))
 		var counted []*Snapshot
 		for _, s := range group {
 			if why[s] != "" && !s.Acknowledged {

@@ -54,8 +54,7 @@ It runs as a node, and restic removes what goes. Without --prune the data stays,
 restic prune frees it.`,
 		Example: `  gatewayctl forget --module dokuwiki1 --keep-daily 7 --keep-weekly 4 --dry-run
   gatewayctl forget --module dokuwiki1 --keep-daily 7 --keep-weekly 4 --prune
-  gatewayctl forget --destination DESTINATION --repopath dokuwiki/UUID --keep-within 30d
-  gatewayctl forget --module dokuwiki1 --keep-last 5 --acknowledge 4f3a9c1e`,
+  gatewayctl forget --destination DESTINATION --repopath dokuwiki/UUID --keep-within 30d`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Forbidden, exit.Redis, exit.NotFound, exit.Conflict, exit.Locked, exit.Password, exit.Unreachable),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runForget(cmd.Context(), sys, &o) },

@@ -61,6 +61,8 @@ func newAudit() *cobra.Command {
 commands changed. Each line has the hash of the one before: with a head that was kept
 elsewhere, anybody can prove that nothing was changed or cut since.
 ` + exitStatus,
+		Example: `  rclone-gateway audit verify
+  rclone-gateway audit head`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newAuditVerify(), newAuditHead())
@@ -103,7 +105,7 @@ writes its head into Redis every minute (node/NODE/backup_gateway_audit); keep o
 writes who could have a reason.
 ` + exitStatus,
 		Example: `  rclone-gateway audit verify
-  rclone-gateway audit verify --state-dir /var/lib/rclone-gateway --head "$HEAD"`,
+  rclone-gateway audit verify --head "$(tail -n 1 audit-heads)"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := flags.complete(cmd)
@@ -147,7 +149,7 @@ func newAuditHead() *cobra.Command {
 		Use:     "head",
 		Short:   "Print the head of the audit log, to be kept elsewhere",
 		Long:    "Verify the audit log by itself, and print its head: the number and the hash of its last line.\n" + exitStatus,
-		Example: `  rclone-gateway audit head | ssh elsewhere 'cat >> audit-heads'`,
+		Example: `  rclone-gateway audit head >> audit-heads`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := flags.complete(cmd)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -228,7 +229,7 @@ func TestSeveralWriters(t *testing.T) {
 		l := open(t, path, audit.Options{MaxSize: 4000})
 		writers.Go(func() {
 			for n := range 50 {
-				l.Write(audit.Event{What: "delete", Who: fmt.Sprint("node/", i), Object: fmt.Sprint(n)})
+				l.Write(audit.Event{What: "delete", Who: fmt.Sprint("node/", i), Object: strconv.Itoa(n)})
 			}
 			if err := l.Close(); err != nil {
 				t.Error(err)

@@ -187,7 +187,7 @@ func (l *Log) recover(size int64) error {
 	if len(whole) == 0 && int64(len(tail)) < size {
 		return l.setAside()
 	}
-	head := genesis
+	var head Head
 	if len(whole) == 0 {
 		if head, err = l.lastOfFull(); err != nil {
 			return err
@@ -270,7 +270,7 @@ func (l *Log) lastOfFull() (Head, error) {
 	last := tail[bytes.LastIndexByte(tail, '\n')+1:]
 	read, err := decode(last)
 	if err != nil {
-		return genesis, nil //nolint:nilerr // verify finds it
+		return genesis, nil // verify finds it
 	}
 	return Head{Seq: read.Seq - 1}.after(last), nil
 }

@@ -33,6 +33,7 @@ const (
 	asNode          = "export NS8_AGENT_ENV=/srv/env/node.env"
 	asGateway       = "set -a; . /srv/env/node.env; set +a"
 	asModule        = "set -a; . /srv/env/myapp1.env; set +a"
+	asAuditor       = "export GATEWAY_STATE_DIR=/srv/gateway-state"
 	asAnotherModule = "set -a; . /srv/env/mymodule1.env; set +a"
 )
 
@@ -50,6 +51,9 @@ var situations = map[string]situation{
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
 	"gatewayctl trash empty":           {setup: asNode + "; export GATEWAY_STATE_DIR=/srv/gateway-state"},
 	"gatewayctl restore-module":        {setup: asModule + "; rm -r /srv/myapp1/volumes/data"},
+	"rclone-gateway audit":             {setup: asAuditor},
+	"rclone-gateway audit head":        {setup: asAuditor},
+	"rclone-gateway audit verify":      {setup: asAuditor + "; rclone-gateway audit head > audit-heads"},
 	"rclone-gateway check-config":      {setup: asGateway},
 	"rclone-gateway check-destination": {setup: asGateway},
 	"rclone-gateway serve":             {setup: asGateway},
