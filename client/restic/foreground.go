@@ -20,7 +20,7 @@ var relayed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, sysc
 // error is a [*Failure]; its code is 128 and the number of the signal that ended restic.
 func (i Invocation) Foreground(streams Streams) error {
 	argv := i.Argv()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...) // signals end it
 	cmd.Env = i.Environ(os.Environ())
 	var said tail
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = streams.Stdin, streams.Stdout, io.MultiWriter(&said, streams.Stderr)

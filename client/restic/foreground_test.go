@@ -75,7 +75,7 @@ func wantLines(t *testing.T, out *bufio.Reader, texts ...string) string {
 // TestCtrlCReachesAResticInTheForegroundOnce types it, and answers restic then.
 func TestCtrlCReachesAResticInTheForegroundOnce(t *testing.T) {
 	onPath(t, "restic", "wrapper")
-	cmd := exec.Command(filepath.Join(os.Getenv("PATH"), "wrapper"), "ask")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("PATH"), "wrapper"), "ask")
 	keys := atTerminal(t, cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -93,8 +93,8 @@ func TestCtrlCReachesAResticInTheForegroundOnce(t *testing.T) {
 	if strings.Contains(said, "signal 2") {
 		t.Errorf("a second signal: %s", said)
 	}
-	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 12 {
+	err := cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 12 {
 		t.Errorf("it ended with %v", err)
 	}
 }
@@ -103,7 +103,7 @@ func TestCtrlCReachesAResticInTheForegroundOnce(t *testing.T) {
 func TestSignalsReachAResticInTheForeground(t *testing.T) {
 	onPath(t, "restic", "wrapper")
 	for sig, code := range map[syscall.Signal]int{syscall.SIGINT: 12, syscall.SIGHUP: 12, syscall.SIGTERM: 128 + int(syscall.SIGTERM)} {
-		cmd := exec.Command(filepath.Join(os.Getenv("PATH"), "wrapper"), "ask")
+		cmd := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("PATH"), "wrapper"), "ask")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		stdin, errIn := cmd.StdinPipe()
 		stdout, errOut := cmd.StdoutPipe()
@@ -120,8 +120,8 @@ func TestSignalsReachAResticInTheForeground(t *testing.T) {
 			_, _ = io.WriteString(stdin, "go on\n")
 		}
 		_, _ = io.Copy(io.Discard, out)
-		var exit *exec.ExitError
-		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != code {
+		err := cmd.Wait()
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != code {
 			t.Errorf("%v: it ended with %v, want %d", sig, err, code)
 		}
 	}

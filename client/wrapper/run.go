@@ -31,7 +31,7 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 	if left := w.wait.Left(); left > 0 && command.Version.Has(restic.RetryLockVersion) {
 		command.Args = slices.Insert(slices.Clone(command.Args), 0, run.RetryLockFlag(left))
 	}
-	if program := command.Argv()[0]; exec.Command(program).Err != nil {
+	if program := command.Argv()[0]; !onPath(program) {
 		return fmt.Errorf("%s is not on PATH", program)
 	}
 	streams := restic.Streams{Stdin: sys.Stdin, Stdout: sys.Stdout, Stderr: sys.Stderr}
@@ -49,6 +49,11 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 		return err
 	})
 	return remedied(ctx, sys, repository, err)
+}
+
+func onPath(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // remedied gives a failure of restic, which has said what happened, what to do about it.
