@@ -85,7 +85,7 @@ func writeOwnPaths(t *testing.T, w *strings.Builder) {
 		if !known {
 			t.Errorf("ownPaths does not describe %s %s", method, path)
 		}
-		rows = append(rows, fmt.Sprintf("| %s | `%s` | %s | %s |\n", method, path, words[0], words[1]))
+		rows = append(rows, "| "+method+" | `"+path+"` | "+words[0]+" | "+words[1]+" |\n")
 		return nil
 	})
 	if err != nil {
@@ -105,8 +105,8 @@ is answered 401, and a repository that the caller may not read 403.
 | key | what it holds |
 |---|---|
 `)
-	for i := range fields.NumField() {
-		key, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+	for field := range fields.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if healthKeys[key] == "" {
 			t.Errorf("healthKeys does not describe %q", key)
 		}

@@ -80,7 +80,7 @@ func listenAdmin(ctx context.Context, stateDir string) (net.Listener, error) {
 	if err != nil {
 		slog.Warn("no administrative socket: the trash cannot be emptied early", "err", err,
 			"hint", "give each gateway a state directory of its own (--state-dir)")
-		return nil, nil //nolint:nilerr // it serves without
+		return nil, nil // it serves without
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
