@@ -38,7 +38,7 @@ func (f *forgetter) run(t *testing.T, args ...string) (out string, code int) {
 		"REDIS_ADDRESS=" + f.c.Addr, "REDIS_REPLICA_ADDRESS=" + f.c.Addr, "REDIS_USER=node/1", "REDIS_PASSWORD=" + redistest.Password("node/1"), "NODE_ID=1",
 	}
 	text, err := cmd.CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // it is not wrapped
+	if exit, ok := err.(*exec.ExitError); ok {
 		return string(text), exit.ExitCode()
 	}
 	if err != nil {
