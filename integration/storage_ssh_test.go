@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -44,9 +45,7 @@ func TestAKeyOfSSHWithAPassphraseIsNamed(t *testing.T) {
 	} {
 		section := s.section("")
 		delete(section, "key_pem")
-		for key, value := range tt.change {
-			section[key] = value
-		}
+		maps.Copy(section, tt.change)
 		values, err := backend.Obscure("sftp", section)
 		if err != nil {
 			t.Fatal(err)
