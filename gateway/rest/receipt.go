@@ -16,8 +16,9 @@ const HeaderSavedBy = "X-Rclone-Gateway-Saved-By"
 const savedByNode = "node"
 
 // receipt is where it is kept that a node saved a snapshot. Restic does not look there,
-// and modules cannot write there.
-func (t *Target) receipt() string { return t.Repo + "/receipts/" + t.Name }
+// and modules cannot write there. Its name is not that of a content: stores take one of
+// 64 digits for the hash of what they are given.
+func (t *Target) receipt() string { return t.Repo + "/receipts/" + t.Name + "." + savedByNode }
 
 // putSnapshotOfNode stores a snapshot, and that a node did. The receipt comes first: with
 // the snapshot alone it would be the module's.
