@@ -78,6 +78,8 @@ func TestThreeNodes(t *testing.T) {
 		w.one.start(t)
 		first.wantGood(t)
 		w.vpn.slow(w.three.ip, w.one.ip, pace{})
+		// The backup may have ended before the leader did, so that nobody has waited for it.
+		w.three.as("module/wiki7").within(t, healedPeer+busy, http.StatusOK, http.MethodGet, "/"+onLeader+"/"+wikiRepo+"/config")
 		toLeader.run(t, "check", "--read-data")
 	})
 	w.vpn.slow(w.one.ip, w.two.ip, pace{})

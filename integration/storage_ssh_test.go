@@ -24,7 +24,8 @@ func TestAKeyOfSSHWithAPassphraseIsNamed(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(s.secret, `\n`, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runCommand(t, commandContext(t, "ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", file))
+	// One round of the key derivation: with the race detector each takes a second.
+	runCommand(t, commandContext(t, "ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", passphrase, "-f", file))
 	protected, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
@@ -40,7 +41,7 @@ func TestAnUploadOfTheSameLeavesTheTimeOfTheFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, s, name, content)
-		if got, err := os.ReadFile(s.path(name)); err != nil || string(got) != string(content) {
+		if got, err := os.ReadFile(s.path(name)); err != nil || !bytes.Equal(got, content) {
 			t.Errorf("after %q it holds %q, %v", wrong, got, err)
 		}
 	}

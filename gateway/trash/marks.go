@@ -119,7 +119,7 @@ func (s *Store) readMarks(ctx context.Context, repo string) (map[string]time.Tim
 		}
 		return nil
 	})
-	if err = ignoreAbsent(err); err != nil {
+	if err := ignoreAbsent(err); err != nil {
 		return nil, err
 	}
 	s.marks.learn(repo, since, found)

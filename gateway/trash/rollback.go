@@ -110,7 +110,7 @@ func (s *Store) removeLocks(ctx context.Context, repo string) error {
 		names = append(names, info.Name())
 		return nil
 	})
-	if err = ignoreAbsent(err); err != nil {
+	if err := ignoreAbsent(err); err != nil {
 		return err
 	}
 	for _, name := range names {

@@ -127,9 +127,9 @@ func (m *model) rollback(to time.Time) {
 			h.there, h.noted = false, false
 			h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep)})
 		}
-		for i := len(h.kept) - 1; i >= 0; i-- {
-			if was(h.kept[i].received, h.kept[i].deleted) {
-				h.there, h.received = true, h.kept[i].received
+		for i, kept := range slices.Backward(h.kept) {
+			if was(kept.received, kept.deleted) {
+				h.there, h.received = true, kept.received
 				h.noted = m.root == "" && h.object.kind != Data
 				h.kept = slices.Delete(h.kept, i, i+1)
 				break
