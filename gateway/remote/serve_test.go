@@ -19,6 +19,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/rclone/rclone/fs/rc"
 
@@ -32,6 +33,14 @@ import (
 
 // setup makes rclone ready, which opening a destination does, too.
 var setup = sync.OnceFunc(func() { backend.Init(slog.Default().Handler()) })
+
+// The methods of WebDAV, which rclone's server teaches chi when it starts. Other servers
+// read the same map meanwhile.
+func init() {
+	for _, method := range []string{"COPY", "LOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "UNLOCK"} {
+		chi.RegisterMethod(method)
+	}
+}
 
 // serve runs one of rclone's servers for the time of the test and returns its
 // address.

@@ -5,7 +5,7 @@ mkdir -p ~/.tmp ~/.template/hooks
 cat > ~/.template/hooks/post-checkout <<'END'
 #!/bin/bash
 mkdir -p .cache
-for made in "$PROJECT"/.cache/{restic,npm,arm64}; do [[ ! -e $made ]] || ln -s "$made" .cache/; done
+for made in "$PROJECT"/.cache/{restic,npm,arm64,debian-root}; do [[ ! -e $made ]] || ln -s "$made" .cache/; done
 cp -al "$PROJECT/.cache/bin" .cache/ 2>/dev/null || cp -a "$PROJECT/.cache/bin" .cache/
 END
 chmod +x ~/.template/hooks/post-checkout
