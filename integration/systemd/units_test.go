@@ -241,6 +241,10 @@ gatewayctl schedule add --destination "$0" notes1`, h.destination)
 		if snapshots, err := filepath.Glob(filepath.Join(h.root, store, "notes/*/snapshots/*")); err != nil || len(snapshots) == 0 {
 			t.Errorf("%d snapshots (%v)", len(snapshots), err)
 		}
+		// A unit has no $HOME: without the unit's directory restic would keep no cache.
+		if cached := h.run(t, "find", "/var/cache/backup-notes1", "-path", "*/snapshots/*", "-type", "f"); cached == "" {
+			t.Error("restic keeps no cache")
+		}
 		if next := h.run(t, "systemctl", "show", "--property=NextElapseUSecRealtime", "--value", "backup-notes1.timer"); next == "" {
 			t.Error("the timer will not elapse")
 		}
