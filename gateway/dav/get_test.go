@@ -136,7 +136,7 @@ func TestFileIsThatOfItsTag(t *testing.T) {
 		}
 	}
 	put("one")
-	// The clock of a file system may stand still for some milliseconds.
+	// The clock of a file system moves on every few milliseconds alone.
 	past := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(filepath.Join(dir, "file"), past, past); err != nil {
 		t.Fatal(err)
