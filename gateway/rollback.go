@@ -7,8 +7,6 @@ import (
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -23,18 +21,11 @@ func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
 	if !isRepository(req.Repository) || req.To.IsZero() {
 		return fmt.Errorf("repository %.128q, time %s: %w", req.Repository, req.To, fs.ErrInvalid)
 	}
-	mount := v.Mounts[req.Destination]
-	if mount == nil {
-		return fmt.Errorf("%w: destination %.64q", refusal.ErrNotFound, req.Destination)
-	}
-	kept, err := mount.AcquireTrash(r.Context())
+	kept, release, err := acquireTrash(r.Context(), v, req.Destination)
 	if err != nil {
 		return err
 	}
-	defer mount.Release()
-	if kept == nil {
-		return fmt.Errorf("%w: nothing is kept here", storage.ErrUnavailable)
-	}
+	defer release()
 	plan, err := kept.PlanRollback(r.Context(), req.Repository, req.To, req.Keys)
 	if errors.Is(err, trash.ErrHorizon) {
 		horizon, err := kept.Horizon(r.Context(), req.Repository)

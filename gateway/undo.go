@@ -66,26 +66,36 @@ func withTrash(w *response, r *http.Request, v *live.View, answer func(context.C
 	if req.Repository != "" && !isRepository(req.Repository) {
 		return fmt.Errorf("repository %.128q: %w", req.Repository, fs.ErrInvalid)
 	}
-	if v == nil {
-		return refusal.ErrUnready
-	}
-	mount := v.Mounts[req.Destination]
-	if mount == nil {
-		return fmt.Errorf("%w: destination %.64q", refusal.ErrNotFound, req.Destination)
-	}
-	kept, err := mount.AcquireTrash(r.Context())
+	kept, release, err := acquireTrash(r.Context(), v, req.Destination)
 	if err != nil {
 		return err
 	}
-	defer mount.Release()
-	if kept == nil {
-		return fmt.Errorf("%w: nothing is kept here", storage.ErrUnavailable)
-	}
+	defer release()
 	reply, err := answer(r.Context(), kept, req)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, reply)
+}
+
+// acquireTrash returns the trash of a destination, for use until release is called.
+func acquireTrash(ctx context.Context, v *live.View, destination string) (kept *trash.Store, release func(), err error) {
+	if v == nil {
+		return nil, nil, refusal.ErrUnready
+	}
+	mount := v.Mounts[destination]
+	if mount == nil {
+		return nil, nil, fmt.Errorf("%w: destination %.64q", refusal.ErrNotFound, destination)
+	}
+	kept, err = mount.AcquireTrash(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kept == nil {
+		mount.Release()
+		return nil, nil, fmt.Errorf("%w: nothing is kept here", storage.ErrUnavailable)
+	}
+	return kept, mount.Release, nil
 }
 
 // isRepository reports whether a text is the path of a repository: APP/UUID.
