@@ -125,15 +125,11 @@ func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 		return exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
 	}
 	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+	if _, err := Read(response, url, out); err != nil {
+		return err
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
-		if err := json.Unmarshal(answer, out); err != nil {
-			return fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", url)
-		}
 		return nil
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return exit.Failf(exit.Forbidden, "the gateway at %s refuses user %q: it takes a node's credentials, from this host", url, login.User)
@@ -141,6 +137,22 @@ func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 		return exit.Failf(exit.NotFound, "the gateway at %s does not know the destination", url)
 	}
 	return exit.Failf(exit.Unreachable, "the gateway at %s answered %s%s", url, response.Status, whyUnready(ctx, url, response.StatusCode))
+}
+
+// Read reads the answer of the gateway at that address: into out where its status is 200,
+// as text otherwise.
+func Read(response *http.Response, address string, out any) (text string, err error) {
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return string(answer), nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return "", fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", address)
+	}
+	return "", nil
 }
 
 // whyUnready asks a gateway that serves nobody for the reason, as rclone-gateway health

@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -89,18 +88,15 @@ func askSocket(ctx context.Context, socket, path string, in, out any) error {
 		return exit.Failf(exit.Unreachable, "the gateway does not listen to us at %s: run this on its host, as its own user or root, and give its --state-dir: %w", socket, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
+	answer, err := gatewayadmin.Read(response, socket, out)
 	if err != nil {
-		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+		return err
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
-		if err := json.Unmarshal(answer, out); err != nil {
-			return fmt.Errorf("what listens at %s did not answer in JSON: is it another program?", socket)
-		}
 		return nil
 	case http.StatusNotFound:
 		return exit.Failf(exit.NotFound, "the gateway does not know the destination")
 	}
-	return exit.Failf(exit.Unreachable, "the gateway answered %s: %s", response.Status, host.Printable(strings.TrimSpace(string(answer))))
+	return exit.Failf(exit.Unreachable, "the gateway answered %s: %s", response.Status, host.Printable(strings.TrimSpace(answer)))
 }
