@@ -7,6 +7,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config"
+	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/rclone/rclone/lib/atexit"
 
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/internal/noconfig" // before rclone looks for its configuration
@@ -33,6 +34,8 @@ var setup = sync.OnceFunc(func() {
 	// The storage must be loaded before there is concurrency: rclone notes
 	// without a lock that it is.
 	config.LoadedData()
+	// So must the cipher that passwords are obscured with.
+	_ = obscure.MustObscure("")
 })
 
 // plainLevels turns rclone's levels, some of which slog has no names for, into

@@ -14,6 +14,7 @@ import (
 // passwords among them obscured, as a section must hold them. Which ones are
 // passwords is the backend's to say; an access key, say, is none.
 func Obscure(backend string, values map[string]string) (map[string]string, error) {
+	setup()
 	info, err := fs.Find(backend)
 	if err != nil {
 		return nil, fmt.Errorf("%w %q", storage.ErrUnknownType, backend)

@@ -2,10 +2,25 @@ package backend
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rclone/rclone/fs/config/obscure"
 )
+
+// TestObscureBySeveralAtOnce is for the race detector, and begins before the tests that
+// run side by side: rclone makes its cipher at the first use, without a lock.
+func TestObscureBySeveralAtOnce(t *testing.T) { //nolint:paralleltest // see above
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if _, err := Obscure("smb", map[string]string{"pass": "Nethesis,1234"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
 
 func TestObscureOnlyPasswords(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ const shortestSecret = 4
 type scrubber struct{ *strings.Replacer }
 
 func newScrubber(section map[string]string, options fs.Options) scrubber {
+	setup()
 	secrets := map[string]bool{}
 	add := func(secret string) {
 		if len(secret) >= shortestSecret {
@@ -75,6 +76,7 @@ func secret(key string, option *fs.Option) bool {
 // it can be revealed: any text of letters and digits that is long enough can, and what
 // comes out of it then is no text.
 func looksClear(section map[string]string, options fs.Options) bool {
+	setup()
 	for key, value := range section {
 		option := options.Get(key)
 		if option == nil || !option.IsPassword || value == "" {
