@@ -15,6 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
+	"github.com/rclone-gateway/rclone-gateway/client/points"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/restore"
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
@@ -133,7 +134,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), trash.NewRepository(sys), wrapper.NewForget(sys),
+	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

@@ -12,11 +12,13 @@
 //	exit                           exit statuses, and the errors that lead to them
 //	host                           streams, environment, agent, terminal, Redis, gateway
 //	names, schedule, state         words to IDs; schedules; what a module has on disk
-//	run, session                   calling restic; guarding a module while it works
-//	gatewayadmin                   asking the gateway of this node
+//	run, locate, session           calling restic; finding a repository; guarding a module
+//	gatewayadmin, inventory        asking the gateway: of its node, and what destinations hold
+//	snapshot                       snapshots and their trees, and what was read before
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
-//	accounts, destinations, trash  the commands of an administrator
+//	accounts, destinations, trash,
+//	points                         the commands of an administrator
 //
 // account, destination, naming, gatehttp, restic and resticpassword are their rules and
 // tools: they do not know commands.

@@ -35,29 +35,35 @@ const (
 	BadDump     Code = 14
 	Conflict    Code = 15
 	Incomplete  Code = 16
-	Signal      Code = 128
+
+	NotRestorable Code = 20
+	NotTried      Code = 21
+
+	Signal Code = 128
 )
 
 // meaning is the text of the EXIT STATUS sections.
 var meaning = map[Code]string{
-	OK:          "success",
-	Failed:      "failure; the message says what failed",
-	Usage:       "wrong command line, environment or schedule",
-	Busy:        "another run of the same for this module is going on",
-	Partial:     "the snapshot was made, but some files could not be read; they are listed on stderr",
-	Unreachable: "the gateway or the destination cannot be reached",
-	Full:        "the quota is reached, or the storage, the disk or the memory of Redis is full",
-	Forbidden:   "permission denied",
-	Redis:       "Redis cannot be reached or refuses the credentials",
-	NotFound:    "there is no such destination, module, repository, snapshot, file or key",
-	Invalid:     "the input is not valid; the errors are on stdout, in the form of the agent",
-	Locked:      "the repository is locked by another process",
-	Password:    "the repository does not open with the destination's password",
-	KeyExists:   "the key exists already, and --replace was not given",
-	BadDump:     "the dump is damaged, or was written by a newer Redis",
-	Conflict:    "it exists already, is in use, or was changed at the same moment",
-	Incomplete:  "less was saved than was asked for; what is missing is listed on stderr (never with NethServer 8)",
-	Signal:      "128 plus the number of the signal that ended it",
+	OK:            "success",
+	Failed:        "failure; the message says what failed",
+	Usage:         "wrong command line, environment or schedule",
+	Busy:          "another run of the same for this module is going on",
+	Partial:       "the snapshot was made, but some files could not be read; they are listed on stderr",
+	Unreachable:   "the gateway or the destination cannot be reached",
+	Full:          "the quota is reached, or the storage, the disk or the memory of Redis is full",
+	Forbidden:     "permission denied",
+	Redis:         "Redis cannot be reached or refuses the credentials",
+	NotFound:      "there is no such destination, module, repository, snapshot, file or key",
+	Invalid:       "the input is not valid; the errors are on stdout, in the form of the agent",
+	Locked:        "the repository is locked by another process",
+	Password:      "the repository does not open with the destination's password",
+	KeyExists:     "the key exists already, and --replace was not given",
+	BadDump:       "the dump is damaged, or was written by a newer Redis",
+	Conflict:      "it exists already, is in use, or was changed at the same moment",
+	Incomplete:    "less was saved than was asked for; what is missing is listed on stderr (never with NethServer 8)",
+	NotRestorable: "it was tried to restore the backup, and that failed, or what was restored is not in order",
+	NotTried:      "it could not be tried whether the backup is restorable; the message says what hindered it",
+	Signal:        "128 plus the number of the signal that ended it",
 }
 
 // Status returns the annotation from which the help text of a command takes

@@ -15,27 +15,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// NewRepository returns the command for whole repositories.
-func NewRepository(sys *host.System) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:         "repository",
-		Short:       "Make a repository what it was",
-		Example:     `  gatewayctl repository rollback --destination DESTINATION --repository dokuwiki/UUID --to 2h --dry-run`,
-		Annotations: status(),
-		Args:        cobra.NoArgs,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newRollback(sys))
-	return cmd
-}
-
 // rollbackFlags are those of a rollback.
 type rollbackFlags struct {
 	destination, repository, to string
 	keys, dryRun, asJSON        bool
 }
 
-func newRollback(sys *host.System) *cobra.Command {
+// NewRollback returns the command repository rollback.
+func NewRollback(sys *host.System) *cobra.Command {
 	var f rollbackFlags
 	cmd := &cobra.Command{
 		Use:   "rollback [flags] --destination NAME --repository APP/UUID --to TIME",

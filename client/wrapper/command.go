@@ -1,23 +1,18 @@
 package wrapper
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/locate"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
-	"github.com/rclone-gateway/rclone-gateway/client/naming"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
-	"github.com/rclone-gateway/rclone-gateway/client/run"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
@@ -76,130 +71,22 @@ place of a container.`,
 	}
 }
 
+// choice is how the options name a repository.
+func (w *wrapperArgs) choice() *locate.Choice {
+	return &locate.Choice{Module: w.module, Backup: w.backup, Destination: w.destination, Repopath: w.repopath}
+}
+
+// wrapperInvocation is how restic is run with the options.
 func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (restic.Invocation, error) {
-	command := restic.Invocation{
-		Runtime:    sys.Env.ResticRuntime(),
-		PodmanArgs: w.podman,
-		Args:       w.restic,
-	}
-	if command.Runtime != restic.Native {
-		image, err := sys.Env.ResticImage()
-		if err != nil {
-			return command, err
-		}
-		command.Image, command.Name = image, fmt.Sprintf("restic-%s-%d", agentName(sys.Env), os.Getpid())
-	} else if len(w.podman) > 0 {
-		return command, exit.Failf(exit.Usage, "--podman has no meaning with the native runtime of restic: NS8_RESTIC_RUNTIME=podman sets the other one")
-	}
-	version, err := restic.Detect(ctx, command)
-	if err != nil {
-		return command, run.ResticError(restic.Repository{}, err)
-	}
-	command.Version = version
-	sys.Env.ReachGateway(&command)
-	return command, sys.Env.CheckSocket(version)
+	command, err := locate.Invocation(ctx, sys, w.podman...)
+	return command.With(w.restic...), err
 }
 
-// agentName is who we are, fit for a container's name.
-func agentName(e *host.Environment) string {
-	name := cmp.Or(e.Get("MODULE_ID"), strings.ReplaceAll(e.Get("AGENT_ID"), "/", ""))
-	if !host.ModuleIDPattern.MatchString(name) {
-		return "wrapper"
-	}
-	return name
-}
-
-// wrappedRepository is the repository that w means.
+// wrappedRepository is the repository that w means. What it names and is not there is a
+// wrong command line.
 func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (restic.Repository, error) {
-	rdb, err := w.wait.Redis(ctx, sys)
-	if err != nil {
-		return restic.Repository{}, err
-	}
-	defer func() { _ = rdb.Close() }()
-	moduleID, err := w.moduleID(ctx, sys, rdb)
-	if err != nil {
-		return restic.Repository{}, names.WronglyNamed(err)
-	}
-	app, uuid, err := w.path(ctx, sys, rdb, moduleID)
-	if err != nil {
-		return restic.Repository{}, err
-	}
-	destination, err := w.where(ctx, rdb, moduleID)
-	if err != nil {
-		return restic.Repository{}, names.WronglyNamed(err)
-	}
-	repository, err := run.OpenRepository(ctx, sys, rdb, destination, app, uuid)
+	repository, err := w.choice().Repository(ctx, sys, &w.wait)
 	return repository, names.WronglyNamed(err)
-}
-
-// ModuleID is the module that is meant, or "" where none is needed. One that is not
-// installed may still be in schedules.
-func (w wrapperArgs) moduleID(ctx context.Context, sys *host.System, rdb *redis.Client) (string, error) {
-	id := w.module
-	if id == "" {
-		id, _ = sys.Env.ModuleID()
-	} else if w.repopath == "" {
-		m, err := names.ModuleNamed(ctx, rdb, id)
-		if unknown, ok := errors.AsType[*naming.UnknownError](err); ok && len(unknown.Near) == 0 && host.ModuleIDPattern.MatchString(id) {
-			return id, nil
-		}
-		return m.ID, err
-	}
-	switch {
-	case id != "" && !host.ModuleIDPattern.MatchString(id):
-		return "", exit.Failf(exit.Usage, "%q is not a module ID", id)
-	case id == "" && (w.repopath == "" || w.backup == "" && w.destination == ""):
-		return "", exit.Failf(exit.Usage, "name a repository: --module, or --destination and --repopath (see --show)")
-	}
-	return id, nil
-}
-
-// path is the repository's path on the destination.
-func (w wrapperArgs) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
-	if w.repopath != "" {
-		if !host.RepositoryPath.MatchString(w.repopath) {
-			return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", w.repopath)
-		}
-		app, uuid, _ = strings.Cut(w.repopath, "/")
-		return app, uuid, nil
-	}
-	if own, err := sys.Env.Module(); err == nil && own.ID == moduleID {
-		return own.App, own.UUID, nil
-	}
-	uuid, err = rdb.HGet(ctx, catalog.ModuleUUID, moduleID).Result()
-	if errors.Is(err, redis.Nil) {
-		return "", "", exit.Failf(exit.Usage, "module %s is not installed: name its repository with --repopath", moduleID)
-	}
-	if err != nil {
-		return "", "", host.ReadError(catalog.ModuleUUID, err)
-	}
-	image, err := rdb.HGet(ctx, catalog.ModuleEnvironmentKey(moduleID), catalog.FieldImageURL).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", "", host.ReadError(catalog.ModuleEnvironmentKey(moduleID), err)
-	}
-	app, err = host.AppOfImage(image)
-	return app, uuid, err
-}
-
-// where is the destination's ID.
-func (w wrapperArgs) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
-	if w.destination != "" {
-		return names.DestinationNamed(ctx, rdb, w.destination)
-	}
-	if w.backup != "" {
-		s, err := schedule.Read(ctx, rdb, w.backup)
-		return s.Destination, err
-	}
-	schedules, err := schedule.All(ctx, rdb)
-	if err != nil {
-		return "", err
-	}
-	for _, s := range schedules {
-		if s.Lists(moduleID) && s.Destination != "" {
-			return s.Destination, nil
-		}
-	}
-	return "", exit.Failf(exit.Usage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
 }
 
 // showBackups prints what the options can name.

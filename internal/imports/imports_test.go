@@ -158,12 +158,14 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
-	{"gatewayadmin", "names", "state"},
+	{"gatewayadmin", "inventory", "names", "state"},
 	{"schedule"},
 	{"run"},
+	{"locate", "snapshot"},
 	{"session"},
 	{"keys"},
-	{"backup", "restore", "wrapper", "accounts", "destinations", "trash"},
+	{"backup", "restore", "wrapper", "accounts", "destinations", "points", "trash"},
+	{"drill"},
 }
 
 // clientRules are the rules for the rooms of the client.

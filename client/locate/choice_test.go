@@ -1,4 +1,4 @@
-package wrapper
+package locate
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
-func TestResticWrapperTakesTheScheduleWithTheLowestNumber(t *testing.T) {
+func TestTheScheduleWithTheLowestNumberIsMeant(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	server.SetupNS8()
@@ -15,11 +15,11 @@ func TestResticWrapperTakesTheScheduleWithTheLowestNumber(t *testing.T) {
 	} {
 		server.AddSchedule(redistest.Schedule{ID: id, Repository: "destination-" + id, Instances: instances})
 	}
-	got, err := wrapperArgs{}.where(t.Context(), server.Admin(), "mymodule1")
+	got, err := (&Choice{}).where(t.Context(), server.Admin(), "mymodule1")
 	if err != nil || got != "destination-9" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	got, err = wrapperArgs{backup: "100"}.where(t.Context(), server.Admin(), "mymodule1")
+	got, err = (&Choice{Backup: "100"}).where(t.Context(), server.Admin(), "mymodule1")
 	if err != nil || got != "destination-100" {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -1,0 +1,144 @@
+package locate
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/pflag"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// Choice is how a command line names a repository: that of a module, on the destination
+// of a schedule, or any one by its path.
+type Choice struct {
+	Module      string // ID, UUID or the beginning of one; "" for the module that we are
+	Backup      string // the schedule whose destination it is
+	Destination string // in place of a schedule's
+	Repopath    string // APP/UUID, in place of a module's
+}
+
+// AddPlaceFlags adds --backup and --destination: where the repository is.
+func (c *Choice) AddPlaceFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.Backup, "backup", "", "the schedule whose destination it is, by `NAME` or ID (default: the one with the lowest number that lists the module)")
+	flags.StringVar(&c.Destination, "destination", "", "the destination, by `NAME` or ID, in place of a schedule's")
+}
+
+// Place is where a repository is.
+type Place struct {
+	Destination, App, UUID string
+	Module                 string // its ID, "" where it is not known
+}
+
+// Path is the repository's path on its destination.
+func (p Place) Path() string { return p.App + "/" + p.UUID }
+
+// Repository is the repository that is meant, with what opens it.
+func (c *Choice) Repository(ctx context.Context, sys *host.System, wait *run.Waiting) (restic.Repository, error) {
+	rdb, err := wait.Redis(ctx, sys)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	defer func() { _ = rdb.Close() }()
+	place, err := c.Place(ctx, sys, rdb)
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	return run.OpenRepository(ctx, sys, rdb, place.Destination, place.App, place.UUID)
+}
+
+// Place is where the repository is that is meant.
+func (c *Choice) Place(ctx context.Context, sys *host.System, rdb *redis.Client) (p Place, err error) {
+	if p.Module, err = c.moduleID(ctx, sys, rdb); err != nil {
+		return p, err
+	}
+	if p.App, p.UUID, err = c.path(ctx, sys, rdb, p.Module); err != nil {
+		return p, err
+	}
+	p.Destination, err = c.where(ctx, rdb, p.Module)
+	return p, err
+}
+
+// moduleID is the module that is meant, or "" where none is needed. One that is not
+// installed may still be in schedules.
+func (c *Choice) moduleID(ctx context.Context, sys *host.System, rdb *redis.Client) (string, error) {
+	id := c.Module
+	if id == "" {
+		id, _ = sys.Env.ModuleID()
+	} else if c.Repopath == "" {
+		m, err := names.ModuleNamed(ctx, rdb, id)
+		if unknown, ok := errors.AsType[*naming.UnknownError](err); ok && len(unknown.Near) == 0 && host.ModuleIDPattern.MatchString(id) {
+			return id, nil
+		}
+		return m.ID, err
+	}
+	switch {
+	case id != "" && !host.ModuleIDPattern.MatchString(id):
+		return "", exit.Failf(exit.Usage, "%q is not a module ID", id)
+	case id == "" && (c.Repopath == "" || c.Backup == "" && c.Destination == ""):
+		return "", exit.Failf(exit.Usage, "name a repository: --module, or --destination and --repopath (see --show)")
+	}
+	return id, nil
+}
+
+// path is the repository's path on the destination.
+func (c *Choice) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
+	if c.Repopath != "" {
+		if !host.RepositoryPath.MatchString(c.Repopath) {
+			return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", c.Repopath)
+		}
+		app, uuid, _ = strings.Cut(c.Repopath, "/")
+		return app, uuid, nil
+	}
+	if own, err := sys.Env.Module(); err == nil && own.ID == moduleID {
+		return own.App, own.UUID, nil
+	}
+	return Installed(ctx, rdb, moduleID)
+}
+
+// Installed is the path of an installed module's repository.
+func Installed(ctx context.Context, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
+	uuid, err = rdb.HGet(ctx, catalog.ModuleUUID, moduleID).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", "", exit.Failf(exit.Usage, "module %s is not installed: name its repository with --repopath", moduleID)
+	}
+	if err != nil {
+		return "", "", host.ReadError(catalog.ModuleUUID, err)
+	}
+	image, err := rdb.HGet(ctx, catalog.ModuleEnvironmentKey(moduleID), catalog.FieldImageURL).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", "", host.ReadError(catalog.ModuleEnvironmentKey(moduleID), err)
+	}
+	app, err = host.AppOfImage(image)
+	return app, uuid, err
+}
+
+// where is the destination's ID.
+func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
+	if c.Destination != "" {
+		return names.DestinationNamed(ctx, rdb, c.Destination)
+	}
+	if c.Backup != "" {
+		s, err := schedule.Read(ctx, rdb, c.Backup)
+		return s.Destination, err
+	}
+	schedules, err := schedule.All(ctx, rdb)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range schedules {
+		if s.Lists(moduleID) && s.Destination != "" {
+			return s.Destination, nil
+		}
+	}
+	return "", exit.Failf(exit.Usage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
+}

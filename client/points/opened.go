@@ -1,0 +1,189 @@
+package points
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/inventory"
+	"github.com/rclone-gateway/rclone-gateway/client/locate"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/snapshot"
+)
+
+// place are the options that say where a module's repository is.
+type place struct {
+	choice locate.Choice
+	wait   run.Waiting
+}
+
+// addFlags adds the options to a command whose first argument is a module.
+func (p *place) addFlags(sys *host.System, cmd *cobra.Command) {
+	p.choice.AddPlaceFlags(cmd.Flags())
+	p.wait.AddFlag(cmd.Flags())
+	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
+	names.CompleteFlag(cmd, "backup", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
+	cmd.ValidArgsFunction = names.Complete(sys, names.ModuleEntries, 1)
+}
+
+// opened is a repository that a command looks at.
+type opened struct {
+	place  locate.Place
+	found  inventory.Repository
+	source snapshot.Source
+	cache  snapshot.Cache
+}
+
+// open finds the repository of what a word means, a module or APP/UUID.
+func (p *place) open(ctx context.Context, sys *host.System, word string) (*opened, error) {
+	rdb, err := p.wait.Redis(ctx, sys)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rdb.Close() }()
+	choice := p.choice
+	if strings.Contains(word, "/") {
+		choice.Repopath = word
+		if err := onlyDestination(ctx, rdb, &choice); err != nil {
+			return nil, err
+		}
+	} else {
+		choice.Module = word
+	}
+	o := &opened{cache: snapshot.OpenCache(sys.Env)}
+	if o.place, err = choice.Place(ctx, sys, rdb); err != nil {
+		return nil, err
+	}
+	o.source, err = source(ctx, sys, rdb, o.place.Destination, o.place.App, o.place.UUID, resticOnce(sys))
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := inventory.NewGateway(sys.Env)
+	if err != nil {
+		return nil, err
+	}
+	o.found, err = gateway.Look(ctx, o.place.Destination, o.place.App, o.place.UUID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, exit.Failf(exit.NotFound, "there is no repository %s on destination %s: nothing was backed up to it", o.place.Path(), o.place.Destination)
+	}
+	return o, err
+}
+
+// onlyDestination makes the one destination that there is the one that is meant, where
+// nothing names one.
+func onlyDestination(ctx context.Context, rdb *redis.Client, choice *locate.Choice) error {
+	if choice.Destination != "" || choice.Backup != "" {
+		return nil
+	}
+	all, err := names.DestinationEntries(ctx, rdb)
+	if err != nil {
+		return err
+	}
+	if len(all) != 1 {
+		return exit.Failf(exit.Usage, "%s is on which destination? Name it with --destination (there are %d)", choice.Repopath, len(all))
+	}
+	choice.Destination = all[0].ID
+	return nil
+}
+
+// source is a repository and what opens it.
+func source(ctx context.Context, sys *host.System, rdb *redis.Client, destination, app, uuid string, command func(context.Context) (restic.Invocation, error)) (snapshot.Source, error) {
+	repository, err := run.OpenRepository(ctx, sys, rdb, destination, app, uuid)
+	return snapshot.Source{Repository: repository, Command: command}, err
+}
+
+// resticOnce finds restic out when it is first needed: much is shown without it.
+func resticOnce(sys *host.System) func(context.Context) (restic.Invocation, error) {
+	var mu sync.Mutex
+	var known bool
+	var command restic.Invocation
+	number := 0
+	return func(ctx context.Context) (restic.Invocation, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !known {
+			var err error
+			if command, err = locate.Invocation(ctx, sys); err != nil {
+				return command, err
+			}
+			known = true
+		}
+		own := command
+		if own.Name != "" {
+			number++
+			own.Name = fmt.Sprintf("%s-%d", own.Name, number) // several run at the same time
+		}
+		return own, nil
+	}
+}
+
+// ids are the IDs of all snapshots.
+func ids(r inventory.Repository) []string {
+	all := make([]string, len(r.Snapshots))
+	for i, s := range r.Snapshots {
+		all[i] = s.Name
+	}
+	return all
+}
+
+// list returns all snapshots.
+func (o *opened) list(ctx context.Context) (snapshot.Listing, error) {
+	return o.cache.List(ctx, o.source, ids(o.found))
+}
+
+var snapshotPrefix = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
+
+// latest means the last snapshot.
+const latest = "latest"
+
+// snapshotNamed returns the whole ID of the snapshot that a word means.
+func (o *opened) snapshotNamed(ctx context.Context, word string) (string, error) {
+	if len(o.found.Snapshots) == 0 {
+		return "", exit.Failf(exit.NotFound, "repository %s holds no snapshot", o.source.Repository)
+	}
+	if word == latest {
+		l, err := o.list(ctx)
+		if err != nil {
+			return "", err
+		}
+		if len(l.Snapshots) == 0 {
+			return "", exit.Failf(exit.Failed, "repository %s: restic can read none of its %d snapshots", o.source.Repository, len(l.Unreadable))
+		}
+		return l.Snapshots[len(l.Snapshots)-1].ID, nil
+	}
+	if !snapshotPrefix.MatchString(word) {
+		return "", exit.Failf(exit.Usage, "%q is not a snapshot: give four or more digits of its ID, or %q", word, latest)
+	}
+	var found []string
+	for _, id := range ids(o.found) {
+		if strings.HasPrefix(id, word) {
+			found = append(found, id)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", exit.Failf(exit.NotFound, "repository %s: there is no snapshot %s (gatewayctl snapshot list %s)", o.source.Repository, word, o.word())
+	}
+	return "", exit.Failf(exit.Usage, "%d snapshots begin with %s: give more of its ID", len(found), word)
+}
+
+// word is how people name the repository.
+func (o *opened) word() string {
+	if o.place.Module != "" {
+		return o.place.Module
+	}
+	return o.place.Path()
+}

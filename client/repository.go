@@ -1,0 +1,26 @@
+package client
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/points"
+	"github.com/rclone-gateway/rclone-gateway/client/trash"
+)
+
+// newRepository returns the command for whole repositories, whose subcommands are in the
+// rooms that they belong to.
+func newRepository(sys *host.System) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "repository",
+		Short: "List the repositories, or make one what it was",
+		Example: `  gatewayctl repository list
+  gatewayctl repository rollback --destination DESTINATION --repository dokuwiki/UUID --to 2h --dry-run`,
+		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage),
+		Args:        cobra.NoArgs,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(points.NewRepositoryList(sys), trash.NewRollback(sys))
+	return cmd
+}
