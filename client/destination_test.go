@@ -25,6 +25,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -195,7 +196,7 @@ func TestDestinationIsAddedWholeAndAnnounced(t *testing.T) {
 			t.Errorf("%s: the password is %q", name, password)
 		}
 		conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
-		section, values, err := catalog.ParseSection(conf)
+		section, values, err := rcloneconf.Parse(conf)
 		if err != nil || section != id || values["key"] != secret || values["account"] != "ID" {
 			t.Errorf("%s: section [%s] %q, %v", name, section, values, err)
 		}
@@ -372,7 +373,7 @@ func TestFilesOfWindows(t *testing.T) {
 	id := strings.Fields(a.call(t, "", "add", "--provider", "backblaze", "--url", "b2:x", "--set", "b2_account_id=A",
 		"--secret-file", "b2_account_key="+writeTemp(t, "\ufeffkey\r\n"), "--password-file", writeTemp(t, "\ufeffmine\r\n")).succeed(t).stdout)[0]
 	text, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
-	if _, section, err := catalog.ParseSection(text); err != nil || section["key"] != "key" || a.Do("HGET", catalog.ResticPassword, id) != "mine" {
+	if _, section, err := rcloneconf.Parse(text); err != nil || section["key"] != "key" || a.Do("HGET", catalog.ResticPassword, id) != "mine" {
 		t.Errorf("saved were %q, %v, and the password %q", section, err, a.Do("HGET", catalog.ResticPassword, id))
 	}
 	if list := a.call(t, "", "list").succeed(t).stdout; !strings.Contains(list, "rclone:sftp:nas.example.org:") {
@@ -668,7 +669,7 @@ func TestDestinationsOfAClusterBackup(t *testing.T) {
 			t.Errorf("%s: %s", name, got.stdout)
 		}
 		conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
-		if _, section, err := catalog.ParseSection(conf); err != nil || section["key"] != "K" || section["account"] != "A" || a.Do("HGET", catalog.ResticPassword, id) != "P" {
+		if _, section, err := rcloneconf.Parse(conf); err != nil || section["key"] != "K" || section["account"] != "A" || a.Do("HGET", catalog.ResticPassword, id) != "P" {
 			t.Errorf("%s: %s, %v", name, conf, err)
 		}
 		a.call(t, "", "remove", id).succeed(t)

@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +15,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // patience is for what takes a moment where nothing else is going on.
@@ -35,23 +36,7 @@ type screen struct {
 
 func newScreen(t *testing.T) *screen {
 	t.Helper()
-	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = keys.Close() })
-	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = tty.Close() })
+	keys, tty := testenv.Terminal(t)
 	s := &screen{t: t, keys: keys, tty: tty, grown: make(chan struct{})}
 	go s.watch()
 	return s
@@ -166,7 +151,7 @@ func TestPeopleAreGuidedAtATerminal(t *testing.T) {
 	}
 	id, password, _ := strings.Cut(strings.TrimSpace(got.stdout), "\n")
 	conf, _ := a.Do("HGET", catalog.RcloneConf, id).(string)
-	if _, section, err := catalog.ParseSection(conf); err != nil || section["key"] != secret || section["account"] != "the-key-id" {
+	if _, section, err := rcloneconf.Parse(conf); err != nil || section["key"] != secret || section["account"] != "the-key-id" {
 		t.Errorf("the section became %q, %v", section, err)
 	}
 	if name := a.Do("HGET", catalog.DestinationKey(id), "name"); name != "My bucket" || len(password) != 64 {

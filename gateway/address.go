@@ -26,7 +26,8 @@ func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
 	return false
 }
 
-// isLocal reports whether a caller is on this host.
+// isLocal reports whether a caller is on this host: on the loopback interface or a
+// unix socket.
 func isLocal(remoteAddr string) bool {
 	remote, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {

@@ -11,19 +11,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // administered is a gateway on a real Redis, its handler called as from an address.
 type administered struct {
 	redis   *redistest.Server
 	handler http.Handler
-	log     *logLines
+	log     *testenv.Buffer
 	gateway *Gateway
 }
 
 func newAdministered(t *testing.T) *administered {
 	t.Helper()
-	a := &administered{redis: redistest.Start(t), log: &logLines{}}
+	a := &administered{redis: redistest.Start(t), log: &testenv.Buffer{}}
 	a.redis.SetupNS8()
 	a.redis.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
 	a.redis.AddLocalDestination(destID, t.TempDir())

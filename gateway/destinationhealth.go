@@ -3,7 +3,9 @@ package gateway
 import (
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -13,21 +15,21 @@ import (
 // client whose request failed has only a status, and restic not even that.
 func (g *Gateway) healthRoute() http.HandlerFunc {
 	health := examine.NewHealth(g.state.Open())
-	return g.observer.observe(func(w *response, r *http.Request) error {
-		w.entry.operation, w.entry.path = operation.Admin, adminapi.HealthPath
+	return g.observer.Observe(func(w *observe.Response, r *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Admin, adminapi.HealthPath
 		v := g.state.Current()
 		if !g.allowed(v, r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
 		req, write := parseHealth(r)
 		adm, err := g.admit(v, r, req)
-		w.entry.user = adm.user()
+		w.Entry.User = adm.user()
 		if err != nil {
 			return err
 		}
-		w.entry.destination, w.entry.repo = req.destination, req.repo
+		w.Entry.Destination, w.Entry.Repo = req.destination, req.repo
 		reply := health.Ask(r.Context(), adm.mount.Destination, req.repo, write)
-		reply.RequestID = w.id.String()
-		return writeJSON(w, reply)
+		reply.RequestID = w.ID()
+		return admin.WriteJSON(w, reply)
 	}).ServeHTTP
 }

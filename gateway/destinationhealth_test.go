@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -88,7 +89,7 @@ func TestHealthTellsAKeyThatIsRefused(t *testing.T) {
 	}))
 	t.Cleanup(storage.Close)
 	const changed, readOnly = "4d924319-154e-5686-b2d5-6849ca2486fc", "76d73f29-7446-5baf-a700-3ad39be75475"
-	obscured, err := Obscure(adminapi.ObscureRequest{Type: "webdav", Values: map[string]string{"pass": "Very-Secret-1"}})
+	obscured, err := admin.Obscure(adminapi.ObscureRequest{Type: "webdav", Values: map[string]string{"pass": "Very-Secret-1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

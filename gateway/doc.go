@@ -8,10 +8,11 @@
 //
 //  1. A listener hands the connection to http.Server, which has a header and an
 //     idle timeout but no total one: backups stream for hours.
-//  2. observe wraps every request: id, deadlines on progress (package wire), access
-//     log, and the one place where an error becomes a status, by the table of package
-//     refusal.
-//  3. routes sends the gateway's own paths to their handlers and all else to serve.
+//  2. Package observe wraps every request: id, deadlines on progress (package wire),
+//     access log, and the one place where an error becomes a status, by the table of
+//     package refusal.
+//  3. routes sends the gateway's own paths to their handlers, administrators' to package
+//     admin, and all else to serve.
 //  4. serve parses the URL once (request.go decides the operation), judges the
 //     caller's address, and admits the request against one view (admit.go): who
 //     are you, may you do this, does the destination exist. A miss that may be

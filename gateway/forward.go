@@ -2,11 +2,11 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
@@ -19,17 +19,13 @@ const (
 	headerHAProxy = "X-Haproxy-Backend" // as net/http spells it
 )
 
-// isHop reports whether another gateway passed the request on. Whoever forges that gets
-// less, and nothing else.
-func isHop(r *http.Request) bool { return len(r.Header[peer.HeaderHop]) > 0 }
-
 // forward passes an admitted request, a node's or a module's, on to a peer. Nothing of
 // its body was read.
-func (g *Gateway) forward(w *response, r *http.Request, req request, node bool, link *peer.Link, err error) error {
+func (g *Gateway) forward(w *observe.Response, r *http.Request, req request, node bool, link *peer.Link, err error) error {
 	if err != nil {
 		return err
 	}
-	w.entry.node = link.Node
+	w.Entry.Node = link.Node
 	nameBackend(w.Header(), backendOf(link.Node))
 	return link.Forward(w, r, &peer.Job{
 		Destination: req.destination,
@@ -50,7 +46,7 @@ func (g *Gateway) forward(w *response, r *http.Request, req request, node bool, 
 
 // answerProbe answers 404 while this node itself reaches a destination, as peers and
 // NethServer 8's health checks expect, else 503. It touches nothing.
-func (g *Gateway) answerProbe(w *response, v *live.View, req request) error {
+func (g *Gateway) answerProbe(w *observe.Response, v *live.View, req request) error {
 	if v == nil {
 		return refusal.ErrUnready
 	}
@@ -79,11 +75,4 @@ func nameBackend(header http.Header, backend []string) {
 	if backend != nil {
 		header[headerBackend], header[headerHAProxy] = backend, backend
 	}
-}
-
-// proven reports whether a refusal does not rest on what Redis says, so that it is
-// final for a request that was passed on.
-func proven(err error) bool {
-	return !errors.Is(err, refusal.ErrUnauthenticated) && !errors.Is(err, refusal.ErrScope) &&
-		!errors.Is(err, refusal.ErrAddress) && !errors.Is(err, refusal.ErrNotFound)
 }

@@ -15,12 +15,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
+	"github.com/rclone-gateway/rclone-gateway/gateway/auditsync"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
@@ -54,7 +58,7 @@ type Options struct {
 	// into the rclone sections; a node's own user may not on NethServer 8.
 	Writer *catalog.Redis
 	// Events is who hears of changes.
-	Events catalog.WatchOptions
+	Events events.Options
 
 	// StateDir is where the gateway remembers which local destinations it has
 	// seen, to tell a disk that is not mounted from an empty one; it is made. It
@@ -115,8 +119,9 @@ type Gateway struct {
 	peers    *peer.Peers
 	coverage *coverage.Coverage
 	backend  []string // what this node is called in answers
-	observer *observer
-	keeper   *auditKeeper
+	observer *observe.Observer
+	admin    *admin.Handlers
+	keeper   *auditsync.Keeper
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
 
@@ -135,7 +140,9 @@ func New(opts Options) (*Gateway, error) {
 	}
 	registry := prometheus.NewRegistry()
 	counts := metrics.New(registry)
-	keeper := newAuditKeeper(&opts)
+	keeper := auditsync.New(auditsync.Options{
+		Audit: opts.Audit, State: opts.AuditState, Redis: opts.Redis, NodeID: opts.Load.NodeID, Log: opts.Log,
+	})
 	state, err := live.New(live.Options{
 		Source:          opts.Source(),
 		Events:          opts.Events,
@@ -144,7 +151,7 @@ func New(opts Options) (*Gateway, error) {
 		Changed:         opts.Changed,
 		Loaded: func(took time.Duration, err error) {
 			counts.Reloaded(took, err)
-			keeper.loaded()
+			keeper.Loaded()
 		},
 		Opened: counts.Opened,
 	})
@@ -162,7 +169,10 @@ func New(opts Options) (*Gateway, error) {
 		dav:      dav.NewHandler(),
 		peers:    peers,
 		coverage: covered,
-		observer: newObserver(opts.Log, opts.StallTimeout, counts, covered.Saved, opts.Audit),
+		observer: observe.New(observe.Options{
+			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
+		}),
+		admin:    admin.New(state, opts.Load),
 		keeper:   keeper,
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
@@ -194,7 +204,7 @@ func (g *Gateway) Start() {
 	working.Go(func() { g.state.Run(ctx) })
 	working.Go(func() { g.peers.Run(ctx) })
 	working.Go(func() { g.coverage.Run(ctx) })
-	working.Go(func() { g.keeper.run(ctx) })
+	working.Go(func() { g.keeper.Run(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()

@@ -3,10 +3,7 @@ package gateway
 import (
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // TestEveryFailureInTheLogSaysWhatToDo reads the code: each line at the levels
@@ -25,12 +22,5 @@ func TestEveryFailureInTheLogSaysWhatToDo(t *testing.T) {
 	}
 	if failures < 20 {
 		t.Errorf("%d lines were found", failures)
-	}
-}
-
-func TestHintForAClientThatLeft(t *testing.T) {
-	t.Parallel()
-	if got := hint(refusal.StatusClientGone, refusal.ErrWrongPassword); !strings.Contains(got, "the client left") {
-		t.Errorf("of a client that left: %q", got)
 	}
 }

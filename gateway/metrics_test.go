@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,17 +20,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/live"
-	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics/metricstest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -43,13 +38,13 @@ type measured struct {
 	*Gateway
 
 	url, metricsURL string
-	log             *logLines
+	log             *testenv.Buffer
 	redis           *redistest.Server
 }
 
 func newMeasured(t *testing.T) *measured {
 	t.Helper()
-	m := &measured{redis: redistest.Start(t), log: &logLines{}}
+	m := &measured{redis: redistest.Start(t), log: &testenv.Buffer{}}
 	m.redis.SetupNS8()
 	m.redis.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
 	m.redis.Do("HSET", catalog.LimitsKey(destID), "quota", "1000000")
@@ -483,26 +478,5 @@ func TestMetricsOfAGatewayThatNeverSawRedis(t *testing.T) {
 	}
 	if err := g.Stop(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestABodyThatBreaksOffIsCounted(t *testing.T) {
-	t.Parallel()
-	snapshot := &catalog.Snapshot{Destinations: map[string]*catalog.Destination{destID: {ID: destID, Type: "s3"}}}
-	v, _ := live.NewView(nil, snapshot, inMemory, nil, discard)
-	s := v.Mounts[destID]
-	m := metrics.New(prometheus.NewRegistry())
-	server := httptest.NewServer(newObserver(discard, time.Minute, m, func(string, string) {}, nil).observe(func(w *response, _ *http.Request) error {
-		w.entry = entry{mount: s, operation: operation.Read, repo: "mail/" + ownUUID, typ: rest.Data, name: digits64}
-		_, _ = w.Write([]byte("half"))
-		w.Flush()
-		return errors.New("the storage broke off")
-	}))
-	defer server.Close()
-	if _, _, _, err := get(t, server.URL); err == nil {
-		t.Error("a complete answer")
-	}
-	if n := s.Guard.Report().Errors[refusal.BrokenOff]; n != 1 {
-		t.Errorf("%d bodies broke off", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -147,10 +148,10 @@ func (req *request) readStored(method string) {
 }
 
 // entry is what the access log and the metrics say of the request.
-func (req *request) entry() entry {
-	e := entry{destination: req.destination, repo: req.repo, typ: req.typ, name: req.name, operation: req.operation}
+func (req *request) entry() observe.Entry {
+	e := observe.Entry{Destination: req.destination, Repo: req.repo, Type: req.typ, Name: req.name, Operation: req.operation}
 	if !req.restic {
-		e.path = req.stored
+		e.Path = req.stored
 	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -16,7 +17,7 @@ import (
 // and the log. It gets there without chi, which would copy each request and make a
 // map for it.
 func (g *Gateway) routes() http.Handler {
-	data := g.observer.observe(g.serve)
+	data := g.observer.Observe(g.serve)
 	own := g.ownRoutes()
 	own.NotFound(data.ServeHTTP)
 	own.MethodNotAllowed(data.ServeHTTP)
@@ -32,32 +33,32 @@ func (g *Gateway) routes() http.Handler {
 // ownRoutes are the gateway's own paths.
 func (g *Gateway) ownRoutes() *chi.Mux {
 	mux := chi.NewRouter()
-	for path, probe := range map[string]handler{"/-/healthy": g.healthy, "/-/ready": g.readiness} {
-		observed := g.observer.observe(probed(path, probe)).ServeHTTP
+	for path, probe := range map[string]observe.Handler{"/-/healthy": g.healthy, "/-/ready": g.readiness} {
+		observed := g.observer.Observe(probed(path, probe)).ServeHTTP
 		mux.Get(path, observed)
 		mux.Head(path, observed)
 	}
-	mux.Get(MetricsPath, g.observer.observe(g.scrape).ServeHTTP)
+	mux.Get(MetricsPath, g.observer.Observe(g.scrape).ServeHTTP)
 	g.adminRoutes(mux)
 	mux.Get(adminapi.HealthPath, g.healthRoute())
 	return mux
 }
 
 // probed marks what h answers as a prober's question.
-func probed(path string, h handler) handler {
-	return func(w *response, r *http.Request) error {
-		w.entry.operation, w.entry.path = operation.Probe, path
+func probed(path string, h observe.Handler) observe.Handler {
+	return func(w *observe.Response, r *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Probe, path
 		return h(w, r)
 	}
 }
 
 // healthy answers 200 while the process serves at all.
-func (g *Gateway) healthy(w *response, _ *http.Request) error {
+func (g *Gateway) healthy(w *observe.Response, _ *http.Request) error {
 	return writePlain(w, "healthy\n")
 }
 
 // readiness answers 200 while the gateway serves what Redis says now, else 503.
-func (g *Gateway) readiness(w *response, _ *http.Request) error {
+func (g *Gateway) readiness(w *observe.Response, _ *http.Request) error {
 	if !g.state.Ready() {
 		w.Header().Set("Cache-Control", "no-store")
 		return refusal.ErrNotReady

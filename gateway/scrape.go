@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
@@ -17,14 +18,14 @@ const MetricsPath = "/metrics"
 
 // scrape answers with the metrics who has the credentials of a node, from
 // wherever the gateway is open to.
-func (g *Gateway) scrape(w *response, r *http.Request) error {
-	w.entry.operation, w.entry.path = operation.Admin, MetricsPath
+func (g *Gateway) scrape(w *observe.Response, r *http.Request) error {
+	w.Entry.Operation, w.Entry.Path = operation.Admin, MetricsPath
 	v := g.state.Current()
 	if !g.allowed(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
 	adm, err := g.admitNode(v, r)
-	w.entry.user = adm.user()
+	w.Entry.User = adm.user()
 	if err != nil {
 		return err
 	}

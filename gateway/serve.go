@@ -6,15 +6,17 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
 // serve is the path of every request that is not the gateway's own.
-func (g *Gateway) serve(w *response, r *http.Request) error {
+func (g *Gateway) serve(w *observe.Response, r *http.Request) error {
 	req := parseRequest(r)
-	w.entry = req.entry()
+	w.Entry = req.entry()
 	nameBackend(w.Header(), g.backend)
 
 	v := g.state.Current()
@@ -26,7 +28,7 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 	}
 
 	adm, err := g.admit(v, r, req)
-	w.entry.user = adm.user()
+	w.Entry.User = adm.user()
 	if err != nil {
 		return err
 	}
@@ -34,11 +36,11 @@ func (g *Gateway) serve(w *response, r *http.Request) error {
 	if req.root {
 		return g.serveRoots(w, r, adm.view)
 	}
-	w.entry.mount = adm.mount
-	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), isHop(r)); link != nil || err != nil {
+	w.Entry.Mount = adm.mount
+	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), peer.IsHop(r)); link != nil || err != nil {
 		return g.forward(w, r, req, adm.principal.Role == catalog.RoleNode, link, err)
 	}
-	err = withTrashHeld(adm.mount, g.serveHere(w, r, req, adm))
+	err = adm.mount.TellTrash(g.serveHere(w, r, req, adm))
 	adm.mount.Guard.Ended(r.Context(), err)
 	return err
 }

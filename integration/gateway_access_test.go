@@ -10,6 +10,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -251,7 +252,7 @@ func TestNewsGetInAtTheirFirstRequest(t *testing.T) {
 // quiet keeps a gateway from loading for any other reason than a request: no
 // user of that name may subscribe, and the interval is long.
 func quiet(opts *gateway.Options) {
-	opts.Events = catalog.WatchOptions{Username: "nobody", Password: "nothing"}
+	opts.Events = events.Options{Username: "nobody", Password: "nothing"}
 	opts.RefreshInterval = patience * 100
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -211,7 +212,7 @@ func TestPasswordsAreObscuredWithoutAGateway(t *testing.T) {
 func wantObscured(t *testing.T, c *cluster, id, secret string) {
 	t.Helper()
 	conf, _ := c.Do("HGET", catalog.RcloneConf, id).(string)
-	_, section, err := catalog.ParseSection(conf)
+	_, section, err := rcloneconf.Parse(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

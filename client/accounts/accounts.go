@@ -137,12 +137,14 @@ func (a *accounts) persist(ctx context.Context) {
 	a.sys.Warnf("redis at %s forgets its users when it restarts: %s: %v", host.ServerOf(a.rdb), how, err)
 }
 
-// refuseNS8 keeps away from users that are not ours to make.
-func (a *accounts) refuseNS8(list account.List) error {
-	if list.OfNS8() {
-		return exit.Failf(exit.Conflict, "redis at %s is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself: use its own commands", host.ServerOf(a.rdb))
+// ownUsers returns the users of a Redis that is not NethServer 8's: there they are not
+// ours to make.
+func (a *accounts) ownUsers(ctx context.Context) (account.List, error) {
+	list, err := a.users(ctx)
+	if err == nil && list.OfNS8() {
+		err = exit.Failf(exit.Conflict, "redis at %s is that of a NethServer 8 cluster, which makes its nodes, modules and schedules itself: use its own commands", host.ServerOf(a.rdb))
 	}
-	return nil
+	return list, err
 }
 
 // setUser is the command that makes a user, or changes one.
@@ -161,11 +163,8 @@ func (a *accounts) cutOff(ctx context.Context, user string) error {
 
 // setPassword replaces the password of a user that exists.
 func (a *accounts) setPassword(ctx context.Context, user, password string) error {
-	list, err := a.users(ctx)
+	list, err := a.ownUsers(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
 	if !list.Has(user) {

@@ -226,11 +226,8 @@ func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, e
 // settleModule decides on the UUID and the node, as they were before or as they
 // must be.
 func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlier earlierEnv) error {
-	list, err := a.users(ctx)
+	list, err := a.ownUsers(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
 	pipe := a.rdb.Pipeline()

@@ -142,24 +142,15 @@ where they are; a new module reads them with --restore-from UUID.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				id, err := existingModule(cmd.Context(), a, args[0])
-				if err != nil {
-					return err
-				}
-				return a.runModuleRemove(cmd.Context(), id)
-			})
+			return withModule(cmd.Context(), sys, args[0], func(a *accounts, id string) error { return a.runModuleRemove(cmd.Context(), id) })
 		},
 	}
 }
 
 func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	user := account.ModuleUser(id)
-	list, err := a.users(ctx)
+	list, err := a.ownUsers(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
 	listing, err := a.schedulesThatList(ctx, id)
@@ -209,21 +200,23 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	return err
 }
 
-// existingModule returns the ID of the module that a word means. One of which Redis has
+// withModule calls do with the ID of the module that a word means. One of which Redis has
 // lost all but the user is a module too.
-func existingModule(ctx context.Context, a *accounts, word string) (string, error) {
-	list, err := a.users(ctx)
-	if err != nil {
-		return "", err
-	}
-	if err := a.refuseNS8(list); err != nil {
-		return "", err
-	}
-	if list.Has(account.ModuleUser(word)) {
-		return word, nil
-	}
-	m, err := names.ModuleNamed(ctx, a.rdb, word)
-	return m.ID, err
+func withModule(ctx context.Context, sys *host.System, word string, do func(a *accounts, id string) error) error {
+	return withAccounts(ctx, sys, func(a *accounts) error {
+		list, err := a.ownUsers(ctx)
+		if err != nil {
+			return err
+		}
+		if list.Has(account.ModuleUser(word)) {
+			return do(a, word)
+		}
+		m, err := names.ModuleNamed(ctx, a.rdb, word)
+		if err != nil {
+			return err
+		}
+		return do(a, m.ID)
+	})
 }
 
 // schedulesThatList returns the IDs of the schedules that list a module.
@@ -257,11 +250,7 @@ module's files are.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				id, err := existingModule(cmd.Context(), a, args[0])
-				if err != nil {
-					return err
-				}
+			return withModule(cmd.Context(), sys, args[0], func(a *accounts, id string) error {
 				return a.rotate(cmd.Context(), &output, account.ModuleUser(id), func(password string) ([]host.Variable, error) {
 					return a.knownModuleVariables(cmd.Context(), id, password)
 				})

@@ -93,11 +93,8 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	if err != nil {
 		return err
 	}
-	list, err := a.users(ctx)
+	list, err := a.ownUsers(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
 	vars, err := a.nodeVariables(id, password)
@@ -232,11 +229,8 @@ that modules are on is not removed.`,
 
 func (a *accounts) runNodeRemove(ctx context.Context, id string) error {
 	user := account.NodeUser(id)
-	list, err := a.users(ctx)
+	list, err := a.ownUsers(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
 		return err
 	}
 	if !account.ValidNodeID(id) || !list.Has(user) {

@@ -114,11 +114,7 @@ func checkWhen(text string, now time.Time) error {
 }
 
 func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) error {
-	list, err := a.users(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
+	if _, err := a.ownUsers(ctx); err != nil {
 		return err
 	}
 	if err := resolveSchedule(ctx, a.rdb, &opts); err != nil {
@@ -127,7 +123,7 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts scheduleOptions) err
 	// Destinations and modules are watched, so that none goes while it is named.
 	watched := []string{catalog.ModuleUUID, catalog.DestinationKey(opts.destination), catalog.BackupSequence}
 	id := ""
-	err = a.change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err := a.change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNewSchedule(ctx, tx, opts); err != nil {
 			return nil, err
 		}
@@ -277,11 +273,7 @@ func newScheduleRemove(sys *host.System) *cobra.Command {
 }
 
 func (a *accounts) runScheduleRemove(ctx context.Context, word string) error {
-	list, err := a.users(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.refuseNS8(list); err != nil {
+	if _, err := a.ownUsers(ctx); err != nil {
 		return err
 	}
 	id, err := names.ScheduleNamed(ctx, a.rdb, word)

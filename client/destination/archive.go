@@ -11,7 +11,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 // Archive holds destinations, in the form of NethServer 8's cluster backup.
@@ -168,9 +168,9 @@ func (a Archived) Section(id string) (conf string, err error) {
 	if a.Password == "" || a.RcloneConf == "" {
 		return "", errors.New("it was exported without its secrets")
 	}
-	_, section, err := catalog.ParseSection(a.RcloneConf)
+	_, section, err := rcloneconf.Parse(a.RcloneConf)
 	if err != nil {
 		return "", fmt.Errorf("its rclone section: %w", err)
 	}
-	return catalog.FormatSection(id, section)
+	return rcloneconf.Format(id, section)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 func decode(t *testing.T, text string) map[string]any {
@@ -194,11 +194,11 @@ func TestSecretsSurviveTheSection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := catalog.FormatSection("x", s.Section)
+		text, err := rcloneconf.Format("x", s.Section)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, back, err := catalog.ParseSection(text)
+		_, back, err := rcloneconf.Parse(text)
 		if err != nil || back["key"] != secret {
 			t.Errorf("%q came back as %q, %v", secret, back["key"], err)
 		}

@@ -8,7 +8,7 @@ import (
 	"net"
 	"strings"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 // Storage is where a destination is, as Redis is to hold it.
@@ -202,15 +202,15 @@ func PlainConf(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plain, err := catalog.FormatSection("x", section)
+	plain, err := rcloneconf.Format("x", section)
 	return strings.TrimPrefix(plain, "[x]\n"), err
 }
 
 func parseConf(text string) (map[string]string, error) {
 	if len(Sections(text)) == 0 {
-		return catalog.ParseSettings(text)
+		return rcloneconf.ParseSettings(text)
 	}
-	_, section, err := catalog.ParseSection(text)
+	_, section, err := rcloneconf.Parse(text)
 	return section, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 func newDestinationRemove(sys *host.System) *cobra.Command {
@@ -99,5 +99,5 @@ func (d *destinations) refuseBelow(ctx context.Context, id string) error {
 
 // standsOn reports whether the section names that destination, as in remote = ID:path.
 func (r record) standsOn(id string) bool {
-	return slices.Contains(catalog.RemotesIn(r.section()), id)
+	return slices.Contains(rcloneconf.Remotes(r.section()), id)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -182,7 +182,7 @@ func (d *destinations) complete(ctx context.Context, rec *record, storage destin
 		}
 		maps.Copy(section, obscured)
 	}
-	conf, err := catalog.FormatSection(rec.id, section)
+	conf, err := rcloneconf.Format(rec.id, section)
 	if err != nil {
 		return confFault(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 // record is a destination as Redis holds it.
@@ -29,7 +30,7 @@ type record struct {
 
 // section parses the record's rclone section; a broken one is nil.
 func (r record) section() map[string]string {
-	_, section, err := catalog.ParseSection(r.conf)
+	_, section, err := rcloneconf.Parse(r.conf)
 	if err != nil {
 		return nil
 	}

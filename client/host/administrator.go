@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 // Administrator connects to the leader as whoever the process environment names;
@@ -63,7 +63,7 @@ func AdministrationError(env *Environment, rdb *redis.Client, what string, err e
 		return exit.Failf(exit.Redis, "%s: redis at %s takes no writes, because it cannot save to its disk: see its log", what, addr)
 	case redis.HasErrorPrefix(err, "OOM"):
 		return exit.Failf(exit.Full, "%s: redis at %s has no memory left (maxmemory)", what, addr)
-	case unknownCommand(err):
+	case redisconn.UnknownCommand(err):
 		return exit.Failf(exit.Redis, "%s: redis at %s has no users: Redis 6 or later is needed, with its command ACL", what, addr)
 	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"): // so ends a transaction of which a command was refused
 		who := "set REDIS_USER and REDIS_PASSWORD to an administrator's"
@@ -75,10 +75,6 @@ func AdministrationError(env *Environment, rdb *redis.Client, what string, err e
 		return lostError(rdb, err)
 	}
 	return exit.Failf(exit.Redis, "%s: redis at %s: %w", what, addr, err)
-}
-
-func unknownCommand(err error) bool {
-	return strings.Contains(err.Error(), "unknown command")
 }
 
 // TransactionError is the error of a transaction: where a command was refused, so

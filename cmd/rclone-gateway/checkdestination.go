@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -77,11 +77,11 @@ func readCandidate(stdin io.Reader, base string) (*adminapi.Candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the section: %w", err)
 	}
-	_, values, err := catalog.ParseSection(string(text))
+	_, values, err := rcloneconf.Parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("the section on stdin: %w", err)
 	}
-	section, err := catalog.FormatSection(candidateID, values)
+	section, err := rcloneconf.Format(candidateID, values)
 	if err != nil {
 		return nil, fmt.Errorf("the section on stdin: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway"
+	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -27,7 +27,7 @@ what gatewayctl runs where no gateway does. Obscured is not encrypted.
 			if err := json.NewDecoder(io.LimitReader(cmd.InOrStdin(), 1<<20)).Decode(&req); err != nil {
 				return usageError(errors.New("stdin is not the JSON that is wanted: --help has an example"))
 			}
-			reply, err := gateway.Obscure(req)
+			reply, err := admin.Obscure(req)
 			if err != nil {
 				return usageError(err)
 			}

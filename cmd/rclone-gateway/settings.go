@@ -19,6 +19,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
@@ -142,7 +143,7 @@ func (s *settings) options() (gateway.Options, error) {
 			Advise:       s.redis.Advice,
 		},
 		StateDir:        s.stateDir,
-		Events:          catalog.WatchOptions{Username: s.eventsUser, Password: s.eventsPassword},
+		Events:          events.Options{Username: s.eventsUser, Password: s.eventsPassword},
 		RefreshInterval: s.refreshInterval,
 		MaxStale:        s.maxStale,
 		StallTimeout:    s.stallTimeout,

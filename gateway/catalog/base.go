@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 // DefaultClusterStore is where a node keeps destinations of provider cluster.
@@ -30,15 +32,15 @@ type site struct {
 
 // place fills in what d's provider, URL and section tell: Type, Section and Base,
 // or PeerNode. BasePath is the field of that name in the destination's record,
-// section its rclone section, nil where there is none.
-func (s site) place(d *Destination, basePath string, section map[string]string) error {
+// values its rclone section, nil where there is none.
+func (s site) place(d *Destination, basePath string, values map[string]string) error {
 	if d.Provider == ProviderCluster {
 		return s.placeCluster(d)
 	}
-	if section == nil {
+	if values == nil {
 		return errNoSection
 	}
-	d.Section, d.Type = section, section[keyType]
+	d.Section, d.Type = values, values[rcloneconf.KeyType]
 	if d.Type == "" {
 		return errors.New("its rclone section has no type")
 	}
@@ -116,7 +118,7 @@ func (s site) placeCluster(d *Destination) error {
 		return fmt.Errorf("no node has the address %s", ip)
 	case s.nodeID:
 		d.Type = typeLocal
-		d.Section = map[string]string{keyType: typeLocal}
+		d.Section = map[string]string{rcloneconf.KeyType: typeLocal}
 		d.Base = path.Join(cmp.Or(s.clusterStore, DefaultClusterStore), path.Clean("/"+u.Path))
 	default:
 		d.PeerNode = owner

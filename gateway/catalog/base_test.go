@@ -4,7 +4,11 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
+
+const destID = "b6f0639c-4276-5b7b-8752-eda8eda282db"
 
 func TestDestinationIsPlacedByItsProviderAndURL(t *testing.T) {
 	where := site{nodeID: "1", clusterStore: "/srv/repo", nodes: map[string]*Node{
@@ -58,16 +62,16 @@ func TestDestinationIsPlacedByItsProviderAndURL(t *testing.T) {
 		{name: "no url", provider: "aws", url: "", typ: "s3", wantErr: "no scheme"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var section map[string]string
+			var values map[string]string
 			switch tt.typ {
 			case "":
 			case "-":
-				section = map[string]string{"key": "SECRET"}
+				values = map[string]string{"key": "SECRET"}
 			default:
-				section = map[string]string{keyType: tt.typ, "key": "SECRET"}
+				values = map[string]string{rcloneconf.KeyType: tt.typ, "key": "SECRET"}
 			}
 			d := &Destination{ID: destID, Provider: tt.provider, URL: tt.url}
-			err := where.place(d, tt.basePath, section)
+			err := where.place(d, tt.basePath, values)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) || strings.Contains(err.Error(), "SECRET") {
 					t.Fatalf("error %v, want %q", err, tt.wantErr)
@@ -80,7 +84,7 @@ func TestDestinationIsPlacedByItsProviderAndURL(t *testing.T) {
 			if d.Type != tt.wantType || d.Base != tt.wantBase || d.PeerNode != tt.wantPeer {
 				t.Errorf("type %q base %q peer %q, want %q %q %q", d.Type, d.Base, d.PeerNode, tt.wantType, tt.wantBase, tt.wantPeer)
 			}
-			if got := d.Section[keyType]; got != tt.wantType {
+			if got := d.Section[rcloneconf.KeyType]; got != tt.wantType {
 				t.Errorf("section of type %q", got)
 			}
 		})

@@ -15,12 +15,12 @@ func (s *Snapshot) Candidate(id string, r Record, opts LoadOptions) (*Destinatio
 		return nil, errors.New("the destination's ID is no UUID in lower case")
 	}
 	d := &Destination{ID: id, URL: r.URL, Provider: r.Provider}
-	section, err := sectionOf(d, r.Section)
+	values, err := sectionOf(d, r.Section)
 	if err != nil {
 		return nil, err
 	}
 	where := site{nodeID: opts.NodeID, clusterStore: opts.ClusterStore, nodes: s.Nodes}
-	if err := where.place(d, r.BasePath, section); err != nil {
+	if err := where.place(d, r.BasePath, values); err != nil {
 		return nil, err
 	}
 	return d, nil

@@ -3,7 +3,12 @@ package catalog
 import (
 	"maps"
 	"net/netip"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
+
+// Redis is the connection that a catalog is read over.
+type Redis = redisconn.Config
 
 // Snapshot is what Redis said at one moment. It is immutable: whoever holds it
 // may read it without locks for as long as they like.

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -28,7 +27,7 @@ func (o LoadOptions) explain(err error, key string) error {
 		return fmt.Errorf("%s: %w; give the Redis user +@read on %%R~%s, or connect as a user of a node", what, err, key)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return fmt.Errorf("%s: %w; NethServer 8 gives this key another type", what, err)
-	case strings.Contains(err.Error(), "unknown command"):
+	case redisconn.UnknownCommand(err):
 		return fmt.Errorf("%s: this server lacks a command of Redis 6, which is needed: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
@@ -43,14 +42,4 @@ func (o LoadOptions) explainNoUsers(err error) error {
 		return fmt.Errorf("read the users: %w; give the Redis user +acl|list", err)
 	}
 	return fmt.Errorf("read the users: the set %s does not exist, and in its place: %w; have the cluster write the set, or give the Redis user +acl|list", ACLs, err)
-}
-
-// refused reports whether Redis answered that this user may not do it.
-func refused(err error) bool {
-	for _, prefix := range []string{"WRONGPASS", "NOAUTH", "NOPERM"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
 }

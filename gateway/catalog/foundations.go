@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
+
 // Foundations returns id and the destinations that its section names, as crypt,
 // alias, combine and union do with "remote = ID:path", and theirs in turn.
 func (s *Snapshot) Foundations(id string) map[string]bool {
@@ -10,22 +12,7 @@ func (s *Snapshot) Foundations(id string) map[string]bool {
 			continue
 		}
 		found[queue[0]] = true
-		queue = append(queue, RemotesIn(destination.Section)...)
+		queue = append(queue, rcloneconf.Remotes(destination.Section)...)
 	}
 	return found
-}
-
-// RemotesIn returns the destination IDs that stand before a colon in the values
-// of a section, as in "remote = ID:path" or "upstreams = a=ID:x b=ID:y".
-func RemotesIn(section map[string]string) []string {
-	const idLength = 36
-	var ids []string
-	for _, value := range section {
-		for i := range len(value) {
-			if value[i] == ':' && i >= idLength {
-				ids = append(ids, value[i-idLength:i])
-			}
-		}
-	}
-	return ids
 }

@@ -38,17 +38,6 @@ func TestAppTypeOfAnImageIsItsName(t *testing.T) {
 	}
 }
 
-func TestEventsHaveNames(t *testing.T) {
-	for event, want := range map[Event]string{
-		EventMaybeMissed: "events maybe missed", EventACLChanged: "users changed",
-		EventDestinationChanged: "destination changed", 0: "unknown event",
-	} {
-		if got := event.String(); got != want {
-			t.Errorf("event %d is %q", event, got)
-		}
-	}
-}
-
 func TestKeysAreThoseOfNethServer8(t *testing.T) {
 	for got, want := range map[string]string{
 		DestinationKey("d"):             "cluster/backup_repository/d",

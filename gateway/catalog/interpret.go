@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
 // readUsers makes the principals.
@@ -144,13 +146,13 @@ func (l *loader) readDestinations(first *lists, second *details) {
 			}
 			continue
 		}
-		section, err := sectionOf(d, text)
+		values, err := sectionOf(d, text)
 		if err != nil {
 			l.warn(RcloneConf+" "+id, err)
 			l.snapshot.Broken[id] = err.Error()
 			continue
 		}
-		if err := where.place(d, basePath, section); err != nil {
+		if err := where.place(d, basePath, values); err != nil {
 			l.warn(DestinationKey(id), err)
 			l.snapshot.Broken[id] = err.Error()
 			continue
@@ -187,12 +189,12 @@ func sectionOf(d *Destination, text string) (map[string]string, error) {
 	if d.Provider == ProviderCluster || text == "" {
 		return nil, nil
 	}
-	name, section, err := ParseSection(text)
+	name, values, err := rcloneconf.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("rclone section: %w", err)
 	}
 	if name != d.ID {
 		return nil, errors.New("rclone section: its [name] is not the destination's ID")
 	}
-	return section, nil
+	return values, nil
 }

@@ -419,8 +419,8 @@ func TestServerThatTalksGarbageIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for when, addr := range map[string]string{
-				"at once":         serve(t, reply),
-				"after the login": serveAfterLogin(t, reply),
+				"at once":         redistest.Reply(t, reply),
+				"after the login": redistest.ReplyAfterLogin(t, reply),
 			} {
 				rdb := open(t, catalog.Redis{Address: addr, Username: "u", Password: "SECRET"})
 				got, err := catalog.Load(t.Context(), rdb, catalog.LoadOptions{})
@@ -441,10 +441,10 @@ func TestLoadFailsWhereRedisFailsHalfway(t *testing.T) {
 		"-ERR out of memory":                              "out of memory",
 	} {
 		t.Run(reply, func(t *testing.T) {
-			addr := serveCommands(t, func(command string) (string, bool) {
+			addr := redistest.Converse(t, func(command string) (string, bool) {
 				switch word, _, _ := strings.Cut(command, " "); word {
 				case "smembers":
-					return "*1\r\n" + bulk("user node/1 on #"+strings.Repeat("0", 64)), true
+					return "*1\r\n" + redistest.Bulk("user node/1 on #"+strings.Repeat("0", 64)), true
 				case "hgetall", "hkeys":
 					return "*0\r\n", true
 				default:

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
@@ -34,7 +35,7 @@ type Options struct {
 	Source
 
 	// Events is who hears of changes.
-	Events catalog.WatchOptions
+	Events events.Options
 	// RefreshInterval lies between loads that no event asked for, MaxStale is how
 	// long the last view serves while Redis is away.
 	RefreshInterval, MaxStale time.Duration
@@ -117,7 +118,7 @@ func (s *State) Run(ctx context.Context) {
 
 // watch turns what Redis announces into hints to load.
 func (s *State) watch(ctx context.Context, hints chan<- struct{}) {
-	err := catalog.Watch(ctx, s.opts.Redis, s.opts.Events, func(catalog.Event) {
+	err := events.Watch(ctx, s.opts.Redis, s.opts.Events, func(events.Event) {
 		select {
 		case hints <- struct{}{}:
 		default: // one is waiting already

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
@@ -288,7 +289,7 @@ func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 		if err != nil {
 			return err
 		}
-		name, section, err := catalog.ParseSection(text)
+		name, section, err := rcloneconf.Parse(text)
 		if err != nil || !known.ours(section[k.key]) {
 			return errTokenElsewhere
 		}
@@ -296,7 +297,7 @@ func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 			return nil
 		}
 		section[k.key] = known.Latest
-		if text, err = catalog.FormatSection(name, section); err != nil {
+		if text, err = rcloneconf.Format(name, section); err != nil {
 			return err
 		}
 		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	_ "github.com/rclone-gateway/rclone-gateway/gateway/remote/gcs" // its token server can be a test's
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -181,7 +182,7 @@ func TestRefreshedTokenIsWrittenBackAndTheStoreStaysOpen(t *testing.T) {
 		}
 	}
 	conf, _ := c.Do("HGET", catalog.RcloneConf, destID).(string)
-	if name, section, err := catalog.ParseSection(conf); err != nil || name != destID || section["client_secret"] != "client-secret" {
+	if name, section, err := rcloneconf.Parse(conf); err != nil || name != destID || section["client_secret"] != "client-secret" {
 		t.Errorf("the section became %q, %v", conf, err)
 	}
 	stop()

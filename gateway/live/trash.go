@@ -2,8 +2,10 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -152,4 +154,17 @@ func (m *Mount) purge(ctx context.Context) {
 	case done.Objects > 0:
 		m.log.Info("purged what had expired in the trash", "dest", m.Destination.ID, "count", done.Objects, "bytes", done.Bytes)
 	}
+}
+
+// TellTrash adds to an error that says that something is full how much of that the
+// trash holds, and what frees it.
+func (m *Mount) TellTrash(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	held, counted := m.Trashed()
+	if !counted || held.Bytes == 0 {
+		return err
+	}
+	return &refusal.FullError{Err: err, Destination: m.Destination.ID, Trash: held.Bytes}
 }

@@ -30,6 +30,10 @@ const (
 	HeaderProven = "X-Rclone-Gateway-Proven"
 )
 
+// IsHop reports whether another gateway passed the request on. Whoever forges that gets
+// less, and nothing else.
+func IsHop(r *http.Request) bool { return len(r.Header[HeaderHop]) > 0 }
+
 // ProbeName is the path below a destination that NethServer 8's health checks ask
 // for; they expect 404.
 const ProbeName = "_probe_rest_404"

@@ -323,6 +323,13 @@ func Condition(err error) string { return first(err, func(k *Kind) string { retu
 // Public returns what the client reads, where that is not the status's own text.
 func Public(err error) string { return first(err, func(k *Kind) string { return k.Public }) }
 
+// Final reports whether a refusal does not rest on what Redis says of users, grants and
+// destinations, so that asking again changes nothing.
+func Final(err error) bool {
+	return !errors.Is(err, ErrUnauthenticated) && !errors.Is(err, ErrScope) &&
+		!errors.Is(err, ErrAddress) && !errors.Is(err, ErrNotFound)
+}
+
 // AuthReason returns why a caller was refused, "" where it was not.
 func AuthReason(err error) string { return first(err, func(k *Kind) string { return k.Auth }) }
 

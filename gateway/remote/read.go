@@ -190,27 +190,14 @@ func httpRange(off, n int64) string {
 // fileInfo describes an object, valid as long as ctx. The time of modification
 // is zero on remotes where to ask for it takes a request.
 func (s *Store) fileInfo(ctx context.Context, object fs.Object) iofs.FileInfo {
-	info := fileInfo{name: path.Base(object.Remote()), size: object.Size()}
+	var modTime time.Time
 	// Buckets know when they received the object, and tell so unasked.
 	if features := s.fs.Features(); !features.SlowModTime || s.buckets {
-		info.modTime = object.ModTime(ctx)
+		modTime = object.ModTime(ctx)
 	}
 	if s.buckets {
 		// S3 tells milliseconds in a list and seconds in a HEAD.
-		info.modTime = info.modTime.Truncate(time.Second)
+		modTime = modTime.Truncate(time.Second)
 	}
-	return info
+	return storage.ObjectInfo(path.Base(object.Remote()), object.Size(), modTime)
 }
-
-type fileInfo struct {
-	name    string
-	size    int64
-	modTime time.Time
-}
-
-func (i fileInfo) Name() string        { return i.name }
-func (i fileInfo) Size() int64         { return i.size }
-func (i fileInfo) Mode() iofs.FileMode { return 0o600 }
-func (i fileInfo) ModTime() time.Time  { return i.modTime }
-func (i fileInfo) IsDir() bool         { return false }
-func (i fileInfo) Sys() any            { return nil }

@@ -7,9 +7,12 @@ import (
 	iofs "io/fs"
 	"path"
 	"sync"
+	"time"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // ReadDir implements [storage.Tree]. On a bucket it takes one request per page of
@@ -97,7 +100,7 @@ func (r *reading) probe(ctx context.Context) error {
 // begin tells fn of the directory itself.
 func (r *reading) begin() error {
 	r.begun = true
-	return r.fn(dirInfo{name: "."})
+	return r.fn(storage.DirInfo(".", time.Time{}))
 }
 
 // each tells fn of the entries; it runs with mu held.
@@ -128,9 +131,9 @@ func (r *reading) describe(ctx context.Context, entry fs.DirEntry) (iofs.FileInf
 	object, ok := entry.(fs.Object)
 	switch {
 	case !ok && r.store.HasDirectories():
-		return dirInfo{base, entry.ModTime(ctx)}, nil
+		return storage.DirInfo(base, entry.ModTime(ctx)), nil
 	case !ok:
-		return dirInfo{name: base}, nil
+		return storage.DirInfo(base, time.Time{}), nil
 	case isTemporary(base):
 		return nil, nil
 	case object.Size() < 0:

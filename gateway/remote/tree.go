@@ -7,7 +7,6 @@ import (
 	"io"
 	iofs "io/fs"
 	"path"
-	"time"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/operations"
@@ -202,16 +201,3 @@ func (s *Store) renameDir(ctx context.Context, from, to string) error {
 	}
 	return nil
 }
-
-// dirInfo describes a directory.
-type dirInfo struct {
-	name    string
-	modTime time.Time
-}
-
-func (i dirInfo) Name() string        { return i.name }
-func (i dirInfo) Size() int64         { return 0 }
-func (i dirInfo) Mode() iofs.FileMode { return iofs.ModeDir | 0o700 }
-func (i dirInfo) ModTime() time.Time  { return i.modTime }
-func (i dirInfo) IsDir() bool         { return true }
-func (i dirInfo) Sys() any            { return nil }

@@ -128,7 +128,7 @@ func Stale(tb testing.TB, store storage.Store, dir string) Fault {
 	tb.Helper()
 	var entries []fs.FileInfo
 	listErr := store.List(tb.Context(), dir, func(i fs.FileInfo) error {
-		entries = append(entries, info{name: i.Name(), size: i.Size(), modTime: i.ModTime()})
+		entries = append(entries, storage.ObjectInfo(i.Name(), i.Size(), i.ModTime()))
 		return nil
 	})
 	return Fault{what: "Stale", list: func(fn func(fs.FileInfo) error) error {
@@ -171,7 +171,7 @@ func (f *Faulty) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err != nil || !fault.lie {
 		return i, err
 	}
-	return info{name: i.Name(), size: fault.size, modTime: i.ModTime()}, nil
+	return storage.ObjectInfo(i.Name(), fault.size, i.ModTime()), nil
 }
 
 // Open implements [storage.Store].

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -96,7 +97,7 @@ func (h *httpStore) Stat(ctx context.Context, name string) (fs.FileInfo, error) 
 	if resp.ContentLength < 0 {
 		return nil, fmt.Errorf("HEAD %s: no Content-Length", req.URL.Path)
 	}
-	return info{name: path.Base(name), size: resp.ContentLength}, nil
+	return storage.ObjectInfo(path.Base(name), resp.ContentLength, time.Time{}), nil
 }
 
 func (h *httpStore) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
@@ -224,7 +225,7 @@ func decodeList(dec *json.Decoder, fn func(fs.FileInfo) error) error {
 		if err := dec.Decode(&entry); err != nil {
 			return fmt.Errorf("list entry: %w", err)
 		}
-		if err := fn(info{name: entry.Name, size: entry.Size}); err != nil {
+		if err := fn(storage.ObjectInfo(entry.Name, entry.Size, time.Time{})); err != nil {
 			return err
 		}
 	}

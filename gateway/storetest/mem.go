@@ -162,19 +162,5 @@ func check(ctx context.Context, op, name string) error {
 }
 
 func (o memObject) info(name string) fs.FileInfo {
-	return info{name: path.Base(name), size: int64(len(o.data)), modTime: o.modTime}
+	return storage.ObjectInfo(path.Base(name), int64(len(o.data)), o.modTime)
 }
-
-// info is the [fs.FileInfo] of an object.
-type info struct {
-	name    string
-	size    int64
-	modTime time.Time
-}
-
-func (i info) Name() string       { return i.name }
-func (i info) Size() int64        { return i.size }
-func (i info) Mode() fs.FileMode  { return 0o600 }
-func (i info) ModTime() time.Time { return i.modTime }
-func (i info) IsDir() bool        { return false }
-func (i info) Sys() any           { return nil }

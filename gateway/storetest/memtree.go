@@ -6,17 +6,12 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 var _ storage.Tree = (*Mem)(nil)
-
-// dirInfo is the [fs.FileInfo] of a directory.
-type dirInfo struct{ info }
-
-func (dirInfo) Mode() fs.FileMode { return fs.ModeDir | 0o700 }
-func (dirInfo) IsDir() bool       { return true }
 
 // ReadDir implements [storage.Tree]. It lists what was there when it began.
 func (m *Mem) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
@@ -44,10 +39,10 @@ func (m *Mem) in(dir string) ([]fs.FileInfo, error) {
 	if !m.dirs[dir] {
 		return nil, fmt.Errorf("read %s: %w", dir, fs.ErrNotExist)
 	}
-	infos := []fs.FileInfo{dirInfo{info{name: "."}}}
+	infos := []fs.FileInfo{storage.DirInfo(".", time.Time{})}
 	for name := range m.dirs {
 		if name != "." && path.Dir(name) == dir {
-			infos = append(infos, dirInfo{info{name: path.Base(name)}})
+			infos = append(infos, storage.DirInfo(path.Base(name), time.Time{}))
 		}
 	}
 	for name, o := range m.objects {

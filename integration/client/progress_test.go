@@ -3,10 +3,7 @@ package client
 import (
 	"bufio"
 	"bytes"
-	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -58,7 +55,10 @@ func TestProgressOnATerminal(t *testing.T) {
 func (h *clientHost) onTerminal(t *testing.T, goOn func(), applet string, args ...string) []string {
 	t.Helper()
 	const columns = 100
-	terminal, screen := newTerminal(t, columns)
+	screen, terminal := testenv.Terminal(t)
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
 	cmd := h.command(applet, args...)
 	cmd.Stderr = terminal
 	h.check(t, cmd.Start())
@@ -104,27 +104,4 @@ func scanDraws(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	default:
 		return 0, nil, nil
 	}
-}
-
-// newTerminal makes a terminal, and what shows its screen.
-func newTerminal(t *testing.T, columns uint16) (terminal, screen *os.File) {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		testenv.Missing(t, "terminals need /dev/ptmx: %v", err)
-	}
-	t.Cleanup(func() { _ = screen.Close() })
-	fd := int(screen.Fd())
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	err = errors.Join(err,
-		unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0),
-		unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprint("/dev/pts/", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return terminal, screen
 }

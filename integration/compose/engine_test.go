@@ -180,7 +180,7 @@ func (e *engine) start() error {
 	if err := <-started; err != nil {
 		return err
 	}
-	if err := e.inNetwork(loopbackUp); err != nil {
+	if err := e.inNetwork(testenv.RaiseLoopback); err != nil {
 		return fmt.Errorf("the engine's network: %w", err)
 	}
 	if err := e.waitUp(); err != nil {
@@ -283,20 +283,6 @@ func (e *engine) enterNetwork(f func() error) error {
 		return errors.Join(err, errLostThread, back)
 	}
 	return err
-}
-
-func loopbackUp() error {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(socket) }()
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	lo.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo)
 }
 
 // environ is that of the clients: nothing of the caller's Docker or Compose, and

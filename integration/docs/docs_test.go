@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func inside(script string) int {
-	if err := raiseLoopback(); err != nil {
+	if err := testenv.RaiseLoopback(); err != nil {
 		fmt.Fprintln(os.Stderr, "turn the loopback interface on:", err)
 		return 1
 	}
@@ -55,21 +55,6 @@ func inside(script string) int {
 		return max(1, cmd.ProcessState.ExitCode())
 	}
 	return 0
-}
-
-// raiseLoopback does what `ip link set lo up` does, without that program.
-func raiseLoopback() error {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(socket) }()
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
 
 // mountProc makes pidof and /proc/PID show the page's processes, and no others. It

@@ -123,6 +123,21 @@ var rules = []rule{
 		forbids: either(of(redis, rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
+		name:    "what observes requests knows neither who calls nor how stores are opened",
+		about:   of("gateway/observe"),
+		forbids: either(of(redis, rclone, module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine", module+"/gateway/admin"), only(module+"/gateway")),
+	},
+	{
+		name:    "administrators' commands are answered without knowing the way of a request",
+		about:   of("gateway/admin"),
+		forbids: either(of(redis, rclone, module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/peer"), only(module+"/gateway")),
+	},
+	{
+		name:    "what keeps the audit log in step with Redis sees no request",
+		about:   of("gateway/auditsync"),
+		forbids: both(of(rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/audit", module+"/gateway/catalog", module+"/gateway/refusal"))),
+	},
+	{
 		name:    "an operation is a name and imports nothing",
 		about:   of("gateway/operation"),
 		forbids: func(string) bool { return true },

@@ -46,6 +46,21 @@ func (c Config) Advice(err error) string {
 	return ""
 }
 
+// Refused reports whether Redis answered that this user may not do it.
+func Refused(err error) bool {
+	for _, prefix := range []string{"WRONGPASS", "NOAUTH", "NOPERM"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// UnknownCommand reports whether a server lacks a command, or has renamed it.
+func UnknownCommand(err error) bool {
+	return strings.Contains(err.Error(), "unknown command")
+}
+
 // NoUsers reports whether a server is older than users are: it takes AUTH with a
 // password alone.
 func NoUsers(err error) bool {

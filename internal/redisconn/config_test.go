@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -53,8 +52,8 @@ func TestRedisIsReachedInEachWay(t *testing.T) {
 		{"a replica", redisconn.Config{Address: s.Addr, ReplicaAddress: replica.Addr, Username: user, Password: password}, true, ""},
 		{"a replica, its main server away", redisconn.Config{Address: testenv.FreeAddr(t), ReplicaAddress: replica.Addr, Username: user, Password: password}, true, ""},
 		{"a replica that is away", redisconn.Config{Address: s.Addr, ReplicaAddress: testenv.FreeAddr(t), Username: user, Password: password}, false, ""},
-		{"a replica that talks garbage", redisconn.Config{Address: s.Addr, ReplicaAddress: serve(t, "HTTP/1.1 400\r\n"), Username: user, Password: password}, false, ""},
-		{"a replica that is loading", redisconn.Config{Address: s.Addr, ReplicaAddress: serve(t, "-LOADING Redis is loading\r\n"), Username: user, Password: password}, false, ""},
+		{"a replica that talks garbage", redisconn.Config{Address: s.Addr, ReplicaAddress: redistest.Reply(t, "HTTP/1.1 400\r\n"), Username: user, Password: password}, false, ""},
+		{"a replica that is loading", redisconn.Config{Address: s.Addr, ReplicaAddress: redistest.Reply(t, "-LOADING Redis is loading\r\n"), Username: user, Password: password}, false, ""},
 		{"both away", redisconn.Config{Address: testenv.FreeAddr(t), ReplicaAddress: testenv.FreeAddr(t)}, false, "and its replica: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,27 +170,4 @@ func open(t *testing.T, c redisconn.Config) *redis.Client {
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
 	return rdb
-}
-
-// serve answers each connection with the reply as soon as it hears something, and
-// closes it.
-func serve(t *testing.T, reply string) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte(reply))
-			_ = conn.Close()
-		}
-	}()
-	return l.Addr().String()
 }

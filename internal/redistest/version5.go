@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -75,28 +74,4 @@ func serveVersion5(ctx context.Context, conn net.Conn, password string) {
 			return
 		}
 	}
-}
-
-// readCommand reads one command of the protocol.
-func readCommand(in *bufio.Reader) ([]string, error) {
-	line, err := in.ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "*")))
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("%q is no command", line)
-	}
-	words := make([]string, n)
-	for i := range words {
-		if _, err := in.ReadString('\n'); err != nil { // its length: our words have no line breaks
-			return nil, err
-		}
-		word, err := in.ReadString('\n')
-		if err != nil {
-			return nil, err
-		}
-		words[i] = strings.TrimSuffix(word, "\r\n")
-	}
-	return words, nil
 }

@@ -1,8 +1,9 @@
-package catalog_test
+package events
 
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -14,32 +15,46 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
+const dest1 = "b6f0639c-4276-5b7b-8752-eda8eda282db"
+
+func cluster(t *testing.T) *redistest.Server {
+	t.Helper()
+	s := redistest.Start(t)
+	s.SetupNS8()
+	return s
+}
+
+// as is a connection as the user.
+func as(s *redistest.Server, user string) catalog.Redis {
+	return catalog.Redis{Address: s.Addr, Username: user, Password: redistest.Password(user)}
+}
+
 // limit bounds every wait for something that must happen.
 const limit = 2 * time.Minute
 
 // watching is a Watch under test.
 type watching struct {
 	t      *testing.T
-	events chan catalog.Event
+	events chan Event
 	lines  chan string // of the log
 }
 
-func watch(t *testing.T, r catalog.Redis, opts catalog.WatchOptions) *watching {
+func listen(t *testing.T, r catalog.Redis, opts Options) *watching {
 	t.Helper()
-	return watchWith(t, opts, func(ctx context.Context, opts catalog.WatchOptions, fn func(catalog.Event)) error {
-		return catalog.Watch(ctx, r, opts, fn)
+	return listenWith(t, opts, func(ctx context.Context, opts Options, fn func(Event)) error {
+		return Watch(ctx, r, opts, fn)
 	})
 }
 
-type watchFunc func(context.Context, catalog.WatchOptions, func(catalog.Event)) error
+type watchFunc func(context.Context, Options, func(Event)) error
 
-func watchWith(t *testing.T, opts catalog.WatchOptions, run watchFunc) *watching {
+func listenWith(t *testing.T, opts Options, run watchFunc) *watching {
 	t.Helper()
-	w := &watching{t: t, events: make(chan catalog.Event, 100), lines: make(chan string, 100)}
+	w := &watching{t: t, events: make(chan Event, 100), lines: make(chan string, 100)}
 	opts.Log = slog.New(slog.NewTextHandler(w, nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, opts, func(e catalog.Event) { w.events <- e }) }()
+	go func() { done <- run(ctx, opts, func(e Event) { w.events <- e }) }()
 	t.Cleanup(func() {
 		cancel()
 		select {
@@ -60,7 +75,7 @@ func (w *watching) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *watching) want(event catalog.Event) {
+func (w *watching) want(event Event) {
 	w.t.Helper()
 	select {
 	case got := <-w.events:
@@ -94,20 +109,20 @@ func (w *watching) wantQuiet() {
 
 func TestNodeHearsTheClusterAsUserDefault(t *testing.T) {
 	s := cluster(t)
-	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
-	w.want(catalog.EventMaybeMissed)
+	w := listen(t, as(s, "node/1"), Options{})
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 	s.SaveACLs()
-	w.want(catalog.EventACLChanged)
+	w.want(ACLChanged)
 	s.Do("PUBLISH", catalog.ChannelScheduleChanged, `{"backup_ids":["1"]}`)
 	s.Do("PUBLISH", "module/x1/event/acl-changed", "cluster/acls")
 	s.AddLocalDestination(dest1, "/mnt")
-	w.want(catalog.EventDestinationChanged)
+	w.want(DestinationChanged)
 	w.wantQuiet()
 }
 
 func TestEventsUserThatIsRefusedIsReplacedByOurOwn(t *testing.T) {
-	for name, who := range map[string]catalog.WatchOptions{
+	for name, who := range map[string]Options{
 		"who has another password":   {Username: "api-server", Password: "x"},
 		"who does not exist":         {Username: "nobody", Password: "x"},
 		"who may not subscribe":      {Username: "node/1", Password: redistest.Password("node/1")},
@@ -116,11 +131,11 @@ func TestEventsUserThatIsRefusedIsReplacedByOurOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := cluster(t)
 			s.Do("ACL", "SETUSER", "default", "off")
-			w := watch(t, as(s, redistest.AdminUser), who)
-			w.want(catalog.EventMaybeMissed)
+			w := listen(t, as(s, redistest.AdminUser), who)
+			w.want(MaybeMissed)
 			w.wantLine("subscribed to Redis events")
 			s.SaveACLs()
-			w.want(catalog.EventACLChanged)
+			w.want(ACLChanged)
 			w.wantQuiet()
 		})
 	}
@@ -129,34 +144,34 @@ func TestEventsUserThatIsRefusedIsReplacedByOurOwn(t *testing.T) {
 func TestNobodyMaySubscribeIsSaidOnce(t *testing.T) {
 	s := cluster(t)
 	s.Do("ACL", "SETUSER", "default", "-subscribe")
-	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
+	w := listen(t, as(s, "node/1"), Options{})
 	w.wantLine("no user may subscribe")
 	w.wantQuiet()
 }
 
 func TestLostConnectionIsRenewedAndSaidOnce(t *testing.T) {
 	s := cluster(t)
-	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
-	w.want(catalog.EventMaybeMissed)
+	w := listen(t, as(s, "node/1"), Options{})
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 
 	s.Stop()
 	w.wantLine("events lost")
 	s.Restart()
-	w.want(catalog.EventMaybeMissed)
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 	s.SaveACLs()
-	w.want(catalog.EventACLChanged)
+	w.want(ACLChanged)
 	w.wantQuiet()
 }
 
 func TestRedisThatIsAwayAtFirstIsHeardWhenItComes(t *testing.T) {
 	s := cluster(t)
 	s.Stop()
-	w := watch(t, as(s, "node/1"), catalog.WatchOptions{})
+	w := listen(t, as(s, "node/1"), Options{})
 	w.wantLine("events lost")
 	s.Restart()
-	w.want(catalog.EventMaybeMissed)
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 }
 
@@ -172,8 +187,8 @@ func TestGarbageForEventsIsALostConnection(t *testing.T) {
 		"nothing":                "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, addr := range []string{serve(t, reply), serveAfterLogin(t, reply)} {
-				w := watch(t, catalog.Redis{Address: addr}, catalog.WatchOptions{})
+			for _, addr := range []string{redistest.Reply(t, reply), redistest.ReplyAfterLogin(t, reply)} {
+				w := listen(t, catalog.Redis{Address: addr}, Options{})
 				w.wantLine("events lost")
 			}
 		})
@@ -186,7 +201,7 @@ func TestLossIsSaidOnceHoweverManyAttemptsFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	w := watch(t, catalog.Redis{Address: l.Addr().String()}, catalog.WatchOptions{})
+	w := listen(t, catalog.Redis{Address: l.Addr().String()}, Options{})
 	for range 3 {
 		conn, err := l.Accept()
 		if err != nil {
@@ -200,45 +215,45 @@ func TestLossIsSaidOnceHoweverManyAttemptsFail(t *testing.T) {
 
 func TestSilentSubscriptionIsAskedWhetherItLives(t *testing.T) {
 	asked := make(chan struct{}, 100)
-	addr := serveCommands(t, func(command string) (string, bool) {
+	addr := redistest.Converse(t, func(command string) (string, bool) {
 		if command != "ping" {
 			return subscribed(), true
 		}
 		asked <- struct{}{}
 		reply := "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
 		if len(asked) == 3 {
-			reply += "*3\r\n$7\r\nmessage\r\n" + bulk(catalog.ChannelACLChanged) + bulk(catalog.ACLs)
+			reply += "*3\r\n$7\r\nmessage\r\n" + redistest.Bulk(catalog.ChannelACLChanged) + redistest.Bulk(catalog.ACLs)
 		}
 		return reply, true
 	})
-	w := watchWith(t, catalog.WatchOptions{}, func(ctx context.Context, opts catalog.WatchOptions, fn func(catalog.Event)) error {
-		return catalog.WatchImpatiently(ctx, catalog.Redis{Address: addr}, 10*time.Millisecond, limit, opts, fn)
+	w := listenWith(t, Options{}, func(ctx context.Context, opts Options, fn func(Event)) error {
+		return watch(ctx, catalog.Redis{Address: addr}, opts, liveness{10 * time.Millisecond, limit}, fn)
 	})
-	w.want(catalog.EventMaybeMissed)
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
-	w.want(catalog.EventACLChanged) // on the same connection
+	w.want(ACLChanged) // on the same connection
 	w.wantQuiet()
 }
 
 func TestSubscriptionThatDoesNotAnswerIsLost(t *testing.T) {
-	addr := serveCommands(t, func(command string) (string, bool) {
+	addr := redistest.Converse(t, func(command string) (string, bool) {
 		if command == "ping" {
 			return "", true
 		}
 		return subscribed(), true
 	})
-	w := watchWith(t, catalog.WatchOptions{}, func(ctx context.Context, opts catalog.WatchOptions, fn func(catalog.Event)) error {
-		return catalog.WatchImpatiently(ctx, catalog.Redis{Address: addr}, 10*time.Millisecond, 10*time.Millisecond, opts, fn)
+	w := listenWith(t, Options{}, func(ctx context.Context, opts Options, fn func(Event)) error {
+		return watch(ctx, catalog.Redis{Address: addr}, opts, liveness{10 * time.Millisecond, 10 * time.Millisecond}, fn)
 	})
-	w.want(catalog.EventMaybeMissed)
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 	w.wantLine("events lost")
-	w.want(catalog.EventMaybeMissed)
+	w.want(MaybeMissed)
 	w.wantLine("subscribed to Redis events")
 }
 
 func TestWatchRefusesAConfigurationAtOnce(t *testing.T) {
-	err := catalog.Watch(t.Context(), catalog.Redis{Address: "h"}, catalog.WatchOptions{}, nil)
+	err := Watch(t.Context(), catalog.Redis{Address: "h"}, Options{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "host:port") {
 		t.Errorf("error %v", err)
 	}
@@ -250,7 +265,27 @@ func TestWatchEndsWithItsContextWhileRedisHangs(t *testing.T) {
 	defer s.Resume()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = catalog.Watch(ctx, as(s, "node/1"), catalog.WatchOptions{}, func(catalog.Event) {}) })
+	wg.Go(func() { _ = Watch(ctx, as(s, "node/1"), Options{}, func(Event) {}) })
 	cancel()
 	wg.Wait()
+}
+
+// subscribed confirms SUBSCRIBE of the two channels.
+func subscribed() string {
+	var b strings.Builder
+	for i, channel := range []string{catalog.ChannelACLChanged, catalog.ChannelDestinationChanged} {
+		fmt.Fprintf(&b, "*3\r\n$9\r\nsubscribe\r\n%s:%d\r\n", redistest.Bulk(channel), i+1)
+	}
+	return b.String()
+}
+
+func TestEventsHaveNames(t *testing.T) {
+	for event, want := range map[Event]string{
+		MaybeMissed: "events maybe missed", ACLChanged: "users changed",
+		DestinationChanged: "destination changed", 0: "unknown event",
+	} {
+		if got := event.String(); got != want {
+			t.Errorf("event %d is %q", event, got)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package catalog
+package rcloneconf
 
 import (
 	"maps"
@@ -41,7 +41,7 @@ func TestSectionValuesSurviveLiterally(t *testing.T) {
 		for _, eol := range []string{"\n", "\r\n"} {
 			t.Run(tt.name+strings.ReplaceAll(eol, "\r\n", " with CRLF"), func(t *testing.T) {
 				text := strings.Join([]string{"[" + destID + "]", "type = x", tt.line, ""}, eol)
-				name, values, err := ParseSection(text)
+				name, values, err := Parse(text)
 				if err != nil || name != destID {
 					t.Fatalf("name %q, error %v", name, err)
 				}
@@ -54,7 +54,7 @@ func TestSectionValuesSurviveLiterally(t *testing.T) {
 }
 
 func TestSectionIgnoresCommentsAndBlankLines(t *testing.T) {
-	name, values, err := ParseSection("\ufeff\n# a = 1\n\n [ d ] \n;b = 2\n\n  # c\ntype = s3\n\t\ntype = b2")
+	name, values, err := Parse("\ufeff\n# a = 1\n\n [ d ] \n;b = 2\n\n  # c\ntype = s3\n\t\ntype = b2")
 	if want := map[string]string{"type": "b2"}; err != nil || name != "d" || !maps.Equal(values, want) {
 		t.Errorf("%q %q %v", name, values, err)
 	}
@@ -76,7 +76,7 @@ func TestSectionErrorsNameTheLineAndNoValue(t *testing.T) {
 		{"a section name that is not closed", "[SECRET\n", "line 1: text before"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, values, err := ParseSection(tt.text)
+			_, values, err := Parse(tt.text)
 			if err == nil || values != nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("got %q, error %v", values, err)
 			}
@@ -85,7 +85,7 @@ func TestSectionErrorsNameTheLineAndNoValue(t *testing.T) {
 }
 
 func TestFormatPutsTheTypeFirst(t *testing.T) {
-	got, err := FormatSection("d", map[string]string{"zone": "z", "type": "s3", "account": " a`b "})
+	got, err := Format("d", map[string]string{"zone": "z", "type": "s3", "account": " a`b "})
 	if want := "[d]\ntype = s3\naccount = \"\"\" a`b \"\"\"\nzone = z\n"; err != nil || got != want {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -103,7 +103,7 @@ func TestFormatRefusesWhatASectionCannotHold(t *testing.T) {
 		"an empty key":         {"d", "", "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := FormatSection(tt.section, map[string]string{tt.key: tt.value})
+			got, err := Format(tt.section, map[string]string{tt.key: tt.value})
 			if err == nil || got != "" || strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("got %q, %v", got, err)
 			}
@@ -122,18 +122,18 @@ func FuzzSection(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		name, values, err := ParseSection(text)
+		name, values, err := Parse(text)
 		if err != nil {
 			return
 		}
 		if got := readAsRclone(t, text, name); got != nil && !maps.Equal(got, values) {
 			t.Errorf("rclone reads %q, we read %q", got, values)
 		}
-		written, err := FormatSection(name, values)
+		written, err := Format(name, values)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		againName, again, err := ParseSection(written)
+		againName, again, err := Parse(written)
 		if err != nil || againName != name || !maps.Equal(again, values) {
 			t.Errorf("wrote %q, read back %q %q %v", written, againName, again, err)
 		}

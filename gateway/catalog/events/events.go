@@ -1,4 +1,6 @@
-package catalog
+// Package events hears from Redis that the catalog may have changed. It reads nothing of
+// what changed: whoever listens loads again.
+package events
 
 import (
 	"context"
@@ -9,6 +11,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
 // Event says why the catalog may have changed.
@@ -16,28 +21,28 @@ type Event uint8
 
 // The events.
 const (
-	// EventMaybeMissed comes whenever a subscription begins, the first one
+	// MaybeMissed comes whenever a subscription begins, the first one
 	// included: what was announced before it went unheard.
-	EventMaybeMissed Event = iota + 1
-	EventACLChanged
-	EventDestinationChanged
+	MaybeMissed Event = iota + 1
+	ACLChanged
+	DestinationChanged
 )
 
 // String is the event's name in logs.
 func (e Event) String() string {
 	switch e {
-	case EventMaybeMissed:
+	case MaybeMissed:
 		return "events maybe missed"
-	case EventACLChanged:
+	case ACLChanged:
 		return "users changed"
-	case EventDestinationChanged:
+	case DestinationChanged:
 		return "destination changed"
 	}
 	return "unknown event"
 }
 
-// WatchOptions says who listens.
-type WatchOptions struct {
+// Options says who listens.
+type Options struct {
 	// Username and Password are of the user that hears events. On NethServer 8
 	// the user of a node may not subscribe while "default" may, with any
 	// password; an empty Username means that one. Where it is refused, the user
@@ -69,11 +74,11 @@ var watchLiveness = liveness{idle: 30 * time.Second, answer: confirmTimeout}
 // data they are about. Lost connections are renewed with growing pauses. Where
 // no user may subscribe, Watch says so once and tries again every minute; the
 // caller polls anyway. An error is about the configuration and comes at once.
-func Watch(ctx context.Context, r Redis, opts WatchOptions, fn func(Event)) error {
+func Watch(ctx context.Context, r catalog.Redis, opts Options, fn func(Event)) error {
 	return watch(ctx, r, opts, watchLiveness, fn)
 }
 
-func watch(ctx context.Context, r Redis, opts WatchOptions, live liveness, fn func(Event)) error {
+func watch(ctx context.Context, r catalog.Redis, opts Options, live liveness, fn func(Event)) error {
 	if opts.Username == "" {
 		opts.Username, opts.Password = "default", "default"
 	}
@@ -123,7 +128,7 @@ func (w *watcher) run(ctx context.Context) {
 			pause = firstPause
 		}
 		wait := pause/2 + rand.N(pause)
-		if refused(err) {
+		if redisconn.Refused(err) {
 			wait = refusedPause
 			if w.enter(stateRefused) {
 				w.log.WarnContext(ctx, "no user may subscribe to Redis events; changes are found by polling", "err", err,
@@ -153,7 +158,7 @@ func (w *watcher) enter(state watchState) bool {
 // connection fails. Heard reports whether there was a subscription.
 func (w *watcher) hear(ctx context.Context) (heard bool, err error) {
 	for _, client := range w.clients {
-		if heard, err = w.hearAs(ctx, client); !refused(err) || heard {
+		if heard, err = w.hearAs(ctx, client); !redisconn.Refused(err) || heard {
 			break
 		}
 	}
@@ -171,7 +176,7 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 	defer func() { _ = sub.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a pending read
 
-	if err := sub.Subscribe(ctx, ChannelACLChanged, ChannelDestinationChanged); err != nil {
+	if err := sub.Subscribe(ctx, catalog.ChannelACLChanged, catalog.ChannelDestinationChanged); err != nil {
 		return false, err
 	}
 	for range 2 { // one confirmation for each channel
@@ -182,7 +187,7 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 	if w.enter(stateHearing) {
 		w.log.InfoContext(ctx, "subscribed to Redis events")
 	}
-	w.fn(EventMaybeMissed)
+	w.fn(MaybeMissed)
 	return true, w.listen(ctx, sub)
 }
 
@@ -224,10 +229,10 @@ func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 
 func (w *watcher) report(channel string) {
 	switch channel {
-	case ChannelACLChanged:
-		w.fn(EventACLChanged)
-	case ChannelDestinationChanged:
-		w.fn(EventDestinationChanged)
+	case catalog.ChannelACLChanged:
+		w.fn(ACLChanged)
+	case catalog.ChannelDestinationChanged:
+		w.fn(DestinationChanged)
 	}
 }
 

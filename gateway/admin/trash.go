@@ -1,16 +1,15 @@
-package gateway
+package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
@@ -18,7 +17,7 @@ import (
 )
 
 // trashList answers with what was chosen of a destination's trash.
-func (g *Gateway) trashList(w *response, r *http.Request, v *live.View) error {
+func (*Handlers) trashList(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		reply := adminapi.TrashReply{Objects: []adminapi.Deleted{}}
 		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
@@ -33,7 +32,7 @@ func (g *Gateway) trashList(w *response, r *http.Request, v *live.View) error {
 }
 
 // trashRestore brings back what was chosen.
-func (g *Gateway) trashRestore(w *response, r *http.Request, v *live.View) error {
+func (*Handlers) trashRestore(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		var chosen []trash.Entry
 		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
@@ -49,7 +48,7 @@ func (g *Gateway) trashRestore(w *response, r *http.Request, v *live.View) error
 }
 
 // trashEmpty purges what was chosen.
-func (g *Gateway) trashEmpty(w *response, r *http.Request, v *live.View) error {
+func (*Handlers) trashEmpty(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		done, err := kept.Empty(ctx, req.Repository, func(e *trash.Entry) bool { return isChosen(e, req) })
 		return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes}, err
@@ -57,12 +56,12 @@ func (g *Gateway) trashEmpty(w *response, r *http.Request, v *live.View) error {
 }
 
 // withTrash has a request for the trash of a destination answered.
-func withTrash(w *response, r *http.Request, v *live.View, answer func(context.Context, *trash.Store, adminapi.TrashRequest) (any, error)) error {
+func withTrash(w *observe.Response, r *http.Request, v *live.View, answer func(context.Context, *trash.Store, adminapi.TrashRequest) (any, error)) error {
 	var req adminapi.TrashRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	w.entry.destination, w.entry.repo = req.Destination, req.Repository
+	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository
 	if req.Repository != "" && !isRepository(req.Repository) {
 		return fmt.Errorf("repository %.128q: %w", req.Repository, fs.ErrInvalid)
 	}
@@ -75,7 +74,7 @@ func withTrash(w *response, r *http.Request, v *live.View, answer func(context.C
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, reply)
+	return WriteJSON(w, reply)
 }
 
 // acquireTrash returns the trash of a destination, for use until release is called.
@@ -136,41 +135,4 @@ func isChosen(e *trash.Entry, req adminapi.TrashRequest) bool {
 		strings.HasPrefix(e.Name, req.Name) &&
 		!e.Deleted.Before(req.Since) &&
 		(req.Before.IsZero() || e.Deleted.Before(req.Before))
-}
-
-// fullError is that of a storage, or a quota, that is full while the trash holds
-// something.
-type fullError struct {
-	error
-
-	destination string
-	bytes       int64
-}
-
-func (e *fullError) Error() string {
-	return fmt.Sprintf("%v; the trash holds %d bytes of it: on the gateway's host, gatewayctl trash empty --destination %s frees them", e.error, e.bytes, e.destination)
-}
-
-func (e *fullError) Unwrap() error { return e.error }
-
-// withTrashHeld tells, of an error that says that something is full, how much of that
-// the trash holds, and what frees it.
-func withTrashHeld(mount *live.Mount, err error) error {
-	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
-		return err
-	}
-	held, counted := mount.Trashed()
-	if !counted || held.Bytes == 0 {
-		return err
-	}
-	return &fullError{err, mount.Destination.ID, held.Bytes}
-}
-
-// notice is what the client reads beside the status.
-func notice(err error) string {
-	full, ok := errors.AsType[*fullError](err)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("the trash holds %d bytes: on the gateway's host, gatewayctl trash empty --destination %s frees them\n", full.bytes, full.destination)
 }

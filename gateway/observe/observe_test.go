@@ -1,7 +1,6 @@
-package gateway
+package observe
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,42 +10,33 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// logLines is a log that may be read while it is written.
-type logLines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logLines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+func newTestObserver(logger *slog.Logger) *Observer {
+	return New(Options{Log: logger, Stall: time.Minute, Metrics: metrics.New(prometheus.NewRegistry())})
 }
 
 // observed serves h behind the one middleware.
-func observed(t *testing.T, h handler) (url string, log *logLines) {
+func observed(t *testing.T, h Handler) (url string, log *testenv.Buffer) {
 	t.Helper()
-	log = &logLines{}
+	log = &testenv.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server := httptest.NewServer(newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}, nil).observe(h))
+	server := httptest.NewServer(newTestObserver(logger).Observe(h))
 	t.Cleanup(server.Close)
 	return server.URL, log
 }
@@ -122,7 +112,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 	} {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			t.Parallel()
-			url, log := observed(t, func(*response, *http.Request) error {
+			url, log := observed(t, func(*Response, *http.Request) error {
 				return fmt.Errorf("%s: %w", cause, tt.err)
 			})
 			status, header, body, err := get(t, url)
@@ -154,12 +144,12 @@ func TestWhatHasBegunIsCut(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
-		handler handler
+		handler Handler
 		status  string // in the log
 	}{
 		{
 			"with its length",
-			func(w *response, _ *http.Request) error {
+			func(w *Response, _ *http.Request) error {
 				w.Header().Set("Content-Length", "10")
 				_, _ = w.Write([]byte("half"))
 				return storage.ErrUnavailable
@@ -168,7 +158,7 @@ func TestWhatHasBegunIsCut(t *testing.T) {
 		},
 		{
 			"without its length",
-			func(w *response, _ *http.Request) error {
+			func(w *Response, _ *http.Request) error {
 				_, _ = w.Write([]byte(`[{"name":`))
 				w.Flush()
 				return errors.New("the list broke off")
@@ -177,7 +167,7 @@ func TestWhatHasBegunIsCut(t *testing.T) {
 		},
 		{
 			"by a defect",
-			func(w *response, _ *http.Request) error {
+			func(w *Response, _ *http.Request) error {
 				_, _ = w.Write([]byte("half"))
 				w.Flush()
 				panic("a defect")
@@ -200,9 +190,9 @@ func TestWhatHasBegunIsCut(t *testing.T) {
 
 func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
 	t.Parallel()
-	log := &logLines{}
+	log := &testenv.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	h := newObserver(logger, time.Minute, metrics.New(prometheus.NewRegistry()), func(string, string) {}, nil).observe(func(_ *response, r *http.Request) error { return r.Context().Err() })
+	h := newTestObserver(logger).Observe(func(_ *Response, r *http.Request) error { return r.Context().Err() })
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	recorder := httptest.NewRecorder()
@@ -216,5 +206,37 @@ func TestAClientThatLeftIsNeverToldOfSuccess(t *testing.T) {
 	}()
 	if recorder.Body.Len() > 0 || !strings.Contains(log.String(), "status=499") {
 		t.Errorf("%d bytes were sent, and the log says %s", recorder.Body.Len(), log)
+	}
+}
+
+func TestHintForAClientThatLeft(t *testing.T) {
+	t.Parallel()
+	if got := hint(refusal.StatusClientGone, refusal.ErrWrongPassword); !strings.Contains(got, "the client left") {
+		t.Errorf("of a client that left: %q", got)
+	}
+}
+
+func TestABodyThatBreaksOffIsCounted(t *testing.T) {
+	t.Parallel()
+	const destination = "aaaa"
+	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
+		return storetest.NewMem(), nil, nil
+	}
+	snapshot := &catalog.Snapshot{Destinations: map[string]*catalog.Destination{destination: {ID: destination, Type: "s3"}}}
+	v, _ := live.NewView(nil, snapshot, open, nil, slog.New(slog.DiscardHandler))
+	s := v.Mounts[destination]
+	m := metrics.New(prometheus.NewRegistry())
+	server := httptest.NewServer(New(Options{Log: slog.New(slog.DiscardHandler), Stall: time.Minute, Metrics: m}).Observe(func(w *Response, _ *http.Request) error {
+		w.Entry = Entry{Mount: s, Operation: operation.Read, Repo: "mail/0b8fbdc4-4d7d-4b2d-9a05-5d3a3f0e7c11", Type: rest.Data, Name: strings.Repeat("0", 64)}
+		_, _ = w.Write([]byte("half"))
+		w.Flush()
+		return errors.New("the storage broke off")
+	}))
+	defer server.Close()
+	if _, _, _, err := get(t, server.URL); err == nil {
+		t.Error("a complete answer")
+	}
+	if n := s.Guard.Report().Errors[refusal.BrokenOff]; n != 1 {
+		t.Errorf("%d bodies broke off", n)
 	}
 }

@@ -1,4 +1,7 @@
-package catalog
+// Package rcloneconf reads and writes sections of an rclone configuration file, in which
+// NethServer 8 keeps a destination's backend and its secrets. It imports nothing, and
+// no error of it holds a value.
+package rcloneconf
 
 import (
 	"errors"
@@ -8,15 +11,15 @@ import (
 	"strings"
 )
 
-// keyType is the key that names the rclone backend.
-const keyType = "type"
+// KeyType is the key that names the rclone backend.
+const KeyType = "type"
 
 var (
 	errSectionName = errors.New("section name is empty or spans lines")
 	errMultiline   = errors.New("value spans lines, which a section cannot hold")
 )
 
-// ParseSection reads one section of an rclone configuration file: a [name] and
+// Parse reads one section of an rclone configuration file: a [name] and
 // "key = value" lines, with blank lines and lines of comment anywhere. Values
 // are read as rclone does: white space around them is dropped, and a pair of `
 // or """ around them. There is one difference: rclone replaces %(key)s in a
@@ -25,18 +28,18 @@ var (
 //
 // Keys are those that rclone's options have: letters, digits, "_", "." and "-",
 // and not a digit first. Errors name the line's number and nothing of its text.
-func ParseSection(text string) (name string, values map[string]string, err error) {
-	return parseSection(text, "")
+func Parse(text string) (name string, values map[string]string, err error) {
+	return parse(text, "")
 }
 
-// ParseSettings is ParseSection for a section without its [name].
+// ParseSettings is Parse for a section without its [name].
 func ParseSettings(text string) (values map[string]string, err error) {
-	_, values, err = parseSection(text, "-")
+	_, values, err = parse(text, "-")
 	return values, err
 }
 
-// parseSection reads a section whose name, unless empty, is known.
-func parseSection(text, known string) (name string, values map[string]string, err error) {
+// parse reads a section whose name, unless empty, is known.
+func parse(text, known string) (name string, values map[string]string, err error) {
 	name = known
 	values = make(map[string]string)
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -69,15 +72,15 @@ func parseSection(text, known string) (name string, values map[string]string, er
 	return name, values, nil
 }
 
-// FormatSection writes a section so that ParseSection and rclone read the same
+// Format writes a section so that Parse and rclone read the same
 // values from it: type first, the other keys sorted. Errors name no value.
-func FormatSection(name string, values map[string]string) (string, error) {
+func Format(name string, values map[string]string) (string, error) {
 	if name == "" || strings.TrimSpace(name) != name || strings.Contains(name, "\n") {
 		return "", errSectionName
 	}
 	keys := slices.Sorted(maps.Keys(values))
-	if i, found := slices.BinarySearch(keys, keyType); found {
-		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, keyType)
+	if i, found := slices.BinarySearch(keys, KeyType); found {
+		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, KeyType)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%s]\n", name)
@@ -141,4 +144,19 @@ func validKey(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// Remotes returns the destination IDs that stand before a colon in the values
+// of a section, as in "remote = ID:path" or "upstreams = a=ID:x b=ID:y".
+func Remotes(values map[string]string) []string {
+	const idLength = 36
+	var ids []string
+	for _, value := range values {
+		for i := range len(value) {
+			if value[i] == ':' && i >= idLength {
+				ids = append(ids, value[i-idLength:i])
+			}
+		}
+	}
+	return ids
 }

@@ -1,4 +1,4 @@
-package gateway
+package observe
 
 import (
 	"cmp"
@@ -26,30 +26,31 @@ import (
 // realm is what clients of NethServer 8 expect in a 401.
 const realm = `Basic realm="ns8-rclone-gateway"`
 
-// entry is what the access log says of a request; serve fills it in.
-type entry struct {
-	user, destination, repo string
-	typ                     rest.Type
-	name                    string
+// Entry is what the access log says of a request; whoever answers it fills it in.
+type Entry struct {
+	User, Destination, Repo string
+	Type                    rest.Type
+	Name                    string
 
-	operation operation.Operation
-	path      string      // which of the gateway's own paths it is, or what of WebDAV's
-	mount     *live.Mount // nil where the request reached none
-	node      string      // the peer that it was passed on to
+	Operation operation.Operation
+	Path      string      // which of the gateway's own paths it is, or what of WebDAV's
+	Mount     *live.Mount // nil where the request reached none
+	Node      string      // the peer that it was passed on to
+	Action    string      // what the audit log calls a request to the gateway's own paths, where it succeeds
 }
 
 // object is what the request was about within its repository, "data/ba78…", or within
 // its destination, where it was WebDAV's, or which of the gateway's own paths.
-func (e *entry) object() string {
+func (e *Entry) object() string {
 	switch {
-	case e.path != "":
-		return e.path
-	case e.repo == "" || e.typ == rest.Root:
+	case e.Path != "":
+		return e.Path
+	case e.Repo == "" || e.Type == rest.Root:
 		return ""
-	case e.typ == rest.Config:
-		return e.typ.String()
+	case e.Type == rest.Config:
+		return e.Type.String()
 	}
-	return e.typ.String() + "/" + e.name
+	return e.Type.String() + "/" + e.Name
 }
 
 // requestID names a request in the log and in what its client is told of a failure.
@@ -60,43 +61,57 @@ type requestID struct {
 
 func (id requestID) String() string { return id.process + strconv.FormatUint(id.count, 36) }
 
-// response is the ResponseWriter that handlers see.
-type response struct {
+// Response is the ResponseWriter that handlers see.
+type Response struct {
 	wire.Response
 
+	Entry Entry
 	id    requestID
-	entry entry
 }
 
-// handler is a request's handler that leaves errors to observe.
-type handler func(w *response, r *http.Request) error
+// ID names the request in the log.
+func (w *Response) ID() string { return w.id.String() }
 
-// observer is the one middleware.
-type observer struct {
-	log    *slog.Logger
-	stall  time.Duration
-	prefix string        // of the request ids of this process
-	number atomic.Uint64 // of requests
+// Handler is a request's handler that leaves errors to its [Observer].
+type Handler func(w *Response, r *http.Request) error
 
-	metrics *metrics.Metrics
+// Options is everything that an Observer is made of.
+type Options struct {
+	Log *slog.Logger
+	// Stall ends a request in which no byte has moved for so long.
+	Stall   time.Duration
+	Metrics *metrics.Metrics
+	// Saved, where set, is told of each snapshot that was saved.
+	Saved func(destination, repo string)
+	// Audit, where set, is told who did what.
+	Audit *audit.Log
+}
+
+// Observer is the one middleware.
+type Observer struct {
+	opts    Options
+	prefix  string        // of the request ids of this process
+	number  atomic.Uint64 // of requests
 	repeats repeats
-	saved   func(destination, repo string) // is told of snapshots
-	audit   *audit.Log
 }
 
-func newObserver(log *slog.Logger, stall time.Duration, counts *metrics.Metrics, saved func(destination, repo string), proof *audit.Log) *observer {
+// New makes an Observer.
+func New(opts Options) *Observer {
+	if opts.Saved == nil {
+		opts.Saved = func(string, string) {}
+	}
 	var prefix [4]byte
 	rand.Read(prefix[:]) // never fails
-	return &observer{log: log, stall: stall, prefix: hex.EncodeToString(prefix[:]) + "-", metrics: counts, saved: saved, audit: proof}
+	return &Observer{opts: opts, prefix: hex.EncodeToString(prefix[:]) + "-"}
 }
 
-// observe turns h into an http.Handler: it gives the request an id, watches its
+// Observe turns h into an http.Handler: it gives the request an id, watches its
 // progress, turns its error into a status, and writes its line in the log.
-func (o *observer) observe(h handler) http.Handler {
+func (o *Observer) Observe(h Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		o.metrics.Began()
-		w := &response{Response: wire.NewResponse(rw, o.stall), id: requestID{o.prefix, o.number.Add(1)}}
+		o.opts.Metrics.Began()
+		w := &Response{Response: wire.NewResponse(rw, o.opts.Stall), id: requestID{o.prefix, o.number.Add(1)}}
 		if r.Body != http.NoBody {
 			// In a copy of the request: net/http looks at its own body for how much is
 			// unread, and would wait for the rest of one that it does not know.
@@ -117,7 +132,7 @@ func (o *observer) observe(h handler) http.Handler {
 			code = status(r.Context(), err)
 		}
 		if err != nil && !begun && code != refusal.StatusClientGone {
-			if isHop(r) && proven(err) {
+			if peer.IsHop(r) && refusal.Final(err) {
 				w.Header().Set(peer.HeaderProven, "1")
 			}
 			o.refuse(w, code, err)
@@ -133,31 +148,31 @@ func (o *observer) observe(h handler) http.Handler {
 }
 
 // count tells the metrics, and the destination's guard, of the end of a request.
-func (o *observer) count(w *response, code int, took time.Duration, err error) {
+func (o *Observer) count(w *Response, code int, took time.Duration, err error) {
 	ended := metrics.Request{
-		Operation: w.entry.operation, Code: code, Took: took, Received: w.Received, Sent: w.Sent, Err: err,
+		Operation: w.Entry.Operation, Code: code, Took: took, Received: w.Received, Sent: w.Sent, Err: err,
 	}
-	if mount := w.entry.mount; mount != nil {
+	if mount := w.Entry.Mount; mount != nil {
 		ended.Destination = mount.Destination
 		begun := w.Status != 0
 		switch {
-		case w.entry.node != "":
-			o.metrics.Forwarded(w.entry.node, code) // what failed is not this node's
+		case w.Entry.Node != "":
+			o.opts.Metrics.Forwarded(w.Entry.Node, code) // what failed is not this node's
 		case err != nil && begun && !w.Broken && code >= http.StatusInternalServerError:
 			mount.Guard.BrokeOff()
-		case err == nil && w.entry.operation == operation.Save && w.entry.typ == rest.Snapshots && code == http.StatusOK:
+		case err == nil && w.Entry.Operation == operation.Save && w.Entry.Type == rest.Snapshots && code == http.StatusOK:
 			mount.Guard.SavedSnapshot()
-			o.saved(mount.Destination.ID, w.entry.repo)
+			o.opts.Saved(mount.Destination.ID, w.Entry.Repo)
 		}
 	}
-	o.metrics.Ended(ended)
+	o.opts.Metrics.Ended(ended)
 }
 
 // call runs h and turns a panic into an error.
-func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
+func (o *Observer) call(h Handler, w *Response, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			o.log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()),
+			o.opts.Log.Error("defect: a handler panicked", "panic", p, "stack", string(debug.Stack()),
 				"hint", "please report this line; restic tries the request again")
 			err = refusal.ErrDefect
 		}
@@ -167,7 +182,7 @@ func (o *observer) call(h handler, w *response, r *http.Request) (err error) {
 
 // refuse answers with the status's own text and the request id. Causes may hold
 // URLs, keys and bucket names: they go to the log only.
-func (o *observer) refuse(w *response, code int, err error) {
+func (o *Observer) refuse(w *Response, code int, err error) {
 	w.Hurry()
 	header := w.Header()
 	switch code {
@@ -184,7 +199,7 @@ func (o *observer) refuse(w *response, code int, err error) {
 	id := w.id.String()
 	header.Set("X-Request-Id", id)
 	text := cmp.Or(refusal.Public(err), fmt.Sprintf("%d %s", code, http.StatusText(code)))
-	body := fmt.Sprintf("%s (request %s)\n%s", text, id, notice(err))
+	body := fmt.Sprintf("%s (request %s)\n%s", text, id, refusal.Notice(err))
 	if condition := refusal.Condition(err); condition != "" {
 		header.Set("Content-Type", "application/xml; charset=utf-8")
 		body = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<D:error xmlns:D="DAV:"><D:` + condition + "/><!-- request " + id + " --></D:error>\n"
@@ -197,10 +212,10 @@ func (o *observer) refuse(w *response, code int, err error) {
 // record writes the request's line: a success at debug level, a refusal at
 // info, a failure of ours or of a remote at error.
 // What goes wrong comes with a hint at what to do.
-func (o *observer) record(r *http.Request, w *response, code int, took time.Duration, err error) {
+func (o *Observer) record(r *http.Request, w *Response, code int, took time.Duration, err error) {
 	level := slog.LevelDebug
 	switch {
-	case w.entry.operation == operation.Probe:
+	case w.Entry.Operation == operation.Probe:
 		// whoever asks hears the answer, again and again
 	case errors.Is(err, refusal.ErrElsewhere):
 		level = slog.LevelInfo // a 502 of WebDAV's that is the client's fault
@@ -214,33 +229,33 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 	ctx := r.Context()
 	var advice string
 	untold := 0
-	if err != nil && o.log.Enabled(ctx, level) {
+	if err != nil && o.opts.Log.Enabled(ctx, level) {
 		advice = hint(code, err)
 	}
-	if level == slog.LevelError && w.entry.mount != nil {
+	if level == slog.LevelError && w.Entry.Mount != nil {
 		var tell bool
-		if tell, untold = o.repeats.tell(failureKind{w.entry.mount.Destination.ID, advice, code}, time.Now()); !tell {
+		if tell, untold = o.repeats.tell(failureKind{w.Entry.Mount.Destination.ID, advice, code}, time.Now()); !tell {
 			level = slog.LevelDebug
 		}
 	}
-	if !o.log.Enabled(ctx, level) {
+	if !o.opts.Log.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{
 		slog.String("req", w.id.String()),
 		slog.String("method", r.Method),
 		slog.Int("status", code),
-		slog.String("user", w.entry.user),
-		slog.String("dest", w.entry.destination),
-		slog.String("repo", w.entry.repo),
-		slog.String("obj", w.entry.object()),
+		slog.String("user", w.Entry.User),
+		slog.String("dest", w.Entry.Destination),
+		slog.String("repo", w.Entry.Repo),
+		slog.String("obj", w.Entry.object()),
 		slog.Int64("received", w.Received),
 		slog.Int64("sent", w.Sent),
 		slog.Float64("seconds", took.Seconds()),
 		slog.String("from", r.RemoteAddr),
 	}
-	if w.entry.node != "" {
-		attrs = append(attrs, slog.String("node", w.entry.node))
+	if w.Entry.Node != "" {
+		attrs = append(attrs, slog.String("node", w.Entry.Node))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err), slog.String("hint", advice))
@@ -248,5 +263,5 @@ func (o *observer) record(r *http.Request, w *response, code int, took time.Dura
 	if untold > 0 {
 		attrs = append(attrs, slog.Int("untold", untold))
 	}
-	o.log.LogAttrs(ctx, level, "request", attrs...)
+	o.opts.Log.LogAttrs(ctx, level, "request", attrs...)
 }

@@ -1,4 +1,4 @@
-package gateway
+package admin
 
 import (
 	"errors"
@@ -7,17 +7,18 @@ import (
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 // rollback makes a repository what it was, or says how.
-func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
+func (*Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RollbackRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	w.entry.destination, w.entry.repo = req.Destination, req.Repository
+	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository
 	if !isRepository(req.Repository) || req.To.IsZero() {
 		return fmt.Errorf("repository %.128q, time %s: %w", req.Repository, req.To, fs.ErrInvalid)
 	}
@@ -32,7 +33,7 @@ func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
 		if err != nil {
 			return err
 		}
-		return writeJSON(w, adminapi.RollbackReply{Horizon: horizon})
+		return WriteJSON(w, adminapi.RollbackReply{Horizon: horizon})
 	}
 	if err != nil {
 		return err
@@ -49,5 +50,5 @@ func (g *Gateway) rollback(w *response, r *http.Request, v *live.View) error {
 	for _, e := range plan.Returning {
 		reply.Returning[e.Kind]++
 	}
-	return writeJSON(w, reply)
+	return WriteJSON(w, reply)
 }

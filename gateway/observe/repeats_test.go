@@ -1,4 +1,4 @@
-package gateway
+package observe
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 func TestAnOutageHasOneLineAMinute(t *testing.T) {
 	t.Parallel()
 	var r repeats
-	outage := failureKind{destID, "check that it runs", 503}
+	outage := failureKind{"aaaa", "check that it runs", 503}
 	start := time.Unix(1_800_000_000, 0)
 	for _, step := range []struct {
 		kind   failureKind
@@ -19,8 +19,8 @@ func TestAnOutageHasOneLineAMinute(t *testing.T) {
 		{outage, 0, true, 0},
 		{outage, time.Second, false, 0},
 		{outage, 59 * time.Second, false, 0},
-		{failureKind{destID, "the storage is full", 507}, 59 * time.Second, true, 0},
-		{failureKind{remoteDest, outage.hint, 503}, 59 * time.Second, true, 0},
+		{failureKind{"aaaa", "the storage is full", 507}, 59 * time.Second, true, 0},
+		{failureKind{"bbbb", outage.hint, 503}, 59 * time.Second, true, 0},
 		{outage, 61 * time.Second, true, 2},
 		{outage, 62 * time.Second, false, 0},
 		{outage, 10 * time.Minute, true, 1},

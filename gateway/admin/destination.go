@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/examine"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// check tests a destination and answers with the report, whether it
+// works or not.
+func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) error {
+	var req adminapi.CheckRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	w.Entry.Destination = req.ID
+	if req.Candidate == nil {
+		// It may have been written a moment ago.
+		fresh, err := h.state.Refresh(r.Context())
+		if err != nil {
+			return err
+		}
+		v = fresh
+	}
+	d, err := examine.Wanted(v.Snapshot, h.load, req)
+	switch {
+	case errors.Is(err, examine.ErrUnknownDestination):
+		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
+	case err != nil:
+		return WriteJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
+	}
+	return WriteJSON(w, examine.Run(r.Context(), d, h.state.Open(), req))
+}
+
+// obscure answers with the values as an rclone section holds them.
+func (*Handlers) obscure(w *observe.Response, r *http.Request, _ *live.View) error {
+	var req adminapi.ObscureRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	reply, err := Obscure(req)
+	if err != nil {
+		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
+	}
+	return WriteJSON(w, reply)
+}
+
+// Obscure answers with the values of a section as rclone holds them. Its error
+// names none.
+func Obscure(req adminapi.ObscureRequest) (adminapi.ObscureReply, error) {
+	values, err := backend.Obscure(req.Type, req.Values)
+	return adminapi.ObscureReply{Values: values}, err
+}
+
+// space answers with the space of all destinations.
+func (*Handlers) space(w *observe.Response, r *http.Request, v *live.View) error {
+	return WriteJSON(w, adminapi.SpaceReply{Destinations: v.Space(r.Context())})
+}

@@ -1,0 +1,29 @@
+package refusal
+
+import (
+	"errors"
+	"fmt"
+)
+
+// FullError is that of a storage, or a quota, that is full while the trash holds
+// something.
+type FullError struct {
+	Err         error
+	Destination string
+	Trash       int64 // in bytes
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("%v; the trash holds %d bytes of it: on the gateway's host, gatewayctl trash empty --destination %s frees them", e.Err, e.Trash, e.Destination)
+}
+
+func (e *FullError) Unwrap() error { return e.Err }
+
+// Notice is what the client reads beside the status, "" for most errors.
+func Notice(err error) string {
+	full, ok := errors.AsType[*FullError](err)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("the trash holds %d bytes: on the gateway's host, gatewayctl trash empty --destination %s frees them\n", full.Trash, full.Destination)
+}

@@ -1,0 +1,110 @@
+package redistest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Reply answers each connection with the reply as soon as it hears something,
+// and closes it.
+func Reply(t *testing.T, reply string) (addr string) {
+	t.Helper()
+	return listen(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte(reply))
+	})
+}
+
+// ReplyAfterLogin is Reply for whoever logged in.
+func ReplyAfterLogin(t *testing.T, reply string) (addr string) {
+	t.Helper()
+	return Converse(t, func(string) (string, bool) { return reply, false })
+}
+
+// Converse lets everybody log in, as an old Redis without HELLO does, and
+// answers every other command as told, until it is told to close the connection.
+func Converse(t *testing.T, answer func(command string) (reply string, goOn bool)) (addr string) {
+	t.Helper()
+	return listen(t, func(conn net.Conn) {
+		r := bufio.NewReader(conn)
+		for {
+			words, err := readCommand(r)
+			if err != nil {
+				return
+			}
+			command := strings.Join(words, " ")
+			reply, goOn := logIn(command)
+			if reply == "" {
+				reply, goOn = answer(command)
+			}
+			if _, err := io.WriteString(conn, reply); err != nil || !goOn {
+				return
+			}
+		}
+	})
+}
+
+func logIn(command string) (reply string, goOn bool) {
+	switch word, _, _ := strings.Cut(command, " "); strings.ToLower(word) {
+	case "hello":
+		return "-ERR unknown command\r\n", true
+	case "auth":
+		return "+OK\r\n", true
+	}
+	return "", true
+}
+
+// readCommand reads one command of the protocol.
+func readCommand(in *bufio.Reader) (words []string, err error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "*")))
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("%q is no command", line)
+	}
+	words = make([]string, n)
+	for i := range words {
+		size := 0
+		if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
+			return nil, err
+		}
+		word := make([]byte, size+2)
+		if _, err := io.ReadFull(in, word); err != nil {
+			return nil, err
+		}
+		words[i] = string(word[:size])
+	}
+	return words, nil
+}
+
+func listen(t *testing.T, handle func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				handle(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// Bulk is a string as the protocol sends it.
+func Bulk(s string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(s), s) }
