@@ -15,11 +15,12 @@
 //	run, locate, session           calling restic; finding a repository; guarding a module
 //	gatewayadmin, inventory        asking the gateway: of its node, and what destinations hold
 //	snapshot                       snapshots and their trees, and what was read before
+//	ns8action                      the form of NethServer 8's actions
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
 //	accounts, destinations, trash,
 //	points                         the commands of an administrator
 //
-// account, destination, naming, gatehttp, restic and resticpassword are their rules and
-// tools: they do not know commands.
+// account, destination, naming, gatehttp, restic, resticpassword and retention are their
+// rules and tools: they do not know commands.
 package client

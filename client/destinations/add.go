@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -44,7 +45,7 @@ shown once: without it and the cluster no backup can be read.`,
 				if opts.action {
 					return d.actAdd(cmd.Context())
 				}
-				return forPeople(d.runAdd(cmd.Context(), opts))
+				return ns8action.ForPeople(d.runAdd(cmd.Context(), opts))
 			})
 		},
 	}
@@ -53,7 +54,7 @@ shown once: without it and the cluster no backup can be read.`,
 	opts.register(cmd.Flags())
 	cmd.Flags().StringVar(&opts.passwordFile, "password-file", "", "`FILE` with the password of the repositories, - for stdin")
 	cmd.Flags().BoolVar(&opts.asJSON, "json", false, "print ID and password as JSON")
-	actionFlag(cmd, &opts.action, "add-backup-repository")
+	ns8action.Flag(cmd, &opts.action, "add-backup-repository")
 	return cmd
 }
 
@@ -73,7 +74,7 @@ type addOptions struct {
 }
 
 func (d *destinations) actAdd(ctx context.Context) error {
-	return act(d.sys, func(raw map[string]any) (any, error) {
+	return ns8action.Act(d.sys, func(raw map[string]any) (any, error) {
 		r, err := actionRequest(raw, "provider", "name", "url", "password", "parameters")
 		if err != nil {
 			return nil, err

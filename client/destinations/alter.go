@@ -9,6 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 )
 
 func newDestinationAlter(sys *host.System) *cobra.Command {
@@ -33,20 +34,20 @@ have no such limit.`,
   gatewayctl destination alter --limit-upload none 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination alter --action < request.json`,
 		Annotations:       destinationStatus(),
-		Args:              unlessAction(&opts.action, oneID),
+		Args:              ns8action.Unless(&opts.action, oneID),
 		ValidArgsFunction: names.Complete(sys, names.DestinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if opts.action {
 					return d.actAlter(cmd.Context())
 				}
-				return forPeople(d.runAlter(cmd.Context(), args[0], opts))
+				return ns8action.ForPeople(d.runAlter(cmd.Context(), args[0], opts))
 			})
 		},
 	}
 	opts.destinationFlags.register(cmd.Flags())
 	opts.limitFlags.register(cmd.Flags())
-	actionFlag(cmd, &opts.action, "alter-backup-repository")
+	ns8action.Flag(cmd, &opts.action, "alter-backup-repository")
 	return cmd
 }
 
@@ -58,7 +59,7 @@ type alterOptions struct {
 }
 
 func (d *destinations) actAlter(ctx context.Context) error {
-	return act(d.sys, func(raw map[string]any) (any, error) {
+	return ns8action.Act(d.sys, func(raw map[string]any) (any, error) {
 		r, err := actionRequest(raw, "id", "provider")
 		if err != nil {
 			return nil, err
@@ -68,7 +69,7 @@ func (d *destinations) actAlter(ctx context.Context) error {
 		}
 		var problems []destination.Problem
 		if r.limits, problems = requestedLimits(raw); len(problems) > 0 {
-			return nil, malformed(problems)
+			return nil, ns8action.Malformed(problems)
 		}
 		return nil, d.alter(ctx, r)
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -37,7 +38,7 @@ Where no gateway runs, "rclone-gateway check-destination" does the same.`,
 		Args:              oneID,
 		ValidArgsFunction: names.Complete(sys, names.DestinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return forPeople(runCheck(cmd.Context(), sys, args[0], conformance, asJSON))
+			return ns8action.ForPeople(runCheck(cmd.Context(), sys, args[0], conformance, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&conformance, "conformance", false, "run the conformance suite too")

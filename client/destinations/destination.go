@@ -2,7 +2,7 @@ package destinations
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -10,6 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 )
 
 // NewCommand returns the command for destinations.
@@ -68,31 +69,12 @@ const (
 	actionPassphrase exit.Code = 3 // import-backup-destinations
 )
 
-// fault is why a destination was refused: one of NethServer 8's named errors, with
-// the exit status of its action, and what people are told.
-type fault struct {
-	problems []destination.Problem
-	value    any // of the field; never a secret
-	action   exit.Code
-	code     exit.Code
-	reason   string
-	told     string // to people, unless empty, in place of all that
-}
-
-func (f *fault) Error() string {
-	text := destination.Problems(f.problems).Error()
-	if f.reason != "" {
-		text += ": " + f.reason
+// oneID wants what means a destination.
+func oneID(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give the name or the ID of one destination, as gatewayctl destination list shows it")
 	}
-	return text
-}
-
-// newFault is a fault of one field.
-func newFault(field, kind string, value any, action, code exit.Code, format string, args ...any) *fault {
-	return &fault{
-		problems: []destination.Problem{{Field: field, Kind: kind}}, value: value, action: action, code: code,
-		reason: fmt.Sprintf(format, args...), told: fmt.Sprintf(format, args...) + " [" + kind + "]",
-	}
+	return nil
 }
 
 // malformedOf are the faults that the schema finds in what describes a destination
@@ -101,17 +83,9 @@ func malformedOf(p destination.Provider, problems []destination.Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &fault{problems: problems, action: exit.Invalid, code: exit.Invalid, told: p.Explain(problems)}
-}
-
-// malformed are the faults that the schema of an action finds.
-func malformed(problems []destination.Problem) error {
-	if len(problems) == 0 {
-		return nil
-	}
-	return &fault{problems: problems, action: exit.Invalid, code: exit.Invalid}
+	return &ns8action.Fault{Problems: problems, Action: exit.Invalid, Code: exit.Invalid, Told: p.Explain(problems)}
 }
 
 func notFound(id string) error {
-	return newFault("id", "backup_repository_not_found", id, actionRefused, exit.NotFound, "there is no destination %s", id)
+	return ns8action.NewFault("id", "backup_repository_not_found", id, actionRefused, exit.NotFound, "there is no destination %s", id)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -31,7 +32,7 @@ way, as with gpg. Import reads what gpg --symmetric wrote.`,
 		ValidArgsFunction: names.Complete(sys, names.DestinationEntries, names.AnyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
-				return forPeople(d.runExport(cmd.Context(), args, withSecrets))
+				return ns8action.ForPeople(d.runExport(cmd.Context(), args, withSecrets))
 			})
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -34,19 +35,19 @@ A section of rclone.conf becomes a destination with "add --provider rclone".`,
   gatewayctl destination import --passphrase-file passphrase.txt cluster-backup.json.gz.gpg
   ssh other gatewayctl destination export --with-secrets | gatewayctl destination import -`,
 		Annotations: destinationStatus(),
-		Args:        unlessAction(&action, oneFile),
+		Args:        ns8action.Unless(&action, oneFile),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
 				if action {
 					return d.actImport(cmd.Context())
 				}
-				return forPeople(d.runImport(cmd.Context(), args[0], passphraseFile, asJSON))
+				return ns8action.ForPeople(d.runImport(cmd.Context(), args[0], passphraseFile, asJSON))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of an encrypted cluster backup")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
-	actionFlag(cmd, &action, "import-backup-destinations")
+	ns8action.Flag(cmd, &action, "import-backup-destinations")
 	return cmd
 }
 
@@ -64,7 +65,7 @@ type imported struct {
 }
 
 func (d *destinations) actImport(ctx context.Context) error {
-	return act(d.sys, func(raw map[string]any) (any, error) {
+	return ns8action.Act(d.sys, func(raw map[string]any) (any, error) {
 		encoded, given := raw["backup_data"].(string)
 		passphrase, also := raw["backup_password"].(string)
 		if !given || !also {
@@ -74,11 +75,11 @@ func (d *destinations) actImport(ctx context.Context) error {
 					missing = append(missing, destination.Problem{Field: name, Kind: destination.Required})
 				}
 			}
-			return nil, malformed(missing)
+			return nil, ns8action.Malformed(missing)
 		}
 		data, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			return nil, newFault("backup_data", "invalid_base64", "", actionRefused, exit.Invalid, "%v", err)
+			return nil, ns8action.NewFault("backup_data", "invalid_base64", "", actionRefused, exit.Invalid, "%v", err)
 		}
 		return d.importFrom(ctx, data, passphrase)
 	})
@@ -120,9 +121,9 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 	a, err := destination.ParseArchive(data, passphrase)
 	switch {
 	case errors.Is(err, destination.ErrPassphrase):
-		return imported{}, newFault("backup_password", "invalid_passphrase", "", actionPassphrase, exit.Invalid, "%v", err)
+		return imported{}, ns8action.NewFault("backup_password", "invalid_passphrase", "", actionPassphrase, exit.Invalid, "%v", err)
 	case err != nil:
-		return imported{}, newFault("backup_data", "invalid_json", "", actionRefused, exit.Invalid, "%v", err)
+		return imported{}, ns8action.NewFault("backup_data", "invalid_json", "", actionRefused, exit.Invalid, "%v", err)
 	}
 	cluster, err := d.rdb.Get(ctx, catalog.ClusterUUID).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -141,7 +142,7 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 		if err == nil {
 			result.Skipped++
 			continue
-		} else if _, absent := errors.AsType[*fault](err); !absent {
+		} else if _, absent := errors.AsType[*ns8action.Fault](err); !absent {
 			return imported{}, err
 		}
 		rec, err := d.archivedRecord(ctx, a, id)

@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -48,7 +49,7 @@ what of it the backups take, once that was counted.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	actionFlag(cmd, &action, "list-backup-repositories")
+	ns8action.Flag(cmd, &action, "list-backup-repositories")
 	return cmd
 }
 

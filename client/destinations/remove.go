@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
@@ -30,7 +31,7 @@ crypt, which then no longer works; the action always removes it.`,
 		Example: `  gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
   gatewayctl destination remove --force 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8`,
 		Annotations:       destinationStatus(),
-		Args:              unlessAction(&action, oneID),
+		Args:              ns8action.Unless(&action, oneID),
 		ValidArgsFunction: names.Complete(sys, names.DestinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
@@ -41,20 +42,20 @@ crypt, which then no longer works; the action always removes it.`,
 				if err != nil {
 					return err
 				}
-				return forPeople(d.runRemove(cmd.Context(), id, force))
+				return ns8action.ForPeople(d.runRemove(cmd.Context(), id, force))
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it with the schedules that use it")
-	actionFlag(cmd, &action, "remove-backup-repository")
+	ns8action.Flag(cmd, &action, "remove-backup-repository")
 	return cmd
 }
 
 func (d *destinations) actRemove(ctx context.Context) error {
-	return act(d.sys, func(raw map[string]any) (any, error) {
+	return ns8action.Act(d.sys, func(raw map[string]any) (any, error) {
 		id, isText := raw["id"].(string)
 		if !isText || id == "" {
-			return nil, malformed([]destination.Problem{{Field: "id", Kind: destination.Required}})
+			return nil, ns8action.Malformed([]destination.Problem{{Field: "id", Kind: destination.Required}})
 		}
 		return nil, d.runRemove(ctx, id, true)
 	})

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -54,7 +56,7 @@ func (r *destinationRequest) takeBasePath(raw map[string]any) error {
 	}
 	path, isText := value.(string)
 	if !isText {
-		return malformed([]destination.Problem{{Field: destination.ParamBasePath, Kind: destination.WrongType}})
+		return ns8action.Malformed([]destination.Problem{{Field: destination.ParamBasePath, Kind: destination.WrongType}})
 	}
 	r.params[destination.ParamBasePath] = &path
 	return nil
@@ -64,7 +66,7 @@ func (r *destinationRequest) takeBasePath(raw map[string]any) error {
 func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, error) {
 	p, ok := destination.ProviderOf(r.provider)
 	if !ok {
-		return added{}, malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
+		return added{}, ns8action.Malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
 	}
 	problems := append(p.CheckURL(text(r.url)), p.CheckParameters(r.params, false)...)
 	if err := malformedOf(p, problems); err != nil {
@@ -76,7 +78,7 @@ func (d *destinations) add(ctx context.Context, r *destinationRequest) (added, e
 	}
 	if _, err := d.get(ctx, id); err == nil {
 		return added{}, errExists
-	} else if _, absent := errors.AsType[*fault](err); !absent {
+	} else if _, absent := errors.AsType[*ns8action.Fault](err); !absent {
 		return added{}, err
 	}
 	storage, err := p.NewStorage(text(r.url), r.params, nil)
@@ -109,7 +111,7 @@ func (d *destinations) alter(ctx context.Context, r *destinationRequest) error {
 		return err
 	}
 	if r.provider != before.provider {
-		return newFault("provider", "backup_provider_mismatch", r.provider, actionMismatch, exit.Usage, "the destination's provider is %s, which cannot change", before.provider)
+		return ns8action.NewFault("provider", "backup_provider_mismatch", r.provider, actionMismatch, exit.Usage, "the destination's provider is %s, which cannot change", before.provider)
 	}
 	rec := before
 	if r.name != nil {
@@ -130,7 +132,7 @@ func (r *destinationRequest) keepsStorage() bool { return text(r.url) == "" && l
 func (d *destinations) alterStorage(ctx context.Context, rec *record, r *destinationRequest) error {
 	p, ok := destination.ProviderOf(rec.provider)
 	if !ok {
-		return malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
+		return ns8action.Malformed([]destination.Problem{{Field: "provider", Kind: destination.NotOneOf}})
 	}
 	url := rec.url
 	if text(r.url) != "" {
@@ -165,7 +167,7 @@ func text(s *string) string {
 }
 
 func confFault(err error) error {
-	return newFault("parameters", destination.ConfError, "***", actionRefused, exit.Invalid, "%v", err)
+	return ns8action.NewFault("parameters", destination.ConfError, "***", actionRefused, exit.Invalid, "%v", err)
 }
 
 // complete fills in what the storage says, with passwords obscured.
@@ -205,9 +207,9 @@ func (d *destinations) test(ctx context.Context, rec record, r *destinationReque
 		if _, away := errors.AsType[gatewayadmin.Away](err); away {
 			reason += "; so nothing was tested: start it, or save the destination untested with --no-test and test it with \"rclone-gateway check-destination\""
 		}
-		return nil, &fault{
-			problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, value: map[string]any{},
-			action: action, code: exit.Code(exit.CodeOf(ctx, err)), reason: reason, told: reason + " [" + adminapi.NotAccessible + "]",
+		return nil, &ns8action.Fault{
+			Problems: []destination.Problem{{Field: "parameters", Kind: adminapi.NotAccessible}}, Value: map[string]any{},
+			Action: action, Code: exit.Code(exit.CodeOf(ctx, err)), Reason: reason, Told: reason + " [" + adminapi.NotAccessible + "]",
 		}
 	}
 	if report.Node != "" {
@@ -236,5 +238,46 @@ func reportFault(report *adminapi.CheckReport, action exit.Code) error {
 	if report.Detail != "" {
 		reason += " (" + report.Detail + ")"
 	}
-	return newFault("parameters", report.Error, map[string]any{}, action, code, "%s", reason)
+	return ns8action.NewFault("parameters", report.Error, map[string]any{}, action, code, "%s", reason)
+}
+
+// actionRequest reads the fields of a request to add or alter a destination.
+func actionRequest(raw map[string]any, required ...string) (*destinationRequest, error) {
+	r := &destinationRequest{raw: raw, params: destination.Parameters{}}
+	var problems []destination.Problem
+	take := func(name string) *string {
+		value, given := raw[name]
+		s, isText := value.(string)
+		switch {
+		case given && !isText:
+			problems = append(problems, destination.Problem{Field: name, Kind: destination.WrongType})
+		case given:
+			return &s
+		case slices.Contains(required, name):
+			problems = append(problems, destination.Problem{Field: name, Kind: destination.Required})
+		}
+		return nil
+	}
+	r.id, r.provider, r.password = text(take("id")), text(take("provider")), text(take("password"))
+	r.name, r.url = take("name"), take("url")
+	given, isObject := raw["parameters"].(map[string]any)
+	switch _, there := raw["parameters"]; {
+	case there && !isObject:
+		problems = append(problems, destination.Problem{Field: "parameters", Kind: destination.WrongType})
+	case !there && slices.Contains(required, "parameters"):
+		problems = append(problems, destination.Problem{Field: "parameters", Kind: destination.Required})
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value := given[name]
+		s, isText := value.(string)
+		switch {
+		case isText:
+			r.params[name] = &s
+		case value == nil:
+			r.params[name] = nil
+		default:
+			problems = append(problems, destination.Problem{Field: "parameters." + name, Kind: destination.WrongType})
+		}
+	}
+	return r, ns8action.Malformed(problems)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 )
 
 func newDestinationShow(sys *host.System) *cobra.Command {
@@ -26,7 +27,7 @@ func newDestinationShow(sys *host.System) *cobra.Command {
 		ValidArgsFunction: names.Complete(sys, names.DestinationEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDestinations(cmd.Context(), sys, func(d *destinations) error {
-				return forPeople(d.runShow(cmd.Context(), args[0], asJSON))
+				return ns8action.ForPeople(d.runShow(cmd.Context(), args[0], asJSON))
 			})
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
@@ -46,7 +47,7 @@ func (d *destinations) all(ctx context.Context) ([]record, error) {
 	records := make([]record, 0, len(keys))
 	for _, key := range keys {
 		r, err := d.get(ctx, strings.TrimPrefix(key, catalog.DestinationKey("")))
-		if _, gone := errors.AsType[*fault](err); gone {
+		if _, gone := errors.AsType[*ns8action.Fault](err); gone {
 			continue
 		}
 		if err != nil {
@@ -60,7 +61,7 @@ func (d *destinations) all(ctx context.Context) ([]record, error) {
 	return records, nil
 }
 
-// get returns one destination, or a [fault] where there is none.
+// get returns one destination, or a [ns8action.Fault] where there is none.
 func (d *destinations) get(ctx context.Context, id string) (record, error) {
 	if !host.PathSegment.MatchString(id) {
 		return record{}, notFound(id)
@@ -151,7 +152,7 @@ func (d *destinations) Update(ctx context.Context, before, after record, limits 
 			break
 		}
 	}
-	_, gone := errors.AsType[*fault](err)
+	_, gone := errors.AsType[*ns8action.Fault](err)
 	switch {
 	case gone:
 		return err
@@ -216,7 +217,7 @@ func publishDestinations(ctx context.Context, p redis.Pipeliner, ids ...string) 
 	p.Publish(ctx, catalog.ChannelDestinationChanged, string(text))
 }
 
-var errExists = newFault("", "backup_repository_exists", "", actionRefused, exit.Conflict, "this destination exists already")
+var errExists = ns8action.NewFault("", "backup_repository_exists", "", actionRefused, exit.Conflict, "this destination exists already")
 
 // schedules returns the names of the schedules that use a destination, by ID.
 func (d *destinations) schedules(ctx context.Context, id string) (map[string]string, error) {
