@@ -3,10 +3,8 @@
 //
 // [Parse] accepts what "systemd-analyze calendar" accepts, and refuses what is refused
 // there. One thing is left out: an abbreviation of the local time zone in place of a
-// zone's name, since it means something else on another host.
-//
-// An [Event] occurs at the same moments as in systemd, except where the clock
-// changes: see [Event.Next].
+// zone's name, since it means something else on another host. An [Event] occurs at the
+// same moments as in systemd. [Expand] adds shortcuts such as "every 6h".
 package calendar
 
 import (

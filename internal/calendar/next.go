@@ -5,26 +5,72 @@ import "time"
 // Next returns the first moment after the given one at which the event occurs, in
 // the event's time zone or else in loc. It is the zero time where there is none.
 //
-// Where the clock is put forward, an event within the hour that is left out occurs at
-// the moment of the change: systemd would leave it out that day. Where the clock is
-// put back, an event within the hour that comes twice occurs the first time.
+// Where the clock is put forward, what falls into the hour that is left out does not
+// occur: see [Event.NextSkipped]. Where the clock is put back, an event within the hour
+// that comes twice occurs the first time. Both are as in systemd.
 func (e *Event) Next(after time.Time, loc *time.Location) time.Time {
-	if e.zone != nil {
-		loc = e.zone
-	}
-	after = after.In(loc)
-	// The search is in the dates and times that a clock shows, which UTC stands for.
-	shown := time.Date(after.Year(), after.Month(), after.Day(), after.Hour(), after.Minute(), after.Second(), after.Nanosecond(), time.UTC)
+	loc = e.Location(loc)
+	shown := shownBy(after, loc)
 	for {
 		shown = shown.Truncate(time.Microsecond).Add(time.Microsecond)
 		var found bool
 		if shown, found = e.nextShown(shown); !found {
 			return time.Time{}
 		}
-		if at := moment(shown, loc); at.After(after) {
+		if at, exists := moment(shown, loc); exists && at.After(after) {
 			return at
 		}
 	}
+}
+
+// Location is the event's own time zone, or else the one given.
+func (e *Event) Location(loc *time.Location) *time.Location {
+	if e.zone != nil {
+		return e.zone
+	}
+	return loc
+}
+
+// NextSkipped returns the first day after the given moment, and before until, on which
+// the event would occur if the clock were not put forward past it, and so does not occur
+// at all. The day is given by its midnight in UTC.
+func (e *Event) NextSkipped(after, until time.Time, loc *time.Location) (day time.Time, skipped bool) {
+	loc = e.Location(loc)
+	for change := after.In(loc); ; {
+		_, change = change.ZoneBounds()
+		if change.IsZero() || change.After(until) {
+			return time.Time{}, false
+		}
+		_, before := change.Add(-1).Zone()
+		_, later := change.Zone()
+		gap := change.UTC().Add(time.Duration(before) * time.Second)
+		end := change.UTC().Add(time.Duration(later) * time.Second)
+		at, found := e.nextShown(gap)
+		if !found || !at.Before(end) { // also where the clock is put back
+			continue
+		}
+		midnight := at.Truncate(24 * time.Hour)
+		if !e.occursOn(midnight, loc) {
+			return midnight, true
+		}
+	}
+}
+
+// occursOn reports whether the event occurs on a day, which its midnight in UTC stands
+// for.
+func (e *Event) occursOn(midnight time.Time, loc *time.Location) bool {
+	for at, found := e.nextShown(midnight); found && at.Before(midnight.Add(24*time.Hour)); at, found = e.nextShown(at.Add(time.Microsecond)) {
+		if _, exists := moment(at, loc); exists {
+			return true
+		}
+	}
+	return false
+}
+
+// shownBy returns the date and time that a clock in loc shows, which UTC stands for.
+func shownBy(t time.Time, loc *time.Location) time.Time {
+	t = t.In(loc)
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
 // nextShown returns the first date and time from one on that the event matches.
@@ -98,23 +144,21 @@ func (e *Event) nextTime(from time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// moment returns when a clock in loc shows that date and time: the first time, or
-// where it never does the moment at which it skips it.
-func moment(shown time.Time, loc *time.Location) time.Time {
-	at := time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), shown.Nanosecond(), loc)
-	_, offset := at.Zone()
-	began, ends := at.ZoneBounds()
-	switch off := at.Add(time.Duration(offset) * time.Second).UTC().Sub(shown); {
-	case off > 0: // the clock was put forward before
-		return began
-	case off < 0: // it is about to be
-		return ends
-	case began.IsZero():
-		return at
+// moment returns when a clock in loc shows that date and time, the first time, and
+// whether it ever does.
+func moment(shown time.Time, loc *time.Location) (at time.Time, exists bool) {
+	at = time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), shown.Nanosecond(), loc)
+	if !shownBy(at, loc).Equal(shown) {
+		return time.Time{}, false
 	}
+	began, _ := at.ZoneBounds()
+	if began.IsZero() {
+		return at, true
+	}
+	_, offset := at.Zone()
 	_, earlier := began.Add(-1).Zone()
 	if first := at.Add(time.Duration(offset-earlier) * time.Second); first.Before(began) {
-		return first
+		return first, true
 	}
-	return at
+	return at, true
 }

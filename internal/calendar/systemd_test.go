@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,54 +17,77 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
+// A surrounding is a host's time zone and the moment from which occurrences are looked
+// for.
+type surrounding struct {
+	zone, base string
+	texts      func(*rand.Rand) string
+	number     int
+}
+
 // TestSystemdSaysTheSame compares thousands of expressions, good and bad, with what
-// systemd-analyze makes of them: whether they are taken, and when they occur.
+// systemd-analyze makes of them: whether they are accepted, and when they occur, on usual
+// days, around both changes of the clock and around leap days.
 func TestSystemdSaysTheSame(t *testing.T) {
 	t.Parallel()
 	program, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		testenv.Missing(t, "no systemd-analyze: install systemd")
 	}
-	r := rand.New(rand.NewPCG(1, 2))
-	seen := map[string]bool{}
-	var texts []string
-	for len(texts) < 4000 {
-		text := randomText(r)
-		if !seen[text] {
-			seen[text] = true
-			texts = append(texts, text)
-		}
-	}
-	const together = 500 // on one command line
-	for len(texts) > 0 {
-		n := min(together, len(texts))
-		compare(t, program, texts[:n])
-		texts = texts[n:]
+	for i, s := range []surrounding{
+		{"UTC", "2026-11-29 21:25:39", randomText, 4000},
+		{"Europe/Berlin", "2026-03-28 20:10:11", nightText, 1000},      // before the clock is put forward
+		{"Europe/Berlin", "2026-03-29 00:59:59", nightText, 300},       // the second before
+		{"Europe/Berlin", "2026-10-24 20:10:11", nightText, 1000},      // before it is put back
+		{"Europe/Berlin", "2026-10-25 00:45:10", nightText, 500},       // in the hour that comes twice, the first time: in the second systemd begins again
+		{"America/New_York", "2026-03-08 03:00:00", nightText, 500},    // west of Greenwich
+		{"America/New_York", "2026-11-01 04:30:00", nightText, 500},    // the same in autumn
+		{"Australia/Lord_Howe", "2026-10-03 12:00:00", nightText, 300}, // half an hour
+		{"America/Santiago", "2026-09-05 12:00:00", nightText, 300},    // midnight is left out
+		{"UTC", "2028-02-27 12:00:00", leapText, 500},                  // a leap day
+		{"Europe/Berlin", "2096-02-28 12:00:00", leapText, 300},        // the last one before 2104
+		{"Europe/Berlin", "2026-06-15 12:00:00", randomText, 1000},     // a zone that is not UTC
+		{"Asia/Kolkata", "2026-12-30 06:10:00", randomText, 500},       // half an hour off
+	} {
+		t.Run(s.zone+" "+s.base, func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(1, uint64(i)+2))
+			seen := map[string]bool{}
+			var texts []string
+			for len(texts) < s.number {
+				if text := s.texts(r); !seen[text] {
+					seen[text] = true
+					texts = append(texts, text)
+				}
+			}
+			for chunk := range slices.Chunk(texts, together) {
+				s.compare(t, program, chunk)
+			}
+		})
 	}
 }
 
-// occurrences are so many of each expression.
-const occurrences = 3
+const (
+	together    = 500 // on one command line
+	occurrences = 3   // of each expression
+)
 
-var occurs = regexp.MustCompile(`(?:Next elapse|Iter\. #\d+): (?:\w+ (\S+ \S+) UTC|never)`)
+var occurs = regexp.MustCompile(`(?:Next elapse|Iter\. #\d+|\(in UTC\)): (?:\w+ (\S+ \S+) UTC|never)`)
 
-func compare(t *testing.T, program string, texts []string) {
+func (s surrounding) compare(t *testing.T, program string, texts []string) {
 	t.Helper()
-	base := time.Date(2026, time.November, 29, 21, 25, 39, 0, time.UTC)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append([]string{
-		"calendar", "--base-time=" + base.Format(time.DateTime) + " UTC", fmt.Sprintf("--iterations=%d", occurrences), "--",
-	}, texts...)...)
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if _, failed := errors.AsType[*exec.ExitError](cmd.Run()); cmd.ProcessState == nil || failed && !strings.Contains(stderr.String(), "Failed to parse calendar") {
-		t.Fatalf("systemd-analyze: %s", stderr.String())
+	base, err := time.Parse(time.DateTime, s.base)
+	if err != nil {
+		t.Fatal(err)
 	}
-	blocks := blocksOf(stdout.String())
+	local, err := time.LoadLocation(s.zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := s.ask(t, program, texts)
+	blocks := blocksOf(stdout)
 	for _, text := range texts {
-		refused := strings.Contains(stderr.String(), "Failed to parse calendar specification '"+text+"':")
+		refused := strings.Contains(stderr, "Failed to parse calendar specification '"+text+"':")
 		e, err := Parse(text)
 		if refused && err == nil && e.fromEnd && len(e.day) > 1 {
 			continue // systemd takes three from the bound of such days for each in the list
@@ -75,7 +99,7 @@ func compare(t *testing.T, program string, texts []string) {
 			continue
 		}
 		if len(blocks) == 0 {
-			t.Fatalf("systemd-analyze says too little:\n%s", stdout.String())
+			t.Fatalf("systemd-analyze says too little:\n%s", stdout)
 		}
 		block := blocks[0]
 		blocks = blocks[1:]
@@ -84,8 +108,8 @@ func compare(t *testing.T, program string, texts []string) {
 		}
 		at := base
 		for _, found := range occurs.FindAllStringSubmatch(block, -1) {
-			if at = e.Next(at, time.UTC); at.IsZero() != (found[1] == "") || found[1] != "" && at.UTC().Format(time.DateTime) != found[1][:len(time.DateTime)] {
-				t.Errorf("%q (%s) occurs at %s, with systemd at %q", text, e, at, found[1])
+			if at = e.Next(at, local); at.IsZero() != (found[1] == "") || found[1] != "" && at.UTC().Format(time.DateTime) != found[1][:len(time.DateTime)] {
+				t.Errorf("%q (%s) occurs at %s, with systemd at %q", text, e, at.UTC(), found[1])
 				break
 			}
 			if found[1] == "" {
@@ -93,6 +117,23 @@ func compare(t *testing.T, program string, texts []string) {
 			}
 		}
 	}
+}
+
+// ask runs systemd-analyze in the surrounding.
+func (s surrounding) ask(t *testing.T, program string, texts []string) (stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append([]string{
+		"calendar", "--base-time=" + s.base + " UTC", fmt.Sprintf("--iterations=%d", occurrences), "--",
+	}, texts...)...)
+	cmd.Env = append(os.Environ(), "TZ="+s.zone, "LC_ALL=C", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if _, failed := errors.AsType[*exec.ExitError](cmd.Run()); cmd.ProcessState == nil || failed && !strings.Contains(problems.String(), "Failed to parse calendar") {
+		t.Fatalf("systemd-analyze: %s", problems.String())
+	}
+	return out.String(), problems.String()
 }
 
 // blocksOf returns what systemd-analyze says of each expression that it takes.
@@ -164,4 +205,31 @@ func randomText(r *rand.Rand) string {
 		text = pick("minutely", "hourly", "Daily", "weekly", "monthly", "quarterly", "semiannually", "biannually", "yearly", "annually", "anually", "dayly", "@0", "@1900000000", "@x", "daily UTC", "weekly Europe/Rome")
 	}
 	return text
+}
+
+// nightText returns an expression that occurs at night, most of the time.
+func nightText(r *rand.Rand) string {
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	text := pick("", "", "", "*-*-* ", "Sun ", "Sat,Sun,Mon ", "*-03-29 ", "*-10-25 ", "*-*-1/2 ", "*-*~1/1 ", "*-*-24..31 ")
+	hour := func() string { return fmt.Sprintf("%02d", r.IntN(5)) }
+	switch r.IntN(5) {
+	case 0:
+		text += "*"
+	case 1:
+		text += hour() + "," + hour()
+	case 2:
+		text += pick("0/2", "1/2", "0..3", "1..4", "0/3", "2/1")
+	default:
+		text += hour()
+	}
+	text += ":" + pick("*", "0/15", "0/7", "00", "00", "59", fmt.Sprintf("%02d", r.IntN(60)), fmt.Sprintf("%02d", r.IntN(60)))
+	return text + pick("", "", "", ":00", ":0/20", ":59", ":*") + pick("", "", "", "", "", " UTC", " Europe/Lisbon")
+}
+
+// leapText returns an expression about the end of February, most of the time.
+func leapText(r *rand.Rand) string {
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	day := pick("-29", "-28..29", "~1", "~01..03", "-28/1", "~2/1", "-29,30,31", fmt.Sprintf("-%02d", 20+r.IntN(12)), fmt.Sprintf("~%02d", 1+r.IntN(9)))
+	text := pick("", "", "Tue ", "Mon..Wed ", "Sat ") + pick("*-", "2028-", "2027..2030-", "2028/4-", "2100-", "") + pick("02", "02", "*", "01..03", "2/12") + day
+	return text + pick("", " 12:00", " *:00", " 23:59:59", fmt.Sprintf(" %02d:%02d", r.IntN(24), r.IntN(60)))
 }
