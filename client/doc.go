@@ -12,6 +12,7 @@
 //	exit                           exit statuses, and the errors that lead to them
 //	host                           streams, environment, agent, terminal, Redis, gateway
 //	names, schedule, state         words to IDs; schedules; what a module has on disk
+//	runner                         how the modules of this node are run
 //	run, locate, session           calling restic; finding a repository; guarding a module
 //	gatewayadmin, inventory        asking the gateway: of its node, and what destinations hold
 //	snapshot                       snapshots and their trees, and what was read before

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
@@ -55,6 +56,7 @@ var environmentMeaning = map[string]string{
 	"CACHE_DIRECTORY":        "where `snapshot` keeps what it has read, and restic its cache, as systemd sets it",
 	"XDG_CACHE_HOME":         "the same, where there is no `CACHE_DIRECTORY`",
 	"HOME":                   "the same, in `.cache` below, where there is neither",
+	"GATEWAY_MODULES_DIR":    "the directory with a file for each module that says how it is run on this node, elsewhere than in `" + runner.DefaultDir + "`",
 	"IMAGE_URL":              "the module's image; its name is the application's",
 	"MODULE_ID":              "the module, such as `dokuwiki1`",
 	"MODULE_UUID":            "the UUID of the module",

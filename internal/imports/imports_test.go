@@ -173,7 +173,7 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
-	{"gatewayadmin", "inventory", "names", "ns8action", "state"},
+	{"gatewayadmin", "inventory", "names", "ns8action", "runner", "state"},
 	{"schedule"},
 	{"run"},
 	{"locate", "snapshot"},

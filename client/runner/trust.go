@@ -1,0 +1,69 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+)
+
+// biggest is more than any file of a module needs.
+const biggest = 64 << 10
+
+// readTrusted reads a file that nobody but root and this user may write, nor its
+// directory. What is read is what was checked: the file stays open.
+func readTrusted(path string) ([]byte, error) {
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("read how a module is run: %w", err)
+	}
+	if err := checkOwner(filepath.Dir(path), info); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, exit.Failf(exit.Usage, "%s is a symbolic link: make it a file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read how a module is run: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if info, err = file.Stat(); err != nil {
+		return nil, fmt.Errorf("read how a module is run: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, exit.Failf(exit.Usage, "%s is not a file", path)
+	}
+	if err := checkOwner(path, info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, biggest+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read how a module is run: %w", err)
+	case len(data) > biggest:
+		return nil, exit.Failf(exit.Usage, "%s is too large for a file of a module", path)
+	}
+	return data, nil
+}
+
+// checkOwner refuses what others than root, this user and the users given may write.
+func checkOwner(path string, info fs.FileInfo, others ...uint32) error {
+	trusted := append(others, 0, uint32(os.Geteuid()))
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return exit.Failf(exit.Usage, "%s: its owner is not known", path)
+	case !slices.Contains(trusted, stat.Uid):
+		return exit.Failf(exit.Forbidden, "%s belongs to user %d, who could have anything run: make it root's (chown root %[1]s)", path, stat.Uid)
+	case info.Mode().Perm()&0o022 != 0:
+		return exit.Failf(exit.Forbidden, "%s can be written by others, who could have anything run: take that right away (chmod go-w %[1]s)", path)
+	}
+	return nil
+}
