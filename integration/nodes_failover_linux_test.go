@@ -93,3 +93,22 @@ func wantBackend(t *testing.T, answer *reply, node string) {
 		}
 	}
 }
+
+// TestNodesOverIPv6 backs up and restores through a hop to the disk of a node that the
+// cluster knows by an IPv6 address.
+func TestNodesOverIPv6(t *testing.T) {
+	t.Parallel()
+	w := newNodesOf(t, "fd00:5:4::", "/64")
+	tree := storageTree(t, 1<<20)
+	client := w.one.restic(t, "RESTIC_0_18", onNode2, mailRepo, "module/mail1")
+	client.run(t, "init")
+	client.run(t, "backup", tree)
+	client.run(t, "check", "--read-data")
+	target := t.TempDir()
+	client.run(t, "restore", "latest", "--target", target)
+	wantSameTree(t, tree, filepath.Join(target, tree))
+	answer := w.one.as("module/mail1").want(t, http.StatusOK, http.MethodHead, "/"+onNode2+"/"+mailRepo+"/config", nil)
+	if got := answer.header.Get("X-Haproxy-Backend"); got != "backend@node2" {
+		t.Errorf("X-HAProxy-Backend is %q", got)
+	}
+}

@@ -3,7 +3,9 @@ package integration
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,9 +32,10 @@ const (
 // its own, and with a VPN between them. Node 1 is the leader, whose Redis the others
 // follow.
 type nodes struct {
-	vpn    *vpn
-	leader *redistest.Server
-	disk   string // where onDisk is mounted on each node
+	vpn     *vpn
+	network string
+	leader  *redistest.Server
+	disk    string // where onDisk is mounted on each node
 
 	one, two, three *clusterNode
 }
@@ -43,6 +46,7 @@ type clusterNode struct {
 
 	t       *testing.T // that of all, which its processes end with
 	id, ip  string
+	leader  string // where the leader's Redis listens
 	redis   *redistest.Server
 	gateway *process
 	store   string
@@ -51,14 +55,21 @@ type clusterNode struct {
 
 func newNodes(t *testing.T) *nodes {
 	t.Helper()
-	w := &nodes{vpn: newVPN(t), disk: t.TempDir()}
+	return newNodesOf(t, "10.5.4.", "/24")
+}
+
+// newNodesOf makes them with addresses that begin so.
+func newNodesOf(t *testing.T, prefix, bits string) *nodes {
+	t.Helper()
+	w := &nodes{vpn: newVPN(t), disk: t.TempDir(), network: netip.MustParsePrefix(prefix + "1" + bits).Masked().String()}
 	for i, node := range []**clusterNode{&w.one, &w.two, &w.three} {
 		id := string(rune('1' + i))
-		*node = &clusterNode{netns: newNetns(t), t: t, id: id, ip: "10.5.4." + id, store: t.TempDir(), state: t.TempDir()}
-		w.vpn.join(t, (*node).netns, (*node).ip+"/24")
+		*node = &clusterNode{netns: newNetns(t), t: t, id: id, ip: prefix + id, store: t.TempDir(), state: t.TempDir()}
+		w.vpn.join(t, (*node).netns, (*node).ip+bits)
 	}
 	w.startRedis(t)
 	for _, node := range w.all() {
+		node.leader = net.JoinHostPort(w.one.ip, "6379")
 		node.start(t)
 	}
 	return w
@@ -89,12 +100,14 @@ func (w *nodes) startRedis(t *testing.T) {
 
 func (w *nodes) fill() {
 	w.leader.SetupNS8()
+	w.leader.Do("SET", catalog.ClusterNetwork, w.network)
+	w.leader.AddNode("1", w.one.ip)
 	w.leader.AddNode("2", w.two.ip)
 	w.leader.AddNode("3", w.three.ip)
 	w.leader.AddModules(mail, wiki)
 	for id, node := range map[string]*clusterNode{onLeader: w.one, onNode2: w.two, onNode3: w.three} {
 		w.leader.AddDestinations(redistest.Destination{
-			ID: id, Name: "node " + node.id, Provider: "cluster", URL: "webdav:http://" + node.ip + ":4694",
+			ID: id, Name: "node " + node.id, Provider: "cluster", URL: "webdav:http://" + net.JoinHostPort(node.ip, "4694"),
 		})
 	}
 	w.leader.AddLocalDestination(onDisk, w.disk)
@@ -107,7 +120,7 @@ func (n *clusterNode) start(t *testing.T) {
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "REDIS_") || strings.HasPrefix(v, "GATEWAY_") || strings.HasPrefix(v, "NOTIFY_") || strings.HasPrefix(v, "LISTEN_")
 	}),
-		"REDIS_ADDRESS=10.5.4.1:6379", "REDIS_REPLICA_ADDRESS=127.0.0.1:6379",
+		"REDIS_ADDRESS="+n.leader, "REDIS_REPLICA_ADDRESS=127.0.0.1:6379",
 		"REDIS_USER=node/"+n.id, "REDIS_PASSWORD="+redistest.Password("node/"+n.id), "NODE_ID="+n.id,
 		"GATEWAY_CLUSTER_STORE="+n.store, "GATEWAY_STATE_DIR="+n.state, "GATEWAY_LOG_LEVEL=debug")
 	n.gateway = startProcess(n.t, cmd)
