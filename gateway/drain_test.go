@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
@@ -89,6 +90,53 @@ func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 		if resp.StatusCode != http.StatusOK || !resp.Close {
 			t.Errorf("the answer is %d, the connection closes: %v", resp.StatusCode, resp.Close)
 		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStopWaitsForUploadsThatArePassedOn, whose connections net/http no longer knows.
+func TestStopWaitsForUploadsThatArePassedOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener := newPipes()
+		opts := Defaults()
+		opts.Listeners = []net.Listener{listener}
+		opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
+		opts.Log = discard
+		g, err := New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		goOn := make(chan struct{})
+		g.server.Handler = g.observer.Observe(func(w *observe.Response, r *http.Request) error {
+			if !w.Detach(r) {
+				t.Error("the connection stays with net/http")
+			}
+			<-goOn
+			w.WriteHeader(http.StatusOK)
+			return nil
+		})
+		g.Start()
+		conn, err := listener.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody") }()
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- g.Stop(context.Background()) }()
+		time.Sleep(wire.ArrivalGrace / 2) // of the bubble
+		if len(stopped) > 0 {
+			t.Error("it stopped without an answer")
+		}
+		close(goOn)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("answered %v, %v", resp, err)
+		}
+		_ = resp.Body.Close()
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}

@@ -295,7 +295,7 @@ func (g *Gateway) drain(ctx context.Context) error {
 	if err != nil {
 		_ = g.server.Close() // cuts what is left; its error adds nothing
 	}
-	return err
+	return errors.Join(err, g.observer.Wait(ctx))
 }
 
 // Run serves until ctx ends, then lets requests finish for ShutdownTimeout.

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -93,6 +94,8 @@ type Observer struct {
 	prefix  string        // of the request ids of this process
 	number  atomic.Uint64 // of requests
 	repeats repeats
+
+	detachments wire.Detachments
 }
 
 // New makes an Observer.
@@ -105,13 +108,17 @@ func New(opts Options) *Observer {
 	return &Observer{opts: opts, prefix: hex.EncodeToString(prefix[:]) + "-"}
 }
 
+// Wait returns when the requests that [http.Server.Shutdown] does not know have ended, or
+// cuts them when ctx ends, and returns its error.
+func (o *Observer) Wait(ctx context.Context) error { return o.detachments.Wait(ctx) }
+
 // Observe turns h into an http.Handler: it gives the request an id, watches its
 // progress, turns its error into a status, and writes its line in the log.
 func (o *Observer) Observe(h Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		o.opts.Metrics.Began()
-		w := &Response{Response: wire.NewResponse(rw, o.opts.Stall), id: requestID{o.prefix, o.number.Add(1)}}
+		w := &Response{Response: wire.NewResponse(rw, o.opts.Stall, &o.detachments), id: requestID{o.prefix, o.number.Add(1)}}
 		if r.Body != http.NoBody {
 			// In a copy of the request: net/http looks at its own body for how much is
 			// unread, and would wait for the rest of one that it does not know.
@@ -119,6 +126,7 @@ func (o *Observer) Observe(h Handler) http.Handler {
 			r.Body = w.Watch(r.Body)
 		}
 
+		defer w.Abort()
 		err := o.call(h, w, r)
 		begun, code := w.Status != 0, w.Status
 		switch {
@@ -144,6 +152,7 @@ func (o *Observer) Observe(h Handler) http.Handler {
 		if err != nil && (begun || code == refusal.StatusClientGone) {
 			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}
+		w.End()
 	})
 }
 

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -22,11 +21,7 @@ func BenchmarkUploadThroughAHop(b *testing.B) {
 	w.place(b, "10.5.4.2", peerThat("2", swallow))
 	_, job := object("x")
 	link := w.link("2", "10.5.4.2:4694", onNode2)
-	benchmarkUpload(b, func(rw http.ResponseWriter, r *http.Request) {
-		if err := link.Forward(rw, r, job); err != nil {
-			rw.WriteHeader(refusal.Status(err))
-		}
-	})
+	benchmarkUpload(b, forwarding(link, job))
 }
 
 func BenchmarkUploadWithoutAHop(b *testing.B) { benchmarkUpload(b, swallow) }
@@ -66,7 +61,7 @@ func BenchmarkRelay(b *testing.B) {
 		copy func(to, from *net.TCPConn) (int64, error)
 	}{
 		{"splice", func(to, from *net.TCPConn) (int64, error) { return io.Copy(to, from) }},
-		{"in pieces", func(to, from *net.TCPConn) (int64, error) { return wide{to}.ReadFrom(from) }},
+		{"in pieces", func(to, from *net.TCPConn) (int64, error) { return (&conn{Conn: to}).copy(from) }},
 		{"none", nil},
 	} {
 		b.Run(tt.name, func(b *testing.B) { benchmarkRelay(b, tt.copy) })
@@ -89,7 +84,7 @@ func benchmarkRelay(b *testing.B, relay func(to, from *net.TCPConn) (int64, erro
 			}()
 		}
 		go func() {
-			_, _ = wide{client}.ReadFrom(io.LimitReader(zeros{}, size))
+			_, _ = (&conn{Conn: client}).copy(io.LimitReader(zeros{}, size))
 			_ = client.Close()
 		}()
 		if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{to}, make([]byte, chunk)); n != size || err != nil {
@@ -132,11 +127,7 @@ func BenchmarkMemoryOfUploads(b *testing.B) {
 	w.place(b, "10.5.4.2", peerThat("2", half))
 	_, job := object("x")
 	link := w.link("2", "10.5.4.2:4694", onNode2)
-	hop := func(rw http.ResponseWriter, r *http.Request) {
-		if err := link.Forward(rw, r, job); err != nil {
-			rw.WriteHeader(refusal.Status(err))
-		}
-	}
+	hop := forwarding(link, job)
 	for name, handler := range map[string]http.HandlerFunc{"without a hop": half, "with a hop": hop} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

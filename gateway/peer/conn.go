@@ -4,21 +4,69 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"sync"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
-// chunk is how much of an upload goes to a peer in one piece. The pieces of net/http
-// itself are a third of it, and a hop costs a third more with them. With 64 uploads a hop
-// needs 8 MiB.
+// chunk is how much of an upload goes to a peer in one piece where the kernel cannot move
+// it by itself. The pieces of net/http itself are a third of it, and a hop costs a third
+// more with them. With 64 uploads a hop needs 8 MiB.
 const chunk = 96 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// wide is a connection that takes uploads in large pieces.
-type wide struct{ net.Conn }
+// spliceFrom is the size from which on a body is moved from one connection to the other by
+// the kernel (splice). It takes the client's connection, which ends with it.
+const spliceFrom = 1 << 20
+
+// conn is a connection to a peer, over which net/http speaks. Large bodies pass it by.
+type conn struct {
+	net.Conn
+
+	// passed is how much of the answer's body was taken from beneath net/http, which
+	// waits for it.
+	passed int64
+}
+
+// Read implements io.Reader. What was taken is made up for by bytes of any content, which
+// somebody throws away: net/http is at the end of the answer then, and keeps the
+// connection for the next request.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.passed == 0 {
+		return c.Conn.Read(p)
+	}
+	n := min(int64(len(p)), c.passed)
+	c.passed -= n
+	return int(n), nil
+}
 
 // ReadFrom implements [io.ReaderFrom], for net/http.
-func (c wide) ReadFrom(r io.Reader) (n int64, err error) {
+func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		n, err = c.splice(limited)
+		limited.N -= n
+		if err != nil || limited.N == 0 {
+			return n, err
+		}
+	}
+	m, err := c.copy(r)
+	return n + m, err
+}
+
+// splice sends what the kernel can move by itself.
+func (c *conn) splice(r *io.LimitedReader) (int64, error) {
+	upload, ok := r.R.(*sending)
+	to, plain := c.Conn.(*net.TCPConn)
+	if !ok || !plain {
+		return 0, nil
+	}
+	return upload.sendTo(to, r.N)
+}
+
+// copy sends r in large pieces.
+func (c *conn) copy(r io.Reader) (n int64, err error) {
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)
 	for {
@@ -37,4 +85,52 @@ func (c wide) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, errRead
 		}
 	}
+}
+
+// traced is a hook that tells which connection a request goes over.
+func (h *hop) traced() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if c, ok := info.Conn.(*conn); ok {
+			h.conn = c
+		}
+	}}
+}
+
+// splice moves the body of an answer to the client, most of it from beneath net/http.
+func (h *hop) splice(to io.Writer, body *receiving, from *net.TCPConn, length int64) error {
+	// One large read leaves nothing in net/http's own buffer.
+	buf := chunks.Get().(*[chunk]byte)
+	defer chunks.Put(buf)
+	n, err := body.Read(buf[:])
+	if n > 0 {
+		if _, err := to.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	var parts wire.Parts
+	for left := length - int64(n); left > 0 && err == nil; {
+		part := &io.LimitedReader{R: from, N: parts.Next(left)}
+		want := part.N
+		var moved int64
+		moved, err = io.Copy(to, part)
+		parts.Done(moved)
+		h.conn.passed += moved
+		left -= moved
+		if moved > 0 {
+			h.move()
+		}
+		if err == nil && moved < want {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if errors.Is(err, wire.ErrSource) || errors.Is(err, io.ErrUnexpectedEOF) {
+		body.err = err
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, body) // what Read makes up, and the end
+	}
+	return err
 }

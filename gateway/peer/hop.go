@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
 // Job is a request that goes to a peer, as far as this package has to understand it.
@@ -36,6 +39,7 @@ type hop struct {
 	link   *Link
 	cancel context.CancelCauseFunc
 	moved  atomic.Int64 // when a byte last went either way, in Unix nanoseconds
+	conn   *conn        // to the peer; nil before
 }
 
 func (h *hop) move() { h.moved.Store(time.Now().UnixNano()) }
@@ -43,6 +47,7 @@ func (h *hop) move() { h.moved.Store(time.Now().UnixNano()) }
 func (l *Link) begin(ctx context.Context) (context.Context, *hop) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	h := &hop{link: l, cancel: cancel}
+	ctx = httptrace.WithClientTrace(ctx, h.traced())
 	h.move()
 	l.active.Add(1)
 	l.used.Store(time.Now().UnixNano())
@@ -72,7 +77,7 @@ func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
 	if done, err := l.keep(ctx, w, r, job); done || err != nil {
 		return err
 	}
-	body := l.bodyOf(r, job, h)
+	body := l.bodyOf(w, r, job, h)
 	defer body.stop()
 	resp, err := l.peers.transport.RoundTrip(l.outgoing(ctx, r, body))
 	if err != nil {
@@ -162,13 +167,24 @@ func (l *Link) answer(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		}
 	}
 	from := &receiving{src: resp.Body, hop: h}
-	if _, err := io.Copy(w, from); err != nil {
+	if err := h.relay(w, from, resp.ContentLength); err != nil {
 		if from.err != nil && r.Context().Err() == nil {
 			return fmt.Errorf("%w: node %s broke off: %w", refusal.ErrPeer, l.Node, errors.Join(context.Cause(ctx), from.err))
 		}
 		return err
 	}
 	return nil
+}
+
+// relay sends the body of an answer, of that length where it is not negative.
+func (h *hop) relay(w io.Writer, from *receiving, length int64) error {
+	if length >= spliceFrom && h.conn != nil {
+		if tcp, ok := h.conn.Conn.(*net.TCPConn); ok {
+			return h.splice(w, from, tcp, length)
+		}
+	}
+	_, err := io.Copy(w, from)
+	return err
 }
 
 // receiving is the body of an answer.
@@ -196,19 +212,26 @@ type sending struct {
 	src     io.Reader
 	hop     *hop
 	stopped bool
-	err     error // of reading it
+	err     error         // of reading it
+	to      *net.TCPConn  // where the kernel moves it; nil where it does not
+	spliced chan struct{} // closed when that has ended
 }
+
+// detacher is a response whose connection can be had for the body of its request.
+type detacher interface{ Detach(r *http.Request) bool }
 
 // bodyOf returns the body. What goes to a peer that publishes what it has not seen the
 // end of is verified on the way: the last byte is held back until all of it hashes to
 // the object's name.
-func (l *Link) bodyOf(r *http.Request, job *Job, h *hop) *sending {
-	b := &sending{src: r.Body, hop: h}
+func (l *Link) bodyOf(w http.ResponseWriter, r *http.Request, job *Job, h *hop) *sending {
 	stores := r.Method == http.MethodPost || r.Method == http.MethodPut
 	if !l.ours.Load() && stores && job.Restic && job.Name != "" && r.ContentLength >= 0 {
-		b.src = rest.Verify(r.Body, r.ContentLength, job.Name)
+		return &sending{src: rest.Verify(r.Body, r.ContentLength, job.Name), hop: h}
 	}
-	return b
+	if d, ok := w.(detacher); ok && r.ContentLength >= spliceFrom {
+		d.Detach(r)
+	}
+	return &sending{src: r.Body, hop: h}
 }
 
 // Read implements io.Reader.
@@ -231,11 +254,43 @@ func (b *sending) Read(p []byte) (int, error) {
 // Close implements io.Closer; the body is the server's to close.
 func (b *sending) Close() error { return nil }
 
-// stop waits for a Read under way, and keeps others from beginning.
-func (b *sending) stop() {
+// sendTo has the kernel send up to n bytes of what it can send by itself.
+func (b *sending) sendTo(to *net.TCPConn, n int64) (int64, error) {
+	b.mu.Lock()
+	if b.stopped {
+		b.mu.Unlock()
+		return 0, http.ErrBodyReadAfterClose
+	}
+	b.to, b.spliced = to, make(chan struct{})
+	b.mu.Unlock()
+	sent, err := wire.SendBody(to, b.src, n, b.hop.move)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.to = nil
+	close(b.spliced)
+	switch {
+	case b.stopped && err == nil:
+		_ = to.SetWriteDeadline(time.Time{}) // another request may get it
+	case errors.Is(err, wire.ErrSource), errors.Is(err, refusal.ErrStalled), errors.Is(err, io.ErrUnexpectedEOF):
+		b.err = err
+	}
+	return sent, err
+}
+
+// stop waits for a Read under way, and keeps others from beginning. What the kernel does
+// is broken off.
+func (b *sending) stop() {
+	b.mu.Lock()
 	b.stopped = true
+	spliced := b.spliced
+	if b.to != nil {
+		wire.Interrupt(b.src)
+		_ = b.to.SetWriteDeadline(time.Unix(1, 0)) // a connection that is closed needs none
+	}
+	b.mu.Unlock()
+	if spliced != nil {
+		<-spliced
+	}
 }
 
 // failure is what was wrong with the body, if anything was.

@@ -79,11 +79,11 @@ func New(opts Options) *Peers {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		conn, err := opts.Dial(ctx, network, address)
+		tcp, err := opts.Dial(ctx, network, address)
 		if err != nil {
 			return nil, &dialError{err}
 		}
-		return wide{conn}, nil
+		return &conn{Conn: tcp}, nil
 	}
 	const headers = 64 << 10
 	return &Peers{

@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
 // The destinations of the cluster: one on the disk of node 2, one in a cloud, and one
@@ -190,4 +191,24 @@ func (w *world) allLinks() []*Link {
 		all = append(all, l)
 	}
 	return all
+}
+
+// forwarding passes requests on as the gateway does.
+func forwarding(link *Link, job *Job) http.HandlerFunc {
+	var detachments wire.Detachments
+	return func(rw http.ResponseWriter, r *http.Request) {
+		w := wire.NewResponse(rw, time.Minute, &detachments)
+		defer w.Abort()
+		r = r.WithContext(r.Context())
+		r.Body = w.Watch(r.Body)
+		err := link.Forward(&w, r, job)
+		switch {
+		case err != nil && w.Status != 0:
+			w.Abort()
+			panic(http.ErrAbortHandler)
+		case err != nil:
+			w.WriteHeader(refusal.Status(err))
+		}
+		w.End()
+	}
 }

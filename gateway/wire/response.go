@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -45,12 +46,14 @@ type Response struct {
 	stall         time.Duration
 	body          *watchedBody // nil where there is none
 	writeDeadline time.Time
+	detachments   *Detachments
+	detached      *detached // nil where net/http has the connection
 }
 
 // NewResponse returns a response that ends when no byte has moved for as long as
-// stall.
-func NewResponse(w http.ResponseWriter, stall time.Duration) Response {
-	return Response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall}
+// stall. Its connection can be detached where detachments are given.
+func NewResponse(w http.ResponseWriter, stall time.Duration, detachments *Detachments) Response {
+	return Response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall, detachments: detachments}
 }
 
 // Unwrap is for http.ResponseController.
@@ -80,7 +83,9 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 	if !ok || limited.N <= smallBody {
 		return w.copy(src)
 	}
-	if _, ok := limited.R.(*os.File); !ok {
+	switch limited.R.(type) {
+	case *os.File, *net.TCPConn:
+	default:
 		return w.copy(src)
 	}
 	to, ok := w.ResponseWriter.(io.ReaderFrom)
@@ -92,6 +97,10 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 		m, err := to.ReadFrom(&part)
 		n += m
 		limited.N -= m
+		if conn, ok := limited.R.(*net.TCPConn); ok && err != nil && hasEnded(conn) {
+			w.count(m, nil)
+			return n, fmt.Errorf("%w: %w", ErrSource, err)
+		}
 		w.count(m, err)
 		if err != nil || m == 0 {
 			return n, err
@@ -174,10 +183,18 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		// a deadline would look like one.
 		b.ended = true
 		_ = b.w.control.SetReadDeadline(time.Time{})
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("%w: %w", refusal.ErrStalled, err)
+	default:
+		err = b.explain(err)
 	}
 	return n, err
+}
+
+// explain says of an error that it is the end of the client's time.
+func (b *watchedBody) explain(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", refusal.ErrStalled, err)
+	}
+	return err
 }
 
 // renew moves the read deadline, as the response's does the write deadline.
