@@ -79,7 +79,8 @@ downloads:
 	@scripts/restic-versions
 	@scripts/arm64
 	@scripts/debian-root
-	@scripts/azurite
+	@scripts/npm azurite azurite/dist/src/blob/main.js
+	@scripts/npm browser playwright-core/index.js
 
 # Who runs a part of the tests lints apart.
 .PHONY: prepared

@@ -47,14 +47,8 @@ func (g *Gateway) administered(route admin.Route) observe.Handler {
 // serveAdmin serves the administrative socket, for what nobody may do from elsewhere,
 // whatever they know: only processes of the gateway's own user, or of root, are heard.
 func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) error) {
-	mux := chi.NewRouter()
-	for _, route := range g.admin.Routes() {
-		if route.Host {
-			mux.Post(route.Path, g.observer.Observe(g.onThisHost(route)).ServeHTTP)
-		}
-	}
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           g.socketRoutes(),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -75,11 +69,24 @@ func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) 
 	}
 }
 
+// socketRoutes are the paths of the administrative socket.
+func (g *Gateway) socketRoutes() *chi.Mux {
+	mux := chi.NewRouter()
+	for _, route := range g.admin.Routes() {
+		if route.Host {
+			mux.Post(route.Path, g.observer.Observe(g.onThisHost(route)).ServeHTTP)
+		}
+	}
+	g.apiRoutes(mux, g.admitFromHost)
+	g.pageRoutes(mux, g.admitFromHost)
+	return mux
+}
+
 // onThisHost answers what came by the administrative socket.
 func (g *Gateway) onThisHost(route admin.Route) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path, w.Entry.Action = operation.Admin, route.Path, route.Action
-		w.Entry.User = "administrator of the gateway's host"
+		w.Entry.User = hostViewer
 		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
 		return route.Serve(w, r, g.state.Current())
 	}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status/page"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
@@ -59,12 +61,26 @@ var ownPaths = map[string][2]string{
 	"GET /metrics":   {"nodes", "[metrics](../metrics.md)"},
 	"GET " + adminapi.HealthPath: {"who may read the repository", "with `?repository=DESTINATION/APP/UUID`, and `&write=true` to have writes tried too: how the destination is, " +
 		"as [JSON](#health-of-a-destination)"},
-	"POST " + adminapi.CheckPath:        {"nodes, on this host", "for `gatewayctl destination check` and `add`: what works at a destination, as JSON"},
-	"POST " + adminapi.ObscurePath:      {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
-	"POST " + adminapi.TrashListPath:    {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
-	"POST " + adminapi.TrashRestorePath: {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
-	"POST " + adminapi.RollbackPath:     {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
-	"POST " + adminapi.SpacePath:        {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
+	"GET " + page.StylePath:                      {"", ""}, // its name is of its content
+	"GET " + page.Base:                           {"nodes, administrators, [logged in](../how-to/look.md)", "the page: the verdict, and what needs attention"},
+	"GET " + page.Base + "/attention":            {"the same", "all that needs attention"},
+	"GET " + page.Base + "/modules":              {"the same", "all modules"},
+	"GET " + page.Base + "/modules/{app}/{uuid}": {"the same", "one module: its restore points, sizes, last check and drill, next run, what ran"},
+	"GET " + page.Base + "/destinations":         {"the same", "all destinations"},
+	"GET " + page.Base + "/destinations/{id}":    {"the same", "one destination: health, space, limits, requests"},
+	"GET " + page.Base + "/runs":                 {"the same", "schedules, and what ran"},
+	"GET " + page.Base + "/activity":             {"the same", "the audit log, and who was refused"},
+	"GET " + page.Base + "/gateways":             {"the same", "the gateways of the nodes, and Redis"},
+	"GET " + loginPath:                           {"everybody", "the form to log in with"},
+	"POST " + loginPath:                          {"nodes, administrators", "begins a session, in a signed cookie"},
+	"POST " + logoutPath:                         {"nodes, administrators", "ends it"},
+	"GET " + status.OpenAPIPath:                  {"nodes, administrators", "the [description of the API](openapi.json), in the form of OpenAPI 3.1"},
+	"POST " + adminapi.CheckPath:                 {"nodes, on this host", "for `gatewayctl destination check` and `add`: what works at a destination, as JSON"},
+	"POST " + adminapi.ObscurePath:               {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
+	"POST " + adminapi.TrashListPath:             {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
+	"POST " + adminapi.TrashRestorePath:          {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
+	"POST " + adminapi.RollbackPath:              {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
+	"POST " + adminapi.SpacePath:                 {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
 }
 
 // writeOwnPaths holds the descriptions against the routes.
@@ -82,8 +98,16 @@ func writeOwnPaths(t *testing.T, w *strings.Builder) {
 			return nil
 		}
 		words, known := ownPaths[method+" "+path]
+		for _, e := range status.Endpoints {
+			if method+" "+path == "GET "+status.APIBase+e.Path {
+				words, known = [2]string{"nodes, administrators", "as JSON: " + lowerFirst(e.Doc)}, true
+			}
+		}
 		if !known {
 			t.Errorf("ownPaths does not describe %s %s", method, path)
+		}
+		if words[0] == "" {
+			return nil
 		}
 		rows = append(rows, "| "+method+" | `"+path+"` | "+words[0]+" | "+words[1]+" |\n")
 		return nil
@@ -114,6 +138,8 @@ is answered 401, and a repository that the caller may not read 403.
 	}
 	w.WriteString("\n")
 }
+
+func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // healthKeys describes the keys of an answer of health.
 var healthKeys = map[string]string{

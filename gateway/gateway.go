@@ -118,6 +118,7 @@ type Gateway struct {
 	dav      *dav.Handler
 	peers    *peer.Peers
 	coverage *coverage.Coverage
+	desk     *desk
 	backend  []string // what this node is called in answers
 	observer *observe.Observer
 	admin    *admin.Handlers
@@ -161,6 +162,10 @@ func New(opts Options) (*Gateway, error) {
 	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
 	covered := coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
 	registry.MustRegister(metrics.NewCollector(state, peers, covered))
+	desk, err := newDesk(&opts)
+	if err != nil {
+		return nil, errors.Join(err, state.Close())
+	}
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
@@ -169,8 +174,10 @@ func New(opts Options) (*Gateway, error) {
 		dav:      dav.NewHandler(),
 		peers:    peers,
 		coverage: covered,
+		desk:     desk,
 		observer: observe.New(observe.Options{
 			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
+			Refused: desk.noteFailure,
 		}),
 		admin:    admin.New(state, opts.Load),
 		keeper:   keeper,
@@ -182,6 +189,7 @@ func New(opts Options) (*Gateway, error) {
 		g.backend = backendOf(opts.Load.NodeID)
 	}
 	g.cleanup.add(func(context.Context) error { return state.Close() })
+	g.cleanup.add(desk.close)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -205,6 +213,7 @@ func (g *Gateway) Start() {
 	working.Go(func() { g.peers.Run(ctx) })
 	working.Go(func() { g.coverage.Run(ctx) })
 	working.Go(func() { g.keeper.Run(ctx) })
+	working.Go(func() { g.runDesk(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()

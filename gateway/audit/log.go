@@ -46,6 +46,9 @@ func Open(path string, opts Options) (*Log, error) {
 	return l, nil
 }
 
+// Path is the file that is written to.
+func (l *Log) Path() string { return l.path }
+
 // Write appends an event. What cannot be written is told in the log of the program, and
 // keeps nobody from anything: a full disk must not stop backups.
 func (l *Log) Write(e Event) {

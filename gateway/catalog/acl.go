@@ -12,7 +12,7 @@ import (
 // they name no rule and no hash.
 var (
 	errNotACL     = errors.New("not a line of ACL LIST")
-	errBadID      = errors.New("the name is no valid node or module ID")
+	errBadID      = errors.New("the name is no valid node or module ID, nor an administrator's name")
 	errNoPass     = errors.New("the user has nopass, so its password proves nothing; it is refused")
 	errNoPassword = errors.New("the user has no password")
 	errBadHash    = errors.New("a password is not a SHA-256 hash in lower-case hexadecimal")
@@ -31,6 +31,16 @@ func (p *Principal) Accepts(password []byte) bool {
 		found |= subtle.ConstantTimeCompare(sum[:], p.passwords[i][:])
 	}
 	return found == 1
+}
+
+// Mark changes whenever the passwords do. It is of use to nobody who has not got them, but
+// it is not for anybody to see.
+func (p *Principal) Mark() [sha256.Size]byte {
+	hash := sha256.New()
+	for i := range p.passwords {
+		hash.Write(p.passwords[i][:])
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
 }
 
 // String is the principal's name, so that no digest gets into a log.
@@ -58,10 +68,12 @@ func parsePrincipal(name, rules string) (*Principal, error) {
 		p.Role, p.ID = RoleNode, id
 	} else if id, ok := strings.CutPrefix(name, "module/"); ok {
 		p.Role, p.ID = RoleModule, id
+	} else if id, ok := strings.CutPrefix(name, "admin/"); ok {
+		p.Role, p.ID = RoleAdmin, id
 	} else {
 		return nil, nil
 	}
-	if p.Role == RoleNode && !validNodeID(p.ID) || p.Role == RoleModule && !validModuleID(p.ID) {
+	if p.Role == RoleNode && !validNodeID(p.ID) || p.Role == RoleModule && !validModuleID(p.ID) || p.Role == RoleAdmin && !validApp(p.ID) {
 		return nil, errBadID
 	}
 	on, err := p.readRules(rules)

@@ -13,7 +13,7 @@ type Redis = redisconn.Config
 // Snapshot is what Redis said at one moment. It is immutable: whoever holds it
 // may read it without locks for as long as they like.
 type Snapshot struct {
-	// Principals by Redis user name, "node/1" or "module/traefik1".
+	// Principals by Redis user name, "node/1", "module/traefik1" or "admin/anna".
 	Principals map[string]*Principal
 	// Destinations by ID.
 	Destinations map[string]*Destination
@@ -47,13 +47,15 @@ type Role uint8
 const (
 	RoleModule Role = iota + 1
 	RoleNode
+	// RoleAdmin is a person who looks at the page: no repository is theirs to reach.
+	RoleAdmin
 )
 
 // Principal is a Redis user that may use the gateway.
 type Principal struct {
 	Name string // the Redis user name
 	Role Role
-	ID   string // the name behind the slash: "1", "traefik1"
+	ID   string // the name behind the slash: "1", "traefik1", "anna"
 	Node string // the ID of the node that a module runs on; empty when unknown
 
 	// Own are the repository paths "<app type>/<module UUID>" of a module: one,

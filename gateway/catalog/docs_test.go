@@ -18,7 +18,7 @@ import (
 var names = map[string]string{
 	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "RestoreUUID": RestoreUUID,
 	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs,
-	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
+	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
 	"BackupStatusKey": BackupStatusKey("NODE", "ID"), "NodeVPNKey": NodeVPNKey("NODE"),

@@ -80,6 +80,11 @@ func LimitsKey(id string) string { return "cluster/backup_repository_limits/" + 
 // addition to NethServer 8's keys: the gateway writes it as the node's user.
 func AuditHeadKey(node string) string { return "node/" + node + "/backup_gateway_audit" }
 
+// GatewayKey is a hash of what the gateway of a node says of itself each minute, an
+// addition to NethServer 8's keys: version, ready (1 or nothing), and in Unix time started,
+// seen and loaded.
+func GatewayKey(node string) string { return "node/" + node + "/backup_gateway" }
+
 // AcknowledgedKey is a set of the snapshots, by their whole IDs, that somebody on a node
 // has looked at and found in order, an addition to NethServer 8's keys.
 func AcknowledgedKey(node string) string { return "node/" + node + "/backup_acknowledged" }

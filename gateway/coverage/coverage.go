@@ -35,15 +35,16 @@ type Coverage struct {
 	latest func() *live.View
 	log    *slog.Logger
 
-	mu   sync.Mutex
-	held map[place]time.Time // when a snapshot was last known to be there
-	none map[place]bool      // where there was none at the last look
+	mu     sync.Mutex
+	held   map[place]time.Time // when a snapshot was last known to be there
+	none   map[place]bool      // where there was none at the last look
+	newest map[place]time.Time // when the newest snapshot was received that is known
 }
 
 // New returns a Coverage for the modules that the node of that ID cares for; with "" it
 // is all of them.
 func New(nodeID string, latest func() *live.View, log *slog.Logger) *Coverage {
-	return &Coverage{nodeID: nodeID, latest: latest, log: log, held: make(map[place]time.Time), none: make(map[place]bool)}
+	return &Coverage{nodeID: nodeID, latest: latest, log: log, held: make(map[place]time.Time), none: make(map[place]bool), newest: make(map[place]time.Time)}
 }
 
 // Run looks from time to time until ctx ends.
@@ -61,7 +62,27 @@ func (c *Coverage) Run(ctx context.Context) {
 }
 
 // Saved learns that a snapshot was saved.
-func (c *Coverage) Saved(destination, repo string) { c.found(place{destination, repo}, true) }
+func (c *Coverage) Saved(destination, repo string) {
+	c.received(place{destination, repo}, time.Now())
+	c.found(place{destination, repo}, true)
+}
+
+// Newest returns when the newest snapshot of a repository was received that is known here;
+// zero where none is.
+func (c *Coverage) Newest(destination, repo string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest[place{destination, repo}]
+}
+
+// received learns of a snapshot that was received at a time.
+func (c *Coverage) received(at place, received time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if received.After(c.newest[at]) {
+		c.newest[at] = received
+	}
+}
 
 // Status counts the modules of one schedule by what is known of their backups.
 type Status struct {
@@ -178,12 +199,16 @@ func (c *Coverage) lookAt(ctx context.Context, mount *live.Mount, schedule strin
 		return
 	}
 	defer mount.Release()
-	errFound := errors.New("found")
 	news := true
 	for _, repo := range m.Own {
-		err := store.List(ctx, repo+"/snapshots", func(fs.FileInfo) error { return errFound })
-		if errors.Is(err, errFound) {
-			c.found(place{mount.Destination.ID, repo}, true)
+		at, held := place{mount.Destination.ID, repo}, false
+		err := store.List(ctx, repo+"/snapshots", func(info fs.FileInfo) error {
+			held = true
+			c.received(at, info.ModTime())
+			return nil
+		})
+		if held {
+			c.found(at, true)
 			return
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -224,6 +249,11 @@ func (c *Coverage) forget(v *live.View) {
 	for at := range c.none {
 		if v.Mounts[at.destination] == nil {
 			delete(c.none, at)
+		}
+	}
+	for at := range c.newest {
+		if v.Mounts[at.destination] == nil {
+			delete(c.newest, at)
 		}
 	}
 }

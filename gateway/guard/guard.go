@@ -20,6 +20,7 @@ type Guard struct {
 	health  health
 	reach   reach
 	rates   rates
+	traffic traffic
 }
 
 // New returns a Guard without limits. A local destination answers at once, and is

@@ -110,16 +110,13 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	out.gauge(descLeftOut, float64(len(v.Snapshot.Warnings)))
 	out.gauge(descKnown, float64(len(v.Mounts)), "usable")
 	out.gauge(descKnown, float64(len(v.Snapshot.Broken)), "broken")
-	modules, nodes := 0, 0
+	users := map[catalog.Role]int{}
 	for _, principal := range v.Snapshot.Principals {
-		if principal.Role == catalog.RoleNode {
-			nodes++
-		} else {
-			modules++
-		}
+		users[principal.Role]++
 	}
-	out.gauge(descUsers, float64(modules), "module")
-	out.gauge(descUsers, float64(nodes), "node")
+	out.gauge(descUsers, float64(users[catalog.RoleAdmin]), "admin")
+	out.gauge(descUsers, float64(users[catalog.RoleModule]), "module")
+	out.gauge(descUsers, float64(users[catalog.RoleNode]), "node")
 	out.schedules(c.coverage.Status(), v.Snapshot)
 	// Series in the order of the answer need not be sorted there, which costs more
 	// than all else.

@@ -86,6 +86,8 @@ type Options struct {
 	Saved func(destination, repo string)
 	// Audit, where set, is told who did what.
 	Audit *audit.Log
+	// Refused, where set, is told of each error, and the user where that is known.
+	Refused func(r *http.Request, user string, err error)
 }
 
 // Observer is the one middleware.
@@ -149,6 +151,9 @@ func (o *Observer) Observe(h Handler) http.Handler {
 		o.count(w, code, took, err)
 		o.record(r, w, code, took, err)
 		o.prove(r, w, code, err)
+		if err != nil && o.opts.Refused != nil {
+			o.opts.Refused(r, w.Entry.User, err)
+		}
 		if err != nil && (begun || code == refusal.StatusClientGone) {
 			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
 		}
@@ -164,6 +169,7 @@ func (o *Observer) count(w *Response, code int, took time.Duration, err error) {
 	if mount := w.Entry.Mount; mount != nil {
 		ended.Destination = mount.Destination
 		begun := w.Status != 0
+		mount.Guard.Served(code >= http.StatusInternalServerError, w.Received, w.Sent)
 		switch {
 		case w.Entry.Node != "":
 			o.opts.Metrics.Forwarded(w.Entry.Node, code) // what failed is not this node's

@@ -15,6 +15,8 @@ var (
 	// ErrScope says that the user may not do this here.
 	ErrScope   = errors.New("outside the user's scope")
 	ErrAddress = errors.New("caller's address is not allowed")
+	// ErrAttempts says that too many logins have failed.
+	ErrAttempts = errors.New("too many logins have failed")
 )
 
 // Why a caller is not authenticated is for the log and the metrics: the answer is

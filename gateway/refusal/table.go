@@ -83,6 +83,10 @@ var table = []Kind{
 		Hint: "let the client call from this host, or name its network with --allow-from",
 	},
 	{
+		Err: ErrAttempts, Status: http.StatusTooManyRequests, Auth: "attempts",
+		Hint: "somebody guesses passwords, or has a wrong one stored: the page about activity names the address; logins from there work again within ten minutes",
+	},
+	{
 		Err: ErrRepository, Upload: "invalid",
 		Hint: "what is in a repository is changed by restic: forget, prune or copy with it; a file put there must hash to its name",
 	},

@@ -138,6 +138,21 @@ var rules = []rule{
 		forbids: both(of(rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/audit", module+"/gateway/catalog", module+"/gateway/refusal"))),
 	},
 	{
+		name:    "what is shown is put together without serving anything",
+		about:   only("gateway/status"),
+		forbids: either(of(rclone, "net/http", module+"/client", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
+	},
+	{
+		name:    "pages are made of facts alone",
+		about:   of("gateway/status/page"),
+		forbids: both(of(redis, rclone, "net/http", module), not(of(module+"/gateway/status"))),
+	},
+	{
+		name:    "sessions know neither HTTP nor Redis",
+		about:   of("gateway/status/session"),
+		forbids: both(of(redis, rclone, "net/http", module), not(of(module+"/internal/atomicfile"))),
+	},
+	{
 		name:    "an operation is a name and imports nothing",
 		about:   of("gateway/operation"),
 		forbids: func(string) bool { return true },

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status"
+)
+
+// apiRoutes adds the facts as JSON. Admit lets callers in.
+func (g *Gateway) apiRoutes(mux chi.Router, admit func(w *observe.Response, r *http.Request) (*viewer, error)) {
+	for _, e := range status.Endpoints {
+		g.look(mux, status.APIBase+e.Path, func(w *observe.Response, r *http.Request) error {
+			if _, err := admit(w, r); err != nil {
+				return err
+			}
+			return g.answerAPI(w, r, e)
+		})
+	}
+	g.look(mux, status.OpenAPIPath, func(w *observe.Response, r *http.Request) error {
+		if _, err := admit(w, r); err != nil {
+			return err
+		}
+		return sendJSON(w, r, status.OpenAPI())
+	})
+}
+
+// look adds a route that is only looked at.
+func (g *Gateway) look(mux chi.Router, path string, h observe.Handler) {
+	observed := g.observer.Observe(func(w *observe.Response, r *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Admin, path
+		return h(w, r)
+	}).ServeHTTP
+	mux.Get(path, observed)
+	mux.Head(path, observed)
+}
+
+func (g *Gateway) answerAPI(w *observe.Response, r *http.Request, e status.Endpoint) error {
+	ask, err := parseAsk(r)
+	if err != nil {
+		return err
+	}
+	if g.state.Latest() == nil {
+		return refusal.ErrUnready
+	}
+	answer, err := e.Answer(g.facts(r.Context(), e.Name == "activity"), g.ask(r.Context(), ask))
+	switch {
+	case errors.Is(err, status.ErrUnknown):
+		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", refusal.ErrUnready, err)
+	}
+	return sendJSON(w, r, answer)
+}
+
+func sendJSON(w *observe.Response, r *http.Request, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("%w: %w", refusal.ErrDefect, err)
+	}
+	return send(w, r, http.StatusOK, "application/json", append(body, '\n'))
+}
+
+// compressFrom is the size from which an answer is worth compressing, in bytes.
+const compressFrom = 1400
+
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
+// send sends an answer, which nobody may keep unless its header says so, compressed where
+// the client takes that.
+func send(w *observe.Response, r *http.Request, code int, contentType string, body []byte) error {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "no-store")
+	}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Add("Vary", "Accept-Encoding")
+	if len(body) < compressFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.WriteHeader(code)
+		if r.Method == http.MethodHead {
+			return nil
+		}
+		_, err := w.Write(body)
+		return err
+	}
+	header.Set("Content-Encoding", "gzip")
+	w.WriteHeader(code)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	compressor := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(compressor)
+	compressor.Reset(w)
+	if _, err := compressor.Write(body); err != nil {
+		return err
+	}
+	return compressor.Close()
+}

@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status/session"
+)
+
+// viewer is who looks at the pages, or asks the API.
+type viewer struct {
+	user    string
+	session *session.Session // nil: without one
+	token   string           // what forms send along
+}
+
+// hostViewer is whoever came by the administrative socket.
+const hostViewer = "administrator of the gateway's host"
+
+// admitToAPI admits a node or an administrator by credentials that come with the request.
+func (g *Gateway) admitToAPI(w *observe.Response, r *http.Request) (*viewer, error) {
+	v := g.state.Current()
+	if !g.allowed(v, r.RemoteAddr) {
+		return nil, refusal.ErrAddress
+	}
+	var buf [maxCredentials]byte
+	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
+	if !ok {
+		return nil, refusal.ErrNoCredentials
+	}
+	p, err := g.logIn(r, v, string(user), secret)
+	if p != nil {
+		w.Entry.User = p.Name
+	}
+	if wait, ok := errors.AsType[*waitError](err); ok {
+		w.Header().Set("Retry-After", wait.seconds())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &viewer{user: p.Name}, nil
+}
+
+// logIn says who somebody is, who is not a module, unless too many have tried.
+func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byte) (*catalog.Principal, error) {
+	from := hostOf(r.RemoteAddr)
+	if wait := g.desk.attempts.Wait(from, user, time.Now()); wait > 0 {
+		return nil, &waitError{wait}
+	}
+	judge := func(v *live.View) (admission, error) {
+		adm := admission{view: v}
+		if v == nil {
+			return adm, refusal.ErrUnready
+		}
+		adm.principal = v.Snapshot.Principals[user]
+		if !adm.principal.Accepts(secret) {
+			err := unaccepted(adm.principal)
+			adm.principal, adm.news = nil, true
+			return adm, err
+		}
+		if adm.principal.Role == catalog.RoleModule {
+			return adm, refusal.ErrScope
+		}
+		return adm, nil
+	}
+	adm, err := judge(v)
+	if err != nil && adm.news {
+		adm, err = g.again(adm, r, judge)
+	}
+	switch {
+	case errors.Is(err, refusal.ErrUnauthenticated):
+		g.desk.attempts.Failed(from, user, time.Now())
+	case err == nil:
+		g.desk.attempts.Succeeded(from, user)
+	}
+	return adm.principal, err
+}
+
+// waitError says that too many logins have failed.
+type waitError struct{ wait time.Duration }
+
+func (e *waitError) Error() string   { return fmt.Sprintf("too many logins failed: wait %v", e.wait) }
+func (e *waitError) seconds() string { return strconv.Itoa(int(e.wait.Seconds()) + 1) }
+
+func (e *waitError) Unwrap() error { return refusal.ErrAttempts }
+
+// marks returns the mark of somebody who may look, as of now.
+func (g *Gateway) marks(user string) (mark [sha256.Size]byte, known bool) {
+	v := g.state.Current()
+	if v == nil {
+		return mark, false
+	}
+	p := v.Snapshot.Principals[user]
+	if p == nil || p.Role == catalog.RoleModule {
+		return mark, false
+	}
+	return p.Mark(), true
+}
+
+// admitFromHost admits whoever came by the administrative socket, which the kernel keeps
+// for the gateway's own user and root. A browser may come by it through ssh -L: then a
+// name that is not this host's is another site's, which points its own name here.
+func (g *Gateway) admitFromHost(w *observe.Response, r *http.Request) (*viewer, error) {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if ip := net.ParseIP(host); host != "localhost" && host != "" && (ip == nil || !ip.IsLoopback()) {
+		return nil, refusal.ErrAddress
+	}
+	w.Entry.User = hostViewer
+	return &viewer{user: hostViewer, token: g.desk.sessions.Token(hostViewer)}, nil
+}
