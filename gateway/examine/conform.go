@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +40,7 @@ func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	conformance.Run(recorder, func(conformance.T) storage.Store {
 		sweep()
 		used++
-		folder := &folder{store: store, dir: fmt.Sprintf("%s/%d", scratch, used)}
+		folder := &folder{Folder: conformance.Folder{Store: store, Dir: fmt.Sprintf("%s/%d", scratch, used)}}
 		sweep = folder.sweep
 		return folder
 	}, traits(ctx, store, scratch)...)
@@ -103,95 +102,29 @@ func traits(ctx context.Context, store storage.Store, scratch string) []conforma
 // folder is a store below a directory of another one. It notes what was put
 // there, and whether the store took it, to remove it.
 type folder struct {
-	store storage.Store
-	dir   string
+	conformance.Folder
+
 	names sync.Map
 }
 
-// name passes invalid names on as they are, for the store to refuse.
-func (f *folder) name(name string) string {
-	if !fs.ValidPath(name) {
-		return name
-	}
-	return path.Join(f.dir, name)
-}
-
-func (f *folder) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
-	return f.store.Stat(ctx, f.name(name))
-}
-
-func (f *folder) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
-	return f.store.Open(ctx, f.name(name), off, n)
-}
-
 func (f *folder) Put(ctx context.Context, name string, size int64, body io.Reader) error {
-	f.names.LoadOrStore(f.name(name), false)
-	err := f.store.Put(ctx, f.name(name), size, body)
+	f.names.LoadOrStore(f.Name(name), false)
+	err := f.Folder.Put(ctx, name, size, body)
 	if err == nil {
-		f.names.Store(f.name(name), true)
+		f.names.Store(f.Name(name), true)
 	}
 	return err
 }
 
-func (f *folder) Remove(ctx context.Context, name string) error {
-	return f.store.Remove(ctx, f.name(name))
-}
-
-func (f *folder) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
-	return f.store.List(ctx, f.name(dir), fn)
-}
-
-// tree returns the directories of the store beneath.
-func (f *folder) tree() (storage.Tree, error) {
-	if tree, ok := f.store.(storage.Tree); ok {
-		return tree, nil
-	}
-	return nil, fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
-}
-
-func (f *folder) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
-	tree, err := f.tree()
-	if err != nil {
-		return err
-	}
-	return tree.ReadDir(ctx, f.name(dir), fn)
-}
-
-func (f *folder) Mkdir(ctx context.Context, dir string) error {
-	tree, err := f.tree()
-	if err != nil {
-		return err
-	}
-	return tree.Mkdir(ctx, f.name(dir))
-}
-
-func (f *folder) Rmdir(ctx context.Context, dir string) error {
-	tree, err := f.tree()
-	if err != nil {
-		return err
-	}
-	return tree.Rmdir(ctx, f.name(dir))
-}
-
 // Rename notes what has another name afterwards, below a directory too.
 func (f *folder) Rename(ctx context.Context, from, to string) error {
-	tree, err := f.tree()
-	if err != nil {
-		return err
-	}
-	from, to = f.name(from), f.name(to)
 	for name := range f.names.Range {
 		name, _ := name.(string)
-		if below, ok := strings.CutPrefix(name, from); ok && (below == "" || below[0] == '/') {
-			f.names.Store(to+below, true)
+		if below, ok := strings.CutPrefix(name, f.Name(from)); ok && (below == "" || below[0] == '/') {
+			f.names.Store(f.Name(to)+below, true)
 		}
 	}
-	return tree.Rename(ctx, from, to)
-}
-
-func (f *folder) HasDirectories() bool {
-	tree, err := f.tree()
-	return err == nil && tree.HasDirectories()
+	return f.Folder.Rename(ctx, from, to)
 }
 
 // sweep removes what was put into the folder, even where the check was cancelled.
@@ -203,11 +136,11 @@ func (f *folder) sweep() {
 		name, _ := name.(string)
 		wasStored, _ := stored.(bool)
 		// What was not stored may be a directory, or no name at all.
-		if err := f.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && wasStored {
+		if err := f.Store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && wasStored {
 			errs = append(errs, err)
 		}
 	}
 	if len(errs) > 0 {
-		slog.Warn("a conformance check left files behind", "obj", f.dir, "count", len(errs), "err", errs[0], "hint", hintLeftBehind)
+		slog.Warn("a conformance check left files behind", "obj", f.Dir, "count", len(errs), "err", errs[0], "hint", hintLeftBehind)
 	}
 }
