@@ -12,11 +12,11 @@ LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
 GOBUILD := go build -ldflags '$(LDFLAGS)'
 
 # One set of flags for all that is compiled, so that the linters, the binaries and
-# the tools share what one of them has compiled before; the race detector alone
-# needs its own. Rclone's backends take minutes each time.
-OWN_GOFLAGS := $(shell go env GOFLAGS)
+# the tools share what one of them has compiled before, in whatever directory the
+# checkout is; the race detector alone needs its own. Rclone's backends take minutes
+# each time.
 export CGO_ENABLED := 0
-export GOFLAGS := $(strip $(OWN_GOFLAGS) -trimpath)
+export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 # Where the tests find the programs they run.
 export RCLONE_GATEWAY ?= $(CURDIR)/bin/rclone-gateway
@@ -29,7 +29,7 @@ export RESTIC_0_18 ?= $(CURDIR)/.cache/restic/0.18/restic
 PREFIX ?= /usr/local
 
 # TEST_ARGS narrows a run, which then does not lint: make test TEST_ARGS='-run TestWhoMayDoWhat ./gateway'.
-TEST_ARGS ?= ./integration ./integration/compose ./integration/client ./integration/docs ./client ./gateway/remote ./...
+TEST_ARGS ?= ./integration ./integration/compose ./integration/client ./integration/systemd ./integration/docs ./client ./gateway/remote ./...
 TEST_TIMEOUT ?= 40m
 CHECK_PACKAGES ?= ./bench/... ./client/... ./cmd/... ./gateway/... ./integration/docs ./internal/...
 FUZZTIME ?= 20s
@@ -102,7 +102,7 @@ programs:
 .PHONY: test
 test: prepared ## Lint, and run the unit and integration tests with the race detector; TEST_ARGS runs a part of them
 	@$(info go test -race $(TEST_ARGS))
-	@CGO_ENABLED=1 GOFLAGS='$(OWN_GOFLAGS)' GORACE='atexit_sleep_ms=0 '"$${GORACE-}" \
+	@CGO_ENABLED=1 GORACE='atexit_sleep_ms=0 '"$${GORACE-}" \
 		go test -json -race -tags curated -vet=off -p 3 -parallel 4 -timeout $(TEST_TIMEOUT) $(TEST_ARGS) | \
 		go run ./internal/testsum
 

@@ -19,12 +19,12 @@ import (
 // bareDebian is made by scripts/debian-root.
 const bareDebian = ".cache/debian-root"
 
-// makePackages makes the packages of a version for this architecture.
-func makePackages(t *testing.T, version string) (dist string) {
+// makePackages makes packages of a version for this architecture: all kinds, or some.
+func makePackages(t *testing.T, version, kinds string) (dist string) {
 	t.Helper()
 	dist = t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "../../scripts/packages", dist, runtime.GOARCH)
-	cmd.Env = append(os.Environ(), "VERSION="+version, "BACKENDS=curated")
+	cmd.Env = append(os.Environ(), "VERSION="+version, "KINDS="+kinds, "BACKENDS=curated")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("scripts/packages: %v\n%s", err, said)
 	}
@@ -59,10 +59,10 @@ func tool(t *testing.T, name string, args ...string) string {
 // TestPackages takes the packages through a life on a bare Debian, by the guide, with
 // a backup before and a restore after each change.
 func TestPackages(t *testing.T) {
-	first, second := makePackages(t, "0.0.9"), makePackages(t, "0.1.0")
+	first, second := makePackages(t, "0.0.9", "deb"), makePackages(t, "0.1.0", "all")
 
 	t.Run("the same sources make the same bytes", func(t *testing.T) {
-		again := makePackages(t, "0.1.0")
+		again := makePackages(t, "0.1.0", "all")
 		a, err := os.ReadFile(filepath.Join(second, "SHA256SUMS"))
 		if err != nil {
 			t.Fatal(err)
