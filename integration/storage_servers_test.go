@@ -47,7 +47,7 @@ const (
 // the tests know of each.
 var storageKinds = []storageKind{
 	{
-		name: "rclone serve s3", start: startRcloneS3, options: rcloneOptions,
+		name: "rclone serve s3", apart: true, start: startRcloneS3, options: rcloneOptions,
 		requests: requests{put: 1, head: 1, get: 1, list: 1, remove: 1, absent: 2},
 	},
 	{
@@ -59,7 +59,7 @@ var storageKinds = []storageKind{
 		requests: requests{put: 10, head: 1, get: 6, list: 4, remove: 2, absent: 1},
 	},
 	{
-		name: "Samba", moves: true, start: startSamba, options: fewObjects,
+		name: "Samba", apart: true, moves: true, start: startSamba, options: fewObjects,
 		requests: requests{put: 17, head: 2, get: 6, list: 4, remove: 5, absent: 1},
 	},
 	{
@@ -67,15 +67,15 @@ var storageKinds = []storageKind{
 		requests: requests{put: 7, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
-		name: "rclone serve webdav", start: startRcloneWebDAV, options: fewObjects,
+		name: "rclone serve webdav", apart: true, start: startRcloneWebDAV, options: fewObjects,
 		requests: requests{put: 7, head: 1, get: 2, list: 1, remove: 2, absent: 1},
 	},
 	{
-		name: "vsftpd", moves: true, start: startFTP, options: fewObjects,
+		name: "vsftpd", apart: true, moves: true, start: startFTP, options: fewObjects,
 		requests: requests{put: 13, head: 2, get: 4, list: 2, remove: 5, absent: 2},
 	},
 	{
-		name: "Azurite", start: startAzurite, options: fewInBuckets,
+		name: "Azurite", apart: true, start: startAzurite, options: fewInBuckets,
 		requests: requests{put: 2, head: 1, get: 2, list: 1, remove: 2, absent: 2},
 	},
 	{
@@ -83,7 +83,7 @@ var storageKinds = []storageKind{
 		requests: requests{put: 1, head: 1, get: 2, list: 1, remove: 2, absent: 2},
 	},
 	{
-		name: "stand-in for Backblaze B2", start: startB2, options: fewInBuckets,
+		name: "stand-in for Backblaze B2", apart: true, start: startB2, options: fewInBuckets,
 		requests: requests{put: 1, head: 1, get: 2, list: 1, remove: 2, absent: 2},
 	},
 	{
@@ -107,6 +107,9 @@ var (
 
 // storageKind is a kind of server, and what is particular to it.
 type storageKind struct {
+	// apart says that the gateway is a process of its own. The others run within the
+	// test, so that the race detector sees our code with one server of each kind.
+	apart          bool
 	name           string
 	moves          bool // uploads become visible by a move, in directories that the server does not cache
 	start          func(t *testing.T) *storageServer

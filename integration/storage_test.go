@@ -39,7 +39,11 @@ func TestStorage(t *testing.T) {
 			}
 			add(moreDest, s.secret)
 			add(wrongDest, s.wrong)
-			g := s.gateway(t, c)
+			serve := s.gateway
+			if kind.apart {
+				serve = func(t *testing.T, c *cluster) *served { return c.serveApart(t) }
+			}
+			g := serve(t, c)
 			t.Cleanup(func() { s.wantNoSecret(t, g.log) })
 
 			t.Run("conformance", func(t *testing.T) {
@@ -82,6 +86,12 @@ func (s *storageServer) gateway(t *testing.T, c *cluster) *served {
 	if s.over == nil {
 		return c.serve(t)
 	}
+	return c.serveApart(t)
+}
+
+// serveApart is serve in a process of its own.
+func (c *cluster) serveApart(t *testing.T) *served {
+	t.Helper()
 	d := c.start(t)
 	return &served{url: d.url, log: d.out}
 }

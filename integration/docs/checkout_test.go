@@ -56,7 +56,7 @@ func environment(t *testing.T) []string {
 	}
 	return []string{
 		"GOCACHE=" + values[0], "GOMODCACHE=" + values[1], "GOPROXY=off", "GOLANGCI_LINT_CACHE=" + linted,
-		"GOFLAGS=" + strings.TrimSpace(strings.ReplaceAll(values[2], "-trimpath", "") + " -trimpath"), "CGO_ENABLED=0",
+		"GOFLAGS=" + strings.TrimSpace(strings.ReplaceAll(values[2], "-trimpath", "")+" -trimpath"), "CGO_ENABLED=0",
 		"CI=" + os.Getenv("CI"),
 	}
 }
