@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
+// TestComposeSaysWhatIsWrong has a Redis that refuses and one that lacks something; what
+// gatewayctl says of others is a test of package client.
 func TestComposeSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
@@ -53,37 +53,6 @@ func TestComposeSaysWhatIsWrong(t *testing.T) {
 		p.overrideWith(t, redisWith(`--rename-command ACL ""`))
 		p.env = []string{"WAIT=1"}
 		wantRed(t, p, 8, "redis at redis:6379 has no users: Redis 6 or later is needed, with its command ACL")
-	})
-	t.Run("a Redis that is read-only", func(t *testing.T) {
-		t.Parallel()
-		p := newProject(t, e, "replica")
-		p.overrideWith(t, redisWith("--replicaof 127.0.0.1 1"))
-		wantRed(t, p, 8, "add node 1: gatewayctl: add node 1: redis at redis:6379 is a read-only replica: REDIS_ADDRESS must be the leader's")
-	})
-	t.Run("a Redis of version 5", func(t *testing.T) {
-		t.Parallel()
-		p := newProject(t, e, "version5")
-		const bridge = "172.31.250.1" // of the engine's own network
-		var listener net.Listener
-		if err := e.inNetwork(func() (err error) {
-			listener, err = net.Listen("tcp", "0.0.0.0:0")
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		redistest.ServeVersion5(t, listener, "")
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		address := net.JoinHostPort(bridge, port)
-		p.overrideWith(t, `networks:
-  default:
-    ipam:
-      config: [{subnet: 172.31.250.0/24, gateway: `+bridge+`}]
-services:
-  setup:
-    environment: {REDIS_ADDRESS: "`+address+`"}
-`)
-		p.env = []string{"WAIT=1"}
-		wantRed(t, p, 8, "redis at "+address+" does not know users: Redis 6 or later is needed")
 	})
 	t.Run("a module's directory that is not there, where there is nothing to back up", func(t *testing.T) {
 		t.Parallel()
