@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
@@ -31,16 +32,16 @@ func (g *Gateway) adminRoutes(mux chi.Router) {
 func (g *Gateway) administered(route admin.Route) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path, w.Entry.Action = operation.Admin, route.Path, route.Action
-		if !isLocal(r.RemoteAddr) {
+		if !access.IsLocal(r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
-		adm, err := g.admitNode(g.state.Current(), r)
-		w.Entry.User = adm.user()
+		adm, err := g.gate.AdmitNode(g.state.Current(), r)
+		w.Entry.User = adm.User()
 		if err != nil {
 			return err
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
-		return route.Serve(w, r, adm.view)
+		return route.Serve(w, r, adm.View)
 	}
 }
 

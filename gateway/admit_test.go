@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -46,14 +47,18 @@ func aRequest() *http.Request {
 	return r
 }
 
+func decide(v *live.View, r *http.Request) (access.Admission, error) {
+	req := parseRequest(r)
+	return access.Decide(v, r, req.access())
+}
+
 func TestAdmissionAllocatesNothing(t *testing.T) {
 	v, r := loadedView(t), aRequest()
-	req := parseRequest(r)
-	if adm, err := admitToRepository(v, r, req); err != nil || adm.mount == nil {
+	if adm, err := decide(v, r); err != nil || adm.Mount == nil {
 		t.Fatalf("not admitted: %v", err)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		_, _ = admitToRepository(v, r, parseRequest(r))
+		_, _ = decide(v, r)
 	}); n != 0 {
 		t.Errorf("%v allocations for each request", n)
 	}
@@ -63,7 +68,7 @@ func BenchmarkAdmission(b *testing.B) {
 	v, r := loadedView(b), aRequest()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := admitToRepository(v, r, parseRequest(r)); err != nil {
+		if _, err := decide(v, r); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,17 +18,17 @@ func (g *Gateway) healthRoute() http.HandlerFunc {
 	return g.observer.Observe(func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Admin, adminapi.HealthPath
 		v := g.state.Current()
-		if !g.allowed(v, r.RemoteAddr) {
+		if !g.gate.Allows(v, r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
 		req, write := parseHealth(r)
-		adm, err := g.admit(v, r, req)
-		w.Entry.User = adm.user()
+		adm, err := g.gate.Admit(v, r, req.access())
+		w.Entry.User = adm.User()
 		if err != nil {
 			return err
 		}
 		w.Entry.Destination, w.Entry.Repo = req.destination, req.repo
-		reply := health.Ask(r.Context(), adm.mount.Destination, req.repo, write)
+		reply := health.Ask(r.Context(), adm.Mount.Destination, req.repo, write)
 		reply.RequestID = w.ID()
 		return admin.WriteJSON(w, reply)
 	}).ServeHTTP

@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
@@ -202,26 +203,26 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		{[]operation.Operation{operation.Browse}, "WebDAV: look at the repository and its `<uuid>.json`"},
 		{[]operation.Operation{operation.Put, operation.Change}, "WebDAV: change anything"},
 	}
-	relations := [relationEnd]string{
-		nobody:   "",
-		stranger: "any other module",
-		grantee:  "module restored from it",
-		owner:    "module it belongs to",
-		operator: "node",
+	relations := [access.RelationEnd]string{
+		access.Nobody:   "",
+		access.Stranger: "any other module",
+		access.Grantee:  "module restored from it",
+		access.Owner:    "module it belongs to",
+		access.Operator: "node",
 	}
 	w.WriteString("## Who may do what to a repository\n\n| |")
-	for _, name := range relations[stranger:] {
+	for _, name := range relations[access.Stranger:] {
 		fmt.Fprintf(w, " %s |", name)
 	}
-	w.WriteString("\n|---|" + strings.Repeat("---|", int(relationEnd-stranger)) + "\n")
+	w.WriteString("\n|---|" + strings.Repeat("---|", int(access.RelationEnd-access.Stranger)) + "\n")
 	told := map[operation.Operation]bool{}
 	for _, row := range rows {
 		fmt.Fprintf(w, "| %s |", row.words)
-		for r := stranger; r < relationEnd; r++ {
-			may := allow(r, row.operations[0])
+		for r := access.Stranger; r < access.RelationEnd; r++ {
+			may := access.Allow(r, row.operations[0])
 			for _, op := range row.operations {
 				told[op] = true
-				if allow(r, op) != may {
+				if access.Allow(r, op) != may {
 					t.Errorf("%q is one row, and its operations differ", row.words)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
@@ -37,7 +38,7 @@ func (g *Gateway) forward(w *observe.Response, r *http.Request, req request, nod
 		Recheck: func(ctx context.Context) error {
 			v, err := g.state.Refresh(ctx)
 			if err == nil {
-				_, err = admitToRepository(v, r, req)
+				_, err = access.Decide(v, r, req.access())
 			}
 			return err
 		},

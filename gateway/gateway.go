@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/auditsync"
@@ -120,6 +121,7 @@ type Gateway struct {
 	coverage *coverage.Coverage
 	desk     *desk
 	backend  []string // what this node is called in answers
+	gate     *access.Gate
 	observer *observe.Observer
 	admin    *admin.Handlers
 	keeper   *auditsync.Keeper
@@ -175,6 +177,7 @@ func New(opts Options) (*Gateway, error) {
 		peers:    peers,
 		coverage: covered,
 		desk:     desk,
+		gate:     &access.Gate{State: state, AllowFrom: opts.AllowFrom},
 		observer: observe.New(observe.Options{
 			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
 			Refused: desk.noteFailure,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
@@ -202,6 +203,14 @@ func (req *request) entry() observe.Entry {
 		e.Path = req.stored
 	}
 	return e
+}
+
+// access is what matters to whether the request may have what it wants.
+func (req *request) access() access.Request {
+	return access.Request{
+		Operation: req.operation, Root: req.root, Destination: req.destination, Inside: req.inside,
+		Valid: req.valid && (!req.restic || req.known), MayBeGranted: req.mayBeGranted(),
+	}
 }
 
 // mayBeGranted reports whether the path is that of some repository, so that a

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -105,7 +106,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 						if !req.known {
 							t.Fatalf("%s is not understood", r.URL)
 						}
-						got := allow(relate(c.principal, req.inside), req.operation)
+						got := access.Allow(access.Relate(c.principal, req.inside), req.operation)
 						if want := strings.Contains(op.may, c.letter); got != want {
 							t.Errorf("%s %s, Accept %q: allowed %v, want %v", op.method, r.URL, accept, got, want)
 						}
@@ -166,7 +167,7 @@ func TestWhoMayDoWhatOverWebDAV(t *testing.T) {
 				for letter, principal := range map[string]*catalog.Principal{
 					"m": aModule, "h": homeless, "n": aNode, "-": {Name: "cluster"},
 				} {
-					if got, want := allow(relate(principal, req.inside), req.operation), strings.Contains(may, letter); got != want {
+					if got, want := access.Allow(access.Relate(principal, req.inside), req.operation), strings.Contains(may, letter); got != want {
 						t.Errorf("%s %s (%s) by %s: allowed %v, want %v", method, path, tt.name, principal.Name, got, want)
 					}
 				}
@@ -181,18 +182,18 @@ func TestWhoMayDoWhatOverWebDAV(t *testing.T) {
 func TestEveryPermissionIsDecided(t *testing.T) {
 	t.Parallel()
 	for a := range operation.Probe {
-		if allow(nobody, a) || allow(stranger, a) != (a == operation.Roots) {
+		if access.Allow(access.Nobody, a) || access.Allow(access.Stranger, a) != (a == operation.Roots) {
 			t.Errorf("%d: a stranger may", a)
 		}
-		if !allow(operator, a) {
+		if !access.Allow(access.Operator, a) {
 			t.Errorf("%d: not even a node may", a)
 		}
-		if allow(grantee, a) && !allow(owner, a) {
+		if access.Allow(access.Grantee, a) && !access.Allow(access.Owner, a) {
 			t.Errorf("%d: a grant gives more than ownership", a)
 		}
 	}
 	for _, a := range []operation.Operation{operation.Remove, operation.AddKey, operation.Other, operation.Put, operation.Change} {
-		if allow(owner, a) || allow(grantee, a) {
+		if access.Allow(access.Owner, a) || access.Allow(access.Grantee, a) {
 			t.Errorf("%d: a module may", a)
 		}
 	}
@@ -239,7 +240,7 @@ func TestUnusualPathsBelongToNobody(t *testing.T) {
 			if req.probe {
 				t.Errorf("%.80s is taken for the probe", target)
 			}
-			if allow(relate(aModule, req.inside), req.operation) {
+			if access.Allow(access.Relate(aModule, req.inside), req.operation) {
 				t.Errorf("%.80s: the module may", target)
 			}
 		})
@@ -351,10 +352,10 @@ func FuzzRequest(f *testing.F) {
 		req := parseRequest(r)
 		if bare := parseRequest(&http.Request{Method: method, URL: u}); bare.restic && (!bare.known || req.operation != bare.operation) {
 			t.Fatalf("%s %q: without Accept it is another request", method, target)
-		} else if !bare.restic && allow(relate(aModule, bare.inside), bare.operation) {
+		} else if !bare.restic && access.Allow(access.Relate(aModule, bare.inside), bare.operation) {
 			wantInside(t, method, u, bare)
 		}
-		if !allow(relate(aModule, req.inside), req.operation) {
+		if !access.Allow(access.Relate(aModule, req.inside), req.operation) {
 			return
 		}
 		if !req.known {

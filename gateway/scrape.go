@@ -21,11 +21,11 @@ const MetricsPath = "/metrics"
 func (g *Gateway) scrape(w *observe.Response, r *http.Request) error {
 	w.Entry.Operation, w.Entry.Path = operation.Admin, MetricsPath
 	v := g.state.Current()
-	if !g.allowed(v, r.RemoteAddr) {
+	if !g.gate.Allows(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
-	adm, err := g.admitNode(v, r)
-	w.Entry.User = adm.user()
+	adm, err := g.gate.AdmitNode(v, r)
+	w.Entry.User = adm.User()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
@@ -20,38 +21,38 @@ func (g *Gateway) serve(w *observe.Response, r *http.Request) error {
 	nameBackend(w.Header(), g.backend)
 
 	v := g.state.Current()
-	if !g.allowed(v, r.RemoteAddr) {
+	if !g.gate.Allows(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
 	if req.probe {
 		return g.answerProbe(w, v, req)
 	}
 
-	adm, err := g.admit(v, r, req)
-	w.Entry.User = adm.user()
+	adm, err := g.gate.Admit(v, r, req.access())
+	w.Entry.User = adm.User()
 	if err != nil {
 		return err
 	}
 
 	if req.root {
-		return g.serveRoots(w, r, adm.view)
+		return g.serveRoots(w, r, adm.View)
 	}
-	w.Entry.Mount = adm.mount
-	if link, err := g.peers.Route(adm.view, adm.mount, isLocal(r.RemoteAddr), peer.IsHop(r)); link != nil || err != nil {
-		return g.forward(w, r, req, adm.principal.Role == catalog.RoleNode, link, err)
+	w.Entry.Mount = adm.Mount
+	if link, err := g.peers.Route(adm.View, adm.Mount, access.IsLocal(r.RemoteAddr), peer.IsHop(r)); link != nil || err != nil {
+		return g.forward(w, r, req, adm.Principal.Role == catalog.RoleNode, link, err)
 	}
-	err = adm.mount.TellTrash(g.serveHere(w, r, req, adm))
-	adm.mount.Guard.Ended(r.Context(), err)
+	err = adm.Mount.TellTrash(g.serveHere(w, r, req, adm))
+	adm.Mount.Guard.Ended(r.Context(), err)
 	return err
 }
 
 // serveHere answers from the destination's store on this node.
-func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request, adm admission) error {
-	store, err := adm.mount.Acquire(r.Context())
+func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request, adm access.Admission) error {
+	store, err := adm.Mount.Acquire(r.Context())
 	if err != nil {
 		return err
 	}
-	defer adm.mount.Release()
+	defer adm.Mount.Release()
 
 	if !req.restic {
 		return g.serveDAV(w, r, req, store)
@@ -66,16 +67,16 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 		Type:          req.typ,
 		Name:          req.name,
 		Operation:     req.operation,
-		ReplaceConfig: adm.principal.Role == catalog.RoleNode,
-		AddKey:        allow(relate(adm.principal, req.inside), operation.AddKey),
+		ReplaceConfig: adm.Principal.Role == catalog.RoleNode,
+		AddKey:        access.Allow(access.Relate(adm.Principal, req.inside), operation.AddKey),
 		Trash:         trashOf(adm),
 		Meter:         meterOf(adm),
 	})
 }
 
 // trashOf returns what the destination keeps of deleted objects, nil where it does not.
-func trashOf(adm admission) rest.Trash {
-	if kept := adm.mount.Trash(); kept != nil {
+func trashOf(adm access.Admission) rest.Trash {
+	if kept := adm.Mount.Trash(); kept != nil {
 		return kept
 	}
 	return nil
@@ -89,11 +90,11 @@ type meter struct {
 
 // meterOf returns the limits of who was admitted; nodes have none, who copy whole
 // repositories.
-func meterOf(adm admission) rest.Meter {
-	if adm.principal.Role == catalog.RoleNode {
+func meterOf(adm access.Admission) rest.Meter {
+	if adm.Principal.Role == catalog.RoleNode {
 		return nil
 	}
-	return &meter{adm.mount.Guard, adm.principal.Name}
+	return &meter{adm.Mount.Guard, adm.Principal.Name}
 }
 
 // Take implements [rest.Meter].

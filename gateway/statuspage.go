@@ -72,7 +72,7 @@ func (g *Gateway) pageRoutes(mux chi.Router, admit admitter) {
 // loginRoutes add the way to a session.
 func (g *Gateway) loginRoutes(mux chi.Router) {
 	g.look(mux, loginPath, func(w *observe.Response, r *http.Request) error {
-		if !g.allowed(g.state.Current(), r.RemoteAddr) {
+		if !g.gate.Allows(g.state.Current(), r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
 		return sendPage(w, r, http.StatusOK, &page.Page{Chrome: &page.Chrome{Title: "Log in"}, Next: nextOf(r)}, "login")
@@ -99,7 +99,7 @@ func (g *Gateway) act(mux chi.Router, path string, h observe.Handler) {
 
 // admitToPage admits who has a session.
 func (g *Gateway) admitToPage(w *observe.Response, r *http.Request) (*viewer, error) {
-	if !g.allowed(g.state.Current(), r.RemoteAddr) {
+	if !g.gate.Allows(g.state.Current(), r.RemoteAddr) {
 		return nil, refusal.ErrAddress
 	}
 	cookie, err := r.Cookie(sessionCookie)
@@ -132,7 +132,7 @@ func redirect(w *observe.Response, path string) error {
 // postLogin begins a session.
 func (g *Gateway) postLogin(w *observe.Response, r *http.Request) error {
 	v := g.state.Current()
-	if !g.allowed(v, r.RemoteAddr) {
+	if !g.gate.Allows(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
 	user := strings.TrimSpace(r.PostForm.Get("user"))

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
@@ -29,11 +30,11 @@ const hostViewer = "administrator of the gateway's host"
 // admitToAPI admits a node or an administrator by credentials that come with the request.
 func (g *Gateway) admitToAPI(w *observe.Response, r *http.Request) (*viewer, error) {
 	v := g.state.Current()
-	if !g.allowed(v, r.RemoteAddr) {
+	if !g.gate.Allows(v, r.RemoteAddr) {
 		return nil, refusal.ErrAddress
 	}
-	var buf [maxCredentials]byte
-	user, secret, ok := parseBasic(r.Header.Get("Authorization"), buf[:])
+	var buf [access.MaxCredentials]byte
+	user, secret, ok := access.ParseBasic(r.Header.Get("Authorization"), buf[:])
 	if !ok {
 		return nil, refusal.ErrNoCredentials
 	}
@@ -56,25 +57,25 @@ func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byt
 	if wait := g.desk.attempts.Wait(from, user, time.Now()); wait > 0 {
 		return nil, &waitError{wait}
 	}
-	judge := func(v *live.View) (admission, error) {
-		adm := admission{view: v}
+	judge := func(v *live.View) (access.Admission, error) {
+		adm := access.Admission{View: v}
 		if v == nil {
 			return adm, refusal.ErrUnready
 		}
-		adm.principal = v.Snapshot.Principals[user]
-		if !adm.principal.Accepts(secret) {
-			err := unaccepted(adm.principal)
-			adm.principal, adm.news = nil, true
+		adm.Principal = v.Snapshot.Principals[user]
+		if !adm.Principal.Accepts(secret) {
+			err := access.Unaccepted(adm.Principal)
+			adm.Principal, adm.News = nil, true
 			return adm, err
 		}
-		if adm.principal.Role == catalog.RoleModule {
+		if adm.Principal.Role == catalog.RoleModule {
 			return adm, refusal.ErrScope
 		}
 		return adm, nil
 	}
 	adm, err := judge(v)
-	if err != nil && adm.news {
-		adm, err = g.again(adm, r, judge)
+	if err != nil && adm.News {
+		adm, err = g.gate.Again(adm, r, judge)
 	}
 	switch {
 	case errors.Is(err, refusal.ErrUnauthenticated):
@@ -82,7 +83,7 @@ func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byt
 	case err == nil:
 		g.desk.attempts.Succeeded(from, user)
 	}
-	return adm.principal, err
+	return adm.Principal, err
 }
 
 // waitError says that too many logins have failed.

@@ -123,6 +123,11 @@ var rules = []rule{
 		forbids: either(of(redis, rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
+		name:    "who may do what is decided without protocols and stores",
+		about:   of("gateway/access"),
+		forbids: either(of(redis, rclone, module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/peer", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/observe", module+"/gateway/metrics"), only(module+"/gateway")),
+	},
+	{
 		name:    "what observes requests knows neither who calls nor how stores are opened",
 		about:   of("gateway/observe"),
 		forbids: either(of(redis, rclone, module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine", module+"/gateway/admin"), only(module+"/gateway")),

@@ -1,4 +1,4 @@
-package gateway
+package access
 
 import (
 	"encoding/base64"
@@ -34,8 +34,8 @@ func TestBasicCredentials(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var buf [maxCredentials]byte
-			user, secret, ok := parseBasic(c.header, buf[:])
+			var buf [MaxCredentials]byte
+			user, secret, ok := ParseBasic(c.header, buf[:])
 			if ok != c.ok || ok && (string(user) != c.user || string(secret) != c.secret) {
 				t.Errorf("got %.20q, %.20q, %v", user, secret, ok)
 			}

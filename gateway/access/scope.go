@@ -1,4 +1,4 @@
-package gateway
+package access
 
 import (
 	"slices"
@@ -8,24 +8,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 )
 
-// relation is how a principal stands to a repository.
-type relation uint8
+// Relation is how a principal stands to a repository.
+type Relation uint8
 
+// The relations.
 const (
-	nobody   relation = iota // neither a module nor a node
-	stranger                 // a module, of whose the repository is not, nor granted
-	grantee                  // a module that restores from it
-	owner                    // the module whose repository it is
-	operator                 // a node
-	relationEnd
+	Nobody      Relation = iota // neither a module nor a node
+	Stranger                    // a module, of whose the repository is not, nor granted
+	Grantee                     // a module that restores from it
+	Owner                       // the module whose repository it is
+	Operator                    // a node
+	RelationEnd                 // is behind the last one
 )
 
 // permissions is the whole of who may do what.
-var permissions = [relationEnd][operation.End]bool{
-	stranger: {
+var permissions = [RelationEnd][operation.End]bool{
+	Stranger: {
 		operation.Roots: true,
 	},
-	grantee: {
+	Grantee: {
 		operation.Roots:      true,
 		operation.Browse:     true,
 		operation.Head:       true,
@@ -34,7 +35,7 @@ var permissions = [relationEnd][operation.End]bool{
 		operation.SaveLock:   true,
 		operation.RemoveLock: true,
 	},
-	owner: {
+	Owner: {
 		operation.Roots:      true,
 		operation.Browse:     true,
 		operation.Head:       true,
@@ -47,7 +48,7 @@ var permissions = [relationEnd][operation.End]bool{
 		operation.SaveLock:   true,
 		operation.RemoveLock: true,
 	},
-	operator: {
+	Operator: {
 		operation.Other:      true, // answered by the protocol: 404 or 405
 		operation.Head:       true,
 		operation.Read:       true,
@@ -67,32 +68,32 @@ var permissions = [relationEnd][operation.End]bool{
 	},
 }
 
-// relate returns how p stands to the repository that holds the path inside a
+// Relate returns how p stands to the repository that holds the path inside a
 // destination, or that the path or the manifest beside it is. Paths are compared
 // byte by byte.
-func relate(p *catalog.Principal, inside string) relation {
+func Relate(p *catalog.Principal, inside string) Relation {
 	covers := func(repo string) bool {
 		below, ok := strings.CutPrefix(inside, repo)
 		return ok && (below == "" || below[0] == '/' || below == manifestSuffix)
 	}
 	switch {
 	case p.Role == catalog.RoleNode:
-		return operator
+		return Operator
 	case p.Role != catalog.RoleModule:
-		return nobody
+		return Nobody
 	case slices.ContainsFunc(p.Own, covers):
-		return owner
+		return Owner
 	case slices.ContainsFunc(p.Granted, covers):
-		return grantee
+		return Grantee
 	}
-	return stranger
+	return Stranger
 }
 
 // manifestSuffix is that of the file beside a repository, <app>/<uuid>.json, in which
 // NethServer 8 describes it.
 const manifestSuffix = ".json"
 
-// allow reports whether a principal of that relation may do that.
-func allow(r relation, op operation.Operation) bool {
+// Allow reports whether a principal of that relation may do that.
+func Allow(r Relation, op operation.Operation) bool {
 	return permissions[r][op]
 }

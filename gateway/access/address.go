@@ -1,4 +1,4 @@
-package gateway
+package access
 
 import (
 	"net/netip"
@@ -6,10 +6,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
-// allowed reports whether a caller at that address may talk to the gateway: it is
+// Allows reports whether a caller at that address may talk to the gateway: it is
 // on this host (a unix socket has no address that parses as one), in the
 // cluster's network, or in a network that the administrator named.
-func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
+func (g *Gate) Allows(v *live.View, remoteAddr string) bool {
 	remote, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
 		return isUnixPeer(remoteAddr)
@@ -18,7 +18,7 @@ func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
 	if addr.IsLoopback() || v != nil && v.Snapshot.Network.Contains(addr) {
 		return true
 	}
-	for _, network := range g.opts.AllowFrom {
+	for _, network := range g.AllowFrom {
 		if network.Contains(addr) {
 			return true
 		}
@@ -26,9 +26,9 @@ func (g *Gateway) allowed(v *live.View, remoteAddr string) bool {
 	return false
 }
 
-// isLocal reports whether a caller is on this host: on the loopback interface or a
+// IsLocal reports whether a caller is on this host: on the loopback interface or a
 // unix socket.
-func isLocal(remoteAddr string) bool {
+func IsLocal(remoteAddr string) bool {
 	remote, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
 		return isUnixPeer(remoteAddr)

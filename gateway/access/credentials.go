@@ -1,4 +1,4 @@
-package gateway
+package access
 
 import (
 	"bytes"
@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// maxCredentials bounds user and password together, in bytes. Redis passwords
+// MaxCredentials bounds user and password together, in bytes. Redis passwords
 // of NethServer 8 have 36.
-const maxCredentials = 4096
+const MaxCredentials = 4096
 
-// parseBasic decodes the value of an Authorization header into buf, which user
+// ParseBasic decodes the value of an Authorization header into buf, which user
 // and secret then share. It reports false for anything that is not Basic with a
 // user and a colon, or that does not fit. The scheme's name is case-insensitive
 // (RFC 9110); a password may hold colons.
-func parseBasic(header string, buf []byte) (user, secret []byte, ok bool) {
+func ParseBasic(header string, buf []byte) (user, secret []byte, ok bool) {
 	const scheme = "basic "
 	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
 		return nil, nil, false

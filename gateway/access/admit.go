@@ -1,0 +1,157 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+// Gate is where requests are admitted.
+type Gate struct {
+	State *live.State
+	// AllowFrom are networks whose callers are accepted in addition to those of this host
+	// and of cluster/network.
+	AllowFrom []netip.Prefix
+}
+
+// Request is what a request wants, as far as it matters to whether it may have it.
+type Request struct {
+	Operation operation.Operation
+	// Root is true for the list of destinations; the others are empty then.
+	Root bool
+	// Destination is its ID, and Inside the path within it, as it stood on the wire.
+	Destination, Inside string
+	// Valid is false where the path can name nothing in a destination.
+	Valid bool
+	// MayBeGranted is true where the path is that of some repository, so that a refusal
+	// may rest on what Redis did not say yet.
+	MayBeGranted bool
+}
+
+// Admission is what a view says of a request.
+type Admission struct {
+	View      *live.View
+	Principal *catalog.Principal
+	Mount     *live.Mount // nil for the gateway's own paths and the list of destinations
+	// News is true where a refusal rests on something that the view lacks and
+	// that Redis may have by now: a user, a password, a module's UUID, a grant,
+	// a destination.
+	News bool
+}
+
+// User is the name of who was admitted, or refused, where that is known.
+func (a *Admission) User() string {
+	if a.Principal == nil {
+		return ""
+	}
+	return a.Principal.Name
+}
+
+// Admit admits a request to a repository.
+func (g *Gate) Admit(v *live.View, r *http.Request, req Request) (Admission, error) {
+	adm, err := Decide(v, r, req)
+	if err == nil || !adm.News {
+		return adm, err
+	}
+	return g.Again(adm, r, func(v *live.View) (Admission, error) { return Decide(v, r, req) })
+}
+
+// AdmitNode admits a node to one of the gateway's own paths.
+func (g *Gate) AdmitNode(v *live.View, r *http.Request) (Admission, error) {
+	adm, err := admitNode(v, r)
+	if err == nil || !adm.News {
+		return adm, err
+	}
+	return g.Again(adm, r, func(v *live.View) (Admission, error) { return admitNode(v, r) })
+}
+
+// Again asks Redis once more about a refusal that may be news, so that a module
+// gets in that was created a moment ago; where Redis cannot be asked, the refusal
+// is not proven.
+func (g *Gate) Again(refused Admission, r *http.Request, judge func(*live.View) (Admission, error)) (Admission, error) {
+	fresh, err := g.State.Renew(r.Context(), refused.View, func(v *live.View) bool {
+		_, err := judge(v)
+		return err == nil
+	})
+	if err != nil {
+		return refused, err
+	}
+	return judge(fresh)
+}
+
+// Decide is the decision itself. It allocates nothing where it says yes.
+func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
+	adm := Admission{View: v}
+	var err error
+	if adm.Principal, err = authenticate(v, r); err != nil {
+		adm.News = !errors.Is(err, refusal.ErrNoCredentials)
+		return adm, err
+	}
+
+	related := Relate(adm.Principal, req.Inside)
+	if !Allow(related, req.Operation) {
+		adm.News = related == Stranger && req.MayBeGranted
+		return adm, refusal.ErrScope
+	}
+	if req.Root {
+		return adm, nil
+	}
+	if !req.Valid {
+		return adm, refusal.ErrNotFound
+	}
+	if adm.Mount = v.Mounts[req.Destination]; adm.Mount != nil {
+		return adm, nil
+	}
+	if reason, broken := v.Snapshot.Broken[req.Destination]; broken {
+		return adm, fmt.Errorf("%w: destination %s: %s", storage.ErrUnavailable, req.Destination, reason)
+	}
+	adm.News = true
+	return adm, refusal.ErrNotFound
+}
+
+// admitNode is the decision for what only nodes may do.
+func admitNode(v *live.View, r *http.Request) (Admission, error) {
+	adm := Admission{View: v}
+	var err error
+	if adm.Principal, err = authenticate(v, r); err != nil {
+		adm.News = !errors.Is(err, refusal.ErrNoCredentials)
+		return adm, err
+	}
+	if adm.Principal.Role != catalog.RoleNode {
+		return adm, refusal.ErrScope
+	}
+	return adm, nil
+}
+
+// authenticate returns who sent the request.
+func authenticate(v *live.View, r *http.Request) (*catalog.Principal, error) {
+	var buf [MaxCredentials]byte
+	user, secret, ok := ParseBasic(r.Header.Get("Authorization"), buf[:])
+	if !ok {
+		return nil, refusal.ErrNoCredentials
+	}
+	if v == nil {
+		return nil, refusal.ErrUnready
+	}
+	principal := v.Snapshot.Principals[string(user)]
+	if !principal.Accepts(secret) {
+		return nil, Unaccepted(principal)
+	}
+	return principal, nil
+}
+
+// Unaccepted tells, for the log and the metrics alone, why credentials are not
+// accepted.
+func Unaccepted(principal *catalog.Principal) error {
+	if principal == nil {
+		return refusal.ErrUnknownUser
+	}
+	return fmt.Errorf("%w of %s", refusal.ErrWrongPassword, principal.Name)
+}
