@@ -68,7 +68,7 @@ const (
 // exitReasons are restic's own statuses: from 0.17 on, and 3 in all versions.
 var exitReasons = map[int]Reason{3: Incomplete, 10: NoRepository, 11: Locked, 12: WrongKey}
 
-var fullStorage = regexp.MustCompile(`\b507\b|Insufficient Storage|no space left on device|disk quota exceeded`)
+var fullStorage = regexp.MustCompile(`\(507\)|\b507 |Insufficient Storage|no space left on device|disk quota exceeded`)
 
 // retrying is how restic says that it will ask again.
 var retrying = regexp.MustCompile(`^Save\(.* returned error, retrying after `)
