@@ -80,21 +80,23 @@ func (a *assistance) clear(ctx context.Context, base restic.Invocation, source r
 	return err
 }
 
-// filesIn are the paths of all that is no directory in the snapshot, as far as it
-// is below one of the paths in only, or of everything where there are none.
+// filesIn are the paths of all that the snapshot holds, as far as it is below one of the
+// paths in only, or on the way to one, or of everything where there are none. In place of a
+// directory a link may stand, through which an old restic would write.
 func filesIn(ctx context.Context, base restic.Invocation, source restoreSource, only []string) ([]string, error) {
 	var paths []string
 	out := restic.NewLines(func(line []byte) {
 		var node struct {
 			Kind string `json:"struct_type"`
-			Type string `json:"type"`
 			Path string `json:"path"`
 		}
-		if json.Unmarshal(line, &node) != nil || node.Kind != "node" || node.Type == "dir" {
+		if json.Unmarshal(line, &node) != nil || node.Kind != "node" {
 			return
 		}
 		relative := strings.TrimPrefix(strings.TrimPrefix(node.Path, source.folder), "/")
-		wanted := func(p string) bool { return relative == p || strings.HasPrefix(relative, p+"/") }
+		wanted := func(p string) bool {
+			return relative == p || strings.HasPrefix(relative, p+"/") || strings.HasPrefix(p, relative+"/")
+		}
 		if len(only) == 0 || slices.ContainsFunc(only, wanted) {
 			paths = append(paths, relative)
 		}

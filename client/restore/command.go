@@ -52,9 +52,10 @@ state-include.conf or the snapshot name are created where they do not exist. Lef
 out are state/environment, which belongs to the new module, and security.*
 attributes.
 
-With --include, --path or --target only data is restored, and no other step runs.
-Below --target DIR it gets the names it has in the snapshot, state/... and
-volumes/NAME/...
+With --include, --path, --target or --archive only data is restored, and no other step
+runs. Below --target DIR, and in an archive, it gets the names it has in the snapshot,
+state/... and volumes/NAME/... "snapshot ls" and "snapshot find" show the paths; a "�" in
+one, which stands for what is not UTF-8, matches any character.
 
 With --metrics-dir the outcome is in a file for Prometheus there,
 restore-module-MODULE.prom: module_restore_status is 1 after a complete restore and
@@ -63,6 +64,7 @@ files do not count.`,
 		Example: `  restore-module < request.json
   restore-module --step 10restore < request.json
   restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
+  restore-module --destination DESTINATION --path volumes/data/docs --archive zip > docs.zip
   restore-module --destination DESTINATION --include '*.odt' --target /tmp/found`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Unreachable, exit.Full, exit.Forbidden, exit.Redis,
 			exit.NotFound, exit.Invalid, exit.Locked, exit.Password, exit.BadDump, exit.Signal),
@@ -83,11 +85,13 @@ files do not count.`,
 	flags.StringArrayVar(&opts.include, "include", nil, "restore only what matches restic's `PATTERN`; can be repeated")
 	flags.StringArrayVar(&opts.paths, "path", nil, "restore only this file or directory: `PATH` is state/... or volumes/NAME/...; can be repeated")
 	flags.StringVar(&opts.target, "target", "", "restore to `DIR` instead of the module's state and volumes")
+	flags.StringVar(&opts.archive, "archive", "", "write to stdout instead, as an archive of this `FORM`: tar or zip")
 	flags.BoolVar(&opts.verify, "verify", false, "read back what was written and compare it")
 	flags.StringVar(&opts.destination, "destination", "", "restore from the destination with this `NAME` or ID, without a request on stdin")
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
 	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
+	names.CompleteFlag(cmd, "archive", names.OneOf(archiveTar, archiveZip))
 	names.CompleteFlag(cmd, "step", names.OneOf(restoreStepNames()...))
 	opts.restic.AddFlags(cmd)
 	opts.record.AddFlags(cmd)
@@ -101,6 +105,7 @@ type restoreOptions struct {
 	step           string
 	include, paths []string
 	target         string
+	archive        string
 	verify         bool
 
 	destination, repopath, snapshot string
@@ -113,12 +118,15 @@ type restoreOptions struct {
 
 // partial reports whether this is about some files, not about the whole module.
 func (o *restoreOptions) partial() bool {
-	return len(o.include) > 0 || len(o.paths) > 0 || o.target != ""
+	return len(o.include) > 0 || len(o.paths) > 0 || o.target != "" || o.archive != ""
 }
 
 // check refuses options that contradict each other, and brings paths into the
 // form that restic knows.
 func (o *restoreOptions) check() error {
+	if err := o.checkArchive(); err != nil {
+		return err
+	}
 	if o.partial() && o.step != "" && o.step != restoreStep {
 		return exit.Failf(exit.Usage, "--include, --path and --target are for step %s, not for %s", restoreStep, o.step)
 	}
@@ -132,7 +140,7 @@ func (o *restoreOptions) check() error {
 		if top != "state" && top != "volumes" {
 			return exit.Failf(exit.Usage, "--path %q is neither below state/ nor below volumes/", p)
 		}
-		if paths[i] == "state/environment" && o.target == "" {
+		if paths[i] == "state/environment" && o.target == "" && o.archive == "" {
 			return exit.Failf(exit.Usage, "state/environment belongs to the module as it is now: restore it with --target")
 		}
 	}
@@ -155,7 +163,7 @@ func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOption
 		return err
 	}
 	// It must be right before anything reads it.
-	if err := opts.wait.Retry(ctx, sys, func() error { return session.RecoverEnvironment(sys) }); err != nil && opts.target == "" {
+	if err := opts.wait.Retry(ctx, sys, func() error { return session.RecoverEnvironment(sys) }); err != nil && opts.target == "" && opts.archive == "" {
 		return err
 	}
 	var err error
@@ -244,6 +252,9 @@ func restoreSteps(sys *host.System, gather func() (restoreFacts, error), opts *r
 	steps := []step{
 		{name: replaceStep},
 		{name: restoreStep, weight: 4, run: func(ctx context.Context, _ []byte) error {
+			if opts.archive != "" {
+				return restoreArchive(ctx, sys, gather, opts, record)
+			}
 			return restoreData(ctx, sys, gather, opts, record)
 		}},
 	}

@@ -2,8 +2,12 @@ package restore
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
@@ -99,12 +103,30 @@ func (p *restorePlan) makeDirs() error {
 	return nil
 }
 
+// refuseLinks refuses a link where an old restic would write through it, out of the
+// directory that was named.
+func (p *restorePlan) refuseLinks() error {
+	if p.restic.Version.Has(restic.OverwriteVersion) {
+		return nil
+	}
+	for _, dir := range p.dirs {
+		for _, top := range []string{"state", "volumes"} {
+			name := filepath.Join(dir, top)
+			if info, err := os.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
+				return exit.Failf(exit.Usage, "%s is a symbolic link, through which restic before 0.17 would write: remove it", name)
+			}
+		}
+	}
+	return nil
+}
+
 // restoreFlags are the options of restic restore. Patterns begin with a slash: an
 // application may have a state/environment of its own, deeper down.
 func restoreFlags(f restoreFacts) []string {
 	var flags []string
 	for _, p := range f.opts.paths {
-		flags = append(flags, "--include=/"+state.EscapePattern(p))
+		// What stands for a byte that is not UTF-8 matches it, as any other character.
+		flags = append(flags, "--include=/"+strings.ReplaceAll(state.EscapePattern(p), string(utf8.RuneError), "?"))
 	}
 	for _, pattern := range f.opts.include {
 		flags = append(flags, "--include="+pattern)

@@ -48,6 +48,9 @@ func (r *restoreRun) restore(ctx context.Context) (err error) {
 	if err := r.plan.makeDirs(); err != nil {
 		return err
 	}
+	if err := r.plan.refuseLinks(); err != nil {
+		return err
+	}
 	if err := r.clear(); err != nil {
 		return fmt.Errorf("prepare the restore: %w", run.ResticError(r.plan.restic.Repository, err))
 	}

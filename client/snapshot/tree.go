@@ -102,7 +102,7 @@ func list(ctx context.Context, from Source, id string, w *treeWriter) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	lines := restic.NewLines(func(line []byte) {
-		if n, ok := parseNode(line); ok {
+		if n, ok := ParseNode(line); ok {
 			if err := w.add(n); err != nil {
 				stop(err)
 			}
@@ -115,8 +115,8 @@ func list(ctx context.Context, from Source, id string, w *treeWriter) error {
 	return w.finish()
 }
 
-// parseNode reads a line of restic's ls.
-func parseNode(line []byte) (Node, bool) {
+// ParseNode reads a line of restic ls --json, unless it is about something else.
+func ParseNode(line []byte) (Node, bool) {
 	var read struct {
 		Kind  string      `json:"struct_type"`
 		Path  string      `json:"path"`
