@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/accounts"
 	"github.com/rclone-gateway/rclone-gateway/client/backup"
 	"github.com/rclone-gateway/rclone-gateway/client/destinations"
+	"github.com/rclone-gateway/rclone-gateway/client/drill"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
@@ -34,6 +35,7 @@ var applets = []struct {
 }{
 	{"module-backup", backup.NewCommand},
 	{"restore-module", restore.NewCommand},
+	{"module-drill", drill.NewModuleCommand},
 	{"redis-dump", keys.NewDump},
 	{"redis-restore", keys.NewRestore},
 	{"restic-wrapper", wrapper.NewCommand},
@@ -134,7 +136,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), wrapper.NewForget(sys),
+	root.AddCommand(accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

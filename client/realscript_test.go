@@ -24,7 +24,7 @@ import (
 // TestRealScripts runs testdata/real with each real restic, a Redis of its own for each
 // script, and the protocols of the gateway over the directory $STORAGE. The scripts act as
 // node 1; module.env is the environment of module mymodule1, whose files are below
-// $MODULE. Names in $NAMES are odd.
+// $MODULE, and cluster.env that of an administrator.
 func TestRealScripts(t *testing.T) {
 	resticVersions(t, func(t *testing.T, version string) {
 		t.Helper()
@@ -85,11 +85,13 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 	module := map[string]string{
 		"MODULE_ID": scriptModule, "MODULE_UUID": scriptUUID, "IMAGE_URL": "ghcr.io/nethserver/mymodule:1.0.0", "AGENT_ID": "module/" + scriptModule,
 		"REDIS_USER": "module/" + scriptModule, "REDIS_PASSWORD": redistest.Password("module/" + scriptModule),
+		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
 		"AGENT_STATE_DIR": filepath.Join(home, "state"), "AGENT_INSTALL_DIR": filepath.Join(home, "install"),
 	}
 	for name, text := range map[string]string{
 		filepath.Join(env.WorkDir, "module.env"):                    envText(module),
-		filepath.Join(env.WorkDir, "core.env"):                      "",
+		filepath.Join(env.WorkDir, "node.env"):                      envText(map[string]string{"REDIS_USER": "node/1", "REDIS_PASSWORD": redistest.Password("node/1")}),
+		filepath.Join(env.WorkDir, "cluster.env"):                   envText(map[string]string{"REDIS_USER": redistest.AdminUser, "REDIS_PASSWORD": redistest.Password(redistest.AdminUser)}),
 		filepath.Join(home, "state", "environment"):                 "IMAGE_URL=ghcr.io/nethserver/mymodule:1.0.0\n",
 		filepath.Join(home, "install", "etc", "state-include.conf"): "state/environment\nvolumes/data\n",
 	} {
@@ -105,7 +107,7 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
 		"REDIS_USER": "node/1", "REDIS_PASSWORD": redistest.Password("node/1"), "NODE_ID": "1",
 		"CLUSTER_PASSWORD": redistest.Password(redistest.AdminUser),
-		"NS8_CORE_ENV":     filepath.Join(env.WorkDir, "core.env"), "NS8_AGENT_ENV": "/nonexistent",
+		"NS8_CORE_ENV":     "/nonexistent", "GATEWAY_MODULES_DIR": filepath.Join(env.WorkDir, "modules.d"), "NS8_AGENT_ENV": filepath.Join(env.WorkDir, "node.env"),
 		"NS8_GATEWAY_URL": gateway.URL, "NS8_RESTIC_RUNTIME": "native",
 		"HOME": filepath.Join(env.WorkDir, "home"), "TMPDIR": env.WorkDir, "TZ": "Europe/Rome",
 		"STORAGE": storage, "MODULE": home, "DEST": realDestination, "UUID": scriptUUID,

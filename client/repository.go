@@ -6,6 +6,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/points"
+	"github.com/rclone-gateway/rclone-gateway/client/rotate"
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
 )
 
@@ -21,6 +22,6 @@ func newRepository(sys *host.System) *cobra.Command {
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(points.NewRepositoryList(sys), trash.NewRollback(sys))
+	cmd.AddCommand(points.NewRepositoryList(sys), trash.NewRollback(sys), rotate.NewPassword(sys))
 	return cmd
 }

@@ -260,6 +260,7 @@ func (d *destinations) remove(ctx context.Context, id string, schedules map[stri
 		p.Del(ctx, catalog.DestinationKey(id))
 		p.HDel(ctx, catalog.RcloneConf, id)
 		p.HDel(ctx, catalog.ResticPassword, id)
+		p.HDel(ctx, catalog.ResticPasswordRotation, id)
 		p.Del(ctx, catalog.LimitsKey(id))
 		publishDestinations(ctx, p, id)
 		d.sys.Changed("remove destination "+id).Write(ctx, p)

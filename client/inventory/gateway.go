@@ -33,7 +33,12 @@ type Gateway struct {
 // credentials.
 func NewGateway(env *host.Environment) (Gateway, error) {
 	login, err := env.Credentials()
-	return Gateway{env.GatewayClient(listTimeout), env.GatewayURL(), login, env.GatewayFiles().Advice}, err
+	return NewGatewayAs(env, login), err
+}
+
+// NewGatewayAs is NewGateway with other credentials.
+func NewGatewayAs(env *host.Environment, login host.Credentials) Gateway {
+	return Gateway{env.GatewayClient(listTimeout), env.GatewayURL(), login, env.GatewayFiles().Advice}
 }
 
 // Entry is a file or a directory on a destination.

@@ -33,6 +33,28 @@ func (c *Choice) AddPlaceFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Destination, "destination", "", "the destination, by `NAME` or ID, in place of a schedule's")
 }
 
+// Name chooses what a word means: a module, or APP/UUID. For that, where no option says on
+// which destination it is, there must be only one.
+func (c *Choice) Name(ctx context.Context, rdb *redis.Client, word string) error {
+	if !strings.Contains(word, "/") {
+		c.Module = word
+		return nil
+	}
+	c.Repopath = word
+	if c.Destination != "" || c.Backup != "" {
+		return nil
+	}
+	all, err := names.DestinationEntries(ctx, rdb)
+	if err != nil {
+		return err
+	}
+	if len(all) != 1 {
+		return exit.Failf(exit.Usage, "%s is on which destination? Name it with --destination (there are %d)", word, len(all))
+	}
+	c.Destination = all[0].ID
+	return nil
+}
+
 // Place is where a repository is.
 type Place struct {
 	Destination, App, UUID string

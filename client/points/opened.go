@@ -53,13 +53,8 @@ func (p *place) open(ctx context.Context, sys *host.System, word string) (*opene
 	}
 	defer func() { _ = rdb.Close() }()
 	choice := p.choice
-	if strings.Contains(word, "/") {
-		choice.Repopath = word
-		if err := onlyDestination(ctx, rdb, &choice); err != nil {
-			return nil, err
-		}
-	} else {
-		choice.Module = word
+	if err := choice.Name(ctx, rdb, word); err != nil {
+		return nil, err
 	}
 	o := &opened{cache: snapshot.OpenCache(sys.Env)}
 	if o.place, err = choice.Place(ctx, sys, rdb); err != nil {
@@ -78,23 +73,6 @@ func (p *place) open(ctx context.Context, sys *host.System, word string) (*opene
 		return nil, exit.Failf(exit.NotFound, "there is no repository %s on destination %s: nothing was backed up to it", o.place.Path(), o.place.Destination)
 	}
 	return o, err
-}
-
-// onlyDestination makes the one destination that there is the one that is meant, where
-// nothing names one.
-func onlyDestination(ctx context.Context, rdb *redis.Client, choice *locate.Choice) error {
-	if choice.Destination != "" || choice.Backup != "" {
-		return nil
-	}
-	all, err := names.DestinationEntries(ctx, rdb)
-	if err != nil {
-		return err
-	}
-	if len(all) != 1 {
-		return exit.Failf(exit.Usage, "%s is on which destination? Name it with --destination (there are %d)", choice.Repopath, len(all))
-	}
-	choice.Destination = all[0].ID
-	return nil
 }
 
 // source is a repository and what opens it.

@@ -8,6 +8,10 @@ const (
 	// ResticPassword is a hash from destination ID to the restic password of
 	// that destination. Nodes and modules may read it.
 	ResticPassword = "private/agents/backup_destination/restic_password"
+	// ResticPasswordRotation is a hash from destination ID to both passwords of a
+	// destination while they are changed, in JSON, an addition to NethServer 8's keys. Only
+	// nodes may read it.
+	ResticPasswordRotation = "private/nodes/backup_destination/restic_password_rotation"
 	// RestoreUUID is a hash from the UUID of a restored module to the UUID of
 	// the module it was restored from. Only nodes may read it.
 	RestoreUUID = "private/nodes/restore_uuid"

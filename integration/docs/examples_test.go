@@ -45,6 +45,7 @@ var situations = map[string]situation{
 	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module-backup":         {setup: asModule},
+	"gatewayctl module-drill":          {setup: asModule},
 	"gatewayctl node":                  {redis: "empty", whole: true},
 	"gatewayctl node add":              {redis: "empty", whole: true},
 	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},

@@ -199,7 +199,7 @@ var clientLayers = [][]string{
 	{"locate", "snapshot"},
 	{"session"},
 	{"keys"},
-	{"backup", "restore", "wrapper", "accounts", "destinations", "points", "trash"},
+	{"backup", "restore", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
 	{"drill"},
 }
 

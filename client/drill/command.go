@@ -1,0 +1,170 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/locate"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// options are the command line of drill.
+type options struct {
+	choice   locate.Choice
+	wait     run.Waiting
+	snapshot string
+	dir      string
+	sample   int
+	asJSON   bool
+	assist   bool
+}
+
+// NewModuleCommand returns the command module-drill, of the module that we are.
+func NewModuleCommand(sys *host.System) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "module-drill [flags]",
+		Short: "Prove that the module's backup can be restored",
+		Long: `Prove that the module's backup can be restored: restore the latest snapshot, or the one
+named, into a throw-away place, compare a sample of files with the source, as far as
+that has not changed since, and measure how long the restore took. Restic begins without
+a cache, as on a new machine. Then the place is removed; what a drill left that was
+killed, the next one removes.
+
+If the module has a command module-verify-state, it is run in the directory that was
+restored to, which holds state and volumes, with its path as the argument. A failure of
+it means that the backup is not restorable.
+
+Status 20 says that the backup is not restorable: it does not open, is damaged, holds
+nothing, or is not what the source is. Status 21 says that it could not be tried.`,
+		Example: `  module-drill
+  module-drill --backup 1 --dir /srv --json`,
+		Annotations: status(),
+		Args:        cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.assist {
+				return runAssist(sys)
+			}
+			return o.run(cmd.Context(), sys)
+		},
+	}
+	o.addFlags(sys, cmd)
+	cmd.Flags().BoolVar(&o.assist, assistFlag, false, "")
+	_ = cmd.Flags().MarkHidden(assistFlag)
+	return cmd
+}
+
+// addFlags adds the options that both commands have.
+func (o *options) addFlags(sys *host.System, cmd *cobra.Command) {
+	o.choice.AddPlaceFlags(cmd.Flags())
+	flags := cmd.Flags()
+	flags.StringVar(&o.snapshot, "snapshot", "", "the snapshot's `ID` (default: the latest one)")
+	flags.StringVar(&o.dir, "dir", defaultBase, "restore to a place below `DIR`, which has room for the snapshot")
+	flags.IntVar(&o.sample, "sample", 200, "compare up to `N` files, and up to 1 GiB")
+	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
+	o.wait.AddFlag(flags)
+	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
+	names.CompleteFlag(cmd, "backup", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
+}
+
+// status are the exit statuses of a drill.
+func status() map[string]string {
+	return exit.Status(exit.OK, exit.Usage, exit.NotRestorable, exit.NotTried, exit.Signal)
+}
+
+// check refuses options that make no sense.
+func (o *options) check() error {
+	if o.sample < 0 {
+		return exit.Failf(exit.Usage, "--sample %d is negative", o.sample)
+	}
+	return o.wait.Check()
+}
+
+// run tries the backup of the module that we are.
+func (o *options) run(ctx context.Context, sys *host.System) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	report := &Report{Started: time.Now()}
+	err := judge(ctx, o.try(ctx, sys, "", report))
+	report.end(ctx, err)
+	return errors.Join(err, o.tell(sys, report))
+}
+
+// tell prints what came of it.
+func (o *options) tell(sys *host.System, report *Report) error {
+	if o.asJSON {
+		return sys.PrintJSON(report)
+	}
+	report.tell(sys)
+	return nil
+}
+
+// try finds out what to try, and tries it: the module that we are, or what a word names.
+func (o *options) try(ctx context.Context, sys *host.System, word string, report *Report) error {
+	s, home, err := o.subject(ctx, sys, word, report)
+	if err != nil {
+		return err
+	}
+	if n, err := home.removeLeftovers(ctx); n > 0 || err != nil {
+		sys.Notef("a drill was killed: removed what it had restored")
+		if err != nil {
+			sys.Warnf("something of it stays: %v", err)
+		}
+	}
+	named := o.snapshot
+	if named == "latest" {
+		named = ""
+	}
+	d := &drilling{sys: sys, subject: s, snapshot: named, sample: o.sample, wait: &o.wait, report: report}
+	return d.run(ctx, home)
+}
+
+// subject finds out what to try: the module that we are, or what a word names.
+func (o *options) subject(ctx context.Context, sys *host.System, word string, report *Report) (*subject, home, error) {
+	rdb, err := o.wait.Redis(ctx, sys)
+	if err != nil {
+		return nil, home{}, err
+	}
+	defer func() { _ = rdb.Close() }()
+	own, errOwn := sys.Env.Module()
+	if word == "" && errOwn != nil {
+		return nil, home{}, errOwn
+	}
+	choice := o.choice
+	if err := choice.Name(ctx, rdb, word); err != nil {
+		return nil, home{}, err
+	}
+	place, err := choice.Place(ctx, sys, rdb)
+	if err != nil {
+		return nil, home{}, names.WronglyNamed(err)
+	}
+	report.Module, report.UUID, report.Destination, report.Repository = place.Module, place.UUID, place.Destination, place.Path()
+	repository, err := run.OpenRepository(ctx, sys, rdb, place.Destination, place.App, place.UUID)
+	if err != nil {
+		return nil, home{}, names.WronglyNamed(err)
+	}
+	if word == "" {
+		s, err := ownSubject(ctx, sys, own, place, repository)
+		if err != nil {
+			return nil, home{}, err
+		}
+		h, err := openHome(o.dir, s.unshared())
+		return s, h, err
+	}
+	h, err := openHome(o.dir, false)
+	if err != nil {
+		return nil, h, err
+	}
+	s, err := otherSubject(ctx, sys, place, repository, h.dir)
+	if err == nil {
+		h.unshared = s.unshared()
+	}
+	return s, h, err
+}

@@ -1,0 +1,114 @@
+package rotate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/inventory"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/resticpassword"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// keyring are the keys of one repository.
+type keyring struct {
+	sys     *host.System
+	gateway inventory.Gateway
+	path    string // DESTINATION/APP/UUID
+	command restic.Invocation
+	wait    *run.Waiting
+}
+
+var keyName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// mostKey bounds what is read as a key.
+const mostKey = 64 << 10
+
+// opening are the IDs of the keys that a password opens.
+func (k *keyring) opening(ctx context.Context, password string) ([]string, error) {
+	entries, err := k.gateway.List(ctx, k.path+"/keys")
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.Dir || !keyName.MatchString(e.Name) {
+			continue
+		}
+		key, err := k.gateway.Read(ctx, k.path+"/keys/"+e.Name, mostKey)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if opens, err := resticpassword.Opens(key, password); err == nil && opens {
+			ids = append(ids, e.Name)
+		}
+	}
+	return ids, nil
+}
+
+// errForeign says that a repository opens with neither password.
+var errForeign = errors.New("it opens neither with the old password nor with the new one")
+
+// add makes sure that the new password opens the repository, and proves it.
+func (k *keyring) add(ctx context.Context, p passwords) error {
+	there, err := k.opening(ctx, p.New)
+	if err != nil {
+		return err
+	}
+	if len(there) == 0 {
+		old, err := k.opening(ctx, p.Old)
+		if err != nil {
+			return err
+		}
+		if len(old) == 0 {
+			return errForeign
+		}
+		// By stdin it is in no file, and no argument.
+		if err := k.run(ctx, p.Old, p.New+"\n", "key", "add", "--new-password-file=/dev/stdin"); err != nil {
+			return err
+		}
+	}
+	return k.prove(ctx, p.New)
+}
+
+// prove has restic open the repository.
+func (k *keyring) prove(ctx context.Context, password string) error {
+	return k.run(ctx, password, "", "cat", "config", "--no-lock")
+}
+
+// remove removes the keys of the old password. That the new one opens the repository was
+// proved just before.
+func (k *keyring) remove(ctx context.Context, p passwords) error {
+	old, err := k.opening(ctx, p.Old)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for _, id := range old {
+		if err := k.run(ctx, p.New, "", "key", "remove", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run runs restic with a password. What it wrote is an error's, if it fails.
+func (k *keyring) run(ctx context.Context, password, stdin string, args ...string) error {
+	command := k.command
+	command.Repository.Key = password
+	if command.Version.Has(restic.RetryLockVersion) && args[0] == "key" {
+		args = append([]string{k.wait.ResticFlag()}, args...)
+	}
+	command = command.With(args...)
+	err := k.wait.ForLock(ctx, k.sys, command, func() error {
+		return command.Run(ctx, restic.Streams{Stdin: strings.NewReader(stdin), Stdout: new(bytes.Buffer)})
+	})
+	return run.ResticError(command.Repository, err)
+}
