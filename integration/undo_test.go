@@ -174,6 +174,9 @@ func TestAPackInABucketIsDeletedByOneRequest(t *testing.T) {
 	g := s.gateway(t, c)
 	base := "/" + moreDest + "/" + mailRepo
 	g.node().want(t, http.StatusOK, http.MethodPost, base+"/?create=true", nil)
+	// With the first small upload it is proven that the storage does not replace objects.
+	lock, lockName := blob(160)
+	g.node().want(t, http.StatusOK, http.MethodPost, base+"/locks/"+lockName, lock)
 	content, name := blob(1000)
 	for _, step := range []struct {
 		method string

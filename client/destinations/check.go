@@ -25,7 +25,8 @@ func newDestinationCheck(sys *host.System) *cobra.Command {
 backups: list it and a folder that is missing, write a small file, read it back,
 compare it and delete it, and write a file of 16 MiB, as backups do, while a second
 connection asks for another. Notes say what is particular and harms no backup, such
-as a retention.
+as a retention. "undo:" says what becomes of what is deleted: what the gateway keeps, and
+whether those who hold the storage's keys can delete for good.
 
 --conformance continues with the suite that every kind of storage is held to: some
 2,000 requests in a folder of its own, which is removed afterwards. What is "weak"
@@ -112,6 +113,13 @@ func printReport(s *host.System, report *adminapi.CheckReport) error {
 	for _, note := range report.Notes {
 		if _, err := fmt.Fprintf(s.Stdout, "note: %s\n", host.Printable(note)); err != nil {
 			return err
+		}
+	}
+	if report.Undo != nil {
+		for _, line := range report.Undo.Lines() {
+			if _, err := fmt.Fprintf(s.Stdout, "undo: %s\n", line); err != nil {
+				return err
+			}
 		}
 	}
 	for _, test := range report.Conformance {

@@ -29,7 +29,7 @@ type limitFlags struct {
 	quota, moduleQuota           string
 	quotaOf                      []string
 	snapshots, indexes, locks    string
-	keepDeleted                  string
+	keepDeleted, giveWay         string
 	none                         bool
 }
 
@@ -50,6 +50,7 @@ func (f *limitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.indexes, "module-indexes", "", "at most `N` indexes an hour of each module; none restores the default, 3600")
 	flags.StringVar(&f.locks, "module-locks", "", "at most `N` locks in each repository, for modules; none restores the default, 1000")
 	flags.StringVar(&f.keepDeleted, "keep-deleted", "", "keep what is deleted for `TIME`, such as 14d or 36h, to bring it back (7d unless set); 0 deletes at once, default is 7d again; what is there already is kept as long as it was to be")
+	flags.StringVar(&f.giveWay, "trash-gives-way", "", "`yes|no`: once its storage is full, purge what was deleted first before it expires, but nothing of the last day; no, unless set, refuses uploads then")
 	flags.BoolVar(&f.none, "no-limits", false, "remove all limits that no other flag sets")
 }
 
@@ -116,6 +117,15 @@ func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, 
 			return c, exit.Failf(exit.Usage, "--keep-deleted %q: %w; or give %s", f.keepDeleted, err, defaultKeep)
 		}
 		c.set[catalog.FieldKeepDeleted] = int64(keep / time.Second)
+	}
+	switch f.giveWay {
+	case "":
+	case "no":
+		c.drop = append(c.drop, catalog.FieldTrashGivesWay)
+	case "yes":
+		c.set[catalog.FieldTrashGivesWay] = 1
+	default:
+		return c, exit.Failf(exit.Usage, "--trash-gives-way %q: give yes or no", f.giveWay)
 	}
 	for _, pair := range f.quotaOf {
 		name, value, ok := strings.Cut(pair, "=")
@@ -294,6 +304,9 @@ func limitRows(l *catalog.Limits, modules map[string]string) (rows [][2]string) 
 	}
 	if l.KeepDeleted != 0 {
 		add("keep deleted", keepText(l.Keep()))
+	}
+	if l.TrashGivesWay > 0 {
+		add("trash gives way", "yes")
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(l.ModuleQuotas)) {
 		value := unlimited

@@ -124,6 +124,11 @@ func printReport(w io.Writer, report *adminapi.CheckReport) {
 	for _, note := range report.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}
+	if report.Undo != nil {
+		for _, line := range report.Undo.Lines() {
+			fmt.Fprintf(w, "undo: %s\n", line)
+		}
+	}
 	if report.Detail != "" {
 		fmt.Fprintf(w, "the storage said: %s\n", report.Detail)
 	}

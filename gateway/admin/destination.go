@@ -37,7 +37,8 @@ func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) err
 	case err != nil:
 		return WriteJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
 	}
-	return WriteJSON(w, examine.Run(r.Context(), d, h.state.Open(), req))
+	limits := v.Snapshot.Limits[d.ID]
+	return WriteJSON(w, examine.Run(r.Context(), d, &limits, h.state.Open(), req))
 }
 
 // obscure answers with the values as an rclone section holds them.

@@ -31,7 +31,7 @@ var names = map[string]string{
 	"FlagNoDataBackup": FlagNoDataBackup,
 	"FieldUpload":      FieldUpload, "FieldDownload": FieldDownload, "FieldOperations": FieldOperations,
 	"FieldModuleSnapshots": FieldModuleSnapshots, "FieldModuleIndexes": FieldModuleIndexes, "FieldModuleLocks": FieldModuleLocks,
-	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID", "FieldKeepDeleted": FieldKeepDeleted,
+	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID", "FieldKeepDeleted": FieldKeepDeleted, "FieldTrashGivesWay": FieldTrashGivesWay,
 
 	"ChannelACLChanged": ChannelACLChanged, "ChannelDestinationChanged": ChannelDestinationChanged,
 	"ChannelScheduleChanged": ChannelScheduleChanged, "ChannelBackupStatusChanged": ChannelBackupStatusChanged("NODE"),

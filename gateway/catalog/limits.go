@@ -26,6 +26,9 @@ type Limits struct {
 	// KeepDeleted is for how many seconds the destination keeps what is deleted: zero
 	// is DefaultKeepDeleted, and KeepNothing not at all.
 	KeepDeleted int64
+	// TrashGivesWay is 1 where what is kept longest is purged early once the storage is
+	// full, and 0 where uploads are refused then.
+	TrashGivesWay int64
 }
 
 // QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
@@ -60,7 +63,7 @@ func (l *Limits) places() map[string]*int64 {
 		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
 		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
 		FieldModuleSnapshots: &l.ModuleSnapshots, FieldModuleIndexes: &l.ModuleIndexes, FieldModuleLocks: &l.ModuleLocks,
-		FieldKeepDeleted: &l.KeepDeleted,
+		FieldKeepDeleted: &l.KeepDeleted, FieldTrashGivesWay: &l.TrashGivesWay,
 	}
 }
 
@@ -78,7 +81,8 @@ const (
 
 	// FieldModuleQuotaPrefix and a module's UUID are the quota of that module.
 	FieldModuleQuotaPrefix = FieldModuleQuota + ":"
-	FieldKeepDeleted       = "keep_deleted" // seconds that deleted objects are kept; 0 is not at all
+	FieldKeepDeleted       = "keep_deleted"    // seconds that deleted objects are kept; 0 is not at all
+	FieldTrashGivesWay     = "trash_gives_way" // 1 purges them early, the oldest first and none of the last day, once the storage is full
 )
 
 // ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out

@@ -33,7 +33,8 @@ func Destination(ctx context.Context, src live.Source, req adminapi.CheckRequest
 	if err != nil {
 		return nil, err
 	}
-	return Run(ctx, d, open, req), nil
+	limits := snapshot.Limits[d.ID]
+	return Run(ctx, d, &limits, open, req), nil
 }
 
 // Wanted returns the destination that a request is about.
@@ -64,7 +65,7 @@ func whyUnknown(snapshot *catalog.Snapshot, id string) string {
 
 // Run opens a destination, tests it and closes it. A directory that is about to
 // be saved, and passes, is marked: its disk may be gone before the first backup.
-func Run(ctx context.Context, d *catalog.Destination, open live.Opener, req adminapi.CheckRequest) *adminapi.CheckReport {
+func Run(ctx context.Context, d *catalog.Destination, limits *catalog.Limits, open live.Opener, req adminapi.CheckRequest) *adminapi.CheckReport {
 	report := &adminapi.CheckReport{ID: d.ID, Type: d.Type, Node: d.PeerNode}
 	if d.PeerNode != "" {
 		report.Reason = "it is on the disk of node " + d.PeerNode + ": check it there"
@@ -78,6 +79,9 @@ func Run(ctx context.Context, d *catalog.Destination, open live.Opener, req admi
 	})
 	if err == nil {
 		failed, err = p.run(ctx)
+	}
+	if err == nil {
+		report.Undo = p.undo(ctx, limits)
 	}
 	report.Steps, report.Notes = p.steps, p.notes
 	if err != nil {

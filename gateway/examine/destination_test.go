@@ -103,7 +103,7 @@ func TestCheckPassesOnStorageThatWorks(t *testing.T) {
 		"memory":        {ID: destID, Type: "memory", Base: "bucket", Section: map[string]string{"type": "memory"}},
 		"a file server": davDestination(dav.URL),
 	} {
-		report := Run(t.Context(), d, openStore, adminapi.CheckRequest{})
+		report := Run(t.Context(), d, &catalog.Limits{}, openStore, adminapi.CheckRequest{})
 		var steps []string
 		for _, s := range report.Steps {
 			if s.OK {
@@ -136,13 +136,13 @@ func TestDirectoryIsMarkedBeforeItIsSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &catalog.Destination{ID: destID, Type: "local", Base: dir}
-	if report := Run(t.Context(), d, open, adminapi.CheckRequest{ID: destID}); report.Error != "" {
+	if report := Run(t.Context(), d, &catalog.Limits{}, open, adminapi.CheckRequest{ID: destID}); report.Error != "" {
 		t.Fatalf("%+v", report)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("a check of what is saved left %v, %v", left, err)
 	}
-	if report := Run(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}}); report.Error != "" {
+	if report := Run(t.Context(), d, &catalog.Limits{}, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}}); report.Error != "" {
 		t.Fatalf("%+v", report)
 	}
 	for _, step := range []error{os.Rename(dir, dir+"-away"), os.Mkdir(dir, 0o700)} {
@@ -157,7 +157,7 @@ func TestDirectoryIsMarkedBeforeItIsSaved(t *testing.T) {
 	if err := storage.Create(t.Context(), store, "mail/uuid"); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a repository in the empty directory: %v", err)
 	}
-	report := Run(t.Context(), d, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}})
+	report := Run(t.Context(), d, &catalog.Limits{}, open, adminapi.CheckRequest{ID: destID, Candidate: &adminapi.Candidate{}})
 	if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, "not mounted") {
 		t.Errorf("the same destination again: %+v", report)
 	}
@@ -189,7 +189,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			server := davServer(t, tt.spoil)
 			server.Start()
-			report := Run(t.Context(), davDestination(server.URL), openStore, adminapi.CheckRequest{Conformance: true})
+			report := Run(t.Context(), davDestination(server.URL), &catalog.Limits{}, openStore, adminapi.CheckRequest{Conformance: true})
 			if report.Error != tt.error || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
 				t.Errorf("%s: %q, %q; want %s and %q", report.Error, report.Reason, report.Detail, tt.error, tt.reason)
 			}
@@ -229,7 +229,7 @@ func TestCheckOfSectionsThatAreWrong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := &catalog.Destination{ID: destID, Type: tt.section["type"], Base: "backups", Section: tt.section}
-			report := Run(t.Context(), d, openStore, adminapi.CheckRequest{})
+			report := Run(t.Context(), d, &catalog.Limits{}, openStore, adminapi.CheckRequest{})
 			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) || report.Detail == "" {
 				t.Errorf("%s: %q, %q; want %q", report.Error, report.Reason, report.Detail, tt.reason)
 			}
@@ -275,7 +275,7 @@ func TestCheckOfServersThatAreAway(t *testing.T) {
 				defer cancel()
 				ctx = limited
 			}
-			report := Run(ctx, tt.d, openStore, adminapi.CheckRequest{})
+			report := Run(ctx, tt.d, &catalog.Limits{}, openStore, adminapi.CheckRequest{})
 			if report.Error != adminapi.NotAccessible || !strings.Contains(report.Reason, tt.reason) {
 				t.Errorf("%s: %q, %q; want a reason with %q", report.Error, report.Reason, report.Detail, tt.reason)
 			}
@@ -357,7 +357,7 @@ func TestAdviceOnPermissionsFitsTheKindOfStorage(t *testing.T) {
 func TestConformanceOfADestinationLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "local", Base: dir}, openStore, adminapi.CheckRequest{Conformance: true})
+	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "local", Base: dir}, &catalog.Limits{}, openStore, adminapi.CheckRequest{Conformance: true})
 	if report.Error != "" || !report.Conforms() || len(report.Conformance) < 20 {
 		t.Errorf("%+v", report)
 	}
@@ -382,7 +382,7 @@ func TestConformanceFindsAStoreThatLies(t *testing.T) {
 	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 		return forgetful{storetest.NewMem()}, nil, nil
 	}
-	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})
+	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, &catalog.Limits{}, open, adminapi.CheckRequest{Conformance: true})
 	if report.Error != "" || report.Conforms() {
 		t.Errorf("%+v", report)
 	}
@@ -413,7 +413,7 @@ func TestConformanceToleratesWhatTheGatewayMakesUpFor(t *testing.T) {
 	open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 		return &muddled{Mem: storetest.NewMem(), puts: map[string]int{}}, nil, nil
 	}
-	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{Conformance: true})
+	report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, &catalog.Limits{}, open, adminapi.CheckRequest{Conformance: true})
 	names := map[string]bool{}
 	for _, c := range report.Conformance {
 		names[c.Name] = true
@@ -494,7 +494,7 @@ func TestCheckFindsWhatBreaksTheFirstBackup(t *testing.T) {
 			t.Parallel()
 			dav := davServer(t, tt.spoil)
 			dav.Start()
-			report := Run(t.Context(), davDestination(dav.URL), openStore, adminapi.CheckRequest{})
+			report := Run(t.Context(), davDestination(dav.URL), &catalog.Limits{}, openStore, adminapi.CheckRequest{})
 			last := report.Steps[len(report.Steps)-1]
 			if report.Error != tt.error || !strings.Contains(report.Reason, tt.reason) || last.Name != tt.failed || last.OK {
 				t.Errorf("%+v", report)
@@ -530,7 +530,7 @@ func TestCheckNotesClocksAndRetention(t *testing.T) {
 		open := func(context.Context, *catalog.Destination) (storage.Store, io.Closer, error) {
 			return &dated{storetest.NewMem(), tt.at, tt.until}, nil, nil
 		}
-		report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, open, adminapi.CheckRequest{})
+		report := Run(t.Context(), &catalog.Destination{ID: destID, Type: "odd"}, &catalog.Limits{}, open, adminapi.CheckRequest{})
 		notes := strings.Join(report.Notes, "\n")
 		if report.Error != "" || tt.want == "" && notes != "" || !strings.Contains(notes, tt.want) {
 			t.Errorf("%s: %+v", name, report)

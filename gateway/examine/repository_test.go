@@ -31,16 +31,16 @@ func TestACheckFindsRepositoriesThatAreThereAlready(t *testing.T) {
 			}
 		}
 		put("notes/of/somebody.txt", "no repository")
-		if report := Run(t.Context(), d, openStore, candidate); report.Error != "" || report.Repository != nil {
+		if report := Run(t.Context(), d, &catalog.Limits{}, openStore, candidate); report.Error != "" || report.Repository != nil {
 			t.Errorf("%s: without one: %q (%s), %v", name, report.Error, report.Detail, report.Repository)
 		}
 		put(path+"/config", "encrypted")
 		put(path+"/keys/"+strings.Repeat("a", 64), `{"kdf":"scrypt"}`)
-		report := Run(t.Context(), d, openStore, candidate)
+		report := Run(t.Context(), d, &catalog.Limits{}, openStore, candidate)
 		if found := report.Repository; found == nil || found.Path != path || len(found.Keys) != 1 || string(found.Keys[0]) != `{"kdf":"scrypt"}` {
 			t.Errorf("%s: found was %v, error %q (%s)", name, report.Repository, report.Error, report.Detail)
 		}
-		if report := Run(t.Context(), d, openStore, adminapi.CheckRequest{ID: destID}); report.Repository != nil {
+		if report := Run(t.Context(), d, &catalog.Limits{}, openStore, adminapi.CheckRequest{ID: destID}); report.Repository != nil {
 			t.Errorf("%s: keys are shown for a destination that is in Redis", name)
 		}
 		if closer != nil {

@@ -36,6 +36,10 @@ type Mount struct {
 	clock     *trash.Clock // nil: nothing is kept that is deleted
 	log       *slog.Logger
 	lastSpace atomic.Pointer[spaceThen]
+	gaveWay   struct {
+		mu             sync.Mutex // held while it does
+		objects, bytes atomic.Int64
+	}
 
 	mu      sync.Mutex
 	users   int

@@ -158,11 +158,11 @@ func (m *Mount) purge(ctx context.Context) {
 
 // TellTrash adds to an error that says that something is full how much of that the
 // trash holds, and what frees it.
-func (m *Mount) TellTrash(err error) error {
+func (m *Mount) TellTrash(ctx context.Context, err error) error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return err
 	}
-	held, counted := m.Trashed()
+	held, counted := m.CountTrash(ctx)
 	if !counted || held.Bytes == 0 {
 		return err
 	}

@@ -77,6 +77,7 @@ var (
 	descStored      = describe("destination_stored_bytes", "Bytes that backups hold at the destination, where a quota made the gateway count.", "destination")
 	descTrashBytes  = describe("destination_trash_bytes", "Bytes that the destination keeps of deleted objects, as last counted; they count for its storage and not for a module's quota.", "destination")
 	descTrashCount  = describe("destination_trash_objects", "Deleted objects that the destination keeps, as last counted.", "destination")
+	descGaveWay     = describe("destination_trash_gave_way_bytes_total", "Bytes of deleted objects that were purged before they expired, since the storage was full (destination alter --trash-gives-way).", "destination")
 	descReached     = describe("destination_reached", "1 while this node itself reaches the destination, or was not refuted, 0 while it does not; none for one on another node's disk.", "destination")
 	descPeerUp      = describe("peer_up", "1 while the peer answers for the destination, else 0; none where it was not asked.", "node", "destination")
 	descScheduled   = describe("scheduled_modules", "Modules that a schedule names, by whether the destination holds a snapshot of theirs: held, none, or unknown (the storage did not say, or was not asked yet).", "schedule", "destination", "backups")
@@ -88,7 +89,7 @@ var (
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descReady, descReloadOK, descLoaded, descViewAge, descViewMaxAge, descUsers, descKnown, descLeftOut, descInfo,
-		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descTrashBytes, descTrashCount, descQuota, descReached, descPeerUp,
+		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descTrashBytes, descTrashCount, descGaveWay, descQuota, descReached, descPeerUp,
 		descScheduled, descUnscheduled,
 	} {
 		descs <- desc
@@ -224,6 +225,9 @@ func (out sender) space(id string, m *live.Mount) {
 	if held, counted := m.Trashed(); counted {
 		out.gauge(descTrashBytes, float64(held.Bytes), id)
 		out.gauge(descTrashCount, float64(held.Objects), id)
+	}
+	if m.Guard.Limits().TrashGivesWay > 0 {
+		out.counter(descGaveWay, uint64(m.GaveWay().Bytes), id)
 	}
 }
 

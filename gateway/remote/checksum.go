@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,19 +11,11 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"reflect"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	rclones3 "github.com/rclone/rclone/backend/s3"
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
@@ -53,7 +44,7 @@ type checksums struct {
 // name tells the hash of.
 func withChecksums(dest string, f fs.Fs, section map[string]string, put putFunc) putFunc {
 	presigned := section["use_presigned_request"] == "true" // carries what the URL holds
-	if section["disable_checksum"] == "true" || presigned || !signChecksums(f) {
+	if section["disable_checksum"] == "true" || presigned || !extendS3(f) {
 		return put
 	}
 	c := &checksums{dest: dest, put: put}
@@ -76,10 +67,16 @@ func (c *checksums) upload(ctx context.Context, name string, size int64, body io
 		sum, body = sha256.Sum256(content), bytes.NewReader(content)
 	}
 	err := c.put(context.WithValue(ctx, checksumKey{}, sum), name, size, body)
-	if err != nil && c.refusedBy(err) {
+	if err != nil && !unclear(ctx, err) && c.refusedBy(err) {
 		return fmt.Errorf("%w: it refuses checksums of uploads, which go without from now on: %w", storage.ErrUnavailable, err)
 	}
 	return err
+}
+
+// unclear reports whether what was refused may be the condition of an upload, and not its
+// checksum. Then it is sent again without that.
+func unclear(ctx context.Context, err error) bool {
+	return ctx.Value(conditionKey{}) != nil && refusesCondition(err)
 }
 
 // sumOf is the hash that an object's name says its content has.
@@ -130,54 +127,3 @@ func isDamage(code string) bool {
 
 // checksumKey is that of an upload's SHA-256 in the context.
 type checksumKey struct{}
-
-// signChecksums makes f, where it is S3, send the checksum that a context holds.
-// rclone has no way to do so: headers of its own that a caller gives are dropped,
-// and those of S3 have to be signed. Its client, with all of its settings, is
-// replaced by one that goes one step further.
-func signChecksums(f fs.Fs) bool {
-	backend, ok := f.(*rclones3.Fs)
-	if !ok {
-		return false
-	}
-	field := reflect.ValueOf(backend).Elem().FieldByName("c")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[*s3.Client]() {
-		return false // a newer rclone: TestUploadsCarryTheirChecksum fails
-	}
-	// rclone gives the same Fs to every remote that uses it, as an alias does: who
-	// opens it second finds its client replaced, and in use.
-	replacing.Lock()
-	defer replacing.Unlock()
-	client := (**s3.Client)(field.Addr().UnsafePointer())
-	options := (*client).Options()
-	if slices.ContainsFunc(options.APIOptions, isAddChecksum) {
-		return true
-	}
-	options.ExpressCredentials = nil // each client has its own: to share it is a race
-	*client = s3.New(options, s3.WithAPIOptions(addChecksum))
-	return true
-}
-
-// replacing is held while the client of an Fs is replaced.
-var replacing sync.Mutex
-
-func isAddChecksum(step func(*middleware.Stack) error) bool {
-	return reflect.ValueOf(step).Pointer() == reflect.ValueOf(addChecksum).Pointer()
-}
-
-// addChecksum adds a step to each operation.
-func addChecksum(stack *middleware.Stack) error {
-	set := middleware.InitializeMiddlewareFunc("UploadChecksum", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-		sum, known := ctx.Value(checksumKey{}).([sha256.Size]byte)
-		if upload, ok := in.Parameters.(*s3.PutObjectInput); ok && known {
-			encoded := base64.StdEncoding.EncodeToString(sum[:])
-			upload.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
-			upload.ChecksumSHA256 = &encoded
-			// The header, which is signed, stands for the content. To hash that
-			// for the signature would take a second look at it.
-			ctx = v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD")
-		}
-		return next.HandleInitialize(ctx, in)
-	})
-	return stack.Initialize.Add(set, middleware.Before)
-}

@@ -1,10 +1,7 @@
 package remote
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,15 +59,20 @@ func put(ctx context.Context, f fs.Fs, name string, size int64, body io.Reader) 
 
 // Put implements [storage.Store].
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
-	ctx, err := s.begin(ctx, "put", name)
-	if err != nil {
-		return err
+	_, err := s.PutNew(ctx, name, size, body)
+	return err
+}
+
+// PutNew implements [storage.Preserver].
+func (s *Store) PutNew(ctx context.Context, name string, size int64, body io.Reader) (stayed bool, err error) {
+	if ctx, err = s.begin(ctx, "put", name); err != nil {
+		return false, err
 	}
 	if size < 0 {
-		return fmt.Errorf("put %s of unknown size: %w", name, iofs.ErrInvalid)
+		return false, fmt.Errorf("put %s of unknown size: %w", name, iofs.ErrInvalid)
 	}
 	if isTemporary(path.Base(name)) {
-		return fmt.Errorf("put %s, a name for temporary files: %w", name, iofs.ErrInvalid)
+		return false, fmt.Errorf("put %s, a name for temporary files: %w", name, iofs.ErrInvalid)
 	}
 	up := newUpload(ctx, body, size)
 	if size == 0 {
@@ -80,17 +82,21 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 	if up.failure() == nil {
 		err = s.put(ctx, name, size, up)
 	}
+	if stayed = errors.Is(err, errStayed); stayed {
+		// The client is heard to its end: what it sends must be what it says, too.
+		_, err = io.Copy(io.Discard, up)
+	}
 	switch failure := up.failure(); {
 	case failure != nil && ctx.Err() == nil:
-		return fmt.Errorf("put %s: read the body: %w", name, failure)
+		return false, fmt.Errorf("put %s: read the body: %w", name, failure)
 	case failure != nil:
-		return fmt.Errorf("put %s: %w: read the body: %w", name, ctx.Err(), failure)
+		return false, fmt.Errorf("put %s: %w: read the body: %w", name, ctx.Err(), failure)
 	case err != nil:
-		return s.failed(ctx, "put", name, err)
+		return false, s.failed(ctx, "put", name, err)
 	case !up.complete():
-		return fmt.Errorf("put %s: the remote took %d of %d bytes", name, size-up.owed.Load(), size)
+		return false, fmt.Errorf("put %s: the remote took %d of %d bytes", name, size-up.owed.Load(), size)
 	}
-	return nil
+	return stayed, nil
 }
 
 // moveFunc gives an object another name.
@@ -120,8 +126,8 @@ func (m mover) put(ctx context.Context, name string, size int64, body io.Reader)
 	temporary := path.Join(path.Dir(name), temporaryName(partialSuffix))
 	o, err := put(ctx, m.fs, temporary, size, body)
 	if err == nil {
-		if err = m.replace(ctx, o, name); err == nil {
-			return nil
+		if err = m.replace(ctx, o, name); err == nil || errors.Is(err, errStayed) {
+			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
@@ -134,13 +140,13 @@ func (m mover) put(ctx context.Context, name string, size int64, body io.Reader)
 // first. Not every remote replaces an object by a move: where it refuses, another one
 // is moved aside first, and back if that does not help.
 func (m mover) replace(ctx context.Context, upload fs.Object, name string) error {
-	if !m.whole {
+	if !m.whole || keepsReceipt(name) {
 		old, err := m.find(ctx, name)
 		if err != nil {
 			return err
 		}
-		if same, err := isSame(ctx, old, upload, name); err != nil || same {
-			return errors.Join(err, upload.Remove(ctx))
+		if same, err := isSame(ctx, old, upload.Size(), name); err != nil || same {
+			return withdraw(ctx, upload, err)
 		}
 	}
 	_, err := m.move(ctx, upload, name)
@@ -151,8 +157,8 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 	if old == nil || findErr != nil {
 		return err // there is nothing in the way
 	}
-	if same, err := isSame(ctx, old, upload, name); err != nil || same {
-		return errors.Join(err, upload.Remove(ctx))
+	if same, err := isSame(ctx, old, upload.Size(), name); err != nil || same {
+		return withdraw(ctx, upload, err)
 	}
 	// From here on the name stands for nothing until one of the moves is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
@@ -169,6 +175,15 @@ func (m mover) replace(ctx context.Context, upload fs.Object, name string) error
 	return nil
 }
 
+// withdraw removes an upload that is not needed, since the same is there, or could not be
+// compared with what is there.
+func withdraw(ctx context.Context, upload fs.Object, err error) error {
+	if err := errors.Join(err, upload.Remove(ctx)); err != nil {
+		return err
+	}
+	return errStayed
+}
+
 // find returns the object of that name, or nil where there is none.
 func (m mover) find(ctx context.Context, name string) (fs.Object, error) {
 	o, err := m.fs.NewObject(ctx, name)
@@ -176,25 +191,6 @@ func (m mover) find(ctx context.Context, name string) (fs.Object, error) {
 		return nil, nil
 	}
 	return o, err
-}
-
-// isSame reports whether old, unless it is nil, has the content of the upload, which
-// has that name. Only of names that are hashes it is sure without reading both.
-func isSame(ctx context.Context, old, upload fs.Object, name string) (bool, error) {
-	sum, err := hex.DecodeString(path.Base(name))
-	if err != nil || len(sum) != sha256.Size || old == nil || old.Size() != upload.Size() {
-		return false, nil
-	}
-	body, err := old.Open(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read what is there already: %w", err)
-	}
-	defer body.Close()
-	digest := sha256.New()
-	if _, err = io.Copy(digest, body); err != nil {
-		return false, fmt.Errorf("read what is there already: %w", err)
-	}
-	return bytes.Equal(digest.Sum(nil), sum), nil
 }
 
 // discard removes what a failed upload left.

@@ -32,14 +32,17 @@ type Store struct {
 	buckets bool
 	// put publishes all or nothing, in the way that suits the backend.
 	put putFunc
+	// conditional is that of put, where it is S3.
+	conditional *conditional
 	// movesWhole: a move never takes an object away before another is in its place.
 	movesWhole bool
 	// oneVersion: to remove an object brings back what it replaced.
 	oneVersion bool
 	// hider, where there is one, returns an Fs that hides what it deletes; hides is
 	// true since the key may do no more than that.
-	hider func() (fs.Fs, error)
-	hides atomic.Bool
+	hider    func() (fs.Fs, error)
+	hides    atomic.Bool
+	versions versioning
 	// turns of those who list directories.
 	turns turns
 	// creator returns an Fs that may make the bucket.
@@ -47,8 +50,9 @@ type Store struct {
 }
 
 var (
-	_ storage.Store   = (*Store)(nil)
-	_ storage.Creator = (*Store)(nil)
+	_ storage.Store     = (*Store)(nil)
+	_ storage.Creator   = (*Store)(nil)
+	_ storage.Preserver = (*Store)(nil)
 )
 
 // Open makes a Store from the rclone section of one destination; base is the path on
@@ -62,11 +66,11 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		backend:    b,
 		fs:         b.Fs,
 		buckets:    b.HasBuckets(),
-		put:        withChecksums(id, b.Fs, section, putFor(b)),
 		movesWhole: b.Has(backend.MovesWhole),
 		oneVersion: b.Has(backend.DeletesOneVersion),
 		creator:    func() (fs.Fs, error) { return b.Fs, nil },
 	}
+	s.put = s.preserving(section, withChecksums(id, b.Fs, section, putFor(b)))
 	if b.OneRequest {
 		s.creator = func() (fs.Fs, error) { return b.Reopen(nil) }
 	}

@@ -161,7 +161,7 @@ func (s *Store) renameObject(ctx context.Context, f fs.Fs, from, to string) erro
 	}
 	// A copy in a bucket replaces at once, as a PUT does.
 	whole := features.Move == nil || s.movesWhole
-	if err := (mover{f, move, whole}).replace(ctx, source, to); err != nil {
+	if err := (mover{f, move, whole}).replace(ctx, source, to); err != nil && !errors.Is(err, errStayed) {
 		return s.failed(ctx, "rename", from, err)
 	}
 	return s.removeOlder(ctx, from)

@@ -6,19 +6,19 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // HeaderSavedBy says in the answer to HEAD of a snapshot that a node saved it. Then its
 // Last-Modified, which is when it was received, tells nothing of when the backup was made.
 const HeaderSavedBy = "X-Rclone-Gateway-Saved-By"
 
-// savedByNode is its value, and what a receipt holds.
-const savedByNode = "node"
+// savedByNode is its value.
+const savedByNode = storage.SavedByNode
 
-// receipt is where it is kept that a node saved a snapshot. Restic does not look there,
-// and modules cannot write there. Its name is not that of a content: stores take one of
-// 64 digits for the hash of what they are given.
-func (t *Target) receipt() string { return t.Repo + "/receipts/" + t.Name + "." + savedByNode }
+// receipt is where it is kept that a node saved a snapshot.
+func (t *Target) receipt() string { return storage.NodeReceipt(t.Repo, t.Name) }
 
 // putSnapshotOfNode stores a snapshot, and that a node did. The receipt comes first: with
 // the snapshot alone it would be the module's.

@@ -18,3 +18,15 @@ type Mover interface {
 	// object that is proven absent is [fs.ErrNotExist].
 	Move(ctx context.Context, from string, to func(fs.FileInfo) string) error
 }
+
+// Copier is implemented by a Store that may have its storage copy an object.
+type Copier interface {
+	// Copies reports whether a copy passes no byte through this process, and whether an
+	// object that is copied and then deleted takes no more space than before: not where
+	// the storage keeps versions of what is deleted, or may do so unseen.
+	Copies(ctx context.Context) (bool, error)
+
+	// Copy makes the object to of from, durably; what has that name is replaced. An
+	// object that is proven absent is [fs.ErrNotExist].
+	Copy(ctx context.Context, from, to string) error
+}

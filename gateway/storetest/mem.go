@@ -84,11 +84,16 @@ func (m *Mem) Put(ctx context.Context, name string, size int64, body io.Reader) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.makeParents(name)
+	m.objects[name] = memObject{data: data, modTime: time.Now()}
+	return nil
+}
+
+// makeParents runs with mu held.
+func (m *Mem) makeParents(name string) {
 	for dir := path.Dir(name); !m.dirs[dir]; dir = path.Dir(dir) {
 		m.dirs[dir] = true
 	}
-	m.objects[name] = memObject{data: data, modTime: time.Now()}
-	return nil
 }
 
 // Remove implements [storage.Store].

@@ -1,6 +1,7 @@
 package trash
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,62 +73,106 @@ func subdirs(ctx context.Context, tree storage.Tree, dir string) ([]string, erro
 // mark, and its size, are those of the pack, which takes a list of all packs.
 func (s *Store) Entries(ctx context.Context, repo string) ([]Entry, error) {
 	var entries []Entry
-	collect := func(e Entry) error {
+	if err := s.each(ctx, repo, dirKept, func(e Entry) error {
 		entries = append(entries, e)
 		return nil
-	}
-	if err := s.each(ctx, repo, dirKept, collect); err != nil {
+	}); err != nil {
 		return nil, err
 	}
-	kept := len(entries)
-	if err := s.each(ctx, repo, dirMarks, collect); err != nil {
+	p, err := s.markedPacks(ctx, repo)
+	if err != nil {
 		return nil, err
 	}
-	if len(entries) > kept {
-		marked, err := s.lookAtPacks(ctx, repo, entries[kept:])
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries[:kept], marked...)
-	}
-	slices.SortStableFunc(entries, func(a, b Entry) int {
-		if c := a.Deleted.Compare(b.Deleted); c != 0 {
-			return c
-		}
-		return strings.Compare(a.at, b.at)
-	})
+	entries = append(withoutCopies(entries, p.hidden), p.hidden...)
+	sortByDeletion(entries)
 	return entries, nil
 }
 
-// lookAtPacks completes marked entries, and leaves out those that hide nothing.
-func (s *Store) lookAtPacks(ctx context.Context, repo string, marked []Entry) ([]Entry, error) {
+func sortByDeletion(entries []Entry) {
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		return cmp.Or(a.Deleted.Compare(b.Deleted), strings.Compare(a.at, b.at))
+	})
+}
+
+// withoutCopies returns the kept entries, but for packs that lie under their marks too:
+// whoever was moving them did not come to the end.
+func withoutCopies(kept, marked []Entry) []Entry {
+	if len(marked) == 0 {
+		return kept
+	}
+	key := func(e *Entry) string { return e.Name + e.Deleted.String() }
+	inPlace := make(map[string]bool, len(marked))
+	for i := range marked {
+		inPlace[key(&marked[i])] = true
+	}
+	return slices.DeleteFunc(kept, func(e Entry) bool { return e.Kind == Data && inPlace[key(&e)] })
+}
+
+// packs are the packs of a repository as their marks have it.
+type packs struct {
+	hidden []Entry // under marks
+	stale  []Entry // marks that hide nothing
+	live   int     // how many are not hidden
+}
+
+// markedPacks looks at the packs that lie under marks. Without marks the packs are not
+// listed, and none are counted.
+func (s *Store) markedPacks(ctx context.Context, repo string) (p packs, err error) {
+	var marked []Entry
+	err = s.each(ctx, repo, dirMarks, func(e Entry) error {
+		marked = append(marked, e)
+		return nil
+	})
+	if err != nil || len(marked) == 0 {
+		return p, err
+	}
+	n, err := s.readReceipts(ctx, repo)
+	if err != nil {
+		return p, err
+	}
+	hides := make([]bool, len(marked))
+	byName := lastMarks(marked)
+	err = s.store.List(ctx, repo+"/"+Data, func(info fs.FileInfo) error {
+		i, ok := byName[info.Name()]
+		if !ok || info.ModTime().After(marked[i].changed) {
+			p.live++
+			return nil
+		}
+		hides[i] = true
+		e := marked[i]
+		e.Size, e.Received = info.Size(), info.ModTime()
+		if first, noted := n.receipts[receiptKey{Data, e.Name}]; noted {
+			e.Received = first
+		}
+		p.hidden = append(p.hidden, e)
+		return nil
+	})
+	for i, hides := range hides {
+		if !hides {
+			p.stale = append(p.stale, marked[i])
+		}
+	}
+	return p, ignoreAbsent(err)
+}
+
+// lastMarks are the places of the marks that count: of several for a pack the last.
+func lastMarks(marked []Entry) map[string]int {
 	byName := make(map[string]int, len(marked))
-	for i, e := range marked {
+	for i := range marked {
+		e := &marked[i]
 		if j, twice := byName[e.Name]; twice && marked[j].changed.After(e.changed) {
-			continue // the last mark counts
+			continue
 		}
 		byName[e.Name] = i
 	}
-	var hiding []Entry
-	err := s.store.List(ctx, repo+"/"+Data, func(info fs.FileInfo) error {
-		i, ok := byName[info.Name()]
-		if !ok || info.ModTime().After(marked[i].changed) {
-			return nil
-		}
-		e := marked[i]
-		e.Size, e.Received = info.Size(), info.ModTime()
-		hiding = append(hiding, e)
-		return nil
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return hiding, err
+	return byName
 }
 
 // Held is how much the trash of a destination holds.
 type Held struct {
 	Objects, Bytes int64
+	// InPlace is the part of Bytes that lies where it was, in lists of the destination.
+	InPlace int64
 	// At is when that was counted; zero where it was not yet.
 	At time.Time
 }
@@ -137,8 +182,9 @@ type held struct {
 	mu    sync.Mutex
 	now   Held
 	fresh bool // nothing came since the last count
-	// next is when the first of what was counted expires.
-	next time.Time
+	// next is when the first of what was counted expires, and settle when packs may be
+	// moved from under their marks.
+	next, settle time.Time
 }
 
 func (h *held) add(size int64) {
@@ -158,7 +204,10 @@ func (s *Store) Held() Held {
 
 // Kept returns how many bytes the trash holds that no list shows, as far as they were
 // counted.
-func (s *Store) Kept() int64 { return s.Held().Bytes }
+func (s *Store) Kept() int64 {
+	held := s.Held()
+	return held.Bytes - held.InPlace
+}
 
 // Holds reports whether the trash has anything of a repository but keys, which an init
 // leaves that was not finished.

@@ -126,23 +126,34 @@ func (s *Store) readMarks(ctx context.Context, repo string) (map[string]time.Tim
 	return found, nil
 }
 
-// liftMark removes all marks of a pack.
-func (s *Store) liftMark(ctx context.Context, o object) error {
-	var lifted []string
-	err := s.each(ctx, o.repo, dirMarks, func(e Entry) error {
-		if e.Name == o.name {
-			lifted = append(lifted, e.at)
-		}
+// marksOf lists the marks of a repository by the packs that they are for.
+func (s *Store) marksOf(ctx context.Context, repo string) (map[string][]string, error) {
+	marks := make(map[string][]string)
+	err := s.each(ctx, repo, dirMarks, func(e Entry) error {
+		marks[e.Name] = append(marks[e.Name], e.at)
 		return nil
 	})
-	if err != nil {
-		return err
+	return marks, err
+}
+
+// liftMarks removes all marks of a pack, which are listed unless they are known. The pack
+// may not be there afterwards, where another gateway has been moving it into the trash:
+// then it is brought back from there. It reports whether the pack is there.
+func (s *Store) liftMarks(ctx context.Context, o object, known map[string][]string) (there bool, err error) {
+	if known == nil {
+		if known, err = s.marksOf(ctx, o.repo); err != nil {
+			return false, err
+		}
 	}
-	for _, name := range lifted {
-		if err := s.store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	for _, name := range known[o.name] {
+		if err := s.remove(ctx, name); err != nil {
+			return false, err
 		}
 	}
 	s.marks.note(o, false)
-	return nil
+	_, err = s.store.Stat(ctx, o.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.returnSettled(ctx, o)
+	}
+	return err == nil, err
 }

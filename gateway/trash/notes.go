@@ -22,7 +22,9 @@ const (
 type notes struct {
 	horizon  time.Time
 	receipts map[receiptKey]time.Time
-	names    []string // all of them, below the directory of the notes
+	// horizons and files are the names that say so, below the directory of the notes.
+	horizons []string
+	files    map[receiptKey][]string
 }
 
 type receiptKey struct{ kind, name string }
@@ -31,7 +33,7 @@ func notesDir(repo string) string { return repoDir(repo) + "/" + dirNotes }
 
 // readNotes reads the notes of a repository.
 func (s *Store) readNotes(ctx context.Context, repo string) (notes, error) {
-	n := notes{receipts: make(map[receiptKey]time.Time)}
+	n := notes{receipts: make(map[receiptKey]time.Time), files: make(map[receiptKey][]string)}
 	err := s.store.List(ctx, notesDir(repo), func(info fs.FileInfo) error {
 		n.read(info.Name())
 		return nil
@@ -43,17 +45,18 @@ func (s *Store) readNotes(ctx context.Context, repo string) (notes, error) {
 }
 
 func (n *notes) read(name string) {
-	n.names = append(n.names, name)
 	parts := strings.Split(name, "_")
 	at, ok := parseStamp(parts[len(parts)-1])
 	switch {
 	case !ok:
 	case parts[0] == noteHorizon && len(parts) == 2:
+		n.horizons = append(n.horizons, name)
 		if at.After(n.horizon) {
 			n.horizon = at
 		}
 	case parts[0] == noteReceipt && len(parts) == 4:
 		key := receiptKey{parts[1], parts[2]}
+		n.files[key] = append(n.files[key], name)
 		if first, known := n.receipts[key]; !known || at.Before(first) {
 			n.receipts[key] = at
 		}
@@ -77,8 +80,8 @@ func (s *Store) raiseHorizon(ctx context.Context, repo string, to time.Time) err
 	if err := s.putEmpty(ctx, notesDir(repo)+"/"+name); err != nil {
 		return err
 	}
-	for _, old := range n.names {
-		if strings.HasPrefix(old, noteHorizon+"_") && old != name {
+	for _, old := range n.horizons {
+		if old != name {
 			if err := s.store.Remove(ctx, notesDir(repo)+"/"+old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -89,6 +92,7 @@ func (s *Store) raiseHorizon(ctx context.Context, repo string, to time.Time) err
 
 // noteReceipt writes down when an object was received first.
 func (s *Store) noteReceipt(ctx context.Context, o object, at time.Time) error {
+	defer s.noted.forget(o.repo)
 	return s.putEmpty(ctx, notesDir(o.repo)+"/"+receiptName(o)+stamp(at, millis))
 }
 
@@ -105,10 +109,13 @@ func (s *Store) readReceipts(ctx context.Context, repo string) (notes, error) {
 
 // forgetReceipt removes the notes of an object that is gone.
 func (s *Store) forgetReceipt(ctx context.Context, o object, n notes) (err error) {
-	for _, name := range n.names {
-		if strings.HasPrefix(name, receiptName(o)) {
-			err = errors.Join(err, s.remove(ctx, notesDir(o.repo)+"/"+name))
-		}
+	files := n.files[receiptKey{o.kind, o.name}]
+	if len(files) == 0 {
+		return nil
+	}
+	defer s.noted.forget(o.repo)
+	for _, name := range files {
+		err = errors.Join(err, s.remove(ctx, notesDir(o.repo)+"/"+name))
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Purged is what a purge did.
@@ -18,7 +20,17 @@ type Purged struct {
 // repository by repository, and in each by the order of Kinds.
 func (s *Store) Purge(ctx context.Context) (Purged, error) {
 	now := s.opts.Clock.Now()
-	return s.sweep(ctx, "", func(e *Entry) bool { return !now.IsZero() && !e.Expires.After(now) })
+	done, err := s.sweep(ctx, "", func(e *Entry) bool { return !now.IsZero() && !e.Expires.After(now) })
+	if err != nil {
+		return done, err
+	}
+	return done, s.settleAll(ctx)
+}
+
+// Count counts what the trash holds.
+func (s *Store) Count(ctx context.Context) error {
+	_, err := s.sweep(ctx, "", func(*Entry) bool { return false })
+	return err
 }
 
 // Empty removes for good, before it expires, what chosen says of a repository, or of
@@ -27,8 +39,15 @@ func (s *Store) Empty(ctx context.Context, repo string, chosen func(*Entry) bool
 	return s.sweep(ctx, repo, chosen)
 }
 
+// pace is called before each purge.
+type pace func(context.Context) error
+
 // sweep purges what chosen says and counts the rest.
 func (s *Store) sweep(ctx context.Context, only string, chosen func(*Entry) bool) (Purged, error) {
+	return s.sweepPaced(ctx, only, chosen, s.opts.Pace)
+}
+
+func (s *Store) sweepPaced(ctx context.Context, only string, chosen func(*Entry) bool, wait pace) (Purged, error) {
 	var done Purged
 	s.held.begin()
 	repos := []string{only}
@@ -45,7 +64,7 @@ func (s *Store) sweep(ctx context.Context, only string, chosen func(*Entry) bool
 		if err != nil {
 			return done, err
 		}
-		purged, err := s.purgeFrom(ctx, repo, entries, chosen)
+		purged, err := s.purgeFrom(ctx, repo, entries, chosen, wait)
 		done.Objects += purged.Objects
 		done.Bytes += purged.Bytes
 		if err != nil {
@@ -58,6 +77,9 @@ func (s *Store) sweep(ctx context.Context, only string, chosen func(*Entry) bool
 			}
 			left.Objects++
 			left.Bytes += e.Size
+			if e.marked {
+				left.InPlace += e.Size
+			}
 			if next.IsZero() || e.Expires.Before(next) {
 				next = e.Expires
 			}
@@ -75,7 +97,7 @@ func (s *Store) sweep(ctx context.Context, only string, chosen func(*Entry) bool
 }
 
 // purgeFrom removes the chosen entries of one repository, which it notes first.
-func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, chosen func(*Entry) bool) (Purged, error) {
+func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, chosen func(*Entry) bool, wait pace) (Purged, error) {
 	var done Purged
 	var going []Entry
 	var newest time.Time
@@ -93,14 +115,18 @@ func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, cho
 	if err := s.raiseHorizon(ctx, repo, newest); err != nil {
 		return done, err
 	}
+	n, err := s.readReceipts(ctx, repo)
+	if err != nil {
+		return done, err
+	}
 	slices.SortStableFunc(going, func(a, b Entry) int { return cmp.Compare(order(a.Kind), order(b.Kind)) })
 	for i := range going {
-		if s.opts.Pace != nil {
-			if err := s.opts.Pace(ctx); err != nil {
+		if wait != nil {
+			if err := wait(ctx); err != nil {
 				return done, err
 			}
 		}
-		if err := s.purge(ctx, &going[i]); err != nil {
+		if err := s.purge(ctx, &going[i], n); err != nil {
 			return done, err
 		}
 		done.Objects++
@@ -109,28 +135,77 @@ func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, cho
 	return done, nil
 }
 
-// purge removes one entry for good. A pack goes before its mark, without which it
-// would be there again.
-func (s *Store) purge(ctx context.Context, e *Entry) error {
-	if e.marked {
-		unlock, err := s.packs.Lock(ctx, e.object().path())
-		if err != nil {
+// purge removes one entry for good, and what is noted of it.
+func (s *Store) purge(ctx context.Context, e *Entry, n notes) error {
+	switch {
+	case e.marked:
+		if err := s.purgeMarked(ctx, e, n); err != nil {
 			return err
 		}
-		defer unlock()
-		// It may have been uploaded again since it was listed.
-		info, err := s.store.Stat(ctx, e.object().path())
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+	case e.Kind == Snapshots:
+		if err := s.dropNodeReceipt(ctx, e.object()); err != nil {
 			return err
-		case !info.ModTime().After(e.changed) && s.marks.hides(e.object()):
-			if err := s.remove(ctx, e.object().path()); err != nil {
-				return err
-			}
+		}
+	case e.Kind == Data:
+		if err := s.dropPackReceipt(ctx, e.object(), n); err != nil {
+			return err
 		}
 	}
 	return s.remove(ctx, e.at)
+}
+
+// dropPackReceipt removes what is noted of a pack that goes for good, unless it is there
+// again.
+func (s *Store) dropPackReceipt(ctx context.Context, o object, n notes) error {
+	if _, noted := n.receipts[receiptKey{o.kind, o.name}]; !noted {
+		return nil
+	}
+	_, err := s.store.Stat(ctx, o.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.forgetReceipt(ctx, o, n)
+	}
+	return err
+}
+
+// purgeMarked removes a pack that lies under a mark, unless it was uploaded again since
+// it was listed. It goes before its mark, without which it would be there again.
+func (s *Store) purgeMarked(ctx context.Context, e *Entry, n notes) error {
+	o := e.object()
+	unlock, err := s.packs.Lock(ctx, o.path())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	info, err := s.store.Stat(ctx, o.path())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case info.ModTime().After(e.changed), !s.marks.hides(o):
+		return nil
+	}
+	if err := s.remove(ctx, o.path()); err != nil {
+		return err
+	}
+	return s.forgetReceipt(ctx, o, n)
+}
+
+// dropNodeReceipt removes the record that a node saved a snapshot, which goes for good,
+// unless it is there again.
+func (s *Store) dropNodeReceipt(ctx context.Context, o object) error {
+	_, err := s.store.Stat(ctx, o.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.remove(ctx, storage.NodeReceipt(o.repo, o.name))
+	}
+	return err
+}
+
+// removeForGood removes an object where nothing is kept.
+func (s *Store) removeForGood(ctx context.Context, o object) error {
+	if err := s.store.Remove(ctx, o.path()); err != nil || o.kind != Snapshots {
+		return err
+	}
+	return s.remove(ctx, storage.NodeReceipt(o.repo, o.name))
 }
 
 // remove removes an object for good, whether it is there or not.
@@ -185,6 +260,23 @@ func (h *held) counted(now Held, next time.Time) {
 	defer h.mu.Unlock()
 	now.At = time.Now()
 	h.now, h.next = now, next
+	h.settle = time.Time{}
+}
+
+// moved is told of a pack that lay where it was.
+func (h *held) moved(size int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.InPlace = max(0, h.now.InPlace-size)
+}
+
+// settleAt is told when packs may be moved from under their marks.
+func (h *held) settleAt(due time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.settle.IsZero() || due.Before(h.settle) {
+		h.settle = due
+	}
 }
 
 // less takes what was removed from what was counted.
@@ -196,10 +288,13 @@ func (h *held) less(by Purged) {
 }
 
 // Due reports whether a purge would find anything new: the first one, one after a
-// deletion, and one at the time when something expires.
+// deletion, and one at the time when something expires or may be moved.
 func (s *Store) Due() bool {
 	now := s.opts.Clock.Now()
 	s.held.mu.Lock()
 	defer s.held.mu.Unlock()
+	if settle := s.held.settle; !settle.IsZero() && time.Until(settle) <= 0 {
+		return true
+	}
 	return s.held.now.At.IsZero() || !s.held.fresh || !s.held.next.IsZero() && !now.IsZero() && !s.held.next.After(now)
 }

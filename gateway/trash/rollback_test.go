@@ -3,10 +3,12 @@ package trash
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +22,8 @@ import (
 // it was there.
 type model struct {
 	t       *testing.T
+	beneath storage.Store
+	life    *life // of the process that works on it
 	s       *Store
 	root    string // of a disk, whose files must have the times of this world
 	clock   *hands
@@ -31,15 +35,47 @@ type model struct {
 // history of one object: it was received once, as far as anybody can tell.
 type history struct {
 	object   object
+	content  string
 	there    bool
-	noted    bool      // its receipt is in a note, so that an upload does not renew it
 	received time.Time // of what is there
 	kept     []interval
 }
 
-type interval struct{ received, deleted, expires time.Time }
+type interval struct {
+	received, deleted, expires time.Time
+	inPlace                    bool // a pack under a mark
+}
 
-const modelKeep = 5 * time.Hour
+const (
+	modelKeep  = 5 * time.Hour
+	modelMarks = 2 // that are left under their marks
+)
+
+// open begins a process.
+func (m *model) open() {
+	m.life.left = -1
+	m.s = New(m.beneath, Options{Keep: func() time.Duration { return modelKeep }, Clock: m.clock.clock(m.t, "")})
+	m.s.opts.Clock.trusted = time.Now()
+	m.s.settleLeast = modelMarks
+}
+
+// do does something, and has the process killed before one of its steps where kill is
+// true. Then the next process does it again, and what the model says holds after it.
+func (m *model) do(random *rand.Rand, kill bool, what func() error) {
+	m.t.Helper()
+	if kill {
+		m.life.left = random.IntN(6)
+	}
+	err := what()
+	if errors.Is(err, errKilled) {
+		m.open()
+		err = what()
+	}
+	m.life.left = -1
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
 
 // pass lets time pass, for the clock that expiry is judged by, too.
 func (m *model) pass(d time.Duration) {
@@ -47,46 +83,95 @@ func (m *model) pass(d time.Duration) {
 	m.clock.pass(d)
 }
 
-func (m *model) save(kind string, n int) {
+func (m *model) bucket() bool { return m.root == "" }
+
+func (m *model) save(random *rand.Rand, kind string, n int) {
 	m.t.Helper()
-	name := put(m.t, m.s, kind, fmt.Sprintf("%s %d", kind, n))
-	if m.root != "" {
-		if h := m.objects[name]; h == nil || !h.there {
-			now := time.Now()
-			if err := os.Chtimes(filepath.Join(m.root, name), now, now); err != nil {
-				m.t.Fatal(err)
+	content := fmt.Sprintf("%s %d", kind, n)
+	o := objectOf(kind, content)
+	m.do(random, random.IntN(4) == 0, func() error {
+		return m.s.Put(m.t.Context(), o.path(), int64(len(content)), strings.NewReader(content))
+	})
+	h := m.objects[o.path()]
+	if h == nil {
+		h = &history{object: o}
+		m.objects[o.path()] = h
+	}
+	if !m.bucket() && (!h.there || h.content != content) {
+		now := time.Now()
+		if err := os.Chtimes(filepath.Join(m.root, o.path()), now, now); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	switch {
+	case h.there && h.content == content && kind != Config:
+		return
+	case h.there:
+		h.kept = append(h.kept, interval{received: h.received, deleted: now, expires: now.Add(modelKeep)})
+		h.received = now
+	default:
+		h.there, h.received = true, now
+		if i := slices.IndexFunc(h.kept, func(i interval) bool { return i.inPlace }); i >= 0 {
+			h.received = h.kept[i].received // the pack lies where it was
+			h.kept = slices.Delete(h.kept, i, i+1)
+		}
+	}
+	h.content = content
+}
+
+func (m *model) remove(random *rand.Rand, h *history) {
+	m.t.Helper()
+	m.do(random, random.IntN(4) == 0, func() error {
+		err := m.s.Remove(m.t.Context(), h.object.path())
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it had been removed before the process was killed
+		}
+		return err
+	})
+	m.hasLeft(h)
+	m.adopt()
+}
+
+// hasLeft notes that an object went into the trash.
+func (m *model) hasLeft(h *history) {
+	now := time.Now()
+	h.there = false
+	h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep), m.bucket() && h.object.kind == Data})
+}
+
+// adopt takes over what only a kill explains: of one object the trash may have several.
+func (m *model) adopt() {
+	m.t.Helper()
+	got := map[string][]interval{}
+	for _, e := range entries(m.t, m.s) {
+		path := e.object().path()
+		got[path] = append(got[path], interval{e.Received, e.Deleted, e.Expires, e.marked})
+	}
+	for path, h := range m.objects {
+		for _, i := range got[path] {
+			known := func(other interval) bool { return sameMilli(i.received, other.received) }
+			if !slices.ContainsFunc(h.kept, known) && !(h.there && sameMilli(i.received, h.received)) {
+				m.t.Fatalf("the trash has %s received at %v; want one of %v", path, i.received, h.kept)
 			}
 		}
-	}
-	h := m.objects[name]
-	if h == nil {
-		o, _ := parseObject(name)
-		h = &history{object: o}
-		m.objects[name] = h
-	}
-	if !h.there {
-		h.there, h.received = true, time.Now()
-		if m.root == "" && kind == Data {
-			h.kept = nil // a pack under a mark lies where it is, and is uploaded again
+		for _, i := range h.kept {
+			if !slices.ContainsFunc(got[path], func(other interval) bool { return sameMilli(i.received, other.received) }) {
+				m.t.Fatalf("the trash has lost %s received at %v", path, i.received)
+			}
 		}
-	} else if m.root == "" && !h.noted {
-		h.received = time.Now() // a store that cannot leave an object alone
+		if len(got[path]) != len(h.kept) {
+			h.kept = got[path]
+		}
 	}
 }
 
-func (m *model) remove(h *history) {
+func (m *model) purge(random *rand.Rand) {
 	m.t.Helper()
-	remove(m.t, m.s, h.object.path())
-	now := time.Now()
-	h.there, h.noted = false, false
-	h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep)})
-}
-
-func (m *model) purge() {
-	m.t.Helper()
-	if _, err := m.s.Purge(m.t.Context()); err != nil {
-		m.t.Fatal(err)
-	}
+	m.do(random, random.IntN(4) == 0, func() error {
+		_, err := m.s.Purge(m.t.Context())
+		return err
+	})
 	for _, h := range m.objects {
 		h.kept = slices.DeleteFunc(h.kept, func(i interval) bool {
 			gone := !i.expires.Add(time.Second - 1).Truncate(time.Second).After(time.Now())
@@ -96,26 +181,66 @@ func (m *model) purge() {
 			return gone
 		})
 	}
+	m.settle()
+}
+
+// settle moves the oldest packs from under their marks, but for as many as may stay. Of
+// several that were deleted in one millisecond any may be the oldest.
+func (m *model) settle() {
+	m.t.Helper()
+	var marked []*interval
+	for _, h := range m.objects {
+		for i := range h.kept {
+			if h.kept[i].inPlace {
+				marked = append(marked, &h.kept[i])
+			}
+		}
+	}
+	slices.SortFunc(marked, func(a, b *interval) int { return a.deleted.Compare(b.deleted) })
+	moved := 0
+	for i, pack := range marked {
+		if i < len(marked)-modelMarks && time.Since(pack.deleted) >= settleAfter {
+			moved++
+		}
+	}
+	inPlace := map[string]bool{}
+	for _, e := range entries(m.t, m.s) {
+		if e.marked {
+			inPlace[fmt.Sprint(e.Received.UnixMilli(), e.Deleted.UnixMilli())] = true
+		}
+	}
+	for i, pack := range marked {
+		pack.inPlace = inPlace[fmt.Sprint(pack.received.UnixMilli(), pack.deleted.UnixMilli())]
+		if pack.inPlace == (i < moved) && !sameMilli(pack.deleted, marked[max(0, moved-1)].deleted) {
+			m.t.Fatalf("of %d packs under marks, pack %d, deleted at %v, stays: %v; %d should go", len(marked), i, pack.deleted, pack.inPlace, moved)
+		}
+	}
+	if len(inPlace) != len(marked)-moved {
+		m.t.Fatalf("of %d packs under marks %d stay; want %d", len(marked), len(inPlace), len(marked)-moved)
+	}
 }
 
 // rollback rolls back, and wants the refusal where the model has one.
-func (m *model) rollback(to time.Time) {
+func (m *model) rollback(random *rand.Rand, to time.Time) {
 	m.t.Helper()
 	ctx := m.t.Context()
-	plan, err := m.s.PlanRollback(ctx, repo, to, true)
-	if to.Before(m.purged.Truncate(time.Second)) {
-		if !errors.Is(err, ErrHorizon) {
-			m.t.Fatalf("a rollback to %v, before what was purged of %v: %v", to, m.purged, err)
+	refused := to.Before(m.purged.Truncate(time.Second))
+	m.do(random, random.IntN(4) == 0, func() error {
+		plan, err := m.s.PlanRollback(ctx, repo, to, true)
+		if refused {
+			if !errors.Is(err, ErrHorizon) {
+				m.t.Fatalf("a rollback to %v, before what was purged of %v: %v", to, m.purged, err)
+			}
+			return nil
 		}
+		if err != nil {
+			return err
+		}
+		return m.s.Rollback(ctx, repo, plan)
+	})
+	if refused {
 		return
 	}
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	if err := m.s.Rollback(ctx, repo, plan); err != nil {
-		m.t.Fatal(err)
-	}
-	now := time.Now()
 	for _, h := range m.objects {
 		was := func(received, deleted time.Time) bool {
 			return !later(received, to) && (deleted.IsZero() || later(deleted, to))
@@ -124,18 +249,19 @@ func (m *model) rollback(to time.Time) {
 			continue
 		}
 		if h.there {
-			h.there, h.noted = false, false
-			h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep)})
+			m.hasLeft(h)
 		}
 		for i, kept := range slices.Backward(h.kept) {
 			if was(kept.received, kept.deleted) {
 				h.there, h.received = true, kept.received
-				h.noted = m.root == "" && h.object.kind != Data
 				h.kept = slices.Delete(h.kept, i, i+1)
+				// Of a pack that lies under a mark nothing else is to be brought back.
+				h.kept = slices.DeleteFunc(h.kept, func(i interval) bool { return i.inPlace })
 				break
 			}
 		}
 	}
+	m.adopt()
 }
 
 // check holds lists, receipts, the trash and the horizon against the model.
@@ -147,7 +273,7 @@ func (m *model) check() {
 			want = append(want, fmt.Sprint(path, " ", h.received.UnixMilli()))
 		}
 		for _, i := range h.kept {
-			wantKept = append(wantKept, fmt.Sprint(path, " ", i.received.UnixMilli(), " ", i.deleted.UnixMilli()))
+			wantKept = append(wantKept, fmt.Sprint(path, " ", i.received.UnixMilli(), " ", i.deleted.UnixMilli(), " ", i.inPlace))
 		}
 	}
 	var got, gotKept []string
@@ -156,9 +282,12 @@ func (m *model) check() {
 			m.t.Fatal(err)
 		}
 		got = append(got, fmt.Sprint(o.Path(), " ", o.Received.UnixMilli()))
+		if h := m.objects[o.Path()]; h == nil || read(m.t, m.s, o.Path()) != h.content {
+			m.t.Fatalf("%s has other content", o.Path())
+		}
 	}
 	for _, e := range entries(m.t, m.s) {
-		gotKept = append(gotKept, fmt.Sprint(e.object().path(), " ", e.Received.UnixMilli(), " ", e.Deleted.UnixMilli()))
+		gotKept = append(gotKept, fmt.Sprint(e.object().path(), " ", e.Received.UnixMilli(), " ", e.Deleted.UnixMilli(), " ", e.marked))
 	}
 	for _, s := range [][]string{want, got, wantKept, gotKept} {
 		slices.Sort(s)
@@ -177,7 +306,7 @@ func (m *model) check() {
 
 // step does one thing at random.
 func (m *model) step(random *rand.Rand) {
-	kinds := []string{Data, Index, Snapshots, Keys}
+	kinds := []string{Data, Data, Index, Snapshots, Keys}
 	var there []*history
 	var paths []string
 	for path, h := range m.objects {
@@ -191,17 +320,21 @@ func (m *model) step(random *rand.Rand) {
 	}
 	switch n := random.IntN(10); {
 	case n < 4:
-		m.save(kinds[random.IntN(len(kinds))], random.IntN(8))
+		m.save(random, kinds[random.IntN(len(kinds))], random.IntN(8))
 	case n < 7 && len(there) > 0:
-		m.remove(there[random.IntN(len(there))])
+		m.remove(random, there[random.IntN(len(there))])
 	case n < 8:
-		m.purge()
+		m.purge(random)
 	default:
 		back := time.Duration(random.Int64N(int64(time.Since(m.started)) + 1))
-		m.rollback(time.Now().Add(-back).Truncate(time.Second))
+		m.rollback(random, time.Now().Add(-back).Truncate(time.Second))
 	}
 }
 
+// TestRandomHistoriesAreAsTheModelSays saves, deletes, purges and rolls back at random,
+// and kills the process in the middle of some of it. The seed is all that a failure
+// needs to be repeated; times are those of a bubble of synctest, in which hours pass at
+// once and receipts, deletions and expiries are exact.
 func TestRandomHistoriesAreAsTheModelSays(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"a disk", "a bucket"} {
@@ -210,20 +343,20 @@ func TestRandomHistoriesAreAsTheModelSays(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
 				synctest.Test(t, func(t *testing.T) {
-					var beneath storage.Store = storetest.NewMem()
-					root := ""
+					alive := &life{-1}
+					m := &model{
+						t: t, beneath: &mortalBucket{storetest.NewBucket(), alive}, life: alive,
+						clock: &hands{wall: time.Now()}, started: time.Now(), objects: map[string]*history{},
+					}
 					if kind == "a disk" {
 						disk, err := local.Open(dir)
 						if err != nil {
 							t.Fatal(err)
 						}
-						beneath, root = disk, dir
+						m.beneath, m.root = newMortalDisk(disk, alive), dir
 					}
-					h := &hands{wall: time.Now()}
-					s := New(beneath, Options{Keep: func() time.Duration { return modelKeep }, Clock: h.clock(t, "")})
-					s.opts.Clock.trusted = time.Now()
-					m := &model{t: t, s: s, root: root, clock: h, started: time.Now(), objects: map[string]*history{}}
-					random := rand.New(rand.NewPCG(seed, 1))
+					m.open()
+					random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's
 					for range 60 {
 						m.pass(time.Duration(random.IntN(20*60*1000)+1001) * time.Millisecond)
 						m.step(random)
@@ -263,7 +396,7 @@ func TestARollbackLeavesKeysAndConfigAndRemovesLocks(t *testing.T) {
 
 func TestARollbackNeedsATrash(t *testing.T) {
 	t.Parallel()
-	s := newStore(t, storetest.NewMem(), 0)
+	s := newStore(t, storetest.NewBucket(), 0)
 	if err := s.Rollback(t.Context(), repo, Plan{}); err == nil {
 		t.Error("it rolls back, and keeps nothing")
 	}

@@ -33,7 +33,11 @@ type Store struct {
 	marks   marks
 	packs   keyedmutex.Mutex[string] // lets no pack be purged while it is uploaded
 	held    held
+	noted   noted        // what the notes say of receipts
 	last    atomic.Int64 // the last time of deletion, in microseconds
+
+	settleLeast int // see settle.go
+	settleAfter time.Duration
 }
 
 var (
@@ -44,16 +48,30 @@ var (
 
 // New wraps a store.
 func New(store storage.Store, opts Options) *Store {
-	mover, moves := store.(storage.Mover)
-	return &Store{store: store, renames: moves && mover.Renames(), opts: opts}
+	return &Store{store: store, renames: Renames(store), opts: opts, settleLeast: settleLeast, settleAfter: settleAfter}
 }
 
-// Stat implements [storage.Store].
+// Renames reports whether what is removed from a store is renamed into the trash; else
+// packs stay under marks.
+func Renames(store storage.Store) bool {
+	mover, moves := store.(storage.Mover)
+	return moves && mover.Renames()
+}
+
+// Stat implements [storage.Store]. The time of a snapshot is that of its first receipt,
+// also where the storage forgets that when it comes back from the trash.
 func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err := s.hidden("stat", name); err != nil {
 		return nil, err
 	}
-	return s.store.Stat(ctx, name)
+	info, err := s.store.Stat(ctx, name)
+	if err != nil || s.renames {
+		return info, err
+	}
+	if o, ok := parseObject(name); ok && o.kind == Snapshots {
+		return s.withReceipt(ctx, o, info)
+	}
+	return info, nil
 }
 
 // Open implements [storage.Store].
@@ -104,10 +122,25 @@ func (s *Store) putPack(ctx context.Context, o object, size int64, body io.Reade
 		return err
 	}
 	defer unlock()
-	if err := s.store.Put(ctx, o.path(), size, body); err != nil || !s.marks.has(o) {
+	stayed, err := storage.PutNew(ctx, s.store, o.path(), size, body)
+	if err != nil {
 		return err
 	}
-	return s.liftMark(ctx, o)
+	if stayed && !s.marks.has(o) {
+		// It keeps its time, by which a list would see that it is there again: another
+		// process may have put it under a mark.
+		if _, err := s.readMarks(ctx, o.repo); err != nil {
+			return err
+		}
+	}
+	if !s.marks.has(o) {
+		return nil
+	}
+	there, err := s.liftMarks(ctx, o, nil)
+	if err == nil && !there {
+		return fmt.Errorf("%w: pack %s was taken away while it was uploaded again", storage.ErrUnavailable, o.name)
+	}
+	return err
 }
 
 // maxConfig bounds what is kept of a config that is replaced; restic's has some 200
@@ -168,8 +201,10 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	o, ok := parseObject(name)
 	keep := s.opts.Keep()
 	switch {
-	case !ok || keep <= 0:
+	case !ok:
 		return s.store.Remove(ctx, name)
+	case keep <= 0:
+		return s.removeForGood(ctx, o)
 	case o.kind == Data && !s.renames:
 		return s.mark(ctx, o, keep)
 	}
@@ -191,7 +226,10 @@ func (s *Store) move(ctx context.Context, o object, keep time.Duration) error {
 		}
 		return s.keptName(o, received, keep)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.Join(err, s.forgetReceipt(ctx, o, n)) // an earlier attempt got so far
+	case err != nil:
 		return err
 	}
 	s.held.add(size)

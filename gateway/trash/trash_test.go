@@ -29,7 +29,7 @@ func stores(t *testing.T) map[string]storage.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]storage.Store{"that renames": disk, "that copies": storetest.NewMem()}
+	return map[string]storage.Store{"that renames": disk, "that copies": storetest.NewBucket()}
 }
 
 // onBoth runs a test on a store that renames and on one that does not.
@@ -55,11 +55,7 @@ func newStore(tb testing.TB, beneath storage.Store, keep time.Duration) *Store {
 // put stores content as an object of that kind and returns its name on the storage.
 func put(tb testing.TB, s storage.Store, kind, content string) string {
 	tb.Helper()
-	sum := sha256.Sum256([]byte(content))
-	o := object{repo, kind, hex.EncodeToString(sum[:])}
-	if kind == Config {
-		o.name = Config
-	}
+	o := objectOf(kind, content)
 	name := repo + "/locks/" + o.name
 	if kind != "locks" {
 		name = o.path()
@@ -68,6 +64,15 @@ func put(tb testing.TB, s storage.Store, kind, content string) string {
 		tb.Fatal(err)
 	}
 	return name
+}
+
+// objectOf is the object of that kind that holds content.
+func objectOf(kind, content string) object {
+	if kind == Config {
+		return object{repo, kind, Config}
+	}
+	sum := sha256.Sum256([]byte(content))
+	return object{repo, kind, hex.EncodeToString(sum[:])}
 }
 
 func remove(tb testing.TB, s storage.Store, name string) {
@@ -131,7 +136,7 @@ func TestTheStoreConforms(t *testing.T) {
 		t.Parallel()
 		storetest.Run(t, func(t *testing.T) storage.Store {
 			t.Helper()
-			return newStore(t, storetest.NewMem(), time.Hour)
+			return newStore(t, storetest.NewBucket(), time.Hour)
 		}, storetest.BlindRemove())
 	})
 }
@@ -280,7 +285,7 @@ func TestAPackThatIsUploadedAgainIsThere(t *testing.T) {
 
 func TestAPackThatAnotherGatewayUploadsAgainIsThere(t *testing.T) {
 	t.Parallel()
-	beneath := storetest.NewMem()
+	beneath := storetest.NewBucket()
 	one, other := newStore(t, beneath, time.Hour), newStore(t, beneath, time.Hour)
 	name := put(t, one, Data, "a pack")
 	remove(t, one, name)
@@ -463,19 +468,19 @@ func TestAYearAheadEmptiesNothing(t *testing.T) {
 
 // recorder notes what is removed from the store beneath.
 type recorder struct {
-	*storetest.Mem
+	*storetest.Bucket
 
 	removed []string
 }
 
 func (r *recorder) Remove(ctx context.Context, name string) error {
 	r.removed = append(r.removed, name)
-	return r.Mem.Remove(ctx, name)
+	return r.Bucket.Remove(ctx, name)
 }
 
 func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 	t.Parallel()
-	beneath := &recorder{Mem: storetest.NewMem()}
+	beneath := &recorder{Bucket: storetest.NewBucket()}
 	h := &hands{wall: time.Now()}
 	clock := h.clock(t, filepath.Join(t.TempDir(), "clock"))
 	s := New(beneath, Options{Keep: func() time.Duration { return time.Hour }, Clock: clock})
@@ -615,7 +620,7 @@ func (named) Sys() any           { return nil }
 
 func TestAnUploadThatFailsLeavesTheMark(t *testing.T) {
 	t.Parallel()
-	beneath := storetest.NewFaulty(t, storetest.NewMem())
+	beneath := storetest.NewFaulty(t, storetest.NewBucket())
 	s := newStore(t, beneath, time.Hour)
 	name := put(t, s, Data, "a pack")
 	remove(t, s, name)

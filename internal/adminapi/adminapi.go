@@ -84,6 +84,8 @@ type CheckReport struct {
 	Steps  []Step `json:"steps,omitempty"`
 	// Notes are what an administrator should know of a destination that works.
 	Notes []string `json:"notes,omitempty"`
+	// Undo is what becomes of what is deleted there, where the destination works.
+	Undo *Undo `json:"undo,omitempty"`
 	// Repository is one that the storage of a candidate holds already.
 	Repository *Repository `json:"repository,omitempty"`
 	// Conformance are the results of the suite, where it was asked for.

@@ -52,11 +52,16 @@ var transparent = map[string]bool{
 // a delete brings that back.
 var DeletesOneVersion = Trait{"b2": true}
 
+// DeletesForGood are the backends that keep nothing of what is deleted, unless what can
+// be asked for says otherwise: the versions of S3, a key of B2 that hides. Azure's and
+// Google's buckets may keep what is deleted for a while, and do not tell.
+var DeletesForGood = Trait{"s3": true, "b2": true, "memory": true}
+
 // Has reports whether the backend has the trait: for one that makes one PUT of one
 // PUT, whether what is below it has. An alias opens as what it stands for.
 func (b *Backend) Has(trait Trait) bool {
 	for f := b.Fs; ; {
-		name, unwrap := b.name(f), f.Features().UnWrap
+		name, unwrap := b.NameOf(f), f.Features().UnWrap
 		if !transparent[name] || unwrap == nil {
 			return trait[name]
 		}
@@ -71,9 +76,9 @@ func (b *Backend) HasBuckets() bool {
 	for f.Features().UnWrap != nil {
 		f = f.Features().UnWrap()
 	}
-	return b.Fs.Features().BucketBased && b.name(f) != "smb"
+	return b.Fs.Features().BucketBased && b.NameOf(f) != "smb"
 }
 
-// name returns the name of the backend of f: rclone knows those that it opened
-// itself, and all others are the one that we opened.
-func (b *Backend) name(f fs.Fs) string { return cmp.Or(fs.FindFromFs(f), b.info).Name }
+// NameOf returns the name of the backend of f, which is this one's Fs or lies below it:
+// rclone knows those that it opened itself, and all others are the one that we opened.
+func (b *Backend) NameOf(f fs.Fs) string { return cmp.Or(fs.FindFromFs(f), b.info).Name }

@@ -1,0 +1,137 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+)
+
+var _ storage.Copier = (*Store)(nil)
+
+// versioning is whether a bucket keeps versions of what is deleted, once that is known.
+type versioning struct {
+	mu    sync.Mutex
+	known bool
+	keeps bool
+}
+
+// Versioned reports whether the storage keeps the versions of what is deleted or
+// replaced. Only S3 can be asked; of all others it is [errors.ErrUnsupported].
+func (s *Store) Versioned(ctx context.Context) (bool, error) {
+	f := s.lowest()
+	if s.backend.NameOf(f) != "s3" || f.Features().Command == nil {
+		return false, fmt.Errorf("ask whether %s keeps versions: %w", s.backend.ID, errors.ErrUnsupported)
+	}
+	s.versions.mu.Lock()
+	defer s.versions.mu.Unlock()
+	if s.versions.known {
+		return s.versions.keeps, nil
+	}
+	answer, err := f.Features().Command(s.backend.Context(ctx), "versioning", nil, nil)
+	if err != nil {
+		return false, s.failed(ctx, "ask for versions", s.backend.ID, err)
+	}
+	status, ok := answer.(types.BucketVersioningStatus)
+	if !ok {
+		return false, fmt.Errorf("ask whether %s keeps versions: %w", s.backend.ID, errors.ErrUnsupported)
+	}
+	// Once they were suspended, those from before are still kept.
+	s.versions.known, s.versions.keeps = true, status != "Unversioned"
+	return s.versions.keeps, nil
+}
+
+// lowest is the backend below those that wrap it.
+func (s *Store) lowest() fs.Fs {
+	f := s.fs
+	for f.Features().UnWrap != nil {
+		f = f.Features().UnWrap()
+	}
+	return f
+}
+
+// DeletesVersions tries whether the storage's key may delete the versions of an object
+// that was deleted, which nobody can bring back then. It is for S3 with versions; name
+// is that of an object that may go for good.
+func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) {
+	ctx, err := s.begin(ctx, "look for versions of", name)
+	if err != nil {
+		return false, err
+	}
+	place := clientOfS3(s.fs)
+	if place == nil {
+		return false, fmt.Errorf("look for versions of %s: %w", name, errors.ErrUnsupported)
+	}
+	client := *place
+	bucket, base, _ := strings.Cut(s.fs.Root(), "/")
+	key := path.Join(base, name)
+	list, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
+	if err != nil {
+		return false, s.failed(ctx, "look for versions of", name, err)
+	}
+	for _, version := range list.Versions {
+		if version.Key == nil || *version.Key != key {
+			continue
+		}
+		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: version.VersionId})
+		switch {
+		case err == nil:
+			return true, nil
+		case backend.IsDenial(err):
+			return false, nil
+		}
+		return false, s.failed(ctx, "delete a version of", name, err)
+	}
+	return false, &iofs.PathError{Op: "look for versions of", Path: name, Err: iofs.ErrNotExist}
+}
+
+// Copies implements [storage.Copier]. What is not known to keep nothing of what is
+// deleted counts as keeping it.
+func (s *Store) Copies(ctx context.Context) (bool, error) {
+	features := s.fs.Features()
+	switch {
+	case features.Move != nil || features.Copy == nil || !s.backend.Has(backend.DeletesForGood) || s.hides.Load():
+		return false, nil
+	case s.backend.NameOf(s.lowest()) != "s3":
+		return true, nil
+	}
+	versioned, err := s.Versioned(ctx)
+	return err == nil && !versioned, err
+}
+
+// Copy implements [storage.Copier].
+func (s *Store) Copy(ctx context.Context, from, to string) error {
+	ctx, err := s.begin(ctx, "copy", from)
+	if err != nil {
+		return err
+	}
+	if _, err := s.begin(ctx, "copy", to); err != nil {
+		return err
+	}
+	f, err := s.creator() // its objects know what they are
+	if err != nil {
+		return s.failed(ctx, "copy", from, err)
+	}
+	duplicate := f.Features().Copy
+	if duplicate == nil {
+		return fmt.Errorf("copy %s: %w", from, errors.ErrUnsupported)
+	}
+	source, err := f.NewObject(ctx, from)
+	if err != nil {
+		return s.missing(ctx, "copy", from, err)
+	}
+	if _, err := duplicate(ctx, source, to); err != nil {
+		return s.failed(ctx, "copy", from, err)
+	}
+	return nil
+}
