@@ -225,8 +225,6 @@ func (out sender) space(id string, m *live.Mount) {
 	if held, counted := m.Trashed(); counted {
 		out.gauge(descTrashBytes, float64(held.Bytes), id)
 		out.gauge(descTrashCount, float64(held.Objects), id)
-	}
-	if m.Guard.Limits().TrashGivesWay > 0 {
 		out.counter(descGaveWay, uint64(m.GaveWay().Bytes), id)
 	}
 }

@@ -55,7 +55,10 @@ func (l *looking) upload(ctx context.Context, name string, size int64, body io.R
 		return l.put(ctx, name, size, body)
 	}
 	old, err := l.find(ctx, name)
-	if err != nil {
+	switch {
+	case backend.IsDenial(err): // a key that may only write
+		return l.put(ctx, name, size, body)
+	case err != nil:
 		return fmt.Errorf("look for what is there already: %w", err)
 	}
 	switch same, err := isSame(ctx, old, size, name); {

@@ -104,7 +104,8 @@ func TestUploadOfWhatIsThere(t *testing.T) {
 			if err := os.WriteFile(file, []byte(tt.there), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := m.put(t.Context(), name, int64(len(content)), strings.NewReader(content)); err != nil {
+			err := m.put(t.Context(), name, int64(len(content)), strings.NewReader(content))
+			if stayed := errors.Is(err, errStayed); stayed != tt.kept || err != nil && !stayed {
 				t.Errorf("put: %v", err)
 			}
 			if touched == tt.kept {

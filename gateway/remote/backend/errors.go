@@ -41,6 +41,9 @@ func (b *Backend) Scrub(text string) string { return b.scrub.Replace(text) }
 // IsDenial reports whether the storage may have refused an operation to us, and is
 // otherwise in order.
 func IsDenial(err error) bool {
+	if err == nil {
+		return false
+	}
 	sentinel := classify(err)
 	return (sentinel == nil || sentinel == storage.ErrUnavailable) && isDenial(err) //nolint:errorlint // one of ours, bare
 }
