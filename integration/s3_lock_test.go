@@ -72,7 +72,13 @@ func (a s3Admin) versions(t *testing.T, bucket, prefix string) (versions, marker
 // reader makes a key that may only read the bucket.
 func (a s3Admin) reader(t *testing.T, bucket string) (section map[string]string) {
 	t.Helper()
-	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket","s3:GetBucketLocation"],` +
+	return a.key(t, bucket, `"s3:GetObject","s3:ListBucket","s3:GetBucketLocation"`)
+}
+
+// key makes a key that may do those actions in the bucket.
+func (a s3Admin) key(t *testing.T, bucket, actions string) (section map[string]string) {
+	t.Helper()
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[` + actions + `],` +
 		`"Resource":["arn:aws:s3:::` + bucket + `","arn:aws:s3:::` + bucket + `/*"]}]}`
 	form := url.Values{"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "DurationSeconds": {"3600"}, "Policy": {policy}}.Encode()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.endpoint+"/", strings.NewReader(form))

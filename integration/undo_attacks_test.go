@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -296,5 +297,50 @@ func (a s3Admin) versionedBucket(t *testing.T, name string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// keyThatKeepsVersions makes a key that may do all but delete versions.
+func (a s3Admin) keyThatKeepsVersions(t *testing.T, bucket string) (section map[string]string) {
+	t.Helper()
+	return a.key(t, bucket, `"s3:GetObject","s3:PutObject","s3:DeleteObject","s3:ListBucket","s3:GetBucketLocation","s3:GetBucketVersioning","s3:ListBucketVersions"`)
+}
+
+// deleteWith deletes an object, and all of its versions as far as that is allowed, with a
+// key of the storage.
+func (a s3Admin) deleteWith(t *testing.T, section map[string]string, bucket, key string) {
+	t.Helper()
+	thief := s3.New(a.Options(), func(o *s3.Options) {
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{
+				AccessKeyID: section["access_key_id"], SecretAccessKey: section["secret_access_key"], SessionToken: section["session_token"],
+			}, nil
+		})
+	})
+	if _, err := thief.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := thief.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
+	if err != nil || len(list.Versions) == 0 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for _, version := range list.Versions {
+		if _, err := thief.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: version.VersionId}); err == nil {
+			t.Error("the key deletes a version")
+		}
+	}
+}
+
+// bringBack removes the delete markers of an object.
+func (a s3Admin) bringBack(t *testing.T, bucket, key string) {
+	t.Helper()
+	list, err := a.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, marker := range list.DeleteMarkers {
+		if _, err := a.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: marker.VersionId}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
