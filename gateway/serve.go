@@ -41,8 +41,8 @@ func (g *Gateway) serve(w *observe.Response, r *http.Request) error {
 	if link, err := g.peers.Route(adm.View, adm.Mount, access.IsLocal(r.RemoteAddr), peer.IsHop(r)); link != nil || err != nil {
 		return g.forward(w, r, req, adm.Principal.Role == catalog.RoleNode, link, err)
 	}
-	err = adm.mount.TellTrash(r.Context(), g.giveWay(r, adm.mount, w, g.serveHere(w, r, req, adm)))
-	adm.mount.Guard.Ended(r.Context(), err)
+	err = adm.Mount.TellTrash(r.Context(), g.giveWay(r, adm.Mount, w, g.serveHere(w, r, req, adm)))
+	adm.Mount.Guard.Ended(r.Context(), err)
 	return err
 }
 
