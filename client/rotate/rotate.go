@@ -114,7 +114,7 @@ func (r *rotation) each(ctx context.Context, what string, do func(context.Contex
 	}
 	err = group.Wait()
 	if err == nil {
-		r.sys.Notef("%s: %d repositories", what, len(holding.Repositories)-len(r.foreign))
+		r.sys.Notef("%s: %d of %d repositories", what, len(holding.Repositories)-len(r.foreign), len(holding.Repositories))
 	}
 	return err
 }
