@@ -13,10 +13,12 @@
 //	host                           streams, environment, agent, terminal, Redis, gateway
 //	names, schedule, state         words to IDs; schedules; what a module has on disk
 //	runner                         how the modules of this node are run
+//	history                        what planned runs came to, in Redis
+//	gatewayadmin, inventory, lease asking the gateway: of its node, what destinations hold, for a lease
 //	run, locate, session           calling restic; finding a repository; guarding a module
-//	gatewayadmin, inventory        asking the gateway: of its node, and what destinations hold
 //	snapshot                       snapshots and their trees, and what was read before
 //	ns8action                      the form of NethServer 8's actions
+//	expire                         old snapshots of a repository go
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
 //	accounts, destinations, trash,

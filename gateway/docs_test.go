@@ -82,6 +82,9 @@ var ownPaths = map[string][2]string{
 	"POST " + adminapi.TrashRestorePath:          {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
 	"POST " + adminapi.RollbackPath:              {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
 	"POST " + adminapi.SpacePath:                 {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
+	"POST " + adminapi.LeasePath:                 {"who may save to the repository", "a [lease](#leases) of it"},
+	"PUT " + adminapi.LeasePath:                  {"who holds the lease", "renews it"},
+	"DELETE " + adminapi.LeasePath:               {"who holds the lease", "releases it"},
 }
 
 // writeOwnPaths holds the descriptions against the routes.
@@ -137,10 +140,36 @@ is answered 401, and a repository that the caller may not read 403.
 		}
 		fmt.Fprintf(w, "| `%s` | %s |\n", key, healthKeys[key])
 	}
-	w.WriteString("\n")
+	w.WriteString(leaseWords)
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
+
+const leaseWords = `
+## Leases
+
+Who backs up, forgets, prunes, checks or copies holds a lease of the repository, so that no two do
+that at once, on whichever node. A body is JSON:
+
+| key | what it holds |
+|---|---|
+| ` + "`repository`" + ` | DESTINATION/APP/UUID |
+| ` + "`for`" + ` | with POST: what it is for, such as ` + "`backup`" + ` |
+| ` + "`lockers`" + ` | with POST and PUT: the host names in the locks of this run, each with a space and the process ID behind it where restic runs without a container |
+| ` + "`token`" + ` | with PUT and DELETE: that of the lease |
+| ` + "`clean`" + ` | with DELETE: true where no locks of dead runs are left |
+
+The answer is 200. It has ` + "`token`, `counter`" + ` (which only grows), ` + "`seconds`" + ` (how long the lease lives
+unless it is renewed) and ` + "`dead`" + ` (the lockers of runs that ended without a release, whose locks belong
+to nobody). Where somebody else has the lease there is ` + "`held`" + ` instead, with ` + "`holder`, `for`, `since` and\n`seconds`" + `;
+where the caller has it no longer, ` + "`lost`" + `. While Redis does not answer it is 503.
+
+Where a destination demands leases (` + "`gatewayctl destination alter --leases yes`" + `), a node deletes
+nothing from a repository of which it holds none, but for the locks that it saved through the same gateway
+within the hour: that is 403, which ends restic; 503 while Redis does not answer. Modules, which delete
+locks alone, need no lease for that.
+
+`
 
 // healthKeys describes the keys of an answer of health.
 var healthKeys = map[string]string{

@@ -23,6 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
+	"github.com/rclone-gateway/rclone-gateway/gateway/lease"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
@@ -125,6 +126,9 @@ type Gateway struct {
 	observer *observe.Observer
 	admin    *admin.Handlers
 	keeper   *auditsync.Keeper
+	counts   *metrics.Metrics
+	leases   *lease.Keeper // nil where it is not known which node this is
+	ownLocks lease.OwnLocks
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
 
@@ -168,6 +172,10 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, state.Close())
 	}
+	leases, err := newKeeper(&opts, state.Latest)
+	if err != nil {
+		return nil, errors.Join(err, state.Close())
+	}
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
@@ -183,7 +191,9 @@ func New(opts Options) (*Gateway, error) {
 			Refused: desk.noteFailure,
 		}),
 		admin:    admin.New(state, opts.Load),
+		counts:   counts,
 		keeper:   keeper,
+		leases:   leases,
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
@@ -193,6 +203,9 @@ func New(opts Options) (*Gateway, error) {
 	}
 	g.cleanup.add(func(context.Context) error { return state.Close() })
 	g.cleanup.add(desk.close)
+	if leases != nil {
+		g.cleanup.add(func(context.Context) error { return leases.Close() })
+	}
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,

@@ -151,6 +151,17 @@ func nextIn(next string) string {
 	return next
 }
 
+// parseLeased reads the question for a lease of a repository: whoever may save to it may
+// hold one.
+func parseLeased(r *http.Request, repository string) request {
+	snapshot := &http.Request{
+		Method: http.MethodPost,
+		URL:    &url.URL{Path: "/" + repository + "/snapshots/" + strings.Repeat("0", 64)},
+		Header: r.Header,
+	}
+	return parseRequest(snapshot)
+}
+
 // urlPath is the path of a URL that names something in a destination.
 type urlPath struct {
 	destination string

@@ -44,6 +44,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	g.apiRoutes(mux, g.admitToAPI)
 	g.pageRoutes(mux, g.admitToPage)
 	g.loginRoutes(mux)
+	g.leaseRoutes(mux)
 	return mux
 }
 

@@ -38,10 +38,16 @@ func (g *Gateway) serve(w *observe.Response, r *http.Request) error {
 		return g.serveRoots(w, r, adm.View)
 	}
 	w.Entry.Mount = adm.Mount
+	if err := g.demandLease(r.Context(), &adm, &req); err != nil {
+		return err
+	}
 	if link, err := g.peers.Route(adm.View, adm.Mount, access.IsLocal(r.RemoteAddr), peer.IsHop(r)); link != nil || err != nil {
-		return g.forward(w, r, req, adm.Principal.Role == catalog.RoleNode, link, err)
+		err = g.forward(w, r, req, adm.Principal.Role == catalog.RoleNode, link, err)
+		g.noteLock(&adm, &req, err)
+		return err
 	}
 	err = adm.Mount.TellTrash(r.Context(), g.giveWay(r, adm.Mount, w, g.serveHere(w, r, req, adm)))
+	g.noteLock(&adm, &req, err)
 	adm.Mount.Guard.Ended(r.Context(), err)
 	return err
 }

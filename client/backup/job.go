@@ -62,6 +62,9 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 	if err != nil {
 		return nil, err
 	}
+	if err := current.LeaseForBackup(ctx, j.wait, &j.plan.restic, "backup"); err != nil {
+		return nil, err
+	}
 	if j.plan.restic.Version, err = restic.Detect(ctx, j.plan.restic); err != nil {
 		return nil, run.ResticError(restic.Repository{}, err)
 	}

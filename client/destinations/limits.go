@@ -29,7 +29,7 @@ type limitFlags struct {
 	quota, moduleQuota           string
 	quotaOf                      []string
 	snapshots, indexes, locks    string
-	keepDeleted, giveWay         string
+	keepDeleted, giveWay, leases string
 	none                         bool
 }
 
@@ -49,6 +49,7 @@ func (f *limitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.snapshots, "module-snapshots", "", "at most `N` snapshots an hour of each module; none restores the default, 240")
 	flags.StringVar(&f.indexes, "module-indexes", "", "at most `N` indexes an hour of each module; none restores the default, 3600")
 	flags.StringVar(&f.locks, "module-locks", "", "at most `N` locks in each repository, for modules; none restores the default, 1000")
+	flags.StringVar(&f.leases, "leases", "", "yes: nodes delete only from repositories of which they hold a lease, as run-backup, forget and restic-wrapper do; no: anybody's restic may, as a node (`yes|no`)")
 	flags.StringVar(&f.keepDeleted, "keep-deleted", "", "keep what is deleted for `TIME`, such as 14d or 36h, to bring it back (7d unless set); 0 deletes at once, default is 7d again; what is there already is kept as long as it was to be")
 	flags.StringVar(&f.giveWay, "trash-gives-way", "", "`yes|no`: once its storage is full, purge what was deleted first before it expires, but nothing of the last day; no, unless set, refuses uploads then")
 	flags.BoolVar(&f.none, "no-limits", false, "remove all limits that no other flag sets")
@@ -106,6 +107,15 @@ func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, 
 			}
 			c.set[flag.field] = n
 		}
+	}
+	switch f.leases {
+	case "":
+	case "yes":
+		c.set[catalog.FieldLeases] = 1
+	case "no":
+		c.drop = append(c.drop, catalog.FieldLeases)
+	default:
+		return c, exit.Failf(exit.Usage, "--leases %q: give yes or no", f.leases)
 	}
 	switch f.keepDeleted {
 	case "":
@@ -307,6 +317,9 @@ func limitRows(l *catalog.Limits, modules map[string]string) (rows [][2]string) 
 	}
 	if l.TrashGivesWay > 0 {
 		add("trash gives way", "yes")
+	}
+	if l.Leases != 0 {
+		add("leases", "yes")
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(l.ModuleQuotas)) {
 		value := unlimited

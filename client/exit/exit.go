@@ -35,6 +35,7 @@ const (
 	BadDump     Code = 14
 	Conflict    Code = 15
 	Incomplete  Code = 16
+	Disabled    Code = 17
 
 	NotRestorable Code = 20
 	NotTried      Code = 21
@@ -61,6 +62,7 @@ var meaning = map[Code]string{
 	BadDump:       "the dump is damaged, or was written by a newer Redis",
 	Conflict:      "it exists already, is in use, or was changed at the same moment",
 	Incomplete:    "less was saved than was asked for; what is missing is listed on stderr (never with NethServer 8)",
+	Disabled:      "nothing was run: the schedule is disabled or paused, or it is its quiet hours",
 	NotRestorable: "it was tried to restore the backup, and that failed, or what was restored is not in order",
 	NotTried:      "it could not be tried whether the backup is restorable; the message says what hindered it",
 	Signal:        "128 plus the number of the signal that ended it",

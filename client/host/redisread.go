@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -49,3 +51,6 @@ func IgnoreNil(err error) error {
 	}
 	return err
 }
+
+// StreamID is the ID of what was added to a stream at a time, or soon after it.
+func StreamID(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }

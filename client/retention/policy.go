@@ -20,6 +20,9 @@ type Snapshot struct {
 	// Size is how many bytes it holds, as whoever saved it claims; below 0 it is not
 	// known, as with restic before 0.17.
 	Size int64
+	// Files and Added are how many files it holds, and how many bytes the repository grew
+	// by: what whoever saved it claims, 0 where that is not known.
+	Files, Added int64
 	// Received is when the gateway got it; zero is not known.
 	Received time.Time
 	// ByNode is true where a node saved it: with copy, tag or rewrite its time is that
@@ -62,6 +65,20 @@ func ParseSpan(text string) (Span, error) {
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(found[i]); return n }
 	return Span{number(1), number(2), number(3), number(4)}, nil
+}
+
+// String writes the span as ParseSpan reads it; "" is none.
+func (s Span) String() string {
+	text := ""
+	for _, part := range []struct {
+		n    int
+		unit string
+	}{{s.Years, "y"}, {s.Months, "m"}, {s.Days, "d"}, {s.Hours, "h"}} {
+		if part.n > 0 {
+			text += strconv.Itoa(part.n) + part.unit
+		}
+	}
+	return text
 }
 
 // before returns the time that lies the span before t.

@@ -63,18 +63,37 @@ func (p Probe) Exists(ctx context.Context, repository restic.Repository) (bool, 
 	}
 }
 
+// Age is how long ago an object was stored, by the clocks of storage and gateway alone.
+func (p Probe) Age(ctx context.Context, repository restic.Repository, object string) (age time.Duration, known bool) {
+	response, err := p.do(ctx, http.MethodHead, repository, object)
+	if err != nil {
+		return 0, false
+	}
+	_ = response.Body.Close()
+	stored, errStored := http.ParseTime(response.Header.Get(headerReceived))
+	now, errNow := http.ParseTime(response.Header.Get(headerNow))
+	if response.StatusCode != http.StatusOK || errStored != nil || errNow != nil {
+		return 0, false
+	}
+	return now.Sub(stored), true
+}
+
 // Request asks for an object of the repository, and returns the status of the
 // answer.
 func (p Probe) Request(ctx context.Context, method string, repository restic.Repository, object string) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, method, repository.URL+"/"+object, nil)
-	if err != nil {
-		return 0, err
-	}
-	request.SetBasicAuth(repository.User, repository.Password)
-	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
-	response, err := p.client.Do(request)
+	response, err := p.do(ctx, method, repository, object)
 	if err != nil {
 		return 0, err
 	}
 	return response.StatusCode, response.Body.Close()
+}
+
+func (p Probe) do(ctx context.Context, method string, repository restic.Repository, object string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, repository.URL+"/"+object, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.SetBasicAuth(repository.User, repository.Password)
+	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
+	return p.client.Do(request)
 }

@@ -20,6 +20,7 @@ type Receipt struct {
 // The headers of an answer that make a receipt.
 const (
 	headerReceived = "Last-Modified"
+	headerNow      = "Date"
 	headerSavedBy  = "X-Rclone-Gateway-Saved-By"
 )
 

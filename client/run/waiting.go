@@ -107,6 +107,10 @@ const lockPatience = 5 * time.Minute
 // ResticFlag has restic wait for a lock in the repository that another process holds.
 func (w *Waiting) ResticFlag() string { return RetryLockFlag(max(lockPatience, w.Left())) }
 
+// ForOthers is how long to wait for somebody else who works on the repository: as long as
+// restic waits for a lock.
+func (w *Waiting) ForOthers() *Waiting { return &Waiting{Limit: max(lockPatience, w.Left())} }
+
 // RetryLockFlag is the flag with which restic waits for a lock.
 func RetryLockFlag(limit time.Duration) string {
 	limit = limit.Round(time.Second)

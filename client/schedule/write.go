@@ -13,6 +13,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
+// Save writes the schedule in a transaction, and announces it: what NethServer 8 has in
+// its words, and the plan. Fields of NethServer 8's that are not in [Schedule] stay.
+func (s *Schedule) Save(ctx context.Context, p redis.Pipeliner) {
+	enabled := ""
+	if s.Enabled {
+		enabled = "1"
+	}
+	p.HSet(ctx, catalog.BackupKey(s.ID), catalog.FieldRepository, s.Destination, "name", s.Title(),
+		"retention", s.Retention, "schedule", s.When, catalog.FieldEnabled, enabled, catalog.FieldInstances, strings.Join(s.Modules, " "))
+	p.HSetNX(ctx, catalog.BackupKey(s.ID), "schedule_hint", "{}")
+	p.HSetNX(ctx, catalog.BackupKey(s.ID), "uinstances", "")
+	s.SavePlan(ctx, p)
+}
+
+// SavePlan writes the plan alone, in a transaction, and announces it. With NethServer 8,
+// which keeps the rest, it is all that may be changed here.
+func (s *Schedule) SavePlan(ctx context.Context, p redis.Pipeliner) {
+	p.Del(ctx, catalog.PlanKey(s.ID))
+	if fields := s.Fields(); len(fields) > 0 {
+		p.HSet(ctx, catalog.PlanKey(s.ID), fields)
+	}
+	Publish(ctx, p, s.ID)
+}
+
+// Remove removes the schedule and its plan in a transaction, and announces it. The
+// history of its runs stays.
+func Remove(ctx context.Context, p redis.Pipeliner, id string) {
+	p.Del(ctx, catalog.BackupKey(id), catalog.PlanKey(id))
+	Publish(ctx, p, id)
+}
+
 // Publish announces that schedules changed, in a transaction.
 func Publish(ctx context.Context, p redis.Pipeliner, ids ...string) {
 	text, _ := json.Marshal(map[string][]string{"backup_ids": ids}) // of texts it cannot fail

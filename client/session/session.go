@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/lease"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
@@ -15,6 +16,8 @@ import (
 const (
 	DoesBackup  = "backup"
 	DoesRestore = "restore"
+	// DoesUpkeep is what a node does to the repositories of its modules: forget, prune, check.
+	DoesUpkeep = "upkeep"
 )
 
 // Session is the time in which a backup or a restore works on a repository
@@ -32,7 +35,9 @@ type Session struct {
 	sys   *host.System
 	probe run.Probe
 	own   *runNote
-	dead  []*runNote // of sessions that were killed, and have no containers any more
+	lease *lease.Lease // nil where there is none
+	clean bool         // no lock of a dead run is left
+	dead  []*runNote   // of sessions that were killed, and have no containers any more
 }
 
 // Begin ends what killed sessions of the module have left running, and notes
@@ -42,7 +47,7 @@ func Begin(ctx context.Context, sys *host.System, does string, m host.Module, ba
 	s := &Session{sys: sys, probe: run.NewProbe(sys.Env)}
 	defer func() {
 		if err != nil {
-			s.close()
+			s.close(ctx)
 		}
 	}()
 	if s.dead, err = deadRunNotes(m.StateDir); err != nil {
@@ -85,14 +90,14 @@ func lockLabel(runID string) string { return "restic-run=" + runID }
 // stayed it is removed, if restic could work at all: such a lock does not hinder a
 // backup or a restore, but it does hinder prune.
 func (s *Session) End(ctx context.Context, base restic.Invocation, worked bool, err error) {
-	defer s.close()
+	defer s.close(ctx)
 	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
 	if ctx.Err() != nil {
 		return
 	}
 	failure, failed := errors.AsType[*restic.Failure](err)
 	killed := failed && failure.Killed()
-	if killed || worked && len(s.deadHere()) > 0 {
+	if killed || worked && (len(s.deadHere()) > 0 || len(s.lease.Dead()) > 0 && !s.clean) {
 		s.sys.Notef("a run was interrupted: removing stale locks")
 		if err := s.RemoveStaleLocks(ctx, base); err != nil {
 			if ctx.Err() == nil { // a signal leaves them to the next run
@@ -108,10 +113,11 @@ func (s *Session) End(ctx context.Context, base restic.Invocation, worked bool, 
 // the repository.
 func (s *Session) RemoveStaleLocks(ctx context.Context, base restic.Invocation) error {
 	dead := s.deadHere()
-	locks := staleLocks{base, s.probe, append(slices.Clone(dead), s.own)}
+	locks := staleLocks{restic: base, probe: s.probe, dead: append(slices.Clone(dead), s.own), lockers: s.lease.Dead()}
 	if err := locks.remove(ctx); err != nil {
 		return err
 	}
+	s.clean = !locks.fresh
 	for _, note := range dead {
 		note.remove()
 	}
@@ -131,7 +137,8 @@ func (s *Session) deadHere() []*runNote {
 }
 
 // close leaves to the next session what is not settled.
-func (s *Session) close() {
+func (s *Session) close(ctx context.Context) {
+	s.lease.Release(ctx, s.clean)
 	for _, note := range s.dead {
 		note.close()
 	}

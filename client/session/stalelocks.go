@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,11 @@ type staleLocks struct {
 	restic restic.Invocation
 	probe  run.Probe
 	dead   []*runNote // of runs of which no restic is left
+	// lockers are those of runs elsewhere that ended without releasing their lease, and of
+	// which a restic may be left that has lost its gateway.
+	lockers []string
+	// fresh is true where a lock of such a run stays, since it may be alive.
+	fresh bool
 }
 
 // lockFile is what restic writes into a lock.
@@ -52,7 +58,7 @@ type lockFile struct {
 }
 
 // remove removes the locks of those runs, and the ones that restic takes for stale.
-func (l staleLocks) remove(ctx context.Context) error {
+func (l *staleLocks) remove(ctx context.Context) error {
 	if err := l.unlock(ctx); err != nil {
 		return err
 	}
@@ -68,13 +74,13 @@ func (l staleLocks) remove(ctx context.Context) error {
 }
 
 // unlock removes the locks that restic takes for stale, and no others.
-func (l staleLocks) unlock(ctx context.Context) error {
+func (l *staleLocks) unlock(ctx context.Context) error {
 	return run.ResticError(l.restic.Repository, l.restic.With("unlock").Run(ctx, restic.Streams{}))
 }
 
 var lockID = regexp.MustCompile(`(?m)^[0-9a-f]{64}$`)
 
-func (l staleLocks) list(ctx context.Context) ([]string, error) {
+func (l *staleLocks) list(ctx context.Context) ([]string, error) {
 	var output bytes.Buffer
 	if err := l.restic.With("list", "locks", "--no-lock").Run(ctx, restic.Streams{Stdout: &output}); err != nil {
 		return nil, run.ResticError(l.restic.Repository, err)
@@ -83,7 +89,7 @@ func (l staleLocks) list(ctx context.Context) ([]string, error) {
 }
 
 // removeIfDead removes the lock if who made it is gone.
-func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
+func (l *staleLocks) removeIfDead(ctx context.Context, id string) error {
 	object := "locks/" + id
 	// Others come and go, and restic asks for long for one that has gone.
 	if l.hasGone(ctx, object) {
@@ -100,7 +106,7 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 	if err := json.Unmarshal(output.Bytes(), &lock); err != nil {
 		return fmt.Errorf("read lock %s: %w", id, err)
 	}
-	if !l.isDead(lock) {
+	if !l.isDead(lock) && !l.isAbandoned(ctx, object, lock) {
 		return nil
 	}
 	status, err := l.probe.Request(ctx, http.MethodDelete, l.restic.Repository, object)
@@ -114,7 +120,7 @@ func (l staleLocks) removeIfDead(ctx context.Context, id string) error {
 }
 
 // hasGone reports whether it is proven that the lock is not there.
-func (l staleLocks) hasGone(ctx context.Context, object string) bool {
+func (l *staleLocks) hasGone(ctx context.Context, object string) bool {
 	status, err := l.probe.Request(ctx, http.MethodHead, l.restic.Repository, object)
 	return err == nil && status == http.StatusNotFound
 }
@@ -125,7 +131,7 @@ func (l staleLocks) hasGone(ctx context.Context, object string) bool {
 // the latter for alive, and then its parent sees it. One of a dead run is gone too
 // where a machine or a container has started again: it has another host name, or
 // another program has the process ID.
-func (l staleLocks) isDead(lock lockFile) bool {
+func (l *staleLocks) isDead(lock lockFile) bool {
 	if l.restic.Runtime == restic.Podman {
 		run, _, _ := strings.Cut(lock.Hostname, ".")
 		return slices.ContainsFunc(l.dead, func(n *runNote) bool { return n.id == run })
@@ -143,6 +149,24 @@ func (l staleLocks) isDead(lock lockFile) bool {
 	}
 	locker := process{lock.Hostname, lock.PID}
 	return program != "restic" && slices.ContainsFunc(l.dead, func(n *runNote) bool { return slices.Contains(n.processes, locker) })
+}
+
+// refreshed is longer than restic leaves a lock of its own without making it again, which
+// is five minutes.
+const refreshed = 7 * time.Minute
+
+// isAbandoned reports whether a lock is that of a run which ended without releasing its
+// lease, and no restic refreshes it.
+func (l *staleLocks) isAbandoned(ctx context.Context, object string, lock lockFile) bool {
+	if !slices.Contains(l.lockers, lock.Hostname) && !slices.Contains(l.lockers, fmt.Sprintf("%s %d", lock.Hostname, lock.PID)) {
+		return false
+	}
+	age, known := l.probe.Age(ctx, l.restic.Repository, object)
+	if !known || age < refreshed {
+		l.fresh = true
+		return false
+	}
+	return true
 }
 
 // programOf names the program of a process or a thread (proc(5), /proc/pid/stat), and

@@ -1,9 +1,7 @@
 package wrapper
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/expire"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/retention"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // forgetOptions are the command line of forget.
@@ -84,7 +82,7 @@ restic prune frees it.`,
 	flags.BoolVar(&o.dryRun, "dry-run", false, "only show what would go")
 	flags.BoolVar(&o.prune, "prune", false, "free the space as well")
 	flags.BoolVar(&o.force, "force", false, "also where the last snapshot would go, more than --max-share, or where the storage does not know when it received them")
-	flags.IntVar(&o.maxShare, "max-share", 50, "most of the snapshots that may go at once, in `PERCENT`")
+	flags.IntVar(&o.maxShare, "max-share", expire.DefaultMaxShare, "most of the snapshots that may go at once, in `PERCENT`")
 	return cmd
 }
 
@@ -128,7 +126,7 @@ func runForget(ctx context.Context, sys *host.System, o *forgetOptions) error {
 		return err
 	}
 	command.Repository = repository
-	snapshots, err := o.readSnapshots(ctx, sys, command)
+	snapshots, err := expire.List(ctx, sys, o.waiting(command, "snapshots", "--json"))
 	if err != nil {
 		return err
 	}
@@ -142,8 +140,10 @@ func runForget(ctx context.Context, sys *host.System, o *forgetOptions) error {
 	if err := showPlan(sys, plan); err != nil {
 		return err
 	}
-	if err := o.refuse(snapshots, plan); err != nil {
-		return err
+	if !o.force {
+		if err := expire.Refuse(snapshots, plan, o.maxShare, "--force"); err != nil {
+			return err
+		}
 	}
 	if o.dryRun || len(plan.Remove) == 0 {
 		return nil
@@ -157,51 +157,6 @@ func (o *forgetOptions) waiting(command restic.Invocation, args ...string) resti
 		args = append([]string{run.RetryLockFlag(left)}, args...)
 	}
 	return command.With(args...)
-}
-
-// readSnapshots asks restic for the snapshots, and the gateway for their receipts.
-func (o *forgetOptions) readSnapshots(ctx context.Context, sys *host.System, command restic.Invocation) ([]*retention.Snapshot, error) {
-	var out bytes.Buffer
-	list := o.waiting(command, "snapshots", "--json")
-	if err := list.Run(ctx, restic.Streams{Stdout: &out, Stderr: sys.Stderr}); err != nil {
-		return nil, run.ResticError(command.Repository, err)
-	}
-	var read []struct {
-		ID          string
-		Time        time.Time
-		Hostname    string
-		Paths, Tags []string
-		Summary     *struct {
-			Bytes int64 `json:"total_bytes_processed"`
-		}
-	}
-	if err := json.Unmarshal(out.Bytes(), &read); err != nil {
-		return nil, fmt.Errorf("restic's list of snapshots cannot be read: %w", err)
-	}
-	ids := make([]string, len(read))
-	for i, s := range read {
-		ids[i] = s.ID
-	}
-	receipts, err := run.NewProbe(sys.Env).Receipts(ctx, command.Repository, ids)
-	if err != nil {
-		return nil, err
-	}
-	var snapshots []*retention.Snapshot
-	for _, s := range read {
-		receipt, there := receipts[s.ID]
-		if !there {
-			continue // somebody else let it go meanwhile
-		}
-		snapshot := &retention.Snapshot{
-			ID: s.ID, Time: s.Time, Hostname: s.Hostname, Paths: s.Paths, Tags: s.Tags, Size: -1,
-			Received: receipt.At, ByNode: receipt.ByNode,
-		}
-		if s.Summary != nil {
-			snapshot.Size = s.Summary.Bytes
-		}
-		snapshots = append(snapshots, snapshot)
-	}
-	return snapshots, nil
 }
 
 // settleAcknowledged marks what somebody has looked at, now or before.
@@ -219,14 +174,10 @@ func (o *forgetOptions) settleAcknowledged(ctx context.Context, sys *host.System
 		}
 		named = append(named, found[0].ID)
 	}
-	node := sys.Env.Get("NODE_ID")
-	if node == "" {
-		node, _ = strings.CutPrefix(sys.Env.Get("REDIS_USER"), "node/")
-	}
 	remembered := map[string]bool{}
-	if node != "" {
+	if node := expire.Node(sys.Env); node != "" {
 		var err error
-		if remembered, err = remember(ctx, sys, node, named); err != nil {
+		if remembered, err = expire.Acknowledge(ctx, sys, node, named); err != nil {
 			return err
 		}
 	}
@@ -234,30 +185,6 @@ func (o *forgetOptions) settleAcknowledged(ctx context.Context, sys *host.System
 		s.Acknowledged = remembered[s.ID] || slices.Contains(named, s.ID)
 	}
 	return nil
-}
-
-// remember adds to what was acknowledged on this node, and returns all of it.
-func remember(ctx context.Context, sys *host.System, node string, ids []string) (map[string]bool, error) {
-	rdb, err := sys.Redis(ctx, host.LeaderAgent)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rdb.Close() }()
-	key := catalog.AcknowledgedKey(node)
-	if len(ids) > 0 {
-		if err := rdb.SAdd(ctx, key, ids).Err(); err != nil {
-			return nil, exit.Failf(exit.Redis, "remember what was acknowledged in %s: %w", key, err)
-		}
-	}
-	members, err := rdb.SMembersMap(ctx, key).Result()
-	if err != nil {
-		return nil, host.ReadError(key, err)
-	}
-	all := make(map[string]bool, len(members))
-	for id := range members {
-		all[id] = true
-	}
-	return all, nil
 }
 
 // showPlan prints what becomes of each snapshot, the held ones first.
@@ -284,41 +211,14 @@ func showPlan(sys *host.System, plan retention.Plan) error {
 	return err
 }
 
-// refuse keeps from going what nobody can have meant.
-func (o *forgetOptions) refuse(snapshots []*retention.Snapshot, plan retention.Plan) error {
-	counted := len(plan.Keep) + len(plan.Remove)
-	unknown := 0
-	for _, s := range snapshots {
-		if s.Received.IsZero() && !s.ByNode {
-			unknown++
-		}
-	}
-	switch {
-	case o.force || len(plan.Remove) == 0:
-		return nil
-	case unknown > 0:
-		return exit.Failf(exit.Conflict, "nothing was removed: the storage does not know when it received %d snapshots, so that they count by times that a module can choose; --force does it anyway", unknown)
-	case len(plan.Keep) == 0:
-		return exit.Failf(exit.Conflict, "nothing was removed: the last snapshot that is not held would go; --force does it anyway")
-	case len(plan.Remove)*100 > counted*o.maxShare:
-		return exit.Failf(exit.Conflict, "nothing was removed: %d of %d snapshots would go, more than %d %%; --max-share raises that, --force does it anyway", len(plan.Remove), counted, o.maxShare)
-	}
-	return nil
-}
-
-// forgetAtOnce bounds the IDs of one command line.
-const forgetAtOnce = 1000
-
 // forget has restic remove snapshots, by their IDs.
 func (o *forgetOptions) forget(ctx context.Context, sys *host.System, command restic.Invocation, remove []*retention.Snapshot) error {
-	for chunk := range slices.Chunk(remove, forgetAtOnce) {
-		args := []string{"forget"}
-		for _, s := range chunk {
-			args = append(args, s.ID)
-		}
-		if err := o.waiting(command, args...).Run(ctx, restic.Streams{Stdout: sys.Stdout, Stderr: sys.Stderr}); err != nil {
-			return run.ResticError(command.Repository, err)
-		}
+	err := expire.Remove(remove, func(args ...string) error {
+		err := o.waiting(command, args...).Run(ctx, restic.Streams{Stdout: sys.Stdout, Stderr: sys.Stderr})
+		return run.ResticError(command.Repository, err)
+	})
+	if err != nil {
+		return err
 	}
 	if !o.prune {
 		return nil

@@ -18,7 +18,7 @@ import (
 // works or not.
 func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.CheckRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	w.Entry.Destination = req.ID
@@ -44,7 +44,7 @@ func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) err
 // obscure answers with the values as an rclone section holds them.
 func (*Handlers) obscure(w *observe.Response, r *http.Request, _ *live.View) error {
 	var req adminapi.ObscureRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	reply, err := Obscure(req)

@@ -9,8 +9,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// readJSON decodes a body. Its error does not quote the body.
-func readJSON(r *http.Request, v any) error {
+// ReadJSON decodes a body. Its error does not quote the body.
+func ReadJSON(r *http.Request, v any) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {

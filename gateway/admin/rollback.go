@@ -15,7 +15,7 @@ import (
 // rollback makes a repository what it was, or says how.
 func (*Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RollbackRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository

@@ -58,7 +58,7 @@ func (*Handlers) trashEmpty(w *observe.Response, r *http.Request, v *live.View) 
 // withTrash has a request for the trash of a destination answered.
 func withTrash(w *observe.Response, r *http.Request, v *live.View, answer func(context.Context, *trash.Store, adminapi.TrashRequest) (any, error)) error {
 	var req adminapi.TrashRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository

@@ -21,6 +21,8 @@ var names = map[string]string{
 	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
+	"LeaseKey": LeaseKey("NODE", "ID", "APP/UUID"), "LiveLeaseKey": LiveLeaseKey("NODE", "ID", "APP/UUID"), "LeaseCountKey": LeaseCountKey("NODE"),
+	"PlanKey": PlanKey("ID"), "HistoryKey": HistoryKey("NODE", "ID", "MODULE"), "LastRunsKey": LastRunsKey("NODE", "ID"),
 	"BackupStatusKey": BackupStatusKey("NODE", "ID"), "NodeVPNKey": NodeVPNKey("NODE"),
 	"ModuleEnvironmentKey": ModuleEnvironmentKey("MODULE"), "ModuleUINameKey": ModuleUINameKey("MODULE"),
 	"ModuleUINoteKey": ModuleUINoteKey("MODULE"), "ModuleFlagsKey": ModuleFlagsKey("MODULE"),
@@ -31,7 +33,7 @@ var names = map[string]string{
 	"FlagNoDataBackup": FlagNoDataBackup,
 	"FieldUpload":      FieldUpload, "FieldDownload": FieldDownload, "FieldOperations": FieldOperations,
 	"FieldModuleSnapshots": FieldModuleSnapshots, "FieldModuleIndexes": FieldModuleIndexes, "FieldModuleLocks": FieldModuleLocks,
-	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID", "FieldKeepDeleted": FieldKeepDeleted, "FieldTrashGivesWay": FieldTrashGivesWay,
+	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID", "FieldKeepDeleted": FieldKeepDeleted, "FieldTrashGivesWay": FieldTrashGivesWay, "FieldLeases": FieldLeases,
 
 	"ChannelACLChanged": ChannelACLChanged, "ChannelDestinationChanged": ChannelDestinationChanged,
 	"ChannelScheduleChanged": ChannelScheduleChanged, "ChannelBackupStatusChanged": ChannelBackupStatusChanged("NODE"),
@@ -65,8 +67,9 @@ func TestReference(t *testing.T) {
 	w.WriteString(`# Redis
 
 The keys are those of NethServer 8, but for the limits, the changes, the audit
-log and what was acknowledged. Words in capitals stand for an
-ID: of a destination or schedule (ID), a module (MODULE) or a node (NODE).
+log, what was acknowledged, the leases, the plans and the history of runs. Words in
+capitals stand for an ID: of a destination or schedule (ID), a module (MODULE), a node
+(NODE), or a repository by its path (APP/UUID).
 `)
 	for _, s := range []struct{ title, name string }{
 		{"Keys", "key"}, {"Fields of hashes", "Field"}, {"Members of sets", "Flag"}, {"Channels", "Channel"},

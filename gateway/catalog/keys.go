@@ -97,6 +97,42 @@ func AcknowledgedKey(node string) string { return "node/" + node + "/backup_ackn
 // retention, name, schedule, schedule_hint, enabled, instances, uinstances.
 func BackupKey(id string) string { return "cluster/backup/" + id }
 
+// LeaseKey is the last lease of a repository that the gateway of a node granted, in JSON, an
+// addition to NethServer 8's keys. It outlives the lease, for what the run may have left
+// behind.
+func LeaseKey(node, destination, repository string) string {
+	return "node/" + node + "/backup_lease/" + destination + "/" + repository
+}
+
+// LiveLeaseKey is the token of that lease, an addition to NethServer 8's keys. It expires
+// with the lease.
+func LiveLeaseKey(node, destination, repository string) string {
+	return "node/" + node + "/backup_lease_live/" + destination + "/" + repository
+}
+
+// LeaseCountKey is the counter of the last lease that the gateway of a node granted, an
+// addition to NethServer 8's keys.
+func LeaseCountKey(node string) string { return "node/" + node + "/backup_lease_count" }
+
+// PlanKey is the hash of what this program adds to a schedule, an addition to NethServer
+// 8's keys: how long snapshots are kept, when the repositories are pruned and checked, and
+// when nothing begins. Whoever changes it publishes ChannelScheduleChanged.
+func PlanKey(id string) string { return "cluster/backup_plan/" + id }
+
+// HistoryKey is a stream of what planned runs of a module by a schedule came to, an
+// addition to NethServer 8's keys: a node writes it about its modules. Each entry has one
+// field, run, in JSON. The oldest go.
+func HistoryKey(node, backup, module string) string {
+	return "node/" + node + "/backup_history/" + backup + "/" + module
+}
+
+// LastRunsKey is a hash of the last runs by a schedule, an addition to NethServer 8's keys:
+// from module and kind to the last run, and with the word done behind to the last one that
+// succeeded, in JSON.
+func LastRunsKey(node, backup string) string {
+	return "node/" + node + "/backup_last/" + backup
+}
+
 // BackupStatusKey is a hash from module ID to the JSON outcome of its last
 // backup by that schedule on that node.
 func BackupStatusKey(node, backup string) string {

@@ -29,6 +29,8 @@ type Limits struct {
 	// TrashGivesWay is 1 where what is kept longest is purged early once the storage is
 	// full, and 0 where uploads are refused then.
 	TrashGivesWay int64
+	// Leases is 1 where nodes delete nothing from a repository of which they hold no lease.
+	Leases int64
 }
 
 // QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
@@ -63,7 +65,7 @@ func (l *Limits) places() map[string]*int64 {
 		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
 		FieldQuota: &l.Quota, FieldModuleQuota: &l.ModuleQuota,
 		FieldModuleSnapshots: &l.ModuleSnapshots, FieldModuleIndexes: &l.ModuleIndexes, FieldModuleLocks: &l.ModuleLocks,
-		FieldKeepDeleted: &l.KeepDeleted, FieldTrashGivesWay: &l.TrashGivesWay,
+		FieldKeepDeleted: &l.KeepDeleted, FieldTrashGivesWay: &l.TrashGivesWay, FieldLeases: &l.Leases,
 	}
 }
 
@@ -83,6 +85,7 @@ const (
 	FieldModuleQuotaPrefix = FieldModuleQuota + ":"
 	FieldKeepDeleted       = "keep_deleted"    // seconds that deleted objects are kept; 0 is not at all
 	FieldTrashGivesWay     = "trash_gives_way" // 1 purges them early, the oldest first and none of the last day, once the storage is full
+	FieldLeases            = "leases"          // 1: nodes delete only from repositories of which they hold a lease
 )
 
 // ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out

@@ -34,6 +34,7 @@ type Metrics struct {
 	authFailures   *prometheus.CounterVec
 	uploadsRefused *prometheus.CounterVec
 
+	leases         *prometheus.CounterVec
 	forwarded      *prometheus.CounterVec
 	openStores     *prometheus.GaugeVec
 	reloads        *prometheus.CounterVec
@@ -72,6 +73,10 @@ func New(registry *prometheus.Registry) *Metrics {
 			Namespace: namespace, Name: "forwarded_requests_total",
 			Help: "Requests that were passed on to another node and have ended, by that node's ID and the HTTP status that the client got.",
 		}, []string{"node", "code"}),
+		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "lease_requests_total",
+			Help: "Requests about leases of repositories, by what became of them; missing: a node deleted without the lease that the destination demands.",
+		}, []string{"result"}),
 		openStores: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "open_stores",
 			Help: "Destinations that are open, by type; each is opened at its first use and closed when it changes or goes.",
@@ -105,8 +110,11 @@ func New(registry *prometheus.Registry) *Metrics {
 	for _, result := range []string{resultOK, resultFailed} {
 		m.reloads.WithLabelValues(result) // so that the first failure is an increase
 	}
+	for _, result := range []string{"granted", "held", "renewed", "lost", "released", "failed", "missing"} {
+		m.leases.WithLabelValues(result)
+	}
 	registry.MustRegister(
-		m.inFlight, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused, m.forwarded,
+		m.inFlight, m.leases, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused, m.forwarded,
 		m.openStores, m.reloads, m.reloadDuration, buildInfo(),
 		// Its name has no base unit, and nobody changes it here.
 		collectors.NewGoCollector(collectors.WithoutGoCollectorRuntimeMetrics(regexp.MustCompile("^/gc/gogc:percent$"))),
@@ -149,6 +157,9 @@ func (m *Metrics) Reloaded(took time.Duration, err error) {
 	m.reloads.WithLabelValues(result).Inc()
 	m.reloadDuration.Observe(took.Seconds())
 }
+
+// Lease counts a request about a lease of a repository.
+func (m *Metrics) Lease(result string) { m.leases.WithLabelValues(result).Inc() }
 
 // Forwarded counts a request that another node answered, or could not.
 func (m *Metrics) Forwarded(node string, code int) {

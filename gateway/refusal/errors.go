@@ -43,6 +43,8 @@ var (
 	ErrForm = fmt.Errorf("%w: not what restic saves", fs.ErrInvalid)
 	// ErrKey says that a module would add a key to a repository that was begun.
 	ErrKey = fmt.Errorf("%w: only nodes add keys to a repository that is there", ErrScope)
+	// ErrLease says that a node deletes without the lease that the destination demands.
+	ErrLease = fmt.Errorf("%w: the destination demands a lease, and the user holds none", ErrForbidden)
 	// ErrRate says that a module saves more than its limits allow.
 	ErrRate = errors.New("more is saved than the limits allow")
 )

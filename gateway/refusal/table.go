@@ -95,6 +95,11 @@ var table = []Kind{
 		Hint: "have the client send Depth: 0 or Depth: 1; without the header it means all levels at once",
 	},
 	{
+		Err: ErrLease, Status: http.StatusForbidden,
+		Public: "403 Forbidden: nothing is deleted here without a lease; use gatewayctl, which gets one",
+		Hint:   "gatewayctl run-backup, forget and restic-wrapper get a lease before they delete; where plain restic must, have the destination demand none with gatewayctl destination alter --leases no",
+	},
+	{
 		Err: ErrForbidden, Status: http.StatusForbidden, Upload: "exists",
 		Hint: "the repository is there already, with another key: use its password, or another repository; nobody deletes a whole one over this protocol",
 	},

@@ -219,6 +219,49 @@ type TrashDone struct {
 	Skipped int64 `json:"skipped,omitempty"`
 }
 
+// LeasePath takes POST to get a lease of a repository, PUT to renew it and DELETE to release
+// it, each with a [LeaseRequest], from every address that the gateway serves. Who may save
+// to the repository may hold one.
+const LeasePath = "/-/lease"
+
+// LeaseRequest asks for a lease.
+type LeaseRequest struct {
+	// Repository is DESTINATION/APP/UUID.
+	Repository string `json:"repository"`
+	// Purpose is what a new lease is for, such as backup, for people to read.
+	Purpose string `json:"for,omitempty"`
+	// Token is that of the lease to renew or release.
+	Token string `json:"token,omitempty"`
+	// Lockers are what restic's locks of this run name: a host name, for a native restic
+	// with its process behind a space. A renewal may add some.
+	Lockers []string `json:"lockers,omitempty"`
+	// Clean says, when a lease is released, that the repository holds no locks of dead runs.
+	Clean bool `json:"clean,omitempty"`
+}
+
+// LeaseReply answers it. Its status is 200 whether a lease was granted or not.
+type LeaseReply struct {
+	Token   string `json:"token,omitempty"`
+	Counter int64  `json:"counter,omitempty"`
+	// Seconds is how long the lease lives unless it is renewed.
+	Seconds float64 `json:"seconds,omitempty"`
+	// Dead are the lockers of runs that ended without a release: their locks belong to
+	// nobody.
+	Dead []string `json:"dead,omitempty"`
+	// Held is set where somebody else has it, and nothing was granted.
+	Held *HeldLease `json:"held,omitempty"`
+	// Lost is true where the lease is not the caller's any longer.
+	Lost bool `json:"lost,omitempty"`
+}
+
+// HeldLease is a lease of somebody else.
+type HeldLease struct {
+	Holder  string    `json:"holder"`
+	Purpose string    `json:"for"`
+	Since   time.Time `json:"since"`
+	Seconds float64   `json:"seconds"`
+}
+
 // RollbackPath takes POST, from nodes on this host.
 const RollbackPath = "/-/repository/rollback"
 

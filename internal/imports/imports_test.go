@@ -158,6 +158,11 @@ var rules = []rule{
 		forbids: both(of(redis, rclone, "net/http", module), not(of(module+"/internal/atomicfile"))),
 	},
 	{
+		name:    "leases are kept in Redis, and know neither requests nor stores",
+		about:   of("gateway/lease"),
+		forbids: either(of(rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/live", module+"/gateway/metrics", module+"/gateway/storage"), only(module+"/gateway")),
+	},
+	{
 		name:    "an operation is a name and imports nothing",
 		about:   of("gateway/operation"),
 		forbids: func(string) bool { return true },
@@ -193,11 +198,12 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
-	{"gatewayadmin", "inventory", "names", "ns8action", "runner", "state"},
+	{"gatewayadmin", "inventory", "lease", "names", "ns8action", "runner", "state"},
 	{"schedule"},
+	{"history"},
 	{"run"},
 	{"locate", "snapshot"},
-	{"session"},
+	{"expire", "session"},
 	{"keys"},
 	{"backup", "restore", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
 	{"drill"},

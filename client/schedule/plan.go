@@ -1,0 +1,207 @@
+package schedule
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/retention"
+	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
+)
+
+// Never is the calendar of what is not to be done by itself.
+const Never = "never"
+
+// What a plan says where its hash does not.
+const (
+	DefaultPrune     = "weekly"
+	DefaultCheck     = "weekly"
+	DefaultMaxUnused = "5%"
+	// DefaultReadDays is in how many days checks read all data of a repository.
+	DefaultReadDays   = 30
+	DefaultPruneLimit = 6 * time.Hour
+)
+
+// Plan is what this program adds to a schedule of NethServer 8. The zero value but for
+// defaults is a schedule as NethServer 8 has it.
+type Plan struct {
+	// Keep is what is kept of each module's snapshots, instead of the last few.
+	Keep retention.Policy
+	// All is true where the schedule takes every module that is added, but for those of
+	// Except.
+	All    bool
+	Except []string
+	// Parallel is how many modules of a node are backed up at once; 0 is one.
+	Parallel int
+	// Deadline is how long after its beginning a run begins nothing more; what was
+	// begun goes on. 0 is none.
+	Deadline time.Duration
+	// Quiet are hours in which nothing begins.
+	Quiet Hours
+	// Prune, Check and Drill are when that is done: a calendar, or Never. They come with
+	// the first run of the schedule from then on.
+	Prune, Check, Drill string
+	// MaxUnused is how much of a repository may be unused after a prune, as restic's
+	// --max-unused takes it. PruneLimit is how long one prune may take.
+	MaxUnused  string
+	PruneLimit time.Duration
+	// ReadDays is in how many days the checks read all data once; 0 is never.
+	ReadDays int
+	// Paused is since when the schedule is paused; zero is not. Until is when it goes on
+	// by itself; zero is never.
+	Paused, Until time.Time
+	// TimeZone is that of When, Quiet and the other calendars, by its name; "" is the
+	// node's.
+	TimeZone string
+	// RandomDelay bounds how much later than When the schedule runs.
+	RandomDelay time.Duration
+	// NoCatchUp leaves out a run that came while nothing could run it; else it runs
+	// when that is possible again.
+	NoCatchUp bool
+}
+
+// IsPaused reports whether the schedule is paused at a time.
+func (p *Plan) IsPaused(now time.Time) bool {
+	return !p.Paused.IsZero() && (p.Until.IsZero() || now.Before(p.Until))
+}
+
+// planField is how one field of the hash is read and written.
+type planField struct {
+	read  func(p *Plan, text string) error
+	write func(p *Plan) string // "" is the default, which the hash does not hold
+}
+
+// planFields are the fields of the hash catalog.PlanKey.
+var planFields = map[string]planField{
+	"keep_last":    keepField(func(p *Plan) *int { return &p.Keep.Last }),
+	"keep_hourly":  keepField(func(p *Plan) *int { return &p.Keep.Hourly }),
+	"keep_daily":   keepField(func(p *Plan) *int { return &p.Keep.Daily }),
+	"keep_weekly":  keepField(func(p *Plan) *int { return &p.Keep.Weekly }),
+	"keep_monthly": keepField(func(p *Plan) *int { return &p.Keep.Monthly }),
+	"keep_yearly":  keepField(func(p *Plan) *int { return &p.Keep.Yearly }),
+	"keep_within": {
+		func(p *Plan, text string) (err error) { p.Keep.Within, err = retention.ParseSpan(text); return err },
+		func(p *Plan) string { return p.Keep.Within.String() },
+	},
+	"all":       boolField(func(p *Plan) *bool { return &p.All }),
+	"except":    {func(p *Plan, text string) error { p.Except = strings.Fields(text); return nil }, func(p *Plan) string { return strings.Join(p.Except, " ") }},
+	"parallel":  numberField(func(p *Plan) *int { return &p.Parallel }, 0),
+	"deadline":  durationField(func(p *Plan) *time.Duration { return &p.Deadline }, 0),
+	"quiet":     {func(p *Plan, text string) (err error) { p.Quiet, err = ParseHours(text); return err }, func(p *Plan) string { return p.Quiet.String() }},
+	"prune":     calendarField(func(p *Plan) *string { return &p.Prune }, DefaultPrune),
+	"check":     calendarField(func(p *Plan) *string { return &p.Check }, DefaultCheck),
+	"drill":     calendarField(func(p *Plan) *string { return &p.Drill }, Never),
+	"read_days": numberField(func(p *Plan) *int { return &p.ReadDays }, DefaultReadDays),
+	"max_unused": {
+		func(p *Plan, text string) error { p.MaxUnused = text; return checkMaxUnused(text) },
+		func(p *Plan) string { return unless(p.MaxUnused, DefaultMaxUnused) },
+	},
+	"prune_limit":  durationField(func(p *Plan) *time.Duration { return &p.PruneLimit }, DefaultPruneLimit),
+	"paused":       timeField(func(p *Plan) *time.Time { return &p.Paused }),
+	"paused_until": timeField(func(p *Plan) *time.Time { return &p.Until }),
+	"timezone":     {readTimeZone, func(p *Plan) string { return p.TimeZone }},
+	"random_delay": durationField(func(p *Plan) *time.Duration { return &p.RandomDelay }, 0),
+	"no_catch_up":  boolField(func(p *Plan) *bool { return &p.NoCatchUp }),
+}
+
+// DefaultPlan is the plan of a schedule of which the hash says nothing.
+func DefaultPlan() Plan {
+	return Plan{
+		Prune: DefaultPrune, Check: DefaultCheck, Drill: Never,
+		MaxUnused: DefaultMaxUnused, PruneLimit: DefaultPruneLimit, ReadDays: DefaultReadDays,
+	}
+}
+
+func parsePlan(fields map[string]string) (Plan, []error) {
+	p := DefaultPlan()
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text := fields[name]
+		field, known := planFields[name]
+		if !known {
+			wrong = append(wrong, wrongField(name, text, "this version does not know that"))
+			continue
+		}
+		if err := field.read(&p, text); err != nil {
+			wrong = append(wrong, wrongField(name, text, err.Error()))
+		}
+	}
+	return p, wrong
+}
+
+// Fields are those of the hash that holds the plan; what is the default is left out.
+func (p *Plan) Fields() map[string]string {
+	fields := map[string]string{}
+	for name, field := range planFields {
+		if text := field.write(p); text != "" {
+			fields[name] = text
+		}
+	}
+	return fields
+}
+
+// Check says all that is wrong with a schedule, but for what it names: whether its
+// destination and modules are there is for whoever asks Redis.
+func (s *Schedule) Check(now time.Time) error {
+	errs := slices.Clone(s.wrong)
+	if s.Retention < 1 {
+		errs = append(errs, errors.New("at least 1 snapshot must be kept"))
+	}
+	if host.Printable(s.Name) != s.Name {
+		errs = append(errs, fmt.Errorf("the name %q holds control characters", s.Name))
+	}
+	for name, text := range map[string]string{"time": s.When, "time to prune": s.Prune, "time to check": s.Plan.Check, "time of drills": s.Drill} {
+		if text == Never && name != "time" {
+			continue
+		}
+		event, err := calendar.Parse(text)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("the %s %q is not in the form of systemd's OnCalendar, such as daily or \"Mon..Fri 02:30\": %w", name, host.Printable(text), err))
+		case event.Next(now, s.Location()).IsZero():
+			errs = append(errs, fmt.Errorf("the %s %q never comes", name, text))
+		}
+	}
+	for name, n := range map[string]int{"parallel": s.Parallel, "read_days": s.ReadDays} {
+		if n < 0 {
+			errs = append(errs, wrongField(name, strconv.Itoa(n), "it is not negative"))
+		}
+	}
+	if err := checkMaxUnused(s.MaxUnused); err != nil {
+		errs = append(errs, wrongField("max_unused", s.MaxUnused, err.Error()))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	if err := errors.Join(errs...); err != nil {
+		return exit.Failf(exit.Usage, "%s: %w", s.Title(), err)
+	}
+	return nil
+}
+
+func wrongField(name, text, why string) error {
+	return fmt.Errorf("%s %q: %s", name, host.Printable(text), why)
+}
+
+var maxUnusedPattern = regexp.MustCompile(`^(?:unlimited|\d{1,2}(?:\.\d+)?%|\d{1,15}[kKmMgGtT]?)$`)
+
+func checkMaxUnused(text string) error {
+	if !maxUnusedPattern.MatchString(text) {
+		return errors.New("it is a size, a percentage or unlimited, such as 5% or 5G")
+	}
+	return nil
+}
+
+func readTimeZone(p *Plan, text string) error {
+	p.TimeZone = text
+	if _, err := time.LoadLocation(text); err != nil {
+		return errors.New("it is no time zone that is known here: give one such as UTC or Europe/Rome")
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
+	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/lease"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// newKeeper returns what grants leases, nil where it is not known which node this is.
+func newKeeper(opts *Options, latest func() *live.View) (*lease.Keeper, error) {
+	node := opts.Load.NodeID
+	if node == "" {
+		node, _ = strings.CutPrefix(opts.Redis.Username, "node/")
+	}
+	if node == "" {
+		return nil, nil //nolint:nilnil // without a node there are no keys to write, and no leases
+	}
+	rdb, err := opts.Redis.Open()
+	if err != nil {
+		return nil, err
+	}
+	return lease.New(node, rdb, func() []string {
+		var nodes []string
+		v := latest()
+		if v == nil {
+			return nil
+		}
+		for _, p := range v.Snapshot.Principals {
+			if p.Role == catalog.RoleNode {
+				nodes = append(nodes, p.ID)
+			}
+		}
+		return nodes
+	}), nil
+}
+
+// leaseRoutes adds what backs up, forgets and prunes asks for leases, from everywhere that
+// the gateway serves: whoever may save to a repository may hold one.
+func (g *Gateway) leaseRoutes(mux chi.Router) {
+	mux.Post(adminapi.LeasePath, g.leased(g.grantLease))
+	mux.Put(adminapi.LeasePath, g.leased(g.renewLease))
+	mux.Delete(adminapi.LeasePath, g.leased(g.releaseLease))
+}
+
+// leased admits a request about a lease of a repository.
+func (g *Gateway) leased(h func(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error)) http.HandlerFunc {
+	return g.observer.Observe(func(w *observe.Response, r *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Admin, adminapi.LeasePath
+		v := g.state.Current()
+		if !g.gate.Allows(v, r.RemoteAddr) {
+			return refusal.ErrAddress
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
+		var asked adminapi.LeaseRequest
+		if err := admin.ReadJSON(r, &asked); err != nil {
+			return err
+		}
+		req := parseLeased(r, asked.Repository)
+		adm, err := g.gate.Admit(v, r, req.access())
+		w.Entry.User = adm.User()
+		if err != nil {
+			return err
+		}
+		w.Entry.Destination, w.Entry.Repo = req.destination, req.repo
+		if g.leases == nil {
+			return fmt.Errorf("leases without NODE_ID: %w", errors.ErrUnsupported)
+		}
+		reply, err := h(r.Context(), adm.User(), lease.Repository{Destination: req.destination, Path: req.repo}, &asked)
+		if err != nil {
+			return err
+		}
+		return admin.WriteJSON(w, &reply)
+	}).ServeHTTP
+}
+
+// purposePattern matches what a lease can be said to be for.
+var purposePattern = regexp.MustCompile(`^[a-z][a-z -]{0,63}$`)
+
+func (g *Gateway) grantLease(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error) {
+	if !purposePattern.MatchString(req.Purpose) {
+		return adminapi.LeaseReply{}, fmt.Errorf("a lease for %.64q: %w", req.Purpose, fs.ErrInvalid)
+	}
+	granted, err := g.leases.Grant(ctx, repo, holder, req.Purpose, req.Lockers)
+	if held, ok := errors.AsType[*lease.HeldError](err); ok {
+		g.counts.Lease("held")
+		return adminapi.LeaseReply{Held: &adminapi.HeldLease{
+			Holder: held.Record.Holder, Purpose: held.Record.Purpose, Since: held.Record.Since, Seconds: held.Left.Seconds(),
+		}}, nil
+	}
+	return g.leaseReply("granted", granted, err)
+}
+
+func (g *Gateway) renewLease(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error) {
+	renewed, err := g.leases.Renew(ctx, repo, holder, req.Token, req.Lockers)
+	return g.leaseReply("renewed", renewed, err)
+}
+
+func (g *Gateway) releaseLease(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error) {
+	err := g.leases.Release(ctx, repo, holder, req.Token, req.Clean)
+	return g.leaseReply("released", lease.Lease{}, err)
+}
+
+// leaseReply counts and answers what became of a lease. What Redis does not take is tried
+// again, or gone without.
+func (g *Gateway) leaseReply(what string, l lease.Lease, err error) (adminapi.LeaseReply, error) {
+	switch {
+	case errors.Is(err, lease.ErrLost):
+		g.counts.Lease("lost")
+		return adminapi.LeaseReply{Lost: true}, nil
+	case err != nil:
+		g.counts.Lease("failed")
+		return adminapi.LeaseReply{}, fmt.Errorf("%w: leases are kept in Redis: %w", refusal.ErrUnready, err)
+	}
+	g.counts.Lease(what)
+	return adminapi.LeaseReply{Token: l.Token, Counter: l.Counter, Dead: l.Dead, Seconds: lease.TTL.Seconds()}, nil
+}
+
+// demandLease refuses that a node deletes from a repository without a lease, where the
+// destination demands one. A node's own locks, which every command of restic makes and
+// removes, need none.
+func (g *Gateway) demandLease(ctx context.Context, adm *access.Admission, req *request) error {
+	deletes := req.operation == operation.Remove || req.operation == operation.RemoveLock
+	if !deletes || adm.Principal.Role != catalog.RoleNode || adm.View.Snapshot.Limits[req.destination].Leases == 0 || g.leases == nil {
+		return nil
+	}
+	if req.operation == operation.RemoveLock && g.ownLocks.Made(adm.User(), req.destination, req.repo, req.name) {
+		return nil
+	}
+	held, err := g.leases.Holds(ctx, lease.Repository{Destination: req.destination, Path: req.repo}, adm.User())
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: whether user %s holds a lease: %w", storage.ErrUnavailable, adm.User(), err)
+	case !held:
+		g.counts.Lease("missing")
+		return refusal.ErrLease
+	}
+	return nil
+}
+
+// noteLock remembers a lock that a node has saved.
+func (g *Gateway) noteLock(adm *access.Admission, req *request, err error) {
+	if err == nil && req.operation == operation.SaveLock && adm.Principal.Role == catalog.RoleNode {
+		g.ownLocks.Note(adm.User(), req.destination, req.repo, req.name)
+	}
+}
