@@ -264,3 +264,35 @@ func TestAnObjectUploadedAgainStaysWhereItIsMoved(t *testing.T) {
 		t.Errorf("a damaged object is not mended: %v", err)
 	}
 }
+
+// BenchmarkUploadThatReplacesNothing counts the processor time of this process for a
+// pack, that of the server within included, with the condition and without it, in turns.
+func BenchmarkUploadThatReplacesNothing(b *testing.B) {
+	pack, content := named(16 << 20)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("ETag", `"0123456789abcdef0123456789abcdef"`)
+	}))
+	b.Cleanup(server.Close)
+	s, err := Open(b.Context(), "bench", s3Section(server.URL), "bucket", Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.conditional.state.Store(enforced)
+	puts := map[string]putFunc{"with": s.put, "without": s.conditional.put}
+	spent := map[string]int64{}
+	for b.Loop() {
+		for name, put := range puts {
+			s.put = put
+			before := cpuTime(b)
+			if err := s.Put(b.Context(), pack, int64(len(content)), struct{ io.Reader }{bytes.NewReader(content)}); err != nil {
+				b.Fatal(err)
+			}
+			spent[name] += cpuTime(b) - before
+		}
+	}
+	for name, cpu := range spent {
+		b.ReportMetric(float64(cpu)/float64(b.N), "cpu-ns-"+name+"/op")
+	}
+	b.ReportMetric(float64(spent["with"])/float64(spent["without"]), "with/without")
+}
