@@ -85,7 +85,7 @@ func (g *Gateway) facts(ctx context.Context, events bool) *status.Facts {
 	now := time.Now()
 	v := g.state.Latest()
 	src := status.Sources{
-		Time: now, View: v, Ready: g.state.Ready(), Failing: g.state.Failing(), MaxAge: g.state.MaxStale(),
+		Time: now, View: v, Ready: g.state.Ready(), MaxAge: g.state.MaxStale(),
 		Node: g.opts.Load.NodeID, Started: g.desk.started, Book: g.desk.reader.Read(ctx, v, now),
 		Peers: g.peers.Status(), Newest: g.coverage.Newest, Trends: g.desk.trends, Events: []status.Event{}, Failures: g.desk.failures.List(),
 	}

@@ -25,13 +25,7 @@ func (b *builder) attention(f *Facts) []Attention {
 			})
 		}
 	}
-	for i := range all {
-		all[i].Acknowledged = b.book.known[all[i].ID]
-	}
 	slices.SortStableFunc(all, func(a, b Attention) int {
-		if (a.Acknowledged == "") != (b.Acknowledged == "") {
-			return map[bool]int{true: -1, false: 1}[a.Acknowledged == ""]
-		}
 		return cmp.Compare(severity[b.Level], severity[a.Level])
 	})
 	if all == nil {
@@ -110,7 +104,7 @@ func (b *builder) moduleAttention(f *Facts, m *Module) (all []Attention) {
 	if len(m.Protections) == 0 {
 		return []Attention{{
 			ID: "unscheduled/" + m.ID, Level: Warning, What: m.Name + " is in no schedule: it is not backed up",
-			Do: "Add it to a schedule: gatewayctl schedule alter SCHEDULE --module " + m.ID, Module: m.Path(),
+			Do: "Add it to a schedule, if it has anything to back up.", Module: m.Path(),
 		}}
 	}
 	for i := range m.Protections {
@@ -135,14 +129,13 @@ func (b *builder) moduleAttention(f *Facts, m *Module) (all []Attention) {
 				level = Bad
 			}
 			add(string(run.Kind), level, fmt.Sprintf("%s of %s at %s %s on %s%s", kindWords[run.Kind], m.Name, where, run.Outcome, b.when(&run.Ended), because(run)),
-				kindAdvice[run.Kind]+m.ID+".")
+				kindAdvice[run.Kind])
 		}
 	}
 	return all
 }
 
-// occasion names which run it is about, so that the next one needs its own
-// acknowledgement.
+// occasion names which run it is about.
 func occasion(p *Protection) string {
 	if last := p.LastOf(Backup); last != nil {
 		return last.ID
@@ -155,10 +148,10 @@ var kindWords = map[Kind]string{
 }
 
 var kindAdvice = map[Kind]string{
-	Retention: "Old snapshots are kept until it works. See gatewayctl runs list --module ",
-	Prune:     "Space is not freed until it works. See gatewayctl runs list --module ",
-	Check:     "Run restic check on the repository before you rely on it. See gatewayctl runs list --module ",
-	Drill:     "Restore it by hand to a place of its own, and see what is missing. See gatewayctl runs list --module ",
+	Retention: "Old snapshots are kept until it works; the page of the module shows what was said.",
+	Prune:     "Space is not freed until it works; the page of the module shows what was said.",
+	Check:     "Run restic check on the repository before you rely on it; the page of the module shows what was said.",
+	Drill:     "Restore it by hand to a place of its own, and see what is missing; the page of the module shows what was said.",
 }
 
 // backupAttention says what is wrong with the backups of a module at a destination.
@@ -168,11 +161,11 @@ func (b *builder) backupAttention(m *Module, p *Protection, where string, add fu
 	if done := p.LastDoneOf(Backup); done != nil {
 		since = "The last good one is of " + b.when(&done.Ended)
 	}
-	logs := " gatewayctl runs list --module " + m.ID + " shows more."
+	logs := " The page of the module shows more."
 	switch p.Outcome {
 	case Failed:
 		add("failed", Bad, fmt.Sprintf("The backup of %s to %s failed on %s%s", m.Name, where, b.when(&last.Ended), because(last)),
-			since+". Mend what the error names, then run it again: gatewayctl run-backup --backup "+p.Schedule+"."+logs)
+			since+". Mend what the error names, then run it again, or wait for the next time."+logs)
 	case Missed:
 		add("missed", Bad, fmt.Sprintf("The backup of %s to %s was missed on %s: nobody ran it", m.Name, where, b.when(&last.Ended)),
 			since+". See whether the timer or the scheduler of node "+cmp.Or(m.Node, last.Node)+" runs.")
@@ -192,7 +185,7 @@ func (b *builder) backupAttention(m *Module, p *Protection, where string, add fu
 		add("skipped", Warning, fmt.Sprintf("The backup of %s to %s was skipped on %s%s", m.Name, where, b.when(&last.Ended), because(last)), since+"."+logs)
 	}
 	if p.Paused {
-		add("paused", Warning, fmt.Sprintf("Backups of %s to %s are paused", m.Name, where), "Resume them: gatewayctl schedule resume "+p.Schedule+".")
+		add("paused", Warning, fmt.Sprintf("Backups of %s to %s are paused", m.Name, where), "Resume the schedule when you want them again.")
 	}
 }
 
@@ -208,11 +201,9 @@ func because(run *Run) string {
 func verdict(f *Facts) Verdict {
 	bad, warnings := 0, 0
 	for i := range f.Attention {
-		switch {
-		case f.Attention[i].Acknowledged != "":
-		case f.Attention[i].Level == Bad:
+		if f.Attention[i].Level == Bad {
 			bad++
-		default:
+		} else {
 			warnings++
 		}
 	}

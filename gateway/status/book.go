@@ -20,7 +20,6 @@ type Book struct {
 	logs      map[pair]*record    // of runs
 	recent    []Run               // the newest of all
 	gateways  map[string]beat     // by node
-	known     map[string]string   // what was acknowledged, and by whom
 }
 
 // pair is a module of a schedule.

@@ -17,9 +17,9 @@ type Sources struct {
 	Time time.Time
 	// View is the last one, however old; nil before the first.
 	View *live.View
-	// Ready, Failing and MaxAge are as the state says.
-	Ready, Failing bool
-	MaxAge         time.Duration
+	// Ready and MaxAge are as the state says.
+	Ready  bool
+	MaxAge time.Duration
 	// Node is this node's ID, Started when this gateway started.
 	Node    string
 	Started time.Time

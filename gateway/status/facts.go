@@ -81,13 +81,12 @@ type Verdict struct {
 
 // Attention is something that somebody should look at.
 type Attention struct {
-	ID           string `json:"id" doc:"names what is wrong, by which it is acknowledged"`
-	Level        Level  `json:"level" enum:"warning,bad" doc:"how bad it is"`
-	What         string `json:"what" doc:"what is wrong"`
-	Do           string `json:"do" doc:"what to do about it"`
-	Module       string `json:"module,omitempty" doc:"APP/UUID of the module that it is about"`
-	Destination  string `json:"destination,omitempty" doc:"ID of the destination that it is about"`
-	Acknowledged string `json:"acknowledged,omitempty" doc:"who has said that it is known; it no longer counts for the verdict"`
+	ID          string `json:"id" doc:"names what is wrong"`
+	Level       Level  `json:"level" enum:"warning,bad" doc:"how bad it is"`
+	What        string `json:"what" doc:"what is wrong"`
+	Do          string `json:"do" doc:"what to do about it"`
+	Module      string `json:"module,omitempty" doc:"APP/UUID of the module that it is about"`
+	Destination string `json:"destination,omitempty" doc:"ID of the destination that it is about"`
 }
 
 // Counts are of what there is.

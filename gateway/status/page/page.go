@@ -48,8 +48,6 @@ type Page struct {
 	*Chrome
 
 	Facts *status.Facts
-	// Actions is true where the page offers more than looking.
-	Actions bool
 
 	// What some of the pages are about.
 	Module      *status.Module
@@ -58,12 +56,10 @@ type Page struct {
 	Query       status.Query
 	Points      map[string]Points // by destination
 
-	// Of forms and messages.
-	Message, Name, Next    string
-	Lines                  []string
-	Fields                 []Field
-	Action, Button         string
-	paths, names, destined map[string]string
+	// Of the login.
+	Message, Name, Next string
+
+	paths, names, destined map[string]string // by ID
 }
 
 // Chrome is what stands around the content.
@@ -74,9 +70,6 @@ type Chrome struct {
 	// Path is that of the page.
 	Path string
 }
-
-// Field is a hidden field of a form.
-type Field struct{ Name, Value string }
 
 // Points are the restore points of a module at a destination, or why they are not known.
 type Points struct {
@@ -114,7 +107,7 @@ func (p *Page) Pages() []Link {
 }
 
 // Render makes the page of a template: overview, attentions, modules, module,
-// destinations, destination, runspage, activity, gateways, login, message or confirm.
+// destinations, destination, runspage, activity, gateways or login.
 func (p *Page) Render(name string) ([]byte, error) {
 	p.index()
 	var content bytes.Buffer
@@ -231,9 +224,8 @@ func (p *Page) LastDay() string { return newDays(p.Facts).words[status.Days-1] }
 
 // Attentions are some of what needs attention.
 type Attentions struct {
-	Items   []status.Attention
-	More    int
-	Actions bool
+	Items []status.Attention
+	More  int
 }
 
 // Most returns the first so many; 0 is all.
@@ -242,7 +234,7 @@ func (p *Page) Most(n int) Attentions {
 	if n == 0 || n > len(items) {
 		n = len(items)
 	}
-	return Attentions{items[:n], len(items) - n, p.Actions}
+	return Attentions{items[:n], len(items) - n}
 }
 
 // About returns what needs attention of what the page is about; nil where nothing does.
@@ -256,7 +248,7 @@ func (p *Page) About() *Attentions {
 	if items == nil {
 		return nil
 	}
-	return &Attentions{Items: items, Actions: p.Actions}
+	return &Attentions{Items: items}
 }
 
 // Table is a table of runs.
@@ -293,16 +285,4 @@ func (p *Page) Sentence(b *status.Protection) string {
 		text += ": " + strings.TrimRight(last.Error, ". \n")
 	}
 	return text + "."
-}
-
-// ScheduleLinks are what can be done with a schedule.
-func (p *Page) ScheduleLinks(id, name string, paused bool) template.HTML {
-	link := func(what, word string) string {
-		return `<a href="` + Base + `/confirm/` + what + `?schedule=` + template.URLQueryEscaper(id) + `">` + word +
-			`<span class="hidden"> ` + template.HTMLEscapeString(name) + `</span></a>`
-	}
-	if paused {
-		return template.HTML(link("resume", "Resume")) //nolint:gosec // escaped above
-	}
-	return template.HTML(link("run", "Run now") + " " + link("pause", "Pause")) //nolint:gosec // escaped above
 }
