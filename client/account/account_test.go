@@ -90,10 +90,11 @@ func TestTheUsersThatACLListTells(t *testing.T) {
 		"user admin on #" + Digest("secret") + " ~* &* +@all",
 		"user node/1 on #" + Digest("node") + " ~node/1/* -@all",
 		"user module/app1 on #" + Digest("old") + " #" + Digest("new") + " ~module/app1/* -@all",
+		"user admin/anna on #" + Digest("anna") + " -@all",
 		"user modulex on nopass -@all",
 		"nonsense",
 	}
-	if got := list.Principals(); !slices.Equal(got, list[2:4]) {
+	if got := list.Principals(); !slices.Equal(got, list[2:5]) {
 		t.Errorf("the gateway is told %q", got)
 	}
 	if !slices.Equal(list.Nodes(), []string{"1"}) || !slices.Equal(list.Modules(), []string{"app1"}) {

@@ -8,12 +8,13 @@ import (
 // List is the answer to ACL LIST: one line for each user.
 type List []string
 
-// Principals are the lines of nodes' and modules' users, which the gateway lets
-// in. No administrator's is among them.
+// Principals are the lines of nodes' and modules' users, and of those who may look at the
+// page: all that the gateway accepts. No user who administers Redis is among them.
 func (l List) Principals() []string {
 	var lines []string
 	for _, line := range l {
-		if name := nameIn(line); strings.HasPrefix(name, "node/") || strings.HasPrefix(name, "module/") {
+		kind, _, named := strings.Cut(nameIn(line), "/")
+		if named && slices.Contains([]string{"node", "module", "admin"}, kind) {
 			lines = append(lines, line)
 		}
 	}
