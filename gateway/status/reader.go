@@ -92,7 +92,7 @@ func (r *Reader) readNames(ctx context.Context, v *live.View, next *Book, now ti
 	}
 	hashes := map[string][2]*redis.MapStringStringCmd{}
 	for _, s := range v.Snapshot.Schedules {
-		hashes[s.ID] = [2]*redis.MapStringStringCmd{p.HGetAll(ctx, catalog.BackupKey(s.ID)), p.HGetAll(ctx, PlanKey(s.ID))}
+		hashes[s.ID] = [2]*redis.MapStringStringCmd{p.HGetAll(ctx, catalog.BackupKey(s.ID)), p.HGetAll(ctx, catalog.PlanKey(s.ID))}
 	}
 	beats := map[string]*redis.MapStringStringCmd{}
 	for id := range v.Snapshot.Nodes {
@@ -172,7 +172,7 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 		}
 		if fresh { // a stream forgets what a hash keeps
 			for node := range v.Snapshot.Nodes {
-				lasts[[2]string{node, s.ID}] = p.HGetAll(ctx, LastRunsKey(node, s.ID))
+				lasts[[2]string{node, s.ID}] = p.HGetAll(ctx, catalog.LastRunsKey(node, s.ID))
 			}
 		}
 	}
@@ -260,7 +260,7 @@ func (r *Reader) readStreams(ctx context.Context, places []place, next *Book) ([
 		if last := next.logs[at.pair].from[at.node]; last != "" {
 			from = "(" + last
 		}
-		streams[i] = p.XRange(ctx, HistoryKey(at.node, at.schedule, at.module), from, "+")
+		streams[i] = p.XRange(ctx, catalog.HistoryKey(at.node, at.schedule, at.module), from, "+")
 	}
 	if err := execute(ctx, p); err != nil {
 		return nil, err
@@ -316,7 +316,7 @@ func (r *Reader) History(ctx context.Context, v *live.View, q Query) ([]Run, err
 				continue
 			}
 			for node := range v.Snapshot.Nodes {
-				streams = append(streams, p.XRevRangeN(ctx, HistoryKey(node, s.ID, module), "+", "-", most))
+				streams = append(streams, p.XRevRangeN(ctx, catalog.HistoryKey(node, s.ID, module), "+", "-", most))
 			}
 		}
 	}

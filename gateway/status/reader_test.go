@@ -177,12 +177,12 @@ func TestBackupThatShouldHaveEndedIsOverdue(t *testing.T) {
 	if p := f.Modules[0].Protections[0]; p.Outcome != status.Overdue || p.Level != status.Bad || f.Verdict.Level != status.Bad {
 		t.Errorf("it is %s, the verdict %v", p.Outcome, f.Verdict)
 	}
-	s.server.Do("HSET", status.PlanKey("1"), "paused", s.now.UTC().Format(time.RFC3339))
+	s.server.Do("HSET", catalog.PlanKey("1"), "paused", s.now.UTC().Format(time.RFC3339))
 	f = s.facts(t, v, s.now.Add(51*time.Hour))
 	if p := f.Modules[0].Protections[0]; p.Outcome != status.Done || !p.Paused || f.Verdict.Level != status.Warning {
 		t.Errorf("paused, it is %s, the verdict %v", p.Outcome, f.Verdict)
 	}
-	s.server.Do("HSET", status.PlanKey("1"), "paused_until", s.now.Add(52*time.Hour).UTC().Format(time.RFC3339))
+	s.server.Do("HSET", catalog.PlanKey("1"), "paused_until", s.now.Add(52*time.Hour).UTC().Format(time.RFC3339))
 	if f = s.facts(t, v, s.now.Add(53*time.Hour)); f.Modules[0].Protections[0].Outcome != status.Overdue {
 		t.Error("a pause that is over goes on")
 	}

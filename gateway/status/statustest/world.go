@@ -110,11 +110,11 @@ func Write(tb testing.TB, p redis.Pipeliner, run status.Run) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p.XAdd(tb.Context(), &redis.XAddArgs{Stream: status.HistoryKey(run.Node, run.Schedule, run.Module), Values: []any{"run", text}})
+	p.XAdd(tb.Context(), &redis.XAddArgs{Stream: catalog.HistoryKey(run.Node, run.Schedule, run.Module), Values: []any{"run", text}})
 	field := run.Module + " " + string(run.Kind)
-	p.HSet(tb.Context(), status.LastRunsKey(run.Node, run.Schedule), field, text)
+	p.HSet(tb.Context(), catalog.LastRunsKey(run.Node, run.Schedule), field, text)
 	if run.Outcome == status.Done {
-		p.HSet(tb.Context(), status.LastRunsKey(run.Node, run.Schedule), field+" done", text)
+		p.HSet(tb.Context(), catalog.LastRunsKey(run.Node, run.Schedule), field+" done", text)
 	}
 }
 
