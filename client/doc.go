@@ -22,7 +22,7 @@
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
 //	accounts, destinations, trash,
-//	points                         the commands of an administrator
+//	points, drill, rotate          the commands of an administrator
 //
 // account, destination, naming, gatehttp, restic, resticpassword and retention are their
 // rules and tools: they do not know commands.

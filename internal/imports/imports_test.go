@@ -123,6 +123,12 @@ var rules = []rule{
 		forbids: either(of(redis, rclone, "net/http", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
+		name:     "the trash is a store around another one, and knows nothing else",
+		about:    of("gateway/trash"),
+		forbids:  both(of(redis, rclone, module+"/gateway"), not(of(module+"/gateway/storage"))),
+		indirect: true,
+	},
+	{
 		name:    "who may do what is decided without protocols and stores",
 		about:   of("gateway/access"),
 		forbids: either(of(redis, rclone, module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/peer", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/observe", module+"/gateway/metrics"), only(module+"/gateway")),
