@@ -21,6 +21,7 @@
 //	expire                         old snapshots of a repository go
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
+//	runbackup                      a schedule's run on a node
 //	accounts, destinations, trash,
 //	points, drill, rotate          the commands of an administrator
 //

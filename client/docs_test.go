@@ -52,6 +52,7 @@ var environmentMeaning = map[string]string{
 	"AGENT_STATE_DIR":        "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
 	"AGENT_TASK_ID":          "is set where the agent runs the command, and turns its progress on",
 	"STATE_DIRECTORY":        "the same, as systemd sets it",
+	"GATEWAYCTL_STATE_DIR":   "where run-backup keeps what runs of this node must remember",
 	"GATEWAY_STATE_DIR":      "the gateway's state directory, for `trash empty`",
 	"CACHE_DIRECTORY":        "where `snapshot` keeps what it has read, and restic its cache, as systemd sets it",
 	"XDG_CACHE_HOME":         "the same, where there is no `CACHE_DIRECTORY`",

@@ -211,7 +211,7 @@ var clientLayers = [][]string{
 	{"locate", "snapshot"},
 	{"expire", "session"},
 	{"keys"},
-	{"backup", "restore", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
+	{"backup", "restore", "runbackup", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
 	{"drill"},
 }
 

@@ -1,0 +1,132 @@
+package runbackup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/runner"
+)
+
+// childGrace is how long a command of a module may take to end when it is asked to: restic
+// drops its lock, and the module cleans up.
+const childGrace = 2*restic.Grace + time.Minute
+
+// runChild runs module-backup as the module, and notes in the run what it came to.
+func (r *execution) runChild(ctx context.Context, m *module, record *history.Run) exit.Code {
+	how, err := runner.OnNode(r.sys.Env, m.ID)
+	if err != nil {
+		return failed(record, err)
+	}
+	args := []string{"module-backup"}
+	if !r.sys.Env.OnNS8() { // whose own command takes no option
+		args = append(args, "--log-json")
+	}
+	cmd, err := how.Invocation(ctx, append(args, r.facts.Schedule.ID)...)
+	if err != nil {
+		return failed(record, err)
+	}
+	out := &childOutput{name: m.ID, to: r.sys.Stderr}
+	lines := restic.NewLines(out.line)
+	cmd.Stdout, cmd.Stderr = lines, lines
+	cmd.WaitDelay = childGrace
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// In a group of its own a Ctrl-C reaches it once, from us; and without us it ends.
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGTERM
+	err = restic.RunOnOneThread(cmd, nil)
+	lines.Flush()
+	return out.judge(record, err)
+}
+
+// failed notes that a task could not even begin.
+func failed(record *history.Run, err error) exit.Code {
+	status := exit.Failed
+	if coded, ok := errors.AsType[*exit.Error](err); ok {
+		status = coded.Code
+	}
+	if status == exit.Busy || status == exit.Locked { // of which nobody spoke
+		status = exit.Failed
+	}
+	record.Outcome, record.Error, record.ExitStatus = history.Failed, err.Error(), int(status)
+	return status
+}
+
+// childOutput passes on what a module's command says, with the module's name before it, and
+// keeps what the history wants.
+type childOutput struct {
+	name string
+	to   io.Writer
+
+	mu     sync.Mutex
+	record *run.Record
+	last   string // line
+	told   string // by the program itself, what went wrong
+}
+
+func (o *childOutput) line(line []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var record run.Record
+	if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &record) == nil && record.Command == "module-backup" {
+		o.record = &record
+		return
+	}
+	text := string(line)
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	o.last = text
+	if _, said, found := strings.Cut(text, ": "); found && strings.HasPrefix(text, "module-backup: ") || found && strings.HasPrefix(text, "gatewayctl: ") {
+		o.told = said
+	}
+	_, _ = io.WriteString(o.to, o.name+": "+text+"\n")
+}
+
+// judge notes what the command came to.
+func (o *childOutput) judge(record *history.Run, err error) exit.Code {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	status := exit.OK
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.Exited() {
+		status = exit.Code(ended.ExitCode())
+	} else if err != nil {
+		return failed(record, err)
+	}
+	record.ExitStatus = int(status)
+	if told := o.record; told != nil {
+		record.Snapshot, record.Files, record.Bytes, record.Added = told.Snapshot, told.Files, told.Bytes, told.BytesAdded
+		record.Missing = slices.Concat(told.Unreadable, told.Missing)
+		record.Error = told.Error
+	} else if status != exit.OK {
+		record.Error = o.told
+		if record.Error == "" {
+			record.Error = o.last
+		}
+	}
+	switch status {
+	case exit.OK:
+		record.Outcome, record.Error = history.Done, ""
+	case exit.Partial, exit.Incomplete:
+		record.Outcome = history.Partial
+	default:
+		record.Outcome = history.Failed
+		if record.Error == "" {
+			record.Error = "module-backup ended with exit status " + err.Error()
+		}
+	}
+	return status
+}

@@ -1,0 +1,104 @@
+package runbackup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+)
+
+// resumable is how old a run may be that was killed, to go on where it was, if nobody says
+// for when the new one was planned.
+const resumable = 12 * time.Hour
+
+// journal is what is known of a run that goes on, or was killed: a file in the node's state
+// directory, gone when the run has ended.
+type journal struct {
+	ID      string    `json:"id"`
+	Planned time.Time `json:"planned,omitzero"`
+	Started time.Time `json:"started"`
+	// Modules are those of the run, Done what was done of each, by module and kind.
+	Modules []module                                    `json:"modules"`
+	Done    map[string]map[history.Kind]history.Outcome `json:"done"`
+
+	file string
+	mu   sync.Mutex
+}
+
+func journalFile(dir, schedule string) string {
+	return filepath.Join(dir, "run-"+schedule+".json")
+}
+
+// readJournal reads that of a run that was killed; nil where none was.
+func readJournal(dir, schedule string) (*journal, error) {
+	j := &journal{file: journalFile(dir, schedule)}
+	text, err := os.ReadFile(j.file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil //nolint:nilnil // none was killed, as most times
+	case err != nil:
+		return nil, err
+	}
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, fmt.Errorf("%s: %w", j.file, err)
+	}
+	if j.Done == nil {
+		j.Done = map[string]map[history.Kind]history.Outcome{}
+	}
+	return j, nil
+}
+
+// newJournal begins that of a run.
+func newJournal(dir, schedule string, planned, now time.Time, modules []module) (*journal, error) {
+	j := &journal{
+		ID: history.NewID(schedule, now), Planned: planned, Started: now, Modules: modules,
+		Done: map[string]map[history.Kind]history.Outcome{}, file: journalFile(dir, schedule),
+	}
+	return j, j.save()
+}
+
+// goesOn reports whether a run that is begun now is the one that was killed.
+func (j *journal) goesOn(planned, now time.Time) bool {
+	if !planned.IsZero() || !j.Planned.IsZero() {
+		return planned.Equal(j.Planned)
+	}
+	return now.Sub(j.Started) < resumable && !now.Before(j.Started)
+}
+
+// note notes what was done, on the disk before it returns.
+func (j *journal) note(m string, kind history.Kind, outcome history.Outcome) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.Done[m] == nil {
+		j.Done[m] = map[history.Kind]history.Outcome{}
+	}
+	j.Done[m][kind] = outcome
+	return j.save()
+}
+
+// outcome is what was done of a module's kind, "" where nothing was.
+func (j *journal) outcome(m string, kind history.Kind) history.Outcome {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.Done[m][kind]
+}
+
+func (j *journal) save() error {
+	text, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(j.file, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("note how far the run has come: %w", err)
+	}
+	return nil
+}
+
+// end ends the run.
+func (j *journal) end() error { return os.Remove(j.file) }

@@ -1,0 +1,158 @@
+package runbackup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+)
+
+// turn is a module that waits for its turn.
+type turn struct {
+	module module
+	// busy is since when it was found busy; zero is not, and again when it is tried next.
+	busy, again time.Time
+	why         string
+}
+
+// runModules runs all modules, as many at once as the schedule says. What is busy is tried
+// again at the end.
+func (r *execution) runModules(ctx context.Context) {
+	waiting := make([]turn, len(r.facts.Modules))
+	for i, m := range r.facts.Modules {
+		waiting[i].module = m
+	}
+	most := max(1, r.facts.Schedule.Parallel)
+	results := make(chan turn)
+	running := 0
+	for (len(waiting) > 0 || running > 0) && (ctx.Err() == nil || running > 0) {
+		if at := nextTurn(waiting, time.Now()); at >= 0 && running < most && ctx.Err() == nil {
+			t := waiting[at]
+			waiting = slices.Delete(waiting, at, at+1)
+			running++
+			go func() { results <- r.runTurn(ctx, t) }()
+			continue
+		}
+		var later <-chan time.Time
+		if running < most && len(waiting) > 0 {
+			later = time.After(untilTurn(waiting, time.Now()))
+		}
+		done := ctx.Done()
+		if running > 0 {
+			done = nil // it ends by itself, and is waited for
+		}
+		select {
+		case t := <-results:
+			running--
+			if !t.again.IsZero() {
+				waiting = append(waiting, t)
+			}
+		case <-later:
+		case <-done:
+		}
+	}
+}
+
+// nextTurn is the first module whose turn it is, -1 where it is nobody's. Those that were
+// busy come after the others.
+func nextTurn(waiting []turn, now time.Time) int {
+	for i := range waiting {
+		if waiting[i].again.IsZero() {
+			return i
+		}
+	}
+	for i := range waiting {
+		if !waiting[i].again.After(now) {
+			return i
+		}
+	}
+	return -1
+}
+
+func untilTurn(waiting []turn, now time.Time) time.Duration {
+	first := waiting[0].again
+	for _, t := range waiting[1:] {
+		if t.again.Before(first) {
+			first = t.again
+		}
+	}
+	return max(0, first.Sub(now))
+}
+
+// runTurn does all that is to be done for a module. Where it is busy, and may be tried
+// again, the turn that is returned says when.
+func (r *execution) runTurn(ctx context.Context, t turn) turn {
+	m := &t.module
+	t.again = time.Time{}
+	backup := r.journal.outcome(m.ID, history.Backup)
+	if backup == "" {
+		run, busy := r.backUp(ctx, &t)
+		if busy || ctx.Err() != nil {
+			return t
+		}
+		r.ended(ctx, run)
+		backup = run.Outcome
+	}
+	if ctx.Err() == nil && !m.Gone && backup != history.Skipped {
+		r.upkeep.run(ctx, m, backup)
+	}
+	return t
+}
+
+// backUp backs a module up, unless it is not to begin any longer.
+func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy bool) {
+	m := &t.module
+	run = r.newRun(m, history.Backup)
+	if why := r.tooLate(time.Now()); why != "" {
+		run.Outcome, run.Error = history.Skipped, why
+		return run, false
+	}
+	if m.Gone {
+		run.Outcome, run.ExitStatus = history.Failed, int(exit.NotFound)
+		run.Error = fmt.Sprintf("module %s does not exist any longer: take it out of the schedule", m.ID)
+		if r.sys.Env.OnNS8() {
+			run.Outcome = history.Skipped // there it is nobody's failure
+		}
+		return run, false
+	}
+	status := r.runChild(ctx, m, &run)
+	if ctx.Err() != nil {
+		return run, false
+	}
+	if status == exit.Busy || status == exit.Locked {
+		return run, r.tryAgain(t, &run)
+	}
+	r.manifestAndStatus(ctx, m, &run)
+	return run, false
+}
+
+// tooLate says why nothing may begin any longer, "" where it may.
+func (r *execution) tooLate(now time.Time) string {
+	s := &r.facts.Schedule
+	if s.Quiet.Contain(now.In(s.Location())) {
+		return "it was this module's turn in the quiet hours " + s.Quiet.String()
+	}
+	if s.Deadline > 0 && now.Sub(r.journal.Started) > s.Deadline {
+		return fmt.Sprintf("it was this module's turn later than %s after the run began", s.Deadline)
+	}
+	return ""
+}
+
+// tryAgain decides whether a module that is busy is tried again.
+func (r *execution) tryAgain(t *turn, run *history.Run) bool {
+	now := time.Now()
+	if t.busy.IsZero() {
+		t.busy = now
+		r.sys.Notef("%s: busy, to be tried again: %s", t.module.ID, run.Error)
+	}
+	if now.Add(r.opts.retryEvery).Sub(t.busy) > r.opts.retryFor {
+		run.Outcome = history.Failed
+		run.Error = fmt.Sprintf("gave up after %s: %s", r.opts.retryFor, run.Error)
+		return false
+	}
+	t.again = now.Add(r.opts.retryEvery)
+	return true
+}
