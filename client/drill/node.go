@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
@@ -20,8 +18,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
-	"github.com/rclone-gateway/rclone-gateway/client/schedule"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // NewCommand returns the command drill, of a node.
@@ -65,6 +61,7 @@ func (o *options) runOnNode(ctx context.Context, sys *host.System, word string) 
 		err = judge(ctx, err)
 		report.end(ctx, err)
 	}
+	o.remember(ctx, sys, report)
 	return errors.Join(err, o.tell(sys, report))
 }
 
@@ -144,46 +141,22 @@ func (o *options) have(ctx context.Context, sys *host.System, how runner.Runner,
 	return nil
 }
 
-// next is the module of this node whose turn it is.
+// next is the module of this node whose turn it is, and chooses its schedule.
 func (o *options) next(ctx context.Context, sys *host.System) (string, error) {
 	rdb, err := o.wait.Redis(ctx, sys)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = rdb.Close() }()
-	modules, err := o.candidates(ctx, sys, rdb)
+	all, err := turns(ctx, sys, rdb)
 	if err != nil {
 		return "", err
 	}
-	if len(modules) == 0 {
-		return "", exit.Failf(exit.Usage, "no schedule backs up a module of this node: name a MODULE")
-	}
-	return modules[0], nil
-}
-
-// candidates are the modules of this node that are backed up.
-func (o *options) candidates(ctx context.Context, sys *host.System, rdb *redis.Client) ([]string, error) {
-	login, err := sys.Env.NodeCredentials()
-	if err != nil {
-		return nil, err
-	}
-	node, _ := strings.CutPrefix(login.User, "node/")
-	places, err := rdb.HGetAll(ctx, catalog.ModuleNode).Result()
-	if err != nil {
-		return nil, host.ReadError(catalog.ModuleNode, err)
-	}
-	schedules, err := schedule.All(ctx, rdb)
-	if err != nil {
-		return nil, err
-	}
-	var modules []string
-	for _, s := range schedules {
-		for _, id := range s.Modules {
-			if places[id] == node {
-				modules = append(modules, id)
-			}
+	for _, t := range all {
+		if o.choice.Backup == "" || o.choice.Backup == t.schedule.ID || o.choice.Backup == t.schedule.Name {
+			o.choice.Backup = t.schedule.ID
+			return t.module, nil
 		}
 	}
-	slices.Sort(modules)
-	return slices.Compact(modules), nil
+	return "", exit.Failf(exit.Usage, "no schedule backs up a module of this node: name a MODULE")
 }

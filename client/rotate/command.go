@@ -52,6 +52,7 @@ the old one it is in Redis, where NethServer 8 has it, and nowhere else: export 
 destination again if you keep its password elsewhere. A removed key stays in the trash
 until that expires, or "trash empty --kind keys" purges it.
 
+Each repository is worked on under its lease, or where none can be had under restic's lock.
 It needs an administrator's login to Redis and a node's to the gateway. A repository that
 does not open with the old password is named and stays as it is.`,
 		Example: `  gatewayctl repository password rotate --destination DESTINATION

@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/inventory"
+	"github.com/rclone-gateway/rclone-gateway/client/lease"
 	"github.com/rclone-gateway/rclone-gateway/client/locate"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
@@ -99,7 +100,7 @@ func (r *rotation) each(ctx context.Context, what string, do func(context.Contex
 	group.SetLimit(runtime.NumCPU()) // each derives keys
 	for i, found := range holding.Repositories {
 		group.Go(func() error {
-			err := do(ctx, r.keyring(found, i))
+			err := r.leased(ctx, r.keyring(found, i), do)
 			if errors.Is(err, errForeign) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
@@ -117,6 +118,21 @@ func (r *rotation) each(ctx context.Context, what string, do func(context.Contex
 		r.sys.Notef("%s: %d of %d repositories", what, len(holding.Repositories)-len(r.foreign), len(holding.Repositories))
 	}
 	return err
+}
+
+// leased does something under the lease of a repository, or, where none can be had, under
+// restic's lock.
+func (r *rotation) leased(ctx context.Context, k *keyring, do func(context.Context, *keyring) error) error {
+	var held *lease.Lease
+	err := k.wait.Retry(ctx, r.sys, func() (err error) {
+		held, err = lease.Get(ctx, r.sys, k.command.Repository, "rotate the password")
+		return err
+	})
+	if none, _ := lease.IsNone(err); err != nil && !none {
+		return err
+	}
+	defer held.Release(ctx, false)
+	return do(held.Context(ctx), k)
 }
 
 func (r *rotation) keyring(found inventory.Repository, number int) *keyring {
