@@ -24,6 +24,7 @@
 //	runbackup                      a schedule's run on a node
 //	accounts, destinations, trash,
 //	points, drill, rotate          the commands of an administrator
+//	scheduler, units               runs schedules at their times, or has systemd do it
 //
 // account, destination, naming, gatehttp, restic, resticpassword and retention are their
 // rules and tools: they do not know commands.

@@ -36,8 +36,9 @@ type Plan struct {
 	// Keep is what is kept of each module's snapshots, instead of the last few.
 	Keep retention.Policy
 	// All is true where the schedule takes every module that is added, but for those of
-	// Except.
+	// Except. Node restricts that to the modules of one node.
 	All    bool
+	Node   string
 	Except []string
 	// Parallel is how many modules of a node are backed up at once; 0 is one.
 	Parallel int
@@ -68,6 +69,11 @@ type Plan struct {
 	NoCatchUp bool
 }
 
+// Takes reports whether a module that is added to a node joins the schedule by itself.
+func (p *Plan) Takes(module, node string) bool {
+	return p.All && (p.Node == "" || p.Node == node) && !slices.Contains(p.Except, module)
+}
+
 // IsPaused reports whether the schedule is paused at a time.
 func (p *Plan) IsPaused(now time.Time) bool {
 	return !p.Paused.IsZero() && (p.Until.IsZero() || now.Before(p.Until))
@@ -92,6 +98,7 @@ var planFields = map[string]planField{
 		func(p *Plan) string { return p.Keep.Within.String() },
 	},
 	"all":       boolField(func(p *Plan) *bool { return &p.All }),
+	"node":      {func(p *Plan, text string) error { p.Node = text; return nil }, func(p *Plan) string { return p.Node }},
 	"except":    {func(p *Plan, text string) error { p.Except = strings.Fields(text); return nil }, func(p *Plan) string { return strings.Join(p.Except, " ") }},
 	"parallel":  numberField(func(p *Plan) *int { return &p.Parallel }, 0),
 	"deadline":  durationField(func(p *Plan) *time.Duration { return &p.Deadline }, 0),

@@ -46,7 +46,7 @@ func Read(ctx context.Context, rdb *redis.Client, word string) (Schedule, error)
 	if err != nil {
 		return Schedule{}, names.WronglyNamed(err)
 	}
-	s, err := readByID(ctx, rdb, id)
+	s, err := ReadID(ctx, rdb, id)
 	if err != nil {
 		return Schedule{}, err
 	}
@@ -56,7 +56,8 @@ func Read(ctx context.Context, rdb *redis.Client, word string) (Schedule, error)
 	return s, nil
 }
 
-func readByID(ctx context.Context, rdb *redis.Client, id string) (Schedule, error) {
+// ReadID reads the schedule with an ID. One that is not there has no destination.
+func ReadID(ctx context.Context, rdb redis.Cmdable, id string) (Schedule, error) {
 	fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
 	if err != nil {
 		return Schedule{}, host.ReadError(catalog.BackupKey(id), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -16,15 +17,22 @@ import (
 // Save writes the schedule in a transaction, and announces it: what NethServer 8 has in
 // its words, and the plan. Fields of NethServer 8's that are not in [Schedule] stay.
 func (s *Schedule) Save(ctx context.Context, p redis.Pipeliner) {
+	p.HSet(ctx, catalog.BackupKey(s.ID), s.BackupFields())
+	p.HSetNX(ctx, catalog.BackupKey(s.ID), "schedule_hint", "{}")
+	p.HSetNX(ctx, catalog.BackupKey(s.ID), "uinstances", "")
+	s.SavePlan(ctx, p)
+}
+
+// BackupFields are those of the hash catalog.BackupKey, as [Parse] reads them.
+func (s *Schedule) BackupFields() map[string]string {
 	enabled := ""
 	if s.Enabled {
 		enabled = "1"
 	}
-	p.HSet(ctx, catalog.BackupKey(s.ID), catalog.FieldRepository, s.Destination, "name", s.Title(),
-		"retention", s.Retention, "schedule", s.When, catalog.FieldEnabled, enabled, catalog.FieldInstances, strings.Join(s.Modules, " "))
-	p.HSetNX(ctx, catalog.BackupKey(s.ID), "schedule_hint", "{}")
-	p.HSetNX(ctx, catalog.BackupKey(s.ID), "uinstances", "")
-	s.SavePlan(ctx, p)
+	return map[string]string{
+		catalog.FieldRepository: s.Destination, "name": s.Title(), "retention": strconv.Itoa(s.Retention),
+		"schedule": s.When, catalog.FieldEnabled: enabled, catalog.FieldInstances: strings.Join(s.Modules, " "),
+	}
 }
 
 // SavePlan writes the plan alone, in a transaction, and announces it. With NethServer 8,

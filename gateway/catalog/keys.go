@@ -133,6 +133,19 @@ func LastRunsKey(node, backup string) string {
 	return "node/" + node + "/backup_last/" + backup
 }
 
+// SchedulerKey is how far the scheduler of a node has come with a schedule, in JSON, an
+// addition to NethServer 8's keys: the last time that was dealt with, by whom, and when the
+// run began and ended.
+func SchedulerKey(node, backup string) string {
+	return "node/" + node + "/backup_scheduler/" + backup
+}
+
+// SchedulerAliveKey is when a scheduler of a node, by a name of its own, was last heard of,
+// an addition to NethServer 8's keys. It expires a minute later.
+func SchedulerAliveKey(node, scheduler string) string {
+	return "node/" + node + "/backup_scheduler_alive/" + scheduler
+}
+
 // BackupStatusKey is a hash from module ID to the JSON outcome of its last
 // backup by that schedule on that node.
 func BackupStatusKey(node, backup string) string {

@@ -206,12 +206,13 @@ var clientLayers = [][]string{
 	{"host"},
 	{"gatewayadmin", "inventory", "lease", "names", "ns8action", "runner", "state"},
 	{"schedule"},
+	{"units"},
 	{"history"},
 	{"run"},
 	{"locate", "snapshot"},
 	{"expire", "session"},
 	{"keys"},
-	{"backup", "restore", "runbackup", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
+	{"backup", "restore", "runbackup", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
 	{"drill"},
 }
 

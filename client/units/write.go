@@ -1,0 +1,187 @@
+package units
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
+)
+
+const (
+	prefix = "rclone-gateway-backup-"
+	// mark begins each file that is written here: others are not touched.
+	mark = "# Written by \"gatewayctl schedule install\", which replaces it: change the schedule instead.\n"
+	// syncName is the unit that keeps the others in step.
+	syncName = "rclone-gateway-schedules"
+)
+
+// Host is what the units depend on.
+type Host struct {
+	Dir     string // of units
+	Program string // the path of gatewayctl
+	EnvFile string // of the node
+}
+
+// Files are the units of schedules, by name.
+func (h Host) Files(schedules []schedule.Planned) (map[string]string, error) {
+	files := map[string]string{}
+	for i := range schedules {
+		s := &schedules[i].Schedule
+		event, err := calendar.Parse(s.When)
+		if err != nil {
+			continue // its runs would fail; the lists say what is wrong
+		}
+		if !idOfUnit(s.ID) {
+			return nil, exit.Failf(exit.Usage, "%q cannot be part of the name of a unit", s.ID)
+		}
+		files[prefix+s.ID+".timer"] = h.timer(s, event)
+		files[prefix+s.ID+".service"] = h.service(s)
+	}
+	files[syncName+".timer"] = mark + `[Unit]
+Description=Keep the timers of backup schedules in step
+
+[Timer]
+OnBootSec=1min
+OnUnitActiveSec=5min
+
+[Install]
+WantedBy=timers.target
+`
+	files[syncName+".service"] = mark + `[Unit]
+Description=Keep the timers of backup schedules in step
+After=network-online.target redis-server.service redis.service
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=` + h.command("schedule", "install", "--quiet", "--dir", h.Dir) + "\n"
+	return files, nil
+}
+
+func idOfUnit(id string) bool {
+	return id != "" && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+}
+
+// timer is the timer of a schedule. The delay is the service's, so that the timer shows
+// what the calendar says.
+func (h Host) timer(s *schedule.Schedule, event *calendar.Event) string {
+	when := event.String()
+	if loc := event.Location(s.Location()); loc != time.Local && !strings.HasSuffix(when, " "+loc.String()) {
+		when += " " + loc.String()
+	}
+	return mark + "[Unit]\nDescription=" + escaped("Time of backups: "+s.Title()) + "\n\n[Timer]\nOnCalendar=" + when +
+		"\nAccuracySec=1s\nPersistent=" + map[bool]string{true: "no", false: "yes"}[s.NoCatchUp] + "\n\n[Install]\nWantedBy=timers.target\n"
+}
+
+// service is the service that the timer starts.
+func (h Host) service(s *schedule.Schedule) string {
+	text := mark + "[Unit]\nDescription=" + escaped("Backups: "+s.Title()) + `
+After=network-online.target redis-server.service redis.service rclone-gateway.service
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+`
+	if delay := s.Delay(); delay > 0 {
+		text += fmt.Sprintf("ExecStartPre=/bin/sleep %d\n", int(delay.Seconds()))
+	}
+	return text + "ExecStart=" + h.command("scheduler", "--once", s.ID) + `
+# It is paused: that is in the history.
+SuccessExitStatus=17
+TimeoutStartSec=infinity
+TimeoutStopSec=5min
+KillMode=mixed
+StateDirectory=rclone-gateway-runs
+CacheDirectory=rclone-gateway-runs
+Nice=10
+`
+}
+
+func (h Host) command(args ...string) string {
+	words := []string{quoted(h.Program)}
+	if h.EnvFile != "" {
+		words = append(words, "--env-file", quoted(h.EnvFile))
+	}
+	for _, arg := range args {
+		words = append(words, quoted(arg))
+	}
+	return strings.Join(words, " ")
+}
+
+// escaped keeps specifiers and control characters out of a text.
+func escaped(text string) string {
+	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.TrimRight(text, `\ `)), "%", "%%")
+}
+
+// quoted is a word of a command line of systemd's.
+func quoted(word string) string {
+	word = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(word)
+	if strings.ContainsAny(word, " \t'\";") {
+		return `"` + word + `"`
+	}
+	return word
+}
+
+// Change is what an installation did, by names of units, sorted.
+type Change struct{ Written, Removed []string }
+
+// Write writes the files that differ, and removes those of schedules that are gone.
+func (h Host) Write(files map[string]string) (Change, error) {
+	var c Change
+	for name, text := range files {
+		path := filepath.Join(h.Dir, name)
+		old, err := os.ReadFile(path)
+		switch {
+		case err == nil && string(old) == text:
+			continue
+		case err == nil && !bytes.HasPrefix(old, []byte(mark)):
+			return c, exit.Failf(exit.Conflict, "%s was not written by this program: move it away first", path)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return c, fmt.Errorf("read a unit: %w", err)
+		}
+		if err := atomicfile.Write(path, []byte(text), 0o644); err != nil {
+			return c, fmt.Errorf("write a unit: %w", err)
+		}
+		c.Written = append(c.Written, name)
+	}
+	old, err := h.old(files)
+	c.Removed = old
+	slices.Sort(c.Written)
+	return c, err
+}
+
+// old are the units of schedules that are gone. Their files stay until they were stopped.
+func (h Host) old(files map[string]string) ([]string, error) {
+	entries, err := os.ReadDir(h.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the units: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if !strings.HasPrefix(name, prefix) || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(h.Dir, name))
+		if err == nil && bytes.HasPrefix(text, []byte(mark)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
