@@ -1,0 +1,55 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+)
+
+// endPatience is how long a run that is told to end may take: restic has its lock to
+// remove.
+const endPatience = 2 * time.Minute
+
+// Process starts runs as processes of this program, as a timer of systemd does.
+type Process struct {
+	// Command makes a command of this program.
+	Command func(ctx context.Context, args ...string) (*exec.Cmd, error)
+	// Output is where what they say goes.
+	Output io.Writer
+}
+
+// Run is for [Engine.Start]. When ctx ends the process is told to end (SIGTERM).
+func (p Process) Run(ctx context.Context, planned Planned, at time.Time) Result {
+	cmd, err := p.Command(ctx, "run-backup", "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339))
+	if err != nil {
+		return Result{Err: err}
+	}
+	cmd.WaitDelay = endPatience
+	cmd.Stdout, cmd.Stderr = p.Output, p.Output
+	return resultOf(cmd.Run(), cmd.ProcessState)
+}
+
+// resultOf tells a run that has told its outcome from one that could not.
+func resultOf(err error, state *os.ProcessState) Result {
+	if err == nil {
+		return Result{}
+	}
+	if _, ended := errors.AsType[*exec.ExitError](err); !ended && state == nil {
+		return Result{Err: fmt.Errorf("the run cannot be started: %w", err)}
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return Result{Err: fmt.Errorf("the run was ended by signal: %s", status.Signal())}
+	}
+	code := state.ExitCode()
+	if code > int(exit.Signal) {
+		return Result{Err: fmt.Errorf("the run was ended by signal: %s", syscall.Signal(code-int(exit.Signal)))}
+	}
+	return Result{Status: code}
+}
