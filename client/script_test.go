@@ -128,7 +128,7 @@ func setupScript(env *testscript.Env, server *redistest.Server) error {
 		"MODULE_ID": scriptModule, "MODULE_UUID": scriptUUID, "IMAGE_URL": "ghcr.io/nethserver/mymodule:1.0.0",
 		"REDIS_USER": user, "REDIS_PASSWORD": redistest.Password(user),
 		"REDIS_ADDRESS": server.Addr, "REDIS_REPLICA_ADDRESS": server.Addr,
-		"NS8_CORE_ENV": core, "NS8_AGENT_ENV": filepath.Join(env.WorkDir, "agent.env"), "NS8_GATEWAY_URL": gateway.URL,
+		"NS8_CORE_ENV": core, "GATEWAY_MODULES_DIR": filepath.Join(env.WorkDir, "modules.d"), "NS8_AGENT_ENV": filepath.Join(env.WorkDir, "agent.env"), "NS8_GATEWAY_URL": gateway.URL,
 		"FAKE": fake, "DEST": scriptDestination, "UUID": scriptUUID,
 		"CLUSTER_PASSWORD": redistest.Password(redistest.AdminUser), "NODE_PASSWORD": redistest.Password("node/1"),
 		// Each command is this binary, which ends a second late with the race detector.

@@ -28,6 +28,7 @@ func TestStandaloneScripts(t *testing.T) {
 			env.Setenv("ADMIN_PASSWORD", redistest.Password(redistest.AdminUser))
 			env.Setenv("NS8_AGENT_ENV", filepath.Join(env.WorkDir, "node.env"))
 			env.Setenv("NS8_CORE_ENV", filepath.Join(env.WorkDir, "core.env"))
+			env.Setenv("GATEWAY_MODULES_DIR", filepath.Join(env.WorkDir, "modules.d"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

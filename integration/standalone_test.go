@@ -44,7 +44,7 @@ func newStandalone(t *testing.T) *standalone {
 			t.Fatal(err)
 		}
 	}
-	s.vars = []string{"HOME=" + s.dir, "REDIS_ADDRESS=" + s.redis.Addr, "NS8_CORE_ENV=/nonexistent"}
+	s.vars = []string{"HOME=" + s.dir, "REDIS_ADDRESS=" + s.redis.Addr, "NS8_CORE_ENV=/nonexistent", "GATEWAY_MODULES_DIR=" + s.dir + "/modules.d"}
 	s.admin = []string{"REDIS_PASSWORD=" + adminPassword, "NS8_AGENT_ENV=" + s.path("node.env")}
 	s.as(t, nil, "gatewayctl", "install-links", s.bin).succeed(t)
 	return s

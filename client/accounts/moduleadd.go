@@ -19,7 +19,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
-	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -27,6 +26,8 @@ import (
 // moduleOptions describe a new module.
 type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
+
+	runAs, runWith string // how it is run on this node
 
 	typed   bool // the type was given, not guessed
 	volumes []string
@@ -56,6 +57,12 @@ docker:VOLUME, podman:VOLUME or VOLUME alone for PATH, in that volume of Docker 
 Podman. It is written to DIR/etc/volumes.conf, which module-backup and restore-module
 read; DIR, and an include file that names these volumes, are made where missing.
 
+How schedules run the module on this node is written to /etc/rclone-gateway/modules.d/ID,
+or below $GATEWAY_MODULES_DIR: with the --env-file of this command, as the user of
+--run-as, or by the command of --run-with, such as "docker exec myapp", behind which
+module-backup is put. That file is never read from Redis, and is refused where others may
+write it.
+
 With --restore-from the module may also read the backups of the module that had
 that UUID, of the same type; its own ones it makes under its own.
 
@@ -67,12 +74,14 @@ and brings back what Redis has lost.
   gatewayctl schedule add --destination ID myapp1
   gatewayctl --env-file myapp1.env module-backup 1
   gatewayctl module add --dir /srv/wiki1 --volume pages=/srv/wiki/pages --volume db=wiki_db --env-file wiki1.env wiki1
-  gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp2`,
+  gatewayctl module add --dir /srv/myapp2 --run-as myapp --env-file /srv/myapp2.env myapp2
+  gatewayctl module add --run-with "docker exec myapp3" --env-file myapp3.env myapp3
+  gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp4`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.id = args[0]
-			if err := opts.check(); err != nil {
+			if err := errors.Join(opts.check(), opts.checkRunner(output.envFile)); err != nil {
 				return err
 			}
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
@@ -87,6 +96,8 @@ and brings back what Redis has lost.
 	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
 	flags.StringArrayVar(&opts.volumes, "volume", nil, "volume of the module that lies elsewhere, with --dir: `NAME=PATH`, a directory, or a volume of Docker or Podman; can be repeated")
 	flags.StringVar(&opts.restoreFrom, "restore-from", "", "`UUID` of the module whose backups it may restore, or the ID of one that is there")
+	flags.StringVar(&opts.runAs, "run-as", "", "`USER` of this system that schedules run the module as (default: who runs schedules)")
+	flags.StringVar(&opts.runWith, "run-with", "", "`COMMAND` of this node that schedules run the module by, such as \"docker exec myapp\"")
 	flags.StringVar(&opts.schedule, "schedule", "", "`NAME` or ID of a schedule that is to back it up")
 	names.CompleteFlag(cmd, "restore-from", names.Complete(sys, names.ModuleEntries, names.AnyNumber))
 	names.CompleteFlag(cmd, "schedule", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
@@ -164,7 +175,10 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if !a.version.ReadOnlyKeys() {
 		a.sys.Warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
 	}
-	return told.tell(a.sys)
+	if err := told.tell(a.sys); err != nil {
+		return err
+	}
+	return a.writeRunner(opts, output.envFile)
 }
 
 // resolveModule replaces by IDs what people call a schedule and a module.
@@ -323,14 +337,21 @@ func makeState(ctx context.Context, opts moduleOptions) error {
 func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
 	user := account.ModuleUser(opts.id)
 	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs}
-	if opts.schedule != "" {
-		watched = append(watched, catalog.BackupKey(opts.schedule))
+	joins, err := a.takers(ctx, opts.id, opts.node)
+	if err != nil {
+		return err
+	}
+	if opts.schedule != "" && !slices.Contains(joins, opts.schedule) {
+		joins = append(joins, opts.schedule)
+	}
+	for _, id := range joins {
+		watched = append(watched, catalog.BackupKey(id))
 	}
 	return a.change(ctx, "add module "+opts.id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
 			return nil, err
 		}
-		instances, err := schedule.Join(ctx, tx, opts.schedule, opts.id)
+		join, err := joinSchedules(ctx, tx, opts.id, joins)
 		if err != nil {
 			return nil, err
 		}
@@ -342,10 +363,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 			if opts.restoreFrom != "" {
 				p.HSet(ctx, catalog.RestoreUUID, opts.uuid, opts.restoreFrom)
 			}
-			if opts.schedule != "" {
-				p.HSet(ctx, catalog.BackupKey(opts.schedule), "instances", instances)
-				schedule.Publish(ctx, p, opts.schedule)
-			}
+			join(p)
 			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.SetPassword(password)...)...)
 		}, nil
 	}, watched...)

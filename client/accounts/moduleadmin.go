@@ -3,6 +3,7 @@ package accounts
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -197,7 +199,7 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	if err == nil && len(keys) > 0 {
 		err = a.failed("remove the keys of module "+id, a.rdb.Del(ctx, keys...).Err())
 	}
-	return err
+	return errors.Join(err, runner.DirOf(a.sys.Env).Remove(id))
 }
 
 // withModule calls do with the ID of the module that a word means. One of which Redis has

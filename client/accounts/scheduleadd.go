@@ -1,0 +1,195 @@
+package accounts
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+func newScheduleAdd(sys *host.System) *cobra.Command {
+	opts := newScheduleOptions()
+	cmd := &cobra.Command{
+		Use:   "add --destination NAME [flags] [MODULE ...]",
+		Short: "Add a schedule, and print its ID, which module-backup takes",
+		Long: `Add a schedule for the modules named, or for all of them with --all, and print its ID.
+When it runs is shown on stderr, before it is saved; with --dry-run it is not saved.
+More modules join it with "gatewayctl module add --schedule ID", and with --all by
+themselves.
+
+--prune, --check and --drill are times as well: what is due by then is done with the run
+that follows, so that it needs no time of its own.
+
+With --id the schedule gets that number; where it exists, it becomes what is asked
+for here.`,
+		Example: `  gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1
+  gatewayctl schedule add --destination offsite --when "Mon..Fri 02:30" --keep-daily 7 --keep-weekly 4 --all --except scratch1
+  gatewayctl schedule add --id 1 --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 --when "every 6h" myapp1 myapp2`,
+		Annotations:       accountStatus(),
+		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, names.AnyNumber),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.given.Modules = args
+			if err := opts.checkNew(); err != nil {
+				return err
+			}
+			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleAdd(cmd.Context(), opts) })
+		},
+	}
+	opts.register(cmd, sys)
+	cmd.Flags().StringVar(&opts.id, "id", "", "`NUMBER` of the schedule (default: the next one)")
+	return cmd
+}
+
+func (o *scheduleOptions) checkNew() error {
+	if o.given.Destination == "" {
+		return exit.Failf(exit.Usage, "name a destination with --destination: see gatewayctl destination list")
+	}
+	if n, err := strconv.ParseUint(o.id, 10, 31); o.id != "" && (err != nil || n == 0 || strconv.FormatUint(n, 10) != o.id) {
+		return exit.Failf(exit.Usage, "--id %q is not a number from 1 on", o.id)
+	}
+	if err := o.finish(); err != nil {
+		return err
+	}
+	return checkAll(&o.given, len(o.given.Modules) > 0)
+}
+
+// checkAll refuses what contradicts itself about which modules are meant.
+func checkAll(s *schedule.Schedule, named bool) error {
+	switch {
+	case s.All && named:
+		return exit.Failf(exit.Usage, "name modules or take --all, not both: --except leaves modules out")
+	case !s.All && (s.Node != "" || len(s.Except) > 0):
+		return exit.Failf(exit.Usage, "--node and --except need --all")
+	}
+	return nil
+}
+
+func (a *accounts) runScheduleAdd(ctx context.Context, opts *scheduleOptions) error {
+	list, err := a.ownUsers(ctx)
+	if err != nil {
+		return err
+	}
+	s := &opts.given
+	if err := resolveSchedule(ctx, a.rdb, s); err != nil {
+		return err
+	}
+	if s.Node != "" && !slices.Contains(list.Nodes(), s.Node) {
+		return exit.Failf(exit.NotFound, "node %s does not exist: see gatewayctl node list", s.Node)
+	}
+	if err := checkTimes(s, time.Now()); err != nil {
+		return err
+	}
+	described := false
+	// Destinations and modules are watched, so that none goes while it is named.
+	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.DestinationKey(s.Destination), catalog.BackupSequence}
+	err = a.change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+		if err := checkNamed(ctx, tx, s); err != nil {
+			return nil, err
+		}
+		last, err := tx.Get(ctx, catalog.BackupSequence).Int()
+		if host.IgnoreNil(err) != nil {
+			return nil, err
+		}
+		s.ID = cmp.Or(opts.id, strconv.Itoa(last+1))
+		number, err := strconv.Atoi(s.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !described {
+			a.describe(s, time.Now())
+			described = true
+		}
+		if opts.dryRun {
+			return nil, nil
+		}
+		return func(p redis.Pipeliner) {
+			p.Set(ctx, catalog.BackupSequence, max(last, number), 0)
+			s.Save(ctx, p)
+		}, nil
+	}, watched...)
+	if err != nil || opts.dryRun {
+		return err
+	}
+	_, err = fmt.Fprintln(a.sys.Stdout, s.ID)
+	return err
+}
+
+// resolveSchedule replaces by IDs what people call a destination and modules.
+func resolveSchedule(ctx context.Context, rdb *redis.Client, s *schedule.Schedule) error {
+	var err error
+	if s.Destination, err = names.DestinationNamed(ctx, rdb, s.Destination); err != nil {
+		return err
+	}
+	if s.Modules, err = resolveModules(ctx, rdb, s.Modules); err != nil {
+		return err
+	}
+	s.Except, err = resolveModules(ctx, rdb, s.Except)
+	return err
+}
+
+// resolveModules are the IDs of what people call modules, each once.
+func resolveModules(ctx context.Context, rdb *redis.Client, words []string) ([]string, error) {
+	var modules []string
+	for _, word := range words {
+		m, err := names.ModuleNamed(ctx, rdb, word)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(modules, m.ID) {
+			modules = append(modules, m.ID)
+		}
+	}
+	return modules, nil
+}
+
+// checkNamed refuses a schedule of what does not exist, and gives one of all modules those
+// that there are.
+func checkNamed(ctx context.Context, tx *redis.Tx, s *schedule.Schedule) error {
+	n, err := tx.Exists(ctx, catalog.DestinationKey(s.Destination)).Result()
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return exit.Failf(exit.NotFound, "destination %s does not exist: see gatewayctl destination list", s.Destination)
+	}
+	uuids, err := tx.HGetAll(ctx, catalog.ModuleUUID).Result()
+	if err != nil {
+		return err
+	}
+	for _, id := range s.Modules {
+		if uuids[id] == "" {
+			return exit.Failf(exit.NotFound, "module %s does not exist: see gatewayctl module list", id)
+		}
+	}
+	return takeAll(ctx, tx, s)
+}
+
+// takeAll gives a schedule of all modules those that there are.
+func takeAll(ctx context.Context, tx *redis.Tx, s *schedule.Schedule) error {
+	if !s.All {
+		return nil
+	}
+	places, err := tx.HGetAll(ctx, catalog.ModuleNode).Result()
+	if err != nil {
+		return err
+	}
+	s.Modules = nil
+	for _, id := range slices.Sorted(maps.Keys(places)) {
+		if s.Takes(id, places[id]) {
+			s.Modules = append(s.Modules, id)
+		}
+	}
+	return nil
+}
