@@ -74,7 +74,7 @@ and brings back what Redis has lost.
   gatewayctl schedule add --destination ID myapp1
   gatewayctl --env-file myapp1.env module-backup 1
   gatewayctl module add --dir /srv/wiki1 --volume pages=/srv/wiki/pages --volume db=wiki_db --env-file wiki1.env wiki1
-  gatewayctl module add --dir /srv/myapp2 --run-as myapp --env-file /srv/myapp2.env myapp2
+  gatewayctl module add --dir /srv/myapp2 --run-as nobody --env-file /srv/myapp2.env myapp2
   gatewayctl module add --run-with "docker exec myapp3" --env-file myapp3.env myapp3
   gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp4`,
 		Annotations: accountStatus(),

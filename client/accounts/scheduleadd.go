@@ -35,7 +35,7 @@ that follows, so that it needs no time of its own.
 With --id the schedule gets that number; where it exists, it becomes what is asked
 for here.`,
 		Example: `  gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1
-  gatewayctl schedule add --destination offsite --when "Mon..Fri 02:30" --keep-daily 7 --keep-weekly 4 --all --except scratch1
+  gatewayctl schedule add --destination ID --when "Mon..Fri 02:30" --keep-daily 7 --keep-weekly 4 --all --except mail1
   gatewayctl schedule add --id 1 --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 --when "every 6h" myapp1 myapp2`,
 		Annotations:       accountStatus(),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, names.AnyNumber),

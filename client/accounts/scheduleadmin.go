@@ -29,14 +29,13 @@ and what NethServer 8 does not know can be set, such as when repositories are ch
 		Example: `  gatewayctl schedule add --destination ID --name nightly --when "Mon..Fri 02:30" --all
   gatewayctl schedule show nightly
   gatewayctl schedule alter nightly --when "every 6h" --keep-daily 7 --keep-weekly 4
-  gatewayctl schedule run nightly
-  gatewayctl schedule pause nightly --until 2026-12-27
+  gatewayctl schedule pause nightly --until 36h
   gatewayctl schedule remove nightly`,
 		Annotations: accountStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScheduleAdd(sys), newScheduleAlter(sys), newScheduleList(sys), newScheduleShow(sys), newScheduleRun(sys),
+	cmd.AddCommand(newScheduleAdd(sys), newScheduleAlter(sys), newScheduleList(sys), newScheduleShow(sys),
 		newSchedulePause(sys), newScheduleResume(sys), newScheduleRemove(sys), units.NewInstall(sys))
 	return cmd
 }

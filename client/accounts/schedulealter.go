@@ -139,8 +139,6 @@ func newSchedulePause(sys *host.System) *cobra.Command {
 		Long: `Pause a schedule, until a time or until "gatewayctl schedule resume". Its runs are
 skipped, and recorded as that, so that nobody takes the pause for backups that are well.`,
 		Example: `  gatewayctl schedule pause nightly
-  gatewayctl schedule pause nightly --until 2026-12-27
-  gatewayctl schedule pause nightly --until "2026-12-27 08:00"
   gatewayctl schedule pause nightly --until 36h`,
 		Annotations:       accountStatus(),
 		Args:              cobra.ExactArgs(1),

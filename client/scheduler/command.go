@@ -22,7 +22,7 @@ import (
 
 // defaultDir is where what is to be known without Redis is, unless an option or systemd
 // says otherwise.
-const defaultDir = "/var/lib/rclone-gateway/runs"
+const defaultDir = "/var/lib/rclone-gateway-runs"
 
 // options are those of the command.
 type options struct {
@@ -48,7 +48,7 @@ did not run is in the history. While Redis is away schedules run as they were kn
 SIGTERM ends it: runs that are going on are told to end as well, and begin again when it
 starts. Schedules that are added or changed are noticed within 15 seconds.`,
 		Example: `  gatewayctl --env-file node.env scheduler
-  gatewayctl --env-file node.env scheduler --parallel 4 --state-dir /var/lib/myscheduler`,
+  gatewayctl --env-file node.env scheduler --parallel 4 --state-dir /srv/runs`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Redis, exit.NotFound, exit.Conflict, exit.Disabled, exit.Signal),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +58,7 @@ starts. Schedules that are added or changed are noticed within 15 seconds.`,
 	flags := cmd.Flags()
 	flags.IntVar(&opts.parallel, "parallel", 2, "run `NUMBER` schedules at once")
 	flags.StringVar(&opts.once, "once", "", "run only the schedule with this `ID`, whose time has come, and end with its status: for timers of systemd and cron")
-	flags.StringVar(&opts.stateDir, "state-dir", "", "`DIR` for what is to be known without Redis (default $STATE_DIRECTORY or "+defaultDir+")")
+	flags.StringVar(&opts.stateDir, "state-dir", "", "`DIR` for what is to be known without Redis (default $GATEWAYCTL_STATE_DIR, $STATE_DIRECTORY or "+defaultDir+")")
 	return cmd
 }
 
@@ -73,7 +73,7 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 	if err != nil {
 		return err
 	}
-	dir := cmp.Or(opts.stateDir, sys.Env.Get("STATE_DIRECTORY"), defaultDir)
+	dir := cmp.Or(opts.stateDir, sys.Env.Get("GATEWAYCTL_STATE_DIR"), sys.Env.Get("STATE_DIRECTORY"), defaultDir)
 	if opts.once == "" {
 		unlock, err := lock(dir)
 		if err != nil {

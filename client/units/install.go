@@ -40,9 +40,8 @@ this again every five minutes, so that the units stay in step; at once it does s
 call it. Run it as root, with the environment of the node.
 
 With NethServer 8 nothing is written: its own timers run its schedules.`,
-		Example: `  gatewayctl --env-file /etc/rclone-gateway/node.env schedule install
-  systemctl list-timers 'rclone-gateway-*'
-  gatewayctl --env-file /etc/rclone-gateway/node.env schedule install --remove`,
+		Example: `  gatewayctl --env-file node.env schedule install
+  gatewayctl --env-file node.env schedule install --remove`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Redis, exit.Conflict),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), sys, cmd) },

@@ -141,7 +141,7 @@ func isolated(t *testing.T, script, home, programs string) (said string, err err
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Dir = home
-	cmd.Env = append(environment(t), "GORACE=atexit_sleep_ms=0", insideVariable+"="+script, worldVariable+"="+makeWorld(t), "HOME="+home, "LANG=C.UTF-8", "TERM=dumb", "USER=admin",
+	cmd.Env = append(environment(t), "GORACE=atexit_sleep_ms=0", insideVariable+"="+script, worldVariable+"="+makeWorld(t), "HOME="+home, "GATEWAY_MODULES_DIR="+home+"/modules.d", "LANG=C.UTF-8", "TERM=dumb", "USER=admin",
 		"PATH="+programs+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWNS,

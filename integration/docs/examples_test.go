@@ -51,6 +51,7 @@ var situations = map[string]situation{
 	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
 	"gatewayctl run-backup":            {setup: asNode + "; mkdir modules.d; echo ENV_FILE=/srv/env/myapp1.env > modules.d/myapp1; export GATEWAY_MODULES_DIR=$PWD/modules.d GATEWAYCTL_STATE_DIR=$PWD/runs"},
+	"gatewayctl schedule install":      {setup: asNode + "; mount -t tmpfs none /etc/systemd/system; printf '#!/bin/sh\n' >/usr/local/bin/systemctl; chmod +x /usr/local/bin/systemctl"},
 	"gatewayctl trash empty":           {setup: asNode + "; export GATEWAY_STATE_DIR=/srv/gateway-state"},
 	"gatewayctl restore-module":        {setup: asModule + "; rm -r /srv/myapp1/volumes/data"},
 	"rclone-gateway audit":             {setup: asAuditor},

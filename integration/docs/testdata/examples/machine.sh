@@ -19,7 +19,7 @@ done
 export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs none /tmp
 cp -a $state/. /srv/
-export HOME=/srv/home
+export HOME=/srv/home GATEWAY_MODULES_DIR=/srv/modules.d GATEWAYCTL_STATE_DIR=/srv/runs
 mkdir -p /srv/home /srv/here
 cd /srv/here
 gatewayctl install-links /usr/local/bin
@@ -98,6 +98,13 @@ example() {
       within curl --fail --silent http://127.0.0.1:4694/-/ready || status=1
       kill "$(pidof rclone-gateway)"
       wait $server || status=$?
+      ;;
+    *' scheduler' | *' scheduler '*)
+      (eval "exec $1") 2>scheduler.log &
+      local scheduler=$!
+      within grep started scheduler.log || status=1
+      kill $scheduler
+      wait $scheduler || [[ $? == 143 ]] || status=1
       ;;
     *'gatewayctl destination add') script --quiet --return --echo never --command "$1" /dev/null <answers || status=$? ;;
     *' completion zsh '*) zsh -f -c "$1" || status=$? ;;

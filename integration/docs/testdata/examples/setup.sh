@@ -31,7 +31,7 @@ mkdir -p /srv/new/etc
 cp /srv/myapp1/etc/state-include.conf /srv/new/etc/
 cp password.txt password2.txt
 gatewayctl node add --password-file password2.txt 2
-gatewayctl schedule add --destination "$DISK" myapp1 mymodule1
+gatewayctl schedule add --destination "$DISK" --name nightly myapp1 mymodule1
 gatewayctl schedule add --destination "$DISK" dokuwiki1
 runagent -m myapp1 module-backup 1
 runagent -m dokuwiki1 module-backup 2
@@ -67,6 +67,10 @@ files 'gatewayctl module passwd'
 echo a-password-of-its-own >new.txt
 files 'gatewayctl node add'
 cp /srv/here/password.txt .
+for command in 'schedule install' scheduler; do
+  files "gatewayctl $command"
+  cp /srv/env/node.env .
+done
 files 'gatewayctl redis-restore'
 runagent -m mymodule1 redis-dump module/mymodule1/mykey >mykey.dump
 runagent -m mymodule1 redis-dump --match 'module/mymodule1/*' >keys.dump
