@@ -82,7 +82,7 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 		defer unlock()
 	}
 	// It waits most of the time: memory is worth more than the time to collect it.
-	debug.SetGCPercent(25)
+	debug.SetGCPercent(10)
 	store := &RedisStore{Sys: sys, Node: node, Now: time.Now}
 	defer store.Close()
 	recorder := &history.Recorder{Sys: sys, Node: node, Dir: dir}
