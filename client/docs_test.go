@@ -57,7 +57,6 @@ var environmentMeaning = map[string]string{
 	"CACHE_DIRECTORY":        "where `snapshot` keeps what it has read, and restic its cache, as systemd sets it",
 	"XDG_CACHE_HOME":         "the same, where there is no `CACHE_DIRECTORY`",
 	"HOME":                   "the same, in `.cache` below, where there is neither",
-	"GATEWAYCTL_STATE_DIR":   "what runs and the scheduler of this node must remember, elsewhere than in `/var/lib/rclone-gateway-runs`",
 	"GATEWAY_MODULES_DIR":    "the directory with a file for each module that says how it is run on this node, elsewhere than in `" + runner.DefaultDir + "`",
 	"IMAGE_URL":              "the module's image; its name is the application's",
 	"MODULE_ID":              "the module, such as `dokuwiki1`",
