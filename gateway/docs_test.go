@@ -81,6 +81,9 @@ var ownPaths = map[string][2]string{
 	"POST " + adminapi.TrashListPath:             {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
 	"POST " + adminapi.TrashRestorePath:          {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
 	"POST " + adminapi.RollbackPath:              {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
+	"POST " + adminapi.FreezePath:                {"nodes, on this host", "for `gatewayctl repository freeze`: its module may read and not write"},
+	"POST " + adminapi.ThawPath:                  {"nodes, on this host", "for `gatewayctl repository thaw`: it may write again"},
+	"POST " + adminapi.HistoryPath:               {"nodes, on this host", "for `gatewayctl repository history`: what came and went, by day"},
 	"POST " + adminapi.SpacePath:                 {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
 	"POST " + adminapi.LeasePath:                 {"who may save to the repository", "a [lease](#leases) of it"},
 	"PUT " + adminapi.LeasePath:                  {"who holds the lease", "renews it"},
@@ -269,6 +272,17 @@ func writePermissions(t *testing.T, w *strings.Builder) {
 		}
 	}
 	w.WriteString(`
+**A repository as it was** is at ` + "`/DESTINATION/APP/UUID@TIME/`" + `, with a time as in RFC 3339, in UTC,
+with whole seconds: ` + "`…@2026-11-29T20:00:00Z/`" + `. It has what had been received by the end of that
+second and not been deleted, for whoever may read the repository ([more](../how-to/undo.md#look-at-a-repository-as-it-was)).
+What is saved or deleted there is 403, but for locks: each user has its own, up to 32 of 16 KiB, in the
+gateway's memory for 35 minutes, which nobody else sees. A time that is not over, or before something that was purged, is
+403, with the earliest time in the body; what begins like a time and is none is 404. The log has the
+repository with its time. WebDAV does not show it.
+
+Of **a frozen repository** its module may read objects and lists, and has locks in the same
+way; all else that it may do to others is 403.
+
 Objects are named by the hash of their content, and no other content is taken: an
 upload of what is there already writes the same again. The ` + "`config`" + ` has no such name; a
 module cannot replace it, a node can. A module's new ` + "`init`" + ` removes the key that an

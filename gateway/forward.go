@@ -34,6 +34,7 @@ func (g *Gateway) forward(w *observe.Response, r *http.Request, req request, nod
 		Repo:        req.repo,
 		Type:        req.typ,
 		Name:        req.name,
+		Past:        req.view.asked,
 		Node:        node,
 		Recheck: func(ctx context.Context) error {
 			v, err := g.state.Refresh(ctx)

@@ -27,6 +27,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
@@ -118,6 +119,7 @@ type Gateway struct {
 	state    *live.State
 	rest     *rest.Handler
 	dav      *dav.Handler
+	locks    past.Spaces // of clients that may not write
 	peers    *peer.Peers
 	coverage *coverage.Coverage
 	desk     *desk
@@ -190,7 +192,7 @@ func New(opts Options) (*Gateway, error) {
 			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
 			Refused: desk.noteFailure,
 		}),
-		admin:    admin.New(state, opts.Load),
+		admin:    admin.New(state, admin.Options{Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit}),
 		counts:   counts,
 		keeper:   keeper,
 		leases:   leases,

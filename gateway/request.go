@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -56,6 +58,17 @@ type request struct {
 	typ    rest.Type
 	name   string
 	create bool
+
+	// view is set for a repository as it was at a time: whatever is not restic's there,
+	// or has no valid time, is nobody's.
+	view view
+}
+
+// view is which time of a repository a path means.
+type view struct {
+	asked, valid bool
+	at           time.Time
+	repo         string // the repository as it is now
 }
 
 // parseRequest reads a request without normalising anything: a path that holds
@@ -89,11 +102,26 @@ func parseRequest(r *http.Request) request {
 	}
 	req.restic = req.restic || req.isRestic(r.Method, accept)
 	req.readStored(r.Method)
+	req.readView(path.wire)
 	req.operation = req.operationOf(r.Method)
 	if req.probe {
 		req.operation = operation.Probe
 	}
 	return req
+}
+
+// readView reads which time of its repository a path means. Who may read the repository
+// may read it as it was, over restic's protocol: the time is taken out of what permissions
+// go by.
+func (req *request) readView(wire string) {
+	repo, below, at, asked, valid := past.Split(wire)
+	if !asked {
+		return
+	}
+	req.view = view{asked: true, valid: valid, at: at, repo: repo}
+	if req.inside != "" && req.restic {
+		req.inside = repo + below
+	}
 }
 
 // parseHealth reads the question how the destination of a repository is: whoever
@@ -221,6 +249,7 @@ func (req *request) access() access.Request {
 	return access.Request{
 		Operation: req.operation, Root: req.root, Destination: req.destination, Inside: req.inside,
 		Valid: req.valid && (!req.restic || req.known), MayBeGranted: req.mayBeGranted(),
+		Repo: req.repo, Refused: req.refusedAsPast(),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 )
 
@@ -336,6 +337,7 @@ func FuzzRequest(f *testing.F) {
 	own := "/" + destID + "/mail/" + ownUUID
 	for _, target := range []string{
 		own + "/config", own + "/data/" + digits64, own + "/locks/", own + "/?create=true",
+		own + "@2026-11-29T20:00:00Z/config", own + "@2026-11-29T20:00:00Z/locks/" + digits64, own + "@2026-11-29T20:00:00Z/data/", own + "@2026-11-29T20:00:00Zx/config",
 		own + "/../x/config", own + "//config", own + "/%2e%2e/config", "/" + destID + "/mail%2f" + ownUUID + "/config",
 		own + "/locks/%00", "/" + destID + "/_probe_rest_404", "//" + destID, "/", "*", "http://host" + own + "/config",
 	} {
@@ -361,10 +363,17 @@ func FuzzRequest(f *testing.F) {
 		if !req.known {
 			t.Fatalf("%s %q: allowed and not understood", method, target)
 		}
-		if !slices.Contains(slices.Concat(aModule.Own, aModule.Granted), req.repo) {
+		repo, path := req.repo, "/"+req.destination+"/"+req.inside
+		if req.view.asked {
+			if req.refusedAsPast() != nil {
+				return
+			}
+			repo, path = req.view.repo, strings.Replace(path, req.view.repo, past.Name(req.view.repo, req.view.at), 1)
+		}
+		if !slices.Contains(slices.Concat(aModule.Own, aModule.Granted), repo) {
 			t.Fatalf("%s %q: allowed in repository %q", method, target, req.repo)
 		}
-		if u.Path != "/"+req.destination+"/"+req.inside || u.RawPath != "" || strings.Contains(u.Path, "..") {
+		if u.Path != path || u.RawPath != "" || strings.Contains(u.Path, "..") {
 			t.Fatalf("%s %q: something was normalised: %q", method, target, u.Path)
 		}
 		if req.operation == operation.RemoveLock && req.typ != rest.Locks {

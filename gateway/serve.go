@@ -63,6 +63,12 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 	if !req.restic {
 		return g.serveDAV(w, r, req, store)
 	}
+	if req.view.asked {
+		return g.servePast(w, r, req, adm)
+	}
+	if adm.Frozen && req.typ == rest.Locks {
+		return g.serveOwnLocks(w, r, req, adm, store)
+	}
 	if err := req.holds(r, store); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ var nodeReads = []string{"cluster/*", "node/*", "module/*", "private/agents/*", 
 
 // Channels that a node hears. To publish on them has gateways read everything
 // again, and no more.
-var nodeHears = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed"}
+var nodeHears = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed", "&node/*/event/backup-frozen-changed"}
 
 // ModuleRules are the rules for ACL SETUSER of a module's user: its own keys and
 // channels, and what a backup and a restore must read. The passwords stay as they

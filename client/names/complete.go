@@ -114,7 +114,7 @@ func CompleteWrapper(ctx context.Context, sys *host.System, args []string, typed
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	var found []cobra.Completion
-	for _, name := range []string{"--module", "--backup", "--destination", "--repopath", "--podman", "--show"} {
+	for _, name := range []string{"--module", "--backup", "--destination", "--repopath", "--at", "--podman", "--show"} {
 		if strings.HasPrefix(name, typed) {
 			found = append(found, name)
 		}

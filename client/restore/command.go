@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,9 @@ state-include.conf or the snapshot name are created where they do not exist. Lef
 out are state/environment, which belongs to the new module, and security.*
 attributes.
 
+With --at the repository is read as it was at that time: snapshots that came since are
+not there, and those that were deleted since are, as long as the gateway keeps them.
+
 With --include, --path, --target or --archive only data is restored, and no other step
 runs. Below --target DIR, and in an archive, it gets the names it has in the snapshot,
 state/... and volumes/NAME/... "snapshot ls" and "snapshot find" show the paths; a "�" in
@@ -65,7 +69,8 @@ files do not count.`,
   restore-module --step 10restore < request.json
   restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
   restore-module --destination DESTINATION --path volumes/data/docs --archive zip > docs.zip
-  restore-module --destination DESTINATION --include '*.odt' --target /tmp/found`,
+  restore-module --destination DESTINATION --include '*.odt' --target /tmp/found
+  restore-module --destination DESTINATION --at 2026-11-29T20:00:00Z`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Unreachable, exit.Full, exit.Forbidden, exit.Redis,
 			exit.NotFound, exit.Invalid, exit.Locked, exit.Password, exit.BadDump, exit.Signal),
 		Args: cobra.NoArgs,
@@ -90,6 +95,7 @@ files do not count.`,
 	flags.StringVar(&opts.destination, "destination", "", "restore from the destination with this `NAME` or ID, without a request on stdin")
 	flags.StringVar(&opts.repopath, "repopath", "", "the repository's path, `APP/UUID`, with --destination (default: the module's own)")
 	flags.StringVar(&opts.snapshot, "snapshot", "", "the snapshot's `ID`, with --destination (default: the latest one)")
+	flags.StringVar(&opts.atText, "at", "", "restore from the repository as it was at this `TIME`: as in RFC 3339, such as 2026-11-29T20:00:00Z, or how long ago, such as 2h")
 	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
 	names.CompleteFlag(cmd, "archive", names.OneOf(archiveTar, archiveZip))
 	names.CompleteFlag(cmd, "step", names.OneOf(restoreStepNames()...))
@@ -109,6 +115,9 @@ type restoreOptions struct {
 	verify         bool
 
 	destination, repopath, snapshot string
+
+	atText string
+	at     time.Time // zero: now
 
 	restic run.ResticOptions
 	record run.RecordOptions
@@ -133,6 +142,11 @@ func (o *restoreOptions) check() error {
 	if o.destination == "" && (o.repopath != "" || o.snapshot != "") {
 		return exit.Failf(exit.Usage, "--repopath and --snapshot need --destination; otherwise the request on stdin names them")
 	}
+	at, err := run.ParseTime("--at", o.atText)
+	if err != nil {
+		return err
+	}
+	o.at = at
 	paths := make([]string, len(o.paths))
 	for i, p := range o.paths {
 		paths[i] = path.Clean(strings.TrimPrefix(p, "/"))
@@ -153,7 +167,6 @@ func (o *restoreOptions) check() error {
 	if o.target == "" {
 		return nil
 	}
-	var err error
 	o.target, err = filepath.Abs(o.target)
 	return err
 }

@@ -59,6 +59,11 @@ func gatherRestoreFacts(ctx context.Context, sys *host.System, request restoreRe
 	if err != nil {
 		return facts, err
 	}
+	if !opts.at.IsZero() {
+		if repository, err = run.At(ctx, sys, repository, opts.at); err != nil {
+			return facts, err
+		}
+	}
 	if facts.base, err = opts.restic.NewInvocation(ctx, sys, facts.module); err != nil {
 		return facts, err
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,6 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -80,10 +80,10 @@ func (c *choice) request(ctx context.Context, sys *host.System) (adminapi.TrashR
 		return req, exit.Failf(exit.Usage, "--repository %q: give APP/UUID", c.repository)
 	}
 	var err error
-	if req.Since, err = parseTime("--since", c.since); err != nil {
+	if req.Since, err = run.ParseTime("--since", c.since); err != nil {
 		return req, err
 	}
-	if req.Before, err = parseTime("--before", c.before); err != nil {
+	if req.Before, err = run.ParseTime("--before", c.before); err != nil {
 		return req, err
 	}
 	req.Destination, err = destinationID(ctx, sys, c.destination)
@@ -97,21 +97,6 @@ func destinationID(ctx context.Context, sys *host.System, word string) (string, 
 		return word, nil
 	}
 	return names.DestinationAsAgent(ctx, sys, word)
-}
-
-// parseTime reads a time as people give it.
-func parseTime(flag, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, nil
-	}
-	ago, err := time.ParseDuration(text)
-	if err != nil || ago < 0 {
-		return time.Time{}, exit.Failf(exit.Usage, "%s %q: give a time such as 2026-11-29T20:00:00Z, or how long ago it was, such as 36h", flag, text)
-	}
-	return time.Now().Add(-ago), nil
 }
 
 func newList(sys *host.System) *cobra.Command {

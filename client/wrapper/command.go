@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/locate"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
@@ -33,6 +34,8 @@ comes before restic's command, it only ends the options below.
   --destination NAME
                     the destination, by its name or ID, in place of a schedule's
   --repopath PATH   the repository's path on it, APP/UUID, in place of a module's
+  --at TIME         the repository as it was at that time, read-only: as in RFC 3339,
+                    or how long ago, such as 2h
   --podman ARG      one more argument for podman run; can be repeated
   --wait DURATION   wait up to DURATION, such as 30m, for a lock in the repository that
                     another process holds, and for a Redis that is away
@@ -45,6 +48,7 @@ place of a container.`,
   restic-wrapper --module dokuwiki1 --backup 2 ls latest
   restic-wrapper --destination DESTINATION --repopath dokuwiki/UUID stats
   restic-wrapper --module dokuwiki1 --podman --volume=/mnt:/mnt restore latest --target /mnt
+  restic-wrapper --module dokuwiki1 --at 2026-11-29T20:00:00Z snapshots
   restic-wrapper --show`,
 		Annotations: map[string]string{docgen.ExitStatusAnnotation: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Forbidden, exit.Redis)[docgen.ExitStatusAnnotation] +
 			"\n  other that of restic, or of podman run"},
@@ -86,7 +90,14 @@ func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (re
 // wrong command line.
 func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (restic.Repository, error) {
 	repository, err := w.choice().Repository(ctx, sys, &w.wait)
-	return repository, names.WronglyNamed(err)
+	if err != nil || w.at == "" {
+		return repository, names.WronglyNamed(err)
+	}
+	at, err := run.ParseTime("--at", w.at)
+	if err != nil {
+		return repository, err
+	}
+	return run.At(ctx, sys, repository, at)
 }
 
 // showBackups prints what the options can name.

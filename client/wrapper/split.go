@@ -11,6 +11,7 @@ import (
 // wrapperArgs is the command line of restic-wrapper, taken apart.
 type wrapperArgs struct {
 	module, backup, destination, repopath string
+	at                                    string
 	wait                                  run.Waiting
 	podman                                []string
 	show, help                            bool
@@ -27,7 +28,7 @@ func splitWrapperArgs(args []string) (wrapperArgs, error) {
 	var w wrapperArgs
 	values := map[string]*string{
 		"--module": &w.module, "--backup": &w.backup,
-		"--destination": &w.destination, "--repopath": &w.repopath,
+		"--destination": &w.destination, "--repopath": &w.repopath, "--at": &w.at,
 	}
 	for len(args) > 0 {
 		arg := args[0]

@@ -33,6 +33,10 @@ type Request struct {
 	// MayBeGranted is true where the path is that of some repository, so that a refusal
 	// may rest on what Redis did not say yet.
 	MayBeGranted bool
+	// Repo is the repository, "" where it is none, or one as it was. Refused is why what is
+	// asked is refused to everybody, who may ask it.
+	Repo    string
+	Refused error
 }
 
 // Admission is what a view says of a request.
@@ -44,6 +48,8 @@ type Admission struct {
 	// that Redis may have by now: a user, a password, a module's UUID, a grant,
 	// a destination.
 	News bool
+	// Frozen is true for a module at a repository that is frozen.
+	Frozen bool
 }
 
 // User is the name of who was admitted, or refused, where that is known.
@@ -106,6 +112,13 @@ func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
 	if !req.Valid {
 		return adm, refusal.ErrNotFound
 	}
+	if req.Refused != nil {
+		return adm, req.Refused
+	}
+	adm.Frozen = adm.Principal.Role == catalog.RoleModule && v.Snapshot.IsFrozen(req.Destination, req.Repo)
+	if adm.Frozen && saves(req.Operation) {
+		return adm, refusal.ErrFrozen
+	}
 	if adm.Mount = v.Mounts[req.Destination]; adm.Mount != nil {
 		return adm, nil
 	}
@@ -114,6 +127,16 @@ func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
 	}
 	adm.News = true
 	return adm, refusal.ErrNotFound
+}
+
+// saves reports whether an operation of a module changes a repository. Locks do not: those
+// of a module at a frozen one are its own.
+func saves(op operation.Operation) bool {
+	switch op {
+	case operation.Create, operation.SaveConfig, operation.Save, operation.SaveKey, operation.AddKey, operation.Remove, operation.Put, operation.Change:
+		return true
+	}
+	return false
 }
 
 // admitNode is the decision for what only nodes may do.

@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
@@ -25,12 +26,21 @@ type Route struct {
 // Handlers answer administrators' commands. Make them with New.
 type Handlers struct {
 	state *live.State
-	load  catalog.LoadOptions
+	opts  Options
+}
+
+// Options are what handlers need beside the state.
+type Options struct {
+	// Redis is where freezes are written, as the user of this node.
+	Redis catalog.Redis
+	Load  catalog.LoadOptions
+	// Audit, where set, says who did what.
+	Audit *audit.Log
 }
 
 // New returns the handlers for that state.
-func New(state *live.State, load catalog.LoadOptions) *Handlers {
-	return &Handlers{state: state, load: load}
+func New(state *live.State, opts Options) *Handlers {
+	return &Handlers{state: state, opts: opts}
 }
 
 // Routes are all that the handlers answer.
@@ -43,5 +53,8 @@ func (h *Handlers) Routes() []Route {
 		{Path: adminapi.TrashRestorePath, Action: "restore", Serve: h.trashRestore},
 		{Path: adminapi.TrashEmptyPath, Action: "empty", Host: true, Serve: h.trashEmpty},
 		{Path: adminapi.RollbackPath, Action: "rollback", Serve: h.rollback},
+		{Path: adminapi.FreezePath, Action: "freeze", Serve: h.freeze},
+		{Path: adminapi.ThawPath, Action: "thaw", Serve: h.thaw},
+		{Path: adminapi.HistoryPath, Serve: h.history},
 	}
 }

@@ -30,7 +30,7 @@ func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) err
 		}
 		v = fresh
 	}
-	d, err := examine.Wanted(v.Snapshot, h.load, req)
+	d, err := examine.Wanted(v.Snapshot, h.opts.Load, req)
 	switch {
 	case errors.Is(err, examine.ErrUnknownDestination):
 		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)

@@ -1,19 +1,26 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// rollback makes a repository what it was, or says how.
-func (*Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) error {
+// rollbackRounds is how often a rollback is planned and done at most: uploads that began
+// before the freeze may end after the first round.
+const rollbackRounds = 3
+
+// rollback freezes a repository and makes it what it was, or says how.
+func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RollbackRequest
 	if err := ReadJSON(r, &req); err != nil {
 		return err
@@ -27,28 +34,57 @@ func (*Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) er
 		return err
 	}
 	defer release()
+	reply := adminapi.RollbackReply{Leaving: map[string]int{}, Returning: map[string]int{}}
+	// What cannot be is refused before anything is frozen.
 	plan, err := kept.PlanRollback(r.Context(), req.Repository, req.To, req.Keys)
-	if errors.Is(err, trash.ErrHorizon) {
-		horizon, err := kept.Horizon(r.Context(), req.Repository)
-		if err != nil {
-			return err
-		}
-		return WriteJSON(w, adminapi.RollbackReply{Horizon: horizon})
+	if early, ok := errors.AsType[*storage.HorizonError](err); ok {
+		w.Entry.Action = ""
+		return WriteJSON(w, adminapi.RollbackReply{Horizon: early.Earliest})
 	}
 	if err != nil {
 		return err
 	}
-	if !req.DryRun {
-		if err := kept.Rollback(r.Context(), req.Repository, plan); err != nil {
+	if req.DryRun {
+		w.Entry.Action = "" // nothing is done
+		addPlan(&reply, plan)
+		reply.Frozen = v.Snapshot.IsFrozen(req.Destination, req.Repository)
+		return WriteJSON(w, reply)
+	}
+	if _, err := h.makeFrozen(r.Context(), catalog.Repository{Destination: req.Destination, Path: req.Repository}, true, w.Entry.User); err != nil {
+		return err
+	}
+	reply.Frozen = true
+	if err := rollBack(r.Context(), kept, req, &reply); err != nil {
+		return err
+	}
+	return WriteJSON(w, reply)
+}
+
+// rollBack plans and rolls back until nothing is left to do.
+func rollBack(ctx context.Context, kept *trash.Store, req adminapi.RollbackRequest, reply *adminapi.RollbackReply) error {
+	for range rollbackRounds {
+		plan, err := kept.PlanRollback(ctx, req.Repository, req.To, req.Keys)
+		if err != nil {
 			return err
 		}
+		if len(plan.Leaving)+len(plan.Returning)+plan.Locks == 0 {
+			return nil
+		}
+		if err := kept.Rollback(ctx, req.Repository, plan); err != nil {
+			return err
+		}
+		addPlan(reply, plan)
 	}
-	reply := adminapi.RollbackReply{Leaving: map[string]int{}, Returning: map[string]int{}, Locks: plan.Locks}
+	return nil
+}
+
+// addPlan counts what a plan does.
+func addPlan(reply *adminapi.RollbackReply, plan trash.Plan) {
 	for _, o := range plan.Leaving {
 		reply.Leaving[o.Kind]++
 	}
 	for _, e := range plan.Returning {
 		reply.Returning[e.Kind]++
 	}
-	return WriteJSON(w, reply)
+	reply.Locks += plan.Locks
 }

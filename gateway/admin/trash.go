@@ -133,6 +133,7 @@ func isChosen(e *trash.Entry, req adminapi.TrashRequest) bool {
 	return (req.Repository == "" || e.Repo == req.Repository) &&
 		(len(req.Kinds) == 0 || slices.Contains(req.Kinds, e.Kind)) &&
 		strings.HasPrefix(e.Name, req.Name) &&
+		(len(req.Names) == 0 || slices.Contains(req.Names, e.Name)) &&
 		!e.Deleted.Before(req.Since) &&
 		(req.Before.IsZero() || e.Deleted.Before(req.Before))
 }

@@ -118,3 +118,50 @@ func (v *verifier) settle() error {
 	}
 	return nil
 }
+
+// Events calls fn for the events of a log, with the full files that are kept, the oldest
+// first: those whose lines hold a text. What is no line of the log is left out; Verify
+// finds it.
+func (l *Log) Events(text string, fn func(Event) error) error {
+	if l == nil {
+		return nil
+	}
+	files, err := full(l.path)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(files, l.path) {
+		if err := events(name, []byte(text), fn); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func events(name string, text []byte, fn func(Event) error) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewReaderSize(file, maxLine)
+	for {
+		content, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil // what is not finished is no line yet
+		}
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(content, text) {
+			continue
+		}
+		read, err := decode(content)
+		if err != nil {
+			continue
+		}
+		if err := fn(read.Event); err != nil {
+			return err
+		}
+	}
+}

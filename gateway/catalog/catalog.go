@@ -24,6 +24,8 @@ type Snapshot struct {
 	Limits map[string]Limits
 	// Nodes by ID.
 	Nodes map[string]*Node
+	// Frozen are the repositories that modules may read and not write.
+	Frozen map[Repository]Freeze
 	// Schedules that are turned on.
 	Schedules []Schedule
 	// Network is cluster/network, from which peers call; zero when unknown.

@@ -18,7 +18,7 @@ import (
 var names = map[string]string{
 	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "ResticPasswordRotation": ResticPasswordRotation, "RestoreUUID": RestoreUUID,
 	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs,
-	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
+	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "FrozenKey": FrozenKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
 	"LeaseKey": LeaseKey("NODE", "ID", "APP/UUID"), "LiveLeaseKey": LiveLeaseKey("NODE", "ID", "APP/UUID"), "LeaseCountKey": LeaseCountKey("NODE"),
@@ -37,7 +37,7 @@ var names = map[string]string{
 	"FieldQuota": FieldQuota, "FieldModuleQuota": FieldModuleQuota, "FieldModuleQuotaPrefix": FieldModuleQuotaPrefix + "UUID", "FieldKeepDeleted": FieldKeepDeleted, "FieldTrashGivesWay": FieldTrashGivesWay, "FieldLeases": FieldLeases,
 
 	"ChannelACLChanged": ChannelACLChanged, "ChannelDestinationChanged": ChannelDestinationChanged,
-	"ChannelScheduleChanged": ChannelScheduleChanged, "ChannelBackupStatusChanged": ChannelBackupStatusChanged("NODE"),
+	"ChannelScheduleChanged": ChannelScheduleChanged, "ChannelBackupStatusChanged": ChannelBackupStatusChanged("NODE"), "ChannelFrozen": ChannelFrozen("NODE"),
 }
 
 func TestReference(t *testing.T) {
@@ -68,7 +68,7 @@ func TestReference(t *testing.T) {
 	w.WriteString(`# Redis
 
 The keys are those of NethServer 8, but for the limits, the changes, the audit
-log, what was acknowledged, the leases, the plans and the history of runs. Words in
+log, what was acknowledged, what is frozen, the leases, the plans and the history of runs. Words in
 capitals stand for an ID: of a destination or schedule (ID), a module (MODULE), a node
 (NODE), or a repository by its path (APP/UUID).
 `)

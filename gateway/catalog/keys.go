@@ -93,6 +93,15 @@ func GatewayKey(node string) string { return "node/" + node + "/backup_gateway" 
 // has looked at and found in order, an addition to NethServer 8's keys.
 func AcknowledgedKey(node string) string { return "node/" + node + "/backup_acknowledged" }
 
+// FrozenKey is a hash of the repositories that were frozen and thawed on a node, an
+// addition to NethServer 8's keys: "<destination>/<app>/<uuid>" to "frozen TIME WHO" or
+// "thawed TIME WHO". Of all nodes, the latest counts. The gateway writes it as the node's
+// user, and publishes ChannelFrozen.
+func FrozenKey(node string) string { return "node/" + node + "/backup_frozen" }
+
+// ChannelFrozen says that FrozenKey of that node changed.
+func ChannelFrozen(node string) string { return "node/" + node + "/event/backup-frozen-changed" }
+
 // BackupKey is the hash that describes a backup schedule: repository,
 // retention, name, schedule, schedule_hint, enabled, instances, uinstances.
 func BackupKey(id string) string { return "cluster/backup/" + id }

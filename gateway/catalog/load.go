@@ -64,6 +64,7 @@ func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (sna
 		Limits:       make(map[string]Limits),
 		Broken:       make(map[string]string),
 		Nodes:        make(map[string]*Node),
+		Frozen:       make(map[Repository]Freeze),
 	}}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("load the catalog: %w", err)
@@ -99,7 +100,8 @@ type details struct {
 	addresses    map[string]*redis.StringCmd // by node ID
 	destinations map[string]*redis.SliceCmd  // by destination ID
 	limits       map[string]*redis.MapStringStringCmd
-	schedules    map[string]*redis.SliceCmd // by their own ID
+	schedules    map[string]*redis.SliceCmd           // by their own ID
+	frozen       map[string]*redis.MapStringStringCmd // by node ID
 }
 
 func (l *loader) load(ctx context.Context) error {
@@ -119,6 +121,7 @@ func (l *loader) load(ctx context.Context) error {
 		return err
 	}
 	l.readNodes(second)
+	l.readFrozen(second)
 	l.readRepositories(modules, l.readGrants(first), second)
 	l.readDestinations(first, second)
 	l.readLimits(second)
@@ -189,6 +192,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 		destinations: make(map[string]*redis.SliceCmd),
 		limits:       make(map[string]*redis.MapStringStringCmd),
 		schedules:    make(map[string]*redis.SliceCmd),
+		frozen:       make(map[string]*redis.MapStringStringCmd),
 	}
 	p := l.rdb.Pipeline()
 	for id := range modules {
@@ -196,6 +200,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 	}
 	for id := range l.nodeIDs(first) {
 		second.addresses[id] = p.HGet(ctx, NodeVPNKey(id), FieldIPAddress)
+		second.frozen[id] = p.HGetAll(ctx, FrozenKey(id))
 	}
 	for id := range l.destinationIDs(first) {
 		second.destinations[id] = p.HMGet(ctx, DestinationKey(id), FieldURL, FieldName, FieldProvider, FieldBasePath)
@@ -224,6 +229,11 @@ func (l *loader) checkDetails(second *details) error {
 	for id, cmd := range second.destinations {
 		err := errors.Join(l.tolerate(DestinationKey(id), cmd.Err()), l.tolerate(LimitsKey(id), second.limits[id].Err()))
 		if err != nil {
+			return err
+		}
+	}
+	for id, cmd := range second.frozen {
+		if err := l.tolerate(FrozenKey(id), cmd.Err()); err != nil {
 			return err
 		}
 	}

@@ -471,7 +471,7 @@ func TestWhatOurUserMayNotReadIsMissedOnlyWhereItIsNeeded(t *testing.T) {
 	for _, w := range got.Warnings {
 		keys = append(keys, w.Key)
 	}
-	if want := []string{"node/1/vpn ip_address", catalog.ResticPassword, catalog.RestoreUUID}; !slices.Equal(keys, want) {
+	if want := []string{catalog.FrozenKey("1"), "node/1/vpn ip_address", catalog.ResticPassword, catalog.RestoreUUID}; !slices.Equal(keys, want) {
 		t.Errorf("warnings %+v", got.Warnings)
 	}
 	if got.Destinations[dest1] == nil {

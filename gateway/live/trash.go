@@ -144,7 +144,13 @@ func (m *Mount) purge(ctx context.Context) {
 		return // requests say why
 	}
 	defer m.Release()
-	if kept == nil || !kept.Due() {
+	if kept == nil {
+		return
+	}
+	if err := kept.LookAtChanged(ctx); err != nil && ctx.Err() == nil {
+		m.log.Warn("cannot note what repositories of a destination hold, trying again", "dest", m.Destination.ID, "err", err, "hint", refusal.Hint(err))
+	}
+	if !kept.Due() {
 		return
 	}
 	done, err := kept.Purge(ctx)

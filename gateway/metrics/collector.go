@@ -78,6 +78,7 @@ var (
 	descTrashBytes  = describe("destination_trash_bytes", "Bytes that the destination keeps of deleted objects, as last counted; they count for its storage and not for a module's quota.", "destination")
 	descTrashCount  = describe("destination_trash_objects", "Deleted objects that the destination keeps, as last counted.", "destination")
 	descGaveWay     = describe("destination_trash_gave_way_bytes_total", "Bytes of deleted objects that were purged before they expired, since the storage was full (destination alter --trash-gives-way).", "destination")
+	descFrozen      = describe("destination_frozen_repositories", "Repositories at the destination that are frozen: their modules may read and not write.", "destination")
 	descReached     = describe("destination_reached", "1 while this node itself reaches the destination, or was not refuted, 0 while it does not; none for one on another node's disk.", "destination")
 	descPeerUp      = describe("peer_up", "1 while the peer answers for the destination, else 0; none where it was not asked.", "node", "destination")
 	descScheduled   = describe("scheduled_modules", "Modules that a schedule names, by whether the destination holds a snapshot of theirs: held, none, or unknown (the storage did not say, or was not asked yet).", "schedule", "destination", "backups")
@@ -89,7 +90,7 @@ var (
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descReady, descReloadOK, descLoaded, descViewAge, descViewMaxAge, descUsers, descKnown, descLeftOut, descInfo,
-		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descTrashBytes, descTrashCount, descGaveWay, descQuota, descReached, descPeerUp,
+		descUp, descBreaker, descStoreErrors, descSnapshots, descLatest, descFree, descUsed, descSize, descStored, descTrashBytes, descTrashCount, descGaveWay, descFrozen, descQuota, descReached, descPeerUp,
 		descScheduled, descUnscheduled,
 	} {
 		descs <- desc
@@ -122,8 +123,13 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	// Series in the order of the answer need not be sorted there, which costs more
 	// than all else.
 	ids := slices.Sorted(maps.Keys(v.Mounts))
+	frozen := make(map[string]int)
+	for repository := range v.Snapshot.Frozen {
+		frozen[repository.Destination]++
+	}
 	for _, id := range ids {
 		out.destination(id, v.Mounts[id])
+		out.gauge(descFrozen, float64(frozen[id]), id)
 	}
 	for _, class := range classes {
 		for _, id := range ids {

@@ -27,6 +27,8 @@ type Job struct {
 	Repo   string
 	Type   rest.Type
 	Name   string
+	// Past is true for a repository as it was, which only a gateway of this kind has.
+	Past bool
 	// Node is true for a node's request, which may replace a config and add keys.
 	Node bool
 	// Recheck reads Redis again and returns the error that the caller gets by what it
@@ -71,6 +73,9 @@ func (h *hop) end() {
 func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
 	if err := l.meet(r.Context()); err != nil {
 		return err
+	}
+	if job.Past && !l.ours.Load() {
+		return fmt.Errorf("%w: the program on node %s has no repositories as they were", refusal.ErrNotFound, l.Node)
 	}
 	ctx, h := l.begin(r.Context())
 	defer h.end()

@@ -47,6 +47,12 @@ var (
 	ErrLease = fmt.Errorf("%w: the destination demands a lease, and the user holds none", ErrForbidden)
 	// ErrRate says that a module saves more than its limits allow.
 	ErrRate = errors.New("more is saved than the limits allow")
+	// ErrPast says that a repository as it was would be changed.
+	ErrPast = fmt.Errorf("%w: a repository as it was cannot be changed", ErrForbidden)
+	// ErrFrozen says that a module would change a repository that is frozen.
+	ErrFrozen = fmt.Errorf("%w: the repository is frozen", ErrForbidden)
+	// ErrTime says that what a path has behind the @ is no time.
+	ErrTime = fmt.Errorf("%w: no time behind @", ErrNotFound)
 )
 
 // Refusals of WebDAV alone.

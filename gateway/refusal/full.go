@@ -3,6 +3,9 @@ package refusal
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // FullError is that of a storage, or a quota, that is full while the trash holds
@@ -21,6 +24,9 @@ func (e *FullError) Unwrap() error { return e.Err }
 
 // Notice is what the client reads beside the status, "" for most errors.
 func Notice(err error) string {
+	if horizon, ok := errors.AsType[*storage.HorizonError](err); ok {
+		return "the earliest time is " + horizon.Earliest.UTC().Format(time.RFC3339) + "\n"
+	}
 	full, ok := errors.AsType[*FullError](err)
 	if !ok {
 		return ""

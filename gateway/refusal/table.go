@@ -100,6 +100,31 @@ var table = []Kind{
 		Hint:   "gatewayctl run-backup, forget and restic-wrapper get a lease before they delete; where plain restic must, have the destination demand none with gatewayctl destination alter --leases no",
 	},
 	{
+		Err: ErrPast, Upload: "past",
+		Public: "403 Forbidden: a repository as it was is read-only",
+		Hint:   "a path with a time (APP/UUID@TIME) is what the repository was then, to restore from and to check: back up to the path without it",
+	},
+	{
+		Err: ErrFrozen, Upload: "frozen",
+		Public: "403 Forbidden: the repository is frozen: the module may read and not write",
+		Hint:   "an administrator froze the repository, or rolled it back: change the module's password if somebody else may have it (gatewayctl module passwd), then gatewayctl repository thaw",
+	},
+	{
+		Err: storage.ErrHorizon, Status: http.StatusForbidden, Outcome: Answered,
+		Public: "403 Forbidden: that time cannot be had any more",
+		Hint:   "what was deleted then was purged, or vanished by other programs: ask for the time that the error names, or a later one; gatewayctl destination alter --keep-deleted keeps more",
+	},
+	{
+		Err: storage.ErrFuture, Status: http.StatusForbidden, Outcome: Answered,
+		Public: "403 Forbidden: that time is not over yet",
+		Hint:   "ask for a time that is over, in UTC; if it is, the clock of the gateway's host is wrong",
+	},
+	{
+		Err:    ErrTime,
+		Public: "404 Not Found: a repository as it was is APP/UUID@TIME, with a time such as 2026-11-29T20:00:00Z",
+		Hint:   "write the time as in RFC 3339, in UTC, with whole seconds: APP/UUID@2026-11-29T20:00:00Z",
+	},
+	{
 		Err: ErrForbidden, Status: http.StatusForbidden, Upload: "exists",
 		Hint: "the repository is there already, with another key: use its password, or another repository; nobody deletes a whole one over this protocol",
 	},

@@ -126,6 +126,29 @@ func (s *Store) readMarks(ctx context.Context, repo string) (map[string]time.Tim
 	return found, nil
 }
 
+// marksAround lists the marks: of those that were made by the end of a second, when the
+// last one of each pack was, by the storage; and of those made since, when that was, by
+// their names.
+func (s *Store) marksAround(ctx context.Context, repo string, at time.Time) (until map[string]time.Time, since map[string]string, err error) {
+	last := at.UTC().Format(strings.TrimSuffix(stampLayout, "Z"))
+	until, since = make(map[string]time.Time), make(map[string]string)
+	// There may be many: of their names no more is read than must be.
+	err = s.store.List(ctx, repoDir(repo)+"/"+dirMarks, func(info fs.FileInfo) error {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(info.Name(), Data+"_"), "_")
+		_, deleted, dated := strings.Cut(rest, "_d")
+		deleted, _, _ = strings.Cut(deleted, "_")
+		switch {
+		case !ok || !dated || len(deleted) < len(last) || !isHash(name):
+		case deleted[:len(last)] > last:
+			since[name] = max(since[name], deleted)
+		case info.ModTime().After(until[name]):
+			until[name] = info.ModTime()
+		}
+		return nil
+	})
+	return until, since, ignoreAbsent(err)
+}
+
 // marksOf lists the marks of a repository by the packs that they are for.
 func (s *Store) marksOf(ctx context.Context, repo string) (map[string][]string, error) {
 	marks := make(map[string][]string)

@@ -15,6 +15,7 @@ const (
 	dirKept  = "kept"
 	dirMarks = "marks"
 	dirNotes = "notes"
+	dirSeen  = "seen"
 )
 
 // Kinds of what is kept.

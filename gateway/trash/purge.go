@@ -115,6 +115,9 @@ func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, cho
 	if err := s.raiseHorizon(ctx, repo, newest); err != nil {
 		return done, err
 	}
+	if err := s.unsee(ctx, repo, going); err != nil {
+		return done, err
+	}
 	n, err := s.readReceipts(ctx, repo)
 	if err != nil {
 		return done, err

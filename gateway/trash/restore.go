@@ -18,6 +18,8 @@ func (s *Store) Restore(ctx context.Context, e Entry) (restored bool, err error)
 // restore is Restore, with the marks of the repository where they are known.
 func (s *Store) restore(ctx context.Context, e Entry, marks map[string][]string) (restored bool, err error) {
 	o := e.object()
+	s.returned.Add(1)
+	defer s.returned.Add(1)
 	if e.marked {
 		restored, err = s.liftMarks(ctx, o, marks)
 		if restored {

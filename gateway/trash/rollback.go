@@ -8,10 +8,18 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// ErrHorizon says that something was purged that a time before it needs.
-var ErrHorizon = errors.New("something that was there then was purged")
+// checkHorizon refuses times before the horizon. At the end of its very second all that
+// was purged had been deleted.
+func checkHorizon(at, horizon time.Time) error {
+	if earliest := horizon.Truncate(time.Second); at.Before(earliest) {
+		return &storage.HorizonError{Earliest: earliest}
+	}
+	return nil
+}
 
 // Plan is what a rollback would do, or has done.
 type Plan struct {
@@ -25,15 +33,18 @@ type Plan struct {
 
 // PlanRollback finds out how a repository becomes what it was at the end of that second: what
 // was received by then is there unless it was deleted by then. Keys and config stay as
-// they are unless withKeys. Before the horizon that is not possible: ErrHorizon.
+// they are unless withKeys. Before the horizon that is not possible: a [storage.HorizonError].
 func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, withKeys bool) (Plan, error) {
 	var plan Plan
+	if err := s.Look(ctx, repo); err != nil {
+		return plan, err
+	}
 	horizon, err := s.Horizon(ctx, repo)
 	if err != nil {
 		return plan, err
 	}
-	if to.Before(horizon.Truncate(time.Second)) {
-		return plan, fmt.Errorf("%w: the earliest time is %s", ErrHorizon, horizon.UTC().Format(time.RFC3339Nano))
+	if err := checkHorizon(to, horizon); err != nil {
+		return plan, err
 	}
 	affected := func(kind string) bool { return withKeys || kind != Keys && kind != Config }
 	there := make(map[receiptKey]bool)

@@ -228,7 +228,7 @@ func (m *model) rollback(random *rand.Rand, to time.Time) {
 	m.do(random, random.IntN(4) == 0, func() error {
 		plan, err := m.s.PlanRollback(ctx, repo, to, true)
 		if refused {
-			if !errors.Is(err, ErrHorizon) {
+			if !errors.Is(err, storage.ErrHorizon) {
 				m.t.Fatalf("a rollback to %v, before what was purged of %v: %v", to, m.purged, err)
 			}
 			return nil
@@ -304,6 +304,67 @@ func (m *model) check() {
 	}
 }
 
+// checkPast holds the repository as it was, at a time at random, against the model.
+func (m *model) checkPast(random *rand.Rand) {
+	m.t.Helper()
+	ctx := m.t.Context()
+	at := m.started.Add(time.Duration(random.Int64N(int64(time.Since(m.started))))).Truncate(time.Second)
+	if !time.Now().After(at.Add(time.Second)) {
+		return
+	}
+	was := m.s.Past(repo, at)
+	for _, kind := range []string{Data, Index, Snapshots, Keys} {
+		var got, want []string
+		err := was.List(ctx, kind, func(info fs.FileInfo) error {
+			got = append(got, info.Name())
+			return nil
+		})
+		if at.Before(m.purged.Truncate(time.Second)) {
+			if !errors.Is(err, storage.ErrHorizon) {
+				m.t.Fatalf("as it was at %v, before what was purged of %v: %v", at, m.purged, err)
+			}
+			continue
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, h := range m.objects {
+			if h.object.kind != kind {
+				continue
+			}
+			_, err := was.Stat(ctx, kind, h.object.name)
+			there := h.wasThere(at)
+			if there != (err == nil) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+				m.t.Fatalf("as it was at %v, %s: %v; want it there: %v", at, h.object.path(), err, there)
+			}
+			if !there {
+				continue
+			}
+			want = append(want, h.object.name)
+			body, _, err := was.Open(ctx, kind, h.object.name, 0, -1)
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			if err := body.Close(); err != nil {
+				m.t.Error(err)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			m.t.Fatalf("as it was at %v it had, of %s,\n%q\nwant\n%q", at, kind, got, want)
+		}
+	}
+}
+
+// wasThere reports whether an object was there at the end of a second.
+func (h *history) wasThere(at time.Time) bool {
+	if h.there && (h.object.kind == Keys || !later(h.received, at)) {
+		return true // keys of now open it, too
+	}
+	return slices.ContainsFunc(h.kept, func(i interval) bool { return !later(i.received, at) && later(i.deleted, at) })
+}
+
 // step does one thing at random.
 func (m *model) step(random *rand.Rand) {
 	kinds := []string{Data, Data, Index, Snapshots, Keys}
@@ -361,6 +422,7 @@ func TestRandomHistoriesAreAsTheModelSays(t *testing.T) {
 						m.pass(time.Duration(random.IntN(20*60*1000)+1001) * time.Millisecond)
 						m.step(random)
 						m.check()
+						m.checkPast(random)
 					}
 				})
 			})
@@ -409,7 +471,7 @@ func TestARollbackBeforeWhatWasPurgedIsRefused(t *testing.T) {
 		if _, err := s.Empty(t.Context(), "", func(*Entry) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.PlanRollback(t.Context(), repo, time.Now().Add(-time.Hour), false); !errors.Is(err, ErrHorizon) {
+		if _, err := s.PlanRollback(t.Context(), repo, time.Now().Add(-time.Hour), false); !errors.Is(err, storage.ErrHorizon) {
 			t.Errorf("to an hour ago: %v", err)
 		}
 		if _, err := s.PlanRollback(t.Context(), repo, time.Now(), false); err != nil {

@@ -38,6 +38,9 @@ type Store struct {
 
 	settleLeast int // see settle.go
 	settleAfter time.Duration
+	pasts       pasts
+	returned    atomic.Uint64 // how often something began, or ended, to come back
+	seen        seen
 }
 
 var (
@@ -103,6 +106,9 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 		return refuse("put", name)
 	}
 	o, ok := parseObject(name)
+	if ok && o.kind != Data {
+		defer s.seen.touch(o.repo)
+	}
 	switch {
 	case !ok:
 	case o.kind == Config:
@@ -204,7 +210,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	case !ok:
 		return s.store.Remove(ctx, name)
 	case keep <= 0:
-		return s.removeForGood(ctx, o)
+		return s.destroy(ctx, o)
 	case o.kind == Data && !s.renames:
 		return s.mark(ctx, o, keep)
 	}

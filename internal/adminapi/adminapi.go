@@ -187,8 +187,9 @@ type TrashRequest struct {
 	// Repository is APP/UUID.
 	Repository string   `json:"repository,omitempty"`
 	Kinds      []string `json:"kinds,omitempty"`
-	// Name is the beginning of an object's name.
-	Name string `json:"name,omitempty"`
+	// Name is the beginning of an object's name; Names are whole ones.
+	Name  string   `json:"name,omitempty"`
+	Names []string `json:"names,omitempty"`
 	// Since and Before bound the time of deletion.
 	Since  time.Time `json:"since,omitzero"`
 	Before time.Time `json:"before,omitzero"`
@@ -262,8 +263,88 @@ type HeldLease struct {
 	Seconds float64   `json:"seconds"`
 }
 
-// RollbackPath takes POST, from nodes on this host.
-const RollbackPath = "/-/repository/rollback"
+// Paths of repositories; all take POST, from nodes on this host.
+const (
+	RollbackPath = "/-/repository/rollback"
+	FreezePath   = "/-/repository/freeze"
+	ThawPath     = "/-/repository/thaw"
+	HistoryPath  = "/-/repository/history"
+)
+
+// RepositoryRequest names a repository.
+type RepositoryRequest struct {
+	Destination string `json:"destination"`
+	Repository  string `json:"repository"`
+}
+
+// FreezeReply answers a FreezePath or a ThawPath.
+type FreezeReply struct {
+	// Changed is false where the repository was frozen, or not frozen, already.
+	Changed bool `json:"changed"`
+	// Since and By are of the freeze that holds, or held.
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
+}
+
+// HistoryReply answers a HistoryPath, by days of UTC.
+type HistoryReply struct {
+	// Horizon is before when the repository cannot be had as it was; zero where nothing
+	// was purged.
+	Horizon time.Time `json:"horizon,omitzero"`
+	// Frozen is since when the repository is frozen, FrozenBy who did that.
+	Frozen   time.Time `json:"frozen,omitzero"`
+	FrozenBy string    `json:"frozen_by,omitempty"`
+	// Days are those on which anything was received or deleted that is there or kept, the
+	// first one first.
+	Days []HistoryDay `json:"days"`
+	// Snapshots are those that are there or kept, by their receipt.
+	Snapshots []HistorySnapshot `json:"snapshots"`
+	// Malformed are objects that are not what restic saves.
+	Malformed []Malformed `json:"malformed"`
+	// Deeds are what the audit log of this gateway says was done.
+	Deeds []Deed `json:"deeds"`
+}
+
+// HistoryDay is what came and went on a day, by kind of object.
+type HistoryDay struct {
+	Day      string           `json:"day"`
+	Received map[string]Count `json:"received"`
+	Deleted  map[string]Count `json:"deleted"`
+}
+
+// Count is how many objects, of how many bytes together.
+type Count struct {
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// HistorySnapshot is a snapshot, as the storage knows it.
+type HistorySnapshot struct {
+	ID       string    `json:"id"`
+	Size     int64     `json:"size"` // of its own file
+	Received time.Time `json:"received,omitzero"`
+	Deleted  time.Time `json:"deleted,omitzero"` // zero: it is there
+	ByNode   bool      `json:"by_node,omitempty"`
+}
+
+// Malformed is an object that is not what restic saves.
+type Malformed struct {
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name"`
+	Size     int64     `json:"size"`
+	Received time.Time `json:"received,omitzero"`
+	Deleted  time.Time `json:"deleted,omitzero"` // zero: it is there
+	Why      string    `json:"why"`
+}
+
+// Deed is what somebody did to the repository on a day.
+type Deed struct {
+	Day   string `json:"day"`
+	What  string `json:"what"`
+	Kind  string `json:"kind,omitempty"`
+	Who   string `json:"who"`
+	Count int    `json:"count"`
+}
 
 // RollbackRequest asks to make a repository what it was at a time.
 type RollbackRequest struct {
@@ -283,6 +364,8 @@ type RollbackReply struct {
 	Leaving   map[string]int `json:"leaving"`
 	Returning map[string]int `json:"returning"`
 	Locks     int            `json:"locks"`
+	// Frozen is true where the repository is frozen now.
+	Frozen bool `json:"frozen"`
 	// Horizon is set where the time is before it: nothing was done then.
 	Horizon time.Time `json:"horizon,omitzero"`
 }

@@ -93,6 +93,12 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:     "repositories as they were know neither protocols nor who asks",
+		about:    of("gateway/past"),
+		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/trash", module+"/gateway/refusal", module+"/gateway/storage", module+"/internal"))),
+		indirect: true,
+	},
+	{
 		name:    "what guards a store knows neither protocols nor backends",
 		about:   of("gateway/guard"),
 		forbids: both(of(redis, rclone, module+"/gateway", "net/http"), not(of(module+"/gateway/storage", module+"/gateway/refusal", module+"/gateway/catalog"))),

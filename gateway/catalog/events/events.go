@@ -26,6 +26,7 @@ const (
 	MaybeMissed Event = iota + 1
 	ACLChanged
 	DestinationChanged
+	FrozenChanged
 )
 
 // String is the event's name in logs.
@@ -37,6 +38,8 @@ func (e Event) String() string {
 		return "users changed"
 	case DestinationChanged:
 		return "destination changed"
+	case FrozenChanged:
+		return "a repository was frozen or thawed"
 	}
 	return "unknown event"
 }
@@ -187,6 +190,10 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 	if w.enter(stateHearing) {
 		w.log.InfoContext(ctx, "subscribed to Redis events")
 	}
+	// Users that an earlier version made may not hear this: then it is found by polling.
+	if err := sub.PSubscribe(ctx, catalog.ChannelFrozen("*")); err != nil {
+		return true, err
+	}
 	w.fn(MaybeMissed)
 	return true, w.listen(ctx, sub)
 }
@@ -217,22 +224,27 @@ func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 			asked = true
 			continue
 		}
+		if redisconn.Refused(err) {
+			continue // of ChannelFrozen
+		}
 		if err != nil {
 			return err
 		}
 		asked = false
 		if m, ok := message.(*redis.Message); ok {
-			w.report(m.Channel)
+			w.report(m.Channel, m.Pattern)
 		}
 	}
 }
 
-func (w *watcher) report(channel string) {
-	switch channel {
-	case catalog.ChannelACLChanged:
+func (w *watcher) report(channel, pattern string) {
+	switch {
+	case channel == catalog.ChannelACLChanged:
 		w.fn(ACLChanged)
-	case catalog.ChannelDestinationChanged:
+	case channel == catalog.ChannelDestinationChanged:
 		w.fn(DestinationChanged)
+	case pattern == catalog.ChannelFrozen("*"):
+		w.fn(FrozenChanged)
 	}
 }
 

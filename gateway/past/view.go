@@ -1,0 +1,125 @@
+package past
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+)
+
+// separator stands between a repository and the time in the name of a view.
+const separator = "@"
+
+// layout is that of the time: RFC 3339, in UTC, whole seconds.
+const layout = "2006-01-02T15:04:05Z"
+
+// Name is what a repository is called as it stood then: "<app type>/<module UUID>@<time>".
+func Name(repo string, at time.Time) string { return repo + separator + at.UTC().Format(layout) }
+
+// Split takes apart the path in a destination of what lies in a view. Of other paths view
+// is false; a name may hold an @. Where what begins like a time is not one, valid is false.
+func Split(path string) (repo, below string, at time.Time, view, valid bool) {
+	app, rest, ok := strings.Cut(path, "/")
+	if !ok {
+		return "", "", at, false, false
+	}
+	segment, below, deeper := strings.Cut(rest, "/")
+	uuid, text, view := strings.Cut(segment, separator)
+	if !view || len(text) < len("2006-") || strings.Trim(text[:4], "0123456789") != "" || text[4] != '-' {
+		return "", "", at, false, false
+	}
+	if deeper {
+		below = "/" + below
+	}
+	at, err := time.Parse(layout, text)
+	// Parse takes fractions of seconds, too.
+	return app + "/" + uuid, below, at, true, err == nil && at.Format(layout) == text
+}
+
+// View is a [storage.Store] of one repository as it stood at a time.
+type View struct {
+	store storage.Store // what is there now
+	past  *trash.Past
+	repo  string
+	name  string
+}
+
+var _ storage.Store = (*View)(nil)
+
+// Open returns the view of a repository at a time.
+func Open(kept *trash.Store, repo string, at time.Time) *View {
+	return &View{store: kept, past: kept.Past(repo, at), repo: repo, name: Name(repo, at)}
+}
+
+// place takes the name of an object apart: its kind and its own name. Of what is no
+// object of restic's, the name that it has now is real.
+func (v *View) place(op, name string) (kind, object, real string, err error) {
+	below, ok := strings.CutPrefix(name, v.name+"/")
+	if !ok {
+		return "", "", "", &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+	}
+	kind, object, deeper := strings.Cut(below, "/")
+	switch kind {
+	case trash.Config:
+		if !deeper {
+			return kind, trash.Config, "", nil
+		}
+	case trash.Data:
+		return kind, object[strings.IndexByte(object, '/')+1:], "", nil
+	case trash.Keys, trash.Index, trash.Snapshots:
+		return kind, object, "", nil
+	}
+	return "", "", v.repo + "/" + below, nil
+}
+
+// Stat implements [storage.Store].
+func (v *View) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	kind, object, real, err := v.place("stat", name)
+	switch {
+	case err != nil:
+		return nil, err
+	case real != "":
+		return v.store.Stat(ctx, real)
+	}
+	return v.past.Stat(ctx, kind, object)
+}
+
+// Open implements [storage.Store].
+func (v *View) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	kind, object, real, err := v.place("open", name)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case real != "":
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return v.past.Open(ctx, kind, object, off, n)
+}
+
+// List implements [storage.Store]. Locks are of now, and so of no view.
+func (v *View) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
+	kind, object, real, err := v.place("list", dir)
+	switch {
+	case err != nil:
+		return err
+	case real != "" || object != "" || kind == trash.Config:
+		return &fs.PathError{Op: "list", Path: dir, Err: fs.ErrNotExist}
+	}
+	return v.past.List(ctx, kind, fn)
+}
+
+// Put implements [storage.Store]: it refuses.
+func (v *View) Put(_ context.Context, name string, _ int64, _ io.Reader) error {
+	return fmt.Errorf("put %s: %w", name, refusal.ErrPast)
+}
+
+// Remove implements [storage.Store]: it refuses.
+func (v *View) Remove(_ context.Context, name string) error {
+	return fmt.Errorf("remove %s: %w", name, refusal.ErrPast)
+}
