@@ -245,7 +245,7 @@ func TestHistorySaysWhatLooksWrong(t *testing.T) {
 
 	out := a.repository(t, mailRepo, "history")
 	for _, want := range []string{
-		"DAY", time.Now().UTC().Format("2006"), "1 snapshots", "delete by node/1: 1",
+		"DAY", time.Now().UTC().Format("2006"), "head of this gateway's audit log: ", "1 snapshots", "delete by node/1: 1",
 		"look at index " + short[:8], "it claims 2031-01-10", "it is from host elsewhere", "look at snapshots " + name[:8], "restic cannot read it",
 	} {
 		if !strings.Contains(out, want) {

@@ -142,9 +142,17 @@ func (a *accounts) nodeVariables(id, password string) ([]host.Variable, error) {
 
 // node is a node as it may be shown.
 type node struct {
-	ID      string   `json:"id"`
-	Leader  bool     `json:"leader"`
-	Modules []string `json:"modules"`
+	ID     string `json:"id"`
+	Leader bool   `json:"leader"`
+	// Audit is the head of the audit log of the node's gateway, to be kept elsewhere.
+	Audit   *auditHead `json:"audit,omitempty"`
+	Modules []string   `json:"modules"`
+}
+
+// auditHead is the head of an audit log, and when it was written.
+type auditHead struct {
+	Head string `json:"head"`
+	Time string `json:"time"`
 }
 
 // nodes returns all nodes, sorted by ID.
@@ -163,6 +171,9 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 	nodes := []node{}
 	for _, id := range list.Nodes() {
 		n := node{ID: id, Leader: id == leader.Val(), Modules: []string{}}
+		if n.Audit, err = a.auditHead(ctx, id); err != nil {
+			return nil, err
+		}
 		for module, where := range placed.Val() {
 			if where == id {
 				n.Modules = append(n.Modules, module)
@@ -173,6 +184,18 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 	}
 	slices.SortFunc(nodes, func(a, b node) int { return names.CompareNumbers(a.ID, b.ID) })
 	return nodes, nil
+}
+
+// auditHead is what a node's gateway wrote last of its audit log, nil where it wrote nothing.
+func (a *accounts) auditHead(ctx context.Context, id string) (*auditHead, error) {
+	fields, err := a.rdb.HGetAll(ctx, catalog.AuditHeadKey(id)).Result()
+	if err != nil {
+		return nil, a.failed("read the head of a node's audit log", err)
+	}
+	if fields["head"] == "" {
+		return nil, nil
+	}
+	return &auditHead{Head: fields["head"], Time: fields["time"]}, nil
 }
 
 func newNodeList(sys *host.System) *cobra.Command {

@@ -218,6 +218,9 @@ func (t *told) print(sys *host.System) error {
 	for _, f := range t.Flags {
 		fmt.Fprintf(sys.Stdout, "look at %s %.8s, received %s: %s\n", f.Kind, f.Name, f.Received.UTC().Format(time.RFC3339), host.Printable(f.Why))
 	}
+	if t.AuditHead != "" {
+		fmt.Fprintf(sys.Stdout, "head of this gateway's audit log: %s\n", host.Printable(t.AuditHead))
+	}
 	if t.Unread != "" {
 		sys.Warnf("the snapshots were not looked into: %s", host.Printable(t.Unread))
 	}

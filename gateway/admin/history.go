@@ -35,5 +35,12 @@ func (h *Handlers) history(w *observe.Response, r *http.Request, v *live.View) e
 	if reply.Deeds, err = history.Deeds(h.opts.Audit, req.Destination, req.Repository); err != nil {
 		return err
 	}
+	if h.opts.Audit != nil {
+		head, err := h.opts.Audit.Head()
+		if err != nil {
+			return err
+		}
+		reply.AuditHead = head.String()
+	}
 	return WriteJSON(w, reply)
 }

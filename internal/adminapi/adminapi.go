@@ -301,8 +301,9 @@ type HistoryReply struct {
 	Snapshots []HistorySnapshot `json:"snapshots"`
 	// Malformed are objects that are not what restic saves.
 	Malformed []Malformed `json:"malformed"`
-	// Deeds are what the audit log of this gateway says was done.
-	Deeds []Deed `json:"deeds"`
+	// Deeds are what the audit log of this gateway says was done, AuditHead is its head.
+	Deeds     []Deed `json:"deeds"`
+	AuditHead string `json:"audit_head,omitempty"`
 }
 
 // HistoryDay is what came and went on a day, by kind of object.
