@@ -30,7 +30,7 @@ func (h *Handlers) thaw(w *observe.Response, r *http.Request, v *live.View) erro
 
 func (h *Handlers) setFrozen(w *observe.Response, r *http.Request, v *live.View, frozen bool) error {
 	var req adminapi.RepositoryRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository

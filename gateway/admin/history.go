@@ -13,7 +13,7 @@ import (
 // history answers with what came to a repository and went.
 func (h *Handlers) history(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RepositoryRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := ReadJSON(r, &req); err != nil {
 		return err
 	}
 	w.Entry.Destination, w.Entry.Repo = req.Destination, req.Repository
