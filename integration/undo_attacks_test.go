@@ -193,7 +193,7 @@ func (a *attacked) tiny(t *testing.T, n int) {
 	}
 }
 
-// rollback makes the repository what it was.
+// rollback makes the repository what it was, and lets the module in again.
 func (a *attacked) rollback(t *testing.T, to time.Time) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -202,6 +202,11 @@ func (a *attacked) rollback(t *testing.T, to time.Time) {
 	answer, err := callerOf(a.g.url, "node/1").do(ctx, http.MethodPost, adminapi.RollbackPath, bytes.NewReader(body))
 	if err != nil || answer.status != http.StatusOK {
 		t.Fatalf("rollback to %v: %+v, %v", to, answer, err)
+	}
+	body = fmt.Appendf(nil, `{"destination":%q,"repository":%q}`, a.dest, a.repo)
+	answer, err = callerOf(a.g.url, "node/1").do(ctx, http.MethodPost, adminapi.ThawPath, bytes.NewReader(body))
+	if err != nil || answer.status != http.StatusOK {
+		t.Fatalf("thaw: %+v, %v", answer, err)
 	}
 }
 

@@ -33,7 +33,7 @@ type Request struct {
 	// MayBeGranted is true where the path is that of some repository, so that a refusal
 	// may rest on what Redis did not say yet.
 	MayBeGranted bool
-	// Repo is the repository, "" where it is none, or one as it was. Refused is why what is
+	// Repo is the repository, empty where there is none, or it is one as it was. Refused is why what is
 	// asked is refused to everybody, who may ask it.
 	Repo    string
 	Refused error
