@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,12 +116,18 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 		"REPOSITORY":     "rest:" + strings.Replace(gateway.URL, "://", "://node%2F1:"+redistest.Password("node/1")+"@", 1) + "/" + realDestination + "/mymodule/" + scriptUUID,
 		"KEY":            redistest.Password(realDestination),
 		"GORACE":         "atexit_sleep_ms=0",
-		"WITHOUT_RESTIC": env.Getenv("PATH"), // its restic answers nothing
+		"WITHOUT_RESTIC": withoutDir(env.Getenv("PATH"), filepath.Dir(realRestic)), // its restic answers nothing
 		"PATH":           filepath.Dir(realRestic) + string(os.PathListSeparator) + env.Getenv("PATH"),
 	} {
 		env.Setenv(name, value)
 	}
 	return nil
+}
+
+// withoutDir is a search path without a directory.
+func withoutDir(searchPath, dir string) string {
+	dirs := slices.DeleteFunc(filepath.SplitList(searchPath), func(d string) bool { return d == dir })
+	return strings.Join(dirs, string(os.PathListSeparator))
 }
 
 func envText(vars map[string]string) string {
