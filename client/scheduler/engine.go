@@ -364,6 +364,9 @@ func (e *Engine) begin(ctx, runs context.Context, x *entry, now time.Time) {
 		planned := turns(&x.Schedule, x.state.Planned, now)
 		at, before = planned[len(planned)-1], planned[:len(planned)-1]
 	}
+	if x.state.Going() && e.over(ctx, x, now) {
+		return
+	}
 	lastEnd := x.state.Ended
 	if !e.claim(ctx, x, x.dealtWith(State{Planned: at, Owner: e.Owner, Started: now})) {
 		return
@@ -376,6 +379,20 @@ func (e *Engine) begin(ctx, runs context.Context, x *entry, now time.Time) {
 	e.Notef("%s: started, planned for %s", x.Title(), at.In(x.Location()).Format(shownTime))
 	p := x.Planned
 	go func() { e.ended <- ended{p.ID, e.Start(runs, p, at)} }()
+}
+
+// over reports whether a run ended whose scheduler was killed before it could note that:
+// then it is noted, and not begun again.
+func (e *Engine) over(ctx context.Context, x *entry, now time.Time) bool {
+	recorded, err := e.Store.Recorded(ctx, x.Planned, x.state.Planned)
+	if err != nil {
+		e.lost(err)
+	}
+	if recorded {
+		x.state.Owner, x.state.Ended = e.Owner, now
+		e.save(ctx, x.ID, x.state)
+	}
+	return recorded
 }
 
 // shownTime is how times are told, with their zone.

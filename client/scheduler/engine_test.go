@@ -25,6 +25,16 @@ type mem struct {
 	planned []Planned
 	states  map[string]State
 	alive   map[string]time.Time
+	over    time.Time // a run for that time is in the history
+}
+
+func (m *mem) Recorded(_ context.Context, _ Planned, planned time.Time) (bool, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	return planned.Equal(m.over), nil
 }
 
 var errAway = errors.New("connection refused")
@@ -342,6 +352,16 @@ func TestEngine(t *testing.T) {
 			time.Sleep(aliveFor)
 			stop()
 			w.wantRuns("1 00:01")
+		},
+		"a run that ended after its scheduler was killed does not run twice": func(t *testing.T) {
+			w := newWorld(t, every("1", "*:0/10"))
+			w.store.over = time.Now().UTC()
+			w.store.states["1"] = State{Planned: w.store.over, Owner: "dead", Started: time.Now(), When: whenOf(&w.store.planned[0].Schedule)}
+			stop := w.start("b")
+			time.Sleep(10 * time.Minute)
+			stop()
+			w.wantRuns("1 00:10")
+			w.wantOutcomes()
 		},
 		"a run that ends without a word begins again, and fails at last": func(t *testing.T) {
 			w := newWorld(t, every("1", "*:0/30"))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
 // endPatience is how long a run that is told to end may take: restic has its lock to
@@ -33,7 +34,13 @@ func (p Process) Run(ctx context.Context, planned Planned, at time.Time) Result 
 	}
 	cmd.WaitDelay = endPatience
 	cmd.Stdout, cmd.Stderr = p.Output, p.Output
-	return resultOf(cmd.Run(), cmd.ProcessState)
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// Without its scheduler it ends: the next one begins it again, and goes on where it was.
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
+	err = restic.RunOnOneThread(cmd, nil)
+	return resultOf(err, cmd.ProcessState)
 }
 
 // resultOf tells a run that has told its outcome from one that could not.

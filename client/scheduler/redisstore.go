@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -155,6 +156,25 @@ func (s *RedisStore) Beat(ctx context.Context, owner string) error {
 		return host.ReadError(key, err)
 	}
 	return nil
+}
+
+// Recorded implements [Store].
+func (s *RedisStore) Recorded(ctx context.Context, p Planned, planned time.Time) (bool, error) {
+	rdb, err := s.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	latest, err := history.Latest(ctx, rdb, p.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, module := range p.Here {
+		last := latest[[2]string{p.ID, module}]
+		if last == nil || !last.Run[history.Backup].Planned.Equal(planned.Truncate(time.Second)) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Alive implements [Store].

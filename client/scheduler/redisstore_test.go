@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
@@ -77,6 +78,22 @@ func TestStatesAreSharedThroughRedis(t *testing.T) {
 	_, states, err = b.Load(ctx)
 	if got := states["1"]; err != nil || got.Owner != "b" || got.Status != 4 || got.Going() {
 		t.Errorf("what is known at last is %+v, %v", got, err)
+	}
+	if over, err := b.Recorded(ctx, planned[0], now); err != nil || over {
+		t.Errorf("a run without an outcome is over: %t, %v", over, err)
+	}
+	rdb, err := b.connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, module := range planned[0].Here {
+		run := history.Run{ID: "r", Schedule: "1", Node: "1", Module: module, Kind: history.Backup, Outcome: history.Done, Planned: now, Ended: now}
+		if err := history.Write(ctx, rdb, run); err != nil {
+			t.Fatal(err)
+		}
+		if over, err := b.Recorded(ctx, planned[0], now); err != nil || over != (i == len(planned[0].Here)-1) {
+			t.Errorf("with %d outcomes it is over: %t, %v", i+1, over, err)
+		}
 	}
 	// A time that lies in the future is that of a clock that was wrong.
 	if err := a.Save(ctx, "1", State{Planned: now.AddDate(3, 0, 0), Owner: "a", Ended: now}); err != nil {

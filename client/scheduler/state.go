@@ -50,6 +50,9 @@ type Store interface {
 	Save(ctx context.Context, id string, state State) error
 	// Beat says that this scheduler is alive.
 	Beat(ctx context.Context, owner string) error
+	// Recorded reports whether the run for a time has an outcome of each module: it ended,
+	// though nobody noted that.
+	Recorded(ctx context.Context, p Planned, planned time.Time) (bool, error)
 	// Alive returns which of these schedulers are.
 	Alive(ctx context.Context, owners []string) (map[string]bool, error)
 }
