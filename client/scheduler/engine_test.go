@@ -132,13 +132,20 @@ type world struct {
 }
 
 type memory struct {
+	mu      sync.Mutex
 	planned []Planned
 	states  map[string]State
 }
 
-func (m *memory) Recall() ([]Planned, map[string]State, error) { return m.planned, m.states, nil }
+func (m *memory) Recall() ([]Planned, map[string]State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.planned, m.states, nil
+}
 
 func (m *memory) Keep(planned []Planned, states map[string]State) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.planned, m.states = planned, states
 	return nil
 }
