@@ -69,11 +69,12 @@ func testPast(t *testing.T, g *served, dest, version, repo string) {
 
 	// It is read-only. Old versions of restic try again for most of a minute.
 	if version != "RESTIC_0_14" {
-		for _, args := range [][]string{{"backup", kept}, {"forget", "latest"}, {"init"}} {
+		for _, args := range [][]string{{"backup", kept}, {"init"}} {
 			if out, err := second.command(t, args...).CombinedOutput(); err == nil {
 				t.Errorf("restic %s of a repository as it was succeeds:\n%s", args[0], out)
 			}
 		}
+		_ = second.command(t, "forget", "latest").Run() // it warns that it cannot
 		if got := strings.Count(second.run(t, "snapshots", "--json"), `"short_id"`); got != 2 {
 			t.Errorf("after that it has %d snapshots, want 2", got)
 		}

@@ -148,6 +148,7 @@ func testRollback(t *testing.T, g *served, dest, repo string) {
 	if reply := roll(good, ""); len(reply.Leaving)+len(reply.Returning) != 0 {
 		t.Errorf("a second one to the same time does %+v", reply)
 	}
+	g.node().want(t, http.StatusOK, http.MethodPost, adminapi.ThawPath, fmt.Appendf(nil, `{"destination":%q,"repository":%q}`, dest, repo))
 	module.run(t, "backup", tree)
 }
 

@@ -69,8 +69,7 @@ files do not count.`,
   restore-module --step 10restore < request.json
   restore-module --destination DESTINATION --path volumes/data/docs/letter.odt
   restore-module --destination DESTINATION --path volumes/data/docs --archive zip > docs.zip
-  restore-module --destination DESTINATION --include '*.odt' --target /tmp/found
-  restore-module --destination DESTINATION --at 2026-11-29T20:00:00Z`,
+  restore-module --destination DESTINATION --include '*.odt' --target /tmp/found`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Unreachable, exit.Full, exit.Forbidden, exit.Redis,
 			exit.NotFound, exit.Invalid, exit.Locked, exit.Password, exit.BadDump, exit.Signal),
 		Args: cobra.NoArgs,

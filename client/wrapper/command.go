@@ -48,7 +48,6 @@ place of a container.`,
   restic-wrapper --module dokuwiki1 --backup 2 ls latest
   restic-wrapper --destination DESTINATION --repopath dokuwiki/UUID stats
   restic-wrapper --module dokuwiki1 --podman --volume=/mnt:/mnt restore latest --target /mnt
-  restic-wrapper --module dokuwiki1 --at 2026-11-29T20:00:00Z snapshots
   restic-wrapper --show`,
 		Annotations: map[string]string{docgen.ExitStatusAnnotation: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Forbidden, exit.Redis)[docgen.ExitStatusAnnotation] +
 			"\n  other that of restic, or of podman run"},
