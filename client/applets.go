@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/restore"
 	"github.com/rclone-gateway/rclone-gateway/client/runbackup"
+	"github.com/rclone-gateway/rclone-gateway/client/runs"
 	"github.com/rclone-gateway/rclone-gateway/client/scheduler"
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
 	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
@@ -138,7 +139,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(runbackup.NewCommand(sys), accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
+	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

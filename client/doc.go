@@ -21,7 +21,7 @@
 //	expire                         old snapshots of a repository go
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
-//	runbackup                      a schedule's run on a node
+//	runbackup, runs                a schedule's run on a node; what runs came to
 //	accounts, destinations, trash,
 //	points, drill, rotate          the commands of an administrator
 //	scheduler, units               runs schedules at their times, or has systemd do it

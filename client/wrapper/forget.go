@@ -148,7 +148,9 @@ func runForget(ctx context.Context, sys *host.System, o *forgetOptions) error {
 	if o.dryRun || len(plan.Remove) == 0 {
 		return nil
 	}
-	return o.forget(ctx, sys, command, plan.Remove)
+	return withLease(ctx, sys, &o.where.wait, repository, "forget", func(ctx context.Context) error {
+		return o.forget(ctx, sys, command, plan.Remove)
+	})
 }
 
 // waiting returns a run of restic that waits for a lock in the repository, where it can.

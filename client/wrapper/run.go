@@ -35,7 +35,15 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 		return fmt.Errorf("%s is not on PATH", program)
 	}
 	streams := restic.Streams{Stdin: sys.Stdin, Stdout: sys.Stdout, Stderr: sys.Stderr}
-	err = w.wait.ForLock(ctx, sys, command, func() error {
+	err = withLease(ctx, sys, &w.wait, repository, commandOf(w.restic), func(ctx context.Context) error {
+		return w.inForeground(ctx, sys, command, streams)
+	})
+	return remedied(ctx, sys, repository, err)
+}
+
+// inForeground runs restic, and where it is locked out waits as long as --wait says.
+func (w *wrapperArgs) inForeground(ctx context.Context, sys *host.System, command restic.Invocation, streams restic.Streams) error {
+	return w.wait.ForLock(ctx, sys, command, func() error {
 		if w.wait.Left() == 0 || command.Version.Has(restic.RetryLockVersion) {
 			return command.Foreground(streams)
 		}
@@ -48,7 +56,6 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 		}
 		return err
 	})
-	return remedied(ctx, sys, repository, err)
 }
 
 func onPath(program string) bool {

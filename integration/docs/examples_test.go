@@ -34,6 +34,8 @@ const (
 	asGateway       = "set -a; . /srv/env/node.env; set +a"
 	asModule        = "set -a; . /srv/env/myapp1.env; set +a"
 	asAuditor       = "export GATEWAY_STATE_DIR=/srv/gateway-state"
+	asRunner        = asNode + "; mkdir modules.d; echo ENV_FILE=/srv/env/myapp1.env > modules.d/myapp1; export GATEWAY_MODULES_DIR=$PWD/modules.d GATEWAYCTL_STATE_DIR=$PWD/runs"
+	haveRun         = asRunner + "; gatewayctl run-backup --backup 1 --module myapp1"
 	asAnotherModule = "set -a; . /srv/env/mymodule1.env; set +a"
 )
 
@@ -50,8 +52,12 @@ var situations = map[string]situation{
 	"gatewayctl node add":              {redis: "empty", whole: true},
 	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
-	"gatewayctl run-backup":            {setup: asNode + "; mkdir modules.d; echo ENV_FILE=/srv/env/myapp1.env > modules.d/myapp1; export GATEWAY_MODULES_DIR=$PWD/modules.d GATEWAYCTL_STATE_DIR=$PWD/runs"},
+	"gatewayctl run-backup":            {setup: asRunner},
 	"gatewayctl schedule install":      {setup: asNode + "; mount -t tmpfs none /etc/systemd/system; printf '#!/bin/sh\n' >/usr/local/bin/systemctl; chmod +x /usr/local/bin/systemctl"},
+	"gatewayctl status":                {setup: haveRun},
+	"gatewayctl runs":                  {setup: haveRun},
+	"gatewayctl runs list":             {setup: haveRun},
+	"gatewayctl runs show":             {setup: haveRun},
 	"gatewayctl trash empty":           {setup: asNode + "; export GATEWAY_STATE_DIR=/srv/gateway-state"},
 	"gatewayctl restore-module":        {setup: asModule + "; rm -r /srv/myapp1/volumes/data"},
 	"rclone-gateway audit":             {setup: asAuditor},

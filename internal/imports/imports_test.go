@@ -218,7 +218,7 @@ var clientLayers = [][]string{
 	{"locate", "snapshot"},
 	{"expire", "session"},
 	{"keys"},
-	{"backup", "restore", "runbackup", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
+	{"backup", "restore", "runbackup", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
 	{"drill"},
 }
 

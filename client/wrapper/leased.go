@@ -1,0 +1,53 @@
+package wrapper
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/lease"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// deleting are the commands of restic that delete from a repository.
+var deleting = []string{"forget", "key", "migrate", "prune", "rebuild-index", "recover", "repair", "rewrite", "tag", "unlock"}
+
+// reading are those that only read, and are better not disturbed.
+var reading = []string{"check", "copy"}
+
+// commandOf is the command of restic in its arguments, as far as that is plain to see.
+func commandOf(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
+}
+
+// withLease calls do with a lease of the repository, where the command of restic wants
+// one. Where none can be had, what deletes fails; what reads goes on. What needs the lease
+// works in the context that do gets.
+func withLease(ctx context.Context, sys *host.System, wait *run.Waiting, repository restic.Repository, command string, do func(context.Context) error) error {
+	deletes := slices.Contains(deleting, command)
+	if !deletes && !slices.Contains(reading, command) {
+		return do(ctx)
+	}
+	var held *lease.Lease
+	err := wait.Retry(ctx, sys, func() (err error) {
+		held, err = lease.Get(ctx, sys, repository, command)
+		if none, unknown := lease.IsNone(err); none && !unknown && deletes {
+			return exit.With(exit.Locked, err) // it passes, as a lock does
+		}
+		return err
+	})
+	none, unknown := lease.IsNone(err)
+	if err != nil && !(none && (unknown || !deletes)) {
+		return err
+	}
+	defer held.Release(ctx, false)
+	return do(held.Context(ctx))
+}
