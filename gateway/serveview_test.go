@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func TestTimesOfRepositoriesAsTheyWere(t *testing.T) {
 		"@2026-11-29": refusal.ErrTime, "@2026-02-30T00:00:00Z": refusal.ErrTime, "@2026-11-29T24:00:00Z": refusal.ErrTime,
 		"@2026-11-29t20:00:00z": refusal.ErrTime, "@2026-11-29T20:00:00Z@2026-11-29T20:00:00Z": refusal.ErrTime,
 	} {
-		r := httptest.NewRequest("GET", own+segment+"/config", nil)
+		r := httptest.NewRequest(http.MethodGet, own+segment+"/config", nil)
 		req := parseRequest(r)
 		if err := req.refusedAsPast(); !req.view.asked || !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", segment, err, want)
@@ -72,11 +73,11 @@ func TestTimesOfRepositoriesAsTheyWere(t *testing.T) {
 	}
 	// What only holds an @ is no view, and what is encoded in another way gives no right.
 	for _, path := range []string{own + "@home/config", "/" + destID + "/mail@2026-11-29T20:00:00Z/" + ownUUID + "/config"} {
-		if req := parseRequest(httptest.NewRequest("GET", path, nil)); req.view.asked || req.inside != strings.TrimPrefix(path, "/"+destID+"/") {
+		if req := parseRequest(httptest.NewRequest(http.MethodGet, path, nil)); req.view.asked || req.inside != strings.TrimPrefix(path, "/"+destID+"/") {
 			t.Errorf("%s is taken for a view", path)
 		}
 	}
-	if req := parseRequest(httptest.NewRequest("GET", own+"%402026-11-29T20:00:00Z/config", nil)); req.inside != "" {
+	if req := parseRequest(httptest.NewRequest(http.MethodGet, own+"%402026-11-29T20:00:00Z/config", nil)); req.inside != "" {
 		t.Errorf("an encoded @ gives a right to %s", req.inside)
 	}
 }

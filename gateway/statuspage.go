@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ func (g *Gateway) admitToPage(w *observe.Response, r *http.Request) (*viewer, er
 	}
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, nil //nolint:nilnil // nobody yet
+		return nil, nil //nolint:nilnil,nilerr // nobody yet
 	}
 	s := g.desk.sessions.Read(cookie.Value, g.marks, time.Now())
 	if s == nil {
@@ -168,7 +169,7 @@ func (g *Gateway) refuseLogin(w *observe.Response, r *http.Request, user string,
 	default:
 		p.Message = "Redis has not been read yet. Try again in a moment."
 	}
-	g.proveLogin(w, r, user, audit.Refused, fmt.Sprint(code))
+	g.proveLogin(w, r, user, audit.Refused, strconv.Itoa(code))
 	return sendPage(w, r, code, p, "login")
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -62,11 +63,7 @@ func (g *Gateway) restorePoints(ctx context.Context, m *status.Module) map[strin
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	known := make(map[string]page.Points, len(all))
-	for id, points := range all {
-		known[id] = points
-	}
-	return known
+	return maps.Clone(all)
 }
 
 // pointsOf lists the snapshots of a repository.

@@ -134,10 +134,11 @@ func wantMounted(t *testing.T, view restic) {
 		}
 	}
 	select {
-	case <-ended:
+	case err := <-ended:
+		t.Log("the mount has ended:", err)
 	case <-time.After(patience):
 		_ = cmd.Process.Kill()
-		<-ended
+		t.Log("the mount was killed:", <-ended)
 	}
 	_ = exec.Command("fusermount", "-u", "-z", dir).Run()
 	if !mounted {

@@ -1,8 +1,8 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -115,7 +115,7 @@ func testHeal(t *testing.T, a *keeper, version string) {
 	}
 	node.run(t, "unlock", "--remove-all")
 	node.run(t, "prune")
-	if _, err := io.WriteString(in, string(content[1<<20:])); err != nil {
+	if _, err := in.Write(content[1<<20:]); err != nil {
 		t.Fatalf("the backup ended: %v\n%s", err, said.String())
 	}
 	if err := in.Close(); err != nil {
@@ -137,7 +137,7 @@ func testHeal(t *testing.T, a *keeper, version string) {
 	node.run(t, "check", "--read-data")
 	dump := module.command(t, "dump", "latest", "dump")
 	dump.Stderr = nil
-	if got, err := dump.Output(); err != nil || string(got) != string(content) {
+	if got, err := dump.Output(); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("the backup has %d bytes, which are not those that were saved: %v", len(got), err)
 	}
 	if out := a.repository(t, mailRepo, "heal"); !strings.Contains(out, "there is nothing to heal") {

@@ -158,7 +158,7 @@ func (a *attacked) poison(t *testing.T, tiny int) {
 // one pack.
 func lyingBlobs(list []string) (blobs []any) {
 	for pair := range strings.SplitSeq(strings.Join(list, " "), "data ") {
-		for _, id := range strings.Fields(pair) {
+		for id := range strings.FieldsSeq(pair) {
 			if len(id) == 64 {
 				blobs = append(blobs, map[string]any{"id": id, "type": "data", "offset": 0, "length": 100})
 			}
@@ -283,7 +283,7 @@ func startServer(t *testing.T, address string, cmd *exec.Cmd) {
 			t.Fatalf("%s has ended:\n%s", cmd.Path, strings.Join(process.out.all(), "\n"))
 		default:
 		}
-		response, err := http.Get("http://" + address + "/") //nolint:noctx // bounded by waitFor
+		response, err := http.Get("http://" + address + "/")
 		if err == nil {
 			_ = response.Body.Close()
 		}

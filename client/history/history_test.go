@@ -41,7 +41,15 @@ func newNode(t *testing.T) *node {
 	return n
 }
 
-func (n *node) record(t *testing.T, runs ...history.Run) (said error) {
+func (n *node) record(t *testing.T, runs ...history.Run) {
+	t.Helper()
+	if said := n.recordWith(t, runs...); said != nil {
+		t.Fatal(said)
+	}
+}
+
+// recordWith returns what Redis has said.
+func (n *node) recordWith(t *testing.T, runs ...history.Run) (said error) {
 	t.Helper()
 	said, err := n.recorder.Record(t.Context(), runs...)
 	if err != nil {
@@ -114,7 +122,7 @@ func TestNoOutcomeIsLostWhileRedisIsAway(t *testing.T) {
 	there := n.vars["REDIS_ADDRESS"]
 	n.vars["REDIS_ADDRESS"] = "127.0.0.1:1"
 	for i, id := range []string{"b", "c"} {
-		if n.record(t, run(id, "app1", history.Backup, history.Failed, time.Duration(2+i))) == nil {
+		if n.recordWith(t, run(id, "app1", history.Backup, history.Failed, time.Duration(2+i))) == nil {
 			t.Error("nobody is told that Redis is away")
 		}
 	}
@@ -122,7 +130,7 @@ func TestNoOutcomeIsLostWhileRedisIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.vars["REDIS_ADDRESS"] = there
-	if said := n.record(t); said != nil {
+	if said := n.recordWith(t); said != nil {
 		t.Errorf("with Redis back: %v", said)
 	}
 	if got, want := n.read(t, history.Query{}), "c:app1:backup:failed b:app1:backup:failed a:app1:backup:done"; got != want {

@@ -253,7 +253,7 @@ func (s *survey) manifest(ctx context.Context, repository string) (*Manifest, er
 	}
 	var m Manifest
 	if json.Unmarshal(data, &m) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr,nilnil // what is no manifest is as good as none
 	}
 	return &m, nil
 }

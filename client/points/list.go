@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -190,7 +191,7 @@ func printList(sys *host.System, all []*listed) error {
 		for _, s := range l.listing.Snapshots {
 			size, files := "-", "-"
 			if s.Summary != nil {
-				size, files = host.FormatBytes(s.Summary.Bytes), fmt.Sprint(s.Summary.Files)
+				size, files = host.FormatBytes(s.Summary.Bytes), strconv.FormatUint(s.Summary.Files, 10)
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.word(), s.Short(), when(s.Time), when(received[s.ID]),
 				size, files, cmp.Or(shown(s.Hostname), "-"), cmp.Or(shown(strings.Join(s.Tags, ",")), "-"))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -56,7 +57,7 @@ func runShow(ctx context.Context, sys *host.System, o *opened, word string, asJS
 	}
 	if sum := s.Summary; sum != nil {
 		rows = append(rows,
-			[2]string{"size", host.FormatBytes(sum.Bytes)}, [2]string{"files", fmt.Sprint(sum.Files)},
+			[2]string{"size", host.FormatBytes(sum.Bytes)}, [2]string{"files", strconv.FormatUint(sum.Files, 10)},
 			[2]string{"new, changed, unchanged", fmt.Sprintf("%d, %d, %d", sum.FilesNew, sum.FilesChanged, sum.FilesUnmodified)},
 			[2]string{"added", host.FormatBytes(cmp.Or(sum.DataAddedPacked, sum.DataAdded))},
 			[2]string{"took", sum.BackupEnd.Sub(sum.BackupStart).Round(time.Second).String()},

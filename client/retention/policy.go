@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -69,16 +70,16 @@ func ParseSpan(text string) (Span, error) {
 
 // String writes the span as ParseSpan reads it; "" is none.
 func (s Span) String() string {
-	text := ""
+	var text strings.Builder
 	for _, part := range []struct {
 		n    int
 		unit string
 	}{{s.Years, "y"}, {s.Months, "m"}, {s.Days, "d"}, {s.Hours, "h"}} {
 		if part.n > 0 {
-			text += strconv.Itoa(part.n) + part.unit
+			text.WriteString(strconv.Itoa(part.n) + part.unit)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // before returns the time that lies the span before t.

@@ -48,7 +48,7 @@ func At(ctx context.Context, sys *host.System, repository restic.Repository, at 
 	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
 	response, err := p.client.Do(request)
 	if err != nil {
-		return repository, nil //nolint:nilerr // who uses it asks again and again, and says what is wrong
+		return repository, nil // who uses it asks again and again, and says what is wrong
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, mostRefusal))

@@ -53,7 +53,8 @@ func (m *metrics) write(complete bool) {
 		value = 1
 	}
 	label := func(text string) string { return labelEscaper.Replace(strings.ToValidUTF8(text, "\ufffd")) }
-	text := fmt.Sprintf("# HELP node_backup_status Status of the backup (0 = failure, 1 = success)\n# TYPE node_backup_status gauge\nnode_backup_status{id=\"%s\",name=\"%s\"} %d\n",
+	text := fmt.Sprintf( //nolint:gocritic // Prometheus escapes otherwise than Go
+		"# HELP node_backup_status Status of the backup (0 = failure, 1 = success)\n# TYPE node_backup_status gauge\nnode_backup_status{id=\"%s\",name=\"%s\"} %d\n",
 		label(m.id), label(m.name), value)
 	if err := atomicfile.Write(m.file, []byte(text), 0o644); err != nil {
 		m.sys.Warnf("the metrics are not written: %v", err)

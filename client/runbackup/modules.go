@@ -15,15 +15,14 @@ type turn struct {
 	module module
 	// busy is since when it was found busy; zero is not, and again when it is tried next.
 	busy, again time.Time
-	why         string
 }
 
 // runModules runs all modules, as many at once as the schedule says. What is busy is tried
 // again at the end.
 func (r *execution) runModules(ctx context.Context) {
-	waiting := make([]turn, len(r.facts.Modules))
-	for i, m := range r.facts.Modules {
-		waiting[i].module = m
+	waiting := make([]turn, 0, len(r.facts.Modules))
+	for _, m := range r.facts.Modules {
+		waiting = append(waiting, turn{module: m})
 	}
 	most := max(1, r.facts.Schedule.Parallel)
 	results := make(chan turn)

@@ -55,7 +55,7 @@ func readTrusted(path string) ([]byte, error) {
 
 // checkOwner refuses what others than root, this user and the users given may write.
 func checkOwner(path string, info fs.FileInfo, others ...uint32) error {
-	trusted := append(others, 0, uint32(os.Geteuid()))
+	trusted := slices.Concat(others, []uint32{0, uint32(os.Geteuid())})
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok:

@@ -199,7 +199,7 @@ func whyNot(s *schedule.Schedule, last *history.Last, now time.Time) string {
 	}
 	for _, kind := range history.Kinds {
 		r, known := last.Run[kind]
-		if known && r.Outcome != history.Done && !(kind != history.Backup && r.Outcome == history.Skipped) {
+		if known && r.Outcome != history.Done && (kind == history.Backup || r.Outcome != history.Skipped) {
 			return strings.TrimSuffix(fmt.Sprintf("%s %s: %s", kind, r.Outcome, host.Printable(firstLine(r.Error))), ": ")
 		}
 	}

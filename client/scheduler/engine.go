@@ -61,7 +61,6 @@ type Engine struct {
 	running int
 	ended   chan ended
 	loaded  time.Time
-	beaten  time.Time
 	away    bool             // Redis is
 	dirty   bool             // Known lacks something
 	kept    time.Time        // when it did not

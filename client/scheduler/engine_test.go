@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -440,7 +441,7 @@ func TestEngine(t *testing.T) {
 		"a thousand schedules at midnight run, a few at a time, in order": func(t *testing.T) {
 			var schedules []schedule.Schedule
 			for i := range 1000 {
-				schedules = append(schedules, every(fmt.Sprint(i+1), "daily"))
+				schedules = append(schedules, every(strconv.Itoa(i+1), "daily"))
 			}
 			w := newWorld(t, schedules...)
 			time.Sleep(23*time.Hour + 57*time.Minute)

@@ -22,7 +22,6 @@ const defaultDir = "/etc/systemd/system"
 
 type options struct {
 	dir     string
-	envFile string
 	noStart bool
 	remove  bool
 	quiet   bool

@@ -45,7 +45,7 @@ func withLease(ctx context.Context, sys *host.System, wait *run.Waiting, reposit
 		return err
 	})
 	none, unknown := lease.IsNone(err)
-	if err != nil && !(none && (unknown || !deletes)) {
+	if err != nil && (!none || !unknown && deletes) {
 		return err
 	}
 	defer held.Release(ctx, false)

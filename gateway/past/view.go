@@ -58,8 +58,8 @@ func Open(kept *trash.Store, repo string, at time.Time) *View {
 }
 
 // place takes the name of an object apart: its kind and its own name. Of what is no
-// object of restic's, the name that it has now is real.
-func (v *View) place(op, name string) (kind, object, real string, err error) {
+// object of restic's, current is the name that it has now.
+func (v *View) place(op, name string) (kind, object, current string, err error) {
 	below, ok := strings.CutPrefix(name, v.name+"/")
 	if !ok {
 		return "", "", "", &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
@@ -80,23 +80,23 @@ func (v *View) place(op, name string) (kind, object, real string, err error) {
 
 // Stat implements [storage.Store].
 func (v *View) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
-	kind, object, real, err := v.place("stat", name)
+	kind, object, current, err := v.place("stat", name)
 	switch {
 	case err != nil:
 		return nil, err
-	case real != "":
-		return v.store.Stat(ctx, real)
+	case current != "":
+		return v.store.Stat(ctx, current)
 	}
 	return v.past.Stat(ctx, kind, object)
 }
 
 // Open implements [storage.Store].
 func (v *View) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
-	kind, object, real, err := v.place("open", name)
+	kind, object, current, err := v.place("open", name)
 	switch {
 	case err != nil:
 		return nil, 0, err
-	case real != "":
+	case current != "":
 		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return v.past.Open(ctx, kind, object, off, n)
@@ -104,11 +104,11 @@ func (v *View) Open(ctx context.Context, name string, off, n int64) (io.ReadClos
 
 // List implements [storage.Store]. Locks are of now, and so of no view.
 func (v *View) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
-	kind, object, real, err := v.place("list", dir)
+	kind, object, current, err := v.place("list", dir)
 	switch {
 	case err != nil:
 		return err
-	case real != "" || object != "" || kind == trash.Config:
+	case current != "" || object != "" || kind == trash.Config:
 		return &fs.PathError{Op: "list", Path: dir, Err: fs.ErrNotExist}
 	}
 	return v.past.List(ctx, kind, fn)

@@ -43,7 +43,7 @@ func TestLargeBodiesPassWholeAndKeepTheConnection(t *testing.T) {
 	}))
 	url, _ := w.front(t)
 	for range 3 {
-		resp, err := http.Post(url, "application/octet-stream", bytes.NewReader(content)) //nolint:noctx // a test's own server
+		resp, err := http.Post(url, "application/octet-stream", bytes.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestALargeDownloadThatBreaksOff(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	resp, err := http.Get(server.URL + "/" + onNode2 + "/" + repo + "/data/x") //nolint:noctx // a test's own server
+	resp, err := http.Get(server.URL + "/" + onNode2 + "/" + repo + "/data/x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAPeerThatAnswersBeforeALargeBody(t *testing.T) {
 		rw.WriteHeader(http.StatusInsufficientStorage)
 	}))
 	url, _ := w.front(t)
-	resp, err := http.Post(url, "", bytes.NewReader(large())) //nolint:noctx // a test's own server
+	resp, err := http.Post(url, "", bytes.NewReader(large()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestAPeerThatCrashesUnderALargeBody(t *testing.T) {
 		_ = conn.Close()
 	}))
 	url, _ := w.front(t)
-	resp, err := http.Post(url, "", bytes.NewReader(bytes.Repeat(large(), 8))) //nolint:noctx // a test's own server
+	resp, err := http.Post(url, "", bytes.NewReader(bytes.Repeat(large(), 8)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,19 +77,19 @@ func counted(n int, one, many string) string {
 }
 
 func destinationAttention(d *Destination) (all []Attention) {
-	add := func(what, do string, level Level) {
-		all = append(all, Attention{ID: "destination/" + d.ID + "/" + d.State, Level: level, What: what, Do: do, Destination: d.ID})
+	add := func(what, do string) {
+		all = append(all, Attention{ID: "destination/" + d.ID + "/" + d.State, Level: Bad, What: what, Do: do, Destination: d.ID})
 	}
 	check := "Run gatewayctl destination check " + d.ID + ": it names what is wrong."
 	switch {
 	case d.State == StateBroken:
-		add("Destination "+d.Name+" cannot be used: "+d.Reason, "Correct its entry with gatewayctl destination alter.", Bad)
+		add("Destination "+d.Name+" cannot be used: "+d.Reason, "Correct its entry with gatewayctl destination alter.")
 	case d.State == StateFails:
-		add("Destination "+d.Name+" fails: the last request there did not work", check, Bad)
+		add("Destination "+d.Name+" fails: the last request there did not work", check)
 	case d.State == StateUnreached:
-		add("Destination "+d.Name+" is not reached from this node", check, Bad)
+		add("Destination "+d.Name+" is not reached from this node", check)
 	case d.State == StatePeer && d.Level == Bad:
-		add("Destination "+d.Name+" is on the disk of node "+d.Node+", which does not answer", "See whether that node and its gateway run.", Bad)
+		add("Destination "+d.Name+" is on the disk of node "+d.Node+", which does not answer", "See whether that node and its gateway run.")
 	}
 	if d.Space != nil && d.Space.Full != "" && d.Level != Good {
 		all = append(all, Attention{

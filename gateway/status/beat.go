@@ -47,12 +47,17 @@ func (b *Beat) Run(ctx context.Context, rdb redis.UniversalClient, failed func(e
 		select {
 		case <-ticks.C:
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatTimeout)
-			defer cancel()
-			_ = rdb.Del(last, catalog.GatewayKey(b.Node)).Err() // else it looks lost
+			b.remove(context.WithoutCancel(ctx), rdb)
 			return
 		}
 	}
+}
+
+// remove takes the sign away, without which the gateway looks lost.
+func (b *Beat) remove(ctx context.Context, rdb redis.UniversalClient) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	_ = rdb.Del(ctx, catalog.GatewayKey(b.Node)).Err() // it expires
 }
 
 func (b *Beat) write(ctx context.Context, rdb redis.UniversalClient) error {

@@ -180,16 +180,7 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 		return err
 	}
 	for _, cmd := range lasts {
-		for _, text := range cmd.Val() {
-			if run, ok := parseRun(text); ok {
-				if log := next.logs[pair{run.Schedule, run.Module}]; log != nil {
-					keepNewest(log.last, run)
-					if run.Outcome == Done {
-						keepNewest(log.done, run)
-					}
-				}
-			}
-		}
+		next.addLast(cmd.Val())
 	}
 	recent := append([]Run{}, r.book.recent...)
 	for len(places) > 0 {
@@ -206,6 +197,21 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 	}
 	next.recent = newest(recent, keepRecent)
 	return nil
+}
+
+// addLast takes in the last run of each kind, which outlives its stream.
+func (b *Book) addLast(runs map[string]string) {
+	for _, text := range runs {
+		run, ok := parseRun(text)
+		log := b.logs[pair{run.Schedule, run.Module}]
+		if !ok || log == nil {
+			continue
+		}
+		keepNewest(log.last, run)
+		if run.Outcome == Done {
+			keepNewest(log.done, run)
+		}
+	}
 }
 
 // addStatuses takes in what NethServer 8's own run-backup says of the last backup of each

@@ -78,7 +78,7 @@ func (w *Response) Detach(r *http.Request) bool {
 	if w.detachments == nil || w.Status != 0 || r.TLS != nil || !r.ProtoAtLeast(1, 1) || r.ProtoMajor != 1 || r.ContentLength <= 0 || w.body == nil {
 		return false
 	}
-	header := w.ResponseWriter.Header()
+	header := w.Header()
 	conn, buffers, err := w.control.Hijack()
 	if err != nil {
 		return false

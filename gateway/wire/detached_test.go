@@ -202,7 +202,8 @@ func TestADetachedBodyThatEndsEarly(t *testing.T) {
 			if err := <-d.ended; !errors.Is(err, tt.want) {
 				t.Errorf("it ended with %v, want %v", err, tt.want)
 			}
-			if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				_ = resp.Body.Close()
 				t.Error("the client has an answer that looks complete")
 			}
 			if err := d.detachments.Wait(t.Context()); err != nil {

@@ -124,7 +124,7 @@ func (p *Page) Chart(b *status.Protection) template.HTML {
 	}
 	first, last := b.Sizes[0], b.Sizes[len(b.Sizes)-1]
 	label := "From " + bytesText(first.Bytes) + " on " + first.Day + " to " + bytesText(last.Bytes) + " on " + last.Day
-	return template.HTML(fmt.Sprintf( //nolint:gosec // made of numbers and dates
+	return template.HTML(fmt.Sprintf( //nolint:gosec,gocritic // made of numbers and dates
 		`<svg class="chart" role="img" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d"><title>%s</title><line class="axis" x1="0" y1="%d" x2="%[1]d" y2="%[4]d"/><polyline class="line" points="%s"/><text x="2" y="11">%s</text></svg>`,
 		chartWidth, chartHeight, label, chartHeight-16, strings.TrimSpace(line.String()), bytesText(most)))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func crowd(modules, destinations int) *status.Facts {
 	for j := range destinations {
 		id := fmt.Sprintf("0e5a17e0-0000-4000-8000-%012d", j)
 		f.Destinations = append(f.Destinations, status.Destination{
-			ID: id, Name: fmt.Sprintf("Destination %d", j), State: status.StateWorks, Level: status.Good, Schedules: []string{fmt.Sprint(j + 1)},
+			ID: id, Name: fmt.Sprintf("Destination %d", j), State: status.StateWorks, Level: status.Good, Schedules: []string{strconv.Itoa(j + 1)},
 		})
 	}
 	outcomes := []status.Outcome{status.Failed, status.Partial, status.Missed, status.None, status.Skipped}
@@ -32,7 +33,7 @@ func crowd(modules, destinations int) *status.Facts {
 	for i := range modules {
 		m := status.Module{ID: fmt.Sprintf("nextcloud%d", i), Name: fmt.Sprintf("Files of department %d", i), App: "nextcloud", UUID: fmt.Sprintf("5d1e0e90-0000-4000-8000-%012d", i), Level: status.Good}
 		for j := range destinations {
-			p := status.Protection{Destination: f.Destinations[j].ID, Schedule: fmt.Sprint(j + 1), Outcome: status.Done, Level: status.Good}
+			p := status.Protection{Destination: f.Destinations[j].ID, Schedule: strconv.Itoa(j + 1), Outcome: status.Done, Level: status.Good}
 			for range status.Days {
 				outcome := status.Done
 				if next(20) == 0 { // one day of twenty
@@ -46,7 +47,7 @@ func crowd(modules, destinations int) *status.Facts {
 		f.Modules = append(f.Modules, m)
 	}
 	for i := range min(40, 40*modules) {
-		f.Attention = append(f.Attention, status.Attention{ID: fmt.Sprint(i), Level: status.Bad, What: "The backup of a module failed", Do: "Run it again", Module: f.Modules[i%modules].Path()})
+		f.Attention = append(f.Attention, status.Attention{ID: strconv.Itoa(i), Level: status.Bad, What: "The backup of a module failed", Do: "Run it again", Module: f.Modules[i%modules].Path()})
 	}
 	f.Counts = status.Counts{Modules: modules, Destinations: destinations, Schedules: destinations}
 	return f

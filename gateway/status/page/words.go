@@ -20,10 +20,10 @@ var functions = template.FuncMap{
 		return map[status.Level]string{status.Good: "Good", status.Warning: "Warning", status.Bad: "Wrong", status.Unknown: "Unknown"}[l]
 	},
 	"patterns":   func() []Pattern { return patterns },
-	"size":       func(n uint64) string { return bytesOrNothing(n) },
+	"size":       bytesOrNothing,
 	"signedSize": signedSize,
 	"count":      count,
-	"took":       func(r any) string { return took(r) },
+	"took":       took,
 	"said":       said,
 	"outcomes":   outcomeCounts,
 	"seconds":    func(n int64) string { return durationText(time.Duration(n) * time.Second) },
@@ -160,9 +160,9 @@ func durationText(d time.Duration) string {
 		size time.Duration
 		name string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
-		if n := d / unit.size; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
-			d -= n * unit.size
+		if d >= unit.size {
+			parts = append(parts, fmt.Sprintf("%d %s", d/unit.size, unit.name))
+			d %= unit.size
 		}
 	}
 	return strings.Join(parts[:min(2, len(parts))], " ")
