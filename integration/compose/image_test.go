@@ -98,7 +98,7 @@ func TestImages(t *testing.T) {
 	t.Run("they are as small as they should be", func(t *testing.T) {
 		p := &project{engine: e, name: "images", dir: e.root}
 		p.runBlock(t, readGuide(t).images)
-		wantSmall(t, "the gateway with all backends", e.megabytes(t, "rclone-gateway"), 90)
+		wantSmall(t, "the gateway with all backends", e.megabytes(t, "rclone-gateway"), 92)
 		client := e.megabytes(t, "rclone-gateway-client")
 		wantSmall(t, "the client", client, 45)
 		restic, err := os.Stat(e.program("RESTIC_0_18", ".cache/restic/0.18/restic"))
@@ -106,7 +106,7 @@ func TestImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours := client - float64(restic.Size())/megabyte - e.megabytes(t, "busybox:1.37-musl")
-		wantSmall(t, "the client with restic's own restic", ours+originalRestic+originalBusybox, 46)
+		wantSmall(t, "the client with restic's own restic", ours+originalRestic+originalBusybox, 48)
 	})
 }
 
