@@ -386,7 +386,8 @@ func TestClientsThatStandStill(t *testing.T) {
 		before = append(before, filepath.Join(mailRepo, "data", name[:2], name))
 	})
 	t.Cleanup(func() {
-		after := filesBelow(t, c.dir)
+		// What the gateway notes for itself in the meantime is nobody's upload.
+		after := slices.DeleteFunc(filesBelow(t, c.dir), func(name string) bool { return strings.HasPrefix(name, "rclone-gateway-trash/") })
 		slices.Sort(before)
 		slices.Sort(after)
 		if !slices.Equal(after, before) {
