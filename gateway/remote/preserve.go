@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,9 @@ type conditional struct {
 	dest    string
 	state   atomic.Int32
 	damaged sync.Map // names of objects whose content is wrong: the next upload replaces them
+
+	mu       sync.Mutex
+	underWay map[string]int // the uploads with the condition, by name
 }
 
 // maxProof is the size up to which an upload is kept in memory, to be sent twice.
@@ -157,7 +161,9 @@ func (c *conditional) found(state int32) {
 // putNew uploads what must not be there.
 func (c *conditional) putNew(ctx context.Context, name string, size int64, body io.Reader) error {
 	once := &seizable{from: body}
+	c.note(name, 1)
 	err := c.put(context.WithValue(ctx, conditionKey{}, true), name, size, once)
+	c.note(name, -1)
 	switch {
 	case hasStatus(err, http.StatusConflict): // somebody else uploads it at this moment
 		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
@@ -172,6 +178,41 @@ func (c *conditional) putNew(ctx context.Context, name string, size int64, body 
 		c.damaged.Store(name, nil)
 		return fmt.Errorf("%w: what is there of that name is damaged: the next upload replaces it", storage.ErrUnavailable)
 	})
+}
+
+// note counts an upload that begins, or ends.
+func (c *conditional) note(name string, by int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.underWay == nil {
+		c.underWay = make(map[string]int)
+	}
+	if c.underWay[name] += by; c.underWay[name] == 0 {
+		delete(c.underWay, name)
+	}
+}
+
+func (c *conditional) isUnderWay(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.underWay[name] > 0
+}
+
+// stillUploaded reports whether an object is not there yet, while it is uploaded. MinIO locks the
+// name of an object that must be new until its upload ends: whoever asks for it waits, at
+// last for longer than MinIO waits for the upload. Its lists wait for nothing.
+func (s *Store) stillUploaded(ctx context.Context, name string) (bool, error) {
+	if s.conditional == nil || !s.conditional.isUnderWay(name) {
+		return false, nil
+	}
+	entries, err := s.fs.List(ctx, rcloneDir(path.Dir(name)))
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Remote() == name }), nil
 }
 
 // settle is for an upload that was refused since there is something of that name: that

@@ -27,11 +27,24 @@ func (s *Store) Stat(ctx context.Context, name string) (iofs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.look(ctx, name); err != nil {
+		return nil, s.missing(ctx, "stat", name, err)
+	}
 	object, err := s.find(ctx, name)
 	if err != nil {
 		return nil, s.missing(ctx, "stat", name, err)
 	}
 	return s.fileInfo(ctx, object), nil
+}
+
+// look returns an error for an object that cannot be asked for since its upload is under
+// way.
+func (s *Store) look(ctx context.Context, name string) error {
+	hidden, err := s.stillUploaded(ctx, name)
+	if hidden {
+		return fs.ErrorObjectNotFound
+	}
+	return err
 }
 
 // find looks an object up on the remote.
@@ -73,6 +86,9 @@ func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 	}
 	if off < 0 {
 		return nil, 0, fmt.Errorf("open %s at %d: %w", name, off, iofs.ErrInvalid)
+	}
+	if err := s.look(ctx, name); err != nil {
+		return nil, 0, s.missing(ctx, "open", name, err)
 	}
 	if s.backend.OneRequest && n != 0 {
 		return s.openBlind(ctx, name, off, n)
