@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // newDir is a directory of modules with an environment file beside it.
@@ -122,7 +123,7 @@ func TestAFileThatOthersMayWriteIsRefused(t *testing.T) {
 			}
 			why, err := spoil(dir, env)
 			if errors.Is(err, fs.ErrPermission) {
-				t.Skip("only root gives files away")
+				testenv.Missing(t, "only root gives files away")
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -146,7 +147,7 @@ func TestAnEnvironmentFileMayBelongToTheModulesUser(t *testing.T) {
 	t.Parallel()
 	dir, env := newDir(t)
 	if err := give(env); err != nil {
-		t.Skip("only root gives files away")
+		testenv.Missing(t, "only root gives files away")
 	}
 	if err := dir.Write("app1", Runner{EnvFile: env, User: "12345:12345"}); err != nil {
 		t.Fatal(err)
@@ -192,7 +193,7 @@ func TestHowAModuleIsRun(t *testing.T) {
 func TestAModuleRunsAsItsUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root becomes another user")
+		testenv.Missing(t, "only root becomes another user")
 	}
 	cmd, err := Runner{Command: []string{"id"}, User: "12345:54321"}.Invocation(t.Context())
 	if err != nil {
