@@ -18,9 +18,9 @@ import (
 const (
 	// farewell is how long a client may still send, and read, once it has its answer:
 	// whoever closes earlier takes back the answer to a client that is still sending.
-	farewell = 500 * time.Millisecond
+	farewell = 5 * time.Second
 	// unreadMax bounds what is read from it meanwhile, in bytes.
-	unreadMax = 256 << 10
+	unreadMax = 64 << 20
 )
 
 // Detachments are the requests whose connections net/http no longer knows, so that
