@@ -1,6 +1,7 @@
 package trash
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,12 +9,11 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/gatewayadmin"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
 func newFreeze(sys *host.System) *cobra.Command {
-	var w which
-	var asJSON bool
-	cmd := &cobra.Command{
+	return newFreezing(sys, &cobra.Command{
 		Use:   "freeze --destination NAME --repository APP/UUID",
 		Short: "Let the module of a repository read and not write",
 		Long: `Let the module of a repository read and not write, at every gateway of the cluster, until
@@ -22,60 +22,59 @@ write: a module's locks are then its own, in the gateway's memory.
 
 It is for when somebody else may have the module's password: freeze, look at the history,
 roll back, change the password with "module passwd", thaw.`,
-		Example:     `  gatewayctl repository freeze --destination DESTINATION --repository dokuwiki/UUID`,
-		Annotations: status(),
-		Args:        cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			req, err := w.request(cmd.Context(), sys)
-			if err != nil {
-				return err
-			}
-			done, err := gatewayadmin.Freeze(cmd.Context(), sys, req)
-			if err != nil || asJSON {
-				return printed(sys, done, err)
-			}
-			what := "frozen"
-			if !done.Changed {
-				what = "is frozen already"
-			}
-			_, err = fmt.Fprintf(sys.Stdout, "%s %s: since %s, by %s\n", req.Repository, what, done.Since.Local().Format(time.DateTime), host.Printable(done.By))
+		Example: `  gatewayctl repository freeze --destination DESTINATION --repository dokuwiki/UUID`,
+	}, gatewayadmin.Freeze, func(done adminapi.FreezeReply) string {
+		what := "frozen"
+		if !done.Changed {
+			what = "is frozen already"
+		}
+		return what + ": since " + frozenBy(done)
+	})
+}
+
+func newThaw(sys *host.System) *cobra.Command {
+	return newFreezing(sys, &cobra.Command{
+		Use:   "thaw --destination NAME --repository APP/UUID",
+		Short: "Let the module of a frozen repository write again",
+		Long: `Let the module of a frozen repository write again. Where somebody else may have the
+module's password, change it before, with "module passwd".`,
+		Example: `  gatewayctl repository thaw --destination DESTINATION --repository dokuwiki/UUID`,
+	}, gatewayadmin.Thaw, func(done adminapi.FreezeReply) string {
+		if !done.Changed {
+			return "is not frozen"
+		}
+		return "thawed: it was frozen since " + frozenBy(done)
+	})
+}
+
+// freezing asks the gateway for one or the other.
+type freezing func(context.Context, *host.System, adminapi.RepositoryRequest) (adminapi.FreezeReply, error)
+
+// newFreezing completes a command that freezes a repository or thaws it; say puts into
+// words what came of it.
+func newFreezing(sys *host.System, cmd *cobra.Command, do freezing, say func(adminapi.FreezeReply) string) *cobra.Command {
+	var w which
+	var asJSON bool
+	cmd.Annotations, cmd.Args = status(), cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		req, err := w.request(cmd.Context(), sys)
+		if err != nil {
 			return err
-		},
+		}
+		done, err := do(cmd.Context(), sys, req)
+		if err != nil || asJSON {
+			return printed(sys, done, err)
+		}
+		_, err = fmt.Fprintf(sys.Stdout, "%s %s\n", req.Repository, say(done))
+		return err
 	}
 	w.register(sys, cmd).BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func newThaw(sys *host.System) *cobra.Command {
-	var w which
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "thaw --destination NAME --repository APP/UUID",
-		Short: "Let the module of a frozen repository write again",
-		Long: `Let the module of a frozen repository write again. Where somebody else may have the
-module's password, change it before, with "module passwd".`,
-		Example:     `  gatewayctl repository thaw --destination DESTINATION --repository dokuwiki/UUID`,
-		Annotations: status(),
-		Args:        cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			req, err := w.request(cmd.Context(), sys)
-			if err != nil {
-				return err
-			}
-			done, err := gatewayadmin.Thaw(cmd.Context(), sys, req)
-			if err != nil || asJSON {
-				return printed(sys, done, err)
-			}
-			text := "thawed: it was frozen since " + done.Since.Local().Format(time.DateTime) + ", by " + host.Printable(done.By)
-			if !done.Changed {
-				text = "is not frozen"
-			}
-			_, err = fmt.Fprintf(sys.Stdout, "%s %s\n", req.Repository, text)
-			return err
-		},
-	}
-	w.register(sys, cmd).BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
+// frozenBy says since when a repository is or was frozen, and who did that.
+func frozenBy(done adminapi.FreezeReply) string {
+	return done.Since.Local().Format(time.DateTime) + ", by " + host.Printable(done.By)
 }
 
 // printed prints a reply as JSON, unless there was an error.
