@@ -52,18 +52,25 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.close(); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// newPiped is a gateway behind such a listener, without a Redis.
+func newPiped(t *testing.T) (*Gateway, *pipes) {
+	t.Helper()
+	listener := newPipes()
+	opts := Defaults()
+	opts.Listeners = []net.Listener{listener}
+	opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
+	opts.Log = discard
+	g, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, listener
+}
+
 func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		listener := newPipes()
-		opts := Defaults()
-		opts.Listeners = []net.Listener{listener}
-		opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
-		opts.Log = discard
-		g, err := New(opts)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, listener := newPiped(t)
 		g.Start()
 		conn, err := listener.dial()
 		if err != nil {
@@ -100,15 +107,7 @@ func TestStopAnswersAConnectionThatWasAcceptedBefore(t *testing.T) {
 func TestStopWaitsForUploadsThatArePassedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		listener := newPipes()
-		opts := Defaults()
-		opts.Listeners = []net.Listener{listener}
-		opts.Redis = catalog.Redis{Address: t.TempDir() + "/nobody"}
-		opts.Log = discard
-		g, err := New(opts)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, listener := newPiped(t)
 		goOn := make(chan struct{})
 		g.server.Handler = g.observer.Observe(func(w *observe.Response, r *http.Request) error {
 			if !w.Detach(r) {
