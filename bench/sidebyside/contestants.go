@@ -55,11 +55,15 @@ func (s storage) trust() []string {
 type server struct {
 	*process
 	client *client
+	behind *process // what it passes everything on to, if anything
 }
 
 func (s *server) stop() {
 	s.client.close()
 	s.process.stop()
+	if s.behind != nil {
+		s.behind.stop()
+	}
 }
 
 // connections is how many idle connections a client keeps: enough for all modes.
@@ -79,7 +83,7 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 		if err != nil {
 			return nil, err
 		}
-		s := &server{p, newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
+		s := &server{process: p, client: newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
 		err = poll(ctx, startTime, func() error {
 			return s.client.ready(ctx, "http://"+addr+"/-/ready")
 		})
@@ -137,5 +141,5 @@ func startPlain(ctx context.Context, binary string, env []string, args func(addr
 	if err != nil {
 		return nil, err
 	}
-	return &server{p, newClient("http://"+addr+"/"+repository+"/", moduleID, password, connections)}, nil
+	return &server{process: p, client: newClient("http://"+addr+"/"+repository+"/", moduleID, password, connections)}, nil
 }

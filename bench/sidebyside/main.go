@@ -6,6 +6,7 @@
 //	go run ./bench/sidebyside
 //	go run ./bench/sidebyside -mode memory
 //	go run ./bench/sidebyside -mode backup
+//	go run ./bench/sidebyside -mode hop
 //
 // See bench/README.md for what is measured, and how.
 package main
@@ -41,6 +42,7 @@ type options struct {
 	delay      time.Duration
 	stored     int // objects that the speed mode reads
 	uploads    int // at once, in the memory mode
+	listen, to string
 }
 
 func main() {
@@ -55,7 +57,7 @@ func main() {
 
 func parseFlags() options {
 	o := options{stored: 32, uploads: 64}
-	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory or backup")
+	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory, backup or hop; relay: be what a hop is compared with")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
@@ -69,6 +71,8 @@ func parseFlags() options {
 	flag.DurationVar(&o.duration, "duration", 6*time.Second, "how long to measure one case with one server")
 	flag.IntVar(&o.size, "size", 2048, "how many MiB to back up")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long S3 keeps each request of a backup waiting")
+	flag.StringVar(&o.listen, "listen", "", "address to listen on, for a relay")
+	flag.StringVar(&o.to, "to", "", "address to pass everything on to, for a relay")
 	quick := flag.Bool("quick", false, "a quick look: a little of everything, once, whatever the other flags say of rounds and sizes")
 	flag.Parse()
 	if *quick {
@@ -79,6 +83,9 @@ func parseFlags() options {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.mode == "relay" {
+		return runRelay(ctx, o.listen, o.to)
+	}
 	base, err := os.MkdirTemp(o.dir, "sidebyside")
 	if err != nil {
 		return err
@@ -98,8 +105,10 @@ func run(ctx context.Context, o options) error {
 		return runMemory(ctx, o, base, redis)
 	case "backup":
 		return runBackup(ctx, o, base, redis)
+	case "hop":
+		return runHop(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is none of speed, memory, backup", o.mode)
+		return fmt.Errorf("mode %q is not speed, memory, backup, hop or relay", o.mode)
 	}
 }
 

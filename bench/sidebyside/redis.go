@@ -35,8 +35,6 @@ func startRedis(ctx context.Context, dir string) (*redisServer, error) {
 
 // describe writes one module, one node and one destination.
 func (r *redisServer) describe(ctx context.Context, at storage) error {
-	sum := sha256.Sum256([]byte(password))
-	digest := "#" + hex.EncodeToString(sum[:])
 	section, base := "type = local\n", at.dir
 	if at.bucket != "" {
 		section, base = "", at.bucket
@@ -45,11 +43,11 @@ func (r *redisServer) describe(ctx context.Context, at storage) error {
 		}
 	}
 	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.Do(ctx, "ACL", "SETUSER", nodeUser, "reset", "on", digest, "~*", "+@read", "+@connection")
+		p.Do(ctx, "ACL", "SETUSER", nodeUser, "reset", "on", digest(), "~*", "+@read", "+@connection")
 		p.Del(ctx, catalog.ACLs)
 		p.SAdd(ctx, catalog.ACLs,
-			"user "+nodeUser+" on "+digest+" ~* +@read",
-			"user module/"+moduleID+" on "+digest+" ~module/"+moduleID+"/* +@read")
+			"user "+nodeUser+" on "+digest()+" ~* +@read",
+			"user module/"+moduleID+" on "+digest()+" ~module/"+moduleID+"/* +@read")
 		p.HSet(ctx, catalog.ModuleUUID, moduleID, moduleUUID)
 		p.HSet(ctx, catalog.RestoreUUID, moduleUUID, longUUID)
 		p.HSet(ctx, catalog.DestinationKey(destination), catalog.FieldURL, "rclone:bench", catalog.FieldName, "bench",
@@ -58,6 +56,12 @@ func (r *redisServer) describe(ctx context.Context, at storage) error {
 		return nil
 	})
 	return err
+}
+
+// digest is the password as Redis ACLs have it.
+func digest() string {
+	sum := sha256.Sum256([]byte(password))
+	return "#" + hex.EncodeToString(sum[:])
 }
 
 func (r *redisServer) stop() {
