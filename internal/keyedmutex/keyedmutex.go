@@ -34,18 +34,38 @@ func (m *Mutex[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	}
 }
 
+// TryLock is Lock where nobody has or awaits the key's mutex; else locked is false.
+func (m *Mutex[K]) TryLock(key K) (unlock func(), locked bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries[key] != nil {
+		return nil, false
+	}
+	e := m.add(key)
+	e.held <- struct{}{}
+	return func() {
+		<-e.held
+		m.leave(key, e)
+	}, true
+}
+
 func (m *Mutex[K]) enter(key K) *entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.entries[key]
-	if e == nil {
-		e = &entry{held: make(chan struct{}, 1)}
-		if m.entries == nil {
-			m.entries = make(map[K]*entry)
-		}
-		m.entries[key] = e
+	if e := m.entries[key]; e != nil {
+		e.users++
+		return e
 	}
-	e.users++
+	return m.add(key)
+}
+
+// add makes the entry of a key, for one user; it runs with mu held.
+func (m *Mutex[K]) add(key K) *entry {
+	e := &entry{held: make(chan struct{}, 1), users: 1}
+	if m.entries == nil {
+		m.entries = make(map[K]*entry)
+	}
+	m.entries[key] = e
 	return e
 }
 

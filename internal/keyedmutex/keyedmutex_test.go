@@ -87,3 +87,26 @@ func TestKeyedMutexStopsWaitingWithTheContext(t *testing.T) {
 		unlock()
 	})
 }
+
+func TestKeyedMutexIsTried(t *testing.T) {
+	var m Mutex[string]
+	unlock, locked := m.TryLock("object")
+	if !locked {
+		t.Fatal("nobody has it, and it is not to be had")
+	}
+	if _, locked := m.TryLock("object"); locked {
+		t.Error("two have it")
+	}
+	if _, locked := m.TryLock("other"); !locked {
+		t.Error("another key is not to be had")
+	}
+	unlock()
+	if unlock, err := m.Lock(t.Context(), "object"); err != nil {
+		t.Error(err)
+	} else {
+		unlock()
+	}
+	if len(m.entries) != 1 {
+		t.Errorf("%d entries are left, want that of the other key", len(m.entries))
+	}
+}
