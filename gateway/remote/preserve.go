@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,21 +197,12 @@ func (c *conditional) isUnderWay(name string) bool {
 	return c.underWay[name] > 0
 }
 
-// stillUploaded reports whether an object is not there yet, while it is uploaded. MinIO locks the
-// name of an object that must be new until its upload ends: whoever asks for it waits, at
-// last for longer than MinIO waits for the upload. Its lists wait for nothing.
+// stillUploaded reports whether an object is not there yet, while this process uploads it.
 func (s *Store) stillUploaded(ctx context.Context, name string) (bool, error) {
 	if s.conditional == nil || !s.conditional.isUnderWay(name) {
 		return false, nil
 	}
-	entries, err := s.fs.List(ctx, rcloneDir(path.Dir(name)))
-	if errors.Is(err, fs.ErrorDirNotFound) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Remote() == name }), nil
+	return s.unlisted(ctx, name)
 }
 
 // settle is for an upload that was refused since there is something of that name: that

@@ -30,7 +30,12 @@ func (s *Store) Stat(ctx context.Context, name string) (iofs.FileInfo, error) {
 	if err := s.look(ctx, name); err != nil {
 		return nil, s.missing(ctx, "stat", name, err)
 	}
-	object, err := s.find(ctx, name)
+	asking, patience := s.await(ctx, name)
+	defer patience.end()
+	object, err := s.find(asking, name)
+	if patience.gaveUp() {
+		err = fs.ErrorObjectNotFound
+	}
 	if err != nil {
 		return nil, s.missing(ctx, "stat", name, err)
 	}
@@ -90,6 +95,26 @@ func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 	if err := s.look(ctx, name); err != nil {
 		return nil, 0, s.missing(ctx, "open", name, err)
 	}
+	asking, patience := s.await(ctx, name)
+	body, size, err := s.openNow(asking, name, off, n)
+	switch {
+	case patience.gaveUp():
+		if err == nil {
+			_ = body.Close()
+		}
+		patience.end()
+		return nil, 0, s.missing(ctx, "open", name, fs.ErrorObjectNotFound)
+	case err != nil:
+		patience.end()
+		return nil, size, err
+	case patience != nil:
+		body = &awaitedBody{body, patience}
+	}
+	return body, size, nil
+}
+
+// openNow opens an object.
+func (s *Store) openNow(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	if s.backend.OneRequest && n != 0 {
 		return s.openBlind(ctx, name, off, n)
 	}

@@ -7,6 +7,7 @@ import (
 	iofs "io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rclone/rclone/fs"
 
@@ -43,6 +44,10 @@ type Store struct {
 	hider    func() (fs.Fs, error)
 	hides    atomic.Bool
 	versions versioning
+	// bulk, where there is one, deletes many objects in one request.
+	bulk *bulk
+	// soon is how long it is waited for an answer before lists are asked, too.
+	soon time.Duration
 	// turns of those who list directories.
 	turns turns
 	// creator returns an Fs that may make the bucket.
@@ -69,8 +74,10 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		movesWhole: b.Has(backend.MovesWhole),
 		oneVersion: b.Has(backend.DeletesOneVersion),
 		creator:    func() (fs.Fs, error) { return b.Fs, nil },
+		soon:       soon,
 	}
 	s.put = s.preserving(section, withChecksums(id, b.Fs, section, putFor(b)))
+	s.bulk = newBulk(id, b.Fs, section)
 	if b.OneRequest {
 		s.creator = func() (fs.Fs, error) { return b.Reopen(nil) }
 	}

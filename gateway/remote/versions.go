@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"net/http"
 	"path"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type versioning struct {
 	mu    sync.Mutex
 	known bool
 	keeps bool
+	// tried is whether it is known that the key deletes them.
+	tried, deletes bool
 }
 
 // Versioned reports whether the storage keeps the versions of what is deleted or
@@ -87,7 +90,7 @@ func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) 
 		switch {
 		case err == nil:
 			return true, nil
-		case backend.IsDenial(err):
+		case backend.IsDenial(err), hasStatus(err, http.StatusBadRequest): // so MinIO, of what a retention keeps
 			return false, nil
 		}
 		return false, s.failed(ctx, "delete a version of", name, err)
@@ -96,7 +99,7 @@ func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) 
 }
 
 // Copies implements [storage.Copier]. What is not known to keep nothing of what is
-// deleted counts as keeping it.
+// deleted counts as keeping it, unless the key deletes versions.
 func (s *Store) Copies(ctx context.Context) (bool, error) {
 	features := s.fs.Features()
 	switch {
@@ -106,7 +109,81 @@ func (s *Store) Copies(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	versioned, err := s.Versioned(ctx)
-	return err == nil && !versioned, err
+	if err != nil || !versioned {
+		return err == nil, err
+	}
+	return s.tryVersions(ctx)
+}
+
+// tryVersions tries, once, whether the key may delete versions: those of an empty object
+// that nobody needs.
+func (s *Store) tryVersions(ctx context.Context) (bool, error) {
+	s.versions.mu.Lock()
+	defer s.versions.mu.Unlock()
+	if s.versions.tried || s.bulk == nil { // nil: names may be others there
+		return s.versions.deletes, nil
+	}
+	name := temporaryName(partialSuffix)
+	if err := s.put(s.backend.Context(ctx), name, 0, http.NoBody); err != nil {
+		return false, s.failed(ctx, "put", name, err)
+	}
+	deletes, err := s.DeletesVersions(ctx, name)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist), errors.Is(err, errors.ErrUnsupported):
+		deletes = false
+	case err != nil:
+		return false, err
+	}
+	if !deletes {
+		if err := s.Remove(ctx, name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			return false, err
+		}
+	}
+	s.versions.tried, s.versions.deletes = true, deletes
+	return deletes, nil
+}
+
+// RemoveCopied implements [storage.Copier].
+func (s *Store) RemoveCopied(ctx context.Context, name string) error {
+	s.versions.mu.Lock()
+	deletes := s.versions.tried && s.versions.deletes
+	s.versions.mu.Unlock()
+	if deletes {
+		if there, err := s.removeVersion(ctx, name); err != nil || !there {
+			return err
+		}
+	}
+	return s.Remove(ctx, name)
+}
+
+// removeVersion removes the newest version of an object, and reports whether there is an
+// older one.
+func (s *Store) removeVersion(ctx context.Context, name string) (older bool, err error) {
+	ctx, err = s.begin(ctx, "remove", name)
+	if err != nil {
+		return false, err
+	}
+	client := *clientOfS3(s.fs)
+	bucket, base, _ := strings.Cut(s.fs.Root(), "/")
+	key := path.Join(base, name)
+	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return false, s.failed(ctx, "remove", name, err)
+	}
+	if head.VersionId == nil {
+		return true, nil // removed as any other
+	}
+	if _, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: head.VersionId}); err != nil {
+		return false, s.failed(ctx, "remove", name, err)
+	}
+	_, err = s.find(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrorObjectNotFound):
+		return false, nil
+	case err != nil:
+		return false, s.failed(ctx, "remove", name, err)
+	}
+	return true, nil
 }
 
 // Copy implements [storage.Copier].

@@ -22,11 +22,15 @@ type Mover interface {
 // Copier is implemented by a Store that may have its storage copy an object.
 type Copier interface {
 	// Copies reports whether a copy passes no byte through this process, and whether an
-	// object that is copied and then deleted takes no more space than before: not where
-	// the storage keeps versions of what is deleted, or may do so unseen.
+	// object that is copied and then deleted by RemoveCopied takes no more space than
+	// before: not where the storage keeps what is deleted, or may do so unseen.
 	Copies(ctx context.Context) (bool, error)
 
 	// Copy makes the object to of from, durably; what has that name is replaced. An
 	// object that is proven absent is [fs.ErrNotExist].
 	Copy(ctx context.Context, from, to string) error
+
+	// RemoveCopied is [Store.Remove] for an object that was copied: where the storage keeps
+	// versions of what is deleted, and lets them be deleted, it keeps none of this one.
+	RemoveCopied(ctx context.Context, name string) error
 }

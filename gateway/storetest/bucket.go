@@ -75,6 +75,9 @@ func (b *Bucket) Copy(ctx context.Context, from, to string) error {
 	return nil
 }
 
+// RemoveCopied implements [storage.Copier].
+func (b *Bucket) RemoveCopied(ctx context.Context, name string) error { return b.Remove(ctx, name) }
+
 // Renames implements [storage.Mover].
 func (*Bucket) Renames() bool { return false }
 

@@ -70,6 +70,19 @@ type mortalBucket struct {
 	*storetest.Bucket
 
 	life *life
+	bulk int // how many objects one request removes
+}
+
+func (m *mortalBucket) Bulk() int { return m.bulk }
+
+// RemoveAll removes one after the other, as a request does that is cut off.
+func (m *mortalBucket) RemoveAll(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := m.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mortalBucket) Put(ctx context.Context, name string, size int64, body io.Reader) error {
@@ -89,6 +102,10 @@ func (m *mortalBucket) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	return m.Bucket.Remove(ctx, name)
+}
+
+func (m *mortalBucket) RemoveCopied(ctx context.Context, name string) error {
+	return m.Remove(ctx, name)
 }
 
 func (m *mortalBucket) Copy(ctx context.Context, from, to string) error {

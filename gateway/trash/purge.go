@@ -1,11 +1,9 @@
 package trash
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
@@ -39,7 +37,7 @@ func (s *Store) Empty(ctx context.Context, repo string, chosen func(*Entry) bool
 	return s.sweep(ctx, repo, chosen)
 }
 
-// pace is called before each purge.
+// pace is called before each object is purged, or each batch of them.
 type pace func(context.Context) error
 
 // sweep purges what chosen says and counts the rest.
@@ -122,18 +120,19 @@ func (s *Store) purgeFrom(ctx context.Context, repo string, entries []Entry, cho
 	if err != nil {
 		return done, err
 	}
-	slices.SortStableFunc(going, func(a, b Entry) int { return cmp.Compare(order(a.Kind), order(b.Kind)) })
-	for i := range going {
+	for _, batch := range s.batches(going) {
 		if wait != nil {
 			if err := wait(ctx); err != nil {
 				return done, err
 			}
 		}
-		if err := s.purge(ctx, &going[i], n); err != nil {
+		if err := s.purgeBatch(ctx, batch, n); err != nil {
 			return done, err
 		}
-		done.Objects++
-		done.Bytes += going[i].Size
+		for i := range batch {
+			done.Objects++
+			done.Bytes += batch[i].Size
+		}
 	}
 	return done, nil
 }
@@ -170,8 +169,10 @@ func (s *Store) dropPackReceipt(ctx context.Context, o object, n notes) error {
 	return err
 }
 
-// purgeMarked removes a pack that lies under a mark, unless it was uploaded again since
-// it was listed. It goes before its mark, without which it would be there again.
+// purgeMarked removes a pack that lies under a mark, unless it was uploaded again or
+// brought back since it was listed, by another gateway too: one that is uploaded again may
+// keep its time, and only its mark is gone then. It goes before its mark, without which it
+// would be there again.
 func (s *Store) purgeMarked(ctx context.Context, e *Entry, n notes) error {
 	o := e.object()
 	unlock, err := s.packs.Lock(ctx, o.path())
@@ -186,6 +187,12 @@ func (s *Store) purgeMarked(ctx context.Context, e *Entry, n notes) error {
 		return err
 	case info.ModTime().After(e.changed), !s.marks.hides(o):
 		return nil
+	}
+	switch _, err := s.store.Stat(ctx, e.at); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
 	}
 	if err := s.remove(ctx, o.path()); err != nil {
 		return err
@@ -236,10 +243,7 @@ func (s *Store) dropStaleMarks(ctx context.Context, repo string, hiding []Entry)
 		}
 		return nil
 	})
-	for _, name := range stale {
-		err = errors.Join(err, s.remove(ctx, name))
-	}
-	return err
+	return errors.Join(err, storage.RemoveAll(ctx, s.store, stale))
 }
 
 // hides reports whether nothing is known that speaks against a mark of a pack.

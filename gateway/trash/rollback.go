@@ -118,16 +118,11 @@ func leavingOrder(kind string) int {
 func (s *Store) removeLocks(ctx context.Context, repo string) error {
 	var names []string
 	err := s.store.List(ctx, repo+"/locks", func(info fs.FileInfo) error {
-		names = append(names, info.Name())
+		names = append(names, repo+"/locks/"+info.Name())
 		return nil
 	})
 	if err := ignoreAbsent(err); err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := s.remove(ctx, repo+"/locks/"+name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return storage.RemoveAll(ctx, s.store, names)
 }

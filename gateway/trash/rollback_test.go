@@ -406,7 +406,7 @@ func TestRandomHistoriesAreAsTheModelSays(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					alive := &life{-1}
 					m := &model{
-						t: t, beneath: &mortalBucket{storetest.NewBucket(), alive}, life: alive,
+						t: t, beneath: &mortalBucket{storetest.NewBucket(), alive, 3 * int(seed%2)}, life: alive,
 						clock: &hands{wall: time.Now()}, started: time.Now(), objects: map[string]*history{},
 					}
 					if kind == "a disk" {

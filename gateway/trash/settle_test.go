@@ -105,7 +105,7 @@ func TestAGatewayKilledWhileItMovesAPackLosesNothing(t *testing.T) {
 		killed := false
 		synctest.Test(t, func(t *testing.T) {
 			beneath, l := storetest.NewBucket(), &life{-1}
-			s := settling(t, &mortalBucket{beneath, l})
+			s := settling(t, &mortalBucket{beneath, l, 1})
 			names := deletePacks(t, s, 3)
 			before := entries(t, s)
 			time.Sleep(settleAfter)
@@ -150,7 +150,7 @@ func TestAGatewayKilledWhileItMovesAPackIsUndone(t *testing.T) {
 	for steps := range 8 {
 		synctest.Test(t, func(t *testing.T) {
 			beneath, l := storetest.NewBucket(), &life{-1}
-			s := settling(t, &mortalBucket{beneath, l})
+			s := settling(t, &mortalBucket{beneath, l, 1})
 			names := deletePacks(t, s, 3)
 			time.Sleep(settleAfter)
 			l.left = steps
@@ -177,7 +177,7 @@ func TestAPackThatIsBroughtBackWhileItIsMovedStays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				beneath := storetest.NewBucket()
 				other := settling(t, beneath)
-				between := &interrupted{mortalBucket: &mortalBucket{beneath, &life{-1}}, steps: steps}
+				between := &interrupted{mortalBucket: &mortalBucket{beneath, &life{-1}, 1}, steps: steps}
 				s := settling(t, between)
 				s.settleLeast = 0
 				name := deletePacks(t, s, 1)[0]

@@ -21,7 +21,7 @@ type Options struct {
 	Keep func() time.Duration
 	// Clock is that of the process.
 	Clock *Clock
-	// Pace is called before each purge of an object, to make it wait.
+	// Pace is called before each object is purged, or each batch of them, to make it wait.
 	Pace func(context.Context) error
 }
 
