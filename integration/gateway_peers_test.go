@@ -17,6 +17,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -122,6 +123,52 @@ func TestBackupsThroughAHop(t *testing.T) {
 	nobody.want(t, http.StatusServiceUnavailable, "GET", "/"+peerDest+"/_probe_rest_404", nil)
 	nobody.base = second.url
 	nobody.want(t, http.StatusNotFound, "GET", "/"+peerDest+"/_probe_rest_404", nil)
+}
+
+// TestARepositoryAsItWasThroughAHop is read, locked and refused as where its disk is.
+func TestARepositoryAsItWasThroughAHop(t *testing.T) {
+	t.Parallel()
+	p := newPeers(t)
+	first := p.node(t, "1", redistest.LeaderIP, t.TempDir())
+	second := p.node(t, "2", node2IP, t.TempDir())
+
+	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
+	tree := t.TempDir()
+	writeFile(t, filepath.Join(tree, "file"), []byte("as it was"))
+	module.run(t, "init")
+	module.run(t, "backup", tree)
+	then := secondOver(t)
+	writeFile(t, filepath.Join(tree, "file"), []byte("changed"))
+	module.run(t, "backup", tree)
+	newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "node/1").run(t, "forget", "--keep-last", "1", "--prune")
+
+	was := pastOf(t, module, then)
+	was.run(t, "check", "--read-data")
+	target := t.TempDir()
+	was.run(t, "restore", "latest", "--target", target)
+	if got, err := os.ReadFile(filepath.Join(target, tree, "file")); err != nil || string(got) != "as it was" {
+		t.Errorf("restored %q, %v", got, err)
+	}
+	if got := len(listed(t, second, "/"+peerDest+"/"+mailRepo+"/locks/")); got != 0 {
+		t.Errorf("the repository holds %d locks", got)
+	}
+
+	view := "/" + past.Name(peerDest+"/"+mailRepo, then)
+	answer := first.module("mail1").want(t, http.StatusOK, "GET", view+"/snapshots/", nil)
+	if got := answer.header.Get("X-Backend"); got != "backend@node2" || bytes.Count(answer.body, []byte(`"name"`)) != 1 {
+		t.Errorf("%q answers %s", got, answer.body)
+	}
+	content, name := blob(300)
+	for _, user := range []caller{first.module("mail1"), first.node()} {
+		user.want(t, http.StatusForbidden, "POST", view+"/data/"+name, content)
+		user.want(t, http.StatusForbidden, "DELETE", view+"/config", nil)
+		user.want(t, http.StatusNotFound, "GET", view+"/data/"+name, nil)
+	}
+	first.module("wiki7").want(t, http.StatusForbidden, "GET", view+"/config", nil)
+	later := "/" + past.Name(peerDest+"/"+mailRepo, time.Now().Add(time.Hour))
+	if answer := first.module("mail1").want(t, http.StatusForbidden, "GET", later+"/config", nil); !bytes.Contains(answer.body, []byte("not over")) {
+		t.Errorf("a time that is not over: %s", answer.body)
+	}
 }
 
 // testOwnersLimits gives a module less room than it has taken: the node with the disk
