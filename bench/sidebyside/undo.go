@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// plainDestination keeps nothing of what is deleted.
+const plainDestination = "1a2b3c4d-5e6f-4708-9a0b-c1d2e3f40516"
+
+// smallPack is the size of the packs: what is measured does not look into them.
+const smallPack = 512
+
+// deletions is how many packs are deleted each way.
+const deletions = 2000
+
+// runUndo measures what it costs that what is deleted is kept: a DELETE beside one of a
+// destination that keeps nothing, a list beside a full trash, and a list of a repository
+// as it was. Both of a pair are measured in turns.
+func runUndo(ctx context.Context, o options, base string, redis *redisServer) error {
+	binary, err := program(o.gateway, "make build")
+	if err != nil {
+		return err
+	}
+	fmt.Println("| on | what | beside it | ratio |")
+	fmt.Println("|---|---|---|---:|")
+	for _, s3 := range []bool{false, true} {
+		if err := undoOn(ctx, o, base, gatewayContestant(binary, redis), redis, s3); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undoOn measures on a directory, or on S3 with a tenth of the objects.
+func undoOn(ctx context.Context, o options, base string, c contestant, redis *redisServer, s3 bool) error {
+	dir, err := os.MkdirTemp(base, "undo")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	at := storage{dir: filepath.Join(dir, "root")}
+	if err := os.Mkdir(at.dir, 0o700); err != nil {
+		return err
+	}
+	where, packs := "a disk", o.objects
+	if s3 {
+		minio, endpoint, err := startMinIO(ctx, o.minio, filepath.Join(dir, "storage"))
+		if err != nil {
+			return err
+		}
+		defer minio.stop()
+		at = storage{endpoint: endpoint, bucket: s3Bucket}
+		where, packs = "MinIO", max(100, o.objects/10)
+	} else if err := redis.describePlain(ctx, filepath.Join(dir, "plain")); err != nil {
+		return err
+	}
+	server, err := c.start(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	u := &undo{server: server, o: o, where: where, packs: packs, made: newBlobs(smallPack)}
+	if !s3 {
+		if err := u.deletions(ctx); err != nil {
+			return err
+		}
+	}
+	return u.lists(ctx)
+}
+
+// describePlain adds a destination that keeps nothing, in a directory of its own.
+func (r *redisServer) describePlain(ctx context.Context, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for _, err := range []error{
+		r.client.HSet(ctx, catalog.DestinationKey(plainDestination), catalog.FieldURL, "rclone:plain", catalog.FieldName, "plain",
+			catalog.FieldProvider, "rclone", catalog.FieldBasePath, dir).Err(),
+		r.client.HSet(ctx, catalog.RcloneConf, plainDestination, "["+plainDestination+"]\ntype = local\n").Err(),
+		r.client.HSet(ctx, catalog.LimitsKey(plainDestination), catalog.FieldKeepDeleted, "0").Err(),
+	} {
+		if err != nil {
+			return fmt.Errorf("describe %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// undo measures on one storage.
+type undo struct {
+	*server
+
+	o     options
+	where string
+	packs int
+	made  *blobs
+}
+
+// as is a client of a repository for the node, which may delete.
+func (u *undo) as(dest, repo string) *client {
+	root, _, _ := strings.Cut(u.client.base, destination)
+	return newClient(root+dest+"/"+repo+"/", nodeUser, password, connections)
+}
+
+// fill stores so many packs.
+func (u *undo) fill(ctx context.Context, c *client, n int) ([]*blob, error) {
+	stored := make([]*blob, n)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(u.o.clients)
+	for i := range stored {
+		group.Go(func() (err error) {
+			if stored[i], err = u.made.new(); err != nil {
+				return err
+			}
+			return c.put(ctx, stored[i])
+		})
+	}
+	return stored, group.Wait()
+}
+
+// empty deletes packs.
+func (u *undo) empty(ctx context.Context, c *client, packs []*blob) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(u.o.clients)
+	for _, b := range packs {
+		group.Go(func() error { return c.remove(ctx, b) })
+	}
+	return group.Wait()
+}
+
+func (c *client) remove(ctx context.Context, b *blob) error {
+	req, err := c.request(ctx, http.MethodDelete, "data/"+b.name, nil)
+	if err != nil {
+		return err
+	}
+	return c.drain(req, http.StatusOK, -1)
+}
+
+// repository makes one with so many packs.
+func (u *undo) repository(ctx context.Context, c *client, packs int) ([]*blob, error) {
+	if err := c.create(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.putConfig(ctx); err != nil {
+		return nil, err
+	}
+	return u.fill(ctx, c, packs)
+}
+
+// deletions deletes packs that are kept and packs that are not, one after the other.
+func (u *undo) deletions(ctx context.Context) error {
+	keeps, plain := u.as(destination, longRepository), u.as(plainDestination, longRepository)
+	defer keeps.close()
+	defer plain.close()
+	n := min(deletions, u.packs)
+	kept, err := u.repository(ctx, keeps, n)
+	if err != nil {
+		return err
+	}
+	gone, err := u.repository(ctx, plain, n)
+	if err != nil {
+		return err
+	}
+	i := 0
+	return u.compare(ctx, n, "DELETE that keeps", "one that does not", func(ctx context.Context) error {
+		return keeps.remove(ctx, kept[i])
+	}, func(ctx context.Context) error {
+		i++
+		return plain.remove(ctx, gone[i-1])
+	})
+}
+
+// lists lists beside a trash, and as it was.
+func (u *undo) lists(ctx context.Context) error {
+	plain, used := u.as(destination, repository), u.as(destination, longRepository)
+	defer plain.close()
+	defer used.close()
+	if _, err := u.repository(ctx, plain, u.packs); err != nil {
+		return err
+	}
+	packs, err := u.repository(ctx, used, u.packs)
+	if err != nil {
+		return err
+	}
+	then := time.Now()
+	if err := poll(ctx, time.Minute, func() error {
+		if time.Now().Unix() <= then.Unix()+1 {
+			return fmt.Errorf("the second of %v is not over", then)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	tenth := u.packs / 10
+	if err := u.empty(ctx, used, packs[:tenth]); err != nil {
+		return err
+	}
+	was := *used
+	was.base = strings.TrimSuffix(used.base, "/") + "@" + then.UTC().Format("2006-01-02T15:04:05Z") + "/"
+	list := func(c *client, want int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			n, err := c.list(ctx, false)
+			if err == nil && n != want {
+				err = fmt.Errorf("list: %d packs, want %d", n, want)
+			}
+			return err
+		}
+	}
+	rounds := max(1, 4*u.o.rounds)
+	if err := u.compare(ctx, rounds, fmt.Sprintf("list of %d packs as it was, a tenth deleted since", u.packs), "as it is",
+		list(&was, u.packs), list(used, u.packs-tenth)); err != nil {
+		return err
+	}
+	more, err := u.fill(ctx, used, u.packs)
+	if err != nil {
+		return err
+	}
+	if err := u.empty(ctx, used, more[:u.packs-tenth]); err != nil {
+		return err
+	}
+	return u.compare(ctx, rounds, fmt.Sprintf("list of %d packs, as many deleted in the last hour", u.packs), "none deleted",
+		list(used, u.packs), list(plain, u.packs))
+}
+
+// compare measures two things in turns, and prints the ratio of their medians.
+func (u *undo) compare(ctx context.Context, rounds int, what, beside string, first, second func(context.Context) error) error {
+	var took [2][]float64
+	for range rounds {
+		for i, do := range []func(context.Context) error{first, second} {
+			began := time.Now()
+			if err := do(ctx); err != nil {
+				return fmt.Errorf("%s, on %s: %w", what, u.where, err)
+			}
+			took[i] = append(took[i], time.Since(began).Seconds())
+		}
+	}
+	cell := func(times []float64) string {
+		slices.Sort(times)
+		return fmt.Sprintf("%.2f ms (%.2f to %.2f)", 1000*middle(times), 1000*times[len(times)/4], 1000*times[len(times)*3/4])
+	}
+	fmt.Printf("| %s | %s: %s | %s: %s | %.2f |\n", u.where, what, cell(took[0]), beside, cell(took[1]), middle(took[0])/middle(took[1]))
+	return nil
+}
