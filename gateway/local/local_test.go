@@ -96,7 +96,7 @@ func TestConformsWithoutOpenat2(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storage.Store {
 		t.Helper()
 		s := open(t)
-		s.resolve = walk
+		s.resolve, s.direct = walk, nil
 		return s
 	})
 }
@@ -198,13 +198,13 @@ func TestNoLinkBelowTheRootIsFollowed(t *testing.T) {
 		{"a directory inside", shard, "../keys", false},
 	} {
 		for about, resolve := range map[string]resolver{
-			"as the system can": nil, "step by step": walk,
+			"as the system can": nil, "below the root": openat2OrWalk(t), "step by step": walk,
 		} {
 			t.Run(tt.name+", "+about, func(t *testing.T) {
 				base := t.TempDir()
 				s, outside := linkedTree(t, base, tt.link, tt.target)
 				if resolve != nil {
-					s.resolve = resolve
+					s.resolve, s.direct = resolve, nil
 				}
 				for op, err := range attempts(t, s, "app/uuid/data", pack) {
 					switch {
@@ -222,6 +222,36 @@ func TestNoLinkBelowTheRootIsFollowed(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// openat2OrWalk is what a store takes here for what it does not open by its whole path.
+func openat2OrWalk(t *testing.T) resolver {
+	t.Helper()
+	return open(t).resolve
+}
+
+// TestARootThatBecomesALinkIsSeenAtOnce is for what is opened by its whole path.
+func TestARootThatBecomesALinkIsSeenAtOnce(t *testing.T) {
+	base := t.TempDir()
+	root, other := filepath.Join(base, "root"), filepath.Join(base, "other")
+	if err := errors.Join(os.Mkdir(root, 0o700), os.Mkdir(other, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, config, []byte("first"))
+	if err := errors.Join(os.Rename(root, root+" moved"), os.Symlink(other, root)); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := s.Stat(t.Context(), config); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat = %v, %v; want nothing in the new root", info, err)
+	}
+	put(t, s, config, []byte("the second"))
+	if info, err := s.Stat(t.Context(), config); err != nil || info.Size() != int64(len("the second")) {
+		t.Errorf("Stat = %v, %v; want what is in the new root", info, err)
 	}
 }
 

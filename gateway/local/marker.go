@@ -62,7 +62,7 @@ func OpenMarked(root string, mark Mark) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &marker{Mark: mark, root: abs}
+	m := &marker{Mark: mark, root: abs, file: filepath.Join(abs, markerName)}
 	s, err := Open(abs)
 	if err != nil {
 		return nil, m.noRoot(err)
@@ -75,6 +75,7 @@ func OpenMarked(root string, mark Mark) (*Store, error) {
 type marker struct {
 	Mark
 	root string
+	file string // the marker's path
 
 	// verified is the marker file that was last found to hold the right ID.
 	verified atomic.Pointer[unix.Stat_t]
@@ -104,6 +105,21 @@ func (m *marker) check(root dirFD) error {
 	return err
 }
 
+// unchanged reports whether the marker that was last found to be right is still there, by
+// its path. It says no where that needs a closer look.
+func (m *marker) unchanged() bool {
+	if m == nil {
+		return true
+	}
+	verified := m.verified.Load()
+	if verified == nil || m.away.Load() {
+		return false
+	}
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Lstat(m.file, &st) })
+	return err == nil && sameFile(verified, &st)
+}
+
 func sameFile(a, b *unix.Stat_t) bool {
 	return a != nil && a.Dev == b.Dev && a.Ino == b.Ino && a.Ctim == b.Ctim && a.Size == b.Size
 }
@@ -122,7 +138,7 @@ func (m *marker) absent(root dirFD) error {
 		if root.stat(markerName, &st) == nil { // another request wrote it meanwhile
 			return m.verify(root, st)
 		}
-		return m.missing(mountPoint, m.path()+" is not there; if this is the right disk, write "+m.ID+" into that file")
+		return m.missing(mountPoint, m.file+" is not there; if this is the right disk, write "+m.ID+" into that file")
 	case mountPoint != "" && mountPointOf(mountPoint) != mountPoint:
 		return m.missing(mountPoint, m.root+" would be on the disk that the destination was on before")
 	}
@@ -155,10 +171,10 @@ func (m *marker) verify(root dirFD, st unix.Stat_t) error {
 	id, err := readMarker(root)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: read %s: %v", storage.ErrUnavailable, m.path(), err) //nolint:errorlint // must not count as fs.ErrNotExist
+		return fmt.Errorf("%w: read %s: %v", storage.ErrUnavailable, m.file, err) //nolint:errorlint // must not count as fs.ErrNotExist
 	case id != m.ID:
 		return fmt.Errorf("%w: %s says that this is the place of destination %.36q; delete that file if it is this one's now",
-			storage.ErrForeign, m.path(), id)
+			storage.ErrForeign, m.file, id)
 	}
 	m.remember()
 	m.verified.Store(&st)
@@ -174,8 +190,6 @@ func (m *marker) remember() {
 			"dest", m.ID, "err", err, "hint", "check that the state directory (--state-dir) is there, is writable and has room")
 	}
 }
-
-func (m *marker) path() string { return filepath.Join(m.root, markerName) }
 
 func readMarker(root dirFD) (id string, err error) {
 	fd, err := openat(int(root), markerName, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -24,15 +24,30 @@ func resolverFor(root dirFD) resolver {
 const pathOnly = unix.O_PATH
 
 func openat2(root int, name string, flags int) (fd int, err error) {
-	how := unix.OpenHow{
-		Flags:   uint64(flags | unix.O_CLOEXEC),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	}
+	return openResolved(root, name, flags, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+}
+
+func openResolved(at int, name string, flags int, resolve uint64) (fd int, err error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve}
 	err = retry(func() error {
-		fd, err = unix.Openat2(root, name, &how)
+		fd, err = unix.Openat2(at, name, &how)
 		return err
 	})
 	return fd, err
+}
+
+// directFor returns what opens a path below the root's, abs, and follows no symbolic link
+// anywhere; nil where the kernel cannot do that, or abs leads over one.
+func directFor(abs string) func(path string, flags int) (int, error) {
+	direct := func(path string, flags int) (int, error) {
+		return openResolved(unix.AT_FDCWD, path, flags, unix.RESOLVE_NO_SYMLINKS)
+	}
+	fd, err := direct(abs, directory)
+	if err != nil {
+		return nil
+	}
+	dirFD(fd).close()
+	return direct
 }
 
 func fsync(fd int) error {

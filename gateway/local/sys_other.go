@@ -13,6 +13,8 @@ import (
 
 func resolverFor(dirFD) resolver { return walk }
 
+func directFor(string) func(path string, flags int) (int, error) { return nil }
+
 // pathOnly is a cheaper way to open something, where the system has one.
 const pathOnly = unix.O_RDONLY
 
