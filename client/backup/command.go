@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
@@ -18,7 +17,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
-	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/client/session"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
@@ -56,6 +54,10 @@ module-dump-state is there and is not run, each such thing is listed, and the ex
 status is 16. Without any include line nothing is done. On NethServer 8, whose
 modules live with that, these are warnings, a number among the metrics and a list in
 the log. --dry-run says what each line stands for.
+
+While Redis is away, a backup goes by what Redis said at the last one, which lies in
+the module's state directory, and by restic's lock alone. Where that is not known,
+the exit status is 8.
 
 With a task of the agent, progress goes to the agent; on a terminal it is a bar,
 elsewhere periodic lines.
@@ -124,7 +126,6 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 		if err != nil {
 			return err
 		}
-		defer job.close()
 		return dryRun(ctx, sys, job)
 	}
 	var lock *session.MarkLock
@@ -141,7 +142,6 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 	if err != nil {
 		return err
 	}
-	defer job.close()
 	lock.HandTo(&job.plan.restic)
 	record.Schedule = job.id
 	record.ScheduleName, record.Repository = job.plan.scheduleName, job.plan.restic.Repository.URL
@@ -159,16 +159,20 @@ func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions
 	if _, err := os.Stat(filepath.Join(m.StateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
 	}
-	rdb, err := options.wait.Redis(ctx, sys)
+	told, err := askOrRecall(ctx, sys, &options.wait, m, id, !options.dryRun)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := gatherBackupFacts(ctx, sys, rdb, *options, m, id)
+	if told.stale != nil {
+		sys.Warnf("this backup goes by what Redis said last: %v", told.stale)
+	}
+	facts, err := gatherBackupFacts(ctx, sys, told, *options, m)
 	if err != nil {
-		_ = rdb.Close()
 		return nil, err
 	}
-	job := &backupJob{sys: sys, wait: &options.wait, module: m, id: facts.schedule.ID, rdb: rdb, probe: run.NewProbe(sys.Env), plan: planBackup(facts)}
+	job := &backupJob{
+		sys: sys, wait: &options.wait, module: m, id: facts.schedule.ID, dumps: told.dumps, probe: run.NewProbe(sys.Env), plan: planBackup(facts),
+	}
 	for _, warning := range host.LimitWarnings(job.plan.warnings) {
 		sys.Warnf("%s", warning)
 	}
@@ -176,18 +180,10 @@ func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions
 	return job, nil
 }
 
-// gatherBackupFacts asks Redis, Podman and the module's files.
-func gatherBackupFacts(ctx context.Context, sys *host.System, rdb *redis.Client, options backupOptions, m host.Module, id string) (facts backupFacts, err error) {
+// gatherBackupFacts asks Podman and the module's files for what Redis does not know.
+func gatherBackupFacts(ctx context.Context, sys *host.System, told told, options backupOptions, m host.Module) (facts backupFacts, err error) {
 	facts.module, facts.rootfull = m, os.Geteuid() == 0
-	if facts.schedule, err = schedule.Read(ctx, rdb, id); err != nil {
-		return facts, err
-	}
-	if !facts.schedule.Lists(m.ID) {
-		return facts, exit.Failf(exit.Usage, "backup schedule %s does not list module %s", id, m.ID)
-	}
-	if facts.repository, err = run.OpenRepository(ctx, sys, rdb, facts.schedule.Destination, m.App, m.UUID); err != nil {
-		return facts, names.WronglyNamed(err)
-	}
+	facts.schedule, facts.repository = told.schedule, told.repository
 	if facts.base, err = options.Unversioned(ctx, sys, m); err != nil {
 		return facts, err
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
@@ -28,14 +26,12 @@ type backupJob struct {
 	sys      *host.System
 	wait     *run.Waiting
 	module   host.Module
-	id       string // the schedule's, which the module's commands get
-	rdb      *redis.Client
+	id       string        // the schedule's, which the module's commands get
+	dumps    []keys.Dumped // of the module's keys
 	probe    run.Probe
 	plan     backupPlan
 	progress run.Progress
 }
-
-func (j *backupJob) close() { _ = j.rdb.Close() }
 
 // backupOutcome is what a snapshot came to.
 type backupOutcome struct {
@@ -113,7 +109,7 @@ func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent str
 
 // backupState has the module prepare its state, and saves it.
 func (j *backupJob) backupState(ctx context.Context, session *session.Session, parent string) (*backupOutcome, error) {
-	dumps, err := keys.WriteStateDumps(ctx, j.rdb, j.module)
+	dumps, err := keys.WriteStateDumps(j.module.StateDir, j.dumps)
 	if err != nil {
 		return nil, err
 	}

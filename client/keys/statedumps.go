@@ -28,26 +28,41 @@ type StateDump struct {
 	key  func(moduleID string) string
 }
 
-// WriteStateDumps writes the dumps of those keys that exist, and returns the
-// names of the files. Files that a killed backup left are gone afterwards.
-func WriteStateDumps(ctx context.Context, rdb *redis.Client, m host.Module) ([]string, error) {
-	if err := RemoveStateDumps(m.StateDir); err != nil {
-		return nil, err
-	}
-	var written []string
+// Dumped is what Redis says of a key that every backup holds.
+type Dumped struct {
+	File string `json:"file"` // in the state directory
+	Dump []byte `json:"dump"`
+}
+
+// DumpState reads those keys of a module that exist.
+func DumpState(ctx context.Context, rdb *redis.Client, m host.Module) ([]Dumped, error) {
+	var dumped []Dumped
 	for _, d := range StateDumps {
 		key := d.key(m.ID)
-		dump, err := rdb.Dump(ctx, key).Result()
+		dump, err := rdb.Dump(ctx, key).Bytes()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
 		if err != nil {
 			return nil, host.ReadError(key, err)
 		}
-		if err := os.WriteFile(filepath.Join(m.StateDir, d.file), []byte(dump), 0o600); err != nil {
-			return nil, fmt.Errorf("save %s: %w", key, err)
+		dumped = append(dumped, Dumped{d.file, dump})
+	}
+	return dumped, nil
+}
+
+// WriteStateDumps writes the dumps into the state directory, and returns the names of the
+// files. Files that a killed backup left are gone afterwards.
+func WriteStateDumps(stateDir string, dumped []Dumped) ([]string, error) {
+	if err := RemoveStateDumps(stateDir); err != nil {
+		return nil, err
+	}
+	var written []string
+	for _, d := range dumped {
+		if err := os.WriteFile(filepath.Join(stateDir, d.File), d.Dump, 0o600); err != nil {
+			return nil, fmt.Errorf("save the module's label and note: %w", err)
 		}
-		written = append(written, d.file)
+		written = append(written, d.File)
 	}
 	return written, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -58,7 +59,7 @@ const (
 func (w *Waiting) Retry(ctx context.Context, sys *host.System, do func() error) error {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := do()
-		if err == nil || !passes(err) || w.Left() == 0 {
+		if err == nil || !Passes(err) || w.Left() == 0 {
 			return err
 		}
 		if text := err.Error(); text != w.told {
@@ -73,23 +74,28 @@ func (w *Waiting) Retry(ctx context.Context, sys *host.System, do func() error) 
 	}
 }
 
-// passes reports whether an error is of something that passes by itself: not of a
-// Redis that refuses the credentials.
-func passes(err error) bool {
+// Passes reports whether an error is of something that passes by itself: another run, a
+// lock, a Redis that is away.
+func Passes(err error) bool {
 	coded, ok := errors.AsType[*exit.Error](err)
 	if !ok {
 		return false
 	}
-	switch coded.Code {
-	case exit.Busy, exit.Locked:
-		return true
-	case exit.Redis:
-		_, network := errors.AsType[net.Error](err)
-		return network || errors.Is(err, io.EOF) ||
-			redis.HasErrorPrefix(err, "LOADING") || redis.HasErrorPrefix(err, "MASTERDOWN")
-	default:
+	return coded.Code == exit.Busy || coded.Code == exit.Locked || RedisAway(err)
+}
+
+// RedisAway reports whether an error says that Redis does not answer, is starting, or is
+// failing over: not that it refuses the credentials.
+func RedisAway(err error) bool {
+	if coded, ok := errors.AsType[*exit.Error](err); !ok || coded.Code != exit.Redis {
 		return false
 	}
+	if _, network := errors.AsType[net.Error](err); network || errors.Is(err, io.EOF) {
+		return true
+	}
+	return slices.ContainsFunc([]string{"LOADING", "MASTERDOWN", "READONLY"}, func(prefix string) bool {
+		return redis.HasErrorPrefix(err, prefix)
+	})
 }
 
 // Redis connects to the node's replica as the agent, and waits for it.

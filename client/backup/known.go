@@ -1,0 +1,144 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/keys"
+	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+)
+
+// known is all that a backup wants to know from Redis. It lies in the module's state
+// directory, for its owner only, so that a backup goes on while Redis is away: whoever
+// reads that directory has the module's own credentials, which read the same from Redis.
+type known struct {
+	Schedule    string `json:"schedule"`
+	Name        string `json:"name"`
+	Destination string `json:"destination"`
+	// Module and Path are whose backup goes where.
+	Module string `json:"module"`
+	Path   string `json:"path"`
+	Key    string `json:"key"`
+	// Dumps are of the module's keys that are saved with it.
+	Dumps []keys.Dumped `json:"dumps,omitempty"`
+}
+
+// knownPrefix begins the names of the files, which are not backed up.
+const knownPrefix = ".module-backup.known-"
+
+func knownFile(stateDir, schedule string) string {
+	return filepath.Join(stateDir, knownPrefix+schedule+".json")
+}
+
+// told is what a backup was told: by Redis, or while that is away by what Redis said last.
+type told struct {
+	schedule   schedule.Schedule
+	repository restic.Repository
+	dumps      []keys.Dumped
+	stale      error // why it is not what Redis says now
+}
+
+// askOrRecall asks Redis, waiting for it, and where it is away recalls what it said last.
+func askOrRecall(ctx context.Context, sys *host.System, wait *run.Waiting, m host.Module, word string, keep bool) (told, error) {
+	var t told
+	rdb, err := wait.Redis(ctx, sys)
+	if err == nil {
+		defer func() { _ = rdb.Close() }()
+		t, err = ask(ctx, sys, rdb, m, word)
+	}
+	switch {
+	case err == nil && keep:
+		if err := t.keep(m); err != nil {
+			sys.Warnf("what Redis says is not kept for when it is away: %v", err)
+		}
+	case err != nil && run.RedisAway(err):
+		recalled, errKnown := recall(sys, m, word)
+		if errKnown != nil {
+			return t, err
+		}
+		recalled.stale = err
+		return recalled, nil
+	}
+	return t, err
+}
+
+func ask(ctx context.Context, sys *host.System, rdb *redis.Client, m host.Module, word string) (t told, err error) {
+	if t.schedule, err = schedule.Read(ctx, rdb, word); err != nil {
+		return t, err
+	}
+	if !t.schedule.Lists(m.ID) {
+		return t, exit.Failf(exit.Usage, "backup schedule %s does not list module %s", word, m.ID)
+	}
+	if t.repository, err = run.OpenRepository(ctx, sys, rdb, t.schedule.Destination, m.App, m.UUID); err != nil {
+		return t, names.WronglyNamed(err)
+	}
+	t.dumps, err = keys.DumpState(ctx, rdb, m)
+	return t, err
+}
+
+func (t *told) keep(m host.Module) error {
+	text, err := json.Marshal(known{
+		Schedule: t.schedule.ID, Name: t.schedule.Name, Destination: t.schedule.Destination,
+		Module: m.ID, Path: m.App + "/" + m.UUID, Key: t.repository.Key, Dumps: t.dumps,
+	})
+	if err != nil {
+		return err
+	}
+	if !host.PathSegment.MatchString(t.schedule.ID) {
+		return fmt.Errorf("%q cannot be a part of a file's name", t.schedule.ID)
+	}
+	name := knownFile(m.StateDir, t.schedule.ID)
+	if before, err := os.ReadFile(name); err == nil && string(before) == string(text) {
+		return nil
+	}
+	return atomicfile.Write(name, text, 0o600)
+}
+
+// recall finds what Redis said last of the schedule with an ID or a name.
+func recall(sys *host.System, m host.Module, word string) (t told, err error) {
+	files, err := filepath.Glob(filepath.Join(escapeGlob(m.StateDir), knownPrefix+"*.json"))
+	if err != nil {
+		return t, err
+	}
+	var found []known
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		var k known
+		if err != nil || json.Unmarshal(text, &k) != nil || k.Module != m.ID || k.Path != m.App+"/"+m.UUID {
+			continue
+		}
+		if k.Schedule == word {
+			found = []known{k}
+			break
+		}
+		if k.Name == word {
+			found = append(found, k)
+		}
+	}
+	if len(found) != 1 {
+		return t, errors.New("nothing is known of the schedule")
+	}
+	k := found[0]
+	t.schedule = schedule.Schedule{ID: k.Schedule, Name: k.Name, Destination: k.Destination, Modules: []string{m.ID}}
+	t.dumps = k.Dumps
+	t.repository, err = run.RepositoryAt(sys, k.Destination, m.App, m.UUID, k.Key)
+	return t, err
+}
+
+var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+// escapeGlob is a pattern that matches a path only.
+func escapeGlob(path string) string { return globEscaper.Replace(path) }
