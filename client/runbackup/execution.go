@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,10 +30,11 @@ type execution struct {
 	upkeep   *upkeep
 	metrics  *metrics
 
-	mu     sync.Mutex
-	tally  map[history.Outcome]int
-	failed []string // modules
-	noted  string   // why outcomes are not in Redis
+	mu    sync.Mutex
+	red   bool   // something failed
+	noted string // why outcomes are not in Redis
+
+	statusMu sync.Mutex
 }
 
 // idPattern matches what an ID of a schedule can be a part of: file names.
@@ -42,7 +42,7 @@ var idPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
 // newExecution finds out what is to be run, and locks out other runs of it.
 func newExecution(ctx context.Context, sys *host.System, o *options, planned time.Time) (r *execution, err error) {
-	r = &execution{sys: sys, opts: o, planned: planned, tally: map[history.Outcome]int{}}
+	r = &execution{sys: sys, opts: o, planned: planned}
 	if r.dir, err = StateDir(sys.Env, o.stateDir); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func newExecution(ctx context.Context, sys *host.System, o *options, planned tim
 		return nil, exit.Failf(exit.Usage, "%q cannot be the ID of a schedule", id)
 	}
 	if r.facts.stale != nil {
-		sys.Warnf("%v: this run goes by what Redis said last time", r.facts.stale)
+		sys.Warnf("this run goes by what Redis said last time: %v", r.facts.stale)
 	}
 	if err := r.facts.choose(o.modules); err != nil {
 		return nil, err
@@ -89,14 +89,14 @@ func (r *execution) close() {
 // run runs what is to be run.
 func (r *execution) run(ctx context.Context) error {
 	s := &r.facts.Schedule
-	if !s.Enabled {
-		return r.disabled()
-	}
-	if err := r.settle(ctx); err != nil {
+	now := time.Now()
+	if err := r.settle(ctx, now); err != nil {
 		return err
 	}
-	now := time.Now()
+	r.storeWaiting(ctx)
 	switch {
+	case !s.Enabled:
+		return r.disabled()
 	case s.IsPaused(now):
 		return r.skipAll(ctx, "the schedule is paused since "+s.Paused.In(s.Location()).Format(time.RFC3339))
 	case s.Quiet.Contain(now.In(s.Location())):
@@ -104,7 +104,7 @@ func (r *execution) run(ctx context.Context) error {
 	case s.Destination == "":
 		return r.failAll(ctx, exit.Failf(exit.Usage, "schedule %s has no destination", s.ID))
 	}
-	if len(r.facts.Modules) == 0 {
+	if len(r.facts.Modules) == 0 && r.journal == nil {
 		r.sys.Notef("schedule %s has no modules on this node", s.ID)
 		return r.record(ctx) // what waits
 	}
@@ -121,10 +121,8 @@ func (r *execution) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the journal stays, for whoever begins again
 	}
-	if err := r.journal.end(); err != nil {
-		return err
-	}
-	return r.conclude()
+	r.storeWaiting(ctx)
+	return errors.Join(r.conclude(), r.journal.end())
 }
 
 func (r *execution) disabled() error {
@@ -134,83 +132,6 @@ func (r *execution) disabled() error {
 		return nil
 	}
 	return exit.Failf(exit.Disabled, "schedule %s is disabled: nothing was run", id)
-}
-
-// settle finds what a run that was killed has left: it goes on, or what it did not do is
-// recorded as failed.
-func (r *execution) settle(ctx context.Context) error {
-	killed, err := readJournal(r.dir, r.facts.Schedule.ID)
-	if err != nil {
-		r.sys.Warnf("how far the last run has come cannot be read, so that it does not go on: %v", err)
-		return os.Remove(journalFile(r.dir, r.facts.Schedule.ID))
-	}
-	if killed == nil {
-		return nil
-	}
-	if killed.goesOn(r.planned, time.Now()) {
-		r.journal = killed
-		return nil
-	}
-	var lost []history.Run
-	for _, m := range killed.Modules {
-		if killed.outcome(m.ID, history.Backup) == "" {
-			lost = append(lost, history.Run{
-				ID: killed.ID, Schedule: r.facts.Schedule.ID, Name: r.facts.Schedule.Name, Module: m.ID, UUID: m.UUID, Kind: history.Backup,
-				Outcome: history.Failed, Planned: killed.Planned, Started: killed.Started, Ended: time.Now(),
-				Destination: r.facts.Schedule.Destination, Repository: m.path(),
-				Error: "the run was killed before it was this module's turn, and was not begun again", ExitStatus: int(exit.Failed),
-			})
-		}
-	}
-	if err := r.record(ctx, lost...); err != nil {
-		return err
-	}
-	return killed.end()
-}
-
-// begin begins the journal, or goes on with that of the run that was killed.
-func (r *execution) begin(now time.Time) (err error) {
-	if r.journal == nil {
-		r.journal, err = newJournal(r.dir, r.facts.Schedule.ID, r.planned, now, r.facts.Modules)
-		return err
-	}
-	r.sys.Notef("run %s was interrupted: it goes on where it was", r.journal.ID)
-	return nil
-}
-
-// skipAll records that nothing is run, and why.
-func (r *execution) skipAll(ctx context.Context, why string) error {
-	if err := r.allAre(ctx, history.Skipped, why, 0); err != nil {
-		return err
-	}
-	return exit.Failf(exit.Disabled, "schedule %s: nothing was run: %s", r.facts.Schedule.ID, why)
-}
-
-func (r *execution) failAll(ctx context.Context, why error) error {
-	return errors.Join(why, r.allAre(ctx, history.Failed, why.Error(), exit.CodeOf(ctx, why)))
-}
-
-func (r *execution) allAre(ctx context.Context, outcome history.Outcome, why string, status int) error {
-	id := history.NewID(r.facts.Schedule.ID, time.Now())
-	if r.journal != nil {
-		id = r.journal.ID
-	}
-	var runs []history.Run
-	for _, m := range r.facts.Modules {
-		if r.journal != nil && r.journal.outcome(m.ID, history.Backup) != "" {
-			continue
-		}
-		run := r.newRun(&m, history.Backup)
-		run.ID, run.Outcome, run.Error, run.ExitStatus, run.Ended = id, outcome, why, status, time.Now()
-		runs = append(runs, run)
-	}
-	if err := r.record(ctx, runs...); err != nil {
-		return err
-	}
-	if r.journal != nil {
-		return r.journal.end()
-	}
-	return nil
 }
 
 // newRun begins the record of a task.
@@ -250,13 +171,16 @@ func (r *execution) ended(ctx context.Context, run history.Run) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tally[run.Outcome]++
-	bad := run.Outcome == history.Failed || run.Outcome == history.Partial && r.sys.Env.OnNS8()
-	if bad && !slices.Contains(r.failed, run.Module) {
-		r.failed = append(r.failed, run.Module)
+	if !r.red && r.bad(run.Outcome) {
+		r.red = true
 		r.metrics.write(false)
 	}
 	r.sys.Notef("%s", sentence(&run))
+}
+
+// bad reports whether an outcome is a failure: NethServer 8 knows no partial backups.
+func (r *execution) bad(outcome history.Outcome) bool {
+	return outcome == history.Failed || outcome == history.Partial && r.sys.Env.OnNS8()
 }
 
 // sentence is what people are told of an outcome.
@@ -272,26 +196,4 @@ func sentence(run *history.Run) string {
 		text += ": " + host.Printable(strings.TrimSpace(run.Error))
 	}
 	return text
-}
-
-// conclude says what the run came to, by its exit status.
-func (r *execution) conclude() error {
-	id := r.facts.Schedule.ID
-	switch {
-	case len(r.failed) > 0:
-		slices.Sort(r.failed)
-		return exit.Failf(exit.Failed, "schedule %s failed for %s: see gatewayctl runs list", id, strings.Join(r.failed, ", "))
-	case r.tally[history.Skipped] > 0:
-		r.metrics.write(false)
-		return exit.Failf(exit.Failed, "schedule %s: %d were skipped: see gatewayctl runs list", id, r.tally[history.Skipped])
-	case r.wrong != nil:
-		r.metrics.write(false)
-		return r.wrong
-	case r.tally[history.Partial] > 0:
-		r.metrics.write(false)
-		return exit.Failf(exit.Partial, "schedule %s: %d snapshots lack something: see gatewayctl runs list", id, r.tally[history.Partial])
-	}
-	r.metrics.write(true)
-	r.sys.Notef("schedule %s: complete", id)
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,10 @@ type journal struct {
 	// Modules are those of the run, Done what was done of each, by module and kind.
 	Modules []module                                    `json:"modules"`
 	Done    map[string]map[history.Kind]history.Outcome `json:"done"`
+	// Due is what a module's repository is due for, as soon as that is known.
+	Due map[string][]history.Kind `json:"due,omitempty"`
+	// Chosen are the modules that the command line named; none is all of the schedule.
+	Chosen []string `json:"chosen,omitempty"`
 
 	file string
 	mu   sync.Mutex
@@ -55,20 +60,61 @@ func readJournal(dir, schedule string) (*journal, error) {
 }
 
 // newJournal begins that of a run.
-func newJournal(dir, schedule string, planned, now time.Time, modules []module) (*journal, error) {
-	j := &journal{
+func newJournal(dir, schedule string, planned, now time.Time, modules []module) *journal {
+	return &journal{
 		ID: history.NewID(schedule, now), Planned: planned, Started: now, Modules: modules,
 		Done: map[string]map[history.Kind]history.Outcome{}, file: journalFile(dir, schedule),
 	}
-	return j, j.save()
 }
 
 // goesOn reports whether a run that is begun now is the one that was killed.
-func (j *journal) goesOn(planned, now time.Time) bool {
-	if !planned.IsZero() || !j.Planned.IsZero() {
+func (j *journal) goesOn(planned time.Time, chosen []string, now time.Time) bool {
+	switch {
+	case !slices.Equal(slices.Sorted(slices.Values(chosen)), slices.Sorted(slices.Values(j.Chosen))):
+		return false
+	case !planned.IsZero() || !j.Planned.IsZero():
 		return planned.Equal(j.Planned)
 	}
 	return now.Sub(j.Started) < resumable && !now.Before(j.Started)
+}
+
+// plan notes what a module's repository is due for.
+func (j *journal) plan(m string, due []history.Kind) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.Due == nil {
+		j.Due = map[string][]history.Kind{}
+	}
+	j.Due[m] = due
+	return j.save()
+}
+
+// due is what a module's repository was found to be due for.
+func (j *journal) due(m string) []history.Kind {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.Due[m])
+}
+
+// owed are the kinds of which a module has no outcome yet.
+func (j *journal) owed(m *module) []history.Kind {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	done := j.Done[m.ID]
+	switch backup := done[history.Backup]; {
+	case backup == "":
+		return []history.Kind{history.Backup}
+	case backup == history.Skipped || m.Gone:
+		return nil
+	}
+	var owed []history.Kind
+	for _, kind := range history.Kinds {
+		due := kind == history.Retention || slices.Contains(j.Due[m.ID], kind)
+		if due && done[kind] == "" {
+			owed = append(owed, kind)
+		}
+	}
+	return owed
 }
 
 // note notes what was done, on the disk before it returns.

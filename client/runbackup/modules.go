@@ -1,7 +1,9 @@
 package runbackup
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,8 +15,10 @@ import (
 // turn is a module that waits for its turn.
 type turn struct {
 	module module
-	// busy is since when it was found busy; zero is not, and again when it is tried next.
+	// busy is since when it cannot be done; zero is not, and again when it is tried next.
 	busy, again time.Time
+	// full is true where the destination was full.
+	full bool
 }
 
 // runModules runs all modules, as many at once as the schedule says. What is busy is tried
@@ -93,10 +97,10 @@ func (r *execution) runTurn(ctx context.Context, t turn) turn {
 			return t
 		}
 		r.ended(ctx, run)
-		backup = run.Outcome
+		backup, t.busy, t.full = run.Outcome, time.Time{}, run.ExitStatus == int(exit.Full)
 	}
 	if ctx.Err() == nil && !m.Gone && backup != history.Skipped {
-		r.upkeep.run(ctx, m, backup)
+		r.upkeep.run(ctx, &t, backup)
 	}
 	return t
 }
@@ -122,7 +126,12 @@ func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy 
 		return run, false
 	}
 	if status == exit.Busy || status == exit.Locked {
-		return run, r.tryAgain(t, &run)
+		if r.tryAgain(t, errors.New(run.Error)) {
+			return run, true
+		}
+		run.Outcome = history.Failed
+		run.Error = fmt.Sprintf("gave up after %s: %s", r.opts.retryFor, run.Error)
+		return run, false
 	}
 	r.manifestAndStatus(ctx, m, &run)
 	return run, false
@@ -140,17 +149,15 @@ func (r *execution) tooLate(now time.Time) string {
 	return ""
 }
 
-// tryAgain decides whether a module that is busy is tried again.
-func (r *execution) tryAgain(t *turn, run *history.Run) bool {
+// tryAgain decides whether what cannot be done now is tried again, after the other modules.
+func (r *execution) tryAgain(t *turn, why error) bool {
 	now := time.Now()
+	if now.Add(r.opts.retryEvery).Sub(cmp.Or(t.busy, now)) > r.opts.retryFor {
+		return false
+	}
 	if t.busy.IsZero() {
 		t.busy = now
-		r.sys.Notef("%s: busy, to be tried again: %s", t.module.ID, run.Error)
-	}
-	if now.Add(r.opts.retryEvery).Sub(t.busy) > r.opts.retryFor {
-		run.Outcome = history.Failed
-		run.Error = fmt.Sprintf("gave up after %s: %s", r.opts.retryFor, run.Error)
-		return false
+		r.sys.Notef("%s: to be tried again: %v", t.module.ID, why)
 	}
 	t.again = now.Add(r.opts.retryEvery)
 	return true

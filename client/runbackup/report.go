@@ -9,12 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/rclone-gateway/rclone-gateway/client/history"
-	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // backupStatus is what NethServer 8's listings read of a module's last backup.
@@ -41,7 +37,7 @@ func (r *execution) manifestAndStatus(ctx context.Context, m *module, run *histo
 	}
 	status.End = time.Now().Unix()
 	if err := r.storeStatus(ctx, m, &status); err != nil {
-		r.sys.Warnf("%s: its status is not in redis: %v", m.ID, err)
+		r.sys.Warnf("%s: its status is not in redis yet: %v", m.ID, err)
 	}
 	if err := r.putManifest(ctx, m, run.Outcome == history.Done); err != nil {
 		r.sys.Warnf("%s: the file beside its repository is not written: %v", m.ID, err)
@@ -102,26 +98,6 @@ func (u *upkeep) findSnapshot(ctx context.Context, base restic.Invocation, run *
 		}
 	}
 	return nil
-}
-
-// storeStatus writes the status of a module's backup, and announces it.
-func (r *execution) storeStatus(ctx context.Context, m *module, status *backupStatus) error {
-	text, err := json.Marshal(status)
-	if err != nil {
-		return err
-	}
-	rdb, err := r.sys.Redis(ctx, host.LeaderAgent)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rdb.Close() }()
-	node, schedule := r.facts.Node, r.facts.Schedule.ID
-	_, err = rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSet(ctx, catalog.BackupStatusKey(node, schedule), m.ID, text)
-		p.Publish(ctx, catalog.ChannelBackupStatusChanged(node), statusChanged(node, schedule, m.ID))
-		return nil
-	})
-	return err
 }
 
 // statusChanged is the event of a status.

@@ -38,12 +38,8 @@ func (u *upkeep) retain(ctx context.Context, w *work, record *history.Run) error
 	if err != nil {
 		return explained(ctx, w, err)
 	}
-	u.read(ctx)
-	if u.memory.err != nil {
-		return u.memory.err
-	}
 	for _, s := range snapshots {
-		s.Acknowledged = u.memory.seen[s.ID]
+		s.Acknowledged = u.acknowledged(s.ID)
 	}
 	plan := retention.Decide(snapshots, u.facts.Schedule.Policy(), retention.GroupBy{}, time.Now())
 	record.Snapshots = len(snapshots) - len(plan.Remove)
@@ -52,7 +48,7 @@ func (u *upkeep) retain(ctx context.Context, w *work, record *history.Run) error
 		record.Detail += fmt.Sprintf(", %d look wrong and are held", n)
 		u.sys.Warnf("%s: %d snapshots look wrong, and neither go nor make others go: look at them with gatewayctl forget --module %[1]s --dry-run, and name those in order with --acknowledge", w.module.ID, n)
 	}
-	if err := expire.Refuse(snapshots, plan, expire.DefaultMaxShare, "gatewayctl forget --force"); err != nil {
+	if err := expire.Refuse(snapshots, plan, shareOf(plan), "gatewayctl forget --force"); err != nil {
 		record.Snapshots, record.Detail = len(snapshots), ""
 		return err
 	}
@@ -64,6 +60,19 @@ func (u *upkeep) retain(ctx context.Context, w *work, record *history.Run) error
 	return expire.Remove(plan.Remove, func(args ...string) error {
 		return u.locked(ctx, w, restic.Streams{Stderr: said}, args...)
 	})
+}
+
+// few is how many snapshots may go whatever their share: those of a week of daily runs in
+// which nothing was let go. A schedule that keeps one would never get over one run that was
+// killed.
+const few = 7
+
+// shareOf is how many of the snapshots may go by a plan, in percent.
+func shareOf(plan retention.Plan) int {
+	if len(plan.Remove) <= few {
+		return 100
+	}
+	return expire.DefaultMaxShare
 }
 
 // prune frees the space of what went, for as long as the schedule allows.
@@ -91,7 +100,7 @@ const maxParts = 256
 func (u *upkeep) check(ctx context.Context, w *work, record *history.Run) error {
 	args := []string{"check"}
 	if parts := u.parts(time.Now()); parts > 0 {
-		last := u.last(ctx, w.module).Done[history.Check]
+		last := u.last(w.module).Done[history.Check]
 		record.Part, record.Parts = nextPart(last.Part, last.Parts, parts), parts
 		args = append(args, fmt.Sprintf("--read-data-subset=%d/%d", record.Part, record.Parts))
 		record.Detail = fmt.Sprintf("part %d of %d of the data was read", record.Part, record.Parts)

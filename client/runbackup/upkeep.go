@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,15 +28,12 @@ type upkeep struct {
 	noVersion error
 
 	memory struct {
-		once sync.Once
-		last map[[2]string]*history.Last
-		seen map[string]bool // snapshots that somebody has acknowledged
-		err  error
-	}
+		sync.Mutex
 
-	// hopeless is set when Redis was waited for: others wait no longer.
-	mu       sync.Mutex
-	hopeless bool
+		known bool
+		last  map[[2]string]*history.Last
+		seen  map[string]bool // snapshots that somebody has acknowledged
+	}
 }
 
 func newUpkeep(r *execution) *upkeep { return &upkeep{execution: r} }
@@ -55,37 +53,63 @@ type work struct {
 	lock context.Context
 }
 
-// run does what is due for a module, whose backup came to an outcome.
-func (u *upkeep) run(ctx context.Context, m *module, backup history.Outcome) {
+// run does what is due for a module, whose backup came to an outcome. Where somebody else
+// works on the repository, or Redis is away, its turn comes again.
+func (u *upkeep) run(ctx context.Context, t *turn, backup history.Outcome) {
+	m := &t.module
+	due, err := u.due(ctx, t)
 	var tasks []task
-	for _, t := range u.due(ctx, m) {
-		switch {
-		case u.journal.outcome(m.ID, t.kind) != "":
-		case backup == history.Failed && t.kind != history.Check:
-			record := u.newRun(m, t.kind)
-			record.Outcome, record.Error = history.Skipped, "the backup failed"
-			u.ended(ctx, record)
-		case u.wrong != nil && t.kind != history.Check:
-			u.fail(ctx, m, t.kind, u.wrong)
-		default:
+	for _, t := range due {
+		if ctx.Err() == nil && !u.settled(ctx, m, t.kind, backup) {
 			tasks = append(tasks, t)
 		}
 	}
-	if len(tasks) == 0 || ctx.Err() != nil {
+	if ctx.Err() != nil || len(tasks) == 0 && err == nil {
 		return
 	}
-	w, err := u.begin(ctx, m)
-	if err != nil {
+	var w *work
+	if err == nil {
+		w, err = u.begin(ctx, m)
+	}
+	switch {
+	case ctx.Err() != nil:
+		// Nothing was begun, and whoever begins again does it.
+	case err != nil && run.Passes(err) && u.tryAgain(t, err):
+		return
+	case err != nil:
 		for _, t := range tasks {
-			if ctx.Err() == nil {
-				u.fail(ctx, m, t.kind, err)
-			}
+			u.fail(ctx, m, t.kind, err)
 		}
 		return
 	}
+	if w != nil {
+		u.work(ctx, w, tasks)
+	}
+}
+
+// settled reports whether a task has an outcome, and gives it one that is not to be done.
+func (u *upkeep) settled(ctx context.Context, m *module, kind history.Kind, backup history.Outcome) bool {
+	late := u.tooLate(time.Now())
+	switch {
+	case u.journal.outcome(m.ID, kind) != "":
+	case backup == history.Failed && kind == history.Retention:
+		u.skip(ctx, m, kind, "the backup failed")
+	case late != "":
+		u.skip(ctx, m, kind, late)
+	case u.wrong != nil && kind != history.Check:
+		u.fail(ctx, m, kind, u.wrong)
+	default:
+		return false
+	}
+	return true
+}
+
+// work does tasks, each with an outcome of its own.
+func (u *upkeep) work(ctx context.Context, w *work, tasks []task) {
+	var err error
 	worked := false
 	for _, t := range tasks {
-		record := u.newRun(m, t.kind)
+		record := u.newRun(w.module, t.kind)
 		err = t.do(w.lock, w, &record)
 		if ctx.Err() != nil {
 			break // it is done again
@@ -107,52 +131,79 @@ func (u *upkeep) fail(ctx context.Context, m *module, kind history.Kind, err err
 	u.ended(ctx, record)
 }
 
-// due are the tasks that a module's repository is due for, in their order.
-func (u *upkeep) due(ctx context.Context, m *module) []task {
-	s := &u.facts.Schedule
+func (u *upkeep) skip(ctx context.Context, m *module, kind history.Kind, why string) {
+	record := u.newRun(m, kind)
+	record.Outcome, record.Error = history.Skipped, why
+	u.ended(ctx, record)
+}
+
+// due are the tasks that a module's repository is due for, in their order. Where Redis is
+// away they are those that are known to be, and the error says so. A full destination is
+// pruned at once.
+func (u *upkeep) due(ctx context.Context, t *turn) ([]task, error) {
+	m, s := &t.module, &u.facts.Schedule
+	err := u.remember(ctx)
+	known := u.journal.due(m.ID)
 	tasks := []task{{history.Retention, u.retain}}
+	var due []history.Kind
 	for _, t := range []struct {
 		task
 
 		calendar string
-	}{{task{history.Prune, u.prune}, s.Prune}, {task{history.Check, u.check}, s.Plan.Check}} {
-		last := u.last(ctx, m).Done[t.kind].Started
-		// Without Redis it is not known what is due, and nothing can be done.
-		if u.memory.err == nil && s.Due(t.calendar, last, time.Now()) {
-			tasks = append(tasks, t.task)
+		now      bool
+	}{{task{history.Prune, u.prune}, s.Prune, t.full}, {task{history.Check, u.check}, s.Plan.Check, false}} {
+		isDue := t.now || slices.Contains(known, t.kind)
+		if err == nil {
+			isDue = isDue || s.Due(t.calendar, u.last(m).Done[t.kind].Started, time.Now())
+		}
+		if isDue {
+			tasks, due = append(tasks, t.task), append(due, t.kind)
 		}
 	}
-	return tasks
+	if err == nil && !slices.Equal(due, known) {
+		err = u.journal.plan(m.ID, due)
+	}
+	return tasks, err
 }
 
-// last are the last runs of a module by this schedule.
-func (u *upkeep) last(ctx context.Context, m *module) *history.Last {
-	u.read(ctx)
+// last are the last runs of a module by this schedule, as far as they are remembered.
+func (u *upkeep) last(m *module) *history.Last {
+	u.memory.Lock()
+	defer u.memory.Unlock()
 	if last := u.memory.last[[2]string{u.facts.Schedule.ID, m.ID}]; last != nil {
 		return last
 	}
 	return &history.Last{}
 }
 
-// read reads once what Redis says of the last runs, and of snapshots.
-func (u *upkeep) read(ctx context.Context) {
-	u.memory.once.Do(func() {
-		rdb, err := u.sys.Redis(ctx, host.LocalAgent)
-		if err != nil {
-			u.memory.err = err
-			return
-		}
-		defer func() { _ = rdb.Close() }()
-		u.memory.last, err = history.Latest(ctx, rdb, u.facts.Schedule.ID)
-		if err != nil {
-			u.memory.err = err
-			return
-		}
-		u.memory.seen, u.memory.err = acknowledged(ctx, rdb, u.facts.Node)
-	})
+// acknowledged reports whether somebody has acknowledged a snapshot.
+func (u *upkeep) acknowledged(snapshot string) bool {
+	u.memory.Lock()
+	defer u.memory.Unlock()
+	return u.memory.seen[snapshot]
 }
 
-// begin gets a lease of a module's repository.
+// remember reads, once, what Redis says of the last runs, and of snapshots.
+func (u *upkeep) remember(ctx context.Context) error {
+	u.memory.Lock()
+	defer u.memory.Unlock()
+	if u.memory.known {
+		return nil
+	}
+	rdb, err := u.sys.Redis(ctx, host.LocalAgent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rdb.Close() }()
+	if u.memory.last, err = history.Latest(ctx, rdb, u.facts.Schedule.ID); err != nil {
+		return err
+	}
+	u.memory.seen, err = acknowledged(ctx, rdb, u.facts.Node)
+	u.memory.known = err == nil
+	return err
+}
+
+// begin gets a lease of a module's repository, which waits for nobody.
 func (u *upkeep) begin(ctx context.Context, m *module) (*work, error) {
 	w := &work{module: m}
 	var err error
@@ -163,32 +214,12 @@ func (u *upkeep) begin(ctx context.Context, m *module) (*work, error) {
 	if w.session, err = session.Begin(ctx, u.sys, session.DoesUpkeep, node, &w.restic); err != nil {
 		return nil, err
 	}
-	wait := &run.Waiting{Limit: u.patience()}
-	w.lock, err = w.session.LeaseToDelete(ctx, wait, &w.restic, "upkeep")
+	w.lock, err = w.session.LeaseToDelete(ctx, &run.Waiting{}, &w.restic, "upkeep")
 	if err != nil {
-		none, _ := lease.IsNone(err)
-		u.give(none)
 		w.session.End(ctx, w.restic, false, nil)
 		return nil, err
 	}
 	return w, nil
-}
-
-// patience is how long to wait for a lease: for one repository as long as for a module
-// that is busy, and not again for each where Redis is away.
-func (u *upkeep) patience() time.Duration {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.hopeless {
-		return 0
-	}
-	return u.opts.retryFor
-}
-
-func (u *upkeep) give(none bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.hopeless = u.hopeless || none
 }
 
 // invocation is restic on a module's repository, as the node.

@@ -1,0 +1,159 @@
+package runbackup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+)
+
+// settle finds what a run that was killed has left: it goes on, or what it did not do is
+// recorded as failed.
+func (r *execution) settle(ctx context.Context, now time.Time) error {
+	killed, err := readJournal(r.dir, r.facts.Schedule.ID)
+	switch {
+	case err != nil:
+		r.sys.Warnf("how far the last run has come cannot be read, so that it does not go on: %v", err)
+		killed = newJournal(r.dir, r.facts.Schedule.ID, time.Time{}, now, r.facts.Modules)
+	case killed == nil:
+		return nil
+	case r.facts.Schedule.Enabled && killed.goesOn(r.planned, r.opts.modules, now):
+		r.journal = killed
+		return r.leaveOut(ctx)
+	}
+	lost := r.owed(killed, killed.Modules, history.Failed, "the run was killed before this was done, and was not begun again", int(exit.Failed))
+	if len(lost) > 0 {
+		r.metrics.write(false)
+	}
+	if err := r.record(ctx, lost...); err != nil {
+		return err
+	}
+	return ended(killed)
+}
+
+// ended ends the run of a journal, whether or not there is its file.
+func ended(j *journal) error {
+	if err := j.end(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// leaveOut records what a run that goes on can no longer do, since the schedule does not
+// have the module here any longer.
+func (r *execution) leaveOut(ctx context.Context) error {
+	here := func(m module) bool {
+		return slices.ContainsFunc(r.facts.Modules, func(other module) bool { return other.ID == m.ID })
+	}
+	away := slices.DeleteFunc(slices.Clone(r.journal.Modules), here)
+	lost := r.owed(r.journal, away, history.Failed, "the run was killed before this was done, and the schedule does not have the module on this node any longer", int(exit.Failed))
+	if err := r.record(ctx, lost...); err != nil {
+		return err
+	}
+	for _, run := range lost {
+		if err := r.journal.note(run.Module, run.Kind, run.Outcome); err != nil {
+			return err
+		}
+	}
+	r.journal.Modules = append(away, r.facts.Modules...)
+	return r.journal.save()
+}
+
+// begin begins the journal, or goes on with that of the run that was killed.
+func (r *execution) begin(now time.Time) error {
+	if r.journal == nil {
+		r.journal = newJournal(r.dir, r.facts.Schedule.ID, r.planned, now, r.facts.Modules)
+		r.journal.Chosen = r.opts.modules
+		return r.journal.save()
+	}
+	r.sys.Notef("run %s was interrupted: it goes on where it was", r.journal.ID)
+	return nil
+}
+
+// owed are outcomes of all that modules have none of in a journal.
+func (r *execution) owed(j *journal, modules []module, outcome history.Outcome, why string, status int) []history.Run {
+	var runs []history.Run
+	for i := range modules {
+		for _, kind := range j.owed(&modules[i]) {
+			run := r.newRun(&modules[i], kind)
+			run.ID, run.Planned, run.Started, run.Ended = j.ID, j.Planned, j.Started, time.Now()
+			run.Outcome, run.Error, run.ExitStatus = outcome, why, status
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
+// skipAll records that nothing is run, and why.
+func (r *execution) skipAll(ctx context.Context, why string) error {
+	if err := r.allAre(ctx, history.Skipped, why, 0); err != nil {
+		return err
+	}
+	return exit.Failf(exit.Disabled, "schedule %s: nothing was run: %s", r.facts.Schedule.ID, why)
+}
+
+func (r *execution) failAll(ctx context.Context, why error) error {
+	r.metrics.write(false)
+	return errors.Join(why, r.allAre(ctx, history.Failed, why.Error(), exit.CodeOf(ctx, why)))
+}
+
+// allAre records one outcome of all that is not done yet.
+func (r *execution) allAre(ctx context.Context, outcome history.Outcome, why string, status int) error {
+	j := r.journal
+	if j == nil {
+		j = newJournal(r.dir, r.facts.Schedule.ID, r.planned, time.Now(), r.facts.Modules)
+	}
+	if err := r.record(ctx, r.owed(j, j.Modules, outcome, why, status)...); err != nil {
+		return err
+	}
+	return ended(j)
+}
+
+// conclude says what the run came to, by its exit status: all of it, also what was done
+// before it was killed.
+func (r *execution) conclude() error {
+	id := r.facts.Schedule.ID
+	failed, skipped, partial := r.tally()
+	switch {
+	case len(failed) > 0:
+		r.metrics.write(false)
+		return exit.Failf(exit.Failed, "schedule %s failed for %s: see gatewayctl runs list", id, strings.Join(failed, ", "))
+	case skipped > 0:
+		r.metrics.write(false)
+		return exit.Failf(exit.Failed, "schedule %s: %d were skipped: see gatewayctl runs list", id, skipped)
+	case r.wrong != nil:
+		r.metrics.write(false)
+		return r.wrong
+	case partial > 0:
+		r.metrics.write(false)
+		return exit.Failf(exit.Partial, "schedule %s: %d snapshots lack something: see gatewayctl runs list", id, partial)
+	}
+	r.metrics.write(true)
+	r.sys.Notef("schedule %s: complete", id)
+	return nil
+}
+
+// tally counts the outcomes in the journal.
+func (r *execution) tally() (failed []string, skipped, partial int) {
+	for _, m := range r.journal.Modules {
+		for _, kind := range history.Kinds {
+			switch outcome := r.journal.outcome(m.ID, kind); {
+			case r.bad(outcome):
+				failed = append(failed, m.ID)
+			case outcome == history.Skipped && m.Gone && r.sys.Env.OnNS8():
+				// There it is nobody's failure.
+			case outcome == history.Skipped:
+				skipped++
+			case outcome == history.Partial:
+				partial++
+			}
+		}
+	}
+	slices.Sort(failed)
+	return slices.Compact(failed), skipped, partial
+}
