@@ -18,7 +18,8 @@ var relayed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, sysc
 // Foreground runs restic as if it had taken our place: it has our terminal and our
 // process group, so that Ctrl-C and Ctrl-Z reach it, and the signals that we get. The
 // error is a [*Failure]; its code is 128 and the number of the signal that ended restic.
-func (i Invocation) Foreground(streams Streams) error {
+// When ctx ends restic is interrupted: that is not to be for a signal, which it gets anyway.
+func (i Invocation) Foreground(ctx context.Context, streams Streams) error {
 	argv := i.Argv()
 	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...) // signals end it
 	cmd.Env = i.Environ(os.Environ())
@@ -32,10 +33,14 @@ func (i Invocation) Foreground(streams Streams) error {
 	defer close(ended)
 	err := RunOnOneThread(cmd, func(int) {
 		go func() {
+			stop := ctx.Done()
 			for {
 				select {
 				case sig := <-signals:
 					relay(cmd.Process, sig)
+				case <-stop:
+					_ = cmd.Process.Signal(syscall.SIGINT) // it may have ended
+					stop = nil
 				case <-ended:
 					return
 				}

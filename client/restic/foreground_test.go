@@ -2,6 +2,7 @@ package restic
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 
 // playWrapper is a program that runs restic in its place.
 func playWrapper(args []string) int {
-	err := Invocation{Runtime: Native, Args: args}.Foreground(Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+	err := Invocation{Runtime: Native, Args: args}.Foreground(context.Background(), Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	failure, ok := errors.AsType[*Failure](err)
 	if !ok {
 		fmt.Println("ended:", err)

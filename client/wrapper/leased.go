@@ -18,11 +18,21 @@ var deleting = []string{"forget", "key", "migrate", "prune", "rebuild-index", "r
 // reading are those that only read, and are better not disturbed.
 var reading = []string{"check", "copy"}
 
-// commandOf is the command of restic in its arguments, as far as that is plain to see.
+// valued are the options of restic that may stand before its command with a value of their
+// own behind a space.
+var valued = []string{
+	"-o", "--option", "-p", "--password-file", "--password-command", "-r", "--repo", "--repository-file", "--cacert", "--cache-dir", "--compression",
+	"--http-user-agent", "--key-hint", "--limit-download", "--limit-upload", "--pack-size", "--retry-lock", "--stuck-request-timeout", "--tls-client-cert",
+}
+
+// commandOf is the command of restic in its arguments.
 func commandOf(args []string) string {
-	for _, arg := range args {
-		if !strings.HasPrefix(arg, "-") {
-			return arg
+	for i := 0; i < len(args); i++ {
+		switch {
+		case slices.Contains(valued, args[i]):
+			i++
+		case !strings.HasPrefix(args[i], "-"):
+			return args[i]
 		}
 	}
 	return ""

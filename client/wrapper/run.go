@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/lease"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
@@ -41,16 +42,32 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 	return remedied(ctx, sys, repository, err)
 }
 
-// inForeground runs restic, and where it is locked out waits as long as --wait says.
+// inForeground runs restic, and where it is locked out waits as long as --wait says. When
+// its lease is lost restic is interrupted: somebody else may delete by then what it needs.
 func (w *wrapperArgs) inForeground(ctx context.Context, sys *host.System, command restic.Invocation, streams restic.Streams) error {
+	leased, cancel := context.WithCancel(context.WithoutCancel(ctx)) // restic gets signals by itself
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), lease.ErrLost) {
+			cancel()
+		}
+	})()
+	err := w.untilLocked(ctx, leased, sys, command, streams)
+	if leased.Err() != nil && err != nil {
+		return exit.Failf(exit.Locked, "stopped: %w", context.Cause(ctx))
+	}
+	return err
+}
+
+func (w *wrapperArgs) untilLocked(ctx, leased context.Context, sys *host.System, command restic.Invocation, streams restic.Streams) error {
 	return w.wait.ForLock(ctx, sys, command, func() error {
 		if w.wait.Left() == 0 || command.Version.Has(restic.RetryLockVersion) {
-			return command.Foreground(streams)
+			return command.Foreground(leased, streams)
 		}
 		streams := streams
 		held := &refusalHeld{Writer: sys.Stderr}
 		streams.Stderr = held
-		err := command.Foreground(streams)
+		err := command.Foreground(leased, streams)
 		if failure, ok := errors.AsType[*restic.Failure](err); !ok || failure.Reason != restic.Locked {
 			held.tell()
 		}
