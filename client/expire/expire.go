@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/retention"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/snapshot"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -41,6 +42,7 @@ func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*ret
 	if err := json.Unmarshal(out.Bytes(), &read); err != nil {
 		return nil, fmt.Errorf("restic's list of snapshots cannot be read: %w", err)
 	}
+	snapshot.OpenCache(sys.Env).Learn(list.Repository, out.Bytes())
 	ids := make([]string, len(read))
 	for i, s := range read {
 		ids[i] = s.ID
@@ -55,14 +57,14 @@ func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*ret
 		if !there {
 			continue // somebody else let it go meanwhile
 		}
-		snapshot := &retention.Snapshot{
+		kept := &retention.Snapshot{
 			ID: s.ID, Time: s.Time, Hostname: s.Hostname, Paths: s.Paths, Tags: s.Tags, Size: -1,
 			Received: receipt.At, ByNode: receipt.ByNode,
 		}
 		if s.Summary != nil {
-			snapshot.Size, snapshot.Files, snapshot.Added = s.Summary.Bytes, s.Summary.Files, s.Summary.Added
+			kept.Size, kept.Files, kept.Added = s.Summary.Bytes, s.Summary.Files, s.Summary.Added
 		}
-		snapshots = append(snapshots, snapshot)
+		snapshots = append(snapshots, kept)
 	}
 	return snapshots, nil
 }

@@ -96,15 +96,31 @@ func askRestic(ctx context.Context, from Source) (map[string]Snapshot, error) {
 	if err := from.Run(ctx, &out, "snapshots", "--json", "--no-lock"); err != nil {
 		return nil, err
 	}
+	return parseList(from.Repository, out.Bytes())
+}
+
+func parseList(repository restic.Repository, text []byte) (map[string]Snapshot, error) {
 	var list []Snapshot
-	if err := json.Unmarshal(out.Bytes(), &list); err != nil {
-		return nil, fmt.Errorf("repository %s: restic's list of snapshots cannot be read: %w", from.Repository, err)
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("repository %s: restic's list of snapshots cannot be read: %w", repository, err)
 	}
 	byID := make(map[string]Snapshot, len(list))
 	for _, s := range list {
 		byID[s.ID] = s
 	}
 	return byID, nil
+}
+
+// Learn keeps the list of all snapshots that restic has written for another purpose, so
+// that List need not ask.
+func (c Cache) Learn(repository restic.Repository, text []byte) {
+	path := c.path(listsDir, nameOf(repository))
+	if path == "" {
+		return
+	}
+	if list, err := parseList(repository, text); err == nil {
+		c.keepList(path, list)
+	}
 }
 
 // readList reads a list that was kept. Whatever is wrong with it, it is read again.
