@@ -45,6 +45,17 @@ func (l List) Accepts(user, password string) bool {
 	return slices.Contains(l.line(user), "#"+Digest(password))
 }
 
+// Digests are those of a user's passwords, in the order in which it got them.
+func (l List) Digests(user string) []string {
+	var digests []string
+	for _, rule := range l.line(user) {
+		if digest, ok := strings.CutPrefix(rule, "#"); ok {
+			digests = append(digests, digest)
+		}
+	}
+	return digests
+}
+
 // Open reports whether the user may do everything without a password.
 func (l List) Open(user string) bool {
 	rules := l.line(user)

@@ -91,6 +91,9 @@ func rules(user string, reads []string, v Version) []string {
 // SetPassword are the rules that make the password the only one.
 func SetPassword(password string) []string { return []string{"resetpass", "#" + Digest(password)} }
 
+// AddPassword are the rules that add a password to those that there are.
+func AddPassword(password string) []string { return []string{"#" + Digest(password)} }
+
 // Digest is how Redis keeps a password.
 func Digest(password string) string {
 	sum := sha256.Sum256([]byte(password))

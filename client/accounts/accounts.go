@@ -161,27 +161,6 @@ func (a *accounts) cutOff(ctx context.Context, user string) error {
 	return a.failed("end the connections of "+user, a.rdb.Do(ctx, "CLIENT", "KILL", "USER", user).Err())
 }
 
-// setPassword replaces the password of a user that exists.
-func (a *accounts) setPassword(ctx context.Context, user, password string) error {
-	list, err := a.ownUsers(ctx)
-	if err != nil {
-		return err
-	}
-	if !list.Has(user) {
-		return notThere(user)
-	}
-	_, err = a.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		setUser(ctx, p, user, account.SetPassword(password)...)
-		a.sys.Changed("change the password of "+user).Write(ctx, p)
-		return nil
-	})
-	if err != nil {
-		return a.failed("change the password of "+user, err)
-	}
-	// The gateways first: they are who must not let the old one in.
-	return errors.Join(a.announce(ctx), a.cutOff(ctx, user))
-}
-
 // notThere says that a node or a module does not exist.
 func notThere(user string) error {
 	kind, id, _ := strings.Cut(user, "/")

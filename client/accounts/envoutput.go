@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +10,9 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
-	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
@@ -195,36 +192,6 @@ func gatewayVariables(s *host.System) []host.Variable {
 		return append([]host.Variable{{Name: "NS8_GATEWAY_URL", Value: url}}, vars...)
 	}
 	return vars
-}
-
-// rotate gives a user a new password, and tells it with all else that the user's
-// environment holds: that of whole returns it for a password.
-func (a *accounts) rotate(ctx context.Context, o *envOutput, user string, whole func(password string) ([]host.Variable, error)) error {
-	password, _, err := o.credential(a.sys, earlierEnv{})
-	if err != nil {
-		return err
-	}
-	earlier, err := o.earlier(user)
-	if err != nil {
-		return err
-	}
-	vars, err := whole(password)
-	if err != nil {
-		return err
-	}
-	vars = earlier.renewed(vars)
-	if id, isModule := strings.CutPrefix(user, account.ModuleUser("")); isModule {
-		defer warnOfLostDir(a.sys, id, o.envFile, vars)
-	}
-	output, err := o.prepare(vars)
-	if err != nil {
-		return err
-	}
-	defer output.drop()
-	if err := a.setPassword(ctx, user, password); err != nil {
-		return err
-	}
-	return output.tell(a.sys)
 }
 
 // renewed is what an environment file is to hold: the variables, and in their places

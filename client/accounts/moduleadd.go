@@ -364,7 +364,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 				p.HSet(ctx, catalog.RestoreUUID, opts.uuid, opts.restoreFrom)
 			}
 			join(p)
-			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.SetPassword(password)...)...)
+			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.AddPassword(password)...)...)
 		}, nil
 	}, watched...)
 }

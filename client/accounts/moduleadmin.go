@@ -237,7 +237,7 @@ func (a *accounts) schedulesThatList(ctx context.Context, id string) ([]string, 
 }
 
 func newModulePasswd(sys *host.System) *cobra.Command {
-	var output envOutput
+	var output rotation
 	cmd := &cobra.Command{
 		Use:   "passwd [flags] ID",
 		Short: "Give a module a new password, and print it, once",
@@ -245,8 +245,13 @@ func newModulePasswd(sys *host.System) *cobra.Command {
 from that moment, by the gateway as soon as it has read the users again, which it
 does at once; connections to Redis that used it are ended. An --env-file that is
 there keeps its other lines; one that is lost is written again, except where the
-module's files are.`,
+module's files are.
+
+Where several places hold the password, change it in two steps: with --keep-old both
+are valid, until --drop-old leaves only the one that the --env-file holds.`,
 		Example: `  gatewayctl module passwd --env-file myapp1.env myapp1
+  gatewayctl module passwd --keep-old --env-file myapp1.env myapp1
+  gatewayctl module passwd --drop-old --env-file myapp1.env myapp1
   gatewayctl module passwd --password-file new.txt myapp1`,
 		Annotations:       accountStatus(),
 		Args:              cobra.ExactArgs(1),

@@ -118,7 +118,7 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 		return func(p redis.Pipeliner) {
 			p.SetNX(ctx, catalog.ClusterUUID, account.NewUUID(), 0)
 			p.HSetNX(ctx, catalog.ClusterEnvironment, catalog.FieldNodeID, id)
-			setUser(ctx, p, user, append(account.NodeRules(id, a.version), account.SetPassword(password)...)...)
+			setUser(ctx, p, user, append(account.NodeRules(id, a.version), account.AddPassword(password)...)...)
 		}, nil
 	}, catalog.ACLs)
 	if err != nil {
@@ -294,14 +294,17 @@ func (a *accounts) runNodeRemove(ctx context.Context, id string) error {
 }
 
 func newNodePasswd(sys *host.System) *cobra.Command {
-	var output envOutput
+	var output rotation
 	cmd := &cobra.Command{
 		Use:   "passwd [flags] ID",
 		Short: "Give a node a new password, and print it, once",
 		Long: `Give a node a new password, and print it, once. The old one is no longer accepted
 from that moment, and connections to Redis that used it are ended: start the
 node's gateway again with the new one. An --env-file that is there keeps its other
-lines; one that is lost is written again.`,
+lines; one that is lost is written again.
+
+With --keep-old both passwords are valid, so that the gateway can be started again
+with the new one before --drop-old ends the old one.`,
 		Example:     `  gatewayctl node passwd --env-file node.env 1`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
