@@ -30,7 +30,7 @@ var programs = map[string]string{
 
 // program returns the path of a program that the environment names. Without it
 // the test fails in CI and is skipped elsewhere.
-func program(t *testing.T, variable string) string {
+func program(t testing.TB, variable string) string {
 	t.Helper()
 	path := os.Getenv(variable)
 	if path == "" {
@@ -161,7 +161,7 @@ func runCommand(t *testing.T, cmd *exec.Cmd) string {
 }
 
 // commandContext bounds a program that the test waits for.
-func commandContext(t *testing.T, path string, args ...string) *exec.Cmd {
+func commandContext(t testing.TB, path string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)

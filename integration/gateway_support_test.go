@@ -62,7 +62,7 @@ type cluster struct {
 	dir string // of localDest
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	c := &cluster{Server: redistest.Start(t), dir: t.TempDir()}
 	c.fill()
@@ -92,7 +92,7 @@ type served struct {
 }
 
 // serve starts a gateway and waits until it is ready.
-func (c *cluster) serve(t *testing.T, change ...func(*gateway.Options)) *served {
+func (c *cluster) serve(t testing.TB, change ...func(*gateway.Options)) *served {
 	t.Helper()
 	g := startGateway(t, c.asNode(), change...)
 	g.waitReady(t)
@@ -101,7 +101,7 @@ func (c *cluster) serve(t *testing.T, change ...func(*gateway.Options)) *served 
 
 // startGateway starts a gateway which ends with the test. Its log is then
 // searched for secrets.
-func startGateway(t *testing.T, r catalog.Redis, change ...func(*gateway.Options)) *served {
+func startGateway(t testing.TB, r catalog.Redis, change ...func(*gateway.Options)) *served {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,7 +131,7 @@ func startGateway(t *testing.T, r catalog.Redis, change ...func(*gateway.Options
 	return &served{Gateway: g, url: "http://" + listener.Addr().String(), log: book}
 }
 
-func (s *served) waitReady(t *testing.T) {
+func (s *served) waitReady(t testing.TB) {
 	t.Helper()
 	waitFor(t, "the gateway to be ready", s.Ready)
 }
@@ -141,7 +141,7 @@ func (s *served) node() caller           { return callerOf(s.url, "node/1") }
 func (s *served) module(m string) caller { return callerOf(s.url, "module/"+m) }
 
 // waitFor polls until done says so.
-func waitFor(t *testing.T, what string, done func() bool) {
+func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	testenv.Until(t, patience, what, done)
 }
@@ -156,7 +156,7 @@ type logbook struct {
 
 // newLogbook returns a log which at the end of the test is searched for secrets,
 // and printed where the test failed.
-func newLogbook(t *testing.T) *logbook {
+func newLogbook(t testing.TB) *logbook {
 	b := &logbook{grown: make(chan struct{})}
 	t.Cleanup(func() {
 		lines := b.all()
@@ -235,7 +235,7 @@ const (
 const sectionSecret = "hunter2-in-a-section"
 
 // wantNoSecret fails the test where a text holds a password or a key.
-func wantNoSecret(t *testing.T, what, text string) {
+func wantNoSecret(t testing.TB, what, text string) {
 	t.Helper()
 	secrets := []string{s3SecretKey, sectionSecret, wrongPassword, resticPassword}
 	for _, name := range []string{"cluster", "api-server", "node/1", "module/mail1", "module/wiki7", localDest, moreDest} {

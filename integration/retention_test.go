@@ -49,9 +49,9 @@ func (k *masterKey) seal(t *testing.T, content []byte) []byte {
 	return slices.Concat(nonce, sealed, mac[:])
 }
 
-// history makes the times of a module's backups: daily, hourly or at random, with gaps,
+// backupTimes makes the times of a module's backups: daily, hourly or at random, with gaps,
 // some at once, in the time zones that clients have.
-func history(r *rand.Rand, now time.Time) (times []time.Time) {
+func backupTimes(r *rand.Rand, now time.Time) (times []time.Time) {
 	zones := []*time.Location{time.UTC, time.FixedZone("", 3600), time.FixedZone("", -5*3600), time.FixedZone("", 5*3600+1800)}
 	zone := zones[r.IntN(len(zones))]
 	step := []time.Duration{time.Hour, 5 * time.Hour, 24 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 31 * 24 * time.Hour}[r.IntN(6)]
@@ -135,7 +135,7 @@ func forgeHistories(t *testing.T, restic restic, repository string, r *rand.Rand
 	}
 	now := time.Now()
 	for host := range hosts {
-		for _, at := range history(r, now) {
+		for _, at := range backupTimes(r, now) {
 			content, err := json.Marshal(map[string]any{
 				"time": at.Format(time.RFC3339Nano), "tree": template[0]["tree"], "paths": []string{"/srv"}, "hostname": fmt.Sprint("host", host), "username": "root",
 			})
