@@ -75,7 +75,7 @@ func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byt
 	}
 	adm, err := judge(v)
 	if err != nil && adm.News {
-		adm, err = g.gate.Again(adm, r, judge)
+		adm, err = g.gate.Again(adm, err, r, judge)
 	}
 	switch {
 	case errors.Is(err, refusal.ErrUnauthenticated):

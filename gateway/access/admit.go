@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
@@ -19,6 +20,8 @@ type Gate struct {
 	// AllowFrom are networks whose callers are accepted in addition to those of this host
 	// and of cluster/network.
 	AllowFrom []netip.Prefix
+
+	unproven unproven
 }
 
 // Request is what a request wants, as far as it matters to whether it may have it.
@@ -66,7 +69,7 @@ func (g *Gate) Admit(v *live.View, r *http.Request, req Request) (Admission, err
 	if err == nil || !adm.News {
 		return adm, err
 	}
-	return g.Again(adm, r, func(v *live.View) (Admission, error) { return Decide(v, r, req) })
+	return g.Again(adm, err, r, func(v *live.View) (Admission, error) { return Decide(v, r, req) })
 }
 
 // AdmitNode admits a node to one of the gateway's own paths.
@@ -75,21 +78,34 @@ func (g *Gate) AdmitNode(v *live.View, r *http.Request) (Admission, error) {
 	if err == nil || !adm.News {
 		return adm, err
 	}
-	return g.Again(adm, r, func(v *live.View) (Admission, error) { return admitNode(v, r) })
+	return g.Again(adm, err, r, func(v *live.View) (Admission, error) { return admitNode(v, r) })
 }
 
 // Again asks Redis once more about a refusal that may be news, so that a module
 // gets in that was created a moment ago; where Redis cannot be asked, the refusal
-// is not proven.
-func (g *Gate) Again(refused Admission, r *http.Request, judge func(*live.View) (Admission, error)) (Admission, error) {
-	fresh, err := g.State.Renew(r.Context(), refused.View, func(v *live.View) bool {
+// is not proven. Where it was asked about the same credentials within the last second,
+// they are refused as they were.
+func (g *Gate) Again(refused Admission, cause error, r *http.Request, judge func(*live.View) (Admission, error)) (Admission, error) {
+	renew := g.State.Renew
+	asked := time.Now()
+	if refused.Principal == nil {
+		if g.unproven.lately(r, asked) {
+			return refused, cause
+		}
+		renew = g.State.RenewUnproven
+	}
+	fresh, err := renew(r.Context(), refused.View, func(v *live.View) bool {
 		_, err := judge(v)
 		return err == nil
 	})
 	if err != nil {
 		return refused, err
 	}
-	return judge(fresh)
+	adm, err := judge(fresh)
+	if err != nil && adm.Principal == nil {
+		g.unproven.note(r, asked)
+	}
+	return adm, err
 }
 
 // Decide is the decision itself. It allocates nothing where it says yes.

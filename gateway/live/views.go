@@ -16,6 +16,9 @@ const (
 	// reloadPause lies between the starts of two loads, however many ask. The first
 	// one after a quiet time begins at once.
 	reloadPause = 200 * time.Millisecond
+	// unprovenPause lies between the starts of two loads that are made for callers whose
+	// credentials are not known: there may be a flood of them.
+	unprovenPause = time.Second
 	// reloadShare bounds the time spent loading: after a load that took t, the
 	// next one starts no sooner than reloadShare × t later, if that is less than
 	// reloadPauseMax. That and a load fit into refreshTimeout.
@@ -49,13 +52,19 @@ type views struct {
 
 	latest   atomic.Pointer[View]
 	failing  atomic.Bool // the last load failed
-	requests chan chan error
+	requests chan ask
 	pings    chan struct{}
+}
+
+// ask is the wish for a load.
+type ask struct {
+	done     chan<- error
+	unproven bool
 }
 
 // newViews returns views without a view; run brings the first one.
 func newViews(opts viewsOptions) *views {
-	return &views{viewsOptions: opts, requests: make(chan chan error), pings: make(chan struct{})}
+	return &views{viewsOptions: opts, requests: make(chan ask), pings: make(chan struct{})}
 }
 
 // Current returns the view to serve from, nil where there is none that is
@@ -85,13 +94,23 @@ func (vs *views) Ready() bool {
 // Refresh returns a view whose load began after the call. Calls that come
 // together share one load.
 func (vs *views) Refresh(ctx context.Context) (*View, error) {
-	return vs.Renew(ctx, nil, nil)
+	return vs.renew(ctx, nil, false, nil)
 }
 
 // Renew is Refresh for a caller that v, which may be nil, did not do for. It
 // returns sooner where a view after v does: what the caller misses was announced,
 // as a rule, and is being loaded already.
 func (vs *views) Renew(ctx context.Context, v *View, does func(*View) bool) (*View, error) {
+	return vs.renew(ctx, v, false, does)
+}
+
+// RenewUnproven is Renew for a caller whose credentials are not known: all of these
+// together have Redis read once a second.
+func (vs *views) RenewUnproven(ctx context.Context, v *View, does func(*View) bool) (*View, error) {
+	return vs.renew(ctx, v, true, does)
+}
+
+func (vs *views) renew(ctx context.Context, v *View, unproven bool, does func(*View) bool) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	done := make(chan error, 1)
@@ -102,7 +121,7 @@ func (vs *views) Renew(ctx context.Context, v *View, does func(*View) bool) (*Vi
 			replaced = v.replaced
 		}
 		select {
-		case requests <- done:
+		case requests <- ask{done, unproven}:
 			requests = nil // once is enough
 		case <-replaced:
 			if v = vs.latest.Load(); does(v) {
@@ -122,18 +141,18 @@ func (vs *views) Renew(ctx context.Context, v *View, does func(*View) bool) (*Vi
 // run loads at once, then whenever hints has one, somebody calls refresh, or
 // the interval has passed, until ctx ends.
 func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
-	var waiting []chan error
-	due := time.Now()     // when the next load begins
-	var soonest time.Time // when it may
+	var waiting []chan<- error
+	due := time.Now()              // when the next load begins
+	var soonest, started time.Time // when it may, and when the last one did
 	next := time.NewTimer(0)
 	defer next.Stop()
 	schedule := func(at time.Time) {
 		due = at
 		next.Reset(max(0, time.Until(at)))
 	}
-	sooner := func() {
-		if soonest.Before(due) {
-			schedule(soonest)
+	sooner := func(at time.Time) {
+		if at.Before(due) {
+			schedule(at)
 		}
 	}
 	for {
@@ -143,15 +162,19 @@ func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
 		case <-vs.pings:
 			continue
 		case <-hints:
-			sooner()
+			sooner(soonest)
 			continue
-		case done := <-vs.requests:
-			waiting = append(waiting, done)
-			sooner()
+		case ask := <-vs.requests:
+			waiting = append(waiting, ask.done)
+			if at := started.Add(unprovenPause); ask.unproven && at.After(soonest) {
+				sooner(at)
+			} else {
+				sooner(soonest)
+			}
 			continue
 		case <-next.C:
 		}
-		started := time.Now()
+		started = time.Now()
 		err := vs.reload(ctx)
 		vs.loaded(time.Since(started), err)
 		pause := reloadPause

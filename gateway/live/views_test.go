@@ -177,6 +177,37 @@ func TestNewsThatIsLoadedAlreadyIsNotWaitedForTwice(t *testing.T) {
 	})
 }
 
+// TestAFloodOfUnknownCallersHasRedisReadOnceASecond, while whoever is known waits for none
+// of them.
+func TestAFloodOfUnknownCallersHasRedisReadOnceASecond(t *testing.T) {
+	t.Parallel()
+	src := &source{}
+	inBubble(t, src, func(t *testing.T, vs *views, _ *counted, _ chan<- struct{}) {
+		never := func(*View) bool { return false }
+		before, start := src.loads.Load(), time.Now()
+		for time.Since(start) < 10*time.Second {
+			for range 50 {
+				go func() {
+					if _, err := vs.RenewUnproven(t.Context(), vs.Current(), never); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			time.Sleep(50 * time.Millisecond) // of the bubble
+		}
+		if n := src.loads.Load() - before; n != 10 {
+			t.Errorf("%d loads in 10 s, want 10", n)
+		}
+		start = time.Now()
+		if _, err := vs.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > reloadPause {
+			t.Errorf("whoever is known waited %v", took)
+		}
+	})
+}
+
 func TestViewSurvivesAnAbsentRedis(t *testing.T) {
 	t.Parallel()
 	src := &source{}
