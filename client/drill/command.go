@@ -14,6 +14,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
+// defaultSample is how many files are compared, unless an option says otherwise.
+const defaultSample = 200
+
 // options are the command line of drill.
 type options struct {
 	choice   locate.Choice
@@ -23,6 +26,8 @@ type options struct {
 	sample   int
 	asJSON   bool
 	assist   bool
+
+	metricsDir string // of a node
 }
 
 // NewModuleCommand returns the command module-drill, of the module that we are.
@@ -65,8 +70,8 @@ func (o *options) addFlags(sys *host.System, cmd *cobra.Command) {
 	o.choice.AddPlaceFlags(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringVar(&o.snapshot, "snapshot", "", "the snapshot's `ID` (default: the latest one)")
-	flags.StringVar(&o.dir, "dir", defaultBase, "restore to a place below `DIR`, which has room for the snapshot")
-	flags.IntVar(&o.sample, "sample", 200, "compare up to `N` files, and up to 1 GiB")
+	flags.StringVar(&o.dir, "dir", "", "restore to a place below `DIR`, which has room for the snapshot (default $"+baseVariable+", or "+defaultBase+")")
+	flags.IntVar(&o.sample, "sample", defaultSample, "compare up to `N` files, and up to 1 GiB")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
 	o.wait.AddFlag(flags)
 	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
@@ -91,6 +96,7 @@ func (o *options) run(ctx context.Context, sys *host.System) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.dir = baseOf(sys.Env, o.dir)
 	report := &Report{Started: time.Now()}
 	err := judge(ctx, o.try(ctx, sys, "", report))
 	report.end(ctx, err)

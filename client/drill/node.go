@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
+
+// endPatience is how long a drill that is told to end may take: restic drops its lock, and
+// what was restored is removed.
+const endPatience = 2*restic.Grace + time.Minute
 
 // NewCommand returns the command drill, of a node.
 func NewCommand(sys *host.System) *cobra.Command {
@@ -46,6 +51,7 @@ nothing, or is not what the source is. Status 21 says that it could not be tried
 		},
 	}
 	o.addFlags(sys, cmd)
+	cmd.Flags().StringVar(&o.metricsDir, "metrics-dir", "", "write a file of Prometheus metrics into `DIR` (default: NS8_METRICS_DIR)")
 	cmd.ValidArgsFunction = names.Complete(sys, names.ModuleEntries, 1)
 	return cmd
 }
@@ -55,6 +61,7 @@ func (o *options) runOnNode(ctx context.Context, sys *host.System, word string) 
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.dir = baseOf(sys.Env, o.dir)
 	report := &Report{Started: time.Now()}
 	err := o.tryOnNode(ctx, sys, word, report)
 	if report.Ended.IsZero() {
@@ -118,8 +125,14 @@ func (o *options) have(ctx context.Context, sys *host.System, how runner.Runner,
 		return err
 	}
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, sys.Stderr, restic.Grace
-	err = cmd.Run()
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, sys.Stderr, endPatience
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// In a group of its own a Ctrl-C reaches it once, from us; and without us it ends, and
+	// removes what it has restored.
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGTERM
+	err = restic.RunOnOneThread(cmd, nil)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

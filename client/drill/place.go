@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
 // defaultBase is where drills restore to: on a disk, and for every user.
 const defaultBase = "/var/tmp"
+
+// baseVariable names another place, which the drills of schedules take as well.
+const baseVariable = "GATEWAYCTL_DRILL_DIR"
+
+// baseOf is the directory below which drills restore, unless dir names it.
+func baseOf(env *host.Environment, dir string) string {
+	named, _ := env.Lookup(baseVariable)
+	return cmp.Or(dir, named, defaultBase)
+}
 
 // home is the directory of all drills of one user, below a directory that others may write
 // to as well.

@@ -111,24 +111,25 @@ func (o *options) record(ctx context.Context, sys *host.System, report *Report) 
 	if said != nil {
 		sys.Warnf("the outcome waits in %s until Redis takes it: %v", recorder.Dir, said)
 	}
-	return err
+	return errors.Join(err, o.writeMetrics(sys, s, report))
+}
+
+// writeMetrics writes what came of a drill for Prometheus, where somebody asks for that.
+func (o *options) writeMetrics(sys *host.System, s schedule.Schedule, report *Report) error {
+	dir, _ := sys.Env.Lookup("NS8_METRICS_DIR")
+	if dir = cmp.Or(o.metricsDir, dir); dir == "" {
+		return nil
+	}
+	return report.WriteMetrics(dir, s.ID, s.Name)
 }
 
 // runOf is a drill as the history has it.
 func runOf(s schedule.Schedule, r *Report) history.Run {
-	outcome := history.Done
-	if r.Outcome != Proven {
-		outcome = history.Failed
-	}
 	run := history.Run{
-		ID: history.NewID(s.ID, r.Started), Schedule: s.ID, Name: s.Name, Module: r.Module, UUID: r.UUID,
-		Kind: history.Drill, Outcome: outcome, Started: r.Started, Ended: r.Ended,
-		Destination: cmp.Or(r.Destination, s.Destination), Repository: r.Repository, Snapshot: r.Snapshot,
-		Files: r.Files, Bytes: r.Bytes, Error: r.Error, ExitStatus: r.ExitStatus,
+		ID: history.NewID(s.ID, r.Started), Schedule: s.ID, Name: s.Name, Module: r.Module,
+		Kind: history.Drill, Destination: s.Destination,
 	}
-	if outcome == history.Done {
-		run.Detail = r.detail()
-	}
+	r.Fill(&run)
 	return run
 }
 

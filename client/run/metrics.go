@@ -53,7 +53,7 @@ func (r *Record) backupMetrics(before []byte) string {
 	labels := label("id", r.Schedule) + "," + label("name", name) + "," + label("module_id", r.Module)
 	saved := r.Snapshot != ""
 	ms := []metric{
-		{"node_backup_status", "Whether the last backup was complete: 0 after a failure, 1 after a success.", truth(r.ExitStatus == exit.OK)},
+		{"node_backup_status", "Status of the backup (0 = failure, 1 = success)", truth(r.ExitStatus == exit.OK)},
 		{"module_backup_last_run_timestamp_seconds", "When the module's last backup ended.", unixSeconds(r.Time)},
 		{"module_backup_last_run_duration_seconds", "How long the module's last backup took.", r.Seconds},
 		{"module_backup_exit_status", "The exit status of the module's last backup.", float64(r.ExitStatus)},

@@ -1,0 +1,45 @@
+package drill
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/locate"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+)
+
+// Planned is a drill that a schedule plans for one of its modules on this node.
+type Planned struct {
+	Schedule, Module string // IDs
+	// Wait is how long it waits for another run that hinders it.
+	Wait time.Duration
+}
+
+// Try does what the command drill does, and records nothing: what came of it is in the
+// report, an error too.
+func (p Planned) Try(ctx context.Context, sys *host.System) *Report {
+	o := options{
+		choice: locate.Choice{Backup: p.Schedule}, wait: run.Waiting{Limit: p.Wait}, dir: baseOf(sys.Env, ""), sample: defaultSample,
+	}
+	report := &Report{Started: time.Now()}
+	err := o.tryOnNode(ctx, sys, p.Module, report)
+	if report.Ended.IsZero() {
+		report.end(ctx, judge(ctx, err))
+	}
+	return report
+}
+
+// Fill notes in a run what came of a drill.
+func (r *Report) Fill(run *history.Run) {
+	run.Started, run.Ended = r.Started, r.Ended
+	run.Outcome, run.Error, run.ExitStatus = history.Failed, r.Error, r.ExitStatus
+	run.Repository, run.Destination = cmp.Or(r.Repository, run.Repository), cmp.Or(r.Destination, run.Destination)
+	run.UUID, run.Snapshot = cmp.Or(r.UUID, run.UUID), r.Snapshot
+	run.Files, run.Bytes = r.Files, r.Bytes
+	if r.Outcome == Proven {
+		run.Outcome, run.Error, run.Detail = history.Done, "", r.detail()
+	}
+}
