@@ -60,7 +60,8 @@ func (o *scheduleOptions) register(cmd *cobra.Command, sys *host.System) {
 	flags.DurationVar(&s.PruneLimit, "prune-limit", s.PruneLimit, "a prune takes at most `DURATION`")
 	flags.StringVar(&s.Plan.Check, "check", s.Plan.Check, "`TIME` to check the repositories, with the run that follows; never: not by itself")
 	flags.IntVar(&s.ReadDays, "read-days", s.ReadDays, "the checks of this `NUMBER` of days read all data once; 0: they read none")
-	flags.StringVar(&s.Drill, "drill", s.Drill, "`TIME` to prove that a module can be restored, with the run that follows; never: not by itself")
+	flags.StringVar(&s.Drill, "drill", s.Drill, "`TIME` to prove that a module can be restored, with the run that follows, by turns; never: not by itself")
+	flags.IntVar(&s.DrillModules, "drill-modules", s.DrillModules, "`NUMBER` of modules of a node to prove that of each time; 0: all of them")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "show what would be saved and when it runs, and save nothing")
 }
 
@@ -151,32 +152,33 @@ func checkTimes(s *schedule.Schedule, now time.Time) error {
 
 // copies are how options that were given become part of a schedule that is there.
 var copies = map[string]func(to, from *schedule.Schedule){
-	"destination":  func(to, from *schedule.Schedule) { to.Destination = from.Destination },
-	"name":         func(to, from *schedule.Schedule) { to.Name = from.Name },
-	"all":          func(to, from *schedule.Schedule) { to.All = from.All },
-	"node":         func(to, from *schedule.Schedule) { to.Node = from.Node },
-	"except":       func(to, from *schedule.Schedule) { to.Except = from.Except },
-	"when":         func(to, from *schedule.Schedule) { to.When = from.When },
-	"time-zone":    func(to, from *schedule.Schedule) { to.TimeZone = from.TimeZone },
-	"random-delay": func(to, from *schedule.Schedule) { to.RandomDelay = from.RandomDelay },
-	"no-catch-up":  func(to, from *schedule.Schedule) { to.NoCatchUp = from.NoCatchUp },
-	"retention":    func(to, from *schedule.Schedule) { to.Retention = from.Retention },
-	"keep-last":    func(to, from *schedule.Schedule) { to.Keep.Last = from.Keep.Last },
-	"keep-hourly":  func(to, from *schedule.Schedule) { to.Keep.Hourly = from.Keep.Hourly },
-	"keep-daily":   func(to, from *schedule.Schedule) { to.Keep.Daily = from.Keep.Daily },
-	"keep-weekly":  func(to, from *schedule.Schedule) { to.Keep.Weekly = from.Keep.Weekly },
-	"keep-monthly": func(to, from *schedule.Schedule) { to.Keep.Monthly = from.Keep.Monthly },
-	"keep-yearly":  func(to, from *schedule.Schedule) { to.Keep.Yearly = from.Keep.Yearly },
-	"keep-within":  func(to, from *schedule.Schedule) { to.Keep.Within = from.Keep.Within },
-	"parallel":     func(to, from *schedule.Schedule) { to.Parallel = from.Parallel },
-	"deadline":     func(to, from *schedule.Schedule) { to.Deadline = from.Deadline },
-	"quiet":        func(to, from *schedule.Schedule) { to.Quiet = from.Quiet },
-	"prune":        func(to, from *schedule.Schedule) { to.Prune = from.Prune },
-	"max-unused":   func(to, from *schedule.Schedule) { to.MaxUnused = from.MaxUnused },
-	"prune-limit":  func(to, from *schedule.Schedule) { to.PruneLimit = from.PruneLimit },
-	"check":        func(to, from *schedule.Schedule) { to.Plan.Check = from.Plan.Check },
-	"read-days":    func(to, from *schedule.Schedule) { to.ReadDays = from.ReadDays },
-	"drill":        func(to, from *schedule.Schedule) { to.Drill = from.Drill },
+	"destination":   func(to, from *schedule.Schedule) { to.Destination = from.Destination },
+	"name":          func(to, from *schedule.Schedule) { to.Name = from.Name },
+	"all":           func(to, from *schedule.Schedule) { to.All = from.All },
+	"node":          func(to, from *schedule.Schedule) { to.Node = from.Node },
+	"except":        func(to, from *schedule.Schedule) { to.Except = from.Except },
+	"when":          func(to, from *schedule.Schedule) { to.When = from.When },
+	"time-zone":     func(to, from *schedule.Schedule) { to.TimeZone = from.TimeZone },
+	"random-delay":  func(to, from *schedule.Schedule) { to.RandomDelay = from.RandomDelay },
+	"no-catch-up":   func(to, from *schedule.Schedule) { to.NoCatchUp = from.NoCatchUp },
+	"retention":     func(to, from *schedule.Schedule) { to.Retention = from.Retention },
+	"keep-last":     func(to, from *schedule.Schedule) { to.Keep.Last = from.Keep.Last },
+	"keep-hourly":   func(to, from *schedule.Schedule) { to.Keep.Hourly = from.Keep.Hourly },
+	"keep-daily":    func(to, from *schedule.Schedule) { to.Keep.Daily = from.Keep.Daily },
+	"keep-weekly":   func(to, from *schedule.Schedule) { to.Keep.Weekly = from.Keep.Weekly },
+	"keep-monthly":  func(to, from *schedule.Schedule) { to.Keep.Monthly = from.Keep.Monthly },
+	"keep-yearly":   func(to, from *schedule.Schedule) { to.Keep.Yearly = from.Keep.Yearly },
+	"keep-within":   func(to, from *schedule.Schedule) { to.Keep.Within = from.Keep.Within },
+	"parallel":      func(to, from *schedule.Schedule) { to.Parallel = from.Parallel },
+	"deadline":      func(to, from *schedule.Schedule) { to.Deadline = from.Deadline },
+	"quiet":         func(to, from *schedule.Schedule) { to.Quiet = from.Quiet },
+	"prune":         func(to, from *schedule.Schedule) { to.Prune = from.Prune },
+	"max-unused":    func(to, from *schedule.Schedule) { to.MaxUnused = from.MaxUnused },
+	"prune-limit":   func(to, from *schedule.Schedule) { to.PruneLimit = from.PruneLimit },
+	"check":         func(to, from *schedule.Schedule) { to.Plan.Check = from.Plan.Check },
+	"read-days":     func(to, from *schedule.Schedule) { to.ReadDays = from.ReadDays },
+	"drill":         func(to, from *schedule.Schedule) { to.Drill = from.Drill },
+	"drill-modules": func(to, from *schedule.Schedule) { to.DrillModules = from.DrillModules },
 }
 
 // apply takes over the options that were given.

@@ -28,6 +28,8 @@ const (
 	// DefaultReadDays is in how many days checks read all data of a repository.
 	DefaultReadDays   = 30
 	DefaultPruneLimit = 6 * time.Hour
+	// DefaultDrillModules is how many modules of a node are tried each time.
+	DefaultDrillModules = 1
 )
 
 // Plan is what this program adds to a schedule of NethServer 8. The zero value but for
@@ -50,6 +52,9 @@ type Plan struct {
 	// Prune, Check and Drill are when that is done: a calendar, or Never. They come with
 	// the first run of the schedule from then on.
 	Prune, Check, Drill string
+	// DrillModules is how many modules of a node are tried each time, those first whose
+	// last drill is the longest ago; 0 is all.
+	DrillModules int
 	// MaxUnused is how much of a repository may be unused after a prune, as restic's
 	// --max-unused takes it. PruneLimit is how long one prune may take.
 	MaxUnused  string
@@ -97,16 +102,17 @@ var planFields = map[string]planField{
 		func(p *Plan, text string) (err error) { p.Keep.Within, err = retention.ParseSpan(text); return err },
 		func(p *Plan) string { return p.Keep.Within.String() },
 	},
-	"all":       boolField(func(p *Plan) *bool { return &p.All }),
-	"node":      {func(p *Plan, text string) error { p.Node = text; return nil }, func(p *Plan) string { return p.Node }},
-	"except":    {func(p *Plan, text string) error { p.Except = strings.Fields(text); return nil }, func(p *Plan) string { return strings.Join(p.Except, " ") }},
-	"parallel":  numberField(func(p *Plan) *int { return &p.Parallel }, 0),
-	"deadline":  durationField(func(p *Plan) *time.Duration { return &p.Deadline }, 0),
-	"quiet":     {func(p *Plan, text string) (err error) { p.Quiet, err = ParseHours(text); return err }, func(p *Plan) string { return p.Quiet.String() }},
-	"prune":     calendarField(func(p *Plan) *string { return &p.Prune }, DefaultPrune),
-	"check":     calendarField(func(p *Plan) *string { return &p.Check }, DefaultCheck),
-	"drill":     calendarField(func(p *Plan) *string { return &p.Drill }, Never),
-	"read_days": numberField(func(p *Plan) *int { return &p.ReadDays }, DefaultReadDays),
+	"all":           boolField(func(p *Plan) *bool { return &p.All }),
+	"node":          {func(p *Plan, text string) error { p.Node = text; return nil }, func(p *Plan) string { return p.Node }},
+	"except":        {func(p *Plan, text string) error { p.Except = strings.Fields(text); return nil }, func(p *Plan) string { return strings.Join(p.Except, " ") }},
+	"parallel":      numberField(func(p *Plan) *int { return &p.Parallel }, 0),
+	"deadline":      durationField(func(p *Plan) *time.Duration { return &p.Deadline }, 0),
+	"quiet":         {func(p *Plan, text string) (err error) { p.Quiet, err = ParseHours(text); return err }, func(p *Plan) string { return p.Quiet.String() }},
+	"prune":         calendarField(func(p *Plan) *string { return &p.Prune }, DefaultPrune),
+	"check":         calendarField(func(p *Plan) *string { return &p.Check }, DefaultCheck),
+	"drill":         calendarField(func(p *Plan) *string { return &p.Drill }, Never),
+	"drill_modules": numberField(func(p *Plan) *int { return &p.DrillModules }, DefaultDrillModules),
+	"read_days":     numberField(func(p *Plan) *int { return &p.ReadDays }, DefaultReadDays),
 	"max_unused": {
 		func(p *Plan, text string) error { p.MaxUnused = text; return checkMaxUnused(text) },
 		func(p *Plan) string { return unless(p.MaxUnused, DefaultMaxUnused) },
@@ -124,6 +130,7 @@ func DefaultPlan() Plan {
 	return Plan{
 		Prune: DefaultPrune, Check: DefaultCheck, Drill: Never,
 		MaxUnused: DefaultMaxUnused, PruneLimit: DefaultPruneLimit, ReadDays: DefaultReadDays,
+		DrillModules: DefaultDrillModules,
 	}
 }
 
@@ -177,7 +184,7 @@ func (s *Schedule) Check(now time.Time) error {
 			errs = append(errs, fmt.Errorf("the %s %q never comes", name, text))
 		}
 	}
-	for name, n := range map[string]int{"parallel": s.Parallel, "read_days": s.ReadDays} {
+	for name, n := range map[string]int{"parallel": s.Parallel, "read_days": s.ReadDays, "drill_modules": s.DrillModules} {
 		if n < 0 {
 			errs = append(errs, wrongField(name, strconv.Itoa(n), "it is not negative"))
 		}
