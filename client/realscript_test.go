@@ -42,6 +42,8 @@ func TestRealScripts(t *testing.T) {
 				"waitend":    scriptWaitEnd,
 				"killchild":  scriptKill,
 				"hget":       scriptHGet(t),
+
+				"listbackups": scriptListBackups(t),
 			},
 			Condition: func(condition string) (bool, error) {
 				switch condition {

@@ -36,7 +36,7 @@ and what NethServer 8 does not know can be set, such as when repositories are ch
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newScheduleAdd(sys), newScheduleAlter(sys), newScheduleList(sys), newScheduleShow(sys),
-		newSchedulePause(sys), newScheduleResume(sys), newScheduleRemove(sys), units.NewInstall(sys))
+		newScheduleRun(sys), newSchedulePause(sys), newScheduleResume(sys), newScheduleRemove(sys), units.NewInstall(sys))
 	return cmd
 }
 

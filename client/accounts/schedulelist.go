@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
@@ -78,7 +79,7 @@ func nextRun(s *schedule.Schedule, now time.Time) time.Time {
 }
 
 func newScheduleList(sys *host.System) *cobra.Command {
-	var asJSON bool
+	var asJSON, action bool
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
 		Aliases: []string{"ls"},
@@ -88,10 +89,16 @@ func newScheduleList(sys *host.System) *cobra.Command {
 		Annotations: accountStatus(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleList(cmd.Context(), asJSON) })
+			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+				if action {
+					return a.actListBackups(cmd.Context())
+				}
+				return a.runScheduleList(cmd.Context(), asJSON)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	ns8action.Flag(cmd, &action, "list-backups")
 	return cmd
 }
 
@@ -186,7 +193,7 @@ func (a *accounts) printSchedule(s *schedule.Schedule, now time.Time) error {
 	} else {
 		line("check", "%s, all data in %d days", check, s.ReadDays)
 	}
-	line("drill", "%s", s.Drill)
+	line("drill", "%s", drillText(s))
 	for i, at := 0, nextRun(s, now); i < 5; i, at = i+1, s.Next(at) {
 		if at.IsZero() {
 			line("next", "%s", (&shownSchedule{Paused: !s.Enabled || s.IsPaused(now)}).nextText())
@@ -201,6 +208,19 @@ func (a *accounts) printSchedule(s *schedule.Schedule, now time.Time) error {
 		a.sys.Warnf("%v", err)
 	}
 	return nil
+}
+
+// drillText says when drills are, and of how many modules.
+func drillText(s *schedule.Schedule) string {
+	switch {
+	case s.Drill == schedule.Never:
+		return s.Drill
+	case s.DrillModules == 0:
+		return s.Drill + ", all modules"
+	case s.DrillModules == 1:
+		return s.Drill + ", one module by turns"
+	}
+	return fmt.Sprintf("%s, %d modules by turns", s.Drill, s.DrillModules)
 }
 
 func modulesText(s *schedule.Schedule) string {

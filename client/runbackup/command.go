@@ -31,11 +31,13 @@ func NewCommand(sys *host.System) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "run-backup [flags] --backup SCHEDULE",
-		Short: "Run a schedule on this node: backups, retention, prune, check",
+		Short: "Run a schedule on this node: backups, retention, prune, check, drill",
 		Long: `Run a schedule on this node, with the credentials of the node: back up its modules that
 are here, as many at once as the schedule says, each by its own module-backup; then let
 old snapshots go, and prune and check the repositories of which that is due. Modules that
-are busy are tried again.
+are busy are tried again. When all are backed up, the drills that are due prove that
+backups can be restored, as "gatewayctl drill" does: of the modules whose last drill is
+the longest ago, and again of those whose last one failed.
 
 Each of these is an outcome of its own in the history (see "gatewayctl status" and
 "gatewayctl runs"): a backup whose retention or check fails is not green. Where one module
@@ -47,7 +49,11 @@ have a repository in common wait for each other there. What deletes needs a leas
 repository, and so Redis; backups do without it.
 
 A schedule that is disabled or paused, or whose quiet hours it is, runs nothing and ends
-with status 17; with NethServer 8 a disabled one ends with 0, as its own command does.`,
+with status 17; with NethServer 8 a disabled one ends with 0, as its own command does.
+
+--metrics-dir gets three kinds of files: backup<ID>.prom, as NethServer 8 has it, whether
+the last run was complete; run-backup-<ID>.prom, when the schedule runs next; and
+module-drill-<ID>-<MODULE>.prom, what the module's last drill came to.`,
 		Example:     `  gatewayctl run-backup --backup 1 --module myapp1`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Partial, exit.Redis, exit.NotFound, exit.Disabled, exit.Signal),
 		Args:        cobra.NoArgs,
@@ -62,7 +68,7 @@ with status 17; with NethServer 8 a disabled one ends with 0, as its own command
 	names.CompleteFlag(cmd, "module", names.Complete(sys, names.ModuleEntries, names.AnyNumber))
 	flags.StringVar(&o.planned, "planned", "", "`TIME` that the run was planned for, as in RFC 3339, for the history (default: it was not planned)")
 	flags.StringVar(&o.stateDir, "state-dir", "", "`DIR` of this node for what runs must remember (default: $GATEWAYCTL_STATE_DIR, $STATE_DIRECTORY, with NethServer 8 the node's state directory, /var/lib/rclone-gateway-runs for root, or else below ~/.local/state)")
-	flags.StringVar(&o.metricsDir, "metrics-dir", "", "write a file of Prometheus metrics into `DIR` (default: NS8_METRICS_DIR, with NethServer 8 node_exporter)")
+	flags.StringVar(&o.metricsDir, "metrics-dir", "", "write files of Prometheus metrics into `DIR` (default: NS8_METRICS_DIR, with NethServer 8 node_exporter)")
 	flags.DurationVar(&o.retryEvery, "retry-every", time.Minute, "try modules that are busy again after `DURATION`")
 	flags.DurationVar(&o.retryFor, "retry-for", time.Hour, "for `DURATION` at most")
 	return cmd

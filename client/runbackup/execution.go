@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/session"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // execution is a run of a schedule on this node.
@@ -90,6 +91,9 @@ func (r *execution) close() {
 func (r *execution) run(ctx context.Context) error {
 	s := &r.facts.Schedule
 	now := time.Now()
+	r.metrics.plan(now)
+	defer func() { r.metrics.plan(time.Now()) }()
+	r.dropMetrics(ctx)
 	if err := r.settle(ctx, now); err != nil {
 		return err
 	}
@@ -118,11 +122,30 @@ func (r *execution) run(ctx context.Context) error {
 		r.backUpCluster(ctx)
 	}
 	r.runModules(ctx)
+	r.runDrills(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the journal stays, for whoever begins again
 	}
 	r.storeWaiting(ctx)
 	return errors.Join(r.conclude(), r.journal.end())
+}
+
+// dropMetrics removes what tells when schedules run next that there are no longer.
+func (r *execution) dropMetrics(ctx context.Context) {
+	others := r.metrics.others()
+	if len(others) == 0 || r.facts.stale != nil {
+		return
+	}
+	rdb, err := r.sys.Redis(ctx, host.LocalAgent)
+	if err != nil {
+		return // the next run does it
+	}
+	defer func() { _ = rdb.Close() }()
+	for _, id := range others {
+		if n, err := rdb.Exists(ctx, catalog.BackupKey(id)).Result(); err == nil && n == 0 {
+			r.metrics.drop(id)
+		}
+	}
 }
 
 func (r *execution) disabled() error {

@@ -31,6 +31,8 @@ type journal struct {
 	Due map[string][]history.Kind `json:"due,omitempty"`
 	// Chosen are the modules that the command line named; none is all of the schedule.
 	Chosen []string `json:"chosen,omitempty"`
+	// Drills are the modules that were chosen for a drill; nil before.
+	Drills []string `json:"drills,omitempty"`
 
 	file string
 	mu   sync.Mutex
@@ -109,7 +111,7 @@ func (j *journal) owed(m *module) []history.Kind {
 	}
 	var owed []history.Kind
 	for _, kind := range history.Kinds {
-		due := kind == history.Retention || slices.Contains(j.Due[m.ID], kind)
+		due := kind == history.Retention || slices.Contains(j.Due[m.ID], kind) || kind == history.Drill && slices.Contains(j.Drills, m.ID)
 		if due && done[kind] == "" {
 			owed = append(owed, kind)
 		}
@@ -125,6 +127,14 @@ func (j *journal) note(m string, kind history.Kind, outcome history.Outcome) err
 		j.Done[m] = map[history.Kind]history.Outcome{}
 	}
 	j.Done[m][kind] = outcome
+	return j.save()
+}
+
+// chooseDrills notes which modules are to be tried, on the disk before it returns.
+func (j *journal) chooseDrills(modules []string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.Drills = modules
 	return j.save()
 }
 

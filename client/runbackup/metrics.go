@@ -5,19 +5,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// metrics is the file of a schedule's runs for Prometheus, as NethServer 8 has it: 0 from
-// the first failure on, 1 after a run that was complete, and else as it was.
+// metrics are the files of a schedule's runs for Prometheus.
 type metrics struct {
-	sys  *host.System
-	file string // "" is none
-	id   string
-	name string
+	sys      *host.System
+	dir      string // "" is none
+	schedule *schedule.Schedule
 }
 
 // exporterDir is where NethServer 8's node_exporter looks, in the node's state directory.
@@ -35,17 +35,15 @@ func newMetrics(sys *host.System, dir string, s *schedule.Schedule) *metrics {
 			}
 		}
 	}
-	m := &metrics{sys: sys, id: s.ID, name: s.Name}
-	if dir != "" {
-		m.file = filepath.Join(dir, "backup"+s.ID+".prom")
-	}
-	return m
+	return &metrics{sys: sys, dir: dir, schedule: s}
 }
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
+// write writes the file that NethServer 8 has: 0 from the first failure on, 1 after a run
+// that was complete, and else as it was.
 func (m *metrics) write(complete bool) {
-	if m.file == "" {
+	if m.dir == "" {
 		return
 	}
 	value := 0
@@ -55,8 +53,60 @@ func (m *metrics) write(complete bool) {
 	label := func(text string) string { return labelEscaper.Replace(strings.ToValidUTF8(text, "\ufffd")) }
 	text := fmt.Sprintf( //nolint:gocritic // Prometheus escapes otherwise than Go
 		"# HELP node_backup_status Status of the backup (0 = failure, 1 = success)\n# TYPE node_backup_status gauge\nnode_backup_status{id=\"%s\",name=\"%s\"} %d\n",
-		label(m.id), label(m.name), value)
-	if err := atomicfile.Write(m.file, []byte(text), 0o644); err != nil {
+		label(m.schedule.ID), label(m.schedule.Name), value)
+	m.warn(atomicfile.Write(filepath.Join(m.dir, "backup"+m.schedule.ID+".prom"), []byte(text), 0o644))
+}
+
+// plan writes when the schedule runs next, which tells a run that is overdue. A schedule
+// that is disabled has no such file.
+func (m *metrics) plan(now time.Time) {
+	if m.dir == "" {
+		return
+	}
+	file := m.planFile(m.schedule.ID)
+	next := m.schedule.Next(now)
+	if next.IsZero() || !m.schedule.Enabled {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			m.warn(err)
+		}
+		return
+	}
+	m.warn(run.WriteGauges(file, []string{"id", m.schedule.ID, "name", m.schedule.Name},
+		run.Gauge{Name: "schedule_last_run_timestamp_seconds", Help: "When a run of the schedule last began or ended on this node, or was skipped.", Value: float64(now.Unix())},
+		run.Gauge{Name: "schedule_next_run_timestamp_seconds", Help: "When the schedule is planned to run next on this node.", Value: float64(next.Unix())}))
+}
+
+// planPrefix begins the names of the files that tell when schedules run next. NethServer 8
+// removes files that begin with "backup" and are not its own.
+const planPrefix = "run-backup-"
+
+func (m *metrics) planFile(id string) string { return filepath.Join(m.dir, planPrefix+id+".prom") }
+
+// others are the schedules, but for this one, of which such a file tells.
+func (m *metrics) others() []string {
+	if m.dir == "" {
+		return nil
+	}
+	files, _ := filepath.Glob(m.planFile("*")) // a directory with such a name has none
+	var ids []string
+	for _, file := range files {
+		id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), planPrefix), ".prom")
+		if id != m.schedule.ID {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// drop removes the file of a schedule that is gone, which is never overdue.
+func (m *metrics) drop(id string) {
+	if err := os.Remove(m.planFile(id)); err != nil && !os.IsNotExist(err) {
+		m.warn(err)
+	}
+}
+
+func (m *metrics) warn(err error) {
+	if err != nil {
 		m.sys.Warnf("the metrics are not written: %v", err)
 	}
 }

@@ -1,0 +1,179 @@
+package accounts
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// listedBackup is a schedule in the output of NethServer 8's action list-backups.
+type listedBackup struct {
+	ID         int              `json:"id"`
+	Name       string           `json:"name"`
+	Repository string           `json:"repository"`
+	Schedule   string           `json:"schedule"`
+	Hint       json.RawMessage  `json:"schedule_hint"`
+	Retention  int              `json:"retention"`
+	Instances  []listedInstance `json:"instances"`
+	Enabled    bool             `json:"enabled"`
+}
+
+// listedInstance is a module of a schedule in that output.
+type listedInstance struct {
+	Module string        `json:"module_id"`
+	Name   string        `json:"ui_name"`
+	Path   string        `json:"repository_path"`
+	Status *listedStatus `json:"status"`
+}
+
+// listedStatus is what a module's last backup came to.
+type listedStatus struct {
+	Start      int64 `json:"start"`
+	End        int64 `json:"end"`
+	TotalSize  int64 `json:"total_size"`
+	TotalFiles int64 `json:"total_file_count"`
+	Snapshots  int64 `json:"snapshots_count"`
+	Success    bool  `json:"success"`
+}
+
+// unlistedInstance is a module that no schedule backs up.
+type unlistedInstance struct {
+	ID   string `json:"id"`
+	Name string `json:"ui_name"`
+}
+
+// actListBackups is the action list-backups.
+func (a *accounts) actListBackups(ctx context.Context) error {
+	schedules, err := schedule.All(ctx, a.rdb)
+	if err != nil {
+		return err
+	}
+	modules, err := a.backupFacts(ctx)
+	if err != nil {
+		return err
+	}
+	listed, unlisted := []listedBackup{}, []unlistedInstance{}
+	named := map[string]bool{}
+	for i := range schedules {
+		backup, err := a.listedBackup(ctx, &schedules[i], modules)
+		if err != nil {
+			return err
+		}
+		if backup == nil {
+			continue
+		}
+		listed = append(listed, *backup)
+		for _, instance := range backup.Instances {
+			named[instance.Module] = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(modules)) {
+		if m := modules[id]; !named[id] && !m.withoutData {
+			unlisted = append(unlisted, unlistedInstance{id, m.name})
+		}
+	}
+	return json.NewEncoder(a.sys.Stdout).Encode(struct {
+		Backups      []listedBackup     `json:"backups"`
+		Unconfigured []unlistedInstance `json:"unconfigured_instances"`
+	}{listed, unlisted})
+}
+
+// backupFact is what the action tells of a module.
+type backupFact struct {
+	name, path, node string
+	withoutData      bool // nobody is to be warned that it is not backed up
+}
+
+// backupFacts are those of all modules.
+func (a *accounts) backupFacts(ctx context.Context) (map[string]backupFact, error) {
+	uuids, err := a.rdb.HGetAll(ctx, catalog.ModuleUUID).Result()
+	if err != nil {
+		return nil, host.ReadError(catalog.ModuleUUID, err)
+	}
+	nodes, err := a.rdb.HGetAll(ctx, catalog.ModuleNode).Result()
+	if err != nil {
+		return nil, host.ReadError(catalog.ModuleNode, err)
+	}
+	type asked struct {
+		image, label *redis.StringCmd
+		flag         *redis.BoolCmd
+	}
+	answers := map[string]asked{}
+	_, err = a.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for id := range uuids {
+			answers[id] = asked{
+				p.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL), p.Get(ctx, catalog.ModuleUINameKey(id)),
+				p.SIsMember(ctx, catalog.ModuleFlagsKey(id), catalog.FlagNoDataBackup),
+			}
+		}
+		return nil
+	})
+	if host.IgnoreNil(err) != nil {
+		return nil, host.ReadError(catalog.ModuleEnvironmentKey("*"), err)
+	}
+	facts := make(map[string]backupFact, len(uuids))
+	for id, answer := range answers {
+		app, _ := host.AppOfImage(answer.image.Val()) // without an image nothing is known of it
+		facts[id] = backupFact{answer.label.Val(), app + "/" + uuids[id], nodes[id], answer.flag.Val()}
+	}
+	return facts, nil
+}
+
+// listedBackup is a schedule in the output; nil is one that has no place in it, since its
+// ID is no number.
+func (a *accounts) listedBackup(ctx context.Context, s *schedule.Schedule, modules map[string]backupFact) (*listedBackup, error) {
+	id, err := strconv.Atoi(s.ID)
+	if err != nil {
+		a.sys.Warnf("schedule %s is left out: its ID is not a number", host.Printable(s.ID))
+		return nil, nil //nolint:nilnil // it has no place there
+	}
+	hint, err := a.rdb.HGet(ctx, catalog.BackupKey(s.ID), "schedule_hint").Bytes()
+	if host.IgnoreNil(err) != nil {
+		return nil, host.ReadError(catalog.BackupKey(s.ID), err)
+	}
+	if !json.Valid(hint) {
+		hint = []byte("{}")
+	}
+	listed := &listedBackup{
+		ID: id, Name: s.Name, Repository: s.Destination, Schedule: s.When, Hint: hint, Retention: s.Retention, Enabled: s.Enabled,
+		Instances: []listedInstance{},
+	}
+	for _, module := range s.Modules {
+		m, known := modules[module]
+		if !known {
+			continue // it was removed
+		}
+		status, err := a.listedStatus(ctx, m.node, s.ID, module)
+		if err != nil {
+			return nil, err
+		}
+		listed.Instances = append(listed.Instances, listedInstance{module, m.name, m.path, status})
+	}
+	return listed, nil
+}
+
+// listedStatus is what run-backup has stored of a module's last backup; nil is nothing.
+func (a *accounts) listedStatus(ctx context.Context, node, id, module string) (*listedStatus, error) {
+	text, err := a.rdb.HGet(ctx, catalog.BackupStatusKey(node, id), module).Bytes()
+	if host.IgnoreNil(err) != nil {
+		return nil, host.ReadError(catalog.BackupStatusKey(node, id), err)
+	}
+	var stored struct {
+		listedStatus
+
+		Errors int64 `json:"errors"`
+	}
+	if len(text) == 0 || json.Unmarshal(text, &stored) != nil {
+		return nil, nil //nolint:nilnil // the action says null
+	}
+	stored.Success = stored.Errors == 0
+	return &stored.listedStatus, nil
+}

@@ -1,0 +1,114 @@
+package runbackup
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/drill"
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/schedule"
+)
+
+// runDrills tries whether backups can be restored, where that is due: one module after the
+// other, when all are backed up.
+func (r *execution) runDrills(ctx context.Context) {
+	if r.facts.Schedule.Drill == schedule.Never || ctx.Err() != nil {
+		return
+	}
+	if r.journal.Drills == nil { // the run was not killed while it tried them
+		if chosen := r.chooseDrills(ctx, time.Now()); len(chosen) > 0 {
+			if err := r.journal.chooseDrills(chosen); err != nil {
+				r.sys.Warnf("%v", err)
+			}
+		}
+	}
+	for _, id := range r.journal.Drills {
+		at := slices.IndexFunc(r.facts.Modules, func(m module) bool { return m.ID == id })
+		if at < 0 || r.journal.outcome(id, history.Drill) != "" {
+			continue
+		}
+		run := r.tryRestore(ctx, &r.facts.Modules[at])
+		if ctx.Err() != nil {
+			return // it is done again
+		}
+		r.ended(ctx, run)
+	}
+}
+
+// chooseDrills chooses the modules that are to be tried: those whose last drill is the
+// longest ago, as many as the schedule says, and those again whose last one failed.
+func (r *execution) chooseDrills(ctx context.Context, now time.Time) []string {
+	s := &r.facts.Schedule
+	if r.upkeep.remember(ctx) != nil || !s.Due(s.Drill, r.lastDrill(), now) {
+		return nil // without Redis nobody knows what is due: it is with the next run
+	}
+	type turn struct {
+		id     string
+		last   time.Time
+		failed bool
+	}
+	var turns []turn
+	for i := range r.facts.Modules {
+		m := &r.facts.Modules[i]
+		if outcome := r.journal.outcome(m.ID, history.Backup); m.Gone || outcome != history.Done && outcome != history.Partial {
+			continue
+		}
+		last := r.upkeep.last(m).Run[history.Drill]
+		turns = append(turns, turn{m.ID, last.Started, last.Outcome == history.Failed})
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Or(a.last.Compare(b.last), cmp.Compare(a.id, b.id)) })
+	most := len(turns)
+	if s.DrillModules > 0 {
+		most = min(most, s.DrillModules)
+	}
+	var chosen []string
+	for i, t := range turns {
+		if i < most || t.failed {
+			chosen = append(chosen, t.id)
+		}
+	}
+	return chosen
+}
+
+// lastDrill is when a module of the schedule was last tried on this node.
+func (r *execution) lastDrill() time.Time {
+	r.upkeep.memory.Lock()
+	defer r.upkeep.memory.Unlock()
+	var newest time.Time
+	for at, last := range r.upkeep.memory.last {
+		if at[0] != r.facts.Schedule.ID {
+			continue
+		}
+		run := last.Run[history.Drill]
+		if run.Outcome == history.Skipped {
+			run = last.Done[history.Drill]
+		}
+		if run.Node == r.facts.Node && run.Started.After(newest) {
+			newest = run.Started
+		}
+	}
+	return newest
+}
+
+// tryRestore is the drill of a module.
+func (r *execution) tryRestore(ctx context.Context, m *module) history.Run {
+	run := r.newRun(m, history.Drill)
+	if why := r.tooLate(time.Now()); why != "" {
+		run.Outcome, run.Error = history.Skipped, why
+		return run
+	}
+	said := r.upkeep.prefixed(m)
+	defer said.Flush()
+	sys := &host.System{Stdin: r.sys.Stdin, Stdout: said, Stderr: said, Env: r.sys.Env}
+	report := drill.Planned{Schedule: r.facts.Schedule.ID, Module: m.ID, Wait: r.opts.retryFor}.Try(ctx, sys)
+	report.Fill(&run)
+	if r.metrics.dir != "" && ctx.Err() == nil {
+		if err := report.WriteMetrics(r.metrics.dir, r.facts.Schedule.ID, r.facts.Schedule.Name); err != nil {
+			r.sys.Warnf("%s: the metrics of the drill are not written: %v", m.ID, err)
+		}
+	}
+	return run
+}
