@@ -86,7 +86,7 @@ func (a *accounts) actListBackups(ctx context.Context) error {
 	}{listed, unlisted})
 }
 
-// backupFact is what the action tells of a module.
+// backupFact is what the action says of a module.
 type backupFact struct {
 	name, path, node string
 	withoutData      bool // nobody is to be warned that it is not backed up

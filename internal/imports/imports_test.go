@@ -218,8 +218,9 @@ var clientLayers = [][]string{
 	{"locate", "snapshot"},
 	{"expire", "session"},
 	{"keys"},
-	{"backup", "restore", "runbackup", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
+	{"backup", "restore", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
 	{"drill"},
+	{"runbackup"},
 }
 
 // clientRules are the rules for the rooms of the client.
