@@ -46,6 +46,7 @@ var situations = map[string]situation{
 	"gatewayctl 2":                     {redis: "empty", setup: "no_modules; rm -r /srv/storage/disk; mkdir /srv/storage/disk", whole: true},
 	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
+	"gatewayctl module passwd":         {setup: asNode, whole: true},
 	"gatewayctl module-backup":         {setup: asModule},
 	"gatewayctl module-drill":          {setup: asModule},
 	"gatewayctl node":                  {redis: "empty", whole: true},
