@@ -93,6 +93,12 @@ func (r *Recorder) Record(ctx context.Context, runs ...Run) (said, err error) {
 // waitingPrefix begins the names of files with runs that are to be recorded.
 const waitingPrefix = "unrecorded-"
 
+// JournalFile is the file, in the directory of a node's recorder, which is there while a run
+// of a schedule goes on, or was killed.
+func JournalFile(dir, schedule string) string {
+	return filepath.Join(dir, "run-"+schedule+".json")
+}
+
 // keep writes runs into a file of their own, all or none.
 func (r *Recorder) keep(runs []Run) error {
 	if len(runs) == 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -38,13 +37,9 @@ type journal struct {
 	mu   sync.Mutex
 }
 
-func journalFile(dir, schedule string) string {
-	return filepath.Join(dir, "run-"+schedule+".json")
-}
-
 // readJournal reads that of a run that was killed; nil where none was.
 func readJournal(dir, schedule string) (*journal, error) {
-	j := &journal{file: journalFile(dir, schedule)}
+	j := &journal{file: history.JournalFile(dir, schedule)}
 	text, err := os.ReadFile(j.file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -65,7 +60,7 @@ func readJournal(dir, schedule string) (*journal, error) {
 func newJournal(dir, schedule string, planned, now time.Time, modules []module) *journal {
 	return &journal{
 		ID: history.NewID(schedule, now), Planned: planned, Started: now, Modules: modules,
-		Done: map[string]map[history.Kind]history.Outcome{}, file: journalFile(dir, schedule),
+		Done: map[string]map[history.Kind]history.Outcome{}, file: history.JournalFile(dir, schedule),
 	}
 }
 

@@ -29,7 +29,7 @@ func (w *world) wantRan(want string) {
 	if got := w.read("ran"); got != want {
 		w.t.Errorf("there ran %q, want %q", got, want)
 	}
-	if _, err := os.Stat(journalFile(w.dir, "1")); err == nil {
+	if _, err := os.Stat(history.JournalFile(w.dir, "1")); err == nil {
 		w.t.Error("the journal of the run stays")
 	}
 }

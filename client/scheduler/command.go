@@ -88,8 +88,9 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 	recorder := &history.Recorder{Sys: sys, Node: node, Dir: dir}
 	engine := &Engine{
 		Owner: newOwner(), Store: store, Now: time.Now, Parallel: opts.parallel, Notef: sys.Notef,
-		Start: Process{Command: host.Self, Output: sys.Stderr}.Run,
-		Known: FileMemory(filepath.Join(dir, memoryFile(opts.once))),
+		Start:      Process{Command: host.Self, Output: sys.Stderr, Dir: dir}.Run,
+		Unfinished: func(id string) bool { _, err := os.Stat(history.JournalFile(dir, id)); return err == nil },
+		Known:      FileMemory(filepath.Join(dir, memoryFile(opts.once))),
 		Record: func(ctx context.Context, runs ...history.Run) {
 			if said, err := recorder.Record(ctx, runs...); err != nil {
 				sys.Warnf("the outcome of runs is lost: %v", err)

@@ -44,6 +44,9 @@ type Engine struct {
 	// Start starts a run that was planned for a time, and returns once it has ended. It
 	// ends early when ctx does.
 	Start func(ctx context.Context, p Planned, planned time.Time) Result
+	// Unfinished reports whether a run of a schedule was killed here before it had done all
+	// of its work: nil is never.
+	Unfinished func(id string) bool
 	// Record records outcomes. What it cannot record it keeps.
 	Record func(ctx context.Context, runs ...history.Run)
 	// Now is the clock.
@@ -383,6 +386,9 @@ func (e *Engine) begin(ctx, runs context.Context, x *entry, now time.Time) {
 // over reports whether a run ended whose scheduler was killed before it could note that:
 // then it is noted, and not begun again.
 func (e *Engine) over(ctx context.Context, x *entry, now time.Time) bool {
+	if e.Unfinished != nil && e.Unfinished(x.ID) {
+		return false // its backups may be in the history, and the rest not
+	}
 	recorded, err := e.Store.Recorded(ctx, x.Planned, x.state.Planned)
 	if err != nil {
 		e.lost(err)

@@ -371,6 +371,15 @@ func TestEngine(t *testing.T) {
 			w.wantRuns("1 00:10")
 			w.wantOutcomes()
 		},
+		"a run that was killed after its backups begins again": func(t *testing.T) {
+			w := newWorld(t, every("1", "*:0/10"))
+			w.store.over = time.Now().UTC()
+			w.store.states["1"] = State{Planned: w.store.over, Owner: "dead", Started: time.Now(), When: whenOf(&w.store.planned[0].Schedule)}
+			stop := w.start("b", func(e *Engine) { e.Unfinished = func(string) bool { return true } })
+			time.Sleep(time.Minute)
+			stop()
+			w.wantRuns("1 00:01")
+		},
 		"a run that ends without a word begins again, and fails at last": func(t *testing.T) {
 			w := newWorld(t, every("1", "*:0/30"))
 			w.result = func(int) Result { return Result{Err: errors.New("ended by signal: killed")} }

@@ -24,11 +24,17 @@ type Process struct {
 	Command func(ctx context.Context, args ...string) (*exec.Cmd, error)
 	// Output is where what they say goes.
 	Output io.Writer
+	// Dir is the directory of the node for what runs must remember.
+	Dir string
 }
 
 // Run is for [Engine.Start]. When ctx ends the process is told to end (SIGTERM).
 func (p Process) Run(ctx context.Context, planned Planned, at time.Time) Result {
-	cmd, err := p.Command(ctx, "run-backup", "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339))
+	args := []string{"run-backup", "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339)}
+	if p.Dir != "" {
+		args = append(args, "--state-dir", p.Dir)
+	}
+	cmd, err := p.Command(ctx, args...)
 	if err != nil {
 		return Result{Err: err}
 	}

@@ -55,11 +55,11 @@ func TestAProcessIsToldWhatItWasPlannedFor(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	at := time.Date(2026, time.November, 30, 3, 30, 0, 0, time.FixedZone("CET", 3600))
-	p := Process{Command: program(t, `echo "$@"`), Output: &out}
+	p := Process{Command: program(t, `echo "$@"`), Output: &out, Dir: "/srv/runs"}
 	if got := p.Run(t.Context(), Planned{Schedule: every("7", "daily")}, at); got.Err != nil {
 		t.Fatal(got.Err)
 	}
-	if want := "run-backup --backup 7 --planned 2026-11-30T02:30:00Z\n"; out.String() != want {
+	if want := "run-backup --backup 7 --planned 2026-11-30T02:30:00Z --state-dir /srv/runs\n"; out.String() != want {
 		t.Errorf("it is called with %q, want %q", out.String(), want)
 	}
 }
