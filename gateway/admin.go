@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
+	"github.com/rclone-gateway/rclone-gateway/gateway/dashboard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -78,8 +79,7 @@ func (g *Gateway) socketRoutes() *chi.Mux {
 			mux.Post(route.Path, g.observer.Observe(g.onThisHost(route)).ServeHTTP)
 		}
 	}
-	g.apiRoutes(mux, g.admitFromHost)
-	g.pageRoutes(mux, g.admitFromHost)
+	g.dash.AddHostRoutes(mux, g.observer)
 	return mux
 }
 
@@ -87,7 +87,7 @@ func (g *Gateway) socketRoutes() *chi.Mux {
 func (g *Gateway) onThisHost(route admin.Route) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path, w.Entry.Action = operation.Admin, route.Path, route.Action
-		w.Entry.User = hostViewer
+		w.Entry.User = dashboard.HostViewer
 		r.Body = http.MaxBytesReader(w, r.Body, maxAdminBody)
 		return route.Serve(w, r, g.state.Current())
 	}

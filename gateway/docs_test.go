@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
+	"github.com/rclone-gateway/rclone-gateway/gateway/dashboard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
@@ -62,39 +63,56 @@ var ownPaths = map[string][2]string{
 	"GET /metrics":   {"nodes", "[metrics](../metrics.md)"},
 	"GET " + adminapi.HealthPath: {"who may read the repository", "with `?repository=DESTINATION/APP/UUID`, and `&write=true` to have writes tried too: how the destination is, " +
 		"as [JSON](#health-of-a-destination)"},
-	"GET " + page.StylePath:                      {"", ""}, // its name is of its content
-	"GET " + page.Base:                           {"nodes, administrators, [logged in](../how-to/look.md)", "the page: the verdict, and what needs attention"},
-	"GET " + page.Base + "/attention":            {"the same", "all that needs attention"},
-	"GET " + page.Base + "/modules":              {"the same", "all modules"},
-	"GET " + page.Base + "/modules/{app}/{uuid}": {"the same", "one module: its restore points, sizes, last check and drill, next run, what ran"},
-	"GET " + page.Base + "/destinations":         {"the same", "all destinations"},
-	"GET " + page.Base + "/destinations/{id}":    {"the same", "one destination: health, space, limits, requests"},
-	"GET " + page.Base + "/runs":                 {"the same", "schedules, and what ran"},
-	"GET " + page.Base + "/activity":             {"the same", "the audit log, and who was refused"},
-	"GET " + page.Base + "/gateways":             {"the same", "the gateways of the nodes, and Redis"},
-	"GET " + loginPath:                           {"everybody", "the form to log in with"},
-	"POST " + loginPath:                          {"nodes, administrators", "begins a session, in a signed cookie"},
-	"POST " + logoutPath:                         {"nodes, administrators", "ends it"},
-	"GET " + status.OpenAPIPath:                  {"nodes, administrators", "the [description of the API](openapi.json), in the form of OpenAPI 3.1"},
-	"POST " + adminapi.CheckPath:                 {"nodes, on this host", "for `gatewayctl destination check` and `add`: what works at a destination, as JSON"},
-	"POST " + adminapi.ObscurePath:               {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
-	"POST " + adminapi.TrashListPath:             {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
-	"POST " + adminapi.TrashRestorePath:          {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
-	"POST " + adminapi.RollbackPath:              {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
-	"POST " + adminapi.FreezePath:                {"nodes, on this host", "for `gatewayctl repository freeze`: its module may read and not write"},
-	"POST " + adminapi.ThawPath:                  {"nodes, on this host", "for `gatewayctl repository thaw`: it may write again"},
-	"POST " + adminapi.HistoryPath:               {"nodes, on this host", "for `gatewayctl repository history`: what came and went, by day"},
-	"POST " + adminapi.SpacePath:                 {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
-	"POST " + adminapi.LeasePath:                 {"who may save to the repository", "a [lease](#leases) of it"},
-	"PUT " + adminapi.LeasePath:                  {"who holds the lease", "renews it"},
-	"DELETE " + adminapi.LeasePath:               {"who holds the lease", "releases it"},
+	"GET " + page.StylePath:                                                   {"", ""}, // its name is of its content
+	"GET " + page.ScriptPath:                                                  {"", ""}, // likewise
+	"GET " + page.Base + "/runs/live":                                         {"the same", "what is being run, as a part of that page"},
+	"GET " + page.Base + "/runs/{id}":                                         {"the same", "one run: what it came to, and what it said"},
+	"GET " + page.Base + "/modules/{app}/{uuid}/snapshots/{snapshot}":         {"the same", "with `?destination=ID&path=PATH` and `--snapshots-socket`: what a directory of a snapshot holds"},
+	"GET " + page.Base + "/modules/{app}/{uuid}/snapshots/{snapshot}/content": {"the same", "likewise: a file of it, or a directory as zip"},
+	"GET " + page.Base:                                                        {"nodes, administrators, [logged in](../how-to/look.md)", "the page: the verdict, and what needs attention"},
+	"GET " + page.Base + "/attention":                                         {"the same", "all that needs attention"},
+	"GET " + page.Base + "/modules":                                           {"the same", "all modules"},
+	"GET " + page.Base + "/modules/{app}/{uuid}":                              {"the same", "one module: its restore points, sizes, last check and drill, next run, what ran"},
+	"GET " + page.Base + "/destinations":                                      {"the same", "all destinations"},
+	"GET " + page.Base + "/destinations/{id}":                                 {"the same", "one destination: health, space, limits, requests"},
+	"GET " + page.Base + "/runs":                                              {"the same", "schedules, and what ran"},
+	"GET " + dashboard.ActPath + "/run":                                       {"the same, with `--status-actions`", "asks before: a run of a schedule, now"},
+	"POST " + dashboard.ActPath + "/run":                                      {"the same", "does it"},
+	"GET " + dashboard.ActPath + "/pause":                                     {"the same, with `--status-actions`", "asks before: the pause of a schedule"},
+	"POST " + dashboard.ActPath + "/pause":                                    {"the same", "does it"},
+	"GET " + dashboard.ActPath + "/resume":                                    {"the same, with `--status-actions`", "asks before: its end"},
+	"POST " + dashboard.ActPath + "/resume":                                   {"the same", "does it"},
+	"GET " + dashboard.ActPath + "/check":                                     {"the same, with `--status-actions`", "asks before: the test of a destination"},
+	"POST " + dashboard.ActPath + "/check":                                    {"the same", "does it"},
+	"GET " + dashboard.ActPath + "/restore":                                   {"the same, with `--status-actions`", "asks before: what was deleted of a repository comes back"},
+	"POST " + dashboard.ActPath + "/restore":                                  {"the same", "does it"},
+	"GET " + dashboard.ActPath + "/acknowledge":                               {"the same, with `--status-actions`", "asks before: what needs attention and is known"},
+	"POST " + dashboard.ActPath + "/acknowledge":                              {"the same", "does it"},
+	"GET " + page.Base + "/activity":                                          {"the same", "the audit log, and who was refused"},
+	"GET " + page.Base + "/gateways":                                          {"the same", "the gateways of the nodes, and Redis"},
+	"GET " + dashboard.LoginPath:                                              {"everybody", "the form to log in with"},
+	"POST " + dashboard.LoginPath:                                             {"nodes, administrators", "begins a session, in a signed cookie"},
+	"POST " + dashboard.LogoutPath:                                            {"nodes, administrators", "ends it"},
+	"GET " + status.OpenAPIPath:                                               {"nodes, administrators", "the [description of the API](openapi.json), in the form of OpenAPI 3.1"},
+	"POST " + adminapi.CheckPath:                                              {"nodes, on this host", "for `gatewayctl destination check` and `add`: what works at a destination, as JSON"},
+	"POST " + adminapi.ObscurePath:                                            {"nodes, on this host", "for `gatewayctl destination add`: values of a section as rclone wants them"},
+	"POST " + adminapi.TrashListPath:                                          {"nodes, on this host", "for `gatewayctl trash list`: what was deleted and can be had again"},
+	"POST " + adminapi.TrashRestorePath:                                       {"nodes, on this host", "for `gatewayctl trash restore`: brings it back"},
+	"POST " + adminapi.RollbackPath:                                           {"nodes, on this host", "for `gatewayctl repository rollback`: makes a repository what it was at a time"},
+	"POST " + adminapi.FreezePath:                                             {"nodes, on this host", "for `gatewayctl repository freeze`: its module may read and not write"},
+	"POST " + adminapi.ThawPath:                                               {"nodes, on this host", "for `gatewayctl repository thaw`: it may write again"},
+	"POST " + adminapi.HistoryPath:                                            {"nodes, on this host", "for `gatewayctl repository history`: what came and went, by day"},
+	"POST " + adminapi.SpacePath:                                              {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
+	"POST " + adminapi.LeasePath:                                              {"who may save to the repository", "a [lease](#leases) of it"},
+	"PUT " + adminapi.LeasePath:                                               {"who holds the lease", "renews it"},
+	"DELETE " + adminapi.LeasePath:                                            {"who holds the lease", "releases it"},
 }
 
 // writeOwnPaths holds the descriptions against the routes.
 func writeOwnPaths(t *testing.T, w *strings.Builder) {
 	t.Helper()
 	opts := Defaults()
-	opts.Log = discard
+	opts.Log, opts.StatusActions = discard, true
 	g, err := New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/dashboard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/lease"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
@@ -78,6 +79,12 @@ type Options struct {
 	// ShutdownTimeout is how long requests may take to finish after Stop.
 	ShutdownTimeout time.Duration
 
+	// SnapshotsSocket, where set, is that of "gatewayctl snapshot serve", which has the
+	// passwords of repositories: the pages then show files of snapshots.
+	SnapshotsSocket string
+	// StatusActions lets administrators do something on the pages, not only look.
+	StatusActions bool
+
 	// Audit, where set, is where it is written down who did what; the caller closes it.
 	Audit *audit.Log
 	// AuditState is the file in which it is kept what is written there already.
@@ -122,7 +129,7 @@ type Gateway struct {
 	locks    past.Spaces // of clients that may not write
 	peers    *peer.Peers
 	coverage *coverage.Coverage
-	desk     *desk
+	dash     *dashboard.Dashboard
 	backend  []string // what this node is called in answers
 	gate     *access.Gate
 	observer *observe.Observer
@@ -170,7 +177,12 @@ func New(opts Options) (*Gateway, error) {
 	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
 	covered := coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
 	registry.MustRegister(metrics.NewCollector(state, peers, covered))
-	desk, err := newDesk(&opts)
+	gate := &access.Gate{State: state, AllowFrom: opts.AllowFrom}
+	administration := admin.New(state, admin.Options{Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit})
+	dash, err := dashboard.New(dashboard.Options{
+		State: state, Actor: actorOf(&opts, administration), Snapshots: opts.SnapshotsSocket, Gate: gate, Peers: peers, Newest: covered.Newest,
+		Redis: opts.Redis, Node: opts.Load.NodeID, StateDir: opts.StateDir, Audit: opts.Audit, Log: opts.Log,
+	})
 	if err != nil {
 		return nil, errors.Join(err, state.Close())
 	}
@@ -186,13 +198,13 @@ func New(opts Options) (*Gateway, error) {
 		dav:      dav.NewHandler(),
 		peers:    peers,
 		coverage: covered,
-		desk:     desk,
-		gate:     &access.Gate{State: state, AllowFrom: opts.AllowFrom},
+		dash:     dash,
+		gate:     gate,
 		observer: observe.New(observe.Options{
 			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
-			Refused: desk.noteFailure,
+			Refused: dash.NoteFailure,
 		}),
-		admin:    admin.New(state, admin.Options{Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit}),
+		admin:    administration,
 		counts:   counts,
 		keeper:   keeper,
 		leases:   leases,
@@ -204,7 +216,7 @@ func New(opts Options) (*Gateway, error) {
 		g.backend = backendOf(opts.Load.NodeID)
 	}
 	g.cleanup.add(func(context.Context) error { return state.Close() })
-	g.cleanup.add(desk.close)
+	g.cleanup.add(func(context.Context) error { return dash.Close() })
 	if leases != nil {
 		g.cleanup.add(func(context.Context) error { return leases.Close() })
 	}
@@ -222,6 +234,14 @@ func New(opts Options) (*Gateway, error) {
 	return g, nil
 }
 
+// actorOf is who does what the pages may do, nil where they may do nothing.
+func actorOf(opts *Options, administration *admin.Handlers) dashboard.Actor {
+	if !opts.StatusActions {
+		return nil
+	}
+	return administration
+}
+
 // Start serves and begins to load; it returns at once. Until Redis has been
 // read, requests are answered 503.
 func (g *Gateway) Start() {
@@ -231,7 +251,7 @@ func (g *Gateway) Start() {
 	working.Go(func() { g.peers.Run(ctx) })
 	working.Go(func() { g.coverage.Run(ctx) })
 	working.Go(func() { g.keeper.Run(ctx) })
-	working.Go(func() { g.runDesk(ctx) })
+	working.Go(func() { g.dash.Run(ctx) })
 	g.cleanup.add(func(context.Context) error {
 		cancel()
 		working.Wait()

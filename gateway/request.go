@@ -5,11 +5,8 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
@@ -18,8 +15,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/status"
-	"github.com/rclone-gateway/rclone-gateway/gateway/status/page"
 )
 
 // isOwn reports whether a request may be for the gateway itself: no destination is
@@ -134,49 +129,6 @@ func parseHealth(r *http.Request) (req request, write bool) {
 		Header: http.Header{"Accept": {rest.MediaTypeV2}},
 	}
 	return parseRequest(config), query.Get("write") == "true"
-}
-
-// parseAsk reads a question about the status.
-func parseAsk(r *http.Request) (status.Ask, error) {
-	query := r.URL.Query()
-	ask := status.Ask{
-		App: chi.URLParam(r, "app"), UUID: chi.URLParam(r, "uuid"), ID: chi.URLParam(r, "id"),
-		Query: status.Query{
-			Schedule: query.Get("schedule"), Module: strings.TrimSpace(query.Get("module")), ID: query.Get("run"),
-			Kind: status.Kind(query.Get("kind")), Outcome: status.Outcome(query.Get("outcome")), Most: status.DefaultRuns,
-		},
-	}
-	if text := query.Get("limit"); text != "" {
-		most, err := strconv.Atoi(text)
-		if err != nil || most < 1 || most > status.MaxRuns {
-			return ask, fmt.Errorf("limit %.20q is not from 1 to %d: %w", text, status.MaxRuns, fs.ErrInvalid)
-		}
-		ask.Query.Most = most
-	}
-	return ask, nil
-}
-
-// pathOf is the path of a page.
-func pathOf(r *http.Request) string { return strings.TrimSuffix(r.URL.Path, "/") }
-
-// nextQuery is where a login is to lead back to, as a part of a query.
-func nextQuery(r *http.Request) string {
-	if r.Method != http.MethodGet {
-		return ""
-	}
-	return url.QueryEscape(r.URL.RequestURI())
-}
-
-// nextOf reads it again.
-func nextOf(r *http.Request) string { return nextIn(r.URL.Query().Get("next")) }
-
-// nextIn takes the path of a page of ours, and nothing that leads elsewhere.
-func nextIn(next string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Path != page.Base && !strings.HasPrefix(u.Path, page.Base+"/") || strings.Contains(u.Path, "..") || strings.Contains(next, `\`) {
-		return page.Base
-	}
-	return next
 }
 
 // parseLeased reads the question for a lease of a repository: whoever may save to it may

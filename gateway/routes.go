@@ -41,9 +41,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	mux.Get(MetricsPath, g.observer.Observe(g.scrape).ServeHTTP)
 	g.adminRoutes(mux)
 	mux.Get(adminapi.HealthPath, g.healthRoute())
-	g.apiRoutes(mux, g.admitToAPI)
-	g.pageRoutes(mux, g.admitToPage)
-	g.loginRoutes(mux)
+	g.dash.AddRoutes(mux, g.observer)
 	g.leaseRoutes(mux)
 	return mux
 }

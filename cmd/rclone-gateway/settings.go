@@ -37,6 +37,8 @@ type settings struct {
 	aclSource       string
 	clusterStore    string
 	stateDir        string
+	statusActions   bool
+	snapshotsSocket string
 	auditLog        string
 	auditSize       string
 	auditFiles      string
@@ -87,6 +89,8 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
 	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stall before it is cut")
+	str(&s.snapshotsSocket, "snapshots-socket", "GATEWAY_SNAPSHOTS_SOCKET", "", "`path` of the socket of \"gatewayctl snapshot serve\" on this host, so that the page shows and sends the files of snapshots")
+	b.Bool(&s.statusActions, "status-actions", "GATEWAY_STATUS_ACTIONS", "let administrators do something on the page, not only look: run and pause schedules, check destinations, restore from the trash, acknowledge")
 	str(&s.auditLog, "audit-log", "GATEWAY_AUDIT_LOG", "", "`file` to write down who did what (default audit.jsonl in --state-dir; none: nowhere)")
 	str(&s.auditSize, "audit-log-size", "GATEWAY_AUDIT_LOG_SIZE", "64", "`MiB` that the file of the audit log grows to before another one is begun")
 	str(&s.auditFiles, "audit-log-keep", "GATEWAY_AUDIT_LOG_KEEP", "16", "`N` full files of the audit log are kept; 0 keeps all")
@@ -143,6 +147,8 @@ func (s *settings) options() (gateway.Options, error) {
 			Advise:       s.redis.Advice,
 		},
 		StateDir:        s.stateDir,
+		StatusActions:   s.statusActions,
+		SnapshotsSocket: s.snapshotsSocket,
 		Events:          events.Options{Username: s.eventsUser, Password: s.eventsPassword},
 		RefreshInterval: s.refreshInterval,
 		MaxStale:        s.maxStale,

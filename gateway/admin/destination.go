@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,15 +31,31 @@ func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) err
 		}
 		v = fresh
 	}
+	report, err := h.examine(r.Context(), v, req)
+	if err != nil {
+		return err
+	}
+	return WriteJSON(w, report)
+}
+
+// CheckDestination tests a destination, for the page.
+func (h *Handlers) CheckDestination(ctx context.Context, v *live.View, id string) (*adminapi.CheckReport, error) {
+	if v == nil {
+		return nil, refusal.ErrUnready
+	}
+	return h.examine(ctx, v, adminapi.CheckRequest{ID: id})
+}
+
+func (h *Handlers) examine(ctx context.Context, v *live.View, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
 	d, err := examine.Wanted(v.Snapshot, h.opts.Load, req)
 	switch {
 	case errors.Is(err, examine.ErrUnknownDestination):
-		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
+		return nil, fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
 	case err != nil:
-		return WriteJSON(w, &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()})
+		return &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()}, nil
 	}
 	limits := v.Snapshot.Limits[d.ID]
-	return WriteJSON(w, examine.Run(r.Context(), d, &limits, h.state.Open(), req))
+	return examine.Run(ctx, d, &limits, h.state.Open(), req), nil
 }
 
 // obscure answers with the values as an rclone section holds them.

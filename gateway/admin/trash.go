@@ -34,17 +34,34 @@ func (*Handlers) trashList(w *observe.Response, r *http.Request, v *live.View) e
 // trashRestore brings back what was chosen.
 func (*Handlers) trashRestore(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
-		var chosen []trash.Entry
-		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
-			chosen = append(chosen, e)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		done, err := kept.RestoreAll(ctx, chosen)
-		return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes, Skipped: int64(len(chosen)) - done.Objects}, err
+		return restoreChosen(ctx, kept, req)
 	})
+}
+
+func restoreChosen(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (adminapi.TrashDone, error) {
+	var chosen []trash.Entry
+	err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
+		chosen = append(chosen, e)
+		return nil
+	})
+	if err != nil {
+		return adminapi.TrashDone{}, err
+	}
+	done, err := kept.RestoreAll(ctx, chosen)
+	return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes, Skipped: int64(len(chosen)) - done.Objects}, err
+}
+
+// RestoreTrash brings back what was chosen, for the page.
+func (*Handlers) RestoreTrash(ctx context.Context, v *live.View, req adminapi.TrashRequest) (adminapi.TrashDone, error) {
+	if !isRepository(req.Repository) {
+		return adminapi.TrashDone{}, fmt.Errorf("repository %.128q: %w", req.Repository, fs.ErrInvalid)
+	}
+	kept, release, err := acquireTrash(ctx, v, req.Destination)
+	if err != nil {
+		return adminapi.TrashDone{}, err
+	}
+	defer release()
+	return restoreChosen(ctx, kept, req)
 }
 
 // trashEmpty purges what was chosen.

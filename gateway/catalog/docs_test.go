@@ -23,6 +23,7 @@ var names = map[string]string{
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
 	"LeaseKey": LeaseKey("NODE", "ID", "APP/UUID"), "LiveLeaseKey": LiveLeaseKey("NODE", "ID", "APP/UUID"), "LeaseCountKey": LeaseCountKey("NODE"),
 	"SchedulerKey": SchedulerKey("NODE", "ID"), "SchedulerAliveKey": SchedulerAliveKey("NODE", "SCHEDULER"),
+	"LiveRunsKey": LiveRunsKey("NODE"), "RunLogKey": RunLogKey("NODE", "RUN", "MODULE"), "RunRequestsKey": RunRequestsKey("NODE"), "RunsBegunKey": RunsBegunKey("NODE"), "NoticedKey": NoticedKey("NODE"),
 	"PlanKey": PlanKey("ID"), "HistoryKey": HistoryKey("NODE", "ID", "MODULE"), "LastRunsKey": LastRunsKey("NODE", "ID"),
 	"BackupStatusKey": BackupStatusKey("NODE", "ID"), "NodeVPNKey": NodeVPNKey("NODE"),
 	"ModuleEnvironmentKey": ModuleEnvironmentKey("MODULE"), "ModuleUINameKey": ModuleUINameKey("MODULE"),

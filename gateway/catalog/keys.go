@@ -155,6 +155,31 @@ func SchedulerAliveKey(node, scheduler string) string {
 	return "node/" + node + "/backup_scheduler_alive/" + scheduler
 }
 
+// LiveRunsKey is a hash of what is being run on a node, an addition to NethServer 8's keys:
+// from schedule and module to how far it has come, in JSON, which says when that was. A run
+// removes its own when it ends; one that is older than a minute is of a run that was killed.
+func LiveRunsKey(node string) string { return "node/" + node + "/backup_live" }
+
+// RunLogKey is a list of the last lines that a run said about a module, an addition to
+// NethServer 8's keys. It expires after a week.
+func RunLogKey(node, run, module string) string {
+	return "node/" + node + "/backup_log/" + run + "/" + module
+}
+
+// RunRequestsKey is a hash of what somebody asked for on the page of a node's gateway, an
+// addition to NethServer 8's keys: from schedule to when it is to be run now, and who wants
+// it, in JSON. Every node looks at those of all.
+func RunRequestsKey(node string) string { return "node/" + node + "/backup_run_requests" }
+
+// RunsBegunKey is a hash of the requests that a node has begun, an addition to NethServer
+// 8's keys: from schedule to the time of the request.
+func RunsBegunKey(node string) string { return "node/" + node + "/backup_run_requests_begun" }
+
+// NoticedKey is a hash of what needs attention and somebody has acknowledged on the page of
+// a node's gateway, an addition to NethServer 8's keys: from what it is about to who and
+// when, in JSON.
+func NoticedKey(node string) string { return "node/" + node + "/backup_noticed" }
+
 // BackupStatusKey is a hash from module ID to the JSON outcome of its last
 // backup by that schedule on that node.
 func BackupStatusKey(node, backup string) string {

@@ -75,6 +75,7 @@ type DestinationsAnswer struct {
 // RunsAnswer is the answer of /runs.
 type RunsAnswer struct {
 	Schedules []Schedule `json:"schedules" doc:"schedules that are turned on"`
+	Live      []Live     `json:"live" doc:"what is being run now"`
 	Runs      []Run      `json:"runs" doc:"runs, the newest first"`
 }
 
@@ -126,7 +127,7 @@ var Endpoints = []Endpoint{
 		Path: "/runs", Name: "runs", Doc: "What ran, and what should have", Sample: RunsAnswer{}, Query: []string{"schedule", "module", "kind", "outcome", "run", "limit"},
 		Answer: func(f *Facts, ask Ask) (any, error) {
 			runs, err := f.Chosen(ask)
-			return RunsAnswer{f.Schedules, runs}, err
+			return RunsAnswer{f.Schedules, f.Live, runs}, err
 		},
 	},
 	{

@@ -199,11 +199,14 @@ func because(run *Run) string {
 
 // verdict answers whether the backups are all right.
 func verdict(f *Facts) Verdict {
-	bad, warnings := 0, 0
+	bad, warnings, noticed := 0, 0, 0
 	for i := range f.Attention {
-		if f.Attention[i].Level == Bad {
+		switch {
+		case f.Attention[i].Noticed != nil:
+			noticed++
+		case f.Attention[i].Level == Bad:
 			bad++
-		} else {
+		default:
 			warnings++
 		}
 	}
@@ -212,6 +215,8 @@ func verdict(f *Facts) Verdict {
 		return Verdict{Bad, counted(bad, "thing is wrong", "things are wrong")}
 	case warnings > 0:
 		return Verdict{Warning, counted(warnings, "thing needs a look", "things need a look")}
+	case noticed > 0:
+		return Verdict{Warning, "Nothing new is wrong; " + counted(noticed, "thing is acknowledged", "things are acknowledged")}
 	case f.Counts.Modules == 0:
 		return Verdict{Unknown, "There are no modules yet"}
 	}

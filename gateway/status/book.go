@@ -20,6 +20,8 @@ type Book struct {
 	logs      map[pair]*record    // of runs
 	recent    []Run               // the newest of all
 	gateways  map[string]beat     // by node
+	live      []Live              // what is being run
+	noticed   map[string]Noticed  // what somebody has acknowledged
 }
 
 // pair is a module of a schedule.

@@ -41,7 +41,7 @@ func New(src Sources) *Facts {
 		b.book = &Book{zone: time.Local}
 	}
 	f := &Facts{
-		Time: src.Time, Zone: b.book.zone, Runs: b.book.recent, Events: src.Events, Failures: src.Failures,
+		Time: src.Time, Zone: b.book.zone, Runs: b.book.recent, Live: sortLive(slices.Clone(b.book.live)), Events: src.Events, Failures: src.Failures,
 		Modules: []Module{}, Destinations: []Destination{}, Schedules: []Schedule{}, Gateways: []Gateway{}, Attention: []Attention{},
 	}
 	if src.View != nil {
@@ -53,6 +53,7 @@ func New(src Sources) *Facts {
 	f.Redis = b.redis()
 	f.Counts = b.counts(f)
 	f.Attention = b.attention(f)
+	notice(f.Attention, b.book.noticed)
 	f.Verdict = verdict(f)
 	return f
 }

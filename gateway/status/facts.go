@@ -67,6 +67,7 @@ type Facts struct {
 	Destinations []Destination
 	Schedules    []Schedule
 	Runs         []Run   // the newest, of all modules
+	Live         []Live  // what is being run now
 	Events       []Event // the newest first
 	Failures     []Failure
 	Gateways     []Gateway
@@ -87,6 +88,8 @@ type Attention struct {
 	Do          string `json:"do" doc:"what to do about it"`
 	Module      string `json:"module,omitempty" doc:"APP/UUID of the module that it is about"`
 	Destination string `json:"destination,omitempty" doc:"ID of the destination that it is about"`
+	// Noticed is that somebody knows of it: it no longer counts in the verdict.
+	Noticed *Noticed `json:"acknowledged,omitempty" doc:"who has acknowledged it, so that the verdict does not count it"`
 }
 
 // Counts are of what there is.

@@ -60,6 +60,15 @@ func (r *Reader) Read(ctx context.Context, v *live.View, now time.Time) *Book {
 	return next
 }
 
+// Forget has the next look read again, after something was changed.
+func (r *Reader) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := *r.book
+	old.read = time.Time{}
+	r.book = &old
+}
+
 // next reads what the book after this one holds.
 func (r *Reader) next(ctx context.Context, v *live.View, now time.Time) (book *Book, err error) {
 	// The client library panics on some replies that no Redis would send.
@@ -70,7 +79,7 @@ func (r *Reader) next(ctx context.Context, v *live.View, now time.Time) (book *B
 	}()
 	next := &Book{
 		read: now, zone: r.book.zone, names: map[string]string{}, schedules: map[string]schedule{},
-		logs: make(map[pair]*record, len(r.book.logs)), gateways: map[string]beat{},
+		logs: make(map[pair]*record, len(r.book.logs)), gateways: map[string]beat{}, noticed: map[string]Noticed{},
 	}
 	if err := r.readNames(ctx, v, next, now); err != nil {
 		return nil, err
@@ -94,9 +103,10 @@ func (r *Reader) readNames(ctx context.Context, v *live.View, next *Book, now ti
 	for _, s := range v.Snapshot.Schedules {
 		hashes[s.ID] = [2]*redis.MapStringStringCmd{p.HGetAll(ctx, catalog.BackupKey(s.ID)), p.HGetAll(ctx, catalog.PlanKey(s.ID))}
 	}
-	beats := map[string]*redis.MapStringStringCmd{}
+	beats, running, noticed := map[string]*redis.MapStringStringCmd{}, map[string]*redis.MapStringStringCmd{}, map[string]*redis.MapStringStringCmd{}
 	for id := range v.Snapshot.Nodes {
 		beats[id] = p.HGetAll(ctx, catalog.GatewayKey(id))
+		running[id], noticed[id] = p.HGetAll(ctx, catalog.LiveRunsKey(id)), p.HGetAll(ctx, catalog.NoticedKey(id))
 	}
 	if err := execute(ctx, p); err != nil {
 		return err
@@ -113,6 +123,8 @@ func (r *Reader) readNames(ctx context.Context, v *live.View, next *Book, now ti
 		if len(cmd.Val()) > 0 {
 			next.gateways[id] = parseBeat(cmd.Val())
 		}
+		next.live = append(next.live, parseLive(id, running[id].Val(), now)...)
+		parseNoticed(next.noticed, noticed[id].Val(), now)
 	}
 	return nil
 }

@@ -160,6 +160,11 @@ var rules = []rule{
 		forbids: either(of(rclone, "net/http", module+"/client", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics", module+"/gateway/examine"), only(module+"/gateway")),
 	},
 	{
+		name:    "the dashboard shows facts, and knows neither protocols nor backends",
+		about:   only("gateway/dashboard"),
+		forbids: either(of(rclone, module+"/client", module+"/gateway/rest", module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/metrics"), only(module+"/gateway")),
+	},
+	{
 		name:    "pages are made of facts alone",
 		about:   of("gateway/status/page"),
 		forbids: both(of(redis, rclone, "net/http", module), not(of(module+"/gateway/status"))),
@@ -219,7 +224,7 @@ var clientLayers = [][]string{
 	{"expire", "session"},
 	{"keys"},
 	{"backup", "restore", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "scheduler", "trash"},
-	{"drill"},
+	{"drill", "setup"},
 	{"runbackup"},
 }
 

@@ -27,6 +27,12 @@ var (
 	StylePath = Base + "/style-" + shortHash(Style) + ".css"
 )
 
+// Script moves what is being run, and ScriptPath is where the page of runs expects it.
+var (
+	Script     = mustRead("html/live.js")
+	ScriptPath = Base + "/live-" + shortHash(Script) + ".js"
+)
+
 func mustRead(name string) []byte {
 	content, err := files.ReadFile(name)
 	if err != nil {
@@ -55,6 +61,19 @@ type Page struct {
 	Runs        []status.Run
 	Query       status.Query
 	Points      map[string]Points // by destination
+
+	// Actions is true where the pages may do something, and Action is what.
+	Actions bool
+	Action  *Action
+	Log     RunLog
+	// Browses is true where files of snapshots can be looked at; Place is the directory that
+	// the page is about, and Files what is in it; More says that there is more.
+	Browses bool
+	Place   *Place
+	Files   []File
+	More    bool
+	// Moves is true for a page with the script.
+	Moves bool
 
 	// Of the login.
 	Message, Name, Next string
@@ -107,7 +126,7 @@ func (p *Page) Pages() []Link {
 }
 
 // Render makes the page of a template: overview, attentions, modules, module,
-// destinations, destination, runspage, activity, gateways or login.
+// destinations, destination, runspage, run, browse, activity, gateways, act, acted or login.
 func (p *Page) Render(name string) ([]byte, error) {
 	p.index()
 	var content bytes.Buffer
@@ -121,8 +140,17 @@ func (p *Page) Render(name string) ([]byte, error) {
 
 		Content    template.HTML
 		Stylesheet string
-	}{p, template.HTML(content.String()), StylePath}) //nolint:gosec // the template has escaped it
+		Script     string
+	}{p, template.HTML(content.String()), StylePath, ScriptPath}) //nolint:gosec // the template has escaped it
 	return whole.Bytes(), err
+}
+
+// Fragment makes a part of a page, by its template: live.
+func (p *Page) Fragment(name string) ([]byte, error) {
+	p.index()
+	var content bytes.Buffer
+	err := templates.ExecuteTemplate(&content, name, p)
+	return content.Bytes(), err
 }
 
 // index makes names quick to find.
@@ -224,6 +252,7 @@ func (p *Page) LastDay() string { return newDays(p.Facts).words[status.Days-1] }
 
 // Attentions are some of what needs attention.
 type Attentions struct {
+	Page  *Page
 	Items []status.Attention
 	More  int
 }
@@ -234,7 +263,7 @@ func (p *Page) Most(n int) Attentions {
 	if n == 0 || n > len(items) {
 		n = len(items)
 	}
-	return Attentions{items[:n], len(items) - n}
+	return Attentions{p, items[:n], len(items) - n}
 }
 
 // About returns what needs attention of what the page is about; nil where nothing does.
@@ -248,7 +277,7 @@ func (p *Page) About() *Attentions {
 	if items == nil {
 		return nil
 	}
-	return &Attentions{Items: items}
+	return &Attentions{Page: p, Items: items}
 }
 
 // Table is a table of runs.

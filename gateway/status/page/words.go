@@ -40,6 +40,12 @@ var functions = template.FuncMap{
 		}
 		return bytesText(uint64(n)) + " a second"
 	},
+	"percent": func(p float64) int { return int(p) },
+	"actionWord": func(name string) string {
+		return map[string]string{
+			"run": "Run now", "pause": "Pause", "resume": "Resume", "check": "Check", "restore": "Restore from the trash", "acknowledge": "Acknowledge",
+		}[name]
+	},
 	"stateWord": func(state string) string { return stateWords[state][0] },
 	"stateSentence": func(d status.Destination) string {
 		text := stateWords[d.State][1]

@@ -1,4 +1,4 @@
-package gateway
+package dashboard
 
 import (
 	"compress/gzip"
@@ -9,51 +9,38 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
-	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// apiRoutes adds the facts as JSON. Admit lets callers in.
-func (g *Gateway) apiRoutes(mux chi.Router, admit func(w *observe.Response, r *http.Request) (*viewer, error)) {
+// addAPI adds the facts as JSON.
+func (r *routes) addAPI(admit admitter) {
 	for _, e := range status.Endpoints {
-		g.look(mux, status.APIBase+e.Path, func(w *observe.Response, r *http.Request) error {
-			if _, err := admit(w, r); err != nil {
+		r.look(status.APIBase+e.Path, func(w *observe.Response, req *http.Request) error {
+			if _, err := admit(w, req); err != nil {
 				return err
 			}
-			return g.answerAPI(w, r, e)
+			return r.answerAPI(w, req, e)
 		})
 	}
-	g.look(mux, status.OpenAPIPath, func(w *observe.Response, r *http.Request) error {
-		if _, err := admit(w, r); err != nil {
+	r.look(status.OpenAPIPath, func(w *observe.Response, req *http.Request) error {
+		if _, err := admit(w, req); err != nil {
 			return err
 		}
-		return sendJSON(w, r, status.OpenAPI())
+		return sendJSON(w, req, status.OpenAPI())
 	})
 }
 
-// look adds a route that is only looked at.
-func (g *Gateway) look(mux chi.Router, path string, h observe.Handler) {
-	observed := g.observer.Observe(func(w *observe.Response, r *http.Request) error {
-		w.Entry.Operation, w.Entry.Path = operation.Admin, path
-		return h(w, r)
-	}).ServeHTTP
-	mux.Get(path, observed)
-	mux.Head(path, observed)
-}
-
-func (g *Gateway) answerAPI(w *observe.Response, r *http.Request, e status.Endpoint) error {
+func (d *Dashboard) answerAPI(w *observe.Response, r *http.Request, e status.Endpoint) error {
 	ask, err := parseAsk(r)
 	if err != nil {
 		return err
 	}
-	if g.state.Latest() == nil {
+	if d.opts.State.Latest() == nil {
 		return refusal.ErrUnready
 	}
-	answer, err := e.Answer(g.facts(r.Context(), e.Name == "activity"), g.ask(r.Context(), ask))
+	answer, err := e.Answer(d.facts(r.Context(), e.Name == "activity"), d.ask(r.Context(), ask))
 	switch {
 	case errors.Is(err, status.ErrUnknown):
 		return fmt.Errorf("%w: %w", refusal.ErrNotFound, err)

@@ -1,4 +1,4 @@
-package gateway
+package dashboard
 
 import (
 	"cmp"
@@ -25,8 +25,8 @@ const (
 
 // restorePoints lists the snapshots of a module at each of its destinations, as far as
 // those answer in time.
-func (g *Gateway) restorePoints(ctx context.Context, m *status.Module) map[string]page.Points {
-	v := g.state.Latest()
+func (d *Dashboard) restorePoints(ctx context.Context, m *status.Module) map[string]page.Points {
+	v := d.opts.State.Latest()
 	if v == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package gateway
+package dashboard
 
 import (
 	"crypto/sha256"
@@ -24,13 +24,13 @@ type viewer struct {
 	token   string           // what forms send along
 }
 
-// hostViewer is whoever came by the administrative socket.
-const hostViewer = "administrator of the gateway's host"
+// HostViewer is whoever came by the administrative socket.
+const HostViewer = "administrator of the gateway's host"
 
 // admitToAPI admits a node or an administrator by credentials that come with the request.
-func (g *Gateway) admitToAPI(w *observe.Response, r *http.Request) (*viewer, error) {
-	v := g.state.Current()
-	if !g.gate.Allows(v, r.RemoteAddr) {
+func (d *Dashboard) admitToAPI(w *observe.Response, r *http.Request) (*viewer, error) {
+	v := d.opts.State.Current()
+	if !d.opts.Gate.Allows(v, r.RemoteAddr) {
 		return nil, refusal.ErrAddress
 	}
 	var buf [access.MaxCredentials]byte
@@ -38,7 +38,7 @@ func (g *Gateway) admitToAPI(w *observe.Response, r *http.Request) (*viewer, err
 	if !ok {
 		return nil, refusal.ErrNoCredentials
 	}
-	p, err := g.logIn(r, v, string(user), secret)
+	p, err := d.logIn(r, v, string(user), secret)
 	if p != nil {
 		w.Entry.User = p.Name
 	}
@@ -52,9 +52,9 @@ func (g *Gateway) admitToAPI(w *observe.Response, r *http.Request) (*viewer, err
 }
 
 // logIn says who somebody is, who is not a module, unless too many have tried.
-func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byte) (*catalog.Principal, error) {
+func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []byte) (*catalog.Principal, error) {
 	from := hostOf(r.RemoteAddr)
-	if wait := g.desk.attempts.Wait(from, user, time.Now()); wait > 0 {
+	if wait := d.attempts.Wait(from, user, time.Now()); wait > 0 {
 		return nil, &waitError{wait}
 	}
 	judge := func(v *live.View) (access.Admission, error) {
@@ -75,13 +75,13 @@ func (g *Gateway) logIn(r *http.Request, v *live.View, user string, secret []byt
 	}
 	adm, err := judge(v)
 	if err != nil && adm.News {
-		adm, err = g.gate.Again(adm, err, r, judge)
+		adm, err = d.opts.Gate.Again(adm, err, r, judge)
 	}
 	switch {
 	case errors.Is(err, refusal.ErrUnauthenticated):
-		g.desk.attempts.Failed(from, user, time.Now())
+		d.attempts.Failed(from, user, time.Now())
 	case err == nil:
-		g.desk.attempts.Succeeded(from, user)
+		d.attempts.Succeeded(from, user)
 	}
 	return adm.Principal, err
 }
@@ -95,8 +95,8 @@ func (e *waitError) seconds() string { return strconv.Itoa(int(e.wait.Seconds())
 func (e *waitError) Unwrap() error { return refusal.ErrAttempts }
 
 // marks returns the mark of somebody who may look, as of now.
-func (g *Gateway) marks(user string) (mark [sha256.Size]byte, known bool) {
-	v := g.state.Current()
+func (d *Dashboard) marks(user string) (mark [sha256.Size]byte, known bool) {
+	v := d.opts.State.Current()
 	if v == nil {
 		return mark, false
 	}
@@ -110,7 +110,7 @@ func (g *Gateway) marks(user string) (mark [sha256.Size]byte, known bool) {
 // admitFromHost admits whoever came by the administrative socket, which the kernel keeps
 // for the gateway's own user and root. A browser may come by it through ssh -L: then a
 // name that is not this host's is another site's, which points its own name here.
-func (g *Gateway) admitFromHost(w *observe.Response, r *http.Request) (*viewer, error) {
+func (d *Dashboard) admitFromHost(w *observe.Response, r *http.Request) (*viewer, error) {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -118,6 +118,6 @@ func (g *Gateway) admitFromHost(w *observe.Response, r *http.Request) (*viewer, 
 	if ip := net.ParseIP(host); host != "localhost" && host != "" && (ip == nil || !ip.IsLoopback()) {
 		return nil, refusal.ErrAddress
 	}
-	w.Entry.User = hostViewer
-	return &viewer{user: hostViewer}, nil
+	w.Entry.User = HostViewer
+	return &viewer{user: HostViewer, token: d.sessions.Token(hostSession)}, nil
 }

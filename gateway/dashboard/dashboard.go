@@ -1,0 +1,160 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
+	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status"
+	"github.com/rclone-gateway/rclone-gateway/gateway/status/session"
+)
+
+// Options are what the pages and the API are served from.
+type Options struct {
+	State *live.State
+	Gate  *access.Gate
+	Peers *peer.Peers
+	// Newest is when the newest snapshot of a repository came, as far as that is known.
+	Newest func(destination, repo string) time.Time
+
+	Redis catalog.Redis
+	// Node is the ID of this node, empty where that is not known.
+	Node string
+	// StateDir keeps the key of sessions, and how full destinations were.
+	StateDir string
+	// Actor does what the pages may do; nil is nothing.
+	Actor Actor
+	// Snapshots, where set, is the socket of "gatewayctl snapshot serve".
+	Snapshots string
+	// Audit, where set, is shown, and told of logins.
+	Audit *audit.Log
+	Log   *slog.Logger
+}
+
+// Dashboard serves the pages and the API. Make one with New.
+type Dashboard struct {
+	opts     Options
+	started  time.Time
+	rdb      redis.UniversalClient // reads, perhaps from a replica
+	writer   redis.UniversalClient
+	reader   *status.Reader
+	trends   *status.Trends
+	failures *status.Failures
+	sessions *session.Keeper
+	attempts session.Attempts
+	foreign  *http.CrossOriginProtection
+	browser  *browser // nil: files of snapshots are not shown
+}
+
+// New makes a Dashboard; it makes no connection yet.
+func New(opts Options) (*Dashboard, error) {
+	d := &Dashboard{opts: opts, started: time.Now(), failures: &status.Failures{}, foreign: http.NewCrossOriginProtection(), browser: newBrowser(opts.Snapshots)}
+	var err error
+	if d.sessions, err = session.Open(opts.StateDir); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if d.trends, err = status.OpenTrends(opts.StateDir); err != nil {
+		opts.Log.Warn("what was known of the space of destinations is lost", "err", err, "hint", "nothing needs to be done: it is watched again")
+	}
+	reader, err := opts.Redis.OpenReader()
+	if err != nil {
+		return nil, err
+	}
+	writer, err := opts.Redis.Open()
+	if err != nil {
+		return nil, errors.Join(err, reader.Close())
+	}
+	d.rdb, d.writer, d.reader = reader, writer, status.NewReader(reader)
+	return d, nil
+}
+
+// Close closes what New opened.
+func (d *Dashboard) Close() error { return errors.Join(d.rdb.Close(), d.writer.Close()) }
+
+// Run does what the pages need done while nobody looks, until ctx ends.
+func (d *Dashboard) Run(ctx context.Context) {
+	beat := status.Beat{
+		Node: d.opts.Node, Started: d.started, Ready: d.opts.State.Ready,
+		Loaded: func() time.Time {
+			if v := d.opts.State.Latest(); v != nil {
+				return v.Loaded
+			}
+			return time.Time{}
+		},
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		beat.Run(ctx, d.writer, func(err error) {
+			d.opts.Log.Debug("other gateways do not see that this one lives", "err", err, "hint", refusal.HintRedis)
+		})
+	}()
+	d.trends.Run(ctx, d.opts.State.Latest, func(err error) {
+		d.opts.Log.Warn("how full destinations are is not kept", "err", err, "hint", "check the disk of --state-dir")
+	})
+	<-done
+}
+
+// shownEvents is how much of the audit log is shown.
+const shownEvents = 200
+
+// facts puts together what is known now; events are read where they are wanted.
+func (d *Dashboard) facts(ctx context.Context, events bool) *status.Facts {
+	now := time.Now()
+	v := d.opts.State.Latest()
+	src := status.Sources{
+		Time: now, View: v, Ready: d.opts.State.Ready(), MaxAge: d.opts.State.MaxStale(),
+		Node: d.opts.Node, Started: d.started, Book: d.reader.Read(ctx, v, now),
+		Peers: d.opts.Peers.Status(), Newest: d.opts.Newest, Trends: d.trends, Events: []status.Event{}, Failures: d.failures.List(),
+	}
+	if events && d.opts.Audit != nil {
+		lines, err := audit.Tail(d.opts.Audit.Path(), shownEvents)
+		if err != nil {
+			d.opts.Log.Warn("the audit log cannot be shown", "err", err, "hint", "check the disk of --audit-log")
+		}
+		for _, e := range lines {
+			src.Events = append(src.Events, status.Event(e))
+		}
+	}
+	return status.New(src)
+}
+
+// ask completes a question with the way to what the facts do not hold.
+func (d *Dashboard) ask(ctx context.Context, ask status.Ask) status.Ask {
+	if v := d.opts.State.Latest(); v != nil {
+		ask.History = func(q status.Query) ([]status.Run, error) { return d.reader.History(ctx, v, q) }
+	}
+	return ask
+}
+
+// NoteFailure remembers a login that failed, and what was refused of a user.
+func (d *Dashboard) NoteFailure(r *http.Request, user string, err error) {
+	reason := refusal.AuthReason(err)
+	if reason == "" || errors.Is(err, refusal.ErrNoCredentials) {
+		return
+	}
+	if user == "" {
+		user, _, _ = r.BasicAuth()
+	}
+	d.failures.Add(user, hostOf(r.RemoteAddr), reason, time.Now())
+}
+
+// hostOf is the address of a caller without the port.
+func hostOf(remoteAddr string) string {
+	if host, _, err := net.SplitHostPort(remoteAddr); err == nil {
+		return host
+	}
+	return "a unix socket of this host"
+}

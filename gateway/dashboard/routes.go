@@ -1,0 +1,67 @@
+package dashboard
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+)
+
+// admitter admits whoever looks; nil and no error sends them to the login.
+type admitter func(w *observe.Response, r *http.Request) (*viewer, error)
+
+// routes are being added to a multiplexer.
+type routes struct {
+	*Dashboard
+
+	mux      chi.Router
+	observer *observe.Observer
+}
+
+// AddRoutes adds the pages for who logs in, and the API for who sends credentials.
+func (d *Dashboard) AddRoutes(mux chi.Router, observer *observe.Observer) {
+	r := &routes{d, mux, observer}
+	r.addAPI(d.admitToAPI)
+	r.addPages(d.admitToPage)
+	r.addActions(d.admitToPage)
+	r.addLogin()
+}
+
+// AddHostRoutes adds the pages and the API for whoever comes by the administrative socket.
+func (d *Dashboard) AddHostRoutes(mux chi.Router, observer *observe.Observer) {
+	r := &routes{d, mux, observer}
+	r.addAPI(d.admitFromHost)
+	r.addPages(d.admitFromHost)
+	r.addActions(d.admitFromHost)
+}
+
+// look adds a route that is only looked at.
+func (r *routes) look(path string, h observe.Handler) {
+	observed := r.observer.Observe(func(w *observe.Response, req *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Admin, path
+		return h(w, req)
+	}).ServeHTTP
+	r.mux.Get(path, observed)
+	r.mux.Head(path, observed)
+}
+
+// act adds a route that changes something. What another site has a browser send is
+// refused.
+func (r *routes) act(path string, h observe.Handler) {
+	r.mux.Post(path, r.observer.Observe(func(w *observe.Response, req *http.Request) error {
+		w.Entry.Operation, w.Entry.Path = operation.Admin, path
+		if err := r.foreign.Check(req); err != nil {
+			return fmt.Errorf("%w: %w", refusal.ErrForbidden, err)
+		}
+		req.Body = http.MaxBytesReader(w, req.Body, maxForm)
+		if err := req.ParseForm(); err != nil {
+			return fmt.Errorf("%w: the form cannot be read", fs.ErrInvalid)
+		}
+		return h(w, req)
+	}).ServeHTTP)
+}
