@@ -58,7 +58,7 @@ build-curated: ## Build both with the smaller set of backends
 .PHONY: install
 install: ## Install what `make build` made, its manual pages, completions and systemd units below DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin bin/rclone-gateway bin/gatewayctl
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/rclone-gateway.service deploy/systemd/rclone-gateway.socket
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/rclone-gateway.service deploy/systemd/rclone-gateway.socket deploy/systemd/rclone-gateway-redis.service
 	install -D -m 644 deploy/systemd/rclone-gateway.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rclone-gateway.conf
 	scripts/manuals bin $(DESTDIR)$(PREFIX)/share
 

@@ -22,6 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runbackup"
 	"github.com/rclone-gateway/rclone-gateway/client/runs"
 	"github.com/rclone-gateway/rclone-gateway/client/scheduler"
+	"github.com/rclone-gateway/rclone-gateway/client/setup"
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
 	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
@@ -139,7 +140,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), accounts.NewNode(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
+	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), setup.NewCommand(sys), accounts.NewNode(sys), accounts.NewAdmin(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

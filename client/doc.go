@@ -24,6 +24,7 @@
 //	runbackup, runs                a schedule's run on a node; what runs came to
 //	accounts, destinations, trash,
 //	points, drill, rotate          the commands of an administrator
+//	setup                          a machine with nothing to a first backup
 //	scheduler, units               runs schedules at their times, or has systemd do it
 //
 // account, destination, naming, gatehttp, restic, resticpassword and retention are their

@@ -40,3 +40,9 @@ func NodeUser(id string) string { return "node/" + id }
 
 // ModuleUser is the Redis user of a module.
 func ModuleUser(id string) string { return "module/" + id }
+
+// AdminUser is the Redis user of somebody who may look at the page.
+func AdminUser(name string) string { return "admin/" + name }
+
+// ValidAdmin reports whether s can be the name of somebody who may look at the page.
+func ValidAdmin(s string) bool { return ValidApp(s) }

@@ -27,6 +27,9 @@ func (l List) Nodes() []string { return l.idsBehind("node/") }
 // Modules are the IDs of the modules.
 func (l List) Modules() []string { return l.idsBehind("module/") }
 
+// Admins are the names of those who may look at the page.
+func (l List) Admins() []string { return l.idsBehind("admin/") }
+
 func (l List) idsBehind(prefix string) []string {
 	var ids []string
 	for _, line := range l {

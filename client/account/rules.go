@@ -43,6 +43,9 @@ var moduleReads = []string{"cluster/backup/*", "cluster/backup_repository/*", "p
 // Keys that a node's gateway reads. It serves every module.
 var nodeReads = []string{"cluster/*", "node/*", "module/*", "private/agents/*", "private/nodes/*"}
 
+// Keys that a node's gateway writes beyond its own: the page pauses schedules there.
+var nodeWrites = []string{"~cluster/backup_plan/*"}
+
 // Channels that a node hears. To publish on them has gateways read everything
 // again, and no more.
 var nodeHears = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed", "&node/*/event/backup-frozen-changed"}
@@ -61,8 +64,20 @@ func NodeRules(id string, v Version) []string {
 	if v.channels() {
 		r = append(r, nodeHears...)
 	}
+	if v.ReadOnlyKeys() {
+		r = append(r, nodeWrites...) // else they would be readable alone
+	}
 	// INFO says whether Redis may lose the credentials.
 	return append(r, "+subscribe", "+psubscribe", "+info")
+}
+
+// AdminRules are those of somebody who may look at the page: no right in Redis at all.
+func AdminRules(v Version) []string {
+	r := []string{"on", "resetkeys", "-@all"}
+	if v.channels() {
+		r = append(r, "resetchannels")
+	}
+	return r
 }
 
 func rules(user string, reads []string, v Version) []string {

@@ -28,7 +28,9 @@ type backupOptions struct {
 	wait   run.Waiting
 	dryRun bool
 	events bool
-	survey bool
+	// logProgress has how far it has come written for a run of a schedule.
+	logProgress bool
+	survey      bool
 }
 
 // NewCommand returns the command module-backup.
@@ -101,6 +103,8 @@ written.`,
 	options.wait.AddFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&options.dryRun, "dry-run", false, "say what would be saved and run, and do nothing")
 	cmd.Flags().BoolVar(&options.events, "json", false, "write progress and outcome to stdout, one JSON object on a line")
+	cmd.Flags().BoolVar(&options.logProgress, run.LogProgressFlag, false, "")
+	_ = cmd.Flags().MarkHidden(run.LogProgressFlag)
 	cmd.Flags().BoolVar(&options.survey, surveyFlag, false, "")
 	_ = cmd.Flags().MarkHidden(surveyFlag)
 	return cmd
@@ -177,6 +181,9 @@ func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions
 		sys.Warnf("%s", warning)
 	}
 	job.progress = run.NewProgress(sys, options.events, 1, 95)
+	if options.logProgress && !options.events {
+		job.progress = run.LogProgress(sys)
+	}
 	return job, nil
 }
 

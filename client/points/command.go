@@ -29,7 +29,7 @@ owner alone, and at most 512 MiB.`,
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newList(sys), newShow(sys), newLs(sys), newFind(sys), newDiff(sys))
+	cmd.AddCommand(newList(sys), newShow(sys), newLs(sys), newFind(sys), newDiff(sys), newServe(sys))
 	return cmd
 }
 

@@ -49,6 +49,19 @@ func NewProgress(s *host.System, events bool, first, last int) Progress {
 	return lines
 }
 
+// LogProgressFlag makes module-backup write how far it has come to stderr, for a run of a
+// schedule.
+const LogProgressFlag = "log-progress"
+
+// LogProgress shows how a run of restic goes to whoever runs us: events on stderr, one on a
+// line, between what is for people.
+func LogProgress(s *host.System) Progress {
+	return &eventProgress{lineProgress: &lineProgress{w: s.Stderr}, out: json.NewEncoder(s.Stderr)}
+}
+
+// ProgressEvent is how far a run has come.
+type ProgressEvent = progressEvent
+
 // doneBytes are the bytes that a backup or a restore has dealt with.
 func doneBytes(s restic.Status) uint64 { return max(s.BytesDone, s.BytesRestored) }
 
@@ -105,6 +118,9 @@ type eventProgress struct {
 	out *json.Encoder
 }
 
+// ProgressEventName is the name of that event.
+const ProgressEventName = "progress"
+
 // progressEvent is the event of a status.
 type progressEvent struct {
 	Event       string  `json:"event"` // "progress"
@@ -116,7 +132,7 @@ type progressEvent struct {
 func (p *eventProgress) WantsTotal() bool { return true }
 
 func (p *eventProgress) Update(s restic.Status) {
-	_ = p.out.Encode(progressEvent{"progress", s.PercentDone, doneBytes(s), s.TotalBytes})
+	_ = p.out.Encode(progressEvent{ProgressEventName, s.PercentDone, doneBytes(s), s.TotalBytes})
 }
 
 // barProgress draws one line over and over.

@@ -32,13 +32,13 @@ func (r *execution) runChild(ctx context.Context, m *module, record *history.Run
 	}
 	args := []string{"module-backup"}
 	if !r.sys.Env.OnNS8() { // whose own command takes no option
-		args = append(args, "--log-json")
+		args = append(args, "--log-json", "--"+run.LogProgressFlag)
 	}
 	cmd, err := how.Invocation(ctx, append(args, r.facts.Schedule.ID)...)
 	if err != nil {
 		return failed(record, err)
 	}
-	out := &childOutput{name: m.ID, to: r.sys.Stderr}
+	out := &childOutput{name: m.ID, to: r.sys.Stderr, live: r.live}
 	lines := restic.NewLines(out.line)
 	cmd.Stdout, cmd.Stderr = lines, lines
 	cmd.WaitDelay = childGrace
@@ -70,6 +70,7 @@ func failed(record *history.Run, err error) exit.Code {
 type childOutput struct {
 	name string
 	to   io.Writer
+	live *live
 
 	mu     sync.Mutex
 	record *run.Record
@@ -85,6 +86,11 @@ func (o *childOutput) line(line []byte) {
 		o.record = &record
 		return
 	}
+	var event run.ProgressEvent
+	if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &event) == nil && event.Event == run.ProgressEventName {
+		o.live.progress(o.name, event)
+		return
+	}
 	text := string(line)
 	if strings.TrimSpace(text) == "" {
 		return
@@ -93,6 +99,7 @@ func (o *childOutput) line(line []byte) {
 	if _, said, found := strings.Cut(text, ": "); found && strings.HasPrefix(text, "module-backup: ") || found && strings.HasPrefix(text, "gatewayctl: ") {
 		o.told = said
 	}
+	o.live.say(o.name, text)
 	_, _ = io.WriteString(o.to, o.name+": "+text+"\n")
 }
 

@@ -30,6 +30,7 @@ type execution struct {
 	recorder history.Recorder
 	upkeep   *upkeep
 	metrics  *metrics
+	live     *live
 
 	mu    sync.Mutex
 	red   bool   // something failed
@@ -118,6 +119,8 @@ func (r *execution) run(ctx context.Context) error {
 	if err := r.begin(now); err != nil {
 		return err
 	}
+	r.live = newLive(r.sys, r.facts.Node, s.ID)
+	defer r.live.stop()
 	if r.facts.Leader && r.sys.Env.OnNS8() {
 		r.backUpCluster(ctx)
 	}
@@ -186,6 +189,7 @@ func (r *execution) record(ctx context.Context, runs ...history.Run) error {
 // ended records the outcome of a task, notes it, and tells people.
 func (r *execution) ended(ctx context.Context, run history.Run) {
 	run.Ended = time.Now()
+	r.live.end(&run)
 	if err := r.record(ctx, run); err != nil {
 		r.sys.Warnf("%s: the outcome of %s is lost: %v", run.Module, run.Kind, err)
 	}

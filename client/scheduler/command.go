@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,7 @@ type options struct {
 	parallel int
 	stateDir string
 	once     string
+	requests bool // alone
 }
 
 // NewCommand returns the command scheduler.
@@ -45,6 +47,9 @@ Redis, so that a restart neither loses a run nor runs it twice, and a second sch
 the same node does no harm. A run that came while nobody was there is caught up, once; what
 did not run is in the history. While Redis is away schedules run as they were known.
 
+What somebody asks for on the page (see "rclone-gateway serve --status-actions") is run at
+once. With --requests that is all it does, where systemd runs schedules at their times.
+
 SIGTERM ends it: runs that are going on are told to end as well, and begin again when it
 starts. Schedules that are added or changed are noticed within 15 seconds.`,
 		Example: `  gatewayctl --env-file node.env scheduler
@@ -58,6 +63,7 @@ starts. Schedules that are added or changed are noticed within 15 seconds.`,
 	flags := cmd.Flags()
 	flags.IntVar(&opts.parallel, "parallel", 2, "run `NUMBER` schedules at once")
 	flags.StringVar(&opts.once, "once", "", "run only the schedule with this `ID`, whose time has come, and end with its status: for timers of systemd and cron")
+	flags.BoolVar(&opts.requests, "requests", false, "run only what somebody asks for on the page")
 	flags.StringVar(&opts.stateDir, "state-dir", "", "`DIR` for what is to be known without Redis (default $GATEWAYCTL_STATE_DIR, $STATE_DIRECTORY or "+defaultDir+")")
 	return cmd
 }
@@ -74,6 +80,12 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 		return err
 	}
 	dir := cmp.Or(opts.stateDir, sys.Env.Get("GATEWAYCTL_STATE_DIR"), sys.Env.Get("STATE_DIRECTORY"), defaultDir)
+	start := Process{Command: host.Self, Output: sys.Stderr, Dir: dir}
+	asked := &Requests{Sys: sys, Node: node, Start: start.Now}
+	if opts.requests {
+		asked.Run(ctx)
+		return nil
+	}
 	if opts.once == "" {
 		unlock, err := lock(dir)
 		if err != nil {
@@ -88,7 +100,7 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 	recorder := &history.Recorder{Sys: sys, Node: node, Dir: dir}
 	engine := &Engine{
 		Owner: newOwner(), Store: store, Now: time.Now, Parallel: opts.parallel, Notef: sys.Notef,
-		Start:      Process{Command: host.Self, Output: sys.Stderr, Dir: dir}.Run,
+		Start:      start.Run,
 		Unfinished: func(id string) bool { _, err := os.Stat(history.JournalFile(dir, id)); return err == nil },
 		Known:      FileMemory(filepath.Join(dir, memoryFile(opts.once))),
 		Record: func(ctx context.Context, runs ...history.Run) {
@@ -103,7 +115,10 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 		return statusOf(engine.Once(ctx, opts.once))
 	}
 	sys.Notef("scheduler of node %s: started", node)
+	var asking sync.WaitGroup
+	asking.Go(func() { asked.Run(ctx) })
 	err = engine.Run(ctx)
+	asking.Wait()
 	sys.Notef("scheduler of node %s: stopped", node)
 	return err
 }

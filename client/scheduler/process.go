@@ -30,7 +30,14 @@ type Process struct {
 
 // Run is for [Engine.Start]. When ctx ends the process is told to end (SIGTERM).
 func (p Process) Run(ctx context.Context, planned Planned, at time.Time) Result {
-	args := []string{"run-backup", "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339)}
+	return p.run(ctx, "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339))
+}
+
+// Now runs a schedule that was not planned for now.
+func (p Process) Now(ctx context.Context, id string) Result { return p.run(ctx, "--backup", id) }
+
+func (p Process) run(ctx context.Context, args ...string) Result {
+	args = append([]string{"run-backup"}, args...)
 	if p.Dir != "" {
 		args = append(args, "--state-dir", p.Dir)
 	}

@@ -21,10 +21,11 @@ import (
 const defaultDir = "/etc/systemd/system"
 
 type options struct {
-	dir     string
-	noStart bool
-	remove  bool
-	quiet   bool
+	dir      string
+	noStart  bool
+	remove   bool
+	quiet    bool
+	requests bool
 }
 
 // NewInstall returns the command schedule install.
@@ -36,7 +37,8 @@ func NewInstall(sys *host.System) *cobra.Command {
 		Long: `Have systemd run the schedules of this node: write a timer and a service for each, enable
 and start the timers, and remove those of schedules that are gone. A timer of its own does
 this again every five minutes, so that the units stay in step; at once it does so when you
-call it. Run it as root, with the environment of the node.
+call it. Run it as root, with the environment of the node. With --requests a service runs at
+once what somebody asks for on the page (see "rclone-gateway serve --status-actions").
 
 With NethServer 8 nothing is written: its own timers run its schedules.`,
 		Example: `  gatewayctl --env-file node.env schedule install
@@ -47,6 +49,7 @@ With NethServer 8 nothing is written: its own timers run its schedules.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.dir, "dir", defaultDir, "`DIR` of the units")
+	flags.BoolVar(&o.requests, "requests", false, "run at once what somebody asks for on the page: a service more")
 	flags.BoolVar(&o.noStart, "no-start", false, "write the units, and do not have systemd read them")
 	flags.BoolVar(&o.remove, "remove", false, "stop and remove all of these units")
 	flags.BoolVar(&o.quiet, "quiet", false, "say nothing where nothing changed")
@@ -57,7 +60,7 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 	if sys.Env.OnNS8() {
 		return exit.Failf(exit.Conflict, "this is a node of NethServer 8, whose own timers run its schedules: nothing is installed")
 	}
-	h := Host{Dir: o.dir}
+	h := Host{Dir: o.dir, Requests: o.requests}
 	files := map[string]string{}
 	if !o.remove {
 		var err error
@@ -140,7 +143,7 @@ func (h Host) own(names ...string) []string {
 // apply has systemd stop what is gone, and start what is new or has another time. A run
 // that is going on goes on.
 func (o *options) apply(ctx context.Context, change Change) error {
-	if timers := only(change.Removed, ".timer"); len(timers) > 0 {
+	if timers := startable(change.Removed); len(timers) > 0 {
 		if err := systemctl(ctx, append([]string{"disable", "--now"}, timers...)...); err != nil {
 			return err
 		}
@@ -151,7 +154,7 @@ func (o *options) apply(ctx context.Context, change Change) error {
 	if err := systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	timers := only(change.Written, ".timer")
+	timers := startable(change.Written)
 	if len(timers) == 0 {
 		return nil
 	}
@@ -161,10 +164,11 @@ func (o *options) apply(ctx context.Context, change Change) error {
 	return systemctl(ctx, append([]string{"restart"}, timers...)...)
 }
 
-func only(names []string, ext string) []string {
+// startable are the units that are started: timers, and what runs all the time.
+func startable(names []string) []string {
 	var found []string
 	for _, name := range names {
-		if filepath.Ext(name) == ext {
+		if filepath.Ext(name) == ".timer" || name == requestsName {
 			found = append(found, name)
 		}
 	}

@@ -23,6 +23,8 @@ const (
 	mark = "# Written by \"gatewayctl schedule install\", which replaces it: change the schedule instead.\n"
 	// syncName is the unit that keeps the others in step.
 	syncName = "rclone-gateway-schedules"
+	// requestsName is the unit that runs what is asked for on the page.
+	requestsName = "rclone-gateway-requests.service"
 )
 
 // Host is what the units depend on.
@@ -30,6 +32,8 @@ type Host struct {
 	Dir     string // of units
 	Program string // the path of gatewayctl
 	EnvFile string // of the node
+	// Requests has what somebody asks for on the page run at once.
+	Requests bool
 }
 
 // Files are the units of schedules, by name.
@@ -59,13 +63,47 @@ WantedBy=timers.target
 `
 	files[syncName+".service"] = mark + `[Unit]
 Description=Keep the timers of backup schedules in step
-After=network-online.target redis-server.service redis.service
+After=network-online.target redis-server.service redis.service rclone-gateway-redis.service
 Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart=` + h.command("schedule", "install", "--quiet", "--dir", h.Dir) + "\n"
+ExecStart=` + h.command(h.syncArguments()...) + "\n"
+	if h.Requests {
+		files[requestsName] = h.requestsService()
+	}
 	return files, nil
+}
+
+// syncArguments are those of the command that keeps the units in step.
+func (h Host) syncArguments() []string {
+	args := []string{"schedule", "install", "--quiet", "--dir", h.Dir}
+	if h.Requests {
+		args = append(args, "--requests")
+	}
+	return args
+}
+
+// requestsService is the service that runs what somebody asks for on the page.
+func (h Host) requestsService() string {
+	return mark + `[Unit]
+Description=Run backups that are asked for on the page
+After=network-online.target redis-server.service redis.service rclone-gateway-redis.service
+Wants=network-online.target
+
+[Service]
+ExecStart=` + h.command("scheduler", "--requests") + `
+Restart=always
+RestartSec=10s
+TimeoutStopSec=5min
+KillMode=mixed
+StateDirectory=rclone-gateway-runs
+CacheDirectory=rclone-gateway-runs
+Nice=10
+
+[Install]
+WantedBy=multi-user.target
+`
 }
 
 func idOfUnit(id string) bool {
@@ -86,7 +124,7 @@ func (h Host) timer(s *schedule.Schedule, event *calendar.Event) string {
 // service is the service that the timer starts.
 func (h Host) service(s *schedule.Schedule) string {
 	text := mark + "[Unit]\nDescription=" + escaped("Backups: "+s.Title()) + `
-After=network-online.target redis-server.service redis.service rclone-gateway.service
+After=network-online.target redis-server.service redis.service rclone-gateway-redis.service rclone-gateway.service
 Wants=network-online.target
 
 [Service]
@@ -174,7 +212,7 @@ func (h Host) old(files map[string]string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, prefix) || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
+		if !strings.HasPrefix(name, prefix) && name != requestsName || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(h.Dir, name))

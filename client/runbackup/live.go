@@ -1,0 +1,237 @@
+package runbackup
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/history"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+const (
+	// liveInterval is how often Redis is told how far runs have come.
+	liveInterval = 2 * time.Second
+	// logFor is how long the lines of a run are kept, keptLines how many of a module, and
+	// longestLine how long each is.
+	logFor      = 7 * 24 * time.Hour
+	keptLines   = 60
+	longestLine = 300
+)
+
+// liveRun is how far a run has come with a module, as the page shows it.
+type liveRun struct {
+	Run      string       `json:"run"`
+	Schedule string       `json:"schedule"`
+	Module   string       `json:"module"`
+	Kind     history.Kind `json:"kind"`
+	Started  time.Time    `json:"started"`
+	Updated  time.Time    `json:"updated"`
+	Percent  float64      `json:"percent,omitempty"` // 0 to 100
+	Bytes    uint64       `json:"bytes,omitempty"`
+	Total    uint64       `json:"total,omitempty"`
+	Line     string       `json:"line,omitempty"` // what was said last
+}
+
+// live tells Redis, for the page, how far a run has come and what it says. Where Redis is
+// away nobody is told, and the run goes on.
+//
+// A nil live tells nobody.
+type live struct {
+	sys            *host.System
+	node, schedule string
+
+	mu    sync.Mutex
+	going map[string]*liveRun // by module
+	lines map[string][]string // of what is going on, by module
+	ended []endedRun
+
+	stopped chan struct{}
+	done    chan struct{}
+}
+
+// endedRun is a module that a run has dealt with, and what was said of it.
+type endedRun struct {
+	run, module string
+	lines       []string
+}
+
+// newLive begins to tell; stop ends that.
+func newLive(sys *host.System, node, schedule string) *live {
+	l := &live{
+		sys: sys, node: node, schedule: schedule, going: map[string]*liveRun{}, lines: map[string][]string{},
+		stopped: make(chan struct{}), done: make(chan struct{}),
+	}
+	go l.work()
+	return l
+}
+
+// work tells Redis every now and again, until stop.
+func (l *live) work() {
+	defer close(l.done)
+	ctx := context.Background()
+	again := time.NewTicker(liveInterval)
+	defer again.Stop()
+	var rdb *redis.Client
+	defer func() {
+		if rdb != nil {
+			_ = rdb.Close()
+		}
+	}()
+	for stopping := false; !stopping; {
+		select {
+		case <-again.C:
+		case <-l.stopped:
+			stopping = true
+		}
+		if rdb == nil {
+			var err error
+			if rdb, err = l.sys.Redis(ctx, host.LeaderAgent); err != nil {
+				rdb = nil
+				continue
+			}
+		}
+		l.tell(ctx, rdb)
+	}
+}
+
+// tell writes how far everything has come. What Redis does not take is told again.
+func (l *live) tell(ctx context.Context, rdb *redis.Client) {
+	l.mu.Lock()
+	now := time.Now().UTC()
+	fields := map[string]any{}
+	for module, r := range l.going {
+		r.Updated = now
+		if text, err := json.Marshal(r); err == nil {
+			fields[l.field(module)] = text
+		}
+	}
+	ended := l.ended
+	l.mu.Unlock()
+	if len(fields) == 0 && len(ended) == 0 {
+		return
+	}
+	key := catalog.LiveRunsKey(l.node)
+	_, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		for _, e := range ended {
+			if fields[l.field(e.module)] == nil {
+				p.HDel(ctx, key, l.field(e.module))
+			}
+			if len(e.lines) > 0 {
+				log := catalog.RunLogKey(l.node, e.run, e.module)
+				for _, line := range e.lines {
+					p.RPush(ctx, log, line)
+				}
+				p.LTrim(ctx, log, -keptLines, -1)
+				p.Expire(ctx, log, logFor)
+			}
+		}
+		if len(fields) > 0 {
+			p.HSet(ctx, key, fields)
+		}
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = l.ended[len(ended):]
+}
+
+// field is where the hash has a module.
+func (l *live) field(module string) string { return l.schedule + " " + module }
+
+// begin says that something begins for a module; end must follow.
+func (l *live) begin(r *history.Run) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.going[r.Module] = &liveRun{Run: r.ID, Schedule: l.schedule, Module: r.Module, Kind: r.Kind, Started: r.Started.UTC()}
+}
+
+// end says that it ended.
+func (l *live) end(r *history.Run) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := append(l.lines[r.Module], lineOf(sentence(r)))
+	l.ended = append(l.ended, endedRun{r.ID, r.Module, lines})
+	delete(l.going, r.Module)
+	delete(l.lines, r.Module)
+}
+
+// forget says that what was begun for a module is not going on.
+func (l *live) forget(module string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(module)
+}
+
+func (l *live) drop(module string) {
+	if r := l.going[module]; r != nil {
+		l.ended = append(l.ended, endedRun{r.Run, module, l.lines[module]})
+	}
+	delete(l.going, module)
+	delete(l.lines, module)
+}
+
+// say notes a line about a module.
+func (l *live) say(module, line string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line = lineOf(line)
+	lines := append(l.lines[module], line)
+	l.lines[module] = lines[max(0, len(lines)-keptLines):]
+	if r := l.going[module]; r != nil {
+		r.Line = line
+	}
+}
+
+// progress notes how far a module's backup has come.
+func (l *live) progress(module string, e run.ProgressEvent) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.going[module]; r != nil {
+		r.Percent, r.Bytes, r.Total = min(max(e.PercentDone, 0), 1)*100, e.BytesDone, e.TotalBytes
+	}
+}
+
+// lineOf is a line as it is kept.
+func lineOf(text string) string {
+	text = host.Printable(strings.TrimSpace(text))
+	if r := []rune(text); len(r) > longestLine {
+		text = string(r[:longestLine]) + "…"
+	}
+	return text
+}
+
+// stop tells what is left, and ends.
+func (l *live) stop() {
+	l.mu.Lock()
+	for module := range l.going {
+		l.drop(module)
+	}
+	l.mu.Unlock()
+	close(l.stopped)
+	<-l.done
+}
