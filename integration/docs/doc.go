@@ -8,7 +8,7 @@
 // loopback interface and nothing else, so that the ports of the text are free. What a
 // page wants besides, it says in comments:
 //
-//	<!-- page: after docs/tutorial.md -->   that page's blocks are run before
+//	<!-- page: after docs/how-to/by-hand.md -->   that page's blocks are run before
 //	<!-- page: NAME -->                     testdata/surroundings/NAME.sh is run before,
 //	                                        and NAME.after.sh behind the page, if there
 //

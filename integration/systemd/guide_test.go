@@ -102,6 +102,7 @@ test ! -s ` + editorInput + ` || cat ` + editorInput + ` >"$1"
 // sudo gives systemctl the terminal that it wants for an editor.
 const sudo = `#!/bin/sh
 case "$1 $2" in
+"gatewayctl setup") exec script --quiet --return --command "$*" /dev/null ;;
 "systemctl edit") exec script --quiet --return --command "$*" /dev/null </dev/null ;;
 *) exec env "$@" ;;
 esac

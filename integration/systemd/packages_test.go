@@ -90,6 +90,61 @@ func TestPackages(t *testing.T) {
 		}
 	})
 	t.Run("a bare Debian from installation to purge", func(t *testing.T) { testDebian(t, first, second) })
+	t.Run("a bare Debian becomes a gateway with a first backup", func(t *testing.T) { testSetup(t, second) })
+}
+
+// testSetup does what the first lines of the README say, as somebody at a terminal.
+func testSetup(t *testing.T, dist string) {
+	m := bootOn(t, debianRoot(t))
+	g := openGuide(t, m, "README.md")
+	bring(t, m, dist)
+	m.write(t, "/srv/notes/todo.txt", "Water the plants\n", 0o644)
+	said := g.followUntil(t, "gatewayctl setup", "/srv/notes\nnotes1\n\n/srv/backups\n\n")
+	for _, want := range []string{"[1/9] Redis of its own", "undo: systemctl disable --now rclone-gateway-redis.service", "its backup can be restored", "Done."} {
+		if !strings.Contains(said, want) {
+			t.Errorf("setup does not say %q:\n%s", want, said)
+		}
+	}
+	for _, unit := range []string{"rclone-gateway-redis.service", "rclone-gateway.service", "rclone-gateway-backup-1.timer", "rclone-gateway-schedules.timer"} {
+		if state := m.run(t, "systemctl", "is-active", unit); state != "active" {
+			t.Errorf("%s is %s", unit, state)
+		}
+		if state := m.run(t, "systemctl", "is-enabled", unit); state != "enabled" {
+			t.Errorf("%s is %s", unit, state)
+		}
+	}
+	if found := m.run(t, "find", "/run/rclone-gateway-redis", "-printf", "%f %M %u %g\n"); !strings.Contains(found, "rclone-gateway-redis drwxr-x--- redis rclone-gateway") || !strings.Contains(found, "redis.sock srwxrwx--- redis rclone-gateway") {
+		t.Errorf("the socket of Redis: %s", found)
+	}
+
+	t.Log("once more, without anybody at a terminal: nothing changes")
+	before := m.run(t, "sh", "-c", "cat /etc/rclone-gateway/*.env /etc/rclone-gateway/redis-password /var/lib/rclone-gateway-modules/notes1.env | sha256sum")
+	m.run(t, "gatewayctl", "setup", "--yes", "--module", "notes1=/srv/notes", "--to", "/srv/backups")
+	if after := m.run(t, "sh", "-c", "cat /etc/rclone-gateway/*.env /etc/rclone-gateway/redis-password /var/lib/rclone-gateway-modules/notes1.env | sha256sum"); after != before {
+		t.Error("a second setup changed what the first one wrote")
+	}
+
+	t.Log("the timer's run, after a restart of Redis and of the gateway; then the note is lost")
+	m.run(t, "systemctl", "restart", "rclone-gateway-redis.service", "rclone-gateway.service")
+	m.run(t, "gatewayctl", "--env-file", "/etc/rclone-gateway/node.env", "run-backup", "--backup", "1")
+	m.run(t, "bash", "-euc", `rm /srv/notes/todo.txt
+gatewayctl --env-file /var/lib/rclone-gateway-modules/notes1.env restore-module --destination backups
+grep -q "Water the plants" /srv/notes/todo.txt
+gatewayctl --env-file /etc/rclone-gateway/admin.env status
+test ! -e /etc/rclone-gateway/rclone-gateway.env.dpkg-dist`)
+}
+
+// debianRoot is the bare Debian.
+func debianRoot(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("../..", bareDebian))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(root); err != nil {
+		testenv.Missing(t, "run scripts/debian-root as root: %v", err)
+	}
+	return root
 }
 
 func testRPMs(t *testing.T, dist string) {
@@ -159,14 +214,7 @@ func archived(t *testing.T, path string) (names []string) {
 }
 
 func testDebian(t *testing.T, first, second string) {
-	root, err := filepath.Abs(filepath.Join("../..", bareDebian))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(root); err != nil {
-		testenv.Missing(t, "run scripts/debian-root as root: %v", err)
-	}
-	m := bootOn(t, root)
+	m := bootOn(t, debianRoot(t))
 	m.run(t, "systemctl", "start", "redis-server.service")
 	g := openGuide(t, m, "docs/how-to/packages.md")
 
