@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,7 +102,7 @@ func (t *told) keep(m host.Module) error {
 		return fmt.Errorf("%q cannot be a part of a file's name", t.schedule.ID)
 	}
 	name := knownFile(m.StateDir, t.schedule.ID)
-	if before, err := os.ReadFile(name); err == nil && string(before) == string(text) {
+	if before, err := os.ReadFile(name); err == nil && bytes.Equal(before, text) {
 		return nil
 	}
 	return atomicfile.Write(name, text, 0o600)

@@ -60,7 +60,7 @@ func (r *execution) leaveOut(ctx context.Context) error {
 			return err
 		}
 	}
-	r.journal.Modules = append(away, r.facts.Modules...)
+	r.journal.Modules = slices.Concat(away, r.facts.Modules)
 	return r.journal.save()
 }
 

@@ -62,7 +62,7 @@ while [ "$(sort -n $DIR/counts | tail -n 1)" -lt 3 ]; do sleep 0.01; done
 rm $DIR/running/$$`)
 	}
 	w.want(exit.OK)
-	for _, count := range strings.Fields(w.read("counts")) {
+	for count := range strings.FieldsSeq(w.read("counts")) {
 		if n, _ := strconv.Atoi(count); n > 3 { // with the file none
 			t.Errorf("%d ran at once", n-1)
 		}
@@ -273,7 +273,7 @@ func TestRedisIsAwayAtTheMinuteOfARun(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("exit status %d: %s", code, w.said.String())
 	}
-	want := append(before, "a1 backup done", "a1 retention done", "b1 backup done", "b1 retention done")
+	want := slices.Concat(before, []string{"a1 backup done", "a1 retention done", "b1 backup done", "b1 retention done"})
 	slices.Sort(want)
 	w.wantOutcomes(want...)
 	status := w.redis.Do("HGET", catalog.BackupStatusKey("1", "1"), "b1")

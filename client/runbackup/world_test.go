@@ -161,7 +161,7 @@ func (w *world) run(change ...func(*options)) int {
 	if err == nil {
 		return 0
 	}
-	w.said.Write([]byte("error: " + err.Error() + "\n"))
+	_, _ = w.said.Write([]byte("error: " + err.Error() + "\n")) // a buffer takes everything
 	return exit.CodeOf(w.t.Context(), err)
 }
 
