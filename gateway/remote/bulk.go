@@ -120,11 +120,11 @@ func (s *Store) removeSome(ctx context.Context, names []string) (left []string, 
 		return nil, s.failed(ctx, "remove", path.Dir(names[0]), err)
 	}
 	for _, e := range refused {
-		if name, ours := keys[aws.ToString(e.Key)]; ours {
-			left = append(left, name)
-		} else {
+		name, ours := keys[aws.ToString(e.Key)]
+		if !ours {
 			return names, nil // it does not say which
 		}
+		left = append(left, name)
 	}
 	return left, nil
 }

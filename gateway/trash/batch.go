@@ -136,14 +136,19 @@ func (s *Store) purgeMarkedBatch(ctx context.Context, batch []Entry, n notes) er
 // returns.
 func (s *Store) purgeMarkedNow(ctx context.Context, batch []Entry, n notes) (awaited []Entry, err error) {
 	var locked []Entry
+	var unlocks []func()
+	defer func() {
+		for _, unlock := range unlocks {
+			unlock()
+		}
+	}()
 	for i := range batch {
 		unlock, ok := s.packs.TryLock(batch[i].object().path())
 		if !ok {
 			awaited = append(awaited, batch[i])
 			continue
 		}
-		defer unlock()
-		locked = append(locked, batch[i])
+		locked, unlocks = append(locked, batch[i]), append(unlocks, unlock)
 	}
 	hidden, err := s.stillHidden(ctx, locked)
 	if err != nil {

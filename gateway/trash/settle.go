@@ -150,7 +150,7 @@ func (s *Store) moveMarked(ctx context.Context, copier storage.Copier, e *Entry)
 	case err != nil:
 		return false, err
 	}
-	if err := copier.RemoveCopied(ctx, o.path()); ignoreAbsent(err) != nil {
+	if err := ignoreAbsent(copier.RemoveCopied(ctx, o.path())); err != nil {
 		return false, err
 	}
 	switch _, err := s.store.Stat(ctx, e.at); {
