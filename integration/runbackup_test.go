@@ -4,8 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -89,7 +88,7 @@ func (r *runner) proxy(t testing.TB) string {
 		t.Fatal(err)
 	}
 	forward := httputil.NewSingleHostReverseProxy(target)
-	forward.ErrorLog = log.New(io.Discard, "", 0) // of runs that were killed
+	forward.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of runs that were killed
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if at, _ := os.ReadFile(filepath.Join(r.dir, "at")); string(at) == "during status" && req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, ".json") {
 			_ = os.Remove(filepath.Join(r.dir, "at"))
