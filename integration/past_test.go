@@ -37,6 +37,7 @@ func testPast(t *testing.T, g *served, dest, version, repo string) {
 	node := newRestic(t, version, g.url+"/"+dest, repo, "node/1")
 	tree := makeTree(t)
 	module.run(t, "init")
+	takeCheapKey(t, module, g, dest, repo)
 	module.run(t, "backup", tree)
 	first := pastOf(t, module, secondOver(t))
 	kept := filepath.Join(t.TempDir(), "kept")

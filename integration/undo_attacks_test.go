@@ -31,7 +31,7 @@ var undoKinds = []struct {
 	versioned bool
 	tiny      int // snapshots that hold nothing
 }{
-	{name: "local disk", tiny: 10_000},
+	{name: "local disk", tiny: 200},
 	{name: "MinIO", start: startMinIO, tiny: 200},
 	{name: "MinIO with versions", start: startMinIO, versioned: true, tiny: 100},
 	{name: "OpenSSH", start: startSSH, tiny: 100},
@@ -72,6 +72,9 @@ func TestAttacksAreUndone(t *testing.T) {
 			a.wantWell(t)
 			a.rollback(t, poisoned)
 			a.wantIll(t)
+			if s == nil {
+				a.flood(t, filepath.Join(c.dir, a.repo), 10_000)
+			}
 			a.rollback(t, good)
 			a.wantWell(t)
 			if s == nil {
@@ -107,6 +110,7 @@ func (a *attacked) prepare(t *testing.T) {
 	a.node = newRestic(t, "RESTIC_0_18", a.g.url+"/"+a.dest, a.repo, "node/1")
 	a.tree = makeTree(t)
 	a.module.run(t, "init")
+	takeCheapKey(t, a.module, a.g, a.dest, a.repo)
 	a.module.run(t, "backup", a.tree)
 	changeTree(t, a.tree)
 	a.module.run(t, "backup", a.tree)
@@ -167,8 +171,8 @@ func lyingBlobs(list []string) (blobs []any) {
 	return blobs
 }
 
-// tiny saves so many snapshots that are whole, and hold next to nothing.
-func (a *attacked) tiny(t *testing.T, n int) {
+// tinySnapshots are so many that are whole, and hold next to nothing.
+func (a *attacked) tinySnapshots(t *testing.T, n int) [][]byte {
 	t.Helper()
 	contents := make([][]byte, n)
 	for i := range contents {
@@ -176,10 +180,25 @@ func (a *attacked) tiny(t *testing.T, n int) {
 			time.Now().AddDate(0, 0, i%3000).Format(time.RFC3339Nano), strings.Repeat("ab", 32))
 		contents[i] = a.key.seal(t, plain)
 	}
+	return contents
+}
+
+// flood puts so many tiny snapshots into the directory of a repository: that a gateway takes
+// them was shown with fewer.
+func (a *attacked) flood(t *testing.T, repository string, n int) {
+	t.Helper()
+	for _, content := range a.tinySnapshots(t, n) {
+		writeFile(t, filepath.Join(repository, "snapshots", nameOf(content)), content)
+	}
+}
+
+// tiny saves so many tiny snapshots.
+func (a *attacked) tiny(t *testing.T, n int) {
+	t.Helper()
 	user := callerOf(a.g.url, moduleOf(a.repo))
 	saves, ctx := errgroup.WithContext(t.Context())
 	saves.SetLimit(16)
-	for _, content := range contents {
+	for _, content := range a.tinySnapshots(t, n) {
 		saves.Go(func() error {
 			answer, err := user.do(ctx, http.MethodPost, a.base+"/snapshots/"+nameOf(content), bytes.NewReader(content))
 			if err == nil && answer.status != http.StatusOK {
@@ -221,11 +240,12 @@ func (a *attacked) wantWell(t *testing.T) {
 	a.module.wantRestored(t, a.tree)
 }
 
-// wantIll wants restic to stop at the poison.
+// wantIll wants restic to stop at the poison. It takes no lock: restic tries for half a minute
+// to read each that is garbage.
 func (a *attacked) wantIll(t *testing.T) {
 	t.Helper()
 	a.module.cache = t.TempDir()
-	for _, args := range [][]string{{"check"}, {"restore", "latest", "--target", t.TempDir()}} {
+	for _, args := range [][]string{{"check", "--no-lock"}, {"restore", "latest", "--no-lock", "--target", t.TempDir()}} {
 		out, err := a.module.command(t, args...).CombinedOutput()
 		if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 			t.Errorf("restic %s does not mind the poison: %v\n%s", args[0], err, out)

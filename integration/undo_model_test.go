@@ -99,16 +99,23 @@ func (l *lived) begin() {
 	l.module = newRestic(l.t, "RESTIC_0_18", l.g.url+"/"+l.dest, mailRepo, "module/mail1")
 	l.node = newRestic(l.t, "RESTIC_0_18", l.g.url+"/"+l.dest, mailRepo, "node/1")
 	l.module.run(l.t, "init")
-	keys := "/" + l.dest + "/" + mailRepo + "/keys/"
-	slow := slices.Collect(maps.Keys(listed(l.t, l.g, keys)))
-	cheap := cheapKey(l.t, []byte(l.module.run(l.t, "cat", "masterkey")))
-	l.g.node().want(l.t, http.StatusOK, http.MethodPost, keys+nameOf(cheap), cheap)
-	for _, name := range slow {
-		l.g.node().want(l.t, http.StatusOK, http.MethodDelete, keys+name, nil)
-	}
+	takeCheapKey(l.t, l.module, l.g, l.dest, mailRepo)
 	l.over() // step 0: all of that
 	l.backup(rand.New(rand.NewPCG(0, 0)), false)
 	l.over()
+}
+
+// takeCheapKey gives a repository another key in place of the one that it has, with which
+// restic opens it at once.
+func takeCheapKey(t *testing.T, r restic, g *served, dest, repo string) {
+	t.Helper()
+	keys := "/" + dest + "/" + repo + "/keys/"
+	slow := slices.Collect(maps.Keys(listed(t, g, keys)))
+	cheap := cheapKey(t, []byte(r.run(t, "cat", "masterkey")))
+	g.node().want(t, http.StatusOK, http.MethodPost, keys+nameOf(cheap), cheap)
+	for _, name := range slow {
+		g.node().want(t, http.StatusOK, http.MethodDelete, keys+name, nil)
+	}
 }
 
 // cheapKey is a key of a repository, of which restic's derivation takes no time.
