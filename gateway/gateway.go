@@ -175,10 +175,13 @@ func New(opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
+	protocol := rest.NewHandler()
 	covered := coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
 	registry.MustRegister(metrics.NewCollector(state, peers, covered))
 	gate := &access.Gate{State: state, AllowFrom: opts.AllowFrom}
-	administration := admin.New(state, admin.Options{Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit})
+	administration := admin.New(state, admin.Options{
+		Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit, LocksRemoved: protocol.LocksRemoved,
+	})
 	dash, err := dashboard.New(dashboard.Options{
 		State: state, Actor: actorOf(&opts, administration), Snapshots: opts.SnapshotsSocket, Gate: gate, Peers: peers, Newest: covered.Newest,
 		Redis: opts.Redis, Node: opts.Load.NodeID, StateDir: opts.StateDir, Audit: opts.Audit, Log: opts.Log,
@@ -194,7 +197,7 @@ func New(opts Options) (*Gateway, error) {
 		opts:     opts,
 		log:      opts.Log,
 		state:    state,
-		rest:     rest.NewHandler(),
+		rest:     protocol,
 		dav:      dav.NewHandler(),
 		peers:    peers,
 		coverage: covered,

@@ -36,6 +36,8 @@ type Options struct {
 	Load  catalog.LoadOptions
 	// Audit, where set, says who did what.
 	Audit *audit.Log
+	// LocksRemoved is told that all locks of a repository were removed.
+	LocksRemoved func(destination, repo string)
 }
 
 // New returns the handlers for that state.

@@ -54,7 +54,9 @@ func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) 
 		return err
 	}
 	reply.Frozen = true
-	if err := rollBack(r.Context(), kept, req, &reply); err != nil {
+	err = rollBack(r.Context(), kept, req, &reply)
+	h.opts.LocksRemoved(req.Destination, req.Repository)
+	if err != nil {
 		return err
 	}
 	return WriteJSON(w, reply)

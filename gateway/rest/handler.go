@@ -24,6 +24,14 @@ type Handler struct {
 // NewHandler returns a Handler without any state.
 func NewHandler() *Handler { return &Handler{} }
 
+// LocksRemoved is told that all locks of a repository were removed past the Handler: none of
+// those that it remembers is listed from now on, nor counts.
+func (h *Handler) LocksRemoved(destination, repo string) {
+	key := repoKey{destination, repo}
+	h.recent.removedAll(key)
+	h.locks.forget(key)
+}
+
 // Serve answers one authorised request. Of r it reads the headers, the body and
 // the context; what it asks for is in t.
 //

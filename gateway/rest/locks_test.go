@@ -121,6 +121,30 @@ func TestLocksAreListedAsTheyWereLeft(t *testing.T) {
 	})
 }
 
+// TestLocksThatARollbackRemovedAreGoneAtOnce: restic would try for a minute to read them.
+func TestLocksThatARollbackRemovedAreGoneAtOnce(t *testing.T) {
+	l := newLocks(newRepo(t, nil))
+	l.must(t, "POST", "one")
+	l.must(t, "POST", "another")
+	for _, content := range []string{"one", "another"} {
+		if err := l.target.Store.Remove(t.Context(), repo+"/locks/"+nameOf(sealed(content))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.want(t, "while nobody has said so", "one", "another")
+	l.handler.LocksRemoved("elsewhere", repo)
+	l.want(t, "while it was said of another repository", "one", "another")
+	l.handler.LocksRemoved("d", repo)
+	if got, err := l.do(t, "GET", ""); err == nil && strings.Contains(got, `"`) {
+		t.Errorf("they are listed: %s", got)
+	}
+	if _, err := l.do(t, "GET", "one"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("one is read: %v", err)
+	}
+	l.must(t, "POST", "new")
+	l.want(t, "after the next one", "new")
+}
+
 func TestRemoteHasTheLastWordAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLocks(newLagging(t, "old"))

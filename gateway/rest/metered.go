@@ -110,6 +110,13 @@ func (c *lockCounts) counted(repo repoKey, there int, full bool) {
 	c.repos[repo] = count
 }
 
+// forget drops what is known of a repository: its locks are counted with the next one.
+func (c *lockCounts) forget(repo repoKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.repos, repo)
+}
+
 // full returns how long there are too many.
 func (c *lockCounts) full(repo repoKey) time.Duration {
 	c.mu.Lock()

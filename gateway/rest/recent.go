@@ -71,6 +71,16 @@ func (r *recentLocks) removed(repo repoKey, name string) {
 	r.note(repo, name, recentLock{at: time.Now(), removed: true})
 }
 
+// removedAll remembers that all locks of a repository were deleted.
+func (r *recentLocks) removedAll(repo repoKey) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.repos[repo] {
+		r.repos[repo][name] = recentLock{at: now, removed: true}
+	}
+}
+
 // forget drops what is known of a lock after an operation whose outcome is not:
 // from then on only the remote can tell.
 func (r *recentLocks) forget(repo repoKey, name string) {
