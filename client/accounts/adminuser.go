@@ -91,7 +91,7 @@ generated.
 The same once more, with the same --password-file, changes nothing, and brings back what
 Redis has lost.`,
 		Example: `  gatewayctl admin add anna
-  gatewayctl admin add --password-file anna.txt anna`,
+  gatewayctl admin add --password-file bob.txt bob`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

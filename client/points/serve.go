@@ -41,7 +41,7 @@ with the credentials of the node.
 
 Whoever reaches the socket reads every backup: it is for its owner and for --group alone,
 which is the gateway's.`,
-		Example:     `  gatewayctl --env-file node.env snapshot serve --socket /run/rclone-gateway-snapshots.sock --group rclone-gateway`,
+		Example:     `  gatewayctl --env-file node.env snapshot serve --socket snapshots.sock`,
 		Annotations: status(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -35,11 +35,9 @@ gateway and the scheduler, and DIR/stop stops them. Nothing does that at boot by
 Commands for later take DIR/admin.env, or /etc/rclone-gateway/admin.env:
 
   gatewayctl --env-file /etc/rclone-gateway/admin.env destination list`,
-		Example: `  gatewayctl setup
-  gatewayctl setup --yes --module wiki1=/srv/wiki --to /mnt/disk/backups
-  gatewayctl setup --yes --module wiki1=/srv/wiki --provider rclone --conf rclone.conf --base-path backups
-  gatewayctl setup --yes --file setup.conf
-  gatewayctl setup --dir ~/backup --module notes=$HOME/notes --to /mnt/disk/backups`,
+		Example: `  gatewayctl setup --dry-run --module wiki1=/srv/wiki --to /mnt/disk/backups
+  gatewayctl setup --dry-run --file setup.conf
+  gatewayctl setup --yes --dir ~/backup --module notes=$HOME/notes --to ~/disk`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Unreachable, exit.Forbidden, exit.Redis, exit.Invalid, exit.Password,
 			exit.Conflict, exit.Incomplete, exit.NotRestorable, exit.NotTried, exit.Signal),
 		Args: cobra.NoArgs,

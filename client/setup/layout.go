@@ -59,6 +59,8 @@ func systemLayout(o *options) (layout, error) {
 	}
 	_, err := os.Stat("/run/systemd/system")
 	switch {
+	case o.dryRun: // it is shown elsewhere, too
+		return l, nil
 	case err != nil:
 		return l, exit.Failf(exit.Usage, "this host has no systemd that runs services: say with --dir DIR where everything is to be; a script there starts it")
 	case os.Geteuid() != 0:

@@ -44,6 +44,11 @@ const (
 var situations = map[string]situation{
 	"gatewayctl 1":                     {setup: asModule},
 	"gatewayctl 2":                     {redis: "empty", setup: "no_modules; rm -r /srv/storage/disk; mkdir /srv/storage/disk", whole: true},
+	"gatewayctl admin":                 {whole: true},
+	"gatewayctl admin add":             {setup: "echo a-password-of-bob > bob.txt"},
+	"gatewayctl admin passwd":          {setup: "gatewayctl admin add anna"},
+	"gatewayctl admin remove":          {setup: "gatewayctl admin add anna"},
+	"gatewayctl setup":                 {redis: "empty", setup: "mkdir -p /srv/wiki ~/notes; echo plants > ~/notes/todo.txt; printf 'module = wiki1=/srv/wiki\\nto = /mnt/disk\\n' > setup.conf"},
 	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
 	"gatewayctl module passwd":         {setup: asNode, whole: true},

@@ -106,6 +106,13 @@ example() {
       kill $scheduler
       wait $scheduler || [[ $? == 143 ]] || status=1
       ;;
+    *' snapshot serve '*)
+      (eval "exec $1") 2>serve.log &
+      local serve=$!
+      within grep showing serve.log || status=1
+      kill $serve
+      wait $serve || [[ $? == 143 ]] || status=1
+      ;;
     *'gatewayctl destination add') script --quiet --return --echo never --command "$1" /dev/null <answers || status=$? ;;
     *' completion zsh '*) zsh -f -c "$1" || status=$? ;;
     *' completion fish '*) fish -c "$1" || status=$? ;;
