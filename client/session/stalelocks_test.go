@@ -117,6 +117,47 @@ func TestLockThatGoesWhileItIsRead(t *testing.T) {
 	}
 }
 
+// TestLockOfARunElsewhereGoesWhenNobodyRefreshesIt is of a run whose lease has ended: its
+// restic may be alive, and only without its gateway.
+func TestLockOfARunElsewhereGoesWhenNobodyRefreshesIt(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "restic"), "#!/bin/sh\necho '{\"hostname\":\"elsewhere\",\"pid\":17}'\n", 0o755)
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	now := time.Date(2026, time.November, 30, 2, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		locker      string
+		saved       time.Time
+		goes, fresh bool
+	}{
+		"its restic has refreshed it":        {"elsewhere 17", now.Add(-6 * time.Minute), false, true},
+		"nobody has for longer than restic":  {"elsewhere 17", now.Add(-8 * time.Minute), true, false},
+		"of a container, by its host name":   {"elsewhere", now.Add(-8 * time.Minute), true, false},
+		"the storage does not know its age":  {"elsewhere 17", time.Time{}, false, true},
+		"of another process, which lives":    {"elsewhere 18", now.Add(-8 * time.Minute), false, false},
+		"of nobody who had a lease":          {"", now.Add(-time.Hour), false, false},
+		"the storage's clock is behind ours": {"elsewhere 17", now.Add(time.Minute), false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			removed := false
+			gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				removed = removed || r.Method == http.MethodDelete
+				w.Header().Set("Date", now.Format(http.TimeFormat))
+				if !test.saved.IsZero() {
+					w.Header().Set("Last-Modified", test.saved.Format(http.TimeFormat))
+				}
+			}))
+			defer gateway.Close()
+			locks := staleLocks{
+				restic: restic.Invocation{Runtime: restic.Native, Repository: restic.Repository{URL: gateway.URL}},
+				probe:  run.NewProbe(host.NewEnvironment(os.LookupEnv)), lockers: []string{test.locker},
+			}
+			if err := locks.removeIfDead(t.Context(), "0815"); err != nil || removed != test.goes || locks.fresh != test.fresh {
+				t.Errorf("%v, removed: %v, fresh: %v", err, removed, locks.fresh)
+			}
+		})
+	}
+}
+
 func copiedAs(t *testing.T, source, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(source)
