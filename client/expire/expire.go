@@ -47,7 +47,9 @@ func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*ret
 	for i, s := range read {
 		ids[i] = s.ID
 	}
-	receipts, err := run.NewProbe(sys.Env).Receipts(ctx, list.Repository, ids)
+	probe := run.NewProbe(sys.Env)
+	defer probe.Close()
+	receipts, err := probe.Receipts(ctx, list.Repository, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -57,9 +57,11 @@ func Get(ctx context.Context, sys *host.System, repository restic.Repository, pu
 	}
 	reply, err := a.grant(ctx, purpose, lockers)
 	if err != nil {
+		a.client.CloseIdleConnections()
 		return nil, err
 	}
 	if held := reply.Held; held != nil {
+		a.client.CloseIdleConnections()
 		return nil, exit.Failf(exit.Locked, "repository %s: %s works on it (%s, since %s): wait for it",
 			repository, host.Printable(held.Holder), host.Printable(held.Purpose), held.Since.Local().Format(time.DateTime))
 	}
@@ -120,6 +122,7 @@ func (l *Lease) Release(ctx context.Context, clean bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
 	_ = l.ask.release(ctx, l.token, clean)
+	l.ask.client.CloseIdleConnections()
 }
 
 // renewals are how often a lease is renewed in its life.

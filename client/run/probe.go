@@ -63,6 +63,9 @@ func (p Probe) Exists(ctx context.Context, repository restic.Repository) (bool, 
 	}
 }
 
+// Close closes the connections that are idle: a run asks about many repositories.
+func (p Probe) Close() { p.client.CloseIdleConnections() }
+
 // Age is how long ago an object was stored, by the clocks of storage and gateway alone.
 func (p Probe) Age(ctx context.Context, repository restic.Repository, object string) (age time.Duration, known bool) {
 	response, err := p.do(ctx, http.MethodHead, repository, object)

@@ -41,6 +41,7 @@ func (r *execution) saveCluster(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
 	d := newDAV(r.sys, r.facts.Schedule.Destination)
+	defer d.client.CloseIdleConnections()
 	return d.send(ctx, http.MethodPut, "cluster-backup-"+r.facts.Cluster+".json.gz.gpg", "application/octet-stream", file, info.Size())
 }
 

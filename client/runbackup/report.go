@@ -134,6 +134,7 @@ func (r *execution) putManifest(ctx context.Context, m *module, success bool) er
 		return err
 	}
 	d := newDAV(r.sys, r.facts.Schedule.Destination)
+	defer d.client.CloseIdleConnections()
 	d.makeDir(ctx, m.App)
 	return d.put(ctx, m.path()+".json", "application/json", bytes.NewReader(text), int64(len(text)))
 }

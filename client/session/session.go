@@ -139,6 +139,7 @@ func (s *Session) deadHere() []*runNote {
 // close leaves to the next session what is not settled.
 func (s *Session) close(ctx context.Context) {
 	s.lease.Release(ctx, s.clean)
+	s.probe.Close()
 	for _, note := range s.dead {
 		note.close()
 	}
