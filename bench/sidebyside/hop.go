@@ -32,7 +32,7 @@ func hopCases() []speedCase {
 
 // hopContestants both stand before the gateway of the node that has the disk: the
 // gateway of another node, and the least that can be there, which the kernel moves the
-// bytes for and which knows nothing of them.
+// bytes for and which does not know them.
 func hopContestants(o options, redis *redisServer) ([]contestant, error) {
 	gateway, err := program(o.gateway, "make build")
 	if err != nil {
