@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -94,6 +95,49 @@ func TestAPruneIsUndone(t *testing.T) {
 			c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
 			testUndo(t, s.gateway(t, c), moreDest, "RESTIC_0_18", mailRepo)
 		})
+	}
+}
+
+// TestPlainResticWorksOnABucketWithATrash beside the gateway: it sees a valid repository, and
+// what it prunes, packs under marks too, the gateway no longer promises to have.
+func TestPlainResticWorksOnABucketWithATrash(t *testing.T) {
+	t.Parallel()
+	s := startMinIO(t)
+	c := newCluster(t)
+	c.AddDestinations(onS3(moreDest, "backups", s.section(s.secret)))
+	g := s.gateway(t, c)
+	module := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, mailRepo, "module/mail1")
+	tree := makeTree(t)
+	module.run(t, "init")
+	takeCheapKey(t, module, g, moreDest, mailRepo)
+	module.run(t, "backup", tree)
+	then := secondOver(t)
+	changeTree(t, tree)
+	module.run(t, "backup", tree)
+	newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, mailRepo, "node/1").run(t, "forget", "--keep-last", "1", "--prune", "--max-unused", "0")
+	kept := len(trashed(t, g, moreDest, mailRepo))
+
+	plain := restic{program(t, "RESTIC_0_18"), "s3:http://" + s.link.address + "/backups/servers/" + mailRepo, t.TempDir()}
+	run := func(args ...string) {
+		t.Helper()
+		cmd := plain.command(t, args...)
+		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+s3AccessKey, "AWS_SECRET_ACCESS_KEY="+s3SecretKey)
+		runCommand(t, cmd)
+	}
+	run("check", "--read-data")
+	run("backup", tree)
+	if got := len(trashed(t, g, moreDest, mailRepo)); got != kept {
+		t.Errorf("of %d objects in the trash there are %d", kept, got)
+	}
+	pastOf(t, module, then).run(t, "check", "--read-data")
+	run("prune", "--max-unused", "0")
+	module.run(t, "check", "--read-data")
+	module.wantRestored(t, tree)
+	// That packs went shows in their list.
+	view := "/" + past.Name(moreDest+"/"+mailRepo, then)
+	answer := g.node().want(t, http.StatusForbidden, http.MethodGet, view+"/data/", nil)
+	if !strings.Contains(string(answer.body), "earliest") {
+		t.Errorf("as it was: %s", answer.body)
 	}
 }
 

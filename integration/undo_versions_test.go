@@ -2,6 +2,8 @@ package integration
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -75,5 +77,45 @@ func TestPacksAreMovedOutOfListsWhereVersionsCanBeDeleted(t *testing.T) {
 	}
 	if _, err := s.Stat(t.Context(), pack); err == nil {
 		t.Error("it is there again")
+	}
+}
+
+// TestMinIODeletesManyObjectsInOneRequest of one bucket after another, with and without
+// versions.
+func TestMinIODeletesManyObjectsInOneRequest(t *testing.T) {
+	t.Parallel()
+	server := startMinIO(t)
+	admin := adminOf(server)
+	admin.versionedBucket(t, "versioned")
+	plain := "plain"
+	if _, err := admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &plain}); err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{plain, "versioned"} {
+		s, err := remote.Open(t.Context(), bucket, server.section(server.secret), bucket+"/a folder", remote.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		var names []string
+		for range 20 {
+			content, name := blob(100)
+			names = append(names, mailRepo+"/data/"+name[:2]+"/"+name)
+			if err := s.Put(t.Context(), names[len(names)-1], int64(len(content)), bytes.NewReader(content)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := server.link.requests.Load()
+		if err := s.RemoveAll(t.Context(), names); err != nil {
+			t.Fatal(err)
+		}
+		if n := server.link.requests.Load() - before; n != 1 {
+			t.Errorf("in the bucket %s that took %d requests", bucket, n)
+		}
+		for _, name := range names {
+			if _, err := s.Stat(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("in the bucket %s, %s: %v", bucket, name, err)
+			}
+		}
 	}
 }
