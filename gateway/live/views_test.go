@@ -195,8 +195,8 @@ func TestAFloodOfUnknownCallersHasRedisReadOnceASecond(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond) // of the bubble
 		}
-		if n := src.loads.Load() - before; n != 10 {
-			t.Errorf("%d loads in 10 s, want 10", n)
+		if n := src.loads.Load() - before; n < 9 || n > 10 {
+			t.Errorf("%d loads in 10 s, want one a second", n)
 		}
 		start = time.Now()
 		if _, err := vs.Refresh(t.Context()); err != nil {
