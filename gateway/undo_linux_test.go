@@ -94,6 +94,78 @@ func TestWhatANodeDeletesComesBack(t *testing.T) {
 	}
 }
 
+// webdav sends a request of a WebDAV client, as node 1.
+func (a *administered) webdav(method, path, destination string) int {
+	r := httptest.NewRequest(method, path, nil)
+	r.RemoteAddr = here
+	r.SetBasicAuth("node/1", redistest.Password("node/1"))
+	if destination != "" {
+		r.Header.Set("Destination", "http://"+r.Host+destination)
+	}
+	w := httptest.NewRecorder()
+	a.handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+// TestWhatANodeDeletesOverWebDAVIsKept, one by one or with its directory; nothing is moved
+// out of a repository, to be deleted elsewhere. A shorter time to keep is for what is deleted
+// later.
+func TestWhatANodeDeletesOverWebDAVIsKept(t *testing.T) {
+	t.Parallel()
+	a := newAdministered(t)
+	repo := "/" + destID + "/mail/" + ownUUID
+	var names []string
+	for i := range 3 {
+		content := strings.Repeat(fmt.Sprint("snapshot ", i), 20)
+		sum := sha256.Sum256([]byte(content))
+		names = append(names, repo+"/snapshots/"+hex.EncodeToString(sum[:]))
+		if code, answer := a.ask("node/1", "POST", names[i], content); code != http.StatusOK {
+			t.Fatalf("POST: %d: %s", code, answer)
+		}
+	}
+	if code := a.webdav("MOVE", names[0], "/"+destID+"/elsewhere"); code < http.StatusBadRequest {
+		t.Errorf("MOVE out of a repository: %d", code)
+	}
+	if code := a.webdav("DELETE", names[0], ""); code >= http.StatusBadRequest {
+		t.Errorf("DELETE of a snapshot: %d", code)
+	}
+	trashed := func() (objects []adminapi.Deleted) {
+		t.Helper()
+		request := fmt.Sprintf(`{"destination":%q,"repository":"mail/%s"}`, destID, ownUUID)
+		code, answer := a.post(adminapi.TrashListPath, here, "node/1", redistest.Password("node/1"), request)
+		var reply adminapi.TrashReply
+		if err := json.Unmarshal([]byte(answer), &reply); err != nil || code != http.StatusOK {
+			t.Fatalf("the trash: %d %s, %v", code, answer, err)
+		}
+		return reply.Objects
+	}
+	before := trashed()
+	if len(before) != 1 {
+		t.Fatalf("the trash has %+v", before)
+	}
+	a.redis.Do("HSET", catalog.LimitsKey(destID), catalog.FieldKeepDeleted, "3600")
+	if err := a.gateway.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	code := a.webdav("DELETE", repo+"/snapshots/", "")
+	after := trashed()
+	left := 0
+	for _, name := range names[1:] {
+		if code, _ := a.ask("node/1", "GET", name, ""); code == http.StatusOK {
+			left++
+		}
+	}
+	if len(after)+left != len(names) {
+		t.Errorf("after DELETE of the directory, which answers %d, %d snapshots are there and %d kept", code, left, len(after))
+	}
+	for _, o := range after {
+		kept := o.Expires.Sub(o.Deleted)
+		if first := o.Name == before[0].Name; first && !o.Expires.Equal(before[0].Expires) || !first && kept.Hours() > 2 {
+			t.Errorf("%s is kept for %v", o.Name, kept)
+		}
+	}
+}
+
 func TestTheTrashIsEmptiedOnTheGatewaysHostAlone(t *testing.T) {
 	t.Parallel()
 	a := newAdministered(t)
