@@ -56,6 +56,23 @@ func TestNodesAreNotListedWithoutTheirModules(t *testing.T) {
 	}
 }
 
+// TestAGrantIsWrittenDown with who may read what from now on, for the audit logs.
+func TestAGrantIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := plainVars(server.Addr)
+	callApplet(t, vars, "", program, "node", "add").succeed(t)
+	const old = "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
+	callApplet(t, vars, "", program, "module", "add", "--restore-from", old, "notes2").succeed(t)
+	changes, err := catalog.ChangesAfter(t.Context(), server.Admin(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := changes[len(changes)-1]; last.What != "add module notes2, which may restore from "+old {
+		t.Errorf("it is written down as %q", last.What)
+	}
+}
+
 // TestWhoComesAtOnceIsPublished adds, removes and changes many users at the same
 // time: at the end the gateways are told what ACL LIST says, to the last line.
 func TestWhoComesAtOnceIsPublished(t *testing.T) {

@@ -347,7 +347,11 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 	for _, id := range joins {
 		watched = append(watched, catalog.BackupKey(id))
 	}
-	return a.change(ctx, "add module "+opts.id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	what := "add module " + opts.id
+	if opts.restoreFrom != "" {
+		what += ", which may restore from " + opts.restoreFrom
+	}
+	return a.change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
 			return nil, err
 		}
