@@ -120,6 +120,11 @@ lint: .cache/bin/golangci-lint ## Vet and lint, by the rules of .golangci.yml
 	@scripts/modules tools
 	go -C tools build -ldflags '-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
+.PHONY: vulnerabilities
+vulnerabilities: ## Look for known vulnerabilities in what the programs call (BACKENDS=all: with all of rclone's backends)
+	@scripts/modules tools
+	@scripts/vulnerabilities $(BACKENDS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target, or the one that FUZZ names, for FUZZTIME (20s)
 	@scripts/fuzz $(FUZZTIME) $(FUZZ)
