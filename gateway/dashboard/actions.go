@@ -107,6 +107,7 @@ func (d *Dashboard) perform(w *observe.Response, r *http.Request, who *viewer, n
 	}
 	ask := p.Action
 	said, err := a.do(d, r.Context(), d.opts.State.Latest(), ask, who.user)
+	d.reader.Forget() // the next page shows what was done
 	event := audit.Event{
 		What: name, Who: who.user, From: r.RemoteAddr, Destination: ask.Destination, Repository: ask.Repository,
 		Object: ask.Object(), Request: w.ID(), Result: "ok", Detail: said,
@@ -257,7 +258,6 @@ func (d *Dashboard) doAcknowledge(ctx context.Context, _ *live.View, ask *page.A
 		return "", err
 	}
 	err := status.Acknowledge(ctx, d.writer, d.opts.Node, ask.Attention, status.Noticed{By: by, At: time.Now()})
-	d.reader.Forget()
 	return "It is acknowledged for a week.", err
 }
 
