@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/status/statustest"
+	"github.com/rclone-gateway/rclone-gateway/internal/browseapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
@@ -39,6 +43,7 @@ type look struct {
 	Scripts  bool               `json:"scripts"`
 	Axe      bool               `json:"axe"`
 	Keyboard bool               `json:"keyboard"`
+	Acts     bool               `json:"acts"` // does something
 	Paths    []string           `json:"paths"`
 	Texts    []seen             `json:"texts"`
 	Pictures map[string]picture `json:"pictures"`
@@ -75,6 +80,8 @@ func serve(t *testing.T, w statustest.World) string {
 	server.SetupNS8()
 	w.Now = time.Now()
 	w.Fill(t, server)
+	// As "node add" gives it to a node where no NethServer 8 is.
+	server.Do("ACL", "SETUSER", "node/1", "~cluster/backup_plan/*", "&cluster/event/backup-schedule-changed", "+@write", "+publish")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +89,13 @@ func serve(t *testing.T, w statustest.World) string {
 	opts := gateway.Defaults()
 	opts.Listeners = []net.Listener{listener}
 	opts.StateDir = t.TempDir()
+	opts.StatusActions = true
+	opts.SnapshotsSocket = snapshots(t)
+	run := fmt.Sprintf(`{"run":"r","schedule":"1","module":%q,"kind":"backup","started":%q,"updated":%q,"percent":42,"bytes":1048576,"total":4194304,"line":"12 of 30 files"}`,
+		statustest.Module(0).ID, w.Now.Add(-time.Minute).UTC().Format(time.RFC3339), w.Now.Add(time.Hour).UTC().Format(time.RFC3339))
+	if w.Modules > 0 {
+		server.Do("HSET", catalog.LiveRunsKey("1"), "1 x", run)
+	}
 	opts.Redis = catalog.Redis{Address: server.Addr, Username: "node/1", Password: redistest.Password("node/1")}
 	opts.Load = catalog.LoadOptions{NodeID: "1", ClusterStore: t.TempDir()}
 	opts.Log = slog.New(slog.DiscardHandler)
@@ -99,6 +113,28 @@ func serve(t *testing.T, w statustest.World) string {
 		t.Fatal(err)
 	}
 	return "http://" + listener.Addr().String()
+}
+
+// snapshots is what "gatewayctl snapshot serve" answers, on a socket.
+func snapshots(t *testing.T) (socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "page") // paths of unix sockets must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(browseapi.Listing{Path: r.FormValue("path"), Entries: []browseapi.Entry{
+			{Name: "documents", Type: "dir", Modified: time.Now()}, {Name: statustest.LongName + ".txt", Type: "file", Size: 4711}, {Name: statustest.RightToLeft, Type: "symlink"},
+		}})
+	}))
+	socket = filepath.Join(dir, "s")
+	if server.Listener, err = net.Listen("unix", socket); err != nil { //nolint:noctx // a test
+		t.Fatal(err)
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return socket
 }
 
 // TestPagesInABrowser looks at every page as people do who see, who do not, on a phone and
@@ -123,6 +159,10 @@ func TestPagesInABrowser(t *testing.T) {
 
 	one := []string{base + "/modules/" + statustest.Path(0), base + "/destinations/" + statustest.Destination(0)}
 	many := append([]string{base + "/modules/" + statustest.Path(1), base + "/modules/" + statustest.Path(2), base + "/modules/" + statustest.Path(5)}, one...)
+	last := statustest.World{Modules: 1, Destinations: 1, Days: 30, Fine: true, Now: time.Now()}.Runs(0, 0)[29]
+	one = append(one, base+"/runs/"+last.ID+"?schedule=1", base+"/act/run?schedule=1", base+"/act/pause?schedule=1",
+		base+"/act/check?destination="+statustest.Destination(0), base+"/act/restore?destination="+statustest.Destination(0)+"&repository="+statustest.Path(0),
+		base+"/modules/"+statustest.Path(0)+"/snapshots/latest?path=/volumes/data&destination="+statustest.Destination(0))
 	many = append(many, base+"/runs?outcome=failed", base+"/runs?module=nextcloud2&kind=backup")
 	worlds := []struct {
 		name  string
@@ -138,6 +178,7 @@ func TestPagesInABrowser(t *testing.T) {
 		l := look{World: w.name, Base: w.base, User: statustest.Admin, Password: redistest.Password(statustest.Admin), Paths: append(append([]string{}, paths...), w.paths...)}
 		desk := l
 		desk.Device, desk.Scheme, desk.Scripts, desk.Axe, desk.Keyboard = "desktop", "light", true, true, true
+		desk.Acts = w.name == "one module"
 		phone := l
 		phone.Device, phone.Scheme, phone.Scripts, phone.Axe = "phone", "dark", true, true
 		if w.name == "200 modules" { // what is elsewhere as well takes long there

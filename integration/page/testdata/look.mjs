@@ -61,6 +61,21 @@ async function keyboard(page, where, look) {
   if (await page.evaluate(() => !document.activeElement.closest('main'))) wrong(where(), 'the link to the content does not lead there');
 }
 
+// act does something, as people do: a link, a question, a button; and sees what runs move.
+async function act(page, where, look) {
+  const moved = page.waitForResponse((r) => r.url().endsWith('/-/status/runs/live'));
+  await page.goto(look.base + '/-/status/runs');
+  if ((await moved).status() !== 200) wrong(where(), 'the script does not hear what runs');
+  if (!(await page.locator('progress').first().isVisible())) wrong(where(), 'what runs is not seen');
+  await page.getByRole('link', {name: /^Pause/}).first().click();
+  await page.getByLabel('How long').selectOption('for a day');
+  await page.getByRole('button', {name: 'Pause'}).click();
+  await examine(page, where, look);
+  if (!(await page.getByText('It is paused until').isVisible())) wrong(where(), `a pause ends in ${await page.textContent('main')}`);
+  await page.goto(look.base + '/-/status/runs');
+  if (!(await page.getByRole('link', {name: /^Resume/}).first().isVisible())) wrong(where(), 'a pause is not seen');
+}
+
 for (const look of plan.looks) {
   const {context, page, where} = await open(look);
   try {
@@ -79,6 +94,7 @@ for (const look of plan.looks) {
       if (!(await page.getByText(text.text, {exact: false}).first().isVisible())) wrong(where(), `"${text.text}" is not seen`);
     }
     if (look.keyboard) await keyboard(page, where, look);
+    if (look.acts) await act(page, where, look);
     await page.goto(look.base + '/-/status');
     await page.getByRole('button', {name: 'Log out'}).click();
     await page.waitForURL('**/-/status/login');
