@@ -314,7 +314,7 @@ What is saved must have the form of what restic saves, whoever saves it, or it i
 
 | object | what is taken |
 |---|---|
-| ` + "`keys/`" + ` | up to 16 KiB of JSON: ` + "`kdf`" + ` scrypt, N a power of two from 2^10 to 2^20 (restic's is 2^15), r up to 64 (8), p up to 256; 128·N·r up to 256 MiB, N·r·p up to 2^24; ` + "`salt`" + ` of 64 bytes; ` + "`data`" + ` of 96 bytes to 4 KiB |
+| ` + "`keys/`" + ` | up to 16 KiB of JSON: ` + "`kdf`" + ` scrypt, N a power of two up to 2^20 (restic's is 2^15, and less on a machine that is busy), r up to 64 (8), p up to 8192; 128·N·r up to 256 MiB, N·r·p up to 2^24; ` + "`salt`" + ` of 64 bytes; ` + "`data`" + ` of 96 bytes to 4 KiB |
 | ` + "`config`" + ` | 34 bytes to 1 MiB |
 | ` + "`locks/`" + ` | 34 bytes to 64 KiB |
 | ` + "`snapshots/`" + ` | 34 bytes to 64 MiB |

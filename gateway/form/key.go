@@ -23,12 +23,14 @@ type key struct {
 	Data     []byte    `json:"data"`
 }
 
-// The bounds of a key. Restic measures the machine and takes N = 2^15, r = 8 and a p
-// below 20 on the fastest ones: 32 MiB and half a second.
+// The bounds of a key. Restic measures the machine, for half a second, and takes N = 2^15,
+// r = 8 and a p below 20 on most: 32 MiB. Where something else keeps the machine busy
+// while it measures, N is halved as often as it takes, and p may be large: whatever scrypt
+// computes is taken.
 const (
-	minN, maxN = 1 << 10, 1 << 20
+	minN, maxN = 2, 1 << 20
 	maxR       = 64
-	maxP       = 256
+	maxP       = 1 << 13 // 128·r·p bytes are memory too
 	// maxMemory bounds 128·N·r, the memory that each command on the repository takes.
 	maxMemory = 256 << 20
 	// maxWork bounds N·r·p, which is time: that of 64 rounds with restic's N and r.
