@@ -35,6 +35,9 @@ func TestModuleLosesNothing(t *testing.T) {
 		want := backup.tree(t)
 		backup.backUp(t).succeed(t)
 		backup.wantNothingLeft(t)
+		if v.version == "0.18" { // what differs between them is not how they are run
+			backup.wantProven(t)
+		}
 
 		host := world.newHost(t, v, newModule)
 		host.request(t).succeed(t)

@@ -60,6 +60,7 @@ var situations = map[string]situation{
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
 	"gatewayctl run-backup":            {setup: asRunner},
 	"gatewayctl schedule install":      {setup: asNode + "; mount -t tmpfs none /etc/systemd/system; printf '#!/bin/sh\n' >/usr/local/bin/systemctl; chmod +x /usr/local/bin/systemctl"},
+	"gatewayctl schedule run":          {setup: asRunner + "; gatewayctl schedule alter nightly --remove mymodule1"},
 	"gatewayctl status":                {setup: haveRun},
 	"gatewayctl runs":                  {setup: haveRun},
 	"gatewayctl runs list":             {setup: haveRun},

@@ -67,7 +67,7 @@ files 'gatewayctl module passwd'
 echo a-password-of-its-own >new.txt
 files 'gatewayctl node add'
 cp /srv/here/password.txt .
-for command in 'schedule install' 'snapshot serve' scheduler; do
+for command in 'schedule install' 'schedule run' 'snapshot serve' scheduler; do
   files "gatewayctl $command"
   cp /srv/env/node.env .
 done
