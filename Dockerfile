@@ -73,6 +73,7 @@ RUN --mount=type=bind,from=client-build,source=/out,target=/gatewayctl \
     cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ && \
     mkdir -p /out/usr/share && cp /usr/local/go/lib/time/zoneinfo.zip /out/usr/share/ && \
     chown 65532:65532 /out/srv /out/srv/* /out/var/cache/restic && \
+    mkdir /out/var/tmp && chmod 1777 /out/var/tmp && \
     find /out -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 # The commands that modules bring along are scripts, so there is a shell.

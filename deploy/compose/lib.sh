@@ -103,7 +103,8 @@ manifest() {
 # back_up NAME makes a snapshot on a destination.
 back_up() {
   id=$(schedule "$1") || exit
-  step "back up module $MODULE_ID to $1" module-backup "$id"
+  # The scheduler may be at work on it.
+  step "back up module $MODULE_ID to $1" module-backup --wait 10m "$id"
 }
 
 # restore_and_compare NAME restores the latest snapshot beside the data and compares.

@@ -66,7 +66,7 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 		if n := snapshots(t); n != 2 {
 			t.Errorf("%d snapshots of one repository, want 2", n)
 		}
-		for _, service := range []string{"redis", "s3", "gateway", "setup"} {
+		for _, service := range []string{"redis", "s3", "gateway", "setup", "scheduler"} {
 			if !p.ended(service) {
 				t.Errorf("Ctrl-C did not end %s", service)
 			}
@@ -96,6 +96,14 @@ func TestComposeFromNothingToCrashes(t *testing.T) {
 		}
 		if health := p.inspect(t, p.container(t, "gateway"), ".State.Health.Status"); health != "healthy" {
 			t.Errorf("the gateway is %s", health)
+		}
+	})
+	t.Run("a schedule runs when somebody asks for it, and its outcomes are shown", func(t *testing.T) {
+		out := p.runBlock(t, guide.schedules)
+		for _, want := range []string{"sample1: drill done", "all is well: 1 backed up"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in %s", want, out)
+			}
 		}
 	})
 	t.Run("an administrator works in setup's container", func(t *testing.T) {

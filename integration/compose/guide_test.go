@@ -22,8 +22,8 @@ const (
 
 // guide has the commands of docs/compose.md, which the tests run as they stand there.
 type guide struct {
-	page                                         docpage.Page
-	demo, keep, export, add, check, fill, images docpage.Block
+	page                                                    docpage.Page
+	demo, keep, schedules, export, add, check, fill, images docpage.Block
 }
 
 func readGuide(t *testing.T) guide {
@@ -33,7 +33,7 @@ func readGuide(t *testing.T) guide {
 		t.Fatal(err)
 	}
 	g := guide{page: page}
-	all := []*docpage.Block{&g.demo, &g.keep, &g.export, &g.add, &g.check, &g.fill, &g.images}
+	all := []*docpage.Block{&g.demo, &g.keep, &g.schedules, &g.export, &g.add, &g.check, &g.fill, &g.images}
 	blocks := page.LeftTo(here)
 	if len(blocks) != len(all) {
 		t.Fatalf("%s leaves %d blocks to these tests, which run %d", guidePage, len(blocks), len(all))

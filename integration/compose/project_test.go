@@ -89,8 +89,9 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// composeEnv is what every Compose is told.
-var composeEnv = []string{"WAIT=180", "COMPOSE_HTTP_TIMEOUT=300"}
+// composeEnv is what every Compose is told. No schedule is to run by itself, at midnight
+// for instance, but where a test wants that.
+var composeEnv = []string{"WAIT=180", "COMPOSE_HTTP_TIMEOUT=300", "WHEN=yearly"}
 
 // run returns what compose prints, and its exit status.
 func (p *project) run(args ...string) (string, int) {

@@ -250,6 +250,10 @@ gatewayctl schedule add --destination "$0" notes1`, h.destination)
 		}
 	})
 
+	t.Run("the timers of schedules run them, and what comes of it is in the status", func(t *testing.T) {
+		wantTimersRun(t, h)
+	})
+
 	t.Run("the sandbox is as tight as the guide says", func(t *testing.T) {
 		g.followUntil(t, "systemd-analyze security", "")
 	})
