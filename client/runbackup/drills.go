@@ -56,7 +56,7 @@ func (r *execution) chooseDrills(ctx context.Context, now time.Time) []string {
 		if outcome := r.journal.outcome(m.ID, history.Backup); m.Gone || outcome != history.Done && outcome != history.Partial {
 			continue
 		}
-		last := r.upkeep.last(m).Run[history.Drill]
+		last := lastTried(r.upkeep.last(m))
 		turns = append(turns, turn{m.ID, last.Started, last.Outcome == history.Failed})
 	}
 	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Or(a.last.Compare(b.last), cmp.Compare(a.id, b.id)) })
@@ -82,15 +82,20 @@ func (r *execution) lastDrill() time.Time {
 		if at[0] != r.facts.Schedule.ID {
 			continue
 		}
-		run := last.Run[history.Drill]
-		if run.Outcome == history.Skipped {
-			run = last.Done[history.Drill]
-		}
+		run := lastTried(last)
 		if run.Node == r.facts.Node && run.Started.After(newest) {
 			newest = run.Started
 		}
 	}
 	return newest
+}
+
+// lastTried is the last drill that was not skipped, as far as it is known.
+func lastTried(last *history.Last) history.Run {
+	if run := last.Run[history.Drill]; run.Outcome != history.Skipped {
+		return run
+	}
+	return last.Done[history.Drill]
 }
 
 // tryRestore is the drill of a module.
