@@ -11,7 +11,6 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Gate is where requests are admitted.
@@ -139,7 +138,7 @@ func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
 		return adm, nil
 	}
 	if reason, broken := v.Snapshot.Broken[req.Destination]; broken {
-		return adm, fmt.Errorf("%w: destination %s: %s", storage.ErrUnavailable, req.Destination, reason)
+		return adm, fmt.Errorf("%w: destination %s: %s", refusal.ErrEntry, req.Destination, reason)
 	}
 	adm.News = true
 	return adm, refusal.ErrNotFound

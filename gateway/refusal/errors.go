@@ -47,6 +47,8 @@ var (
 	ErrLease = fmt.Errorf("%w: the destination demands a lease, and the user holds none", ErrForbidden)
 	// ErrRate says that a module saves more than its limits allow.
 	ErrRate = errors.New("more is saved than the limits allow")
+	// ErrEntry says that what Redis has of a destination cannot be used.
+	ErrEntry = fmt.Errorf("%w: its entry in Redis", storage.ErrUnavailable)
 	// ErrPast says that a repository as it was would be changed.
 	ErrPast = fmt.Errorf("%w: a repository as it was cannot be changed", ErrForbidden)
 	// ErrFrozen says that a module would change a repository that is frozen.

@@ -133,6 +133,10 @@ var table = []Kind{
 		Hint: "check the path in the client's URL: /DESTINATION/APP/UUID, with an ID that gatewayctl destination list shows",
 	},
 	{
+		Err:  ErrEntry,
+		Hint: "correct the destination with gatewayctl destination alter, or add again what it names; on NethServer 8 use the cluster's page of backups",
+	},
+	{
 		Err:  ErrThere,
 		Hint: "nothing needs to be done: clients make a directory without asking whether it is there",
 	},

@@ -54,6 +54,7 @@ func TestWhatOneRowLeavesOutTheNextSays(t *testing.T) {
 	}{
 		{"a disk that is away", notMounted, http.StatusServiceUnavailable, refusal.Failed, refusal.Unavailable},
 		{"an open circuit", refusal.ErrCircuitOpen, http.StatusServiceUnavailable, refusal.Failed, refusal.Unavailable},
+		{"an entry of Redis that says nothing", refusal.ErrEntry, http.StatusServiceUnavailable, refusal.Failed, refusal.Unavailable},
 		{"a quota", refusal.ErrQuota, http.StatusInsufficientStorage, refusal.Answered, refusal.Full},
 		{"permission, while opening", fmt.Errorf("%w: %w", storage.ErrUnavailable, fs.ErrPermission), http.StatusServiceUnavailable, refusal.Failed, refusal.Denied},
 		{"a wrong password", refusal.ErrWrongPassword, http.StatusUnauthorized, refusal.Failed, refusal.Other},
