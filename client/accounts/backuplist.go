@@ -133,7 +133,7 @@ func (a *accounts) listedBackup(ctx context.Context, s *schedule.Schedule, modul
 	id, err := strconv.Atoi(s.ID)
 	if err != nil {
 		a.sys.Warnf("schedule %s is left out: its ID is not a number", host.Printable(s.ID))
-		return nil, nil //nolint:nilnil // it has no place there
+		return nil, nil //nolint:nilerr,nilnil // it has no place there
 	}
 	hint, err := a.rdb.HGet(ctx, catalog.BackupKey(s.ID), "schedule_hint").Bytes()
 	if host.IgnoreNil(err) != nil {
@@ -172,7 +172,7 @@ func (a *accounts) listedStatus(ctx context.Context, node, id, module string) (*
 		Errors int64 `json:"errors"`
 	}
 	if len(text) == 0 || json.Unmarshal(text, &stored) != nil {
-		return nil, nil //nolint:nilnil // the action says null
+		return nil, nil //nolint:nilerr,nilnil // the action says null
 	}
 	stored.Success = stored.Errors == 0
 	return &stored.listedStatus, nil

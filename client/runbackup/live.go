@@ -165,8 +165,8 @@ func (l *live) end(r *history.Run) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := append(l.lines[r.Module], lineOf(sentence(r)))
-	l.ended = append(l.ended, endedRun{r.ID, r.Module, lines})
+	l.lines[r.Module] = append(l.lines[r.Module], lineOf(sentence(r)))
+	l.ended = append(l.ended, endedRun{r.ID, r.Module, l.lines[r.Module]})
 	delete(l.going, r.Module)
 	delete(l.lines, r.Module)
 }
@@ -197,8 +197,8 @@ func (l *live) say(module, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line = lineOf(line)
-	lines := append(l.lines[module], line)
-	l.lines[module] = lines[max(0, len(lines)-keptLines):]
+	l.lines[module] = append(l.lines[module], line)
+	l.lines[module] = l.lines[module][max(0, len(l.lines[module])-keptLines):]
 	if r := l.going[module]; r != nil {
 		r.Line = line
 	}

@@ -38,11 +38,10 @@ func aclUsers(password string) string {
 
 // adminVariables are the environment of administrators' commands.
 func adminVariables(l *layout, password string) string {
-	text := mark + "REDIS_ADDRESS=" + l.socket + "\nREDIS_USER=admin\nREDIS_PASSWORD=" + password + "\nNS8_AGENT_ENV=" + l.nodeEnv() + "\n"
-	for _, line := range l.ownVariables() {
-		text += line + "\n"
-	}
-	return text
+	lines := append([]string{
+		"REDIS_ADDRESS=" + l.socket, "REDIS_USER=admin", "REDIS_PASSWORD=" + password, "NS8_AGENT_ENV=" + l.nodeEnv(),
+	}, l.ownVariables()...)
+	return mark + strings.Join(lines, "\n") + "\n"
 }
 
 // ownVariables are those by which commands find what is not in the system's directories.
