@@ -50,7 +50,7 @@ func newSnapshots(t *testing.T) (socket string) {
 	})
 	server := httptest.NewUnstartedServer(mux)
 	socket = filepath.Join(dir, "s")
-	if server.Listener, err = net.Listen("unix", socket); err != nil { //nolint:noctx // a test
+	if server.Listener, err = net.Listen("unix", socket); err != nil {
 		t.Fatal(err)
 	}
 	server.Start()

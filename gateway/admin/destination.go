@@ -52,7 +52,7 @@ func (h *Handlers) examine(ctx context.Context, v *live.View, req adminapi.Check
 	case errors.Is(err, examine.ErrUnknownDestination):
 		return nil, fmt.Errorf("%w: %w", refusal.ErrNotFound, err)
 	case err != nil:
-		return &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()}, nil
+		return &adminapi.CheckReport{ID: req.ID, Error: adminapi.NotAccessible, Reason: err.Error()}, nil //nolint:nilerr // the report says it
 	}
 	limits := v.Snapshot.Limits[d.ID]
 	return examine.Run(ctx, d, &limits, h.state.Open(), req), nil

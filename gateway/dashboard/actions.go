@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -116,7 +117,7 @@ func (d *Dashboard) perform(w *observe.Response, r *http.Request, who *viewer, n
 	if err != nil {
 		code = refusal.Status(err)
 		ask.Failed, said = true, explain(err)
-		event.Result, event.Detail = fmt.Sprint(code), err.Error()
+		event.Result, event.Detail = strconv.Itoa(code), err.Error()
 	}
 	d.opts.Audit.Write(event)
 	ask.Said = said

@@ -129,7 +129,7 @@ func snapshots(t *testing.T) (socket string) {
 		}})
 	}))
 	socket = filepath.Join(dir, "s")
-	if server.Listener, err = net.Listen("unix", socket); err != nil { //nolint:noctx // a test
+	if server.Listener, err = net.Listen("unix", socket); err != nil {
 		t.Fatal(err)
 	}
 	server.Start()
