@@ -160,7 +160,7 @@ func testRollback(t *testing.T, g *served, dest, repo string) {
 		content, name := blob(300) // random bytes of a legal size
 		user.want(t, http.StatusOK, http.MethodPost, "/"+dest+"/"+repo+"/"+kind+"/"+name, content)
 	}
-	if out, err := module.command(t, "snapshots", "--no-lock").CombinedOutput(); err == nil {
+	if out, err := module.command(t, "ls", "latest", "--no-lock").CombinedOutput(); err == nil {
 		t.Errorf("restic does not mind the poison:\n%s", out)
 	}
 	snapshots := listed(t, g, "/"+dest+"/"+repo+"/snapshots/")
