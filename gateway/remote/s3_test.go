@@ -2,6 +2,7 @@ package remote
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -50,7 +51,11 @@ func newS3Server(t *testing.T) *s3Server {
 		spoil := s.spoil
 		s.mu.Unlock()
 		if spoil == nil || !spoil(w, r) {
+			// Whoever is refused early is heard out, so that the answer reaches them.
+			body := r.Body
+			r.Body = io.NopCloser(body)
 			proxy.ServeHTTP(w, r)
+			_, _ = io.Copy(io.Discard, body)
 		}
 	}))
 	t.Cleanup(server.Close)
