@@ -1,5 +1,6 @@
 // Package remote keeps a destination on any rclone remote: the Store over what
-// gateway/remote/backend opened. Only these two import rclone.
+// gateway/remote/backend opened. What rclone has no way to ask S3 for is in
+// gateway/remote/s3api.
 //
 // Backends differ in what a PUT promises; publish.go decides for each how an object
 // becomes visible all or nothing. A bucket on S3 takes one request for each of GET,

@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"path"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -36,6 +36,16 @@ import (
 // errStayed is returned by a putFunc that found the object there with that content. The
 // body may not have been read to its end.
 var errStayed = errors.New("it is there already")
+
+// sumOf is the hash that an object's name says its content has.
+func sumOf(name string) (sum [sha256.Size]byte, known bool) {
+	base := path.Base(name)
+	if len(base) != hex.EncodedLen(len(sum)) {
+		return sum, false
+	}
+	_, err := hex.Decode(sum[:], []byte(base))
+	return sum, err == nil
+}
 
 // keepsReceipt reports whether the time of an object of that name matters, and its
 // content can be judged by the name.
@@ -98,9 +108,6 @@ const maxProof = 64 << 10
 // carry no condition.
 const maxCondition = 200 << 20
 
-// conditionKey is in the context of an upload that must not replace anything.
-type conditionKey struct{}
-
 func (c *conditional) upload(ctx context.Context, name string, size int64, body io.Reader) error {
 	_, named := sumOf(name)
 	state := c.state.Load()
@@ -125,21 +132,21 @@ func (c *conditional) upload(ctx context.Context, name string, size int64, body 
 // prove uploads, and finds out by it whether the storage keeps to the condition.
 func (c *conditional) prove(ctx context.Context, name string, content []byte) error {
 	once := func() error {
-		return c.put(context.WithValue(ctx, conditionKey{}, true), name, int64(len(content)), bytes.NewReader(content))
+		return c.put(s3api.NewOnly(ctx), name, int64(len(content)), bytes.NewReader(content))
 	}
 	first := once()
 	switch {
-	case isTaken(first):
+	case s3api.IsTaken(first):
 		c.state.Store(enforced)
 		return c.settle(ctx, name, int64(len(content)), func() error { return c.put(ctx, name, int64(len(content)), bytes.NewReader(content)) })
-	case first != nil && refusesCondition(first):
+	case first != nil && s3api.RefusesCondition(first):
 		c.found(ignored)
 		return c.looking.upload(ctx, name, int64(len(content)), bytes.NewReader(content))
 	case first != nil:
 		return first
 	}
 	switch second := once(); {
-	case isTaken(second):
+	case s3api.IsTaken(second):
 		c.found(enforced)
 	case second == nil:
 		c.found(ignored)
@@ -161,12 +168,12 @@ func (c *conditional) found(state int32) {
 func (c *conditional) putNew(ctx context.Context, name string, size int64, body io.Reader) error {
 	once := &seizable{from: body}
 	c.note(name, 1)
-	err := c.put(context.WithValue(ctx, conditionKey{}, true), name, size, once)
+	err := c.put(s3api.NewOnly(ctx), name, size, once)
 	c.note(name, -1)
 	switch {
-	case hasStatus(err, http.StatusConflict): // somebody else uploads it at this moment
+	case s3api.HasStatus(err, http.StatusConflict): // somebody else uploads it at this moment
 		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-	case !isTaken(err):
+	case !s3api.IsTaken(err):
 		return err
 	}
 	return c.settle(ctx, name, size, func() error {
@@ -221,20 +228,6 @@ func (c *conditional) settle(ctx context.Context, name string, size int64, repla
 	return replace()
 }
 
-// isTaken reports whether a storage refused to replace an object.
-func isTaken(err error) bool { return hasStatus(err, http.StatusPreconditionFailed) }
-
-func hasStatus(err error, status int) bool {
-	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	return ok && response.HTTPStatusCode() == status
-}
-
-// refusesCondition reports whether a storage does not know such uploads.
-func refusesCondition(err error) bool {
-	return hasStatus(err, http.StatusNotImplemented) ||
-		hasStatus(err, http.StatusBadRequest) && strings.Contains(strings.ToLower(err.Error()), "if-none-match")
-}
-
 // seizable is a body that is taken back from a request which has ended: its transport
 // may still read.
 type seizable struct {
@@ -271,7 +264,7 @@ func (s *Store) preserving(section map[string]string, put putFunc) putFunc {
 	switch {
 	case movesIntoPlace(s.backend):
 		return put
-	case section["use_presigned_request"] == "true" || !extendS3(s.fs):
+	case section["use_presigned_request"] == "true" || !s3api.Extend(s.fs):
 		return look.upload
 	}
 	s.conditional = &conditional{looking: look, dest: s.backend.ID}

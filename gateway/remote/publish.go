@@ -13,10 +13,11 @@ import (
 	"github.com/rclone/rclone/fs/object"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 )
 
 // putFunc stores size bytes of body under name: all or nothing.
-type putFunc func(ctx context.Context, name string, size int64, body io.Reader) error
+type putFunc = s3api.PutFunc
 
 // putFor chooses the way that suits a backend. Those not known to publish by a PUT,
 // and all that write straight into the file (local, sftp, smb, ftp, azurefiles,

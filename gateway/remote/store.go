@@ -12,6 +12,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -45,7 +46,7 @@ type Store struct {
 	hides    atomic.Bool
 	versions versioning
 	// bulk, where there is one, deletes many objects in one request.
-	bulk *bulk
+	bulk *s3api.Bulk
 	// soon is how long it is waited for an answer before lists are asked, too.
 	soon time.Duration
 	// turns of those who list directories.
@@ -76,8 +77,8 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		creator:    func() (fs.Fs, error) { return b.Fs, nil },
 		soon:       soon,
 	}
-	s.put = s.preserving(section, withChecksums(id, b.Fs, section, putFor(b)))
-	s.bulk = newBulk(id, b.Fs, section)
+	s.put = s.preserving(section, s3api.WithChecksums(id, b.Fs, section, putFor(b), sumOf))
+	s.bulk = s3api.NewBulk(id, b.Fs, section)
 	if b.OneRequest {
 		s.creator = func() (fs.Fs, error) { return b.Reopen(nil) }
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -71,7 +72,7 @@ func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	place := clientOfS3(s.fs)
+	place := s3api.Client(s.fs)
 	if place == nil {
 		return false, fmt.Errorf("look for versions of %s: %w", name, errors.ErrUnsupported)
 	}
@@ -90,7 +91,7 @@ func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) 
 		switch {
 		case err == nil:
 			return true, nil
-		case backend.IsDenial(err), hasStatus(err, http.StatusBadRequest): // so MinIO, of what a retention keeps
+		case backend.IsDenial(err), s3api.HasStatus(err, http.StatusBadRequest): // so MinIO, of what a retention keeps
 			return false, nil
 		}
 		return false, s.failed(ctx, "delete a version of", name, err)
@@ -163,7 +164,7 @@ func (s *Store) removeVersion(ctx context.Context, name string) (older bool, err
 	if err != nil {
 		return false, err
 	}
-	client := *clientOfS3(s.fs)
+	client := *s3api.Client(s.fs)
 	bucket, base, _ := strings.Cut(s.fs.Root(), "/")
 	key := path.Join(base, name)
 	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})

@@ -1,4 +1,4 @@
-package remote
+package s3api
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 	"github.com/rclone/rclone/fs"
 )
 
-// extendS3 makes f, where it is S3, send with an upload the checksum and the condition
-// that a context holds. rclone has no way to do so: headers of its own that a caller
+// Extend makes f send with an upload the checksum and the condition that a context holds,
+// and reports whether f is S3. rclone has no way to do so: headers of its own that a caller
 // gives are dropped, and those of S3 have to be signed. Its client, with all of its
 // settings, is replaced by one that goes one step further.
-func extendS3(f fs.Fs) bool {
-	place := clientOfS3(f)
+func Extend(f fs.Fs) bool {
+	place := Client(f)
 	if place == nil {
 		return false
 	}
@@ -39,8 +39,9 @@ func extendS3(f fs.Fs) bool {
 	return true
 }
 
-// clientOfS3 is where an Fs has its client of S3, nil where it has none.
-func clientOfS3(f fs.Fs) **s3.Client {
+// Client is where an Fs has its client of S3, nil where it has none. It may be replaced
+// only before the Fs is used.
+func Client(f fs.Fs) **s3.Client {
 	backend, ok := f.(*rclones3.Fs)
 	if !ok {
 		return nil
@@ -70,8 +71,18 @@ func addHeaders(stack *middleware.Stack) error {
 	return stack.Initialize.Add(set, middleware.Before)
 }
 
+// conditionKey is in the context of an upload that must not replace anything.
+type conditionKey struct{}
+
+// NewOnly returns the context for an upload that must not replace anything.
+func NewOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, conditionKey{}, true)
+}
+
+func isNewOnly(ctx context.Context) bool { return ctx.Value(conditionKey{}) != nil }
+
 func setHeaders(ctx context.Context, upload *s3.PutObjectInput) context.Context {
-	if ctx.Value(conditionKey{}) != nil {
+	if isNewOnly(ctx) {
 		upload.IfNoneMatch = aws.String("*")
 	}
 	sum, known := ctx.Value(checksumKey{}).([sha256.Size]byte)

@@ -1,16 +1,14 @@
-package remote
+package s3api
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"path"
 	"strings"
 	"sync/atomic"
 
@@ -35,19 +33,26 @@ const maxHashed = 1 << 20
 // checksums adds them to the uploads of one store.
 type checksums struct {
 	dest string
-	put  putFunc
+	put  PutFunc
+	sum  SumFunc
 	off  atomic.Bool // the provider does not take them
 }
 
-// withChecksums returns put with checksums, where f is S3 and its section does not
+// PutFunc stores size bytes of body under name: all or nothing.
+type PutFunc = func(ctx context.Context, name string, size int64, body io.Reader) error
+
+// SumFunc returns the SHA-256 that an object's name says its content has.
+type SumFunc = func(name string) (sum [sha256.Size]byte, known bool)
+
+// WithChecksums returns put with checksums, where f is S3 and its section does not
 // switch them off. A remote on top of another one, such as crypt, uploads what no
 // name tells the hash of.
-func withChecksums(dest string, f fs.Fs, section map[string]string, put putFunc) putFunc {
+func WithChecksums(dest string, f fs.Fs, section map[string]string, put PutFunc, sum SumFunc) PutFunc {
 	presigned := section["use_presigned_request"] == "true" // carries what the URL holds
-	if section["disable_checksum"] == "true" || presigned || !extendS3(f) {
+	if section["disable_checksum"] == "true" || presigned || !Extend(f) {
 		return put
 	}
-	c := &checksums{dest: dest, put: put}
+	c := &checksums{dest: dest, put: put, sum: sum}
 	return c.upload
 }
 
@@ -55,7 +60,7 @@ func (c *checksums) upload(ctx context.Context, name string, size int64, body io
 	if c.off.Load() {
 		return c.put(ctx, name, size, body)
 	}
-	sum, known := sumOf(name)
+	sum, known := c.sum(name)
 	if !known {
 		if size > maxHashed {
 			return c.put(ctx, name, size, body)
@@ -76,17 +81,7 @@ func (c *checksums) upload(ctx context.Context, name string, size int64, body io
 // unclear reports whether what was refused may be the condition of an upload, and not its
 // checksum. Then it is sent again without that.
 func unclear(ctx context.Context, err error) bool {
-	return ctx.Value(conditionKey{}) != nil && refusesCondition(err)
-}
-
-// sumOf is the hash that an object's name says its content has.
-func sumOf(name string) (sum [sha256.Size]byte, known bool) {
-	base := path.Base(name)
-	if len(base) != hex.EncodedLen(len(sum)) {
-		return sum, false
-	}
-	_, err := hex.Decode(sum[:], []byte(base))
-	return sum, err == nil
+	return isNewOnly(ctx) && RefusesCondition(err)
 }
 
 // refusedBy reports whether the provider does not know checksums, and then sends
