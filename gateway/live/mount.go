@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/guard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
 const (
@@ -33,7 +34,7 @@ type Mount struct {
 	Guard       *guard.Guard
 
 	open      Opener
-	clock     *trash.Clock // nil: nothing is kept that is deleted
+	clock     *expiry.Clock // nil: nothing is kept that is deleted
 	log       *slog.Logger
 	lastSpace atomic.Pointer[spaceThen]
 	gaveWay   struct {
@@ -53,7 +54,7 @@ type Mount struct {
 	tried   time.Time // when it did
 }
 
-func newMount(destination *catalog.Destination, open Opener, clock *trash.Clock, log *slog.Logger) *Mount {
+func newMount(destination *catalog.Destination, open Opener, clock *expiry.Clock, log *slog.Logger) *Mount {
 	return &Mount{
 		Destination: destination,
 		open:        open,

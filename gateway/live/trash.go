@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
 const (
@@ -27,12 +28,12 @@ const (
 )
 
 // openTrashClock opens the clock that what is deleted expires by.
-func openTrashClock(stateDir string) (*trash.Clock, error) {
+func openTrashClock(stateDir string) (*expiry.Clock, error) {
 	file := ""
 	if stateDir != "" {
 		file = filepath.Join(stateDir, trashClockFile)
 	}
-	clock, err := trash.NewClock(file)
+	clock, err := expiry.NewClock(file, expiry.System())
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}

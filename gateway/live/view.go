@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
-	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
 // View is one state of the world: what Redis said, and the mounts of its
@@ -24,7 +24,7 @@ type View struct {
 // that went or changed are returned as retired.
 //
 // By clock it is judged when what is deleted there expires; without one nothing is kept.
-func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *trash.Clock, log *slog.Logger) (next *View, retired []*Mount) {
+func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *expiry.Clock, log *slog.Logger) (next *View, retired []*Mount) {
 	next = &View{
 		Snapshot: snapshot,
 		Mounts:   make(map[string]*Mount, len(snapshot.Destinations)),

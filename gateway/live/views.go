@@ -9,7 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
 const (
@@ -38,7 +38,7 @@ type viewsOptions struct {
 	load     func(context.Context) (*catalog.Snapshot, error)
 	open     Opener
 	sections func(*catalog.Snapshot) // told of each new snapshot before its stores may open
-	clock    *trash.Clock            // what is deleted expires by it; nil: it is not kept
+	clock    *expiry.Clock           // what is deleted expires by it; nil: it is not kept
 	log      *slog.Logger
 	interval time.Duration // between loads that nobody asked for
 	maxStale time.Duration // how old a view may get while Redis is away

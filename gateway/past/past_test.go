@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
 const repo = "notes/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
@@ -59,7 +60,7 @@ func TestSplitIsTheReverseOfName(t *testing.T) {
 func TestAViewIsReadOnlyAndShowsOneRepository(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		clock, err := trash.NewClock("")
+		clock, err := expiry.NewClock("", expiry.System())
 		if err != nil {
 			t.Fatal(err)
 		}

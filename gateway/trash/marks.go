@@ -98,7 +98,7 @@ var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // mark puts a pack under a mark.
 func (s *Store) mark(ctx context.Context, o object, keep time.Duration) error {
 	now := s.deletionTime()
-	entry := entryName(o, time.Time{}, now, s.opts.Clock.expiry(now, keep))
+	entry := entryName(o, time.Time{}, now, s.opts.Clock.Expiry(now, keep))
 	if err := s.putEmpty(ctx, repoDir(o.repo)+"/"+dirMarks+"/"+entry); err != nil {
 		return fmt.Errorf("mark %s as deleted: %w", o.path(), err)
 	}

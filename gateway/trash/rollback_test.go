@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry/expirytest"
 )
 
 // model is what a repository and its trash must be: for each object, from when to when
@@ -26,7 +27,7 @@ type model struct {
 	life    *life // of the process that works on it
 	s       *Store
 	root    string // of a disk, whose files must have the times of this world
-	clock   *hands
+	clock   *expirytest.Hands
 	started time.Time
 	objects map[string]*history // by path
 	purged  time.Time           // the newest deletion of anything that was purged
@@ -54,8 +55,7 @@ const (
 // open begins a process.
 func (m *model) open() {
 	m.life.left = -1
-	m.s = New(m.beneath, Options{Keep: func() time.Duration { return modelKeep }, Clock: m.clock.clock(m.t, "")})
-	m.s.opts.Clock.trusted = time.Now()
+	m.s = New(m.beneath, Options{Keep: func() time.Duration { return modelKeep }, Clock: m.clock.Clock(m.t, filepath.Join(m.t.TempDir(), "clock"))})
 	m.s.settleLeast = modelMarks
 }
 
@@ -80,7 +80,7 @@ func (m *model) do(random *rand.Rand, kill bool, what func() error) {
 // pass lets time pass, for the clock that expiry is judged by, too.
 func (m *model) pass(d time.Duration) {
 	time.Sleep(d) // in a bubble of synctest
-	m.clock.pass(d)
+	m.clock.Pass(d)
 }
 
 func (m *model) bucket() bool { return m.root == "" }
@@ -407,7 +407,7 @@ func TestRandomHistoriesAreAsTheModelSays(t *testing.T) {
 					alive := &life{-1}
 					m := &model{
 						t: t, beneath: &mortalBucket{storetest.NewBucket(), alive, 3 * int(seed%2)}, life: alive,
-						clock: &hands{wall: time.Now()}, started: time.Now(), objects: map[string]*history{},
+						clock: &expirytest.Hands{Wall: time.Now()}, started: time.Now(), objects: map[string]*history{},
 					}
 					if kind == "a disk" {
 						disk, err := local.Open(dir)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
@@ -20,7 +21,7 @@ type Options struct {
 	// Keep returns how long what is removed now is kept; zero or less is not at all.
 	Keep func() time.Duration
 	// Clock is that of the process.
-	Clock *Clock
+	Clock *expiry.Clock
 	// Pace is called before each object is purged, or each batch of them, to make it wait.
 	Pace func(context.Context) error
 }
@@ -195,7 +196,7 @@ func (s *Store) deletionTime() time.Time {
 // keptName is the name that an object gets in the trash now.
 func (s *Store) keptName(o object, received time.Time, keep time.Duration) string {
 	now := s.deletionTime()
-	return repoDir(o.repo) + "/" + dirKept + "/" + entryName(o, received, now, s.opts.Clock.expiry(now, keep))
+	return repoDir(o.repo) + "/" + dirKept + "/" + entryName(o, received, now, s.opts.Clock.Expiry(now, keep))
 }
 
 // Remove implements [storage.Store]. What is under a mark afterwards was not looked

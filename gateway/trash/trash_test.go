@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry/expirytest"
 )
 
 const repo = "notes/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
@@ -45,7 +46,7 @@ func onBoth(t *testing.T, test func(t *testing.T, beneath storage.Store, s *Stor
 
 func newStore(tb testing.TB, beneath storage.Store, keep time.Duration) *Store {
 	tb.Helper()
-	clock, err := NewClock(filepath.Join(tb.TempDir(), "clock"))
+	clock, err := expiry.NewClock(filepath.Join(tb.TempDir(), "clock"), expiry.System())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -337,129 +338,21 @@ func TestOfARepositoryWithoutConfigTheTrashHoldsWhatItIsMadeOf(t *testing.T) {
 	})
 }
 
-// clock is a Clock whose hands a test moves.
-type hands struct {
-	wall time.Time
-	mono time.Duration
-}
-
-func (h *hands) pass(d time.Duration) { h.wall, h.mono = h.wall.Add(d), h.mono+d }
-
-func (h *hands) clock(tb testing.TB, file string) *Clock {
-	tb.Helper()
-	c, err := newClock(file, func() time.Time { return h.wall }, func() time.Duration { return h.mono })
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return c
-}
-
-// run lets time pass as a gateway sees it, that looks every quarter of an hour.
-func (h *hands) run(c *Clock, d time.Duration) {
-	for ; d > 0; d -= 15 * time.Minute {
-		h.pass(15 * time.Minute)
-		c.Now()
-	}
-}
-
-func TestAClockSetForwardIsNotBelievedAtOnce(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
-	h := &hands{wall: start}
-	file := filepath.Join(t.TempDir(), "clock")
-	c := h.clock(t, file)
-	h.run(c, time.Hour)
-	if got := c.Now(); !got.Equal(h.wall) {
-		t.Fatalf("it says %v; want the wall clock's %v", got, h.wall)
-	}
-	h.wall = h.wall.AddDate(1, 0, 0)
-	h.run(c, 23*time.Hour)
-	if got := c.Now(); !got.Equal(start.Add(24 * time.Hour)) {
-		t.Errorf("a year ahead for 23 hours, it says %v; want what passed by the monotonic clock", got)
-	}
-	if !c.Doubts() {
-		t.Error("it does not say that it doubts the wall clock")
-	}
-	// A restart changes nothing.
-	if err := c.Keep(); err != nil {
-		t.Fatal(err)
-	}
-	c = h.clock(t, file)
-	h.run(c, 2*time.Hour)
-	if got := c.Now(); !got.Equal(start.Add(26 * time.Hour)) {
-		t.Errorf("after a restart it says %v; want %v", got, start.Add(26*time.Hour))
-	}
-	h.run(c, 23*time.Hour)
-	if got := c.Now(); !got.Equal(h.wall) || c.Doubts() {
-		t.Errorf("after a steady day it says %v; want the wall clock's %v", got, h.wall)
-	}
-}
-
-func TestAClockFollowsARestart(t *testing.T) {
-	t.Parallel()
-	h := &hands{wall: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)}
-	file := filepath.Join(t.TempDir(), "clock")
-	c := h.clock(t, file)
-	h.run(c, time.Hour)
-	if err := c.Keep(); err != nil {
-		t.Fatal(err)
-	}
-	h.wall = h.wall.Add(50 * time.Minute)
-	if got := h.clock(t, file).Now(); !got.Equal(h.wall) {
-		t.Errorf("after a restart of 50 minutes it says %v; want %v", got, h.wall)
-	}
-}
-
-func TestAClockSetBackIsFollowed(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
-	h := &hands{wall: start}
-	c := h.clock(t, filepath.Join(t.TempDir(), "clock"))
-	h.wall = start.AddDate(-1, 0, 0)
-	if got := c.Now(); !got.Equal(h.wall) {
-		t.Errorf("it says %v; want %v", got, h.wall)
-	}
-	if got := c.expiry(h.wall, time.Hour); !got.Equal(start.Add(time.Hour)) {
-		t.Errorf("what is deleted now expires at %v; want %v, when the clock is right again", got, start.Add(time.Hour))
-	}
-}
-
-func TestAClockWithoutMemoryWaitsForADay(t *testing.T) {
-	t.Parallel()
-	h := &hands{wall: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)}
-	c := h.clock(t, "")
-	h.run(c, 23*time.Hour)
-	if got := c.Now(); !got.IsZero() {
-		t.Errorf("after 23 hours it says %v; want no time", got)
-	}
-	h.run(c, 2*time.Hour)
-	if got := c.Now(); !got.Equal(h.wall) {
-		t.Errorf("after 25 hours it says %v; want %v", got, h.wall)
-	}
-	damaged := filepath.Join(t.TempDir(), "clock")
-	if err := os.WriteFile(damaged, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.clock(t, damaged).Now(); !got.IsZero() {
-		t.Errorf("with a damaged file it says %v; want no time", got)
-	}
-}
-
 func TestAYearAheadEmptiesNothing(t *testing.T) {
 	t.Parallel()
 	for name, beneath := range stores(t) {
-		h := &hands{wall: time.Now()}
-		clock := h.clock(t, filepath.Join(t.TempDir(), "clock"))
+		h := &expirytest.Hands{Wall: time.Now()}
+		clock := h.Clock(t, filepath.Join(t.TempDir(), "clock"))
 		s := New(beneath, Options{Keep: func() time.Duration { return 7 * 24 * time.Hour }, Clock: clock})
 		remove(t, s, put(t, s, Data, "a pack"))
-		h.wall = h.wall.AddDate(1, 0, 0)
+		h.Wall = h.Wall.AddDate(1, 0, 0)
 		for range 23 {
-			h.run(clock, time.Hour)
+			h.Run(clock, time.Hour)
 			if done, err := s.Purge(t.Context()); err != nil || done.Objects != 0 {
 				t.Fatalf("a store %s purged %+v, %v", name, done, err)
 			}
 		}
-		h.run(clock, 2*time.Hour)
+		h.Run(clock, 2*time.Hour)
 		if done, err := s.Purge(t.Context()); err != nil || done.Objects != 1 {
 			t.Errorf("after a steady day a store %s purged %+v, %v; want the pack", name, done, err)
 		}
@@ -481,8 +374,8 @@ func (r *recorder) Remove(ctx context.Context, name string) error {
 func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 	t.Parallel()
 	beneath := &recorder{Bucket: storetest.NewBucket()}
-	h := &hands{wall: time.Now()}
-	clock := h.clock(t, filepath.Join(t.TempDir(), "clock"))
+	h := &expirytest.Hands{Wall: time.Now()}
+	clock := h.Clock(t, filepath.Join(t.TempDir(), "clock"))
 	s := New(beneath, Options{Keep: func() time.Duration { return time.Hour }, Clock: clock})
 	for _, kind := range []string{Data, Keys, Snapshots, Config, Index} {
 		remove(t, s, put(t, s, kind, "some "+kind))
@@ -492,7 +385,7 @@ func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 		t.Errorf("it holds %+v; want 5 objects", held)
 	}
 	beneath.removed = nil
-	h.run(clock, 2*time.Hour)
+	h.Run(clock, 2*time.Hour)
 	if !s.Due() {
 		t.Error("no purge is due")
 	}

@@ -136,8 +136,13 @@ var rules = []rule{
 	{
 		name:     "the trash is a store around another one, and knows nothing else",
 		about:    of("gateway/trash"),
-		forbids:  both(of(redis, rclone, module+"/gateway"), not(of(module+"/gateway/storage"))),
+		forbids:  both(of(redis, rclone, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/trash/expiry"))),
 		indirect: true,
+	},
+	{
+		name:    "the time by which things expire knows no trash",
+		about:   only("gateway/trash/expiry"),
+		forbids: of(redis, rclone, module+"/gateway"),
 	},
 	{
 		name:    "who may do what is decided without protocols and stores",

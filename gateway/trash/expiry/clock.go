@@ -1,4 +1,6 @@
-package trash
+// Package expiry tells the time by which what is deleted expires. It knows no trash, only
+// clocks and the file that one continues from.
+package expiry
 
 import (
 	"encoding/json"
@@ -29,9 +31,8 @@ const (
 // meantime, and an administrator has that day to set it right. It survives restarts
 // in a file. It is safe for concurrent use.
 type Clock struct {
-	file string // empty: it is forgotten with the process
-	wall func() time.Time
-	mono func() time.Duration
+	file  string // empty: it is forgotten with the process
+	hands Hands
 
 	mu       sync.Mutex
 	trusted  time.Time     // the time that was believed at the last look
@@ -40,16 +41,26 @@ type Clock struct {
 	steady   time.Duration // since when, by the monotonic one, the wall clock did not jump
 }
 
-// NewClock returns the Clock of this process. It continues from where the file says that
-// an earlier one stopped; without a file nothing is known of the time before.
-func NewClock(file string) (*Clock, error) {
-	start := time.Now()
-	return newClock(file, func() time.Time { return time.Now().Round(0) }, func() time.Duration { return time.Since(start) })
+// Hands are the clocks of a host.
+type Hands struct {
+	Wall func() time.Time     // without a monotonic part
+	Mono func() time.Duration // since any moment
 }
 
-func newClock(file string, wall func() time.Time, mono func() time.Duration) (*Clock, error) {
-	c := &Clock{file: file, wall: wall, mono: mono}
-	c.lastWall, c.lastMono = wall(), mono()
+// System returns the hands of this host.
+func System() Hands {
+	start := time.Now()
+	return Hands{
+		Wall: func() time.Time { return time.Now().Round(0) },
+		Mono: func() time.Duration { return time.Since(start) },
+	}
+}
+
+// NewClock returns the Clock of this process. It continues from where the file says that
+// an earlier one stopped; without a file nothing is known of the time before.
+func NewClock(file string, hands Hands) (*Clock, error) {
+	c := &Clock{file: file, hands: hands}
+	c.lastWall, c.lastMono = hands.Wall(), hands.Mono()
 	c.steady = c.lastMono
 	if file == "" {
 		return c, nil
@@ -71,7 +82,7 @@ func newClock(file string, wall func() time.Time, mono func() time.Duration) (*C
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wall, mono := c.wall(), c.mono()
+	wall, mono := c.hands.Wall(), c.hands.Mono()
 	passed := mono - c.lastMono
 	if jump := wall.Sub(c.lastWall) - passed; jump > clockTolerance || jump < -clockTolerance {
 		c.steady = mono
@@ -102,10 +113,10 @@ func (c *Clock) Doubts() bool {
 	return c.lastWall.Sub(now) > clockGap
 }
 
-// expiry returns when something expires that is deleted now and kept for so long: by
+// Expiry returns when something expires that is deleted now and kept for so long: by
 // the wall clock, or by what is believed where that was set back, so that it does not expire with
 // the next correction.
-func (c *Clock) expiry(deleted time.Time, keep time.Duration) time.Time {
+func (c *Clock) Expiry(deleted time.Time, keep time.Duration) time.Time {
 	c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
