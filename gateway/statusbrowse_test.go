@@ -3,12 +3,9 @@ package gateway
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,16 +16,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status/statustest"
 	"github.com/rclone-gateway/rclone-gateway/internal/browseapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // newSnapshots is what "gatewayctl snapshot serve" answers, on a socket.
 func newSnapshots(t *testing.T) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "browse") // paths of unix sockets must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	mux := http.NewServeMux()
 	mux.HandleFunc(browseapi.ListPath, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("path") == "/none" {
@@ -48,14 +41,7 @@ func newSnapshots(t *testing.T) (socket string) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("content"))
 	})
-	server := httptest.NewUnstartedServer(mux)
-	socket = filepath.Join(dir, "s")
-	if server.Listener, err = net.Listen("unix", socket); err != nil {
-		t.Fatal(err)
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	return socket
+	return testenv.ServeSocket(t, mux)
 }
 
 func TestFilesOfSnapshotsAreShownWhereTheNodeServesThem(t *testing.T) {

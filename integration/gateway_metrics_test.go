@@ -27,15 +27,10 @@ import (
 func installed(t *testing.T, name, packageName string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	if err != nil {
+		testenv.Missing(t, "%v: install the package %s", err, packageName)
 	}
-	what := fmt.Sprintf("%v: install the package %s", err, packageName)
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-	return ""
+	return path
 }
 
 func promtool(t *testing.T, args ...string) *exec.Cmd {

@@ -24,7 +24,7 @@ import (
 func TestImagesForArm64(t *testing.T) {
 	t.Parallel()
 	if runtime.GOARCH != "amd64" {
-		t.Skip("this machine is not of amd64")
+		testenv.Missing(t, "this machine is not of amd64")
 	}
 	e := startEngine(t)
 	emulator, err := exec.LookPath("qemu-aarch64-static")

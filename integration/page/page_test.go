@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,23 +117,11 @@ func serve(t *testing.T, w statustest.World) string {
 // snapshots is what "gatewayctl snapshot serve" answers, on a socket.
 func snapshots(t *testing.T) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "page") // paths of unix sockets must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return testenv.ServeSocket(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(browseapi.Listing{Path: r.FormValue("path"), Entries: []browseapi.Entry{
 			{Name: "documents", Type: "dir", Modified: time.Now()}, {Name: statustest.LongName + ".txt", Type: "file", Size: 4711}, {Name: statustest.RightToLeft, Type: "symlink"},
 		}})
 	}))
-	socket = filepath.Join(dir, "s")
-	if server.Listener, err = net.Listen("unix", socket); err != nil {
-		t.Fatal(err)
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	return socket
 }
 
 // TestPagesInABrowser looks at every page as people do who see, who do not, on a phone and
