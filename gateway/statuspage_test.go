@@ -149,6 +149,20 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestAnAdministratorOfAMomentAgoLogsIn although somebody else was refused just before,
+// and nothing announced the new one.
+func TestAnAdministratorOfAMomentAgoLogsIn(t *testing.T) {
+	t.Parallel()
+	a := newWatched(t, statustest.World{})
+	if got := a.submit(dashboard.LoginPath, "", url.Values{"user": {"admin/bob"}, "password": {"wrong"}}); got.Code != http.StatusForbidden {
+		t.Fatalf("somebody unknown: %d", got.Code)
+	}
+	const carol = "admin/carol"
+	a.redis.Do("ACL", "SETUSER", carol, "on", ">"+redistest.Password(carol))
+	a.redis.SaveACLs()
+	a.logIn(t, carol, redistest.Password(carol))
+}
+
 func TestLoginLeadsBackAndNowhereElse(t *testing.T) {
 	t.Parallel()
 	a := newWatched(t, statustest.World{})

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,7 +69,7 @@ func (g *Gate) Admit(v *live.View, r *http.Request, req Request) (Admission, err
 	if err == nil || !adm.News {
 		return adm, err
 	}
-	return g.Again(adm, err, r, func(v *live.View) (Admission, error) { return Decide(v, r, req) })
+	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return Decide(v, r, req) })
 }
 
 // AdmitNode admits a node to one of the gateway's own paths.
@@ -77,23 +78,23 @@ func (g *Gate) AdmitNode(v *live.View, r *http.Request) (Admission, error) {
 	if err == nil || !adm.News {
 		return adm, err
 	}
-	return g.Again(adm, err, r, func(v *live.View) (Admission, error) { return admitNode(v, r) })
+	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return admitNode(v, r) })
 }
 
 // Again asks Redis once more about a refusal that may be news, so that a module
 // gets in that was created a moment ago; where Redis cannot be asked, the refusal
-// is not proven. Where it was asked about the same credentials within the last second,
-// they are refused as they were.
-func (g *Gate) Again(refused Admission, cause error, r *http.Request, judge func(*live.View) (Admission, error)) (Admission, error) {
+// is not proven. Where it was asked about the same credentials, in whatever form they
+// came, within the last second, they are refused as they were.
+func (g *Gate) Again(ctx context.Context, refused Admission, cause error, credentials string, judge func(*live.View) (Admission, error)) (Admission, error) {
 	renew := g.State.Renew
 	asked := time.Now()
 	if refused.Principal == nil {
-		if g.unproven.lately(r, asked) {
+		if g.unproven.lately(credentials, asked) {
 			return refused, cause
 		}
 		renew = g.State.RenewUnproven
 	}
-	fresh, err := renew(r.Context(), refused.View, func(v *live.View) bool {
+	fresh, err := renew(ctx, refused.View, func(v *live.View) bool {
 		_, err := judge(v)
 		return err == nil
 	})
@@ -102,7 +103,7 @@ func (g *Gate) Again(refused Admission, cause error, r *http.Request, judge func
 	}
 	adm, err := judge(fresh)
 	if err != nil && adm.Principal == nil {
-		g.unproven.note(r, asked)
+		g.unproven.note(credentials, asked)
 	}
 	return adm, err
 }

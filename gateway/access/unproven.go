@@ -2,7 +2,6 @@ package access
 
 import (
 	"crypto/sha256"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -23,19 +22,18 @@ type unproven struct {
 	asked map[[sha256.Size]byte]time.Time // when the question was put, by credentials
 }
 
-// lately reports whether Redis was asked about a request's credentials within the last
-// second.
-func (u *unproven) lately(r *http.Request, now time.Time) bool {
-	key := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+// lately reports whether Redis was asked about credentials within the last second.
+func (u *unproven) lately(credentials string, now time.Time) bool {
+	key := sha256.Sum256([]byte(credentials))
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	asked, known := u.asked[key]
 	return known && now.Sub(asked) < unprovenTime
 }
 
-// note remembers that Redis was asked about a request's credentials, and that they were
-// refused nevertheless.
-func (u *unproven) note(r *http.Request, asked time.Time) {
+// note remembers that Redis was asked about credentials, and that they were refused
+// nevertheless.
+func (u *unproven) note(credentials string, asked time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.asked) >= unprovenMax {
@@ -49,6 +47,6 @@ func (u *unproven) note(r *http.Request, asked time.Time) {
 		u.asked = map[[sha256.Size]byte]time.Time{}
 	}
 	if len(u.asked) < unprovenMax {
-		u.asked[sha256.Sum256([]byte(r.Header.Get("Authorization")))] = asked
+		u.asked[sha256.Sum256([]byte(credentials))] = asked
 	}
 }

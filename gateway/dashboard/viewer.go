@@ -75,7 +75,7 @@ func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []b
 	}
 	adm, err := judge(v)
 	if err != nil && adm.News {
-		adm, err = d.opts.Gate.Again(adm, err, r, judge)
+		adm, err = d.opts.Gate.Again(r.Context(), adm, err, user+"\n"+string(secret), judge)
 	}
 	switch {
 	case errors.Is(err, refusal.ErrUnauthenticated):
