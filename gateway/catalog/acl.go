@@ -63,6 +63,7 @@ func splitACL(line string) (name, rules string, err error) {
 // nil and no error for users that are not meant to use the gateway: those with
 // another kind of name, and those that are switched off.
 func parsePrincipal(name, rules string) (*Principal, error) {
+	name = strings.Clone(name) // of a line that need not stay in memory
 	p := &Principal{Name: name}
 	if id, ok := strings.CutPrefix(name, "node/"); ok {
 		p.Role, p.ID = RoleNode, id

@@ -91,7 +91,7 @@ type Destination struct {
 
 // Equal reports whether two descriptions are the same to the last setting.
 func (d *Destination) Equal(other *Destination) bool {
-	return d.ID == other.ID && d.Name == other.Name && d.Provider == other.Provider &&
+	return d == other || d.ID == other.ID && d.Name == other.Name && d.Provider == other.Provider &&
 		d.URL == other.URL && d.Type == other.Type && d.Base == other.Base &&
 		d.PeerNode == other.PeerNode && maps.Equal(d.Section, other.Section)
 }

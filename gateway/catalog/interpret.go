@@ -26,6 +26,7 @@ func (l *loader) readUsers(ctx context.Context, set *redis.StringSliceCmd) error
 	if len(lines) == 0 {
 		return fmt.Errorf("there are no users: the set %s does not exist; have the cluster write it, or read the users from ACL LIST (--acl-source list)", ACLs)
 	}
+	l.userSource, l.userLines = source, lines
 	seen := make(map[string]bool, len(lines))
 	for _, line := range lines {
 		name, rules, err := splitACL(line)
@@ -79,14 +80,19 @@ var errNoUUID = errors.New("not a UUID in lower case")
 
 // readGrants keeps the restore grants that name two UUIDs.
 func (l *loader) readGrants(first *lists) map[string]string {
-	grants := first.grants.Val()
-	maps.DeleteFunc(grants, func(restored, source string) bool {
-		if validUUID(restored) && validUUID(source) {
-			return false
+	grants := validGrants(first.grants.Val())
+	for restored := range first.grants.Val() {
+		if _, valid := grants[restored]; !valid {
+			l.warn(RestoreUUID+" "+restored, errNoUUID)
 		}
-		l.warn(RestoreUUID+" "+restored, errNoUUID)
-		return true
-	})
+	}
+	return grants
+}
+
+// validGrants are the restore grants that name two UUIDs.
+func validGrants(all map[string]string) map[string]string {
+	grants := maps.Clone(all)
+	maps.DeleteFunc(grants, func(restored, source string) bool { return !validUUID(restored) || !validUUID(source) })
 	return grants
 }
 
@@ -110,23 +116,32 @@ func (l *loader) readNodes(second *details) {
 func (l *loader) readRepositories(modules, grants map[string]string, second *details) {
 	for id, uuid := range modules {
 		p := l.snapshot.Principals["module/"+id]
-		apps := []string{appOfModule(id)}
-		if image := second.images[id].Val(); image != "" {
-			switch app := appOfImage(image); {
-			case !validApp(app):
-				l.warn(ModuleEnvironmentKey(id)+" "+FieldImageURL, errors.New("not the name of an image"))
-			case app != apps[0]:
-				apps = append(apps, app)
-			}
-		}
-		source, granted := grants[uuid]
-		for _, app := range apps {
-			p.Own = append(p.Own, app+"/"+uuid)
-			if granted {
-				p.Granted = append(p.Granted, app+"/"+source)
-			}
+		if err := p.ownRepositories(uuid, second.images[id].Val(), grants); err != nil {
+			l.warn(ModuleEnvironmentKey(id)+" "+FieldImageURL, err)
 		}
 	}
+}
+
+// ownRepositories sets the repositories of a module. An error is about its image, and leaves
+// those that its ID names.
+func (p *Principal) ownRepositories(uuid, image string, grants map[string]string) (err error) {
+	apps := []string{appOfModule(p.ID)}
+	if image != "" {
+		switch app := appOfImage(image); {
+		case !validApp(app):
+			err = errors.New("not the name of an image")
+		case app != apps[0]:
+			apps = append(apps, app)
+		}
+	}
+	source, granted := grants[uuid]
+	for _, app := range apps {
+		p.Own = append(p.Own, app+"/"+uuid)
+		if granted {
+			p.Granted = append(p.Granted, app+"/"+source)
+		}
+	}
+	return err
 }
 
 func (l *loader) readDestinations(first *lists, second *details) {

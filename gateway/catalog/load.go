@@ -51,14 +51,22 @@ type LoadOptions struct {
 // concluded from what it said: keep the last snapshot.
 //
 // The error says what to do. It wraps Redis's own, or the network's.
-func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (snapshot *Snapshot, err error) {
+func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (*Snapshot, error) {
+	l, err := read(ctx, rdb, opts)
+	if err != nil {
+		return nil, err
+	}
+	return l.snapshot, nil
+}
+
+func read(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (l *loader, err error) {
 	// The client library panics on some replies that no Redis would send.
 	defer func() {
 		if p := recover(); p != nil {
-			snapshot, err = nil, fmt.Errorf("load the catalog: the server's reply is not Redis's: %v", p)
+			l, err = nil, fmt.Errorf("load the catalog: the server's reply is not Redis's: %v", p)
 		}
 	}()
-	l := &loader{rdb: rdb, opts: opts, snapshot: &Snapshot{
+	l = &loader{rdb: rdb, opts: opts, snapshot: &Snapshot{
 		Principals:   make(map[string]*Principal),
 		Destinations: make(map[string]*Destination),
 		Limits:       make(map[string]Limits),
@@ -72,13 +80,16 @@ func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (sna
 	slices.SortFunc(l.snapshot.Warnings, func(a, b Warning) int {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Reason, b.Reason))
 	})
-	return l.snapshot, nil
+	return l, nil
 }
 
 type loader struct {
 	rdb      redis.UniversalClient
 	opts     LoadOptions
 	snapshot *Snapshot
+
+	userSource string   // what the users were read from
+	userLines  []string // as they stood there
 }
 
 // lists is the reply to the first round trip.
