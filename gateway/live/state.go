@@ -79,26 +79,28 @@ func New(opts Options) (*State, error) {
 		return nil, errors.Join(err, kept.close())
 	}
 	opts.Events.Log = opts.Log
+	reader := catalog.NewReader(rdb, opts.Load)
 	return &State{
 		opts:   opts,
 		rdb:    rdb,
 		tokens: kept,
 		views: newViews(viewsOptions{
 			load: func(ctx context.Context) (*catalog.Snapshot, error) {
-				snapshot, err := catalog.Load(ctx, rdb, opts.Load)
+				snapshot, err := reader.Load(ctx)
 				if err == nil {
 					kept.settle(snapshot)
 				}
 				return snapshot, err
 			},
-			open:     counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), opts.Opened),
-			sections: kept.register,
-			clock:    clock,
-			log:      opts.Log,
-			interval: opts.RefreshInterval,
-			maxStale: opts.MaxStale,
-			changed:  opts.Changed,
-			loaded:   opts.Loaded,
+			loadUsers: reader.LoadUsers,
+			open:      counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), opts.Opened),
+			sections:  kept.register,
+			clock:     clock,
+			log:       opts.Log,
+			interval:  opts.RefreshInterval,
+			maxStale:  opts.MaxStale,
+			changed:   opts.Changed,
+			loaded:    opts.Loaded,
 		}),
 	}, nil
 }
@@ -106,10 +108,10 @@ func New(opts Options) (*State, error) {
 // Run loads, listens for changes, writes tokens back and measures space until ctx
 // ends.
 func (s *State) Run(ctx context.Context) {
-	hints := make(chan struct{}, 1)
+	heard := newHints()
 	var working sync.WaitGroup
-	working.Go(func() { s.run(ctx, hints) })
-	working.Go(func() { s.watch(ctx, hints) })
+	working.Go(func() { s.run(ctx, heard) })
+	working.Go(func() { s.watch(ctx, heard) })
 	working.Go(func() { s.tokens.run(ctx) })
 	working.Go(func() { s.measureSpace(ctx) })
 	working.Go(func() { s.purgeTrash(ctx) })
@@ -117,11 +119,12 @@ func (s *State) Run(ctx context.Context) {
 }
 
 // watch turns what Redis announces into hints to load.
-func (s *State) watch(ctx context.Context, hints chan<- struct{}) {
-	err := events.Watch(ctx, s.opts.Redis, s.opts.Events, func(events.Event) {
-		select {
-		case hints <- struct{}{}:
-		default: // one is waiting already
+func (s *State) watch(ctx context.Context, heard hints) {
+	err := events.Watch(ctx, s.opts.Redis, s.opts.Events, func(e events.Event) {
+		if e == events.ACLChanged {
+			hint(heard.users)
+		} else {
+			hint(heard.whole)
 		}
 	})
 	if err != nil && ctx.Err() == nil {

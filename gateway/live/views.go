@@ -16,6 +16,8 @@ const (
 	// reloadPause lies between the starts of two loads, however many ask. The first
 	// one after a quiet time begins at once.
 	reloadPause = 200 * time.Millisecond
+	// wholePause lies between a load of what an event named and one of everything.
+	wholePause = time.Second
 	// unprovenPause lies between the starts of two loads that are made for callers whose
 	// credentials are not known: there may be a flood of them.
 	unprovenPause = time.Second
@@ -35,15 +37,17 @@ const (
 
 // viewsOptions is everything that views are made of.
 type viewsOptions struct {
-	load     func(context.Context) (*catalog.Snapshot, error)
-	open     Opener
-	sections func(*catalog.Snapshot) // told of each new snapshot before its stores may open
-	clock    *expiry.Clock           // what is deleted expires by it; nil: it is not kept
-	log      *slog.Logger
-	interval time.Duration // between loads that nobody asked for
-	maxStale time.Duration // how old a view may get while Redis is away
-	changed  func(ready bool)
-	loaded   func(took time.Duration, err error) // told of each load
+	load func(context.Context) (*catalog.Snapshot, error)
+	// loadUsers brings the last snapshot with the users of now, where it can; nil never can.
+	loadUsers func(context.Context) (snapshot *catalog.Snapshot, ok bool)
+	open      Opener
+	sections  func(*catalog.Snapshot) // told of each new snapshot before its stores may open
+	clock     *expiry.Clock           // what is deleted expires by it; nil: it is not kept
+	log       *slog.Logger
+	interval  time.Duration // between loads that nobody asked for
+	maxStale  time.Duration // how old a view may get while Redis is away
+	changed   func(ready bool)
+	loaded    func(took time.Duration, err error) // told of each load
 }
 
 // views holds the current view and replaces it. One goroutine, run, loads.
@@ -60,6 +64,24 @@ type views struct {
 type ask struct {
 	done     chan<- error
 	unproven bool
+}
+
+// hints are wishes of nobody who waits. Each holds one.
+type hints struct {
+	whole chan struct{} // anything may have changed
+	users chan struct{} // users have
+}
+
+func newHints() hints {
+	return hints{whole: make(chan struct{}, 1), users: make(chan struct{}, 1)}
+}
+
+// hint reports a change.
+func hint(place chan<- struct{}) {
+	select {
+	case place <- struct{}{}:
+	default: // one is waiting already
+	}
 }
 
 // newViews returns views without a view; run brings the first one.
@@ -138,79 +160,59 @@ func (vs *views) renew(ctx context.Context, v *View, unproven bool, does func(*V
 	}
 }
 
-// run loads at once, then whenever hints has one, somebody calls refresh, or
-// the interval has passed, until ctx ends.
-func (vs *views) run(ctx context.Context, hints <-chan struct{}) {
-	var waiting []chan<- error
-	due := time.Now()              // when the next load begins
-	var soonest, started time.Time // when it may, and when the last one did
-	next := time.NewTimer(0)
-	defer next.Stop()
-	schedule := func(at time.Time) {
-		due = at
-		next.Reset(max(0, time.Until(at)))
-	}
-	sooner := func(at time.Time) {
-		if at.Before(due) {
-			schedule(at)
-		}
-	}
+// run loads at once, then whenever there is a hint, somebody calls refresh, or
+// the interval has passed, until ctx ends. It loads the users alone where nobody wants
+// more: where an event said so, everything follows within wholePause.
+func (vs *views) run(ctx context.Context, heard hints) {
+	p := newPlan()
+	defer p.next.Stop()
+	var started time.Time // when the last load began
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-vs.pings:
 			continue
-		case <-hints:
-			sooner(soonest)
+		case <-heard.whole:
+			p.hear(true)
+			continue
+		case <-heard.users:
+			p.hear(false)
 			continue
 		case ask := <-vs.requests:
-			waiting = append(waiting, ask.done)
-			if at := started.Add(unprovenPause); ask.unproven && at.After(soonest) {
-				sooner(at)
-			} else {
-				sooner(soonest)
-			}
+			p.ask(ask, started)
 			continue
-		case <-next.C:
+		case <-p.next.C:
 		}
 		started = time.Now()
-		err := vs.reload(ctx)
+		planned := p.wholeIsDue(started)
+		whole, err := vs.reload(ctx, planned)
 		vs.loaded(time.Since(started), err)
-		pause := reloadPause
-		if err == nil {
-			// A failure took its time in waiting for Redis, which costs nobody.
-			pause = min(max(pause, reloadShare*time.Since(started)), reloadPauseMax)
-		}
-		soonest = started.Add(pause)
-		for _, done := range waiting {
-			done <- err
-		}
-		waiting = nil
+		again := vs.interval
 		if err != nil && vs.latest.Load() == nil {
-			schedule(time.Now().Add(min(retryPause, vs.interval)))
-		} else {
-			schedule(time.Now().Add(vs.interval))
+			again = min(retryPause, again)
 		}
+		p.end(started, planned, whole, err, again)
 	}
 }
 
-// reload loads once. What can fail comes first; from the swap on nothing can.
-func (vs *views) reload(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	snapshot, err := vs.load(limited)
+// reload loads once, and reports whether it was everything: also where the users alone would
+// have done. What can fail comes first; from the swap on nothing can.
+func (vs *views) reload(ctx context.Context, want bool) (whole bool, err error) {
+	snapshot, whole, err := vs.read(ctx, want)
 	if err != nil {
 		if ctx.Err() == nil && !vs.failing.Swap(true) {
 			vs.log.Error("cannot load from Redis, trying again", "err", err, "serving", vs.latest.Load() != nil, "hint", refusal.HintRedis)
 			vs.changed(false)
 		}
-		return err
+		return whole, err
 	}
 
 	old := vs.latest.Load()
 	next, retired := NewView(old, snapshot, vs.open, vs.clock, vs.log)
-	vs.sections(snapshot)
+	if whole {
+		vs.sections(snapshot)
+	}
 	vs.latest.Store(next)
 	if old != nil {
 		close(old.replaced)
@@ -222,7 +224,20 @@ func (vs *views) reload(ctx context.Context) error {
 	if vs.failing.Swap(false) || old == nil {
 		vs.changed(true)
 	}
-	return nil
+	return whole, nil
+}
+
+// read loads the users alone where that will do and is possible. Whole is false then.
+func (vs *views) read(ctx context.Context, want bool) (snapshot *catalog.Snapshot, whole bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	if !want && vs.loadUsers != nil {
+		if snapshot, ok := vs.loadUsers(limited); ok {
+			return snapshot, false, nil
+		}
+	}
+	snapshot, err = vs.load(limited)
+	return snapshot, true, err
 }
 
 // report logs what a reload changed; one that changed nothing is silent.

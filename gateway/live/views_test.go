@@ -74,11 +74,11 @@ func inBubble(t *testing.T, src *source, test func(t *testing.T, vs *views, open
 			changed: func(bool) {}, loaded: func(time.Duration, error) {},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
-		hints := make(chan struct{}, 1)
+		heard := newHints()
 		done := make(chan struct{})
-		go func() { defer close(done); vs.run(ctx, hints) }()
+		go func() { defer close(done); vs.run(ctx, heard) }()
 		synctest.Wait()
-		test(t, vs, opened, hints)
+		test(t, vs, opened, heard.whole)
 		cancel()
 		<-done
 	})
