@@ -1,6 +1,7 @@
 package access
 
 import (
+	"net"
 	"net/netip"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
@@ -40,4 +41,12 @@ func IsLocal(remoteAddr string) bool {
 // socket: none, an abstract name or a path.
 func isUnixPeer(remoteAddr string) bool {
 	return remoteAddr == "" || remoteAddr[0] == '@' || remoteAddr[0] == '/'
+}
+
+// HostOf is the address of a caller without the port.
+func HostOf(remoteAddr string) string {
+	if host, _, err := net.SplitHostPort(remoteAddr); err == nil {
+		return host
+	}
+	return "a unix socket of this host"
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -148,13 +147,5 @@ func (d *Dashboard) NoteFailure(r *http.Request, user string, err error) {
 	if user == "" {
 		user, _, _ = r.BasicAuth()
 	}
-	d.failures.Add(user, hostOf(r.RemoteAddr), reason, time.Now())
-}
-
-// hostOf is the address of a caller without the port.
-func hostOf(remoteAddr string) string {
-	if host, _, err := net.SplitHostPort(remoteAddr); err == nil {
-		return host
-	}
-	return "a unix socket of this host"
+	d.failures.Add(user, access.HostOf(r.RemoteAddr), reason, time.Now())
 }

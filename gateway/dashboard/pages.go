@@ -168,11 +168,11 @@ func (d *Dashboard) postLogin(w *observe.Response, r *http.Request) error {
 func (d *Dashboard) refuseLogin(w *observe.Response, r *http.Request, user string, err error) error {
 	p := &page.Page{Chrome: &page.Chrome{Title: "Log in"}, Name: user, Next: nextIn(r.PostForm.Get("next"))}
 	code := refusal.Status(err)
-	wait, waits := errors.AsType[*waitError](err)
+	wait, waits := errors.AsType[*refusal.WaitError](err)
 	switch {
 	case waits:
-		w.Header().Set("Retry-After", wait.seconds())
-		p.Message = fmt.Sprintf("Too many logins have failed. Try again in %d minutes.", int(wait.wait.Minutes())+1)
+		w.Header().Set("Retry-After", wait.Seconds())
+		p.Message = fmt.Sprintf("Too many logins have failed. Try again in %d minutes.", int(wait.Wait.Minutes())+1)
 	case errors.Is(err, refusal.ErrUnauthenticated):
 		p.Message = "This user and this password do not fit."
 		code = http.StatusForbidden // a browser would ask for credentials itself at a 401

@@ -3,10 +3,8 @@ package dashboard
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
@@ -42,8 +40,8 @@ func (d *Dashboard) admitToAPI(w *observe.Response, r *http.Request) (*viewer, e
 	if p != nil {
 		w.Entry.User = p.Name
 	}
-	if wait, ok := errors.AsType[*waitError](err); ok {
-		w.Header().Set("Retry-After", wait.seconds())
+	if wait, ok := errors.AsType[*refusal.WaitError](err); ok {
+		w.Header().Set("Retry-After", wait.Seconds())
 	}
 	if err != nil {
 		return nil, err
@@ -53,9 +51,9 @@ func (d *Dashboard) admitToAPI(w *observe.Response, r *http.Request) (*viewer, e
 
 // logIn says who somebody is, who is not a module, unless too many have tried.
 func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []byte) (*catalog.Principal, error) {
-	from := hostOf(r.RemoteAddr)
+	from := access.HostOf(r.RemoteAddr)
 	if wait := d.attempts.Wait(from, user, time.Now()); wait > 0 {
-		return nil, &waitError{wait}
+		return nil, &refusal.WaitError{Wait: wait}
 	}
 	judge := func(v *live.View) (access.Admission, error) {
 		adm := access.Admission{View: v}
@@ -85,14 +83,6 @@ func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []b
 	}
 	return adm.Principal, err
 }
-
-// waitError says that too many logins have failed.
-type waitError struct{ wait time.Duration }
-
-func (e *waitError) Error() string   { return fmt.Sprintf("too many logins failed: wait %v", e.wait) }
-func (e *waitError) seconds() string { return strconv.Itoa(int(e.wait.Seconds()) + 1) }
-
-func (e *waitError) Unwrap() error { return refusal.ErrAttempts }
 
 // marks returns the mark of somebody who may look, as of now.
 func (d *Dashboard) marks(user string) (mark [sha256.Size]byte, known bool) {
