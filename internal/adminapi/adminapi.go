@@ -370,3 +370,19 @@ type RollbackReply struct {
 	// Horizon is set where the time is before it: nothing was done then.
 	Horizon time.Time `json:"horizon,omitzero"`
 }
+
+// PairPath takes POST, with a [PairRequest] and without credentials, from every address
+// that the gateway serves: whoever has a pairing code gets the settings of its module, once.
+const PairPath = "/-/module/pair"
+
+// PairRequest asks for what a pairing code is for.
+type PairRequest struct {
+	// Ticket is derived from the code, which the gateway never sees.
+	Ticket string `json:"ticket"`
+}
+
+// PairReply answers it.
+type PairReply struct {
+	// Sealed are the settings, encrypted with the code.
+	Sealed []byte `json:"sealed"`
+}

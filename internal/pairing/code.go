@@ -1,0 +1,110 @@
+package pairing
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// alphabet is Crockford's base32: what is confused in reading, or read as a word, is
+	// not in it.
+	alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	// length is that of a code without its dashes. The last character is a sum of the others.
+	length = 20
+	group  = 4
+)
+
+// Errors of [Parse]: they do not quote the code.
+var (
+	errLength    = fmt.Errorf("a pairing code has %d letters and digits", length)
+	errCharacter = errors.New("a pairing code has letters but U, and digits")
+	errTypo      = errors.New("the pairing code is mistyped")
+)
+
+// Code is a pairing code. It is a secret.
+type Code struct{ characters string }
+
+// New returns a new code.
+func New() Code {
+	var random [length - 1]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	var text strings.Builder
+	for _, b := range random {
+		text.WriteByte(alphabet[b%byte(len(alphabet))])
+	}
+	return Code{text.String() + sum(text.String())}
+}
+
+// Parse reads a code as people type it: in any case, with dashes and spaces anywhere, with
+// O for 0 and I or L for 1.
+func Parse(typed string) (Code, error) {
+	var text strings.Builder
+	for _, r := range strings.ToUpper(typed) {
+		switch r {
+		case '-', ' ', '\t', '\r', '\n':
+			continue
+		case 'O':
+			r = '0'
+		case 'I', 'L':
+			r = '1'
+		}
+		if !strings.ContainsRune(alphabet, r) {
+			return Code{}, errCharacter
+		}
+		text.WriteRune(r)
+	}
+	characters := text.String()
+	switch {
+	case len(characters) != length:
+		return Code{}, errLength
+	case sum(characters[:length-1]) != characters[length-1:]:
+		return Code{}, errTypo
+	}
+	return Code{characters}, nil
+}
+
+// sum is the last character of a code, by which most typing errors are found.
+func sum(characters string) string {
+	digest := sha256.Sum256([]byte("rclone-gateway pairing code " + characters))
+	at := digest[0] % byte(len(alphabet))
+	return alphabet[at : at+1]
+}
+
+// Text is the code as people read it.
+func (c Code) Text() string {
+	var groups []string
+	for at := 0; at < len(c.characters); at += group {
+		groups = append(groups, c.characters[at:at+group])
+	}
+	return strings.Join(groups, "-")
+}
+
+// String keeps the code out of every log and error text.
+func (Code) String() string { return "***" }
+
+// GoString does the same for %#v.
+func (Code) GoString() string { return "***" }
+
+// Ticket is what the gateway is sent in place of the code.
+func (c Code) Ticket() string { return hex.EncodeToString(c.derive("ticket")) }
+
+// derive returns 32 bytes for a purpose, which tell nothing of the code or of other
+// purposes.
+func (c Code) derive(purpose string) []byte {
+	derived, err := hkdf.Key(sha256.New, []byte(c.characters), nil, "rclone-gateway pairing 1: "+purpose, sha256.Size)
+	if err != nil {
+		panic(err) // it fails for lengths beyond 8,160 alone
+	}
+	return derived
+}
+
+// Name is what Redis keeps the sealed settings of a ticket under.
+func Name(ticket string) string {
+	digest := sha256.Sum256([]byte(ticket))
+	return hex.EncodeToString(digest[:])
+}
