@@ -104,6 +104,7 @@ var ownPaths = map[string][2]string{
 	"POST " + adminapi.HistoryPath:                                            {"nodes, on this host", "for `gatewayctl repository history`: what came and went, by day"},
 	"POST " + adminapi.SpacePath:                                              {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
 	"POST " + adminapi.LeasePath:                                              {"who may save to the repository", "a [lease](#leases) of it"},
+	"POST " + adminapi.PairPath:                                               {"who has a [pairing code](#pairing-codes)", "the settings of its module, once"},
 	"PUT " + adminapi.LeasePath:                                               {"who holds the lease", "renews it"},
 	"DELETE " + adminapi.LeasePath:                                            {"who holds the lease", "releases it"},
 }
@@ -162,6 +163,7 @@ is answered 401, and a repository that the caller may not read 403.
 		fmt.Fprintf(w, "| `%s` | %s |\n", key, healthKeys[key])
 	}
 	w.WriteString(leaseWords)
+	w.WriteString(pairingWords)
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
@@ -189,6 +191,20 @@ Where a destination demands leases (` + "`gatewayctl destination alter --leases 
 nothing from a repository of which it holds none, but for the locks that it saved through the same gateway
 within the hour: that is 403, which ends restic; 503 while Redis does not answer. Modules, which delete
 locks alone, need no lease for that.
+
+`
+
+const pairingWords = `## Pairing codes
+
+` + "`gatewayctl module add --pair` makes a code, and `gatewayctl module join` redeems it" + ` on the module's host,
+without other credentials. From the code both derive (HKDF-SHA-256) a ticket and a key. The body is JSON with ` + "`ticket`" + `;
+the answer has ` + "`sealed`" + `, in base64: the settings, with the module's password in them, encrypted with the key
+(AES-256-GCM). The gateway takes them out of Redis by that, so that of many who ask at once one gets them, and can open
+them no more than who reads Redis or the network can.
+
+A ticket that is wrong, was used or has expired is 403 in each case. After ten of them within ten minutes an address
+gets 429 with ` + "`Retry-After`" + `; while Redis does not answer it is 503, and the code stays good. Only the gateway of the
+module's node has the code. The audit log holds who got a module's settings, and who was refused.
 
 `
 

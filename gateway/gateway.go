@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
+	"github.com/rclone-gateway/rclone-gateway/gateway/pairing"
 	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
@@ -111,6 +113,15 @@ func (o *Options) Source() live.Source {
 	return live.Source{Redis: o.Redis, Load: o.Load, Writer: o.Writer, StateDir: o.StateDir, Log: o.Log}
 }
 
+// node is the ID of this node, "" where that is not known.
+func (o *Options) node() string {
+	if o.Load.NodeID != "" {
+		return o.Load.NodeID
+	}
+	id, _ := strings.CutPrefix(o.Redis.Username, "node/")
+	return id
+}
+
 const (
 	headerTimeout = 30 * time.Second
 	// idleTimeout is longer than the 90 s of restic's own client, so that the
@@ -138,6 +149,7 @@ type Gateway struct {
 	counts   *metrics.Metrics
 	leases   *lease.Keeper // nil where it is not known which node this is
 	ownLocks lease.OwnLocks
+	pairing  *pairing.Desk
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
 
@@ -193,6 +205,10 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, state.Close())
 	}
+	desk, err := newDesk(&opts, gate, state.Current)
+	if err != nil {
+		return nil, errors.Join(err, state.Close())
+	}
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
@@ -211,6 +227,7 @@ func New(opts Options) (*Gateway, error) {
 		counts:   counts,
 		keeper:   keeper,
 		leases:   leases,
+		pairing:  desk,
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
@@ -223,6 +240,7 @@ func New(opts Options) (*Gateway, error) {
 	if leases != nil {
 		g.cleanup.add(func(context.Context) error { return leases.Close() })
 	}
+	g.cleanup.add(func(context.Context) error { return desk.Close() })
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -235,6 +253,19 @@ func New(opts Options) (*Gateway, error) {
 	g.metricsServer = newMetricsServer(g.scrapes)
 	g.metricsServer.ErrorLog = g.server.ErrorLog
 	return g, nil
+}
+
+// newDesk returns what redeems pairing codes.
+func newDesk(opts *Options, gate *access.Gate, current func() *live.View) (*pairing.Desk, error) {
+	node := opts.node()
+	if node == "" {
+		return pairing.New("", nil, gate, current), nil
+	}
+	rdb, err := opts.Redis.Open()
+	if err != nil {
+		return nil, err
+	}
+	return pairing.New(node, rdb, gate, current), nil
 }
 
 // actorOf is who does what the pages may do, nil where they may do nothing.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 	"regexp"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -25,10 +24,7 @@ import (
 
 // newKeeper returns what grants leases, nil where it is not known which node this is.
 func newKeeper(opts *Options, latest func() *live.View) (*lease.Keeper, error) {
-	node := opts.Load.NodeID
-	if node == "" {
-		node, _ = strings.CutPrefix(opts.Redis.Username, "node/")
-	}
+	node := opts.node()
 	if node == "" {
 		return nil, nil //nolint:nilnil // without a node there are no keys to write, and no leases
 	}

@@ -43,6 +43,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	mux.Get(adminapi.HealthPath, g.healthRoute())
 	g.dash.AddRoutes(mux, g.observer)
 	g.leaseRoutes(mux)
+	g.pairing.AddRoutes(mux, g.observer)
 	return mux
 }
 

@@ -17,13 +17,13 @@ import (
 // names are what the constants and functions of keys.go and limits.go stand for.
 var names = map[string]string{
 	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "ResticPasswordRotation": ResticPasswordRotation, "RestoreUUID": RestoreUUID,
-	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs,
+	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs, "ModulesElsewhere": ModulesElsewhere,
 	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "FrozenKey": FrozenKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 
 	"DestinationKey": DestinationKey("ID"), "LimitsKey": LimitsKey("ID"), "BackupKey": BackupKey("ID"),
 	"LeaseKey": LeaseKey("NODE", "ID", "APP/UUID"), "LiveLeaseKey": LiveLeaseKey("NODE", "ID", "APP/UUID"), "LeaseCountKey": LeaseCountKey("NODE"),
 	"SchedulerKey": SchedulerKey("NODE", "ID"), "SchedulerAliveKey": SchedulerAliveKey("NODE", "SCHEDULER"),
-	"LiveRunsKey": LiveRunsKey("NODE"), "RunLogKey": RunLogKey("NODE", "RUN", "MODULE"), "RunRequestsKey": RunRequestsKey("NODE"), "RunsBegunKey": RunsBegunKey("NODE"), "NoticedKey": NoticedKey("NODE"),
+	"LiveRunsKey": LiveRunsKey("NODE"), "PairingKey": PairingKey("NODE", "HASH"), "RunLogKey": RunLogKey("NODE", "RUN", "MODULE"), "RunRequestsKey": RunRequestsKey("NODE"), "RunsBegunKey": RunsBegunKey("NODE"), "NoticedKey": NoticedKey("NODE"),
 	"PlanKey": PlanKey("ID"), "HistoryKey": HistoryKey("NODE", "ID", "MODULE"), "LastRunsKey": LastRunsKey("NODE", "ID"),
 	"BackupStatusKey": BackupStatusKey("NODE", "ID"), "NodeVPNKey": NodeVPNKey("NODE"),
 	"ModuleEnvironmentKey": ModuleEnvironmentKey("MODULE"), "ModuleUINameKey": ModuleUINameKey("MODULE"),

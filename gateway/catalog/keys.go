@@ -22,6 +22,10 @@ const (
 	ModuleUUID = "cluster/module_uuid"
 	// ModuleNode is a hash from module ID to the ID of the node it runs on.
 	ModuleNode = "cluster/module_node"
+	// ModulesElsewhere is a set of the modules, by their IDs, that are on a host of their own
+	// and not on that of their node, an addition to NethServer 8's keys: the node does for
+	// them what nodes do to repositories, and their host makes the backups.
+	ModulesElsewhere = "cluster/module_elsewhere"
 	// ACLs is the set of ACL LIST lines of the nodes' and modules' users.
 	ACLs = "cluster/acls"
 	// ClusterUUID is the cluster's UUID, a string.
@@ -159,6 +163,12 @@ func SchedulerAliveKey(node, scheduler string) string {
 // from schedule and module to how far it has come, in JSON, which says when that was. A run
 // removes its own when it ends; one that is older than a minute is of a run that was killed.
 func LiveRunsKey(node string) string { return "node/" + node + "/backup_live" }
+
+// PairingKey is what a host gets for a pairing code of a module, in JSON, an addition to
+// NethServer 8's keys: the module's ID, and its settings, encrypted with the code. HASH is that
+// of what is derived from the code. The administrator's command writes it, the node's gateway
+// takes it out for the first who asks; else it expires.
+func PairingKey(node, hash string) string { return "node/" + node + "/backup_pairing/" + hash }
 
 // RunLogKey is a list of the last lines that a run said about a module, an addition to
 // NethServer 8's keys. It expires after a week.

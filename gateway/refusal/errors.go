@@ -15,7 +15,7 @@ var (
 	// ErrScope says that the user may not do this here.
 	ErrScope   = errors.New("outside the user's scope")
 	ErrAddress = errors.New("caller's address is not allowed")
-	// ErrAttempts says that too many logins have failed.
+	// ErrAttempts says that too many logins, or pairing codes, were refused.
 	ErrAttempts = errors.New("too many logins have failed")
 )
 
@@ -53,6 +53,9 @@ var (
 	ErrPast = fmt.Errorf("%w: a repository as it was cannot be changed", ErrForbidden)
 	// ErrFrozen says that a module would change a repository that is frozen.
 	ErrFrozen = fmt.Errorf("%w: the repository is frozen", ErrForbidden)
+	// ErrCode says that a pairing code is wrong, was used or has expired: which of them, nobody
+	// is told.
+	ErrCode = fmt.Errorf("%w: no such pairing code", ErrForbidden)
 	// ErrTime says that what a path has behind the @ is no time.
 	ErrTime = fmt.Errorf("%w: no time behind @", ErrNotFound)
 )

@@ -84,7 +84,7 @@ var table = []Kind{
 	},
 	{
 		Err: ErrAttempts, Status: http.StatusTooManyRequests, Auth: "attempts",
-		Hint: "somebody guesses passwords, or has a wrong one stored: the page about activity names the address; logins from there work again within ten minutes",
+		Hint: "somebody guesses passwords or pairing codes, or has a wrong one stored: the page about activity names the address; logins from there work again within ten minutes",
 	},
 	{
 		Err: ErrRepository, Upload: "invalid",
@@ -123,6 +123,11 @@ var table = []Kind{
 		Err:    ErrTime,
 		Public: "404 Not Found: a repository as it was is APP/UUID@TIME, with a time such as 2026-11-29T20:00:00Z",
 		Hint:   "write the time as in RFC 3339, in UTC, with whole seconds: APP/UUID@2026-11-29T20:00:00Z",
+	},
+	{
+		Err: ErrCode, Auth: "pairing_code",
+		Public: "403 Forbidden: no such pairing code: it is wrong, was used, or has expired",
+		Hint:   "make a new code with gatewayctl module add --pair; if nobody there knows who used it, the new code also ends what the old one gave",
 	},
 	{
 		Err: ErrForbidden, Status: http.StatusForbidden, Upload: "exists",

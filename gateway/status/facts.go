@@ -287,7 +287,7 @@ type Event struct {
 type Failure struct {
 	User   string    `json:"user" doc:"the name that was given"`
 	From   string    `json:"from" doc:"the address"`
-	Reason string    `json:"reason" doc:"why: unknown_user, wrong_password, no_credentials, address, scope, attempts"`
+	Reason string    `json:"reason" doc:"why: unknown_user, wrong_password, no_credentials, address, scope, attempts, pairing_code"`
 	Count  int       `json:"count" doc:"how many"`
 	First  time.Time `json:"first" doc:"the first of them"`
 	Last   time.Time `json:"last" doc:"the last of them"`

@@ -96,7 +96,7 @@ var stateWords = map[string][2]string{
 
 var reasonWords = map[string]string{
 	"unknown_user": "unknown user", "wrong_password": "wrong password", "address": "address not allowed",
-	"scope": "beyond the user's rights", "attempts": "too many attempts",
+	"scope": "beyond the user's rights", "attempts": "too many attempts", "pairing_code": "no such pairing code",
 }
 
 func count(n int, one, many string) string {
