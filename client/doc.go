@@ -13,6 +13,7 @@
 //	host                           streams, environment, agent, terminal, Redis, gateway
 //	names, schedule, state         words to IDs; schedules; what a module has on disk
 //	runner                         how the modules of this node are run
+//	join                           a module's settings for a host of its own
 //	history                        what planned runs came to, in Redis
 //	gatewayadmin, inventory, lease asking the gateway: of its node, what destinations hold, for a lease
 //	run, locate, session           calling restic; finding a repository; guarding a module

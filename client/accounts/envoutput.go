@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"regexp"
-	"slices"
 
 	"github.com/spf13/pflag"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
@@ -24,6 +23,7 @@ import (
 type envOutput struct {
 	passwordFile, envFile string
 	asJSON                bool
+	comment               string // before the variables of a file
 }
 
 func (o *envOutput) register(flags *pflag.FlagSet) {
@@ -62,7 +62,7 @@ func (o *envOutput) earlier(user string) (earlierEnv, error) {
 	if err != nil {
 		return earlierEnv{}, exit.Failf(exit.Usage, "--env-file: %w", err)
 	}
-	found := earlierEnv{envNames(data), host.ParseEnv(data)}
+	found := earlierEnv{envfile.Names(data), host.ParseEnv(data)}
 	if len(bytes.TrimSpace(data)) > 0 && found.values["REDIS_USER"] != user {
 		return earlierEnv{}, exit.Failf(exit.Conflict, "--env-file %s is there and not of user %s: name another file, or remove it", o.envFile, user)
 	}
@@ -99,7 +99,7 @@ func (o *envOutput) prepare(vars []host.Variable) (*pending, error) {
 		return p, nil
 	}
 	var err error
-	if p.file, err = atomicfile.Prepare(o.envFile, []byte(envText(vars)), 0o600); err != nil {
+	if p.file, err = atomicfile.Prepare(o.envFile, []byte(o.comment+host.FormatEnv(vars)), 0o600); err != nil {
 		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
 	}
 	return p, nil
@@ -132,7 +132,7 @@ func (p *pending) tell(sys *host.System) error {
 		}
 	}
 	if !p.options.asJSON {
-		_, err := io.WriteString(sys.Stdout, envText(shown))
+		_, err := io.WriteString(sys.Stdout, host.FormatEnv(shown))
 		return err
 	}
 	values := map[string]string{}
@@ -142,16 +142,6 @@ func (p *pending) tell(sys *host.System) error {
 	encoder := json.NewEncoder(sys.Stdout)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(values)
-}
-
-// envText is KEY=VALUE lines without quotes, which every reader of such files takes
-// alike.
-func envText(vars []host.Variable) string {
-	var text bytes.Buffer
-	for _, v := range vars {
-		fmt.Fprintf(&text, "%s=%s\n", v.Name, v.Value)
-	}
-	return text.String()
 }
 
 // plainValue admits values that need no quotes.
@@ -194,41 +184,7 @@ func gatewayVariables(s *host.System) []host.Variable {
 	return vars
 }
 
-// renewed is what an environment file is to hold: the variables, and in their places
-// those that it held already and that the new ones do not set. What somebody added, or
-// what only an earlier command line said, stays.
+// renewed is what an environment file is to hold: see [host.RenewEnv].
 func (e earlierEnv) renewed(vars []host.Variable) []host.Variable {
-	fresh := map[string]string{}
-	for _, v := range vars {
-		fresh[v.Name] = v.Value
-	}
-	var all []host.Variable
-	for _, name := range e.names {
-		value, set := fresh[name]
-		if !set {
-			value = e.values[name]
-		}
-		all = append(all, host.Variable{Name: name, Value: value})
-	}
-	for _, v := range vars {
-		if !slices.Contains(e.names, v.Name) {
-			all = append(all, v)
-		}
-	}
-	return all
-}
-
-var envLine = regexp.MustCompile(`(?m)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=`)
-
-// envNames are the names of the variables in a file, in its order, each once.
-func envNames(data []byte) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, match := range envLine.FindAllSubmatch(data, -1) {
-		if name := string(match[1]); !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	return names
+	return host.RenewEnv(e.names, e.values, vars)
 }

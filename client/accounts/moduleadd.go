@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +26,8 @@ type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
 
 	runAs, runWith string // how it is run on this node
+
+	host hostOptions // of a module on a host of its own
 
 	typed   bool // the type was given, not guessed
 	volumes []string
@@ -63,6 +63,16 @@ or below $GATEWAY_MODULES_DIR: with the --env-file of this command, as the user 
 module-backup is put. That file is never read from Redis, and is refused where others may
 write it.
 
+With --host-file or --pair the module is on a host of its own, which needs neither Redis
+nor its settings: see "gatewayctl module join". DIR is a path there, and nothing is made
+here. --host-file writes one file to carry over, with all that the module needs: its
+environment, its password, the gateway's address (--gateway) and, where RESTIC_CACERT names
+a CA of one's own, that CA's certificate. --pair prints a code instead, and the command to
+type there: the code gives the same, once, within --pair-for, from the gateway of the
+module's node. Of a module that is there, --pair makes a new password too, and the old one
+ends at once, as does a code that was not used. Schedules that the module is in do on the
+node what is to be done to its repository, and leave the backup to its host.
+
 With --restore-from the module may also read the backups of the module that had
 that UUID, of the same type; its own ones it makes under its own.
 
@@ -76,15 +86,20 @@ and brings back what Redis has lost.
   gatewayctl module add --dir /srv/wiki1 --volume pages=/srv/wiki/pages --volume db=wiki_db --env-file wiki1.env wiki1
   gatewayctl module add --dir /srv/myapp2 --run-as nobody --env-file /srv/myapp2.env myapp2
   gatewayctl module add --run-with "docker exec myapp3" --env-file myapp3.env myapp3
+  gatewayctl module add --host-file myapp5.host --gateway https://gateway.example.org:4694 myapp5
+  gatewayctl module add --pair --gateway https://gateway.example.org:4694 --dir /srv/myapp6 myapp6
   gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp4`,
 		Annotations: accountStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.id = args[0]
-			if err := errors.Join(opts.check(), opts.checkRunner(output.envFile)); err != nil {
+			if err := errors.Join(opts.check(), opts.checkRunner(output.envFile), opts.checkHost(sys, &output)); err != nil {
 				return err
 			}
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+				if opts.host.pair {
+					return a.runModulePair(cmd.Context(), opts, output.asJSON)
+				}
 				return a.runModuleAdd(cmd.Context(), opts, output)
 			})
 		},
@@ -102,6 +117,7 @@ and brings back what Redis has lost.
 	names.CompleteFlag(cmd, "restore-from", names.Complete(sys, names.ModuleEntries, names.AnyNumber))
 	names.CompleteFlag(cmd, "schedule", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
 	output.register(flags)
+	opts.host.register(flags)
 	return cmd
 }
 
@@ -126,14 +142,19 @@ func (o *moduleOptions) check() error {
 	if len(o.volumes) > 0 && o.dir == "" {
 		return exit.Failf(exit.Usage, "--volume needs --dir: which volumes there are is kept in its %s", state.VolumesFile)
 	}
-	for _, text := range o.volumes {
-		v, err := state.ParsePlacedVolume(text)
-		if err != nil {
-			return exit.Failf(exit.Usage, "--volume: %w", err)
-		}
-		o.placed = append(o.placed, v)
+	var err error
+	if o.placed, err = state.ParsePlacedVolumes(o.volumes); err != nil {
+		return err
 	}
 	return checkValue("--dir", o.dir)
+}
+
+// makeState makes the module's directory, where it is on this host.
+func (o *moduleOptions) makeState(ctx context.Context) error {
+	if o.dir == "" || o.host.elsewhere() {
+		return nil
+	}
+	return state.Make(ctx, o.dir, o.placed, state.Identity{ID: o.id, UUID: o.uuid, Image: o.image()})
 }
 
 // image is what stands for the image that NethServer 8 would have installed.
@@ -163,7 +184,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 		return err
 	}
 	defer told.drop()
-	if err := makeState(ctx, opts); err != nil {
+	if err := opts.makeState(ctx); err != nil {
 		return err
 	}
 	if err := a.saveModule(ctx, opts, password, chosen); err != nil {
@@ -177,6 +198,10 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	}
 	if err := told.tell(a.sys); err != nil {
 		return err
+	}
+	if opts.host.elsewhere() {
+		opts.tellHostFile(a.sys)
+		return nil
 	}
 	return a.writeRunner(opts, output.envFile)
 }
@@ -276,6 +301,9 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 
 func (a *accounts) prepareModule(opts moduleOptions, password string, output envOutput, earlier earlierEnv) (*pending, error) {
 	vars, err := a.moduleVariables(opts, password)
+	if opts.host.elsewhere() {
+		vars, err = a.hostLines(opts, password)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -284,53 +312,19 @@ func (a *accounts) prepareModule(opts moduleOptions, password string, output env
 
 // moduleVariables are the environment of a module's commands.
 func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]host.Variable, error) {
-	vars := []host.Variable{
-		{Name: "MODULE_ID", Value: opts.id}, {Name: "MODULE_UUID", Value: opts.uuid}, {Name: "IMAGE_URL", Value: opts.image()}, {Name: "NODE_ID", Value: opts.node},
-	}
-	if opts.dir != "" {
-		vars = append(vars, host.Variable{Name: "AGENT_INSTALL_DIR", Value: opts.dir}, host.Variable{Name: "AGENT_STATE_DIR", Value: filepath.Join(opts.dir, "state")})
-	}
-	vars = append(vars, host.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
-	return slices.Concat(vars, server, gatewayVariables(a.sys)), err
+	return slices.Concat(opts.ownVariables(), server, gatewayVariables(a.sys)), err
 }
 
-// makeState makes the state directory with the file without which no backup is
-// made, where they are missing. The file holds no secret, as it is in the backups.
-func makeState(ctx context.Context, opts moduleOptions) error {
-	if opts.dir == "" {
-		return nil
+// ownVariables say who the module is and where its files are.
+func (o *moduleOptions) ownVariables() []host.Variable {
+	vars := []host.Variable{
+		{Name: "MODULE_ID", Value: o.id}, {Name: "MODULE_UUID", Value: o.uuid}, {Name: "IMAGE_URL", Value: o.image()}, {Name: "NODE_ID", Value: o.node},
 	}
-	for i, v := range opts.placed {
-		var err error
-		if opts.placed[i], err = v.Settle(ctx); err != nil {
-			return err
-		}
+	if o.dir != "" {
+		vars = append(vars, host.Variable{Name: "AGENT_INSTALL_DIR", Value: o.dir}, host.Variable{Name: "AGENT_STATE_DIR", Value: filepath.Join(o.dir, "state")})
 	}
-	if len(opts.placed) > 0 {
-		if err := os.MkdirAll(opts.dir, 0o755); err != nil {
-			return fmt.Errorf("make the module's directory: %w", err)
-		}
-	}
-	if err := state.PlaceNew(opts.dir, opts.placed); err != nil {
-		return err
-	}
-	if _, err := os.Stat(opts.dir); err != nil {
-		return exit.Failf(exit.Usage, "--dir: the module's files are not there: %w", err)
-	}
-	state := filepath.Join(opts.dir, "state")
-	if err := os.Mkdir(state, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make the state directory: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(state, "environment"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("write the module's environment: %w", err)
-	}
-	_, err = file.WriteString(envText([]host.Variable{{Name: "MODULE_ID", Value: opts.id}, {Name: "MODULE_UUID", Value: opts.uuid}, {Name: "IMAGE_URL", Value: opts.image()}}))
-	return errors.Join(err, file.Close())
+	return append(vars, host.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
 }
 
 // saveModule writes the module's keys and its user at once.
@@ -368,7 +362,12 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 				p.HSet(ctx, catalog.RestoreUUID, opts.uuid, opts.restoreFrom)
 			}
 			join(p)
-			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), account.AddPassword(password)...)...)
+			opts.host.mark(ctx, p, opts.id)
+			rules := account.AddPassword(password)
+			if opts.host.pair {
+				rules = account.SetPassword(password)
+			}
+			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), rules...)...)
 		}, nil
 	}, watched...)
 }
@@ -380,7 +379,7 @@ func checkNewModule(ctx context.Context, tx *redis.Tx, opts moduleOptions, passw
 	if err != nil {
 		return err
 	}
-	if users := account.List(list); users.Has(user) && (!chosen || !users.Accepts(user, password)) {
+	if users := account.List(list); users.Has(user) && !opts.host.pair && (!chosen || !users.Accepts(user, password)) {
 		return existsWithOther(user)
 	}
 	uuids, err := tx.HGetAll(ctx, catalog.ModuleUUID).Result()

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/join"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
@@ -31,12 +33,13 @@ one's own: NethServer 8 makes its modules itself.
 		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl module list
   gatewayctl module passwd --env-file myapp1.env myapp1
+  gatewayctl module join --dir /srv/myapp5 myapp5.host
   gatewayctl module remove myapp1`,
 		Annotations: accountStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleAdd(sys), newModuleList(sys), newModuleRemove(sys), newModulePasswd(sys))
+	cmd.AddCommand(newModuleAdd(sys), newModuleList(sys), newModuleRemove(sys), newModulePasswd(sys), join.NewCommand(sys))
 	return cmd
 }
 
@@ -49,6 +52,10 @@ type shownModule struct {
 	Schedules   []string `json:"schedules"`
 	RestoreFrom string   `json:"restore_from"`
 	HasUser     bool     `json:"has_user"`
+	// Elsewhere is true for one on a host of its own; CodeUntil is set while a pairing code
+	// for that host was not used.
+	Elsewhere bool       `json:"elsewhere"`
+	CodeUntil *time.Time `json:"code_until,omitempty"`
 }
 
 func newModuleList(sys *host.System) *cobra.Command {
@@ -79,10 +86,10 @@ func (a *accounts) runModuleList(ctx context.Context, asJSON bool) error {
 		return a.sys.PrintJSON(modules)
 	}
 	table := tabwriter.NewWriter(a.sys.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tTYPE\tUUID\tNODE\tSCHEDULES")
+	fmt.Fprintln(table, "ID\tTYPE\tUUID\tNODE\tSCHEDULES\tHOST")
 	for _, m := range modules {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", host.Printable(m.ID), host.Printable(cmp.Or(m.Type, "-")), host.Printable(cmp.Or(m.UUID, "-")),
-			host.Printable(cmp.Or(m.Node, "-")), host.OrDash(m.Schedules))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", host.Printable(m.ID), host.Printable(cmp.Or(m.Type, "-")), host.Printable(cmp.Or(m.UUID, "-")),
+			host.Printable(cmp.Or(m.Node, "-")), host.OrDash(m.Schedules), m.words())
 		if !m.HasUser {
 			a.sys.Warnf("module %s has no Redis user, so it can do nothing: add it again", m.ID)
 		}
@@ -97,11 +104,16 @@ func (a *accounts) modules(ctx context.Context) ([]shownModule, error) {
 		return nil, err
 	}
 	pipe := a.rdb.Pipeline()
+	elsewhere := pipe.SMembers(ctx, catalog.ModulesElsewhere)
 	uuids, placed, grants := pipe.HGetAll(ctx, catalog.ModuleUUID), pipe.HGetAll(ctx, catalog.ModuleNode), pipe.HGetAll(ctx, catalog.RestoreUUID)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, a.failed("read the modules", err)
 	}
 	schedules, err := a.schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	codes, err := a.pendingCodes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +132,10 @@ func (a *accounts) modules(ctx context.Context) ([]shownModule, error) {
 		m := shownModule{
 			ID: id, Type: app, UUID: uuids.Val()[id], Node: placed.Val()[id], Schedules: []string{},
 			RestoreFrom: grants.Val()[uuids.Val()[id]], HasUser: list.Has(account.ModuleUser(id)),
+			Elsewhere: slices.Contains(elsewhere.Val(), id),
+		}
+		for _, c := range codes[id] {
+			m.CodeUntil = &c.until
 		}
 		for _, s := range schedules {
 			if slices.Contains(s.Modules, id) {
@@ -183,6 +199,7 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 			p.HDel(ctx, catalog.ModuleUUID, id)
 			p.HDel(ctx, catalog.ModuleNode, id)
 			p.HDel(ctx, catalog.RestoreUUID, uuid)
+			p.SRem(ctx, catalog.ModulesElsewhere, id)
 			for _, s := range listing {
 				p.HSet(ctx, catalog.BackupKey(s), "instances", left[s])
 				schedule.Publish(ctx, p, s)
@@ -193,6 +210,9 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 		return err
 	}
 	if err := a.announce(ctx); err != nil {
+		return err
+	}
+	if err := a.dropCodes(ctx, id); err != nil {
 		return err
 	}
 	keys, err := a.scan(ctx, user+"/*")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -30,6 +31,14 @@ func (a *accounts) knownModuleVariables(ctx context.Context, id, password string
 	var err error
 	if opts.app, err = host.AppOfImage(image.Val()); err != nil {
 		return nil, err
+	}
+	elsewhere, err := a.rdb.SIsMember(ctx, catalog.ModulesElsewhere, id).Result()
+	switch {
+	case err != nil:
+		return nil, a.failed("read whether module "+id+" is on a host of its own", err)
+	case elsewhere:
+		// Where the gateway is for that host, the file that is there says.
+		return append(opts.ownVariables(), loginElsewhere(account.ModuleUser(id), password)...), nil
 	}
 	return a.moduleVariables(opts, password)
 }

@@ -28,6 +28,8 @@ type module struct {
 	App  string `json:"app,omitempty"`
 	// Name is what people call it.
 	Name string `json:"name,omitempty"`
+	// Elsewhere is true where it is on a host of its own, which makes its backups.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 	// Gone is true where it is nowhere any longer.
 	Gone bool `json:"gone,omitempty"`
 }
@@ -115,13 +117,14 @@ func ask(ctx context.Context, rdb *redis.Client, node, word string) (facts, erro
 	cluster := pipe.Get(ctx, catalog.ClusterUUID)
 	nodes := pipe.HGetAll(ctx, catalog.ModuleNode)
 	uuids := pipe.HGetAll(ctx, catalog.ModuleUUID)
+	elsewhere := pipe.SMembers(ctx, catalog.ModulesElsewhere)
 	images, labels := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
 	for _, m := range f.Schedule.Modules {
 		images[m] = pipe.HGet(ctx, catalog.ModuleEnvironmentKey(m), catalog.FieldImageURL)
 		labels[m] = pipe.Get(ctx, catalog.ModuleUINameKey(m))
 	}
 	_, _ = pipe.Exec(ctx) // each command has its error
-	if err := errors.Join(host.IgnoreNil(leader.Err()), host.IgnoreNil(cluster.Err()), nodes.Err(), uuids.Err()); err != nil {
+	if err := errors.Join(host.IgnoreNil(leader.Err()), host.IgnoreNil(cluster.Err()), nodes.Err(), uuids.Err(), elsewhere.Err()); err != nil {
 		return facts{}, exit.Failf(exit.Redis, "read the modules of schedule %s from redis: %w", id, err)
 	}
 	f.Leader, f.Cluster = leader.Val() == node, cluster.Val()
@@ -136,7 +139,9 @@ func ask(ctx context.Context, rdb *redis.Client, node, word string) (facts, erro
 		if err != nil {
 			app = strings.TrimRight(m, "0123456789")
 		}
-		f.Modules = append(f.Modules, module{ID: m, UUID: uuids.Val()[m], App: app, Name: labels[m].Val(), Gone: !placed})
+		f.Modules = append(f.Modules, module{
+			ID: m, UUID: uuids.Val()[m], App: app, Name: labels[m].Val(), Gone: !placed, Elsewhere: slices.Contains(elsewhere.Val(), m),
+		})
 	}
 	return f, nil
 }

@@ -91,6 +91,9 @@ func (r *execution) runTurn(ctx context.Context, t turn) turn {
 	m := &t.module
 	t.again = time.Time{}
 	backup := r.journal.outcome(m.ID, history.Backup)
+	if backup == "" && m.Elsewhere {
+		backup = history.Done // its host's own, which is in the history by that
+	}
 	if backup == "" {
 		run, busy := r.backUp(ctx, &t)
 		if busy || ctx.Err() != nil {

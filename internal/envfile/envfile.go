@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -75,4 +76,19 @@ func unquote(value string) string {
 		}
 	}
 	return value
+}
+
+var assignment = regexp.MustCompile(`(?m)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=`)
+
+// Names are the names of the variables in a file, in its order, each once.
+func Names(data []byte) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, match := range assignment.FindAllSubmatch(data, -1) {
+		if name := string(match[1]); !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
 }

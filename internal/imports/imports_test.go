@@ -226,7 +226,7 @@ var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
 	{"gatewayadmin", "inventory", "lease", "names", "ns8action", "runner", "state"},
-	{"schedule"},
+	{"join", "schedule"},
 	{"units"},
 	{"history"},
 	{"run"},

@@ -1,0 +1,92 @@
+package join
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+	"github.com/rclone-gateway/rclone-gateway/internal/pairing"
+)
+
+// redeemTimeout is longer than a gateway waits for Redis.
+const redeemTimeout = 30 * time.Second
+
+// waitHeader says how many seconds to wait.
+const waitHeader = "Retry-After"
+
+// mostSettings bounds an answer, in bytes.
+const mostSettings = 1 << 20
+
+// redeem has the gateway give the settings for a code, which it does once.
+func redeem(ctx context.Context, client *http.Client, address *url.URL, code pairing.Code, advice func(error) string) (Settings, error) {
+	body, err := json.Marshal(adminapi.PairRequest{Ticket: code.Ticket()})
+	if err != nil {
+		return Settings{}, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String()+adminapi.PairPath, bytes.NewReader(body))
+	if err != nil {
+		return Settings{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return Settings{}, away(address, err, advice(err))
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, mostSettings))
+	if err != nil {
+		return Settings{}, exit.Failf(exit.Unreachable, "the answer of the gateway at %s broke off: try the code again, and if it was used by that, have a new one made: %w", address, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return Settings{}, refused(address, response, text)
+	}
+	var reply adminapi.PairReply
+	if json.Unmarshal(text, &reply) != nil {
+		return Settings{}, exit.Failf(exit.Failed, "the gateway at %s knows no pairing codes: is it as new as this program?", address)
+	}
+	plain, err := code.Open(reply.Sealed)
+	if err != nil {
+		return Settings{}, exit.Failf(exit.Failed, "what the gateway at %s gives for the code was not made with it: somebody is between, or the program there is another one: %w", address, err)
+	}
+	settings, err := parseSettings(plain)
+	if err != nil {
+		return Settings{}, exit.Failf(exit.Failed, "what the gateway at %s gives for the code is not complete: are both programs of one version? %w", address, err)
+	}
+	return settings, nil
+}
+
+// away says that the gateway was not reached, so that the code stays good.
+func away(address *url.URL, err error, advice string) error {
+	switch {
+	case errors.Is(err, gatehttp.ErrPinned):
+		return exit.Failf(exit.Forbidden, "what answers at %s is not the gateway that the code is for: %w: the code was not sent; compare --ca-sha256 with what \"gatewayctl module add --pair\" printed, or make a new code if the certificate was renewed since", address, err)
+	case advice != "":
+		return exit.Failf(exit.Unreachable, "the gateway at %s cannot be used: %s: the code was not sent: %w", address, advice, err)
+	}
+	return exit.Failf(exit.Unreachable, "the gateway at %s does not answer: check the address, the firewall, and that it listens for other hosts (--addr, --allow-from): %w", address, err)
+}
+
+// refused says why the gateway does not take the code.
+func refused(address *url.URL, response *http.Response, text []byte) error {
+	said := host.Printable(string(bytes.TrimSpace(text)))
+	switch response.StatusCode {
+	case http.StatusForbidden:
+		return exit.Failf(exit.Forbidden, "the gateway at %s answers: %s; \"gatewayctl module add --pair\" makes a new code", address, said)
+	case http.StatusTooManyRequests:
+		return exit.Failf(exit.Forbidden, "the gateway at %s takes no more codes from this address for %s seconds, since too many were wrong", address, host.Printable(response.Header.Get(waitHeader)))
+	case http.StatusServiceUnavailable:
+		return exit.Failf(exit.Unreachable, "the gateway at %s does not reach Redis at the moment: the code stays good, try again: %s", address, said)
+	case http.StatusNotFound, http.StatusUnauthorized, http.StatusMethodNotAllowed:
+		return exit.Failf(exit.Failed, "what answers at %s knows no pairing codes (%s): is it the gateway, and as new as this program?", address, response.Status)
+	}
+	return exit.Failf(exit.Failed, "the gateway at %s answers %s", address, said)
+}

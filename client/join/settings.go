@@ -1,0 +1,114 @@
+package join
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
+)
+
+// Names of variables in settings.
+const (
+	// caVariable holds, in base64, the PEM certificates that vouch for the gateway. It is in
+	// settings alone: in an environment there is RESTIC_CACERT instead.
+	caVariable      = "GATEWAY_CA"
+	gatewayVariable = "NS8_GATEWAY_URL"
+)
+
+// NoRedis stands for the address of a Redis that a host has no access to.
+const NoRedis = "none"
+
+// Settings are all that a module needs on a host without Redis. They hold a password.
+type Settings struct {
+	// Variables are those of its environment.
+	Variables []host.Variable
+	// CA are the PEM certificates that vouch for the gateway, nil where the host knows a CA
+	// that does.
+	CA []byte
+}
+
+// Comment begins the file that settings are carried over in.
+func Comment(module string) string {
+	return fmt.Sprintf(`# The settings of module %s for the host that it is on. They hold its password: whoever
+# has this file backs up and restores that module. There, as root, and then remove it:
+#   gatewayctl module join --dir DIR THIS-FILE
+`, module)
+}
+
+// Lines are the settings as lines of an environment file.
+func (s Settings) Lines() []host.Variable {
+	if s.CA == nil {
+		return s.Variables
+	}
+	return append(slices.Clone(s.Variables), host.Variable{Name: caVariable, Value: base64.StdEncoding.EncodeToString(s.CA)})
+}
+
+// parseSettings reads what Lines came to. The error does not quote it.
+func parseSettings(text []byte) (Settings, error) {
+	var s Settings
+	values := host.ParseEnv(text)
+	for _, name := range envfile.Names(text) {
+		if name != caVariable {
+			s.Variables = append(s.Variables, host.Variable{Name: name, Value: values[name]})
+		}
+	}
+	if ca := values[caVariable]; ca != "" {
+		var err error
+		if s.CA, err = base64.StdEncoding.DecodeString(ca); err != nil {
+			return Settings{}, fmt.Errorf("%s is not base64", caVariable)
+		}
+		if block, _ := pem.Decode(s.CA); block == nil {
+			return Settings{}, fmt.Errorf("%s holds no certificate", caVariable)
+		}
+	}
+	for name, valid := range map[string]func(string) bool{
+		"MODULE_ID": account.ValidModuleID, "MODULE_UUID": account.ValidUUID, "IMAGE_URL": notEmpty,
+		"REDIS_USER": notEmpty, "REDIS_PASSWORD": notEmpty, gatewayVariable: notEmpty,
+	} {
+		if !valid(values[name]) {
+			return Settings{}, fmt.Errorf("%s is missing, or not valid", name)
+		}
+	}
+	return s, nil
+}
+
+func notEmpty(text string) bool { return text != "" }
+
+// get returns a variable, "" where it is not set.
+func (s *Settings) get(name string) string {
+	at := slices.IndexFunc(s.Variables, func(v host.Variable) bool { return v.Name == name })
+	if at < 0 {
+		return ""
+	}
+	return s.Variables[at].Value
+}
+
+// set sets a variable, in its place where it has one.
+func (s *Settings) set(name, value string) {
+	at := slices.IndexFunc(s.Variables, func(v host.Variable) bool { return v.Name == name })
+	if at < 0 {
+		s.Variables = append(s.Variables, host.Variable{Name: name, Value: value})
+		return
+	}
+	s.Variables[at].Value = value
+}
+
+// readFile reads the settings in a file that was carried over.
+func readFile(sys *host.System, name string) (Settings, error) {
+	text, err := sys.ReadText(name)
+	if err != nil {
+		return Settings{}, err
+	}
+	s, err := parseSettings([]byte(text))
+	if err != nil {
+		return Settings{}, exit.Failf(exit.Usage, "%s is not what \"gatewayctl module add --host-file\" wrote: %w", cmp.Or(strings.TrimPrefix(name, "-"), "stdin"), err)
+	}
+	return s, nil
+}
