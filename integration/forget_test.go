@@ -90,7 +90,7 @@ func TestForgedSnapshotsMakeNoGenuineOneGo(t *testing.T) {
 	node := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "node/1")
 	tree := t.TempDir()
 	writeFile(t, filepath.Join(tree, "file"), []byte("content"))
-	module.run(t, "init")
+	module.seed(t, 2)
 	var genuine []string
 	for _, days := range []int{4, 3, 2, 1} {
 		genuine = append(genuine, backUpAt(t, module, repository, tree, days))
@@ -147,7 +147,7 @@ func TestSnapshotsOfNodesCountByTheirOwnTime(t *testing.T) {
 	node := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "node/1")
 	tree := t.TempDir()
 	writeFile(t, filepath.Join(tree, "file"), []byte("content"))
-	module.run(t, "init")
+	module.seed(t, 2)
 	old := backUpAt(t, module, repository, tree, 30)
 	recent := backUpAt(t, module, repository, tree, 1)
 	node.run(t, "tag", "--add", "kept", old)

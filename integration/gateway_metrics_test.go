@@ -186,7 +186,7 @@ func TestPrometheusSeesABackup(t *testing.T) {
 	tree := makeTree(t)
 	for _, dest := range []string{localDest, moreDest} {
 		module := newRestic(t, "RESTIC_0_18", g.url+"/"+dest, mailRepo, "module/mail1")
-		module.run(t, "init")
+		module.seed(t, 2)
 		module.run(t, "backup", tree)
 		module.wantRestored(t, tree)
 	}

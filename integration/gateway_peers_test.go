@@ -82,7 +82,7 @@ func TestBackupsThroughAHop(t *testing.T) {
 
 	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
 	tree := makeTree(t)
-	module.run(t, "init")
+	module.seed(t, 2)
 	content, _ := blob(24 << 20)
 	writeFile(t, filepath.Join(tree, "large"), content)
 
@@ -135,7 +135,7 @@ func TestARepositoryAsItWasThroughAHop(t *testing.T) {
 	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
 	tree := t.TempDir()
 	writeFile(t, filepath.Join(tree, "file"), []byte("as it was"))
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	then := secondOver(t)
 	writeFile(t, filepath.Join(tree, "file"), []byte("changed"))
@@ -309,7 +309,7 @@ func TestANodeWithHAProxyAndRcloneIsAPeer(t *testing.T) {
 
 	module := newRestic(t, "RESTIC_0_18", first.url+"/"+peerDest, mailRepo, "module/mail1")
 	files := makeTree(t)
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", files)
 	module.run(t, "check", "--read-data")
 	module.wantRestored(t, files)

@@ -553,7 +553,7 @@ func TestMainJobOfTheBinary(t *testing.T) {
 	d := c.start(t)
 	module := newRestic(t, "RESTIC_0_18", d.url+"/"+localDest, mailRepo, "module/mail1")
 	tree := makeTree(t)
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	module.wantRestored(t, tree)
 	d.signal(t, syscall.SIGTERM)

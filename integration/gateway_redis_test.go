@@ -54,7 +54,7 @@ func TestRedisDiesInTheMiddleOfABackup(t *testing.T) {
 			g := c.serve(t, often)
 			module := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 			tree := makeTree(t)
-			module.run(t, "init")
+			module.seed(t, 2)
 
 			backup := startProcess(t, module.command(t, "backup", "--limit-upload", "6144", tree))
 			g.log.want(t, `"method":"POST"`, `"status":200`, `"obj":"data/`)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )
 
 // resticPassword encrypts the repositories.
@@ -49,6 +50,22 @@ func (r restic) command(t *testing.T, args ...string) *exec.Cmd {
 func (r restic) run(t *testing.T, args ...string) string {
 	t.Helper()
 	return runCommand(t, r.command(t, args...))
+}
+
+// seed makes the repository as "restic init" does, in version 1 or 2, with a key that takes
+// restic no time.
+func (r restic) seed(t *testing.T, version int) {
+	t.Helper()
+	made := repotest.New(t, version, resticPassword)
+	address, served := strings.CutPrefix(r.repository, "rest:")
+	if !served {
+		made.Save(t, address)
+		return
+	}
+	server := caller{base: strings.TrimSuffix(address, "/"), client: http.DefaultClient} // the URL has the user
+	server.want(t, http.StatusOK, http.MethodPost, "/?create=true", nil)
+	server.want(t, http.StatusOK, http.MethodPost, "/keys/"+made.KeyName, made.Key)
+	server.want(t, http.StatusOK, http.MethodPost, "/config", made.Config)
 }
 
 // wantRestored restores the latest snapshot and compares it byte by byte.
@@ -146,7 +163,7 @@ func TestModuleCannotPrune(t *testing.T) {
 	g := c.serve(t)
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 	tree := makeTree(t)
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	changeTree(t, tree)
 	module.run(t, "backup", tree)
@@ -171,7 +188,7 @@ func TestLayoutIsThatOfRclone(t *testing.T) {
 
 	ours := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 	theirs := newRestic(t, "RESTIC_0_18", rclone, mailRepo, "")
-	ours.run(t, "init")
+	ours.seed(t, 2)
 	ours.run(t, "backup", tree)
 	theirs.wantRestored(t, tree)
 	changeTree(t, tree)

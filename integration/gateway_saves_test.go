@@ -149,7 +149,7 @@ func TestMigrationGivesModulesNoWindow(t *testing.T) {
 	base := "/" + localDest + "/" + mailRepo
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 	node := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "node/1")
-	module.run(t, "init", "--repository-version", "1")
+	module.seed(t, 1)
 	keys := filesBelow(t, filepath.Join(c.dir, mailRepo, "keys"))
 
 	stop, statuses := make(chan struct{}), make(chan int, 1<<16)

@@ -36,8 +36,7 @@ func testPast(t *testing.T, g *served, dest, version, repo string) {
 	module := newRestic(t, version, g.url+"/"+dest, repo, moduleOf(repo))
 	node := newRestic(t, version, g.url+"/"+dest, repo, "node/1")
 	tree := makeTree(t)
-	module.run(t, "init")
-	takeCheapKey(t, module, g, dest, repo)
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	first := pastOf(t, module, secondOver(t))
 	kept := filepath.Join(t.TempDir(), "kept")
@@ -89,7 +88,7 @@ func testPast(t *testing.T, g *served, dest, version, repo string) {
 func wantCopied(t *testing.T, view restic, version string) {
 	t.Helper()
 	to := restic{program(t, version), filepath.Join(t.TempDir(), "copy"), view.cache}
-	to.run(t, "init")
+	to.seed(t, 2)
 	cmd := view.command(t, "copy", "--repo2", to.repository)
 	cmd.Env = append(cmd.Env, "RESTIC_PASSWORD2="+resticPassword)
 	if version != "RESTIC_0_14" {

@@ -49,7 +49,7 @@ func TestTwoHundredRepositoriesAreListed(t *testing.T) {
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 	tree := t.TempDir()
 	writeFile(t, filepath.Join(tree, "file"), []byte("content"))
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	for i := range repositories - 1 {
 		copied := filepath.Join(c.dir, fmt.Sprintf("app%d", i%20), fmt.Sprintf("%08d-0000-4000-8000-000000000000", i))

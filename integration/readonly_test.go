@@ -120,6 +120,6 @@ func TestADiskThatBecameReadOnlyIsReadAndNamed(t *testing.T) {
 func backUpOnce(t *testing.T, g *served) {
 	t.Helper()
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, mailRepo, "module/mail1")
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", storageTree(t, 1<<20))
 }

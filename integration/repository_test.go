@@ -88,7 +88,7 @@ func testHeal(t *testing.T, a *keeper, version string) {
 	module := newRestic(t, version, a.g.url+"/"+a.dest, mailRepo, "module/mail1")
 	node := newRestic(t, version, a.g.url+"/"+a.dest, mailRepo, "node/1")
 	content, _ := blob(6 << 20)
-	module.run(t, "init")
+	module.seed(t, 2)
 	backUp := func() *exec.Cmd { return module.command(t, "backup", "--stdin", "--stdin-filename", "dump") }
 	first := backUp()
 	first.Stdin = strings.NewReader(string(content))
@@ -155,7 +155,7 @@ func TestARollbackFreezesAndIsChecked(t *testing.T) {
 		other := c.serve(t) // which hears of the freeze by itself
 		module := newRestic(t, "RESTIC_0_18", g.url+"/"+dest, mailRepo, "module/mail1")
 		tree := makeTree(t)
-		module.run(t, "init")
+		module.seed(t, 2)
 		module.run(t, "backup", tree)
 		good := secondOver(t)
 		user := callerOf(g.url, "module/mail1")
@@ -226,7 +226,7 @@ func TestHistorySaysWhatLooksWrong(t *testing.T) {
 	a := newKeeper(t, c, g, localDest, "RESTIC_0_18")
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, "module/mail1")
 	tree := storageTree(t, 1<<20)
-	module.run(t, "init")
+	module.seed(t, 2)
 	for range 3 {
 		module.run(t, "backup", "--host", "mail1", tree)
 	}
@@ -316,7 +316,7 @@ func TestRestoringAsItWas(t *testing.T) {
 	writeFile(t, filepath.Join(source, "state", "file"), []byte("what was there"))
 	backUp := module.command(t, "backup", "state")
 	backUp.Dir = source
-	module.run(t, "init")
+	module.seed(t, 2)
 	runCommand(t, backUp)
 	at := secondOver(t).UTC().Format(time.RFC3339)
 	for _, id := range snapshotIDs(t, module) {

@@ -1,9 +1,6 @@
 package integration
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	crand "crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -15,39 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/poly1305" //nolint:staticcheck // it is what restic seals with
+	//nolint:staticcheck // it is what restic seals with
 
 	"github.com/rclone-gateway/rclone-gateway/client/retention"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )
-
-// masterKey is what restic seals the files of a repository with.
-type masterKey struct {
-	MAC     struct{ K, R []byte }
-	Encrypt []byte
-}
-
-// seal encrypts a file as restic does.
-func (k *masterKey) seal(t *testing.T, content []byte) []byte {
-	t.Helper()
-	nonce := make([]byte, aes.BlockSize)
-	crand.Read(nonce) // never fails
-	block, err := aes.NewCipher(k.Encrypt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed := append([]byte(nil), content...)
-	cipher.NewCTR(block, nonce).XORKeyStream(sealed, sealed)
-	pad, err := aes.NewCipher(k.MAC.K)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var key [32]byte
-	var mac [poly1305.TagSize]byte
-	copy(key[:16], k.MAC.R)
-	pad.Encrypt(key[16:], nonce)
-	poly1305.Sum(&mac, sealed, &key)
-	return slices.Concat(nonce, sealed, mac[:])
-}
 
 // backupTimes makes the times of a module's backups: daily, hourly or at random, with gaps,
 // some at once, in the time zones that clients have.
@@ -112,7 +81,7 @@ func TestRetentionAnswersAsRestic(t *testing.T) {
 			restic := restic{program(t, version), repository, t.TempDir()}
 			tree := t.TempDir()
 			writeFile(t, filepath.Join(tree, "file"), []byte("content"))
-			restic.run(t, "init", "--repository-version", "1")
+			restic.seed(t, 1)
 			restic.run(t, "backup", "--host", "template", tree)
 			snapshots := forgeHistories(t, restic, repository, r, 100)
 			for range max(rounds, 6) {
@@ -125,7 +94,7 @@ func TestRetentionAnswersAsRestic(t *testing.T) {
 // forgeHistories saves snapshots for so many hosts, and returns them.
 func forgeHistories(t *testing.T, restic restic, repository string, r *rand.Rand, hosts int) (snapshots []*retention.Snapshot) {
 	t.Helper()
-	var key masterKey
+	var key repotest.MasterKey
 	if err := json.Unmarshal([]byte(restic.run(t, "cat", "masterkey")), &key); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +111,7 @@ func forgeHistories(t *testing.T, restic restic, repository string, r *rand.Rand
 			if err != nil {
 				t.Fatal(err)
 			}
-			sealed := key.seal(t, content)
+			sealed := key.Seal(t, content)
 			writeFile(t, filepath.Join(repository, "snapshots", nameOf(sealed)), sealed)
 			snapshots = append(snapshots, &retention.Snapshot{
 				ID: nameOf(sealed), Time: at, Received: at, Hostname: fmt.Sprint("host", host), Paths: []string{"/srv"}, Size: -1, Acknowledged: true,

@@ -22,6 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -119,7 +120,9 @@ func (r *runner) kill(t testing.TB) {
 func (r *runner) addModule(t testing.TB, m redistest.Module) {
 	t.Helper()
 	home := filepath.Join(r.dir, m.ID)
-	image, user := "ghcr.io/nethserver/"+strings.TrimRight(m.ID, "0123456789")+":latest", "module/"+m.ID
+	app, user := strings.TrimRight(m.ID, "0123456789"), "module/"+m.ID
+	image := "ghcr.io/nethserver/" + app + ":latest"
+	repotest.New(t, 2, resticPassword).Save(t, filepath.Join(r.cluster.dir, app, m.UUID))
 	env := []string{
 		"MODULE_ID=" + m.ID, "MODULE_UUID=" + m.UUID, "IMAGE_URL=" + image, "AGENT_ID=" + user,
 		"REDIS_USER=" + user, "REDIS_PASSWORD=" + redistest.Password(user), "REDIS_ADDRESS=" + r.Addr, "REDIS_REPLICA_ADDRESS=" + r.Addr,

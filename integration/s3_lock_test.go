@@ -144,7 +144,7 @@ func TestABucketWithRetentionTakesBackups(t *testing.T) {
 			module := newRestic(t, "RESTIC_0_18", g.url+"/"+id, mailRepo, "module/mail1")
 			node := newRestic(t, "RESTIC_0_18", g.url+"/"+id, mailRepo, "node/1")
 			tree := storageTree(t, 1<<20)
-			module.run(t, "init")
+			module.seed(t, 2)
 			module.run(t, "backup", tree)
 			writeFile(t, filepath.Join(tree, "random"), []byte("no more"))
 			module.run(t, "backup", tree)

@@ -22,7 +22,7 @@ func TestAnFTPServerThatAllowsFourConnectionsEndsItsLists(t *testing.T) {
 	g := c.serve(t)
 	module := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, mailRepo, "module/mail1")
 	tree := storageTree(t, 1<<20)
-	module.run(t, "init")
+	module.seed(t, 2)
 	// Packs in many directories: each is listed over a connection of its own.
 	base := "/" + moreDest + "/" + mailRepo
 	for range 40 {

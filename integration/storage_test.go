@@ -134,7 +134,7 @@ func testBackups(t *testing.T, g *served, version, repo string) {
 	module := newRestic(t, version, g.url+"/"+moreDest, repo, moduleOf(repo))
 	node := newRestic(t, version, g.url+"/"+moreDest, repo, "node/1")
 	tree := storageTree(t, 6<<20)
-	module.run(t, "init")
+	module.seed(t, 2)
 	module.run(t, "backup", tree)
 	writeFile(t, filepath.Join(tree, "random"), []byte("no more"))
 	module.run(t, "backup", tree)
@@ -402,7 +402,7 @@ func testRestart(t *testing.T, g *served, s *storageServer) {
 	// A repository of its own.
 	client := newRestic(t, "RESTIC_0_18", g.url+"/"+moreDest, "restart/"+wikiUUID, "node/1")
 	tree := storageTree(t, 4<<20)
-	client.run(t, "init")
+	client.seed(t, 2)
 	s.link.become(slow)
 	defer s.link.become(pace{})
 

@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -15,8 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/scrypt"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -98,46 +95,10 @@ func (l *lived) begin() {
 	l.open()
 	l.module = newRestic(l.t, "RESTIC_0_18", l.g.url+"/"+l.dest, mailRepo, "module/mail1")
 	l.node = newRestic(l.t, "RESTIC_0_18", l.g.url+"/"+l.dest, mailRepo, "node/1")
-	l.module.run(l.t, "init")
-	takeCheapKey(l.t, l.module, l.g, l.dest, mailRepo)
+	l.module.seed(l.t, 2)
 	l.over() // step 0: all of that
 	l.backup(rand.New(rand.NewPCG(0, 0)), false)
 	l.over()
-}
-
-// takeCheapKey gives a repository another key in place of the one that it has, with which
-// restic opens it at once.
-func takeCheapKey(t *testing.T, r restic, g *served, dest, repo string) {
-	t.Helper()
-	keys := "/" + dest + "/" + repo + "/keys/"
-	slow := slices.Collect(maps.Keys(listed(t, g, keys)))
-	cheap := cheapKey(t, []byte(r.run(t, "cat", "masterkey")))
-	g.node().want(t, http.StatusOK, http.MethodPost, keys+nameOf(cheap), cheap)
-	for _, name := range slow {
-		g.node().want(t, http.StatusOK, http.MethodDelete, keys+name, nil)
-	}
-}
-
-// cheapKey is a key of a repository, of which restic's derivation takes no time.
-func cheapKey(t *testing.T, master []byte) []byte {
-	t.Helper()
-	salt := make([]byte, 64)
-	crand.Read(salt) // never fails
-	const n, r, p = 1 << 10, 1, 1
-	derived, err := scrypt.Key([]byte(resticPassword), salt, n, r, p, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	user := masterKey{Encrypt: derived[:32]}
-	user.MAC.K, user.MAC.R = derived[32:48], derived[48:]
-	key, err := json.Marshal(map[string]any{
-		"created": time.Now(), "username": "root", "hostname": "mail1", "kdf": "scrypt", "N": n, "r": r, "p": p,
-		"salt": salt, "data": user.seal(t, master),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
 }
 
 // open starts the gateway.

@@ -84,7 +84,6 @@ func TestSecondBackupFindsItsParent(t *testing.T) {
 		world := newClientWorld(t)
 		host := world.newHost(t, v, savedModule)
 		host.fill(t)
-		host.restic(t, "init")
 		host.restic(t, "backup", "--host=oldnode", "state", "volumes/data")
 		got := host.run(t, "module-backup", "--json", clientSchedule).succeed(t)
 		var summary struct {

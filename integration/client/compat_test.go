@@ -18,7 +18,6 @@ func TestSnapshotsOfNethServer8(t *testing.T) {
 		old.write(t, "install/etc/state-exclude.conf", "*.tmp\nenvironment.bak\nvolumes/data/deep/anchored\n", 0o644)
 		old.fill(t)
 		want := old.tree(t)
-		old.asNethServer8(t, "init")
 		for key, file := range map[string]string{"mykey": "mykey.dump", "ui_name": "ui_name.dump"} {
 			old.write(t, "state/"+file, old.run(t, "redis-dump", "module/"+savedModule.ID+"/"+key).succeed(t).stdout, 0o644)
 		}

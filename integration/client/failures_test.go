@@ -81,8 +81,8 @@ func TestUnreadableFiles(t *testing.T) {
 // makes, the key and the config.
 func TestKilledInit(t *testing.T) {
 	onEach(t, []variant{{"0.14", "native"}, {"0.18", "native"}, {"0.18", "rootfull"}}, func(t *testing.T, v variant) {
-		host, gate := newGatedHost(t, v)
-		world := host.world
+		world := newClientWorldAt(t, publicDir(t))
+		host, gate := world.newGatedHost(t, v)
 		for _, kill := range []func(*testing.T, *clientHost, int){killRestic, killAllButRestic} {
 			cmd, _ := host.startUntil(t, gate, uploads("config"), "module-backup", clientSchedule)
 			if keys := world.objects(t, "keys"); len(keys) != 1 {

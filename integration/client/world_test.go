@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )
 
 const (
@@ -55,12 +56,15 @@ type clientWorld struct {
 	gateway  *exec.Cmd
 }
 
+// newClientWorld has an empty repository of savedModule.
 func newClientWorld(t *testing.T) *clientWorld {
 	t.Helper()
-	return newClientWorldAt(t, publicDir(t))
+	w := newClientWorldAt(t, publicDir(t))
+	repotest.New(t, 2, redistest.Password(clientDestination)).Save(t, w.repository())
+	return w
 }
 
-// newClientWorldAt has its destination in the directory storage.
+// newClientWorldAt has its destination in the directory storage, and no repository.
 func newClientWorldAt(t *testing.T, storage string) *clientWorld {
 	t.Helper()
 	w := &clientWorld{redis: redistest.Start(t), storage: storage}
@@ -84,9 +88,13 @@ func newFilledHost(t *testing.T, v variant) *clientHost {
 // newGatedHost is one whose requests to the gateway go through a gate.
 func newGatedHost(t *testing.T, v variant) (*clientHost, *gate) {
 	t.Helper()
-	world := newClientWorld(t)
-	gate := world.addGate(t)
-	host := world.newHost(t, v, savedModule)
+	return newClientWorld(t).newGatedHost(t, v)
+}
+
+func (w *clientWorld) newGatedHost(t *testing.T, v variant) (*clientHost, *gate) {
+	t.Helper()
+	gate := w.addGate(t)
+	host := w.newHost(t, v, savedModule)
 	host.fill(t)
 	return host, gate
 }
@@ -137,11 +145,16 @@ func (w *clientWorld) stopGateway(t *testing.T) {
 	w.gateway = nil
 }
 
+// repository is where that of savedModule lies in the storage.
+func (w *clientWorld) repository() string {
+	return filepath.Join(w.storage, "mymodule", savedModule.UUID)
+}
+
 // objects are the names of a repository's objects of one type, as they lie in the
 // storage.
 func (w *clientWorld) objects(t *testing.T, kind string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(w.storage, "mymodule", savedModule.UUID, kind))
+	entries, err := os.ReadDir(filepath.Join(w.repository(), kind))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
