@@ -60,10 +60,12 @@ func TestKilledUploadLeavesTheOldObjectAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		s.named.Store(os.Getenv(childEnv+"_NAMED") != "")
 		t.Fatal(s.Put(t.Context(), filepath.ToSlash(os.Getenv(childEnv+"_NAME")), 2<<20, os.Stdin))
 	}
-	for _, name := range []string{pack, config} {
+	for i, name := range []string{pack, config, pack, config} {
 		s := open(t)
+		s.named.Store(i >= 2)
 		put(t, s, config, []byte("old config"))
 		killUpload(t, s, name)
 		if got := read(t, s, config); got != "old config" {
@@ -87,6 +89,11 @@ func killUpload(t *testing.T, s *Store, name string) {
 	t.Helper()
 	cmd := child(t, s.root)
 	cmd.Env = append(cmd.Env, childEnv+"_NAME="+name)
+	want := 0
+	if s.named.Load() {
+		cmd.Env = append(cmd.Env, childEnv+"_NAMED=1")
+		want = 1
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	stdin, err := cmd.StdinPipe()
@@ -103,8 +110,8 @@ func killUpload(t *testing.T, s *Store, name string) {
 	if err := errors.Join(writeErr, killErr); err != nil {
 		t.Fatalf("%v, %v\n%s", err, waitErr, out.Bytes())
 	}
-	if temps, err := filepath.Glob(filepath.Join(filepath.Dir(s.path(name)), tempPrefix+"*")); err != nil || len(temps) != 1 {
-		t.Fatalf("the killed upload left %v, %v; want one temporary file", temps, err)
+	if temps, err := filepath.Glob(filepath.Join(filepath.Dir(s.path(name)), tempPrefix+"*")); err != nil || len(temps) != want {
+		t.Fatalf("the killed upload left %v, %v; want %d temporary files", temps, err, want)
 	}
 }
 

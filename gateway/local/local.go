@@ -62,6 +62,9 @@ type Store struct {
 	durable sync.Map
 	// fleeting is true since the file system was found to sync nothing.
 	fleeting atomic.Bool
+	// named is true since a file without a name could not be given one: uploads then
+	// have temporary names.
+	named atomic.Bool
 }
 
 var (

@@ -265,14 +265,8 @@ func (s *Store) holds(root dirFD, name string) bool {
 }
 
 func (s *Store) writeMarker(root dirFD) error {
-	temp := tempName()
 	content := s.marker.ID + "\n"
-	err := s.upload(context.Background(), root, temp, int64(len(content)), strings.NewReader(content))
-	if err == nil {
-		err = root.rename(temp, markerName)
-	}
-	if err != nil {
-		_ = root.remove(temp) // if it fails, a list removes it
+	if err := s.store(context.Background(), root, markerName, int64(len(content)), strings.NewReader(content)); err != nil {
 		return err
 	}
 	return s.sync(int(root))

@@ -21,9 +21,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Uploads grow under a name that no object can have, since it is neither
-// "config" nor 64 hexadecimal digits. An upload that a crash cut off leaves such
-// a file; a list removes it once nobody has written to it for a day.
+// Where a file system has no files without a name, uploads grow under a name that no
+// object can have, since it is neither "config" nor 64 hexadecimal digits. An upload that
+// a crash cut off leaves such a file; a list removes it once nobody has written to it for
+// a day.
 const (
 	tempPrefix  = ".rclone-gateway-upload-"
 	tempExpires = 24 * time.Hour
@@ -40,7 +41,7 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // Put implements [storage.Store]. An object that is named by its hash and is there with
 // the same content stays as it is, with the time of its first receipt. The order is that of every durable replacement:
-// write a temporary file, sync it, rename it, sync the directory. An error of
+// write a file that nobody sees, sync it, give it the name, sync the directory. An error of
 // that last sync comes too late to take the new object back.
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	if err := check(ctx, "put", name); err != nil {
@@ -51,13 +52,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 		return s.wrapPut(name, err)
 	}
 	defer dir.close()
-	temp := tempName()
-	err = s.upload(ctx, dir, temp, size, body)
-	if err == nil {
-		err = dir.publish(temp, path.Base(name))
-	}
-	if err != nil {
-		_ = dir.remove(temp) // if it fails, a list removes it
+	if err := s.store(ctx, dir, path.Base(name), size, body); err != nil {
 		return s.wrapPut(name, err)
 	}
 	if err := s.sync(int(dir)); err != nil {
@@ -76,57 +71,49 @@ func (s *Store) wrapPut(name string, err error) error {
 	return s.wrap("put", name, err)
 }
 
-// upload writes exactly size bytes to the new file temp, durably.
-func (s *Store) upload(ctx context.Context, dir dirFD, temp string, size int64, body io.Reader) error {
-	fd, err := openat(int(dir), temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+// store writes exactly size bytes to a file in dir, durably, and gives it the name base.
+func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, body io.Reader) error {
+	up, err := s.newUpload(dir)
 	if err != nil {
 		return err
 	}
-	file := os.NewFile(uintptr(fd), temp)
-	err = copyExactly(ctx, file, size, body)
-	if err == nil {
-		err = s.sync(fd)
+	defer up.close()
+	if err := copyExactly(ctx, up.file, size, body); err != nil {
+		return err
 	}
-	return errors.Join(err, file.Close())
+	if err := s.sync(int(up.file.Fd())); err != nil {
+		return err
+	}
+	return up.publish(base)
 }
 
+// copyExactly takes size bytes from body, which must end there, in as few pieces as the
+// buffer allows.
 func copyExactly(ctx context.Context, file *os.File, size int64, body io.Reader) error {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	w := &exactWriter{ctx: ctx, file: file, left: size}
-	_, err := io.CopyBuffer(w, body, buf[:])
-	switch {
-	case w.err != nil:
-		return w.err
-	case err != nil:
+	for left := size; left > 0; {
+		n, err := io.ReadFull(body, buf[:min(left, bufferSize)])
+		left -= int64(n)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("%w: %d bytes are missing", storage.ErrShort, left)
+		case err != nil:
+			return err
+		}
+		if _, err := file.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
+	switch n, err := io.ReadFull(body, buf[:1]); {
+	case n > 0:
+		return errors.New("body is longer than announced")
+	case !errors.Is(err, io.EOF):
 		return err
-	case w.left > 0:
-		return fmt.Errorf("%w: %d bytes are missing", storage.ErrShort, w.left)
 	}
 	return nil
-}
-
-// exactWriter takes size bytes and no more. It has no ReadFrom, with which
-// [os.File] would copy through a smaller buffer of its own.
-type exactWriter struct {
-	ctx  context.Context
-	file *os.File
-	left int64
-	err  error // why Write failed
-}
-
-func (w *exactWriter) Write(p []byte) (n int, err error) {
-	switch {
-	case w.err != nil:
-	case w.ctx.Err() != nil:
-		w.err = w.ctx.Err()
-	case int64(len(p)) > w.left:
-		w.err = errors.New("body is longer than announced")
-	default:
-		n, w.err = w.file.Write(p)
-		w.left -= int64(n)
-	}
-	return n, w.err
 }
 
 // makeDir opens a directory, which it makes durable first if that is not known:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,6 +53,19 @@ func directFor(abs string) func(path string, flags int) (int, error) {
 
 func fsync(fd int) error {
 	return retry(func() error { return unix.Fsync(fd) })
+}
+
+// nameless opens a new file without a name.
+func (d dirFD) nameless() (int, error) {
+	return openat(int(d), ".", unix.O_WRONLY|unix.O_TMPFILE, 0o600)
+}
+
+// link gives an open file a name, where it had none, unless something has it. By its path
+// in /proc that needs no privilege.
+func (d dirFD) link(fd int, base string) error {
+	return retry(func() error {
+		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), int(d), base, unix.AT_SYMLINK_FOLLOW)
+	})
 }
 
 // The layout of struct linux_dirent64, getdents64(2).

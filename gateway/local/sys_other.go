@@ -28,6 +28,11 @@ func fsync(fd int) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
+// nameless says that there are no files without a name.
+func (dirFD) nameless() (int, error) { return -1, unix.ENOTSUP }
+
+func (dirFD) link(int, string) error { return unix.ENOTSUP }
+
 func dup(fd int) (*os.File, error) {
 	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
