@@ -160,5 +160,5 @@ func (r Runner) checkEnvFile() error {
 	if err != nil {
 		return exit.Failf(exit.Usage, "the environment file: %w", err)
 	}
-	return checkOwner(r.EnvFile, info, others...)
+	return CheckOwner(r.EnvFile, info, others...)
 }

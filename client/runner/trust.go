@@ -23,7 +23,7 @@ func readTrusted(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read how a module is run: %w", err)
 	}
-	if err := checkOwner(filepath.Dir(path), info); err != nil {
+	if err := CheckOwner(filepath.Dir(path), info); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
@@ -40,7 +40,7 @@ func readTrusted(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, exit.Failf(exit.Usage, "%s is not a file", path)
 	}
-	if err := checkOwner(path, info); err != nil {
+	if err := CheckOwner(path, info); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(file, biggest+1))
@@ -53,8 +53,8 @@ func readTrusted(path string) ([]byte, error) {
 	return data, nil
 }
 
-// checkOwner refuses what others than root, this user and the users given may write.
-func checkOwner(path string, info fs.FileInfo, others ...uint32) error {
+// CheckOwner refuses what others than root, this user and the users given may write.
+func CheckOwner(path string, info fs.FileInfo, others ...uint32) error {
 	trusted := slices.Concat(others, []uint32{0, uint32(os.Geteuid())})
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
