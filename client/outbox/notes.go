@@ -1,0 +1,111 @@
+package outbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+)
+
+// Of returns the box that is in a node's directory for what runs must remember.
+func Of(stateDir string) *Box { return &Box{Dir: filepath.Join(Dir(stateDir), "queue")} }
+
+// Dir is the directory of all that is about messages.
+func Dir(stateDir string) string { return filepath.Join(stateDir, "notify") }
+
+// Note is something wrong on this node that no run has as its outcome, such as a hook that
+// failed.
+type Note struct {
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+}
+
+func notesFile(stateDir string) string { return filepath.Join(Dir(stateDir), "notes.json") }
+
+// Notes are those of a node, by what they are about.
+func Notes(stateDir string) (map[string]Note, error) {
+	notes := map[string]Note{}
+	text, err := os.ReadFile(notesFile(stateDir))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return notes, nil
+	case err != nil:
+		return notes, err
+	}
+	if err := json.Unmarshal(text, &notes); err != nil {
+		return map[string]Note{}, fmt.Errorf("%s: %w", notesFile(stateDir), err)
+	}
+	return notes, nil
+}
+
+// SetNotes replaces the notes that are about something with a prefix. What was wrong before
+// keeps its time.
+func SetNotes(stateDir, prefix string, now time.Time, texts map[string]string) error {
+	unlock, err := lockNotes(stateDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, err := Notes(stateDir)
+	if err != nil {
+		old = map[string]Note{} // one that cannot be read is written over
+	}
+	notes := maps.Clone(old)
+	maps.DeleteFunc(notes, func(about string, _ Note) bool { return strings.HasPrefix(about, prefix) })
+	for about, text := range texts {
+		since := now
+		if before, known := old[prefix+about]; known {
+			since = before.Since
+		}
+		notes[prefix+about] = Note{text, since}
+	}
+	if maps.Equal(old, notes) {
+		return nil
+	}
+	text, err := json.Marshal(notes)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(notesFile(stateDir), append(text, '\n'), 0o600)
+}
+
+// lockNotes keeps other processes from writing them.
+func lockNotes(stateDir string) (unlock func(), err error) {
+	if err := os.MkdirAll(Dir(stateDir), 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(filepath.Join(Dir(stateDir), "notes.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("lock the notes of this node: %w", err)
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// Lines says in lines what is wrong with telling people: what is not sent, and the notes.
+func Lines(stateDir string) []string {
+	var lines []string
+	if unsent := Of(stateDir).Unsent(); unsent != "" {
+		lines = append(lines, unsent)
+	}
+	notes, err := Notes(stateDir)
+	if err != nil {
+		lines = append(lines, err.Error())
+	}
+	for _, about := range slices.Sorted(maps.Keys(notes)) {
+		lines = append(lines, notes[about].Text)
+	}
+	return lines
+}
