@@ -1,0 +1,64 @@
+package gatewayadmin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+)
+
+const (
+	destinationsPath = "/-/api/v1/destinations"
+	// factsTimeout is more than a gateway needs for what it knows.
+	factsTimeout = 10 * time.Second
+)
+
+// Destination is what a gateway says of one, in its API.
+type Destination struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	State  string `json:"state"` // works, fails, unused, unreached, broken, peer
+	Level  string `json:"level"` // good, unknown, warning, bad
+	Reason string `json:"reason"`
+	Node   string `json:"node"`
+	Space  *struct {
+		Free  *int64 `json:"free"`
+		Total *int64 `json:"total"`
+		Daily *int64 `json:"daily"`
+		Full  string `json:"full_on"`
+	} `json:"space"`
+}
+
+// Destinations asks the gateway for its destinations: how they are, their space, and when
+// that runs out.
+func Destinations(ctx context.Context, s *host.System) ([]Destination, error) {
+	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	defer cancel()
+	login, err := s.Env.NodeCredentials()
+	if err != nil {
+		return nil, err
+	}
+	url := s.Env.GatewayURL()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+destinationsPath, nil)
+	if err != nil {
+		return nil, exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
+	}
+	request.SetBasicAuth(login.User, login.Password)
+	response, err := s.Env.GatewayClient(0).Do(request)
+	if err != nil {
+		return nil, exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer struct {
+		Destinations []Destination `json:"destinations"`
+	}
+	if _, err := Read(response, url, &answer); err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, exit.Failf(exit.Unreachable, "the gateway at %s does not tell its destinations to %q: %s", url, login.User, response.Status)
+	}
+	return answer.Destinations, nil
+}
