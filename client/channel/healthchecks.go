@@ -1,0 +1,41 @@
+package channel
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/message"
+	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
+)
+
+// healthchecks is a dead-man's switch: it raises the alarm where no good news comes.
+type healthchecks struct{ *notifyfile.Channel }
+
+// Send pings, for a message that is a signal. Any other one is a line of the switch's log.
+func (h healthchecks) Send(ctx context.Context, m *message.Message) error {
+	address, err := urlOf(h.Channel)
+	if err != nil {
+		return err
+	}
+	u, err := notifyfile.ParseURL(address)
+	if err != nil {
+		return err
+	}
+	end, body := "/log", m.Text
+	if s := m.Signal; s != nil {
+		end = map[message.State]string{message.Started: "/start", message.Succeeded: "", message.Failed: "/fail"}[s.State]
+		body = s.Log
+		query := u.Query()
+		query.Set("rid", s.Run)
+		u.RawQuery = query.Encode()
+	}
+	u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/") + end, RawQuery: u.RawQuery}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(body))
+	if err != nil {
+		return withoutAddress(err)
+	}
+	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	return do(h.Channel, request)
+}

@@ -1,0 +1,102 @@
+package channel
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"os"
+	"strings"
+
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/message"
+	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
+	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
+)
+
+// webhook posts messages, in the form of its template, or else all of them as JSON.
+type webhook struct {
+	*notifyfile.Channel
+
+	template *Template
+}
+
+func (w *webhook) Send(ctx context.Context, m *message.Message) error {
+	address, err := urlOf(w.Channel)
+	if err != nil {
+		return err
+	}
+	headers, err := readHeaders(w.HeaderFile)
+	if err != nil {
+		return err
+	}
+	body, kind, err := w.body(m)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return withoutAddress(err)
+	}
+	request.Header = headers
+	request.Header.Set("Content-Type", kind)
+	request.Header.Set("Idempotency-Key", m.ID)
+	return do(w.Channel, request)
+}
+
+// body is what is posted, and its type.
+func (w *webhook) body(m *message.Message) (body []byte, kind string, err error) {
+	if w.template != nil {
+		return w.template.Render(m), w.ContentType, nil
+	}
+	body, err = json.Marshal(m)
+	return body, "application/json", err
+}
+
+// readTemplate reads that of a channel, nil where it has none.
+func readTemplate(c *notifyfile.Channel) (*Template, error) {
+	if c.TemplateFile == "" {
+		return nil, nil //nolint:nilnil // most have none
+	}
+	text, err := os.ReadFile(c.TemplateFile)
+	if err != nil {
+		return nil, fmt.Errorf("template: %w", err)
+	}
+	t, err := ParseTemplate(string(text), c.ContentType)
+	if err != nil {
+		return nil, fmt.Errorf("template %s: %w", c.TemplateFile, err)
+	}
+	return t, nil
+}
+
+// readHeaders reads a file of headers, one a line. Its errors do not quote it.
+func readHeaders(path string) (http.Header, error) {
+	headers := http.Header{}
+	if path == "" {
+		return headers, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("header_file: %w", err)
+	}
+	text, err := secretfile.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("header_file: %s %w", path, err)
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		if !ok || name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || host.Printable(value) != value {
+			return nil, errors.New("header_file: " + path + " has a line that is not NAME: VALUE")
+		}
+		headers.Set(textproto.CanonicalMIMEHeaderKey(name), value)
+	}
+	return headers, nil
+}
