@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
+	"github.com/rclone-gateway/rclone-gateway/client/notify"
 	"github.com/rclone-gateway/rclone-gateway/client/points"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/restore"
@@ -140,7 +141,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), setup.NewCommand(sys), accounts.NewNode(sys), accounts.NewAdmin(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
+	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), notify.NewCommand(sys), setup.NewCommand(sys), accounts.NewNode(sys), accounts.NewAdmin(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

@@ -20,9 +20,12 @@
 //	snapshot                       snapshots and their trees, and what was read before
 //	ns8action                      the form of NethServer 8's actions
 //	expire                         old snapshots of a repository go
+//	notifyfile, message, channel,
+//	outbox, hook                   how people are told: what to say, over what, and what waits; hooks of runs
 //	keys                           keys of Redis, to files and back
 //	backup, restore, wrapper       the commands of a module
 //	runbackup, runs                a schedule's run on a node; what runs came to
+//	notify, announce               people are told of failures, and in a digest; others of a run
 //	accounts, destinations, trash,
 //	points, drill, rotate          the commands of an administrator
 //	setup                          a machine with nothing to a first backup

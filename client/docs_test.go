@@ -17,6 +17,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen/docgentest"
@@ -46,33 +47,34 @@ func newProgram() *cobra.Command {
 
 // environmentMeaning describes every variable that the client asks for.
 var environmentMeaning = map[string]string{
-	"AGENT_COMFD":            "file descriptor that progress is written to, in the agent's format",
-	"AGENT_ID":               "names restic's container, where there is no `MODULE_ID`",
-	"AGENT_INSTALL_DIR":      "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
-	"AGENT_STATE_DIR":        "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
-	"AGENT_TASK_ID":          "is set where the agent runs the command, and turns its progress on",
-	"STATE_DIRECTORY":        "the same, as systemd sets it",
-	"GATEWAYCTL_STATE_DIR":   "where run-backup keeps what runs of this node must remember",
-	"GATEWAY_STATE_DIR":      "the gateway's state directory, for `trash empty`",
-	"CACHE_DIRECTORY":        "where `snapshot` keeps what it has read, and restic its cache, as systemd sets it",
-	"XDG_CACHE_HOME":         "the same, where there is no `CACHE_DIRECTORY`",
-	"HOME":                   "the same, in `.cache` below, where there is neither",
-	"GATEWAY_MODULES_DIR":    "the directory with a file for each module that says how it is run on this node, elsewhere than in `" + runner.DefaultDir + "`",
-	"IMAGE_URL":              "the module's image; its name is the application's",
-	"MODULE_ID":              "the module, such as `dokuwiki1`",
-	"MODULE_UUID":            "the UUID of the module",
-	"NODE_ID":                "this node's ID, under which it is remembered which snapshots were acknowledged (default: that of REDIS_USER, where it is node/…)",
-	"NS8_AGENT_ENV":          "the node's `agent.env`, elsewhere than in `" + host.NodeAgentEnv + "`",
-	"NS8_CORE_ENV":           "the file with `RESTIC_IMAGE`, elsewhere than in `" + host.CoreEnv + "`",
-	"NS8_GATEWAY_URL":        "the gateway, elsewhere than at `http://127.0.0.1:4694`; `http+unix:///path/of/socket:` for a unix socket",
-	"NS8_LOG_JSON":           "`1`: module-backup and restore-module end with a line of JSON on stderr",
-	"NS8_METRICS_DIR":        "where module-backup and restore-module write files for Prometheus",
-	"NS8_RESTIC_RUNTIME":     "`podman` or `native`: how restic is run",
-	"PATH":                   "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
-	"REDIS_USER":             "user for Redis and for the gateway",
-	"RESTIC_CACERT":          "files of CA certificates, separated by commas, that the gateway's must be signed by",
-	"RESTIC_TLS_CLIENT_CERT": "file of the certificate and its key that the gateway wants of clients",
-	"RESTIC_IMAGE":           "the image that restic is run from",
+	"AGENT_COMFD":              "file descriptor that progress is written to, in the agent's format",
+	"AGENT_ID":                 "names restic's container, where there is no `MODULE_ID`",
+	"AGENT_INSTALL_DIR":        "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
+	"AGENT_STATE_DIR":          "the module's state; `environment` and `agent.env` in it are read for variables that are not set",
+	"AGENT_TASK_ID":            "is set where the agent runs the command, and turns its progress on",
+	"STATE_DIRECTORY":          "the same, as systemd sets it",
+	"GATEWAYCTL_STATE_DIR":     "where run-backup keeps what runs of this node must remember",
+	"GATEWAYCTL_NOTIFY_CONFIG": "the file of channels that people are told over, elsewhere than in `" + notifyfile.DefaultPath + "`",
+	"GATEWAY_STATE_DIR":        "the gateway's state directory, for `trash empty`",
+	"CACHE_DIRECTORY":          "where `snapshot` keeps what it has read, and restic its cache, as systemd sets it",
+	"XDG_CACHE_HOME":           "the same, where there is no `CACHE_DIRECTORY`",
+	"HOME":                     "the same, in `.cache` below, where there is neither",
+	"GATEWAY_MODULES_DIR":      "the directory with a file for each module that says how it is run on this node, elsewhere than in `" + runner.DefaultDir + "`",
+	"IMAGE_URL":                "the module's image; its name is the application's",
+	"MODULE_ID":                "the module, such as `dokuwiki1`",
+	"MODULE_UUID":              "the UUID of the module",
+	"NODE_ID":                  "this node's ID, under which it is remembered which snapshots were acknowledged (default: that of REDIS_USER, where it is node/…)",
+	"NS8_AGENT_ENV":            "the node's `agent.env`, elsewhere than in `" + host.NodeAgentEnv + "`",
+	"NS8_CORE_ENV":             "the file with `RESTIC_IMAGE`, elsewhere than in `" + host.CoreEnv + "`",
+	"NS8_GATEWAY_URL":          "the gateway, elsewhere than at `http://127.0.0.1:4694`; `http+unix:///path/of/socket:` for a unix socket",
+	"NS8_LOG_JSON":             "`1`: module-backup and restore-module end with a line of JSON on stderr",
+	"NS8_METRICS_DIR":          "where module-backup and restore-module write files for Prometheus",
+	"NS8_RESTIC_RUNTIME":       "`podman` or `native`: how restic is run",
+	"PATH":                     "where `module-dump-state`, `module-cleanup-state`, `podman` and `restic` are looked for",
+	"REDIS_USER":               "user for Redis and for the gateway",
+	"RESTIC_CACERT":            "files of CA certificates, separated by commas, that the gateway's must be signed by",
+	"RESTIC_TLS_CLIENT_CERT":   "file of the certificate and its key that the gateway wants of clients",
+	"RESTIC_IMAGE":             "the image that restic is run from",
 }
 
 func writeEnvironment(t *testing.T, w *strings.Builder) {

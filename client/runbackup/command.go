@@ -2,10 +2,6 @@ package runbackup
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/notify"
 )
 
 // options are the flags of run-backup.
@@ -51,6 +48,12 @@ repository, and so Redis; backups do without it.
 A schedule that is disabled or paused, or whose quiet hours it is, runs nothing and ends
 with status 17; with NethServer 8 a disabled one ends with 0, as its own command does.
 
+Programs of this node's in the directories before, after and failure of
+/etc/rclone-gateway/hooks.d are run before the run, after it, and where something failed,
+with what is known of it in BACKUP_… variables. One before the run that fails makes the
+run fail. Where notify.conf says so, people are told how the run ended (see "gatewayctl
+notify"), and healthchecks when it began and ended.
+
 --metrics-dir gets three kinds of files: backup<ID>.prom, as NethServer 8 has it, whether
 the last run was complete; run-backup-<ID>.prom, when the schedule runs next; and
 module-drill-<ID>-<MODULE>.prom, what the module's last drill came to.`,
@@ -84,7 +87,11 @@ func (o *options) run(ctx context.Context, sys *host.System) error {
 		return err
 	}
 	defer r.close()
-	return r.run(ctx)
+	err = r.run(ctx)
+	if ctx.Err() == nil {
+		notify.AfterRun(ctx, sys, r.dir)
+	}
+	return err
 }
 
 func (o *options) check() (planned time.Time, err error) {
@@ -100,32 +107,4 @@ func (o *options) check() (planned time.Time, err error) {
 		}
 	}
 	return planned, nil
-}
-
-// StateDir is where runs of this node keep what they must remember, unless dir names it.
-func StateDir(env *host.Environment, dir string) (string, error) {
-	if dir != "" {
-		return filepath.Abs(dir)
-	}
-	if own, _ := env.Lookup("GATEWAYCTL_STATE_DIR"); own != "" {
-		return own, nil
-	}
-	if directories, _ := env.Lookup("STATE_DIRECTORY"); directories != "" {
-		first, _, _ := strings.Cut(directories, ":")
-		return first, nil
-	}
-	if agent := env.Get("AGENT_STATE_DIR"); agent != "" && strings.HasPrefix(env.Get("AGENT_ID"), "node/") {
-		return filepath.Join(agent, "backup-runs"), nil
-	}
-	if env.OnNS8() {
-		return filepath.Join(filepath.Dir(host.NodeAgentEnv), "backup-runs"), nil
-	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/rclone-gateway-runs", nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", errors.New("name a directory for what runs must remember with --state-dir: there is no home")
-	}
-	return filepath.Join(home, ".local", "state", "rclone-gateway-runs"), nil
 }

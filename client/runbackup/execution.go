@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/client/announce"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
@@ -31,6 +32,7 @@ type execution struct {
 	upkeep   *upkeep
 	metrics  *metrics
 	live     *live
+	announce *announce.Run
 
 	mu    sync.Mutex
 	red   bool   // something failed
@@ -45,7 +47,7 @@ var idPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 // newExecution finds out what is to be run, and locks out other runs of it.
 func newExecution(ctx context.Context, sys *host.System, o *options, planned time.Time) (r *execution, err error) {
 	r = &execution{sys: sys, opts: o, planned: planned}
-	if r.dir, err = StateDir(sys.Env, o.stateDir); err != nil {
+	if r.dir, err = history.StateDir(sys.Env, o.stateDir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
@@ -119,7 +121,36 @@ func (r *execution) run(ctx context.Context) error {
 	if err := r.begin(now); err != nil {
 		return err
 	}
-	r.live = newLive(r.sys, r.facts.Node, s.ID)
+	r.announce = r.announcement()
+	err := r.announce.Begin(ctx)
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = r.failAll(ctx, err)
+	default:
+		err = r.work(ctx)
+	}
+	r.announce.End(ctx, err)
+	return err
+}
+
+// announcement is what others are told of the run by.
+func (r *execution) announcement() *announce.Run {
+	s := &r.facts.Schedule
+	a := &announce.Run{
+		Sys: r.sys, StateDir: r.dir, ID: r.journal.ID, Schedule: s.ID, Name: s.Name, Node: r.facts.Node, Destination: s.Destination,
+		Planned: r.journal.Planned, Started: r.journal.Started,
+	}
+	for _, m := range r.journal.Modules {
+		a.Modules = append(a.Modules, m.ID)
+	}
+	return a
+}
+
+// work does the tasks of the run.
+func (r *execution) work(ctx context.Context) error {
+	r.live = newLive(r.sys, r.facts.Node, r.facts.Schedule.ID)
 	defer r.live.stop()
 	if r.facts.Leader && r.sys.Env.OnNS8() {
 		r.backUpCluster(ctx)
@@ -202,7 +233,9 @@ func (r *execution) ended(ctx context.Context, run history.Run) {
 		r.red = true
 		r.metrics.write(false)
 	}
-	r.sys.Notef("%s", sentence(&run))
+	said := sentence(&run)
+	r.announce.Ended(&run, said)
+	r.sys.Notef("%s", said)
 }
 
 // bad reports whether an outcome is a failure: NethServer 8 knows no partial backups.

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/outbox"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
 
@@ -33,7 +34,9 @@ func NewStatus(sys *host.System) *cobra.Command {
 		Short: "Show whether all modules are backed up",
 		Long: `Show for each module of each schedule that is turned on: when its last backup was that
 succeeded, its size and what it added, when the next one is planned, when its repository
-was last checked, and when a backup was last proven restorable. The verdict is on top.
+was last checked, and when a backup was last proven restorable. The verdict is on top,
+and below it what else is wrong on this node: messages that could not be sent yet (see
+"gatewayctl notify status"), hooks that failed, mistakes in notify.conf.
 
 A module needs attention where it was never backed up, where its last backup, retention,
 prune, check or drill did not succeed, and where a planned run is overdue by more than
@@ -67,14 +70,19 @@ func connect(ctx context.Context, sys *host.System) (*redis.Client, error) {
 // overdueAfter is how late a run may be, if its schedule sets no deadline.
 const overdueAfter = time.Hour
 
-// line is the state of a module by a schedule.
-type line struct {
+// Line is the state of a module by a schedule.
+type Line struct {
 	Schedule string `json:"schedule"`
 	Name     string `json:"schedule_name"`
 	Module   string `json:"module"`
 	// OK is false where it needs attention, for Why.
 	OK  bool   `json:"ok"`
 	Why string `json:"why,omitempty"`
+	// Trouble is Why in a word or two, the same for as long as the reason is: "overdue",
+	// [Never], or a kind and its outcome.
+	Trouble string `json:"trouble,omitempty"`
+	// Since is when that began, zero where it is not known.
+	Since time.Time `json:"since,omitzero"`
 
 	Success  time.Time `json:"last_success,omitzero"`
 	Snapshot string    `json:"snapshot_id,omitempty"`
@@ -88,11 +96,48 @@ type line struct {
 	Outcome history.Outcome `json:"last_outcome,omitempty"`
 }
 
-// overview is what --json prints.
-type overview struct {
+// Never is the trouble of what was never backed up.
+const Never = "never backed up"
+
+// Overview is the state of all modules, those that need attention first.
+type Overview struct {
 	OK      bool   `json:"ok"`
 	Verdict string `json:"verdict"`
-	Modules []line `json:"modules"`
+	// Notes say what else is wrong on this node: messages that could not be sent yet, hooks
+	// that failed.
+	Notes   []string `json:"notes,omitempty"`
+	Modules []Line   `json:"modules"`
+}
+
+// Survey returns the state of all modules, or of those of one schedule.
+func Survey(ctx context.Context, rdb *redis.Client, scheduleID string, now time.Time) (Overview, error) {
+	o := statusOptions{schedule: scheduleID}
+	lines, err := o.lines(ctx, rdb, now)
+	if err != nil {
+		return Overview{}, err
+	}
+	return Judge(lines), nil
+}
+
+// Judge says how good lines are together.
+func Judge(lines []Line) Overview {
+	all := Overview{Modules: lines}
+	var bad int
+	for i := range lines {
+		if !lines[i].OK {
+			bad++
+		}
+	}
+	all.OK = bad == 0 && len(lines) > 0
+	switch {
+	case len(lines) == 0:
+		all.Verdict = "nothing is backed up: no schedule that is turned on has a module"
+	case bad == 0:
+		all.Verdict = fmt.Sprintf("all is well: %d backed up", len(lines))
+	default:
+		all.Verdict = fmt.Sprintf("%d of %d need attention", bad, len(lines))
+	}
+	return all
 }
 
 func (o *statusOptions) run(ctx context.Context, sys *host.System) error {
@@ -105,21 +150,9 @@ func (o *statusOptions) run(ctx context.Context, sys *host.System) error {
 	if err != nil {
 		return err
 	}
-	all := overview{Modules: lines}
-	var bad int
-	for _, l := range lines {
-		if !l.OK {
-			bad++
-		}
-	}
-	all.OK = bad == 0 && len(lines) > 0
-	switch {
-	case len(lines) == 0:
-		all.Verdict = "nothing is backed up: no schedule that is turned on has a module"
-	case bad == 0:
-		all.Verdict = fmt.Sprintf("all is well: %d backed up", len(lines))
-	default:
-		all.Verdict = fmt.Sprintf("%d of %d need attention", bad, len(lines))
+	all := Judge(lines)
+	if dir, err := history.StateDir(sys.Env, ""); err == nil {
+		all.Notes = outbox.Lines(dir)
 	}
 	if o.asJSON {
 		err = sys.PrintJSON(all)
@@ -133,7 +166,7 @@ func (o *statusOptions) run(ctx context.Context, sys *host.System) error {
 }
 
 // lines are the states of all that was chosen, those that need attention first.
-func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.Time) ([]line, error) {
+func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.Time) ([]Line, error) {
 	chosen := ""
 	var err error
 	if o.schedule != "" {
@@ -149,7 +182,7 @@ func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.T
 	if err != nil {
 		return nil, err
 	}
-	lines := []line{}
+	lines := []Line{}
 	for i := range schedules {
 		s := &schedules[i]
 		if !s.Enabled || chosen != "" && s.ID != chosen {
@@ -161,7 +194,7 @@ func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.T
 			}
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b line) int {
+	slices.SortStableFunc(lines, func(a, b Line) int {
 		if a.OK != b.OK {
 			return map[bool]int{false: -1, true: 1}[a.OK]
 		}
@@ -170,40 +203,44 @@ func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.T
 	return lines, nil
 }
 
-func newLine(s *schedule.Schedule, module string, last *history.Last, now time.Time) line {
+func newLine(s *schedule.Schedule, module string, last *history.Last, now time.Time) Line {
 	if last == nil {
 		last = &history.Last{}
 	}
 	good, newest := last.Done[history.Backup], last.Run[history.Backup]
-	l := line{
+	l := Line{
 		Schedule: s.ID, Name: s.Title(), Module: module, Success: good.Ended, Snapshot: good.Snapshot, Bytes: good.Bytes, Added: good.Added,
 		Seconds: good.Duration().Seconds(), Next: s.Next(now), Checked: last.Done[history.Check].Ended, Proven: last.Done[history.Drill].Ended,
 		Outcome: newest.Outcome,
 	}
-	l.Why = whyNot(s, last, now)
-	l.OK = l.Why == ""
-	if l.Outcome == "" || strings.HasPrefix(l.Why, string(history.Overdue)) {
+	l.judge(s, last, now)
+	l.OK = l.Trouble == ""
+	if l.Outcome == "" || l.Trouble == string(history.Overdue) {
 		l.Outcome = history.Overdue
 	}
 	return l
 }
 
-// whyNot says why a module needs attention, "" where it does not.
-func whyNot(s *schedule.Schedule, last *history.Last, now time.Time) string {
+// judge finds out why a module needs attention, if it does.
+func (l *Line) judge(s *schedule.Schedule, last *history.Last, now time.Time) {
 	newest := last.Run[history.Backup]
 	if late := lateSince(s, newest, now); !late.IsZero() && !s.IsPaused(now) {
-		return fmt.Sprintf("%s: planned for %s", history.Overdue, late.Format("2006-01-02 15:04"))
+		l.Trouble, l.Since = string(history.Overdue), late
+		l.Why = fmt.Sprintf("%s: planned for %s", history.Overdue, late.Format("2006-01-02 15:04"))
+		return
 	}
 	if newest.ID == "" {
-		return "never backed up"
+		l.Trouble, l.Why = Never, Never
+		return
 	}
 	for _, kind := range history.Kinds {
 		r, known := last.Run[kind]
 		if known && r.Outcome != history.Done && (kind == history.Backup || r.Outcome != history.Skipped) {
-			return strings.TrimSuffix(fmt.Sprintf("%s %s: %s", kind, r.Outcome, host.Printable(firstLine(r.Error))), ": ")
+			l.Trouble, l.Since = fmt.Sprintf("%s %s", kind, r.Outcome), r.Ended
+			l.Why = strings.TrimSuffix(l.Trouble+": "+host.Printable(firstLine(r.Error)), ": ")
+			return
 		}
 	}
-	return ""
 }
 
 // lateSince is when a run was planned that has not ended and is overdue; zero is none.
@@ -235,8 +272,11 @@ func firstLine(text string) string {
 }
 
 // print tells people.
-func (all *overview) print(sys *host.System) error {
+func (all *Overview) print(sys *host.System) error {
 	fmt.Fprintf(sys.Stdout, "%s\n", all.Verdict)
+	for _, note := range all.Notes {
+		fmt.Fprintf(sys.Stdout, "note: %s\n", host.Printable(note))
+	}
 	if len(all.Modules) == 0 {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/notify"
 )
 
 // defaultDir is where what is to be known without Redis is, unless an option or systemd
@@ -49,6 +50,9 @@ did not run is in the history. While Redis is away schedules run as they were kn
 
 What somebody asks for on the page (see "rclone-gateway serve --status-actions") is run at
 once. With --requests that is all it does, where systemd runs schedules at their times.
+
+Where there is a notify.conf it tells people each minute what changed, and sends the digest
+(see "gatewayctl notify").
 
 SIGTERM ends it: runs that are going on are told to end as well, and begin again when it
 starts. Schedules that are added or changed are noticed within 15 seconds.`,
@@ -115,10 +119,11 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 		return statusOf(engine.Once(ctx, opts.once))
 	}
 	sys.Notef("scheduler of node %s: started", node)
-	var asking sync.WaitGroup
-	asking.Go(func() { asked.Run(ctx) })
+	var beside sync.WaitGroup
+	beside.Go(func() { asked.Run(ctx) })
+	beside.Go(func() { notify.Watch(ctx, sys, dir) })
 	err = engine.Run(ctx)
-	asking.Wait()
+	beside.Wait()
 	sys.Notef("scheduler of node %s: stopped", node)
 	return err
 }

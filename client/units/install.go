@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
 
@@ -38,7 +39,9 @@ func NewInstall(sys *host.System) *cobra.Command {
 and start the timers, and remove those of schedules that are gone. A timer of its own does
 this again every five minutes, so that the units stay in step; at once it does so when you
 call it. Run it as root, with the environment of the node. With --requests a service runs at
-once what somebody asks for on the page (see "rclone-gateway serve --status-actions").
+once what somebody asks for on the page (see "rclone-gateway serve --status-actions"). Where
+there is a file /etc/rclone-gateway/notify.conf a timer has people told how the backups
+are, each minute (see "gatewayctl notify").
 
 With NethServer 8 nothing is written: its own timers run its schedules.`,
 		Example: `  gatewayctl --env-file node.env schedule install
@@ -60,7 +63,8 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 	if sys.Env.OnNS8() {
 		return exit.Failf(exit.Conflict, "this is a node of NethServer 8, whose own timers run its schedules: nothing is installed")
 	}
-	h := Host{Dir: o.dir, Requests: o.requests}
+	_, errNotify := os.Stat(notifyfile.DefaultPath)
+	h := Host{Dir: o.dir, Requests: o.requests, Notify: errNotify == nil}
 	files := map[string]string{}
 	if !o.remove {
 		var err error

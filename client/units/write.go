@@ -25,7 +25,12 @@ const (
 	syncName = "rclone-gateway-schedules"
 	// requestsName is the unit that runs what is asked for on the page.
 	requestsName = "rclone-gateway-requests.service"
+	// notifyName is the unit that tells people how the backups are.
+	notifyName = "rclone-gateway-notify"
 )
+
+// extras are the units that are there only where they are wanted, beside those of schedules.
+var extras = []string{requestsName, notifyName + ".timer", notifyName + ".service"}
 
 // Host is what the units depend on.
 type Host struct {
@@ -34,6 +39,8 @@ type Host struct {
 	EnvFile string // of the node
 	// Requests has what somebody asks for on the page run at once.
 	Requests bool
+	// Notify has people told how the backups are.
+	Notify bool
 }
 
 // Files are the units of schedules, by name.
@@ -72,6 +79,9 @@ ExecStart=` + h.command(h.syncArguments()...) + "\n"
 	if h.Requests {
 		files[requestsName] = h.requestsService()
 	}
+	if h.Notify {
+		h.addNotify(files)
+	}
 	return files, nil
 }
 
@@ -103,6 +113,37 @@ Nice=10
 
 [Install]
 WantedBy=multi-user.target
+`
+}
+
+// addNotify adds the timer and the service that tell people. That it runs each minute is not
+// in the journal, but what it says is.
+func (h Host) addNotify(files map[string]string) {
+	files[notifyName+".timer"] = mark + `[Unit]
+Description=Each minute: tell people how the backups are
+
+[Timer]
+OnBootSec=2min
+OnUnitActiveSec=1min
+AccuracySec=5s
+
+[Install]
+WantedBy=timers.target
+`
+	files[notifyName+".service"] = mark + `[Unit]
+Description=Tell people how the backups are
+After=network-online.target redis-server.service redis.service rclone-gateway-redis.service rclone-gateway.service
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=` + h.command("notify", "run") + `
+# Another pass tells it, such as that of a run.
+SuccessExitStatus=3
+TimeoutStartSec=10min
+StateDirectory=rclone-gateway-runs
+SyslogLevel=notice
+LogLevelMax=notice
 `
 }
 
@@ -212,7 +253,7 @@ func (h Host) old(files map[string]string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, prefix) && name != requestsName || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
+		if !strings.HasPrefix(name, prefix) && !slices.Contains(extras, name) || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(h.Dir, name))

@@ -30,7 +30,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	if err := os.WriteFile(gatewayctl, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := Host{Dir: t.TempDir(), Program: gatewayctl, EnvFile: "/etc/100% mine/node.env"}
+	h := Host{Dir: t.TempDir(), Program: gatewayctl, EnvFile: "/etc/100% mine/node.env", Notify: true}
 	late := planned("3", "100% \\", "Mon..Fri 02:30")
 	late.TimeZone, late.RandomDelay, late.NoCatchUp = "Europe/Rome", time.Hour, true
 	files, err := h.Files([]schedule.Planned{planned("1", "nightly", "daily"), planned("2", "a\n[Service]\nExecStart=/bin/evil", "*:0/15 UTC"), late, planned("4", "wrong", "dayly")})
@@ -41,7 +41,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(change.Written) != 8 || len(change.Removed) != 0 {
+	if len(change.Written) != 10 || len(change.Removed) != 0 {
 		t.Errorf("it was changed: %+v", change)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -56,7 +56,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	if strings.Contains(string(out), "Failed to initialize") || strings.Contains(string(out), "Failed to create manager") {
 		testenv.Missing(t, "systemd-analyze verify does not work here: %s", out)
 	}
-	if err != nil || strings.Contains(string(out), prefix) || strings.Contains(string(out), syncName) {
+	if err != nil || strings.Contains(string(out), prefix) || strings.Contains(string(out), syncName) || strings.Contains(string(out), notifyName) {
 		t.Errorf("systemd says of the units: %v\n%s", err, out)
 	}
 	for name, want := range map[string]string{
@@ -94,6 +94,19 @@ func TestUnitsAreKeptInStepAndOthersAreNotTouched(t *testing.T) {
 	write(planned("1", "a", "daily"), planned("2", "b", "daily"))
 	if again := write(planned("1", "a", "daily"), planned("2", "b", "daily")); len(again.Written)+len(again.Removed) > 0 {
 		t.Errorf("the same again changes %+v", again)
+	}
+	h.Notify = true
+	if told := write(planned("1", "a", "daily"), planned("2", "b", "daily")); !slices.Equal(told.Written, []string{notifyName + ".service", notifyName + ".timer"}) {
+		t.Errorf("a file of channels writes %v", told.Written)
+	}
+	h.Notify = false
+	if gone := write(planned("1", "a", "daily"), planned("2", "b", "daily")).Removed; !slices.Equal(gone, []string{notifyName + ".service", notifyName + ".timer"}) {
+		t.Errorf("without one it removes %v", gone)
+	}
+	for _, ext := range []string{".service", ".timer"} {
+		if err := os.Remove(filepath.Join(h.Dir, notifyName+ext)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	changed := write(planned("1", "a", "hourly"))
 	if want := []string{prefix + "1.timer"}; !slices.Equal(changed.Written, want) {

@@ -38,7 +38,7 @@ func TestSize(t *testing.T) {
 			size += section.FileSize
 		}
 	}
-	if size == 0 || size > 15<<20 {
-		t.Errorf("gatewayctl has %d bytes, want at most 15 MiB", size)
+	if size == 0 || size > 33<<19 {
+		t.Errorf("gatewayctl has %d bytes, want at most 16.5 MiB", size)
 	}
 }

@@ -36,6 +36,7 @@ const (
 	asAuditor       = "export GATEWAY_STATE_DIR=/srv/gateway-state"
 	asRunner        = asNode + "; mkdir modules.d; echo ENV_FILE=/srv/env/myapp1.env > modules.d/myapp1; export GATEWAY_MODULES_DIR=$PWD/modules.d GATEWAYCTL_STATE_DIR=$PWD/runs"
 	haveRun         = asRunner + "; gatewayctl run-backup --backup 1 --module myapp1"
+	asTeller        = asNode + "; export GATEWAYCTL_NOTIFY_CONFIG=$PWD/notify.conf; printf '#!/bin/sh\\ncat >>/srv/letters\\n' >/usr/local/bin/sendmail; chmod +x /usr/local/bin/sendmail; printf '[mail]\\nto = ann@example.org\\nfrom = backup@example.org\\nsendmail = /usr/local/bin/sendmail\\n' >notify.conf"
 	asAnotherModule = "set -a; . /srv/env/mymodule1.env; set +a"
 )
 
@@ -56,6 +57,10 @@ var situations = map[string]situation{
 	"gatewayctl module-drill":          {setup: asModule},
 	"gatewayctl node":                  {redis: "empty", whole: true},
 	"gatewayctl node add":              {redis: "empty", whole: true},
+	"gatewayctl notify":                {setup: asTeller},
+	"gatewayctl notify run":            {setup: asTeller},
+	"gatewayctl notify test":           {setup: asTeller},
+	"gatewayctl notify status":         {setup: asTeller},
 	"gatewayctl redis-dump":            {setup: asAnotherModule + "; key=module/mymodule1/mykey"},
 	"gatewayctl redis-restore":         {setup: asAnotherModule + "; redis-cli --raw keys 'module/mymodule1/*' | xargs redis-cli del"},
 	"gatewayctl run-backup":            {setup: asRunner},

@@ -23,6 +23,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/internal/b2test"
 	"github.com/rclone-gateway/rclone-gateway/internal/googletest"
+	"github.com/rclone-gateway/rclone-gateway/internal/mailtest"
 )
 
 // The world of a page is what stands for the rest of the internet: the names that the
@@ -46,11 +47,14 @@ var hosts = map[string][]string{
 	"127.0.2.5":   {"nas.example.org"},
 	"127.0.2.6":   {"cloud.example.org"},
 	"127.0.2.7":   {"ftp.example.org"},
+	tellAddress:   {"smtp.example.org", "chat.example.org", "ntfy.sh", "hc-ping.com"},
 }
 
 const (
 	b2Address     = "127.0.2.3"
 	googleAddress = "127.0.2.4"
+	// tellAddress takes mail, and all that is sent to it.
+	tellAddress = "127.0.2.8"
 )
 
 // services are those of which no program exists to run.
@@ -58,6 +62,7 @@ func services() map[string]http.Handler {
 	return map[string]http.Handler{
 		b2Address:     b2test.New(b2test.Account{KeyID: "0012a34b56c78d90000000001", Key: "K001+test/secret", Bucket: "my-bucket"}),
 		googleAddress: googletest.New(),
+		tellAddress:   http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
 	}
 }
 
@@ -141,5 +146,12 @@ func enterWorld(dir string) error {
 		}
 		go func() { _ = server.ServeTLS(listener, "", "") }()
 	}
+	submission, err := net.Listen("tcp", net.JoinHostPort(tellAddress, "587"))
+	if err != nil {
+		return err
+	}
+	go func() {
+		_ = mailtest.Serve(submission, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, "backup@example.org", "password-of-the-mailbox")
+	}()
 	return os.Setenv("SSL_CERT_FILE", filepath.Join(dir, "ca.pem"))
 }
