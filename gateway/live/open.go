@@ -9,6 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
+	"github.com/rclone-gateway/rclone-gateway/gateway/sizes"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -62,4 +63,13 @@ func (c *countedCloser) Close() error {
 		return nil
 	}
 	return c.closer.Close()
+}
+
+// remembering returns a store that knows what it was told of objects a moment ago, where to
+// ask again takes a request.
+func remembering(s storage.Store) storage.Store {
+	if backend, ok := s.(sizes.Backend); ok {
+		return sizes.New(backend)
+	}
+	return s
 }

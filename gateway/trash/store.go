@@ -68,7 +68,7 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err := s.hidden("stat", name); err != nil {
 		return nil, err
 	}
-	info, err := s.store.Stat(ctx, name)
+	info, err := s.look(ctx, name)
 	if err != nil || s.renames {
 		return info, err
 	}
@@ -76,6 +76,14 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 		return s.withReceipt(ctx, o, info)
 	}
 	return info, nil
+}
+
+// look describes an object by what is known of it, or else by the storage.
+func (s *Store) look(ctx context.Context, name string) (fs.FileInfo, error) {
+	if info, known, err := storage.Recall(s.store, name); known {
+		return info, err
+	}
+	return s.store.Stat(ctx, name)
 }
 
 // Open implements [storage.Store].
