@@ -169,7 +169,7 @@ func (m *Mount) attempt() {
 		return
 	}
 	m.backend, m.closer = opened, closer
-	m.kept, opened = m.keeping(remembering(opened))
+	m.kept, opened = m.keeping(opened)
 	m.guarded = m.Guard.Around(opened)
 	m.closeIfDone()
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/blobcache"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
@@ -65,11 +66,18 @@ func (c *countedCloser) Close() error {
 	return c.closer.Close()
 }
 
-// remembering returns a store that knows what it was told of objects a moment ago, where to
-// ask again takes a request.
-func remembering(s storage.Store) storage.Store {
-	if backend, ok := s.(sizes.Backend); ok {
-		return sizes.New(backend)
+// remembering returns open for stores that know what they were told of objects a moment ago,
+// where to ask again takes a request. Cache, unless it is nil, keeps small objects of them.
+func remembering(open Opener, cache *blobcache.Cache) Opener {
+	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
+		store, closer, err := open(ctx, d)
+		backend, far := store.(sizes.Backend)
+		switch {
+		case err != nil || !far:
+			return store, closer, err
+		case cache == nil:
+			return sizes.New(backend), closer, nil
+		}
+		return cache.Around(sizes.New(backend)), closer, nil
 	}
-	return s
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/blobcache"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
@@ -42,6 +43,8 @@ type Options struct {
 	// Changed is told whenever readiness changes, Loaded of each load.
 	Changed func(ready bool)
 	Loaded  func(took time.Duration, err error)
+	// Cache, where set, keeps small objects of far storage; the caller closes it.
+	Cache *blobcache.Cache
 	// Opened is told of each store that opens; what it returns, when that closes.
 	Opened func(*catalog.Destination) (closed func())
 }
@@ -51,6 +54,7 @@ type State struct {
 	*views
 
 	opts   Options
+	opener Opener // of stores that remember nothing
 	rdb    redis.UniversalClient
 	tokens *tokens
 }
@@ -80,8 +84,10 @@ func New(opts Options) (*State, error) {
 	}
 	opts.Events.Log = opts.Log
 	reader := catalog.NewReader(rdb, opts.Load)
+	opener := counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), opts.Opened)
 	return &State{
 		opts:   opts,
+		opener: opener,
 		rdb:    rdb,
 		tokens: kept,
 		views: newViews(viewsOptions{
@@ -93,7 +99,7 @@ func New(opts Options) (*State, error) {
 				return snapshot, err
 			},
 			loadUsers: reader.LoadUsers,
-			open:      counting(openWith(local.Mark{Memory: seen, Log: opts.Log}, kept), opts.Opened),
+			open:      remembering(opener, opts.Cache),
 			sections:  kept.register,
 			clock:     clock,
 			log:       opts.Log,
@@ -133,7 +139,7 @@ func (s *State) watch(ctx context.Context, heard hints) {
 }
 
 // Open opens a destination for a caller that closes it.
-func (s *State) Open() Opener { return s.open }
+func (s *State) Open() Opener { return s.opener }
 
 // Close retires every store of the last view. Run has returned.
 func (s *State) Close() error {

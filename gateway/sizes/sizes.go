@@ -31,6 +31,7 @@ type Backend interface {
 	storage.Copier
 	storage.Tree
 	storage.BulkRemover
+	storage.Spacer
 }
 
 // Store is a Backend that implements [storage.Recaller].

@@ -44,6 +44,8 @@ func (b *backend) Create(context.Context, string) error { return nil }
 func (b *backend) Renames() bool                        { return false }
 func (b *backend) Bulk() int                            { return 1 }
 
+func (b *backend) Space(context.Context) (free, used, total int64, err error) { return -1, -1, -1, nil }
+
 func (b *backend) PutNew(ctx context.Context, name string, size int64, body io.Reader) (bool, error) {
 	return false, b.Put(ctx, name, size, body)
 }
