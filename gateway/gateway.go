@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/auditsync"
+	"github.com/rclone-gateway/rclone-gateway/gateway/blobcache"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/coverage"
@@ -70,6 +71,10 @@ type Options struct {
 	// seen, to tell a disk that is not mounted from an empty one; it is made. It
 	// must not lie on such a disk. Empty means that a restart forgets them.
 	StateDir string
+
+	// Cache, where set, keeps index, snapshots and keys of far storage on a local disk; the
+	// caller closes it.
+	Cache *blobcache.Cache
 
 	// RefreshInterval lies between loads from Redis that no event asked for.
 	RefreshInterval time.Duration
@@ -182,6 +187,7 @@ func New(opts Options) (*Gateway, error) {
 			keeper.Loaded()
 		},
 		Opened: counts.Opened,
+		Cache:  opts.Cache,
 	})
 	if err != nil {
 		return nil, err

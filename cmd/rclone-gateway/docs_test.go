@@ -56,7 +56,7 @@ func reference() string {
 
 The server. An option that has a variable in the tables below can be given by it
 instead; the option goes first. Passwords come from the environment or from files only,
-and systemd sets two more:
+and systemd sets three more:
 
 | variable | what it holds |
 |---|---|
@@ -65,6 +65,7 @@ and systemd sets two more:
 | ` + "`REDIS_EVENTS_PASSWORD`" + ` | password of the user of ` + "`--redis-events-user`" + `; without it one is sent that a user without password takes |
 | ` + "`REDIS_WRITER_PASSWORD`" + ` | password of the user of ` + "`--redis-writer-user`" + ` |
 | ` + "`STATE_DIRECTORY`" + ` | systemd's directory for the service's state, for ` + "`--state-dir`" + ` |
+| ` + "`CACHE_DIRECTORY`" + ` | systemd's directory for what may be lost, for ` + "`--cache-dir`" + ` |
 | ` + "`JOURNAL_STREAM`" + ` | set by systemd where the log goes to its journal: lines then carry priorities |
 ` + docgen.Markdown(newRoot())
 }

@@ -91,6 +91,12 @@ func serve(ctx context.Context, s *settings) error {
 	if opts.Audit != nil {
 		opts.AuditState = s.auditFile() + ".changes"
 	}
+	if opts.Cache, err = s.openCache(); err != nil {
+		return usageError(err)
+	}
+	if opts.Cache != nil {
+		defer closeCache(opts.Cache)
+	}
 	g, err := gateway.New(opts)
 	if err != nil {
 		return usageError(err)

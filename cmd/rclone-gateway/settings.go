@@ -37,6 +37,8 @@ type settings struct {
 	aclSource       string
 	clusterStore    string
 	stateDir        string
+	cacheDir        string
+	cacheSize       string
 	statusActions   bool
 	snapshotsSocket string
 	auditLog        string
@@ -89,6 +91,8 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	duration(&s.refreshInterval, "refresh-interval", "GATEWAY_REFRESH_INTERVAL", defaults.RefreshInterval, "time between loads from Redis that no event asked for")
 	duration(&s.maxStale, "max-stale", "GATEWAY_MAX_STALE", defaults.MaxStale, "how long the last state serves while Redis is away, revoked credentials included")
 	duration(&s.stallTimeout, "stall-timeout", "GATEWAY_STALL_TIMEOUT", defaults.StallTimeout, "how long a request may stall before it is cut")
+	str(&s.cacheDir, "cache-dir", "GATEWAY_CACHE_DIR", "", "`directory` to keep index, snapshots and keys of far storage in, which are then read from there; of one gateway alone (default $CACHE_DIRECTORY, as systemd sets it; none: nowhere)")
+	str(&s.cacheSize, "cache-size", "GATEWAY_CACHE_SIZE", "1024", "`MiB` that --cache-dir holds at most")
 	str(&s.snapshotsSocket, "snapshots-socket", "GATEWAY_SNAPSHOTS_SOCKET", "", "`path` of the socket of \"gatewayctl snapshot serve\" on this host, so that the page shows and sends the files of snapshots")
 	b.Bool(&s.statusActions, "status-actions", "GATEWAY_STATUS_ACTIONS", "let administrators do something on the page, not only look: run and pause schedules, check destinations, restore from the trash, acknowledge")
 	str(&s.auditLog, "audit-log", "GATEWAY_AUDIT_LOG", "", "`file` to write down who did what (default audit.jsonl in --state-dir; none: nowhere)")
@@ -118,10 +122,12 @@ func completeValues(cmd *cobra.Command) {
 func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	errFill := flagenv.Fill(flags, lookup)
 	s.addrsGiven = flags.Changed("addr")
-	if s.stateDir == "" {
-		// Systemd separates several by colons.
-		directories, _ := lookup("STATE_DIRECTORY")
-		s.stateDir, _, _ = strings.Cut(directories, ":")
+	for variable, dir := range map[string]*string{"STATE_DIRECTORY": &s.stateDir, "CACHE_DIRECTORY": &s.cacheDir} {
+		if *dir == "" {
+			// Systemd separates several by colons.
+			directories, _ := lookup(variable)
+			*dir, _, _ = strings.Cut(directories, ":")
+		}
 	}
 	errRedis := s.redis.Complete(lookup)
 	s.writerPassword, _ = lookup("REDIS_WRITER_PASSWORD")
