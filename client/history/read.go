@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/outcome"
 )
 
 // Query chooses runs; what it leaves out chooses all.
@@ -47,21 +48,21 @@ func Read(ctx context.Context, rdb *redis.Client, q Query) ([]Run, error) {
 	if err != nil {
 		return nil, host.ReadError(catalog.HistoryKey("*", "*", "*"), err)
 	}
-	var runs []Run
+	var found []Run
 	for _, stream := range streams {
 		for _, message := range stream.Val() {
-			text, _ := message.Values[runField].(string)
+			text, _ := message.Values[outcome.Field].(string)
 			var r Run
 			if json.Unmarshal([]byte(text), &r) == nil && q.chooses(&r) {
-				runs = append(runs, r)
+				found = append(found, r)
 			}
 		}
 	}
-	runs = once(runs)
-	if q.Most > 0 && len(runs) > q.Most {
-		runs = runs[:q.Most]
+	found = once(found)
+	if q.Most > 0 && len(found) > q.Most {
+		found = found[:q.Most]
 	}
-	return runs, nil
+	return found, nil
 }
 
 func (q *Query) chooses(r *Run) bool {
@@ -127,7 +128,7 @@ func Latest(ctx context.Context, rdb *redis.Client, schedule string) (map[[2]str
 				all[at] = last
 			}
 			into := last.Run
-			if strings.HasSuffix(field, doneSuffix) {
+			if strings.HasSuffix(field, outcome.DoneSuffix) {
 				into = last.Done
 			}
 			// A module may have moved to another node.

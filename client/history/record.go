@@ -13,48 +13,29 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/outcome"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// keepRuns is about how many runs of a module by a schedule are kept, of all kinds.
-const keepRuns = 500
-
 // Write records runs in Redis, on the leader, as the user of the node that r.Node names.
 // A run whose module has gone is recorded as well.
-func Write(ctx context.Context, rdb redis.Cmdable, runs ...Run) error {
-	if len(runs) == 0 {
+func Write(ctx context.Context, rdb redis.Cmdable, outcomes ...Run) error {
+	if len(outcomes) == 0 {
 		return nil
 	}
 	commands, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		for _, r := range runs {
+		for _, r := range outcomes {
 			r = r.bounded()
 			text, err := json.Marshal(r)
 			if err != nil {
 				return err
 			}
-			p.XAdd(ctx, &redis.XAddArgs{
-				Stream: catalog.HistoryKey(r.Node, r.Schedule, r.Module), MaxLen: keepRuns, Approx: true,
-				Values: []any{runField, text},
-			})
-			field := lastField(r.Module, r.Kind)
-			p.HSet(ctx, catalog.LastRunsKey(r.Node, r.Schedule), field, text)
-			if r.Outcome == Done {
-				p.HSet(ctx, catalog.LastRunsKey(r.Node, r.Schedule), field+doneSuffix, text)
-			}
+			outcome.Add(ctx, p, outcome.Place{Node: r.Node, Schedule: r.Schedule, Module: r.Module, Kind: string(r.Kind)}, r.Outcome == Done, text)
 		}
 		return nil
 	})
 	return host.TransactionError(commands, err)
 }
-
-const (
-	runField   = "run"
-	doneSuffix = " done"
-)
-
-// lastField is where the hash of the last runs has one.
-func lastField(module string, kind Kind) string { return module + " " + string(kind) }
 
 // Recorder records the runs of a node, and keeps in a directory what Redis does not take.
 type Recorder struct {

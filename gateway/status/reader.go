@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/outcome"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
@@ -288,7 +289,7 @@ func (r *Reader) readStreams(ctx context.Context, places []place, next *Book) ([
 		log := next.logs[at.pair]
 		for _, message := range streams[i].Val() {
 			log.from[at.node] = message.ID
-			text, _ := message.Values[fieldRun].(string)
+			text, _ := message.Values[outcome.Field].(string)
 			if run, ok := parseRun(text); ok {
 				log.add(run, next.zone)
 				all = append(all, run)
@@ -297,9 +298,6 @@ func (r *Reader) readStreams(ctx context.Context, places []place, next *Book) ([
 	}
 	return newest(all, keepRecent), nil
 }
-
-// fieldRun is the field of an entry of the history.
-const fieldRun = "run"
 
 // parseRun reads a run as whoever ran it recorded it.
 func parseRun(text string) (Run, bool) {
@@ -344,7 +342,7 @@ func (r *Reader) History(ctx context.Context, v *live.View, q Query) ([]Run, err
 	runs := []Run{}
 	for _, stream := range streams {
 		for _, message := range stream.Val() {
-			text, _ := message.Values[fieldRun].(string)
+			text, _ := message.Values[outcome.Field].(string)
 			if run, ok := parseRun(text); ok && q.chooses(&run) {
 				runs = append(runs, run)
 			}
