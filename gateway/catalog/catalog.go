@@ -26,8 +26,8 @@ type Snapshot struct {
 	Nodes map[string]*Node
 	// Frozen are the repositories that modules may read and not write.
 	Frozen map[Repository]Freeze
-	// Schedules that are turned on.
-	Schedules []Schedule
+	// Schedules that are turned on, and those that are not.
+	Schedules, OffSchedules []Schedule
 	// Network is cluster/network, from which peers call; zero when unknown.
 	Network netip.Prefix
 	// LeaderID is the NODE_ID of the leader; empty when unknown.

@@ -12,6 +12,11 @@ const (
 	// destination while they are changed, in JSON, an addition to NethServer 8's keys. Only
 	// nodes may read it.
 	ResticPasswordRotation = "private/nodes/backup_destination/restic_password_rotation"
+	// ModulePassword is a hash from the UUID of a module to the restic password of its own
+	// repositories, an addition to NethServer 8's keys: of those that have one, the password
+	// of the destination opens none. Only nodes may read it; a module asks the gateway. It
+	// outlives the module, as its backups do.
+	ModulePassword = "private/nodes/backup_destination/module_password"
 	// RestoreUUID is a hash from the UUID of a restored module to the UUID of
 	// the module it was restored from. Only nodes may read it.
 	RestoreUUID = "private/nodes/restore_uuid"

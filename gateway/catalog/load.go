@@ -218,7 +218,7 @@ func (l *loader) askDetails(ctx context.Context, first *lists, modules map[strin
 		second.limits[id] = p.HGetAll(ctx, LimitsKey(id))
 	}
 	for _, id := range scheduleIDs(first.lastSchedule.Val()) {
-		second.schedules[id] = p.HMGet(ctx, BackupKey(id), FieldRepository, FieldEnabled, FieldInstances)
+		second.schedules[id] = p.HMGet(ctx, BackupKey(id), scheduleFields...)
 	}
 	if p.Len() > 0 {
 		_, _ = p.Exec(ctx) // each command has its own error

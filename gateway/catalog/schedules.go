@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Schedule says which modules are to be backed up to which destination. One that is
-// turned off is left out.
+// Schedule says which modules are to be backed up to which destination, and when.
 type Schedule struct {
 	ID          string
+	Name        string
 	Destination string
+	Calendar    string
 	Modules     []string // by ID, some of which may be gone
 }
 
@@ -32,19 +33,31 @@ func scheduleIDs(last string) []string {
 	return ids
 }
 
-// readSchedules keeps the schedules that are turned on, in the order of their numbers.
+// scheduleFields are what is read of a schedule, in this order.
+var scheduleFields = []string{FieldRepository, FieldEnabled, FieldInstances, "name", "schedule"}
+
+// readSchedules keeps the schedules in the order of their numbers, those that are turned
+// off by themselves.
 func (l *loader) readSchedules(second *details) {
 	for id, cmd := range second.schedules {
 		fields := texts(cmd.Val())
-		if len(fields) != 3 || fields[0] == "" || fields[1] != "1" {
+		if len(fields) != len(scheduleFields) || fields[0] == "" {
 			continue
 		}
 		modules := slices.Compact(slices.Sorted(strings.FieldsSeq(fields[2])))
-		l.snapshot.Schedules = append(l.snapshot.Schedules, Schedule{ID: id, Destination: fields[0], Modules: modules})
+		s := Schedule{ID: id, Destination: fields[0], Modules: modules, Name: fields[3], Calendar: fields[4]}
+		if fields[1] == "1" {
+			l.snapshot.Schedules = append(l.snapshot.Schedules, s)
+		} else {
+			l.snapshot.OffSchedules = append(l.snapshot.OffSchedules, s)
+		}
 	}
-	slices.SortFunc(l.snapshot.Schedules, func(a, b Schedule) int {
-		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(l.snapshot.Schedules, byNumber)
+	slices.SortFunc(l.snapshot.OffSchedules, byNumber)
+}
+
+func byNumber(a, b Schedule) int {
+	return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(a.ID, b.ID))
 }
 
 // texts are the values of a reply to HMGET; those that are missing are empty.
