@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/access"
 	"github.com/rclone-gateway/rclone-gateway/gateway/admin"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/dashboard"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
@@ -36,7 +37,7 @@ func (g *Gateway) administered(route admin.Route) observe.Handler {
 		if !access.IsLocal(r.RemoteAddr) {
 			return refusal.ErrAddress
 		}
-		adm, err := g.gate.AdmitNode(g.state.Current(), r)
+		adm, err := g.gate.AdmitRole(g.state.Current(), r, catalog.RoleNode)
 		w.Entry.User = adm.User()
 		if err != nil {
 			return err

@@ -103,6 +103,10 @@ var ownPaths = map[string][2]string{
 	"POST " + adminapi.ThawPath:                                               {"nodes, on this host", "for `gatewayctl repository thaw`: it may write again"},
 	"POST " + adminapi.HistoryPath:                                            {"nodes, on this host", "for `gatewayctl repository history`: what came and went, by day"},
 	"POST " + adminapi.SpacePath:                                              {"nodes, on this host", "for `gatewayctl destination list`: the space of each destination"},
+	"GET " + adminapi.ModuleFactsPath:                                         {"modules", "what the module must know of itself, as [JSON](#modules-of-other-hosts)"},
+	"GET " + adminapi.ModulePasswordPath:                                      {"modules that may read the repository", "with `?repository=DESTINATION/APP/UUID`: the password that opens it"},
+	"GET " + adminapi.ModuleDumpsPath:                                         {"modules", "the module's label and note, as Redis' DUMP returns them"},
+	"POST " + adminapi.ModuleOutcomesPath:                                     {"modules", "records what backups of the module came to"},
 	"POST " + adminapi.LeasePath:                                              {"who may save to the repository", "a [lease](#leases) of it"},
 	"POST " + adminapi.PairPath:                                               {"who has a [pairing code](#pairing-codes)", "the settings of its module, once"},
 	"PUT " + adminapi.LeasePath:                                               {"who holds the lease", "renews it"},
@@ -164,6 +168,7 @@ is answered 401, and a repository that the caller may not read 403.
 	}
 	w.WriteString(leaseWords)
 	w.WriteString(pairingWords)
+	w.WriteString(moduleWords)
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
@@ -205,6 +210,30 @@ them no more than who reads Redis or the network can.
 A ticket that is wrong, was used or has expired is 403 in each case. After ten of them within ten minutes an address
 gets 429 with ` + "`Retry-After`" + `; while Redis does not answer it is 503, and the code stays good. Only the gateway of the
 module's node has the code. The audit log holds who got a module's settings, and who was refused.
+
+`
+
+const moduleWords = `## Modules of other hosts
+
+A module whose host reaches no Redis asks the gateway, with its own credentials, and hears of itself alone.
+
+` + "`GET " + adminapi.ModuleFactsPath + "`" + ` answers with its ` + "`id`, `uuid`" + `, ` + "`own` and `granted`" + ` (the paths, APP/UUID, of its repositories,
+and of those that it may restore from), ` + "`schedules`" + ` (those that list it: ` + "`id`, `name`, `enabled`, `calendar`, `destination`" + `)
+and ` + "`destinations`" + ` (` + "`id`, `name`, `provider`" + `). While the gateway does not reach Redis, it is what that said last, and
+there is ` + "`stale`" + `.
+
+` + "`GET " + adminapi.ModulePasswordPath + "?repository=DESTINATION/APP/UUID`" + ` answers with the ` + "`password`" + `, to whom [may read the
+repository](#who-may-do-what-to-a-repository), and ` + "`own`" + ` where it opens those of that module alone. The audit log holds it.
+
+` + "`GET " + adminapi.ModuleDumpsPath + "`" + ` answers with ` + "`ui_name` and `ui_note`" + `, in base64.
+
+` + "`POST " + adminapi.ModuleOutcomesPath + "`" + ` takes up to 100 ` + "`outcomes`" + ` in 256 KiB, each with ` + "`id`" + ` (what comes twice counts once), ` + "`schedule`" + ` (which
+must list the module), ` + "`outcome`" + ` (done, partial, failed) and ` + "`ended`" + `, and may have ` + "`started`, `snapshot_id`, `files`, `bytes`, `bytes_added`, `error`,\n`exit_status` and `missing`" + `.
+The gateway writes them into its node's history. The answer has ` + "`recorded`, and `unlisted`" + ` (the schedules that do not list the
+module, of which nothing was recorded); where none lists it, it is 403. A module posts 60 times at once, and 6 times a minute after
+that; then it is 429.
+
+While Redis does not answer, all but the facts are 503.
 
 `
 

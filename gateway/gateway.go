@@ -29,6 +29,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/lease"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
+	"github.com/rclone-gateway/rclone-gateway/gateway/moduleapi"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/pairing"
 	"github.com/rclone-gateway/rclone-gateway/gateway/past"
@@ -155,6 +156,7 @@ type Gateway struct {
 	leases   *lease.Keeper // nil where it is not known which node this is
 	ownLocks lease.OwnLocks
 	pairing  *pairing.Desk
+	modules  *moduleapi.API
 	registry *prometheus.Registry
 	scrapes  http.Handler // answers with what is registered
 
@@ -215,6 +217,10 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, state.Close())
 	}
+	modules, err := moduleapi.New(opts.node(), opts.Redis)
+	if err != nil {
+		return nil, errors.Join(err, state.Close())
+	}
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
@@ -234,6 +240,7 @@ func New(opts Options) (*Gateway, error) {
 		keeper:   keeper,
 		leases:   leases,
 		pairing:  desk,
+		modules:  modules,
 		registry: registry,
 		scrapes:  metrics.Handler(registry, opts.Log),
 		failed:   make(chan error, len(opts.Listeners)+1),
@@ -243,6 +250,7 @@ func New(opts Options) (*Gateway, error) {
 	}
 	g.cleanup.add(func(context.Context) error { return state.Close() })
 	g.cleanup.add(func(context.Context) error { return dash.Close() })
+	g.cleanup.add(func(context.Context) error { return modules.Close() })
 	if leases != nil {
 		g.cleanup.add(func(context.Context) error { return leases.Close() })
 	}

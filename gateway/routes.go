@@ -44,6 +44,7 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	g.dash.AddRoutes(mux, g.observer)
 	g.leaseRoutes(mux)
 	g.pairing.AddRoutes(mux, g.observer)
+	g.moduleRoutes(mux)
 	return mux
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
@@ -24,7 +25,7 @@ func (g *Gateway) scrape(w *observe.Response, r *http.Request) error {
 	if !g.gate.Allows(v, r.RemoteAddr) {
 		return refusal.ErrAddress
 	}
-	adm, err := g.gate.AdmitNode(v, r)
+	adm, err := g.gate.AdmitRole(v, r, catalog.RoleNode)
 	w.Entry.User = adm.User()
 	if err != nil {
 		return err

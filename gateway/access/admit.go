@@ -72,13 +72,13 @@ func (g *Gate) Admit(v *live.View, r *http.Request, req Request) (Admission, err
 	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return Decide(v, r, req) })
 }
 
-// AdmitNode admits a node to one of the gateway's own paths.
-func (g *Gate) AdmitNode(v *live.View, r *http.Request) (Admission, error) {
-	adm, err := admitNode(v, r)
+// AdmitRole admits a user of that role to one of the gateway's own paths.
+func (g *Gate) AdmitRole(v *live.View, r *http.Request, role catalog.Role) (Admission, error) {
+	adm, err := admitRole(v, r, role)
 	if err == nil || !adm.News {
 		return adm, err
 	}
-	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return admitNode(v, r) })
+	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return admitRole(v, r, role) })
 }
 
 // Again asks Redis once more about a refusal that may be news, so that a module
@@ -155,15 +155,15 @@ func saves(op operation.Operation) bool {
 	return false
 }
 
-// admitNode is the decision for what only nodes may do.
-func admitNode(v *live.View, r *http.Request) (Admission, error) {
+// admitRole is the decision for what only users of a role may do.
+func admitRole(v *live.View, r *http.Request, role catalog.Role) (Admission, error) {
 	adm := Admission{View: v}
 	var err error
 	if adm.Principal, err = authenticate(v, r); err != nil {
 		adm.News = !errors.Is(err, refusal.ErrNoCredentials)
 		return adm, err
 	}
-	if adm.Principal.Role != catalog.RoleNode {
+	if adm.Principal.Role != role {
 		return adm, refusal.ErrScope
 	}
 	return adm, nil

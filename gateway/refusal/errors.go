@@ -47,6 +47,10 @@ var (
 	ErrLease = fmt.Errorf("%w: the destination demands a lease, and the user holds none", ErrForbidden)
 	// ErrRate says that a module saves more than its limits allow.
 	ErrRate = errors.New("more is saved than the limits allow")
+	// ErrOutcomeRate says that a module posts outcomes of runs more often than runs end.
+	ErrOutcomeRate = fmt.Errorf("%w: outcomes of runs", ErrRate)
+	// ErrOutcomeSize says that a module posts more than outcomes of runs are.
+	ErrOutcomeSize = fmt.Errorf("%w: outcomes of runs", ErrTooLarge)
 	// ErrEntry says that what Redis has of a destination cannot be used.
 	ErrEntry = fmt.Errorf("%w: its entry in Redis", storage.ErrUnavailable)
 	// ErrPast says that a repository as it was would be changed.

@@ -158,6 +158,10 @@ var table = []Kind{
 		Hint: "somebody else changed the file, or it is there already: have the client read it again",
 	},
 	{
+		Err:  ErrOutcomeSize,
+		Hint: "no gatewayctl posts so much about its runs: check what program calls, or who has the module's password",
+	},
+	{
 		Err: ErrTooLarge, Status: http.StatusRequestEntityTooLarge,
 		Hint: "no client of WebDAV sends so much XML: check what program calls",
 	},
@@ -192,6 +196,11 @@ var table = []Kind{
 		Err: ErrForm, Upload: "malformed",
 		Public: "400 Bad Request: this is not what restic saves here",
 		Hint:   "restic would fail on this file in every command, so nothing was kept: if it was not a test, somebody has the user's password; change it",
+	},
+	{
+		Err:    ErrOutcomeRate,
+		Public: "429 Too Many Requests: outcomes of runs are posted more often than runs end",
+		Hint:   "look for what posts so often, or who has the module's password: gatewayctl posts once after each backup",
 	},
 	{
 		Err: ErrRate, Status: http.StatusTooManyRequests, Upload: "rate", Outcome: Undecided,
