@@ -61,6 +61,10 @@ While Redis is away, a backup goes by what Redis said at the last one, which lie
 the module's state directory, and by restic's lock alone. Where that is not known,
 the exit status is 8.
 
+Where the host reaches no Redis, which REDIS_ADDRESS=none says, all of that is asked of
+the gateway, with the module's credentials, and what the backup came to is told to it; if
+it does not answer, with the next backup.
+
 With a task of the agent, progress goes to the agent; on a terminal it is a bar,
 elsewhere periodic lines.
 
@@ -91,6 +95,9 @@ written.`,
 			err := moduleBackup(cmd.Context(), sys, options, args[0], record)
 			if !options.dryRun {
 				options.Finish(cmd.Context(), sys, record, err)
+				if !options.logProgress { // else run-backup records it
+					tellOutcome(cmd.Context(), sys, record)
+				}
 			}
 			if err != nil && options.events {
 				_ = json.NewEncoder(sys.Stdout).Encode(newFailureEvent(cmd.Context(), err))
@@ -126,7 +133,7 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 		return err
 	}
 	if options.dryRun {
-		job, err := prepareBackup(ctx, sys, &options, m, id)
+		job, err := prepareBackup(ctx, sys, &options, m, id, record)
 		if err != nil {
 			return err
 		}
@@ -142,7 +149,7 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 	}
 	defer lock.Release()
 	defer lock.Clear()
-	job, err := prepareBackup(ctx, sys, &options, m, id)
+	job, err := prepareBackup(ctx, sys, &options, m, id, record)
 	if err != nil {
 		return err
 	}
@@ -159,7 +166,7 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 }
 
 // prepareBackup plans the backup. Nothing is changed yet.
-func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions, m host.Module, id string) (*backupJob, error) {
+func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions, m host.Module, id string, record *run.Record) (*backupJob, error) {
 	if _, err := os.Stat(filepath.Join(m.StateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
 	}
@@ -170,6 +177,7 @@ func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions
 	if told.stale != nil {
 		sys.Warnf("this backup goes by what Redis said last: %v", told.stale)
 	}
+	record.Known = told.schedule.ID
 	facts, err := gatherBackupFacts(ctx, sys, told, *options, m)
 	if err != nil {
 		return nil, err

@@ -10,9 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
@@ -22,9 +21,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// known is all that a backup wants to know from Redis. It lies in the module's state
-// directory, for its owner only, so that a backup goes on while Redis is away: whoever
-// reads that directory has the module's own credentials, which read the same from Redis.
+// known is all that a backup wants to know from Redis, or from the gateway. It lies in the
+// module's state directory, for its owner only, so that a backup goes on while Redis is
+// away: whoever reads that directory has the module's own credentials, which read the same.
 type known struct {
 	Schedule    string `json:"schedule"`
 	Name        string `json:"name"`
@@ -52,14 +51,10 @@ type told struct {
 	stale      error // why it is not what Redis says now
 }
 
-// askOrRecall asks Redis, waiting for it, and where it is away recalls what it said last.
+// askOrRecall asks Redis, or the gateway in its place, waiting for it, and where it is away
+// recalls what it said last.
 func askOrRecall(ctx context.Context, sys *host.System, wait *run.Waiting, m host.Module, word string, keep bool) (told, error) {
-	var t told
-	rdb, err := wait.Redis(ctx, sys)
-	if err == nil {
-		defer func() { _ = rdb.Close() }()
-		t, err = ask(ctx, sys, rdb, m, word)
-	}
+	t, err := ask(ctx, sys, wait, m, word)
 	switch {
 	case err == nil && keep:
 		if err := t.keep(m); err != nil {
@@ -76,17 +71,22 @@ func askOrRecall(ctx context.Context, sys *host.System, wait *run.Waiting, m hos
 	return t, err
 }
 
-func ask(ctx context.Context, sys *host.System, rdb *redis.Client, m host.Module, word string) (t told, err error) {
-	if t.schedule, err = schedule.Read(ctx, rdb, word); err != nil {
+func ask(ctx context.Context, sys *host.System, wait *run.Waiting, m host.Module, word string) (t told, err error) {
+	source, done, err := facts.Open(ctx, sys, wait)
+	if err != nil {
+		return t, err
+	}
+	defer done()
+	if t.schedule, err = source.Schedule(ctx, word); err != nil {
 		return t, err
 	}
 	if !t.schedule.Lists(m.ID) {
 		return t, exit.Failf(exit.Usage, "backup schedule %s does not list module %s", word, m.ID)
 	}
-	if t.repository, err = run.OpenRepository(ctx, sys, rdb, t.schedule.Destination, m.App, m.UUID); err != nil {
+	if t.repository, err = source.Repository(ctx, t.schedule.Destination, m.App, m.UUID); err != nil {
 		return t, names.WronglyNamed(err)
 	}
-	t.dumps, err = keys.DumpState(ctx, rdb, m)
+	t.dumps, err = source.Dumps(ctx, m)
 	return t, err
 }
 

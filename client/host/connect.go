@@ -40,6 +40,9 @@ func redisSettings(lookup func(string) (string, bool)) (redisconn.Settings, erro
 // RedisServer is where Redis is. Whoever wants to log in does so as another user than
 // a URL names.
 func (e *Environment) RedisServer() (redisconn.Settings, error) {
+	if e.NoRedis() {
+		return redisconn.Settings{}, exit.Failf(exit.Redis, "this host reaches no Redis (REDIS_ADDRESS is %s), and this command needs it: run it on a node", noRedis)
+	}
 	place := e.serverPlace()
 	s, err := redisSettings(func(name string) (string, bool) {
 		if slices.Contains(loginVariables, name) {
@@ -55,6 +58,13 @@ func (e *Environment) RedisServer() (redisconn.Settings, error) {
 	s.Username, s.Password, s.Timeout = "", "", redisTimeout
 	return s, err
 }
+
+// noRedis is the REDIS_ADDRESS of a host that reaches no Redis.
+const noRedis = "none"
+
+// NoRedis reports whether this host reaches no Redis, as is said by the address none. A
+// module asks the gateway then.
+func (e *Environment) NoRedis() bool { return e.serverPlace() == nil && e.Get("REDIS_ADDRESS") == noRedis }
 
 // serverPlace is the first place that names a server, if it names a URL or Sentinels:
 // what other places say of addresses is about another server then. It is nil where

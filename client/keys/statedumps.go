@@ -51,6 +51,17 @@ func DumpState(ctx context.Context, rdb *redis.Client, m host.Module) ([]Dumped,
 	return dumped, nil
 }
 
+// NewDumped are the dumps of a module's label and note, those that are there.
+func NewDumped(name, note []byte) []Dumped {
+	var dumped []Dumped
+	for i, dump := range [][]byte{name, note} {
+		if len(dump) > 0 {
+			dumped = append(dumped, Dumped{StateDumps[i].file, dump})
+		}
+	}
+	return dumped
+}
+
 // WriteStateDumps writes the dumps into the state directory, and returns the names of the
 // files. Files that a killed backup left are gone afterwards.
 func WriteStateDumps(stateDir string, dumped []Dumped) ([]string, error) {
@@ -97,6 +108,10 @@ func (d StateDump) Restore(ctx context.Context, sys *host.System) error {
 		return fmt.Errorf("read the dump: %w", err)
 	}
 	defer func() { _ = file.Close() }()
+	if sys.Env.NoRedis() {
+		sys.Notef("%s is not restored: this host reaches no Redis, where the module's label and note are", d.file)
+		return os.Remove(file.Name())
+	}
 	if err := runRedisRestore(ctx, sys, file, loadOptions{key: d.key(id), replace: true}); err != nil {
 		return fmt.Errorf("%s: %w", d.file, err)
 	}

@@ -66,6 +66,9 @@ func (p Place) Path() string { return p.App + "/" + p.UUID }
 
 // Repository is the repository that is meant, with what opens it.
 func (c *Choice) Repository(ctx context.Context, sys *host.System, wait *run.Waiting) (restic.Repository, error) {
+	if sys.Env.NoRedis() {
+		return c.throughGateway(ctx, sys, wait)
+	}
 	rdb, err := wait.Redis(ctx, sys)
 	if err != nil {
 		return restic.Repository{}, err
@@ -115,16 +118,21 @@ func (c *Choice) moduleID(ctx context.Context, sys *host.System, rdb *redis.Clie
 // path is the repository's path on the destination.
 func (c *Choice) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
 	if c.Repopath != "" {
-		if !host.RepositoryPath.MatchString(c.Repopath) {
-			return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", c.Repopath)
-		}
-		app, uuid, _ = strings.Cut(c.Repopath, "/")
-		return app, uuid, nil
+		return c.givenPath()
 	}
 	if own, err := sys.Env.Module(); err == nil && own.ID == moduleID {
 		return own.App, own.UUID, nil
 	}
 	return Installed(ctx, rdb, moduleID)
+}
+
+// givenPath is the path that is given itself.
+func (c *Choice) givenPath() (app, uuid string, err error) {
+	if !host.RepositoryPath.MatchString(c.Repopath) {
+		return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", c.Repopath)
+	}
+	app, uuid, _ = strings.Cut(c.Repopath, "/")
+	return app, uuid, nil
 }
 
 // Installed is the path of an installed module's repository.
@@ -157,6 +165,11 @@ func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) 
 	if err != nil {
 		return "", err
 	}
+	return firstDestination(schedules, moduleID)
+}
+
+// firstDestination is that of the first schedule that lists a module.
+func firstDestination(schedules []schedule.Schedule, moduleID string) (string, error) {
 	for _, s := range schedules {
 		if s.Lists(moduleID) && s.Destination != "" {
 			return s.Destination, nil

@@ -133,8 +133,24 @@ func resolve(ctx context.Context, rdb *redis.Client, kind, word, see string,
 	if err != nil {
 		return "", err
 	}
+	return among(entries, kind, word, see)
+}
+
+func among(entries []naming.Entry, kind, word, see string) (string, error) {
 	found, err := naming.Resolve(kind, word, entries)
 	return found.ID, namingError(err, see)
+}
+
+// DestinationAmong returns the ID of the destination that a word means, among those that
+// are told.
+func DestinationAmong(entries []naming.Entry, word string) (string, error) {
+	return among(entries, aDestination, word, "restic-wrapper --show")
+}
+
+// ScheduleAmong returns the ID of the backup schedule that a word means, among those that
+// are told.
+func ScheduleAmong(entries []naming.Entry, word string) (string, error) {
+	return among(entries, aSchedule, word, "restic-wrapper --show")
 }
 
 // namingError gives an error of [naming.Resolve] its exit status; where nothing is

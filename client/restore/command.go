@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/keys"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
@@ -170,6 +171,20 @@ func (o *restoreOptions) check() error {
 	return err
 }
 
+// resolveDestination replaces by an ID what people call the destination.
+func (o *restoreOptions) resolveDestination(ctx context.Context, sys *host.System) error {
+	if o.destination == "" {
+		return nil
+	}
+	source, done, err := facts.Open(ctx, sys, &o.wait)
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.destination, err = facts.DestinationNamed(ctx, source, o.destination)
+	return err
+}
+
 func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOptions, record *run.Record) error {
 	if err := errors.Join(opts.check(), opts.wait.Check()); err != nil {
 		return err
@@ -178,11 +193,8 @@ func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOption
 	if err := opts.wait.Retry(ctx, sys, func() error { return session.RecoverEnvironment(sys) }); err != nil && opts.target == "" && opts.archive == "" {
 		return err
 	}
-	var err error
-	if opts.destination != "" {
-		if opts.destination, err = names.DestinationAsAgent(ctx, sys, opts.destination); err != nil {
-			return err
-		}
+	if err := opts.resolveDestination(ctx, sys); err != nil {
+		return err
 	}
 	input, err := opts.input(sys)
 	if err != nil {

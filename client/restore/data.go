@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
@@ -113,12 +114,12 @@ func moduleIncludes(sys *host.System) (state.Includes, error) {
 }
 
 func requestedRepository(ctx context.Context, sys *host.System, request restoreRequest, wait *run.Waiting) (restic.Repository, error) {
-	rdb, err := wait.Redis(ctx, sys)
+	source, done, err := facts.Open(ctx, sys, wait)
 	if err != nil {
 		return restic.Repository{}, err
 	}
-	defer func() { _ = rdb.Close() }()
-	return run.OpenRepository(ctx, sys, rdb, request.Repository, request.app(), request.uuid())
+	defer done()
+	return source.Repository(ctx, request.Repository, request.app(), request.uuid())
 }
 
 // checkAnswers reports an error if the destination does not answer: restic would ask

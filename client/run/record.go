@@ -42,6 +42,8 @@ type Record struct {
 
 	started time.Time
 	Partial bool `json:"-"` // it is about some files, and no measure of the module's state
+	// Known is the ID of the schedule, once it is known to list the module.
+	Known string `json:"-"`
 }
 
 // NewRecord begins the record of a run of command.
@@ -52,6 +54,9 @@ func NewRecord(sys *host.System, command string) *Record {
 	r.ModuleUUID, _ = sys.Env.ModuleUUID()
 	return r
 }
+
+// Started is when the run began.
+func (r *Record) Started() time.Time { return r.started }
 
 // end adds how the run ended.
 func (r *Record) end(ctx context.Context, err error) {

@@ -3,29 +3,77 @@ package run
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/moduleapi"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// OpenRepository returns the repository of an application's instance on a
-// destination, with the credentials of the agent and the destination's password.
+// OpenRepository returns the repository of an application's instance on a destination,
+// with the credentials of the agent and the password that opens it: the own one of the
+// module with that UUID, or else the destination's.
 func OpenRepository(ctx context.Context, s *host.System, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
 	if err := checkPath(destination, app, uuid); err != nil {
 		return restic.Repository{}, err
 	}
+	lookUp := passwordForNode
+	if strings.HasPrefix(rdb.Options().Username, "module/") {
+		lookUp = passwordForModule
+	}
+	key, err := lookUp(ctx, s, rdb, repositoryPath{destination, app, uuid})
+	if err != nil {
+		return restic.Repository{}, err
+	}
+	return RepositoryAt(s, destination, app, uuid, key)
+}
+
+// repositoryPath names a repository.
+type repositoryPath struct{ destination, app, uuid string }
+
+// passwordForNode looks for a password where nodes may read.
+func passwordForNode(ctx context.Context, _ *host.System, rdb *redis.Client, at repositoryPath) (string, error) {
+	own, err := rdb.HGet(ctx, catalog.ModulePassword, at.uuid).Result()
+	switch {
+	case err == nil:
+		return own, nil
+	case !errors.Is(err, redis.Nil) && !redis.IsPermissionError(err):
+		return "", host.ReadError(catalog.ModulePassword, err)
+	}
+	return sharedPassword(ctx, rdb, at.destination)
+}
+
+// passwordForModule looks for a password as a module. Its own one, or that of the module
+// that it restores from, only the gateway tells; on NethServer 8 there are none.
+func passwordForModule(ctx context.Context, s *host.System, rdb *redis.Client, at repositoryPath) (string, error) {
+	if uuid, err := s.Env.ModuleUUID(); err == nil && uuid != at.uuid && !s.Env.OnNS8() {
+		password, err := moduleapi.Password(ctx, s.Env, at.destination, at.app, at.uuid)
+		if !moduleapi.IsUnknown(err) {
+			return password.Password, err
+		}
+	}
+	shared, err := sharedPassword(ctx, rdb, at.destination)
+	if coded, ok := errors.AsType[*exit.Error](err); ok && coded.Code == exit.Forbidden {
+		password, err := moduleapi.Password(ctx, s.Env, at.destination, at.app, at.uuid)
+		return password.Password, err
+	}
+	return shared, err
+}
+
+// sharedPassword is that of a destination.
+func sharedPassword(ctx context.Context, rdb *redis.Client, destination string) (string, error) {
 	key, err := rdb.HGet(ctx, catalog.ResticPassword, destination).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return restic.Repository{}, exit.Failf(exit.NotFound, "backup destination %s does not exist, or has no password", destination)
+		return "", exit.Failf(exit.NotFound, "backup destination %s does not exist, or has no password", destination)
 	case err != nil:
-		return restic.Repository{}, host.ReadError(catalog.ResticPassword, err)
+		return "", host.ReadError(catalog.ResticPassword, err)
 	}
-	return RepositoryAt(s, destination, app, uuid, key)
+	return key, nil
 }
 
 func checkPath(segments ...string) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/moduleapi"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
@@ -85,8 +86,12 @@ func Passes(err error) bool {
 }
 
 // RedisAway reports whether an error says that Redis does not answer, is starting, or is
-// failing over: not that it refuses the credentials.
+// failing over, or the same of the gateway that is asked in its place: not that it refuses
+// the credentials.
 func RedisAway(err error) bool {
+	if _, away := errors.AsType[*moduleapi.AwayError](err); away {
+		return true
+	}
 	if coded, ok := errors.AsType[*exit.Error](err); !ok || coded.Code != exit.Redis {
 		return false
 	}

@@ -9,13 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/locate"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
-	"github.com/rclone-gateway/rclone-gateway/client/schedule"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
@@ -101,27 +100,23 @@ func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (r
 
 // showBackups prints what the options can name.
 func showBackups(ctx context.Context, sys *host.System, w wrapperArgs) error {
-	rdb, err := w.wait.Redis(ctx, sys)
+	source, done, err := facts.Open(ctx, sys, &w.wait)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rdb.Close() }()
-	destinations, err := host.KeysBelow(ctx, rdb, catalog.DestinationKey(""))
+	defer done()
+	destinations, err := source.Destinations(ctx)
 	if err != nil {
 		return err
 	}
-	schedules, err := schedule.All(ctx, rdb)
+	schedules, err := source.Schedules(ctx)
 	if err != nil {
 		return err
 	}
 	out := tabwriter.NewWriter(sys.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "DESTINATION\tNAME\tPROVIDER")
-	for _, id := range destinations {
-		fields, err := rdb.HGetAll(ctx, catalog.DestinationKey(id)).Result()
-		if err != nil {
-			return host.ReadError(catalog.DestinationKey(id), err)
-		}
-		fmt.Fprintf(out, "%s\t%s\t%s\n", id, fields[catalog.FieldName], fields[catalog.FieldProvider])
+	for _, d := range destinations {
+		fmt.Fprintf(out, "%s\t%s\t%s\n", d.ID, d.Name, d.Provider)
 	}
 	fmt.Fprintln(out, "\nBACKUP\tDESTINATION\tMODULES")
 	for _, s := range schedules {

@@ -1,0 +1,148 @@
+package moduleapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+)
+
+// askTimeout bounds a question: a gateway gives Redis ten seconds, and a load fifteen.
+const askTimeout = 30 * time.Second
+
+// AwayError says that the gateway does not answer, or does not reach Redis: that passes.
+type AwayError struct{ err error }
+
+func (e *AwayError) Error() string { return e.err.Error() }
+func (e *AwayError) Unwrap() error { return e.err }
+
+// refusedError is a status that does not pass.
+type refusedError struct {
+	status int
+	text   string
+}
+
+func (e *refusedError) Error() string { return e.text }
+
+// IsUnknown reports whether an error may be of a gateway that knows no such question: it is
+// another program or an older one, or lets nobody in from here.
+func IsUnknown(err error) bool {
+	refused, ok := errors.AsType[*refusedError](err)
+	return ok && (refused.status == http.StatusForbidden || refused.status == http.StatusMethodNotAllowed || refused.status == http.StatusOK)
+}
+
+// IsInvalid reports whether an error says that what was posted is none that the gateway
+// takes, now or later.
+func IsInvalid(err error) bool {
+	refused, ok := errors.AsType[*refusedError](err)
+	return ok && (refused.status == http.StatusBadRequest || refused.status == http.StatusForbidden || refused.status == http.StatusRequestEntityTooLarge)
+}
+
+// Facts are what a module must know of itself. Errors carry their exit code.
+func Facts(ctx context.Context, env *host.Environment) (facts adminapi.ModuleFacts, err error) {
+	if err = ask(ctx, env, http.MethodGet, adminapi.ModuleFactsPath, nil, &facts); err == nil && facts.ID == "" {
+		err = notServed(env, http.StatusOK)
+	}
+	return facts, err
+}
+
+// Password is what opens a repository that the module may read.
+func Password(ctx context.Context, env *host.Environment, destination, app, uuid string) (password adminapi.ModulePassword, err error) {
+	query := url.Values{"repository": {destination + "/" + app + "/" + uuid}}
+	if err = ask(ctx, env, http.MethodGet, adminapi.ModulePasswordPath+"?"+query.Encode(), nil, &password); err == nil && password.Password == "" {
+		err = notServed(env, http.StatusOK)
+	}
+	return password, err
+}
+
+// Dumps are those of the module's keys that each backup holds.
+func Dumps(ctx context.Context, env *host.Environment) (dumps adminapi.ModuleDumps, err error) {
+	return dumps, ask(ctx, env, http.MethodGet, adminapi.ModuleDumpsPath, nil, &dumps)
+}
+
+// Post tells what backups of the module came to.
+func Post(ctx context.Context, env *host.Environment, outcomes []adminapi.ModuleOutcome) (reply adminapi.ModuleRecorded, err error) {
+	body, err := json.Marshal(adminapi.ModuleOutcomes{Outcomes: outcomes})
+	if err != nil {
+		return reply, err
+	}
+	return reply, ask(ctx, env, http.MethodPost, adminapi.ModuleOutcomesPath, body, &reply)
+}
+
+// ask asks the gateway as the module, and reads its answer.
+func ask(ctx context.Context, env *host.Environment, method, path string, body []byte, into any) error {
+	login, err := env.Credentials()
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, env.GatewayURL()+path, bytes.NewReader(body))
+	if err != nil {
+		return exit.Failf(exit.Usage, "the gateway's address %s: %w", env.GatewayURL(), err)
+	}
+	request.SetBasicAuth(login.User, login.Password)
+	client := env.GatewayClient(askTimeout)
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
+	if err != nil {
+		return unreached(ctx, env, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	const most = 4 << 20
+	text, err := io.ReadAll(io.LimitReader(response.Body, most))
+	switch {
+	case err != nil:
+		return unreached(ctx, env, err)
+	case response.StatusCode != http.StatusOK:
+		return refused(env, login.User, path, response.StatusCode)
+	case json.Unmarshal(text, into) != nil:
+		return notServed(env, http.StatusOK)
+	}
+	return nil
+}
+
+// unreached explains why there is no answer.
+func unreached(ctx context.Context, env *host.Environment, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	advice := env.GatewayFiles().Advice(err)
+	if advice == "" {
+		advice = "check NS8_GATEWAY_URL, the network, and that the gateway runs"
+	}
+	return &AwayError{exit.Failf(exit.Unreachable, "the gateway at %s does not answer: %w; %s", env.GatewayURL(), err, advice)}
+}
+
+// refused explains a status.
+func refused(env *host.Environment, user, path string, status int) error {
+	said := fmt.Sprintf("the gateway at %s answers %d %s", env.GatewayURL(), status, http.StatusText(status))
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return &AwayError{exit.Failf(exit.Redis, "%s: it does not reach Redis now", said)}
+	case status == http.StatusTooManyRequests, status >= http.StatusInternalServerError && status != http.StatusNotImplemented:
+		return &AwayError{exit.Failf(exit.Unreachable, "%s: its log says why", said)}
+	case status == http.StatusUnauthorized:
+		return exit.With(exit.Forbidden, &refusedError{status, fmt.Sprintf("the gateway at %s refuses user %s: wrong password, or the user was removed", env.GatewayURL(), user)})
+	case status == http.StatusNotFound && len(path) > len(adminapi.ModulePasswordPath) && path[:len(adminapi.ModulePasswordPath)] == adminapi.ModulePasswordPath:
+		return exit.With(exit.NotFound, &refusedError{status, said + ": the backup destination does not exist, or has no password"})
+	}
+	return notServed(env, status)
+}
+
+// notServed is the error of a gateway that does not answer modules.
+func notServed(env *host.Environment, status int) error {
+	code := exit.Forbidden
+	if status == http.StatusOK || status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
+		code = exit.Unreachable
+	}
+	return exit.With(code, &refusedError{status, fmt.Sprintf("the gateway at %s does not tell this module (%d): it is not the module's to know, "+
+		"or the gateway lets nobody in from here (--allow-from), or it is older than this gatewayctl and must be updated first", env.GatewayURL(), status)})
+}
