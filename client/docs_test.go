@@ -47,7 +47,7 @@ func newProgram() *cobra.Command {
 
 // environmentMeaning describes every variable that the client asks for.
 var environmentMeaning = map[string]string{
-	"REDIS_ADDRESS":            "`none` where this host reaches no Redis, and modules ask the gateway; else see [Redis](configuration.md)",
+	"REDIS_ADDRESS":            "`none` where this host reaches no Redis, and modules ask the gateway; else `host:port` of Redis",
 	"AGENT_COMFD":              "file descriptor that progress is written to, in the agent's format",
 	"AGENT_ID":                 "names restic's container, where there is no `MODULE_ID`",
 	"AGENT_INSTALL_DIR":        "the module's programs; `etc/state-include.conf`, `etc/state-exclude.conf` and `actions/restore-module` are looked for there",
