@@ -8,6 +8,7 @@
 //	go run ./bench/sidebyside -mode backup
 //	go run ./bench/sidebyside -mode hop
 //	go run ./bench/sidebyside -mode undo
+//	go run ./bench/sidebyside -mode refused
 //
 // See bench/README.md for what is measured, and how.
 package main
@@ -58,7 +59,7 @@ func main() {
 
 func parseFlags() options {
 	o := options{stored: 32, uploads: 64}
-	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory, backup, hop or undo; relay: be what a hop is compared with")
+	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory, backup, hop, undo or refused; relay: be what a hop is compared with")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
@@ -110,8 +111,10 @@ func run(ctx context.Context, o options) error {
 		return runHop(ctx, o, base, redis)
 	case "undo":
 		return runUndo(ctx, o, base, redis)
+	case "refused":
+		return runRefused(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is not speed, memory, backup, hop, undo or relay", o.mode)
+		return fmt.Errorf("mode %q is not speed, memory, backup, hop, undo, refused or relay", o.mode)
 	}
 }
 

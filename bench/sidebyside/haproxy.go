@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// haproxyContestant judges who calls as NethServer 8's HAProxy does: by a map from users to
+// the SHA-256 digests of their passwords. There is nothing behind it: right callers get 200.
+func haproxyContestant() (contestant, error) {
+	binary, err := program("haproxy", "apt-get install haproxy")
+	if err != nil {
+		return contestant{}, fmt.Errorf("%w: install haproxy", err)
+	}
+	start := func(ctx context.Context, at storage) (*server, error) {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256([]byte(password))
+		users := filepath.Join(filepath.Dir(at.dir), "users.map")
+		if err := os.WriteFile(users, fmt.Appendf(nil, "module/%s %s\n", moduleID, hex.EncodeToString(sum[:])), 0o600); err != nil {
+			return nil, err
+		}
+		config := filepath.Join(filepath.Dir(at.dir), "haproxy.cfg")
+		if err := os.WriteFile(config, fmt.Appendf(nil, haproxyConfig, addr, users), 0o600); err != nil {
+			return nil, err
+		}
+		p, err := startProcess(ctx, addr, nil, binary, "-db", "-f", config)
+		if err != nil {
+			return nil, err
+		}
+		return &server{process: p, client: newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}, nil
+	}
+	return contestant{name: "HAProxy", start: start}, nil
+}
+
+// haproxyConfig takes an address and a file of users.
+const haproxyConfig = `
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+
+frontend gateway
+  bind %s
+  http-request set-var(txn.basic) req.hdr(authorization),word(2," "),b64dec
+  http-request set-var(txn.user) var(txn.basic),field(1,:)
+  http-request set-var(txn.digest) var(txn.basic),field(2,:),sha2(256),hex,lower
+  http-request set-var(txn.wanted) var(txn.user),map(%s,none)
+  acl right var(txn.digest),strcmp(txn.wanted) eq 0
+  http-request auth realm ns8-rclone-gateway unless right
+  http-request return status 200
+`
