@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"os"
@@ -131,4 +133,20 @@ func (n *netns) tun(t *testing.T, name string) *os.File {
 	}
 	t.Cleanup(func() { _ = file.Close() })
 	return file
+}
+
+// secureClient is client for servers that a CA of a test vouches for.
+func (n *netns) secureClient(t *testing.T, ca string) *http.Client {
+	t.Helper()
+	text, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := n.client()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	if over, isTransport := client.Transport.(*http.Transport); isTransport {
+		over.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	return client
 }
