@@ -125,7 +125,7 @@ func (a *accounts) settings(opts moduleOptions, password string) (join.Settings,
 // loginElsewhere is how a module logs in to the gateway from a host without Redis.
 func loginElsewhere(user, password string) []host.Variable {
 	return []host.Variable{
-		{Name: "AGENT_ID", Value: user}, {Name: "REDIS_ADDRESS", Value: join.NoRedis},
+		{Name: "AGENT_ID", Value: user}, {Name: "REDIS_ADDRESS", Value: host.NoRedisAddress},
 		{Name: "REDIS_USER", Value: user}, {Name: "REDIS_PASSWORD", Value: password},
 	}
 }

@@ -41,7 +41,7 @@ func redisSettings(lookup func(string) (string, bool)) (redisconn.Settings, erro
 // a URL names.
 func (e *Environment) RedisServer() (redisconn.Settings, error) {
 	if e.NoRedis() {
-		return redisconn.Settings{}, exit.Failf(exit.Redis, "this host reaches no Redis (REDIS_ADDRESS is %s), and this command needs it: run it on a node", noRedis)
+		return redisconn.Settings{}, exit.Failf(exit.Redis, "this host reaches no Redis (REDIS_ADDRESS is %s), and this command needs it: run it on a node", NoRedisAddress)
 	}
 	place := e.serverPlace()
 	s, err := redisSettings(func(name string) (string, bool) {
@@ -59,12 +59,12 @@ func (e *Environment) RedisServer() (redisconn.Settings, error) {
 	return s, err
 }
 
-// noRedis is the REDIS_ADDRESS of a host that reaches no Redis.
-const noRedis = "none"
+// NoRedisAddress is the REDIS_ADDRESS of a host that reaches no Redis.
+const NoRedisAddress = "none"
 
 // NoRedis reports whether this host reaches no Redis, as is said by the address none. A
 // module asks the gateway then.
-func (e *Environment) NoRedis() bool { return e.serverPlace() == nil && e.Get("REDIS_ADDRESS") == noRedis }
+func (e *Environment) NoRedis() bool { return e.serverPlace() == nil && e.Get("REDIS_ADDRESS") == NoRedisAddress }
 
 // serverPlace is the first place that names a server, if it names a URL or Sentinels:
 // what other places say of addresses is about another server then. It is nil where

@@ -24,6 +24,7 @@ type options struct {
 	codeFile    string
 	pin         string
 	allowHTTP   bool
+	timers      bool
 }
 
 // NewCommand returns the command module join.
@@ -43,6 +44,9 @@ which holds the module's password, goes to DIR/etc/module.env for its owner alon
 vouches for the gateway, its certificate goes to DIR/etc/gateway-ca.pem. With a code it is
 known by the fingerprint of --ca-sha256 before anything is sent, and what is got is sealed
 with the code, so that only who made the code can have written it.
+
+With --install-timers systemd makes the backups, at the times of the schedules that the
+module is in: see "gatewayctl schedule install".
 
 Nothing is used up or written where the directories cannot be made, the gateway does not
 answer, or it is another one.`,
@@ -64,6 +68,7 @@ answer, or it is another one.`,
 	flags.StringVar(&o.envFile, "env-file", "", "write the environment to `FILE` (default: etc/module.env in DIR)")
 	flags.StringVar(&o.codeFile, "code-file", "-", "`FILE` with the pairing code, - for the terminal or stdin")
 	flags.StringVar(&o.pin, "ca-sha256", "", "`FINGERPRINT` (SHA-256, in hexadecimal) of the certificate that vouches for the gateway")
+	flags.BoolVar(&o.timers, "install-timers", false, "have systemd run the module's backups at the times of its schedules, as \"schedule install\" does")
 	flags.BoolVar(&o.allowHTTP, "allow-http", false, "take a gateway without https, over a network that is encrypted itself")
 	return cmd
 }
@@ -97,6 +102,22 @@ func (o *options) run(ctx context.Context, sys *host.System, from string) error 
 		return err
 	}
 	o.tell(sys, &s)
+	if !o.timers {
+		return nil
+	}
+	return o.installTimers(ctx, sys)
+}
+
+// installTimers has systemd run the backups, with the environment that was just written.
+func (o *options) installTimers(ctx context.Context, sys *host.System) error {
+	cmd, err := host.Self(ctx, "--env-file", o.envFile, "schedule", "install")
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = sys.Stderr, sys.Stderr
+	if err := cmd.Run(); err != nil {
+		return exit.Failf(exit.Failed, "the host has joined, but its timers are not installed (%w): run \"gatewayctl --env-file %s schedule install\" as root", err, o.envFile)
+	}
 	return nil
 }
 
@@ -187,5 +208,8 @@ func (o *options) tell(sys *host.System, s *Settings) {
 	}
 	sys.Notef("module %s is on this host, with its files in %s; put what is to be saved into %s/state or name it with --volume, and back it up by hand once:\n  gatewayctl --env-file %s module-backup SCHEDULE",
 		id, o.dir, o.dir, o.envFile)
+	if !o.timers {
+		sys.Notef("to have systemd make its backups at the times of its schedules, run \"gatewayctl --env-file %s schedule install\" as root; with cron, a line such as\n  30 2 * * * root gatewayctl --env-file %[1]s module-backup SCHEDULE", o.envFile)
+	}
 	fmt.Fprintln(sys.Stdout, id)
 }

@@ -22,9 +22,6 @@ const (
 	gatewayVariable = "NS8_GATEWAY_URL"
 )
 
-// NoRedis stands for the address of a Redis that a host has no access to.
-const NoRedis = "none"
-
 // Settings are all that a module needs on a host without Redis. They hold a password.
 type Settings struct {
 	// Variables are those of its environment.

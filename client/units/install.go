@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/moduleapi"
 	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
@@ -43,10 +44,15 @@ once what somebody asks for on the page (see "rclone-gateway serve --status-acti
 there is a file /etc/rclone-gateway/notify.conf a timer has people told how the backups
 are, each minute (see "gatewayctl notify").
 
+On a host of a module's own (see "gatewayctl module join"), with the environment of the
+module, the timers make its backups, as the gateway says when, in the time zone of that host
+unless the schedule's calendar names one; the timers of several modules are apart.
+
 With NethServer 8 nothing is written: its own timers run its schedules.`,
 		Example: `  gatewayctl --env-file node.env schedule install
-  gatewayctl --env-file node.env schedule install --remove`,
-		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Redis, exit.Conflict),
+  gatewayctl --env-file node.env schedule install --remove
+  gatewayctl --env-file /srv/myapp5/etc/module.env schedule install`,
+		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Unreachable, exit.Forbidden, exit.Redis, exit.Conflict),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), sys, cmd) },
 	}
@@ -66,6 +72,13 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 	_, errNotify := os.Stat(notifyfile.DefaultPath)
 	h := Host{Dir: o.dir, Requests: o.requests, Notify: errNotify == nil}
 	files := map[string]string{}
+	if sys.Env.NoRedis() {
+		var err error
+		if h.Module, err = sys.Env.ModuleID(); err != nil {
+			return err
+		}
+		h.Requests, h.Notify = false, false // they need Redis
+	}
 	if !o.remove {
 		var err error
 		if files, err = o.files(ctx, sys, cmd, &h); err != nil {
@@ -77,7 +90,7 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 		return err
 	}
 	if o.remove {
-		change.Removed = append(change.Removed, h.own(syncName+".timer", syncName+".service")...)
+		change.Removed = append(change.Removed, h.own(h.syncUnit()+".timer", h.syncUnit()+".service")...)
 	}
 	if !o.noStart {
 		if err := o.apply(ctx, change); err != nil {
@@ -102,14 +115,7 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 
 // files are the units that there are to be.
 func (o *options) files(ctx context.Context, sys *host.System, cmd *cobra.Command, h *Host) (map[string]string, error) {
-	login, err := sys.Env.Credentials()
-	if err != nil {
-		return nil, err
-	}
-	node, isNode := strings.CutPrefix(login.User, "node/")
-	if !isNode || !account.ValidNodeID(node) {
-		return nil, exit.Failf(exit.Usage, "user %s is not a node's: give the file that \"gatewayctl node add --env-file\" wrote, with --env-file FILE before the command", login.User)
-	}
+	var err error
 	if h.Program, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
@@ -120,16 +126,52 @@ func (o *options) files(ctx context.Context, sys *host.System, cmd *cobra.Comman
 	if h.EnvFile, err = filepath.Abs(envFile); err != nil {
 		return nil, err
 	}
+	list := ofNode
+	if h.Module != "" {
+		list = ofModule
+	}
+	schedules, err := list(ctx, sys)
+	if err != nil {
+		return nil, err
+	}
+	return h.Files(schedules)
+}
+
+// ofNode are the schedules that have something to do on this node.
+func ofNode(ctx context.Context, sys *host.System) ([]schedule.Planned, error) {
+	login, err := sys.Env.Credentials()
+	if err != nil {
+		return nil, err
+	}
+	node, isNode := strings.CutPrefix(login.User, "node/")
+	if !isNode || !account.ValidNodeID(node) {
+		return nil, exit.Failf(exit.Usage, "user %s is not a node's: give the file that \"gatewayctl node add --env-file\" wrote, with --env-file FILE before the command", login.User)
+	}
 	rdb, err := sys.Redis(ctx, host.LocalAgent)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rdb.Close() }()
-	schedules, err := schedule.OfNode(ctx, rdb, node)
+	return schedule.OfNode(ctx, rdb, node)
+}
+
+// ofModule are the schedules that back up the module of a host of its own, as the gateway
+// says.
+func ofModule(ctx context.Context, sys *host.System) ([]schedule.Planned, error) {
+	facts, err := moduleapi.Facts(ctx, sys.Env)
 	if err != nil {
 		return nil, err
 	}
-	return h.Files(schedules)
+	var planned []schedule.Planned
+	for _, told := range facts.Schedules {
+		if told.Enabled {
+			planned = append(planned, schedule.Planned{
+				Schedule: schedule.Schedule{ID: told.ID, Name: told.Name, Destination: told.Destination, When: told.Calendar, Enabled: true},
+				Here:     []string{facts.ID},
+			})
+		}
+	}
+	return planned, nil
 }
 
 // own are those of the units that are there and were written here.

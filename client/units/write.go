@@ -19,6 +19,9 @@ import (
 
 const (
 	prefix = "rclone-gateway-backup-"
+	// modulePrefix begins the units of a module on a host of its own. Behind it come the
+	// module's ID and, behind a dot, which no ID has, the schedule's.
+	modulePrefix = "rclone-gateway-module-"
 	// mark begins each file that is written here: others are not touched.
 	mark = "# Written by \"gatewayctl schedule install\", which replaces it: change the schedule instead.\n"
 	// syncName is the unit that keeps the others in step.
@@ -36,7 +39,9 @@ var extras = []string{requestsName, notifyName + ".timer", notifyName + ".servic
 type Host struct {
 	Dir     string // of units
 	Program string // the path of gatewayctl
-	EnvFile string // of the node
+	EnvFile string // of the node, or the module
+	// Module is the ID of the one whose backups are all that is run, on a host of its own.
+	Module string
 	// Requests has what somebody asks for on the page run at once.
 	Requests bool
 	// Notify has people told how the backups are.
@@ -55,10 +60,10 @@ func (h Host) Files(schedules []schedule.Planned) (map[string]string, error) {
 		if !idOfUnit(s.ID) {
 			return nil, exit.Failf(exit.Usage, "%q cannot be part of the name of a unit", s.ID)
 		}
-		files[prefix+s.ID+".timer"] = h.timer(s, event)
-		files[prefix+s.ID+".service"] = h.service(s)
+		files[h.prefix()+s.ID+".timer"] = h.timer(s, event)
+		files[h.prefix()+s.ID+".service"] = h.service(s)
 	}
-	files[syncName+".timer"] = mark + `[Unit]
+	files[h.syncUnit()+".timer"] = mark + `[Unit]
 Description=Keep the timers of backup schedules in step
 
 [Timer]
@@ -68,7 +73,7 @@ OnUnitActiveSec=5min
 [Install]
 WantedBy=timers.target
 `
-	files[syncName+".service"] = mark + `[Unit]
+	files[h.syncUnit()+".service"] = mark + `[Unit]
 Description=Keep the timers of backup schedules in step
 After=network-online.target redis-server.service redis.service rclone-gateway-redis.service
 Wants=network-online.target
@@ -83,6 +88,27 @@ ExecStart=` + h.command(h.syncArguments()...) + "\n"
 		h.addNotify(files)
 	}
 	return files, nil
+}
+
+// prefix begins the names of the units of schedules.
+func (h Host) prefix() string {
+	if h.Module != "" {
+		return modulePrefix + h.Module + "."
+	}
+	return prefix
+}
+
+// owns reports whether a name is one of what this host's schedules have.
+func (h Host) owns(name string) bool {
+	return strings.HasPrefix(name, h.prefix()) || h.Module == "" && slices.Contains(extras, name)
+}
+
+// syncUnit is the unit that keeps the others in step.
+func (h Host) syncUnit() string {
+	if h.Module != "" {
+		return modulePrefix + h.Module
+	}
+	return syncName
 }
 
 // syncArguments are those of the command that keeps the units in step.
@@ -174,7 +200,11 @@ Type=oneshot
 	if delay := s.Delay(); delay > 0 {
 		text += fmt.Sprintf("ExecStartPre=/bin/sleep %d\n", int(delay.Seconds()))
 	}
-	return text + "ExecStart=" + h.command("scheduler", "--once", s.ID) + `
+	run := []string{"scheduler", "--once", s.ID}
+	if h.Module != "" {
+		run = []string{"module-backup", s.ID}
+	}
+	return text + "ExecStart=" + h.command(run...) + `
 # It is paused: that is in the history.
 SuccessExitStatus=17
 TimeoutStartSec=infinity
@@ -253,7 +283,7 @@ func (h Host) old(files map[string]string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, prefix) && !slices.Contains(extras, name) || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
+		if !h.owns(name) || files[name] != "" || filepath.Ext(name) != ".timer" && filepath.Ext(name) != ".service" {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(h.Dir, name))

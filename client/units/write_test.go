@@ -129,3 +129,38 @@ func TestUnitsAreKeptInStepAndOthersAreNotTouched(t *testing.T) {
 		t.Errorf("NethServer 8's own timer is %q, %v", text, err)
 	}
 }
+
+// TestUnitsOfModulesAreApart has those of a node and of modules, of which one begins with the
+// name of the other, in one directory.
+func TestUnitsOfModulesAreApart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	all := []Host{{Dir: dir, Program: "/usr/bin/gatewayctl"}}
+	for _, id := range []string{"app", "app-1"} {
+		all = append(all, Host{Dir: dir, Program: "/usr/bin/gatewayctl", EnvFile: "/srv/" + id + "/etc/module.env", Module: id})
+	}
+	for _, h := range all {
+		files, err := h.Files([]schedule.Planned{planned("1", "nightly", "daily")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change, err := h.Write(files)
+		if err != nil || len(change.Written) != 4 || len(change.Removed) > 0 {
+			t.Errorf("of module %q %+v: %v", h.Module, change, err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "rclone-gateway-module-app-1.1.service"))
+	if want := "ExecStart=/usr/bin/gatewayctl --env-file /srv/app-1/etc/module.env module-backup 1\n"; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("the service lacks %q: %v\n%s", want, err, text)
+	}
+	for _, h := range all {
+		files, err := h.Files(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change, err := h.Write(files)
+		if err != nil || len(change.Written) > 0 || len(change.Removed) != 2 {
+			t.Errorf("of module %q, whose schedule is gone, %+v: %v", h.Module, change, err)
+		}
+	}
+}
