@@ -47,7 +47,7 @@ var hosts = map[string][]string{
 	"127.0.2.5":   {"nas.example.org"},
 	"127.0.2.6":   {"cloud.example.org"},
 	"127.0.2.7":   {"ftp.example.org"},
-	"127.0.2.8":   {"gateway.example.org"},
+	"127.0.2.9":   {"gateway.example.org"},
 	tellAddress:   {"smtp.example.org", "chat.example.org", "ntfy.sh", "hc-ping.com"},
 }
 
