@@ -137,7 +137,7 @@ func (r *Run) note(when string, failed []hook.Result) {
 	for _, res := range failed {
 		texts[res.Path] = fmt.Sprintf("the hook %s of schedule %s failed: %s", res.Path, r.title(), host.Printable(res.Err.Error()))
 	}
-	if err := outbox.SetNotes(r.StateDir, "hook/"+r.Schedule+"/"+when+"/", time.Now(), texts); err != nil {
+	if err := outbox.SetNotes(r.StateDir, outbox.AboutHooks+r.Schedule+"/"+when+"/", time.Now(), texts); err != nil {
 		r.Sys.Warnf("that hooks failed is not in the status: %v", err)
 	}
 }
@@ -232,10 +232,8 @@ func (r *Run) pingEnd(ctx context.Context, outcome history.Outcome, err error) {
 		lines = append(lines, err.Error())
 	}
 	r.switches(func(c *notifyfile.Channel, s channel.Sender) {
-		clean := message.NewCleaner(channel.Secrets(c)...)
-		if login, err := r.Sys.Env.Credentials(); err == nil {
-			clean = message.NewCleaner(append(channel.Secrets(c), login.Password)...)
-		}
+		login, _ := r.Sys.Env.Credentials() // without any there is no run
+		clean := message.NewCleaner(append(channel.Secrets(c), login.Password)...)
 		m := r.signal(c, state, clean.Lines(strings.Join(lines, "\n"), mostLog))
 		errSend := s.Send(ctx, m)
 		if errSend == nil {

@@ -22,6 +22,10 @@ func Of(stateDir string) *Box { return &Box{Dir: filepath.Join(Dir(stateDir), "q
 // Dir is the directory of all that is about messages.
 func Dir(stateDir string) string { return filepath.Join(stateDir, "notify") }
 
+// AboutHooks begins what notes about hooks are about; behind it come the ID of a schedule,
+// when they are run, and their path.
+const AboutHooks = "hook/"
+
 // Note is something wrong on this node that no run has as its outcome, such as a hook that
 // failed.
 type Note struct {
@@ -50,16 +54,32 @@ func Notes(stateDir string) (map[string]Note, error) {
 // SetNotes replaces the notes that are about something with a prefix. What was wrong before
 // keeps its time.
 func SetNotes(stateDir, prefix string, now time.Time, texts map[string]string) error {
+	if _, same := changed(stateDir, prefix, now, texts); same {
+		return nil // as most times
+	}
 	unlock, err := lockNotes(stateDir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	notes, same := changed(stateDir, prefix, now, texts)
+	if same {
+		return nil
+	}
+	text, err := json.Marshal(notes)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(notesFile(stateDir), append(text, '\n'), 0o600)
+}
+
+// changed are the notes as they are to be, and whether they are so.
+func changed(stateDir, prefix string, now time.Time, texts map[string]string) (notes map[string]Note, same bool) {
 	old, err := Notes(stateDir)
 	if err != nil {
 		old = map[string]Note{} // one that cannot be read is written over
 	}
-	notes := maps.Clone(old)
+	notes = maps.Clone(old)
 	maps.DeleteFunc(notes, func(about string, _ Note) bool { return strings.HasPrefix(about, prefix) })
 	for about, text := range texts {
 		since := now
@@ -68,14 +88,7 @@ func SetNotes(stateDir, prefix string, now time.Time, texts map[string]string) e
 		}
 		notes[prefix+about] = Note{text, since}
 	}
-	if maps.Equal(old, notes) {
-		return nil
-	}
-	text, err := json.Marshal(notes)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(notesFile(stateDir), append(text, '\n'), 0o600)
+	return notes, err == nil && maps.Equal(old, notes)
 }
 
 // lockNotes keeps other processes from writing them.
