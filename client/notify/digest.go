@@ -30,12 +30,15 @@ func (d *digest) report() *message.Report {
 	if d.schedule != "" {
 		verdict = runs.Judge(lines)
 	}
+	if d.redis != nil {
+		verdict.Verdict = "it is not known how the backups are, since Redis does not answer"
+	}
 	r := &message.Report{Kind: message.Digest, Level: message.Good, Host: d.host, At: d.now, Verdict: verdict.Verdict}
 	attention, others := d.attention(r)
 	switch {
 	case !verdict.OK:
 		r.Level = message.Bad
-	case others > 0:
+	case others > 0 && d.redis == nil:
 		r.Level = message.Warning
 		r.Verdict += fmt.Sprintf(", but see %d other %s", others, plural(others, "thing", "things"))
 	}

@@ -16,7 +16,9 @@ func newsReport(host string, items []item, o *observation) *message.Report {
 		it := &items[i]
 		rows[it.what] = append(rows[it.what], it.row())
 		if it.trouble != "" {
-			r.Level = message.Bad
+			if r.Level != message.Bad {
+				r.Level = it.level()
+			}
 			r.Problems = append(r.Problems, message.Problem{Module: it.module, Schedule: it.schedule, What: it.problem(), Since: it.since})
 		} else if it.what == unsteady && r.Level == message.Good {
 			r.Level = message.Warning
@@ -42,11 +44,19 @@ func (it *item) problem() string {
 	return it.why
 }
 
+// level is how bad the trouble is.
+func (it *item) level() message.Level {
+	if it.mild {
+		return message.Warning
+	}
+	return message.Bad
+}
+
 func (it *item) row() message.Row {
 	row := message.Row{Title: it.title, Detail: it.why}
 	switch it.what {
 	case fails:
-		row.Level, row.Note = message.Bad, "since "+message.When(it.since)
+		row.Level, row.Note = it.level(), "since "+message.When(it.since)
 		if it.note != "" {
 			row.Note += "; " + it.note
 		}

@@ -39,6 +39,8 @@ type condition struct {
 	note         string
 	// grace is how long trouble must last before it is told.
 	grace time.Duration
+	// mild is trouble that nothing fails for yet.
+	mild bool
 }
 
 // observation is what is.
@@ -141,6 +143,7 @@ func ofPlace(d *gatewayadmin.Destination) condition {
 	case d.State == "peer" && d.Level == "bad":
 		c.trouble, c.why = "node away", "it is on the disk of node "+d.Node+", which does not answer"
 	case d.Level == "warning" && d.Space != nil && d.Space.Full != "":
+		c.mild = true
 		c.trouble, c.why = "fills up", "it will be full on "+d.Space.Full+", if it goes on like this"
 	}
 	return c

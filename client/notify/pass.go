@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/message"
 	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 	"github.com/rclone-gateway/rclone-gateway/client/outbox"
+	"github.com/rclone-gateway/rclone-gateway/client/runs"
 )
 
 const (
@@ -72,6 +74,7 @@ func newPass(sys *host.System, stateDir string, file *notifyfile.File) *pass {
 func (p *pass) open() {
 	p.senders = map[string]outbox.Sender{}
 	var secrets []string
+	defer func() { p.clean = message.NewCleaner(secrets...) }()
 	if login, err := p.sys.Env.Credentials(); err == nil {
 		secrets = append(secrets, login.Password)
 	}
@@ -81,10 +84,25 @@ func (p *pass) open() {
 		if wrong != nil {
 			p.file.Wrong = append(p.file.Wrong, fmt.Errorf("[%s]: %w: messages go out in the form that they have without a template", c.Name, wrong))
 		}
-		p.senders[c.Name] = s
+		p.senders[c.Name] = discreet{s, p}
 		secrets = append(secrets, channel.Secrets(c)...)
 	}
-	p.clean = message.NewCleaner(secrets...)
+}
+
+// discreet is a channel whose errors, which are in the status, hold no secret either: a
+// server may repeat what it was sent.
+type discreet struct {
+	outbox.Sender
+
+	pass *pass
+}
+
+func (d discreet) Send(ctx context.Context, m *message.Message) error {
+	err := d.Sender.Send(ctx, m)
+	if err != nil {
+		return errors.New(d.pass.clean.Line(err.Error()))
+	}
+	return nil
 }
 
 // host is what messages call this installation.
@@ -150,6 +168,9 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	o, err := p.tellNews(ctx)
 	if err == nil {
+		err = p.dropNotes(o)
+	}
+	if err == nil {
 		err = p.tellDigests(ctx, o)
 	}
 	return errors.Join(err, p.flush(ctx))
@@ -169,6 +190,23 @@ func (p *pass) noteMistakes() error {
 		mistakes["mistakes"] = text
 	}
 	return outbox.SetNotes(p.stateDir, aboutFile, time.Now(), mistakes)
+}
+
+// dropNotes drops those about hooks of schedules that are gone, which no run does.
+func (p *pass) dropNotes(o *observation) error {
+	notes, err := outbox.Notes(p.stateDir)
+	if err != nil || o.redis != nil {
+		return nil //nolint:nilerr // they are written over
+	}
+	for about := range notes {
+		rest, isHook := strings.CutPrefix(about, outbox.AboutHooks)
+		id, _, _ := strings.Cut(rest, "/")
+		known := slices.ContainsFunc(o.overview.Modules, func(l runs.Line) bool { return l.Schedule == id })
+		if isHook && !known {
+			err = errors.Join(err, outbox.SetNotes(p.stateDir, outbox.AboutHooks+id+"/", o.now, nil))
+		}
+	}
+	return err
 }
 
 // tellNews tells what fails and what works again, if that changed.
@@ -221,6 +259,9 @@ func (p *pass) tellDigests(ctx context.Context, o *observation) error {
 	due := []string{""}
 	last := map[string]string{}
 	if p.file.Digest.When == notifyfile.AfterRuns {
+		if o.redis != nil {
+			return nil // nobody knows what ran
+		}
 		var err error
 		if due, last, err = p.ranSince(ctx, o); err != nil {
 			return err
@@ -251,9 +292,6 @@ func (p *pass) digestChannels() []string {
 // ranSince are the schedules that ran since their last digest, with their last runs. Those
 // that are seen for the first time begin to count.
 func (p *pass) ranSince(ctx context.Context, o *observation) (due []string, last map[string]string, err error) {
-	if o.redis != nil {
-		return nil, nil, nil
-	}
 	first := p.state.Digest.IsZero()
 	p.state.Digest = o.now
 	if last, err = p.ran(ctx, o); err != nil {

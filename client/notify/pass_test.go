@@ -257,6 +257,17 @@ func TestADigestComesOnceADay(t *testing.T) {
 	})
 }
 
+func TestADigestComesWithoutRedisToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "app1")
+		w.digest = "07:00"
+		w.redis = errors.New("connection refused")
+		w.passes(24*6, 10*time.Minute)
+		w.wantTold("Redis: connection refused", "it is not known how the backups are, since Redis does not answer")
+	})
+}
+
 // TestAClockThatIsAnHourOffNeitherRepeatsNorLosesADigest sets the clock at each hour
 // around that of the digest, and back again.
 func TestAClockThatIsAnHourOffNeitherRepeatsNorLosesADigest(t *testing.T) {

@@ -21,7 +21,7 @@ const (
 func once(ctx context.Context, sys *host.System, path, stateDir string, patience time.Duration) error {
 	file, err := notifyfile.Read(path)
 	if notifyfile.Missing(err) {
-		return nil
+		return outbox.SetNotes(stateDir, aboutFile, time.Now(), nil)
 	}
 	if err != nil {
 		return errors.Join(err, outbox.SetNotes(stateDir, aboutFile, time.Now(), map[string]string{"mistakes": err.Error()}))
