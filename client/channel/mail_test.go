@@ -189,8 +189,9 @@ func TestAServerThatHangsIsCutOff(t *testing.T) {
 		}()
 		s, _ := channel.Open(parse(t, "[mail]\nto = a@example.org\nfrom = b@example.org\nsecurity = none\nserver = "+listener.Addr().String()+"\n"))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		if err := s.Send(ctx, news()); err == nil || !strings.Contains(err.Error(), "did not answer") {
+		err = s.Send(ctx, news())
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "did not answer") {
 			t.Errorf("with the greeting %q: %v", greeting, err)
 		}
 	}
