@@ -36,7 +36,7 @@ const (
 	asAuditor       = "export GATEWAY_STATE_DIR=/srv/gateway-state"
 	asRunner        = asNode + "; mkdir modules.d; echo ENV_FILE=/srv/env/myapp1.env > modules.d/myapp1; export GATEWAY_MODULES_DIR=$PWD/modules.d GATEWAYCTL_STATE_DIR=$PWD/runs"
 	haveRun         = asRunner + "; gatewayctl run-backup --backup 1 --module myapp1"
-	asTeller        = asNode + "; export GATEWAYCTL_NOTIFY_CONFIG=$PWD/notify.conf; printf '#!/bin/sh\\ncat >>/srv/letters\\n' >/usr/local/bin/sendmail; chmod +x /usr/local/bin/sendmail; printf '[mail]\\nto = ann@example.org\\nfrom = backup@example.org\\nsendmail = /usr/local/bin/sendmail\\n' >notify.conf"
+	asTeller        = asNode + "; cp /srv/env/node.env .; export GATEWAYCTL_NOTIFY_CONFIG=$PWD/notify.conf; printf '#!/bin/sh\\ncat >>/srv/letters\\n' >/usr/local/bin/sendmail; chmod +x /usr/local/bin/sendmail; printf '[mail]\\nto = ann@example.org\\nfrom = backup@example.org\\nsendmail = /usr/local/bin/sendmail\\n' >notify.conf"
 	asAnotherModule = "set -a; . /srv/env/mymodule1.env; set +a"
 )
 
@@ -58,6 +58,7 @@ var situations = map[string]situation{
 	"gatewayctl node":                  {redis: "empty", whole: true},
 	"gatewayctl node add":              {redis: "empty", whole: true},
 	"gatewayctl notify":                {setup: asTeller},
+	"gatewayctl notify digest":         {setup: asTeller},
 	"gatewayctl notify run":            {setup: asTeller},
 	"gatewayctl notify test":           {setup: asTeller},
 	"gatewayctl notify status":         {setup: asTeller},
