@@ -24,13 +24,26 @@ volumes:
   wiki-data:
 `
 
+// notifyDir is a directory as somebody writes it who wants mail, here each minute, and has
+// a program for it.
+func notifyDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	conf := "[general]\nname = the office\n[digest]\nwhen = minutely\n[mail]\nto = ann@example.org\nfrom = backup@example.org\nsendmail = /etc/rclone-gateway/sendmail\n"
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "notify.conf"), []byte(conf), 0o644), //nolint:gosec // the container's root reads what all may
+		os.WriteFile(filepath.Join(dir, "sendmail"), []byte("#!/bin/sh\nexec cat >>/var/lib/rclone-gateway-runs/letters\n"), 0o755)); err != nil { //nolint:gosec // as above
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // TestComposeBacksUpByItself starts the services and looks at what comes of that: two
 // modules of different users, two destinations, every minute.
 func TestComposeBacksUpByItself(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, startEngine(t), "clock")
 	p.overrideWith(t, wikiVolume)
-	p.env = []string{"MODULES_DIR=" + wikiModule(t), "WHEN=minutely", "PRUNE=hourly", "CHECK=hourly", "DRILL=hourly", "DRILL_MODULES=0"}
+	p.env = []string{"MODULES_DIR=" + wikiModule(t), "NOTIFY_DIR=" + notifyDir(t), "WHEN=minutely", "PRUNE=hourly", "CHECK=hourly", "DRILL=hourly", "DRILL_MODULES=0"}
 	p.must(t, "volume", "create", "--label=com.docker.compose.project="+p.name, "--label=com.docker.compose.volume=wiki-data", p.name+"_wiki-data")
 	data := p.volume(t, "wiki-data")
 	file := filepath.Join(data, "page.txt")
@@ -81,6 +94,12 @@ func TestComposeBacksUpByItself(t *testing.T) {
 		p.want(t, 0, "restart", "--timeout=120", "scheduler")
 		waitFor(t, "another run", func() bool { return newestPlanned(p.history(t, "--kind", "backup")).After(before) })
 		wantEachOnce(t, p.history(t, "--kind", "backup"))
+	})
+	t.Run("people get a digest", func(t *testing.T) {
+		waitFor(t, "a digest", func() bool {
+			letters := p.inScheduler(t, "cat", "/var/lib/rclone-gateway-runs/letters")
+			return strings.Contains(letters, "\nSubject: Backups of the office: ") && strings.Contains(letters, "\nSTORAGE\r\n") && strings.Contains(letters, " free of ")
+		})
 	})
 	t.Run("it stops cleanly", func(t *testing.T) {
 		id := p.container(t, "scheduler")
