@@ -64,7 +64,9 @@ const NoRedisAddress = "none"
 
 // NoRedis reports whether this host reaches no Redis, as is said by the address none. A
 // module asks the gateway then.
-func (e *Environment) NoRedis() bool { return e.serverPlace() == nil && e.Get("REDIS_ADDRESS") == NoRedisAddress }
+func (e *Environment) NoRedis() bool {
+	return e.serverPlace() == nil && e.Get("REDIS_ADDRESS") == NoRedisAddress
+}
 
 // serverPlace is the first place that names a server, if it names a URL or Sentinels:
 // what other places say of addresses is about another server then. It is nil where
