@@ -17,7 +17,7 @@ import (
 // anything else that it cannot look at, a symbolic link included, is an error.
 // Files that a crash left half written are removed a day later.
 //
-// A directory of up to some 2,900 objects is read by one system call, and so as
+// A directory of up to some 1,400 objects is read by one system call, and so as
 // it was at one moment. Of a larger one, an object that is put again meanwhile
 // may be listed twice or not at all on file systems that give it a new place.
 func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {

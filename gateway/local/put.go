@@ -35,7 +35,7 @@ func tempName() string { return tempPrefix + strconv.FormatUint(rand.Uint64(), 3
 func isTemp(base string) bool { return strings.HasPrefix(base, tempPrefix) }
 
 // bufferSize is where larger buffers stopped to make uploads cheaper.
-const bufferSize = 256 << 10
+const bufferSize = 128 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
