@@ -101,8 +101,9 @@ func (c *client) drain(req *http.Request, want int, length int64) error {
 	return nil
 }
 
-func (c *client) put(ctx context.Context, b *blob) error {
-	req, err := c.request(ctx, http.MethodPost, "data/"+b.name, io.NopCloser(b.reader()))
+// put stores a blob in a directory of the repository, such as "data/".
+func (c *client) put(ctx context.Context, dir string, b *blob) error {
+	req, err := c.request(ctx, http.MethodPost, dir+b.name, io.NopCloser(b.reader()))
 	if err != nil {
 		return err
 	}
@@ -151,10 +152,27 @@ func (c *client) head(ctx context.Context, b *blob) error {
 	return nil
 }
 
-// list lists data/ and returns how many objects it has. Counting braces leaves
-// the CPU to the server: names and sizes hold none.
-func (c *client) list(ctx context.Context, zip bool) (int, error) {
-	req, err := c.request(ctx, http.MethodGet, "data/", nil)
+// lockCycle stores a lock, reads it and removes it.
+func (c *client) lockCycle(ctx context.Context, lock *blob) error {
+	if err := c.put(ctx, "locks/", lock); err != nil {
+		return err
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		req, err := c.request(ctx, method, "locks/"+lock.name, nil)
+		if err != nil {
+			return err
+		}
+		if err := c.drain(req, http.StatusOK, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list lists a directory, such as "data/", and returns how many objects it has.
+// Counting braces leaves the CPU to the server: names and sizes hold none.
+func (c *client) list(ctx context.Context, dir string, zip bool) (int, error) {
+	req, err := c.request(ctx, http.MethodGet, dir, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@
 // client stay out of it. Linux only: it reads /proc.
 //
 //	go run ./bench/sidebyside
+//	go run ./bench/sidebyside -mode speed
 //	go run ./bench/sidebyside -mode memory
 //	go run ./bench/sidebyside -mode backup
 //	go run ./bench/sidebyside -mode hop
@@ -14,6 +15,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/floor"
 )
 
 type options struct {
@@ -34,6 +38,7 @@ type options struct {
 	restServer string
 	restic     string
 	minio      string
+	before     string
 	dir        string
 	only       string
 	rounds     int
@@ -58,25 +63,31 @@ func main() {
 }
 
 func parseFlags() options {
-	o := options{stored: 32, uploads: 64}
-	flag.StringVar(&o.mode, "mode", "speed", "what to measure: speed, memory, backup, hop, undo or refused; relay: be what a hop is compared with")
+	o := options{stored: 8, uploads: 64}
+	flag.StringVar(&o.mode, "mode", "table", "what to measure: table, speed, memory, backup, hop, undo or refused; relay, files, uploads and nothing: be what the gateway is compared with")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
 	flag.StringVar(&o.restic, "restic", ".cache/restic/0.18/restic", "restic's binary (make deps)")
 	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
+	flag.StringVar(&o.before, "before", "", "another binary of the gateway, which the table then compares with")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed, ways of a backup")
-	flag.IntVar(&o.rounds, "rounds", 5, "how often to measure each case with each server; medians are printed")
+	flag.IntVar(&o.rounds, "rounds", 0, "0: 20 in the mode table, else 5; how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
-	flag.DurationVar(&o.duration, "duration", 6*time.Second, "how long to measure one case with one server")
+	flag.DurationVar(&o.duration, "duration", 0, "0: 300ms in the mode table, else 6s; how long to measure one case with one server")
 	flag.IntVar(&o.size, "size", 2048, "how many MiB to back up")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long S3 keeps each request of a backup waiting")
 	flag.StringVar(&o.listen, "listen", "", "address to listen on, for a relay")
 	flag.StringVar(&o.to, "to", "", "address to pass everything on to, for a relay")
 	quick := flag.Bool("quick", false, "a quick look: a little of everything, once, whatever the other flags say of rounds and sizes")
 	flag.Parse()
+	rounds, duration := 5, 6*time.Second
+	if o.mode == "table" {
+		rounds, duration = 20, 300*time.Millisecond
+	}
+	o.rounds, o.duration = cmp.Or(o.rounds, rounds), cmp.Or(o.duration, duration)
 	if *quick {
 		o.rounds, o.objects, o.duration = 1, 1000, 100*time.Millisecond
 		o.stored, o.uploads, o.size = 2, 2, 32
@@ -85,8 +96,15 @@ func parseFlags() options {
 }
 
 func run(ctx context.Context, o options) error {
-	if o.mode == "relay" {
+	switch o.mode {
+	case "relay":
 		return runRelay(ctx, o.listen, o.to)
+	case "files":
+		return floor.Files(ctx, o.listen, o.dir)
+	case "nothing":
+		return floor.Nothing(ctx, o.listen, bigSize)
+	case "uploads":
+		return floor.Uploads(ctx, o.listen, o.dir)
 	}
 	base, err := os.MkdirTemp(o.dir, "sidebyside")
 	if err != nil {
@@ -101,6 +119,8 @@ func run(ctx context.Context, o options) error {
 	defer redis.stop()
 
 	switch o.mode {
+	case "table":
+		return runTable(ctx, o, base, redis)
 	case "speed":
 		return runSpeed(ctx, o, base, redis)
 	case "memory":
@@ -114,7 +134,7 @@ func run(ctx context.Context, o options) error {
 	case "refused":
 		return runRefused(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is not speed, memory, backup, hop, undo, refused or relay", o.mode)
+		return fmt.Errorf("mode %q is not table, speed, memory, backup, hop, undo, refused, relay, files, uploads or nothing", o.mode)
 	}
 }
 

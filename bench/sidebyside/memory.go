@@ -118,7 +118,7 @@ func uploadAll(ctx context.Context, c *client, uploads int) int64 {
 		running.Go(func() {
 			blob, err := made.new()
 			if err == nil {
-				err = c.put(ctx, blob)
+				err = c.put(ctx, "data/", blob)
 			}
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,34 +73,30 @@ func (p *process) stop() {
 	}
 }
 
-// ticksPerSecond is USER_HZ, which is 100 on every platform Linux has today.
-const ticksPerSecond = 100
-
-// cpu is the time that the process and its children spent, as user and in the
-// kernel. Its resolution is 10 ms. A nil process has spent none.
+// cpu is the time that the process spent, as user and in the kernel: that of its threads,
+// since /proc has the sum in ticks of 10 ms alone. A nil process has spent none.
 func (p *process) cpu() (time.Duration, error) {
 	if p == nil {
 		return 0, nil
 	}
-	stat, err := os.ReadFile(p.proc("stat"))
+	threads, err := filepath.Glob(p.proc("task/*/schedstat"))
 	if err != nil {
 		return 0, err
 	}
-	// proc(5): the fields are counted from behind the command's name, which may
-	// hold anything. utime, stime, cutime, cstime are number 14 to 17.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 15 {
-		return 0, fmt.Errorf("%s has %d fields", p.proc("stat"), len(fields))
-	}
-	ticks := 0
-	for _, field := range fields[11:15] {
-		n, err := strconv.Atoi(field)
+	sum := time.Duration(0)
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			return 0, err // Go's threads stay
+		}
+		spent, _, _ := strings.Cut(string(stat), " ")
+		ns, err := strconv.ParseInt(spent, 10, 64)
 		if err != nil {
 			return 0, err
 		}
-		ticks += n
+		sum += time.Duration(ns)
 	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+	return sum, nil
 }
 
 // resetPeak makes peak begin again, at what is resident now.

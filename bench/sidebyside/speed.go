@@ -20,6 +20,10 @@ type bench struct {
 	dir   string       // of its repository
 	big   []*blob      // 16 MiB each, stored
 	fresh *blobs       // to be stored
+	small *blobs       // 64 KiB each, to be stored
+	mid   *blobs       // 4 MiB each, to be stored
+	some  []*blob      // of mid, stored
+	locks *blobs       // as large as locks are
 	named atomic.Int64 // picks of big, in turn
 	long  *client      // of the repository with many objects
 	count int          // of those objects
@@ -27,6 +31,8 @@ type bench struct {
 
 const (
 	bigSize   = 16 * miB
+	midSize   = 4 * miB
+	lockSize  = 160
 	rangeSize = 64 * kiB
 )
 
@@ -41,44 +47,88 @@ type speedCase struct {
 }
 
 func speedCases() []speedCase {
-	list := func(zip bool) func(context.Context, *bench) error {
-		return func(ctx context.Context, b *bench) error {
-			n, err := b.long.list(ctx, zip)
-			if err == nil && n != b.count {
-				err = fmt.Errorf("list: %d objects, want %d", n, b.count)
-			}
-			return err
-		}
-	}
 	return []speedCase{
-		{name: "POST 16 MiB", bytes: bigSize, run: func(ctx context.Context, b *bench) error {
-			blob, err := b.fresh.new()
-			if err != nil {
-				return err
-			}
-			if err := b.client.put(ctx, blob); err != nil {
-				return err
-			}
-			return b.removeFile(blob)
-		}},
-		{name: "GET 16 MiB", bytes: bigSize, run: func(ctx context.Context, b *bench) error {
-			blob := b.pick()
-			return b.client.get(ctx, blob, 0, blob.size())
-		}},
-		{name: "range 64 KiB", run: func(ctx context.Context, b *bench) error {
-			return b.client.get(ctx, b.pick(), rand.Int64N(bigSize-rangeSize), rangeSize)
-		}},
-		{name: "HEAD", run: func(ctx context.Context, b *bench) error {
-			return b.client.head(ctx, b.pick())
-		}},
-		{name: "list", clients: 1, run: list(false)},
-		{name: "list, gzip accepted", clients: 1, run: list(true)},
+		{name: "POST 16 MiB", bytes: bigSize, run: postBig},
+		{name: "GET 16 MiB", bytes: bigSize, run: getBig},
+		{name: "range 64 KiB", run: getRange},
+		{name: "HEAD", run: head},
+		{name: "POST 64 KiB", run: postSmall},
+		{name: "POST 64 KiB, 32 clients", clients: 32, run: postSmall},
+		{name: "lock cycle", run: lockCycle},
+		{name: "mixed, 8 clients", clients: 8, run: mixed},
+		{name: "list", clients: 1, run: listLong(false)},
+		{name: "list, gzip accepted", clients: 1, run: listLong(true)},
+		{name: "list, 8 clients", clients: 8, run: listLong(false)},
 	}
 }
 
+func postBig(ctx context.Context, b *bench) error   { return b.post(ctx, b.fresh) }
+func postSmall(ctx context.Context, b *bench) error { return b.post(ctx, b.small) }
+
+func getBig(ctx context.Context, b *bench) error {
+	blob := b.pick(b.big)
+	return b.client.get(ctx, blob, 0, blob.size())
+}
+
+func getRange(ctx context.Context, b *bench) error {
+	return b.client.get(ctx, b.pick(b.big), rand.Int64N(bigSize-rangeSize), rangeSize)
+}
+
+func head(ctx context.Context, b *bench) error { return b.client.head(ctx, b.pick(b.big)) }
+
+// lockCycle is what each run of restic does with its lock.
+func lockCycle(ctx context.Context, b *bench) error {
+	lock, err := b.locks.new()
+	if err != nil {
+		return err
+	}
+	return b.client.lockCycle(ctx, lock)
+}
+
+// mixed is what many clients do at once, by chance.
+func mixed(ctx context.Context, b *bench) error {
+	switch chance := rand.IntN(100); {
+	case chance < 30:
+		return b.post(ctx, b.mid)
+	case chance < 65:
+		blob := b.pick(b.some)
+		return b.client.get(ctx, blob, 0, blob.size())
+	case chance < 80:
+		return getRange(ctx, b)
+	case chance < 92:
+		return head(ctx, b)
+	case chance < 95:
+		_, err := b.client.list(ctx, "locks/", false)
+		return err
+	}
+	return lockCycle(ctx, b)
+}
+
+func listLong(zip bool) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		n, err := b.long.list(ctx, "data/", zip)
+		if err == nil && n != b.count {
+			err = fmt.Errorf("list: %d objects, want %d", n, b.count)
+		}
+		return err
+	}
+}
+
+// post stores a new blob, and removes it.
+func (b *bench) post(ctx context.Context, from *blobs) error {
+	blob, err := from.new()
+	if err != nil {
+		return err
+	}
+	if err := b.client.put(ctx, "data/", blob); err != nil {
+		return err
+	}
+	return b.removeFile(blob)
+}
+
 // pick returns the stored blobs in turn.
-func (b *bench) pick() *blob {
-	return b.big[int(b.named.Add(1))%len(b.big)]
+func (b *bench) pick(from []*blob) *blob {
+	return from[int(b.named.Add(1))%len(from)]
 }
 
 // runSpeed measures every case with every contestant, in turns, and prints a table.
@@ -112,18 +162,14 @@ func runSpeed(ctx context.Context, o options, base string, redis *redisServer) e
 // speedRound restarts every contestant and measures each case with all of
 // them before the next case begins.
 func speedRound(ctx context.Context, o options, base string, order []contestant, cases []speedCase, results *results) error {
-	benches := make(map[string]*bench, len(order))
+	benches, err := startAll(ctx, o, base, order)
 	defer func() {
 		for _, b := range benches {
 			b.stop()
 		}
 	}()
-	for _, c := range order {
-		b, err := newBench(ctx, o, base, c)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		benches[c.name] = b
+	if err != nil {
+		return err
 	}
 	for _, sc := range cases {
 		for _, c := range order {
@@ -137,6 +183,19 @@ func speedRound(ctx context.Context, o options, base string, order []contestant,
 	return nil
 }
 
+// startAll starts all servers, and returns those that it could start.
+func startAll(ctx context.Context, o options, base string, all []contestant) (map[string]*bench, error) {
+	benches := make(map[string]*bench, len(all))
+	for _, c := range all {
+		b, err := newBench(ctx, o, base, c)
+		if err != nil {
+			return benches, fmt.Errorf("%s: %w", c.name, err)
+		}
+		benches[c.name] = b
+	}
+	return benches, nil
+}
+
 func newBench(ctx context.Context, o options, base string, c contestant) (*bench, error) {
 	root := rootDir(base, c)
 	s, err := c.start(ctx, storage{dir: root})
@@ -147,6 +206,9 @@ func newBench(ctx context.Context, o options, base string, c contestant) (*bench
 		server: s,
 		dir:    filepath.Join(root, filepath.FromSlash(repository)),
 		fresh:  newBlobs(bigSize),
+		mid:    newBlobs(midSize),
+		small:  newBlobs(rangeSize),
+		locks:  newBlobs(lockSize),
 		count:  o.objects,
 	}
 	b.long = b.client.in(longRepository)
@@ -168,17 +230,25 @@ func (b *bench) fill(ctx context.Context, stored int) error {
 	if err := b.client.putConfig(ctx); err != nil {
 		return err
 	}
-	for range stored {
-		blob, err := b.fresh.new()
-		if err != nil {
-			return err
-		}
-		if err := b.client.put(ctx, blob); err != nil {
-			return err
-		}
-		b.big = append(b.big, blob)
+	var err error
+	if b.big, err = b.store(ctx, b.fresh, stored); err == nil {
+		b.some, err = b.store(ctx, b.mid, stored)
 	}
-	return nil
+	return err
+}
+
+func (b *bench) store(ctx context.Context, from *blobs, n int) (stored []*blob, err error) {
+	for range n {
+		blob, err := from.new()
+		if err != nil {
+			return nil, err
+		}
+		if err := b.client.put(ctx, "data/", blob); err != nil {
+			return nil, err
+		}
+		stored = append(stored, blob)
+	}
+	return stored, nil
 }
 
 // A measurement is what one case cost one contestant in one round.

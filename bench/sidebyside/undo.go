@@ -123,7 +123,7 @@ func (u *undo) fill(ctx context.Context, c *client, n int) ([]*blob, error) {
 			if stored[i], err = u.made.new(); err != nil {
 				return err
 			}
-			return c.put(ctx, stored[i])
+			return c.put(ctx, "data/", stored[i])
 		})
 	}
 	return stored, group.Wait()
@@ -210,7 +210,7 @@ func (u *undo) lists(ctx context.Context) error {
 	was.base = strings.TrimSuffix(used.base, "/") + "@" + then.UTC().Format("2006-01-02T15:04:05Z") + "/"
 	list := func(c *client, want int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			n, err := c.list(ctx, false)
+			n, err := c.list(ctx, "data/", false)
 			if err == nil && n != want {
 				err = fmt.Errorf("list: %d packs, want %d", n, want)
 			}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A row of the table compares the gateway with one peer in one case.
+type row struct {
+	name    string // the case's
+	against string
+	what    string
+	ratio   func(own, peer measurement) float64
+	target  float64
+	more    bool // the target is the least
+}
+
+func ofCPU(own, peer measurement) float64 {
+	return own.perOp(own.cpu) / peer.perOp(peer.cpu)
+}
+
+func ofThroughput(own, peer measurement) float64 {
+	return own.opsPerSecond() / peer.opsPerSecond()
+}
+
+func ofTime(own, peer measurement) float64 {
+	return own.perOp(own.wall) / peer.perOp(peer.wall)
+}
+
+func ofPeak(own, peer measurement) float64 { return float64(own.peak) / float64(peer.peak) }
+
+const (
+	restServer = "rest-server"
+	before     = "before"
+	serveFile  = "http.ServeFile"
+	nothing    = "net/http that does nothing"
+	theLoop    = "a loop that reads, hashes, writes, syncs"
+)
+
+// rows are those of the table. With a binary to compare with, they are all cases with
+// it, and nothing else.
+func rows(o options) []row {
+	if o.before != "" {
+		var rows []row
+		for _, c := range speedCases() {
+			rows = append(rows, row{name: c.name, against: before, what: "CPU", ratio: ofCPU}, row{name: c.name, against: before, what: "throughput", ratio: ofThroughput})
+		}
+		return rows
+	}
+	return []row{
+		{name: "HEAD", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
+		{name: "HEAD", against: serveFile, what: "CPU", ratio: ofCPU},
+		{name: "HEAD", against: nothing, what: "CPU", ratio: ofCPU},
+		{name: "POST 64 KiB", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
+		{name: "POST 64 KiB", against: theLoop, what: "CPU", ratio: ofCPU},
+		{name: "POST 64 KiB", against: restServer, what: "throughput", ratio: ofThroughput, target: 1.2, more: true},
+		{name: "POST 64 KiB, 32 clients", against: restServer, what: "throughput", ratio: ofThroughput, target: 1.5, more: true},
+		{name: "lock cycle", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
+		{name: "POST 16 MiB", against: restServer, what: "CPU", ratio: ofCPU, target: 0.8},
+		{name: "POST 16 MiB", against: theLoop, what: "CPU", ratio: ofCPU, target: 1.15},
+		{name: "GET 16 MiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.9},
+		{name: "range 64 KiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.65},
+		{name: "list", against: restServer, what: "time", ratio: ofTime, target: 0.5},
+		{name: "list", against: restServer, what: "CPU", ratio: ofCPU},
+		{name: "list, 8 clients", against: restServer, what: "peak memory", ratio: ofPeak, target: 0.27},
+		{name: "mixed, 8 clients", against: restServer, what: "CPU", ratio: ofCPU, target: 0.7},
+	}
+}
+
+// twoGateways are the gateway and another build of it, each with a Redis that says where
+// its repositories are.
+func twoGateways(o options, redis, other *redisServer) ([]contestant, error) {
+	gateway, err1 := program(o.gateway, "make build")
+	earlier, err2 := program(o.before, "make build")
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	second := gatewayContestant(earlier, other)
+	second.name = before
+	return []contestant{gatewayContestant(gateway, redis), second}, nil
+}
+
+// peersOf are the servers that a case is compared with, behind the gateway.
+func peersOf(rows []row, all []contestant, name string) []contestant {
+	return slices.DeleteFunc(slices.Clone(all), func(c contestant) bool {
+		return c.name != all[0].name && !slices.ContainsFunc(rows, func(r row) bool { return r.name == name && r.against == c.name })
+	})
+}
+
+// runTable measures what the table of docs/performance.md has, and prints ratios alone.
+func runTable(ctx context.Context, o options, base string, redis *redisServer) error {
+	all, err := tableContestants(o, redis)
+	if err != nil {
+		return err
+	}
+	if o.before != "" {
+		other, err := startRedis(ctx, base)
+		if err != nil {
+			return err
+		}
+		defer other.stop()
+		if all, err = twoGateways(o, redis, other); err != nil {
+			return err
+		}
+	}
+	for _, c := range all {
+		if err := makeObjects(o.objects, longDir(base, c)); err != nil {
+			return err
+		}
+	}
+	cases := slices.DeleteFunc(speedCases(), func(c speedCase) bool {
+		return !strings.Contains(c.name, o.only) || len(peersOf(rows(o), all, c.name)) < 2
+	})
+	benches, err := startAll(ctx, o, base, all)
+	defer func() {
+		for _, b := range benches {
+			b.stop()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	describeMachine(os.Stdout)
+	fmt.Println("| work | against | what | ratio | half of the rounds | to be reached |")
+	fmt.Println("|---|---|---|---:|---|---:|")
+	results := newResults(all)
+	for _, sc := range cases {
+		fmt.Fprintln(os.Stderr, sc.name)
+		if err := inTurns(ctx, o, peersOf(rows(o), all, sc.name), benches, sc, results); err != nil {
+			return err
+		}
+		results.printRows(os.Stdout, rows(o), sc.name)
+	}
+	return nil
+}
+
+// inTurns measures a case with all servers that it is compared with, for a moment each,
+// so that what else the machine does meets them alike.
+func inTurns(ctx context.Context, o options, all []contestant, benches map[string]*bench, sc speedCase, results *results) error {
+	for round := range o.rounds {
+		order := slices.Concat(all[round%len(all):], all[:round%len(all)])
+		for _, c := range order {
+			m, err := benches[c.name].measure(ctx, sc, o)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
+			}
+			results.add(sc.name, c.name, m)
+		}
+	}
+	return nil
+}
+
+// tableContestants are the gateway, and what the table compares it with.
+func tableContestants(o options, redis *redisServer) ([]contestant, error) {
+	all, err := contestants(o, redis)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	least := func(mode string) func(context.Context, storage) (*server, error) {
+		return func(ctx context.Context, at storage) (*server, error) {
+			return startPlain(ctx, self, nil, func(addr string) []string {
+				return []string{"-mode", mode, "-listen", addr, "-dir", at.dir}
+			})
+		}
+	}
+	return append(all[:2:2],
+		contestant{name: serveFile, start: least("files")},
+		contestant{name: theLoop, start: least("uploads")},
+		contestant{name: nothing, start: least("nothing")},
+	), nil
+}
+
+// printRows prints what a case costs the gateway in relation to what it costs a peer: the
+// median of all rounds, and what half of them lie between.
+func (r *results) printRows(w io.Writer, rows []row, name string) {
+	for _, row := range rows {
+		if row.name != name {
+			continue
+		}
+		own, peer := r.rounds[row.name][r.names[0]], r.rounds[row.name][row.against]
+		var ratios []float64
+		for i := range min(len(own), len(peer)) {
+			ratios = append(ratios, row.ratio(own[i], peer[i]))
+		}
+		if len(ratios) == 0 {
+			continue
+		}
+		slices.Sort(ratios)
+		fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %s |\n", row.name, row.against, row.what,
+			middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4], row.goal())
+	}
+}
+
+func (r row) goal() string {
+	switch {
+	case r.target == 0:
+		return ""
+	case r.more:
+		return fmt.Sprintf("at least %.2f", r.target)
+	}
+	return fmt.Sprintf("%.2f", r.target)
+}
+
+func (m measurement) perOp(d time.Duration) float64 { return d.Seconds() / float64(max(m.ops, 1)) }
+
+// describeMachine prints what the figures depend on.
+func describeMachine(w io.Writer) {
+	model := "unknown"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Fprintf(w, "%s, %d processors, Linux %s, %s, load %s\n\n", model, runtime.NumCPU(),
+		strings.TrimSpace(string(kernel)), runtime.Version(), strings.TrimSpace(string(load)))
+}
