@@ -260,7 +260,7 @@ func (p *pass) tellDigests(ctx context.Context, o *observation) error {
 	last := map[string]string{}
 	if p.file.Digest.When == notifyfile.AfterRuns {
 		if o.redis != nil {
-			return nil // nobody knows what ran
+			return nil //nolint:nilerr // nobody knows what ran
 		}
 		var err error
 		if due, last, err = p.ranSince(ctx, o); err != nil {
