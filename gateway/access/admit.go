@@ -103,9 +103,6 @@ func (g *Gate) Again(ctx context.Context, refused Admission, cause error, creden
 	}
 	adm, err := judge(fresh)
 	if err != nil && adm.Principal == nil {
-		if fresh != nil && fresh.Loaded.After(asked) {
-			asked = fresh.Loaded // it waited for its turn
-		}
 		g.unproven.note(credentials, asked)
 	}
 	return adm, err
