@@ -23,6 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runbackup"
 	"github.com/rclone-gateway/rclone-gateway/client/runs"
 	"github.com/rclone-gateway/rclone-gateway/client/scheduler"
+	"github.com/rclone-gateway/rclone-gateway/client/schedules"
 	"github.com/rclone-gateway/rclone-gateway/client/setup"
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
 	"github.com/rclone-gateway/rclone-gateway/client/wrapper"
@@ -141,7 +142,7 @@ that command.`,
 	}
 	completion := docgen.NewCompletion(program, appletNames()...)
 	completion.Annotations = exit.Status(exit.OK, exit.Failed, exit.Usage)
-	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), notify.NewCommand(sys), setup.NewCommand(sys), accounts.NewNode(sys), accounts.NewAdmin(sys), accounts.NewModule(sys), accounts.NewSchedule(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
+	root.AddCommand(runbackup.NewCommand(sys), runs.NewStatus(sys), runs.NewRuns(sys), notify.NewCommand(sys), setup.NewCommand(sys), accounts.NewNode(sys), accounts.NewAdmin(sys), accounts.NewModule(sys), schedules.NewCommand(sys), scheduler.NewCommand(sys), trash.NewCommand(sys), newRepository(sys), points.NewSnapshot(sys), drill.NewCommand(sys), wrapper.NewForget(sys),
 		newInstallLinks(), newVersion(), completion, docgen.NewMan(manual()))
 	return root
 }

@@ -26,8 +26,10 @@
 //	backup, restore, wrapper       the commands of a module
 //	runbackup, runs                a schedule's run on a node; what runs came to
 //	notify, announce               people are told of failures, and in a digest; others of a run
-//	accounts, destinations, trash,
-//	points, drill, rotate          the commands of an administrator
+//	registry                       Redis as administrators change it
+//	accounts, schedules, points,
+//	destinations, trash, drill,
+//	rotate                         the commands of an administrator
 //	setup                          a machine with nothing to a first backup
 //	scheduler, units               runs schedules at their times, or has systemd do it
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -24,11 +25,11 @@ func NewAdmin(sys *host.System) *cobra.Command {
 /-/status and ask its API. Each is a Redis user admin/NAME without any right in Redis,
 who reaches no repository. This is for a Redis of one's own.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl admin add anna
   gatewayctl admin list
   gatewayctl admin remove anna`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -92,7 +93,7 @@ The same once more, with the same --password-file, changes nothing, and brings b
 Redis has lost.`,
 		Example: `  gatewayctl admin add anna
   gatewayctl admin add --password-file bob.txt bob`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !account.ValidAdmin(args[0]) {
@@ -107,14 +108,14 @@ Redis has lost.`,
 
 func (a *accounts) runAdminAdd(ctx context.Context, name string, o adminPassword) error {
 	user := account.AdminUser(name)
-	password, err := o.choose(ctx, a.sys)
+	password, err := o.choose(ctx, a.Sys)
 	if err != nil {
 		return err
 	}
-	if _, err := a.ownUsers(ctx); err != nil {
+	if _, err := a.OwnUsers(ctx); err != nil {
 		return err
 	}
-	err = a.change(ctx, "add administrator "+name, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "add administrator "+name, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		list, err := tx.ACLList(ctx).Result()
 		if err != nil {
 			return nil, err
@@ -123,16 +124,16 @@ func (a *accounts) runAdminAdd(ctx context.Context, name string, o adminPassword
 			return nil, existsWithOther(user)
 		}
 		return func(p redis.Pipeliner) {
-			setUser(ctx, p, user, append(account.AdminRules(a.version), account.SetPassword(password)...)...)
+			registry.SetUser(ctx, p, user, append(account.AdminRules(a.Version), account.SetPassword(password)...)...)
 		}, nil
 	}, catalog.ACLs)
 	if err != nil {
 		return err
 	}
-	if err := a.announce(ctx); err != nil {
+	if err := a.Announce(ctx); err != nil {
 		return err
 	}
-	return o.tell(a.sys, user, password)
+	return o.tell(a.Sys, user, password)
 }
 
 func newAdminList(sys *host.System) *cobra.Command {
@@ -143,7 +144,7 @@ func newAdminList(sys *host.System) *cobra.Command {
 		Short:   "List the administrators",
 		Example: `  gatewayctl admin list
   gatewayctl admin list --json | jq -r '.[].name'`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runAdminList(cmd.Context(), asJSON) })
@@ -154,7 +155,7 @@ func newAdminList(sys *host.System) *cobra.Command {
 }
 
 func (a *accounts) runAdminList(ctx context.Context, asJSON bool) error {
-	list, err := a.users(ctx)
+	list, err := a.Users(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,10 +168,10 @@ func (a *accounts) runAdminList(ctx context.Context, asJSON bool) error {
 		admins = append(admins, admin{name, account.AdminUser(name)})
 	}
 	if asJSON {
-		return a.sys.PrintJSON(admins)
+		return a.Sys.PrintJSON(admins)
 	}
 	for _, one := range admins {
-		if _, err := fmt.Fprintln(a.sys.Stdout, one.Name); err != nil {
+		if _, err := fmt.Fprintln(a.Sys.Stdout, one.Name); err != nil {
 			return err
 		}
 	}
@@ -185,7 +186,7 @@ func newAdminPasswd(sys *host.System) *cobra.Command {
 		Long: `Give an administrator a new password, and print it, once. The old one is no longer
 accepted from that moment, and sessions that began with it end.`,
 		Example:     `  gatewayctl admin passwd anna`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
@@ -211,7 +212,7 @@ func newAdminRemove(sys *host.System) *cobra.Command {
 		Aliases:     []string{"rm"},
 		Short:       "Remove an administrator, whose sessions end",
 		Example:     `  gatewayctl admin remove anna`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runAdminRemove(cmd.Context(), args[0]) })
@@ -221,18 +222,18 @@ func newAdminRemove(sys *host.System) *cobra.Command {
 
 func (a *accounts) runAdminRemove(ctx context.Context, name string) error {
 	user := account.AdminUser(name)
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
 	if !list.Has(user) {
 		return notThere(user)
 	}
-	err = a.change(ctx, "remove administrator "+name, func(*redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "remove administrator "+name, func(*redis.Tx) (func(redis.Pipeliner), error) {
 		return func(p redis.Pipeliner) { p.Do(ctx, "ACL", "DELUSER", user) }, nil
 	}, catalog.ACLs)
 	if err != nil {
 		return err
 	}
-	return a.announce(ctx)
+	return a.Announce(ctx)
 }

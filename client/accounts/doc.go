@@ -1,3 +1,3 @@
-// Package accounts holds the administrator's commands for nodes, modules and schedules
-// of a Redis of one's own.
+// Package accounts holds the administrator's commands for nodes, modules and their
+// users of a Redis of one's own.
 package accounts

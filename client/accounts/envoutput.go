@@ -156,13 +156,13 @@ func checkValue(name, value string) error {
 
 // redisVariables are how a user gets to this Redis.
 func (a *accounts) redisVariables(user, password string) ([]host.Variable, error) {
-	server, err := a.sys.Env.RedisServer()
+	server, err := a.Sys.Env.RedisServer()
 	if err != nil {
 		return nil, err
 	}
 	server.ReplicaAddress = ""
 	if server.URL == "" && server.SentinelMaster == "" {
-		server.Address = host.ServerOf(a.rdb)
+		server.Address = host.ServerOf(a.Redis)
 		server.ReplicaAddress = server.Address
 	}
 	vars := []host.Variable{{Name: "AGENT_ID", Value: user}}

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -79,7 +80,7 @@ that UUID, of the same type; its own ones it makes under its own.
 The same once more, with the same --password-file or --env-file, changes nothing,
 and brings back what Redis has lost.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl schedule add --destination ID myapp1
   gatewayctl --env-file myapp1.env module-backup 1
@@ -89,7 +90,7 @@ and brings back what Redis has lost.
   gatewayctl module add --host-file myapp5.host --gateway https://gateway.example.org:4694 myapp5
   gatewayctl module add --pair --gateway https://gateway.example.org:4694 --dir /srv/myapp6 myapp6
   gatewayctl module add --restore-from 0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11 --dir /srv/new --env-file new.env myapp4`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.id = args[0]
@@ -166,17 +167,17 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err != nil {
 		return err
 	}
-	password, chosen, err := output.credential(a.sys, earlier)
+	password, chosen, err := output.credential(a.Sys, earlier)
 	if err != nil {
 		return err
 	}
-	if err := resolveModule(ctx, a.rdb, &opts); err != nil {
+	if err := resolveModule(ctx, a.Redis, &opts); err != nil {
 		return err
 	}
 	if err := a.settleModule(ctx, &opts, earlier); err != nil {
 		return err
 	}
-	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
+	if err := checkRestoreFrom(ctx, a.Redis, opts); err != nil {
 		return err
 	}
 	told, err := a.prepareModule(opts, password, output, earlier)
@@ -190,17 +191,17 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	if err := a.saveModule(ctx, opts, password, chosen); err != nil {
 		return err
 	}
-	if err := a.announce(ctx); err != nil {
+	if err := a.Announce(ctx); err != nil {
 		return err
 	}
-	if !a.version.ReadOnlyKeys() {
-		a.sys.Warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.version, user)
+	if !a.Version.ReadOnlyKeys() {
+		a.Sys.Warnf("redis %s cannot give keys for reading alone, so that user %s may write none at all: redis-restore needs Redis 7", a.Version, user)
 	}
-	if err := told.tell(a.sys); err != nil {
+	if err := told.tell(a.Sys); err != nil {
 		return err
 	}
 	if opts.host.elsewhere() {
-		opts.tellHostFile(a.sys)
+		opts.tellHostFile(a.Sys)
 		return nil
 	}
 	return a.writeRunner(opts, output.envFile)
@@ -265,17 +266,17 @@ func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, e
 // settleModule decides on the UUID and the node, as they were before or as they
 // must be.
 func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlier earlierEnv) error {
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
-	pipe := a.rdb.Pipeline()
+	pipe := a.Redis.Pipeline()
 	uuid := pipe.HGet(ctx, catalog.ModuleUUID, opts.id)
 	placed := pipe.HGet(ctx, catalog.ModuleNode, opts.id)
 	image := pipe.HGet(ctx, catalog.ModuleEnvironmentKey(opts.id), catalog.FieldImageURL)
 	_, _ = pipe.Exec(ctx) // each command has its error
 	if err := errors.Join(host.IgnoreNil(uuid.Err()), host.IgnoreNil(placed.Err()), host.IgnoreNil(image.Err())); err != nil {
-		return a.failed("read module "+opts.id, err)
+		return a.Failed("read module "+opts.id, err)
 	}
 	if app, err := host.AppOfImage(image.Val()); err == nil && !opts.typed && uuid.Val() != "" {
 		opts.app = app
@@ -313,7 +314,7 @@ func (a *accounts) prepareModule(opts moduleOptions, password string, output env
 // moduleVariables are the environment of a module's commands.
 func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]host.Variable, error) {
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
-	return slices.Concat(opts.ownVariables(), server, gatewayVariables(a.sys)), err
+	return slices.Concat(opts.ownVariables(), server, gatewayVariables(a.Sys)), err
 }
 
 // ownVariables say who the module is and where its files are.
@@ -345,7 +346,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 	if opts.restoreFrom != "" {
 		what += ", which may restore from " + opts.restoreFrom
 	}
-	return a.change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	return a.Change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
 			return nil, err
 		}
@@ -367,7 +368,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 			if opts.host.pair {
 				rules = account.SetPassword(password)
 			}
-			setUser(ctx, p, user, append(account.ModuleRules(opts.id, a.version), rules...)...)
+			registry.SetUser(ctx, p, user, append(account.ModuleRules(opts.id, a.Version), rules...)...)
 		}, nil
 	}, watched...)
 }

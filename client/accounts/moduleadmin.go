@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/join"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -29,13 +30,13 @@ func NewModule(sys *host.System) *cobra.Command {
 		Long: `Add, list and remove modules, which are what is backed up. This is for a Redis of
 one's own: NethServer 8 makes its modules itself.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl module add --dir /srv/myapp1 --env-file myapp1.env myapp1
   gatewayctl module list
   gatewayctl module passwd --env-file myapp1.env myapp1
   gatewayctl module join --dir /srv/myapp5 myapp5.host
   gatewayctl module remove myapp1`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -67,7 +68,7 @@ func newModuleList(sys *host.System) *cobra.Command {
 		Long:    `List the modules, and the schedules that back them up. No secret is shown.`,
 		Example: `  gatewayctl module list
   gatewayctl module list --json | jq -r '.[] | .type + "/" + .uuid'`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runModuleList(cmd.Context(), asJSON) })
@@ -83,15 +84,15 @@ func (a *accounts) runModuleList(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		return a.sys.PrintJSON(modules)
+		return a.Sys.PrintJSON(modules)
 	}
-	table := tabwriter.NewWriter(a.sys.Stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(a.Sys.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tTYPE\tUUID\tNODE\tSCHEDULES\tHOST")
 	for _, m := range modules {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", host.Printable(m.ID), host.Printable(cmp.Or(m.Type, "-")), host.Printable(cmp.Or(m.UUID, "-")),
 			host.Printable(cmp.Or(m.Node, "-")), host.OrDash(m.Schedules), m.words())
 		if !m.HasUser {
-			a.sys.Warnf("module %s has no Redis user, so it can do nothing: add it again", m.ID)
+			a.Sys.Warnf("module %s has no Redis user, so it can do nothing: add it again", m.ID)
 		}
 	}
 	return table.Flush()
@@ -99,17 +100,17 @@ func (a *accounts) runModuleList(ctx context.Context, asJSON bool) error {
 
 // modules returns all modules, sorted by ID.
 func (a *accounts) modules(ctx context.Context) ([]shownModule, error) {
-	list, err := a.users(ctx)
+	list, err := a.Users(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pipe := a.rdb.Pipeline()
+	pipe := a.Redis.Pipeline()
 	elsewhere := pipe.SMembers(ctx, catalog.ModulesElsewhere)
 	uuids, placed, grants := pipe.HGetAll(ctx, catalog.ModuleUUID), pipe.HGetAll(ctx, catalog.ModuleNode), pipe.HGetAll(ctx, catalog.RestoreUUID)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, a.failed("read the modules", err)
+		return nil, a.Failed("read the modules", err)
 	}
-	schedules, err := a.schedules(ctx)
+	schedules, err := schedule.All(ctx, a.Redis)
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +125,9 @@ func (a *accounts) modules(ctx context.Context) ([]shownModule, error) {
 	slices.Sort(ids)
 	modules := []shownModule{}
 	for _, id := range slices.Compact(ids) {
-		image, err := a.rdb.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL).Result()
+		image, err := a.Redis.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL).Result()
 		if host.IgnoreNil(err) != nil {
-			return nil, a.failed("read module "+id, err)
+			return nil, a.Failed("read module "+id, err)
 		}
 		app, _ := host.AppOfImage(image)
 		m := shownModule{
@@ -156,7 +157,7 @@ func newModuleRemove(sys *host.System) *cobra.Command {
 and its place in the schedules. The gateway no longer accepts it. Its backups stay
 where they are; a new module reads them with --restore-from UUID.`,
 		Example:           `  gatewayctl module remove myapp1`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -167,7 +168,7 @@ where they are; a new module reads them with --restore-from UUID.`,
 
 func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	user := account.ModuleUser(id)
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	for _, s := range listing {
 		watched = append(watched, catalog.BackupKey(s))
 	}
-	err = a.change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		uuid, err := tx.HGet(ctx, catalog.ModuleUUID, id).Result()
 		if host.IgnoreNil(err) != nil {
 			return nil, err
@@ -209,51 +210,36 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.announce(ctx); err != nil {
+	if err := a.Announce(ctx); err != nil {
 		return err
 	}
 	if err := a.dropCodes(ctx, id); err != nil {
 		return err
 	}
-	keys, err := a.scan(ctx, user+"/*")
+	keys, err := a.Scan(ctx, user+"/*")
 	if err == nil && len(keys) > 0 {
-		err = a.failed("remove the keys of module "+id, a.rdb.Del(ctx, keys...).Err())
+		err = a.Failed("remove the keys of module "+id, a.Redis.Del(ctx, keys...).Err())
 	}
-	return errors.Join(err, runner.DirOf(a.sys.Env).Remove(id))
+	return errors.Join(err, runner.DirOf(a.Sys.Env).Remove(id))
 }
 
 // withModule calls do with the ID of the module that a word means. One of which Redis has
 // lost all but the user is a module too.
 func withModule(ctx context.Context, sys *host.System, word string, do func(a *accounts, id string) error) error {
 	return withAccounts(ctx, sys, func(a *accounts) error {
-		list, err := a.ownUsers(ctx)
+		list, err := a.OwnUsers(ctx)
 		if err != nil {
 			return err
 		}
 		if list.Has(account.ModuleUser(word)) {
 			return do(a, word)
 		}
-		m, err := names.ModuleNamed(ctx, a.rdb, word)
+		m, err := names.ModuleNamed(ctx, a.Redis, word)
 		if err != nil {
 			return err
 		}
 		return do(a, m.ID)
 	})
-}
-
-// schedulesThatList returns the IDs of the schedules that list a module.
-func (a *accounts) schedulesThatList(ctx context.Context, id string) ([]string, error) {
-	schedules, err := a.schedules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var listing []string
-	for _, s := range schedules {
-		if slices.Contains(s.Modules, id) {
-			listing = append(listing, s.ID)
-		}
-	}
-	return listing, nil
 }
 
 func newModulePasswd(sys *host.System) *cobra.Command {
@@ -273,7 +259,7 @@ are valid, until --drop-old leaves only the one that the --env-file holds.`,
   gatewayctl module passwd --keep-old --env-file myapp1.env myapp1
   gatewayctl module passwd --drop-old --env-file myapp1.env myapp1
   gatewayctl module passwd --password-file new.txt myapp1`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

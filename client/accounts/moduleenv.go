@@ -15,7 +15,7 @@ import (
 // module itself may write only the name of its image is used.
 func (a *accounts) knownModuleVariables(ctx context.Context, id, password string) ([]host.Variable, error) {
 	opts := moduleOptions{id: id}
-	pipe := a.rdb.Pipeline()
+	pipe := a.Redis.Pipeline()
 	uuid, placed := pipe.HGet(ctx, catalog.ModuleUUID, id), pipe.HGet(ctx, catalog.ModuleNode, id)
 	image := pipe.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL)
 	_, _ = pipe.Exec(ctx) // each command has its error
@@ -32,10 +32,10 @@ func (a *accounts) knownModuleVariables(ctx context.Context, id, password string
 	if opts.app, err = host.AppOfImage(image.Val()); err != nil {
 		return nil, err
 	}
-	elsewhere, err := a.rdb.SIsMember(ctx, catalog.ModulesElsewhere, id).Result()
+	elsewhere, err := a.Redis.SIsMember(ctx, catalog.ModulesElsewhere, id).Result()
 	switch {
 	case err != nil:
-		return nil, a.failed("read whether module "+id+" is on a host of its own", err)
+		return nil, a.Failed("read whether module "+id+" is on a host of its own", err)
 	case elsewhere:
 		// Where the gateway is for that host, the file that is there says.
 		return append(opts.ownVariables(), loginElsewhere(account.ModuleUser(id), password)...), nil

@@ -103,9 +103,9 @@ func (o *hostOptions) mark(ctx context.Context, p redis.Pipeliner, id string) {
 func (a *accounts) settings(opts moduleOptions, password string) (join.Settings, error) {
 	s := join.Settings{Variables: slices.Concat(opts.ownVariables(), loginElsewhere(account.ModuleUser(opts.id), password),
 		[]host.Variable{{Name: "NS8_GATEWAY_URL", Value: opts.host.address.String()}})}
-	files := a.sys.Env.GatewayFiles()
+	files := a.Sys.Env.GatewayFiles()
 	if files.ClientCert != "" {
-		a.sys.Warnf("the gateway is reached with the client certificate of RESTIC_TLS_CLIENT_CERT, which does not go along: the other host needs one of its own, and its name in that variable")
+		a.Sys.Warnf("the gateway is reached with the client certificate of RESTIC_TLS_CLIENT_CERT, which does not go along: the other host needs one of its own, and its name in that variable")
 	}
 	if opts.host.address.Scheme != "https" {
 		return s, nil

@@ -34,16 +34,16 @@ type offer struct {
 // runModulePair makes the module's user, or gives it a new password, and a code that gives
 // the password to its host.
 func (a *accounts) runModulePair(ctx context.Context, opts moduleOptions, asJSON bool) error {
-	if !a.version.ReadOnlyKeys() {
-		return exit.Failf(exit.Redis, "pairing codes need Redis 7, where the gateway's user may take them out, and this is %s: use --host-file", a.version)
+	if !a.Version.ReadOnlyKeys() {
+		return exit.Failf(exit.Redis, "pairing codes need Redis 7, where the gateway's user may take them out, and this is %s: use --host-file", a.Version)
 	}
-	if err := resolveModule(ctx, a.rdb, &opts); err != nil {
+	if err := resolveModule(ctx, a.Redis, &opts); err != nil {
 		return err
 	}
 	if err := a.settleModule(ctx, &opts, earlierEnv{}); err != nil {
 		return err
 	}
-	if err := checkRestoreFrom(ctx, a.rdb, opts); err != nil {
+	if err := checkRestoreFrom(ctx, a.Redis, opts); err != nil {
 		return err
 	}
 	command, err := a.joinCommand(ctx, &opts)
@@ -67,19 +67,19 @@ func (a *accounts) runModulePair(ctx context.Context, opts moduleOptions, asJSON
 		return err
 	}
 	// Whoever had the old password is out, and the gateways know the new one before the code.
-	if err := errors.Join(a.announce(ctx), a.cutOff(ctx, account.ModuleUser(opts.id))); err != nil {
+	if err := errors.Join(a.Announce(ctx), a.CutOff(ctx, account.ModuleUser(opts.id))); err != nil {
 		return err
 	}
 	key := catalog.PairingKey(opts.node, pairing.Name(code.Ticket()))
 	expires := time.Now().Add(opts.host.pairFor).Truncate(time.Second)
-	if err := a.rdb.Set(ctx, key, record, opts.host.pairFor).Err(); err != nil {
-		return a.failed("keep the pairing code", err)
+	if err := a.Redis.Set(ctx, key, record, opts.host.pairFor).Err(); err != nil {
+		return a.Failed("keep the pairing code", err)
 	}
 	made := offer{Module: opts.id, Code: code.Text(), Expires: expires, Command: command}
 	if asJSON {
-		return a.sys.PrintJSON(made)
+		return a.Sys.PrintJSON(made)
 	}
-	made.tell(a.sys)
+	made.tell(a.Sys)
 	return nil
 }
 
@@ -97,7 +97,7 @@ func (a *accounts) joinCommand(ctx context.Context, opts *moduleOptions) (string
 	if opts.host.allowHTTP && opts.host.address.Scheme == "http" {
 		words += "--allow-http "
 	}
-	files := a.sys.Env.GatewayFiles()
+	files := a.Sys.Env.GatewayFiles()
 	if opts.host.address.Scheme == "https" && len(files.CACerts) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, anchorTimeout)
 		defer cancel()
@@ -127,7 +127,7 @@ func (a *accounts) dropCodes(ctx context.Context, id string) error {
 	for i, c := range codes[id] {
 		keys[i] = c.key
 	}
-	return a.failed("end the earlier pairing code of module "+id, a.rdb.Del(ctx, keys...).Err())
+	return a.Failed("end the earlier pairing code of module "+id, a.Redis.Del(ctx, keys...).Err())
 }
 
 // pendingCode is a code that was not used and has not expired.
@@ -138,18 +138,18 @@ type pendingCode struct {
 
 // pendingCodes are those of all modules, by their IDs.
 func (a *accounts) pendingCodes(ctx context.Context) (map[string][]pendingCode, error) {
-	keys, err := a.scan(ctx, catalog.PairingKey("*", "*"))
+	keys, err := a.Scan(ctx, catalog.PairingKey("*", "*"))
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
 	slices.Sort(keys)
-	pipe := a.rdb.Pipeline()
+	pipe := a.Redis.Pipeline()
 	records, lives := make([]*redis.StringCmd, len(keys)), make([]*redis.DurationCmd, len(keys))
 	for i, key := range keys {
 		records[i], lives[i] = pipe.Get(ctx, key), pipe.PTTL(ctx, key)
 	}
 	if _, err := pipe.Exec(ctx); host.IgnoreNil(err) != nil {
-		return nil, a.failed("read the pairing codes", err)
+		return nil, a.Failed("read the pairing codes", err)
 	}
 	codes := map[string][]pendingCode{}
 	for i, key := range keys {

@@ -36,7 +36,7 @@ func (a *accounts) writeRunner(opts moduleOptions, envFile string) error {
 			return fmt.Errorf("--env-file: %w", err)
 		}
 	}
-	dir := runner.DirOf(a.sys.Env)
+	dir := runner.DirOf(a.Sys.Env)
 	err = dir.Write(opts.id, r)
 	if err == nil {
 		_, err = dir.Read(opts.id)
@@ -45,7 +45,7 @@ func (a *accounts) writeRunner(opts moduleOptions, envFile string) error {
 		return err
 	}
 	if err != nil {
-		a.sys.Warnf("schedules cannot run module %s on this node: %v", opts.id, err)
+		a.Sys.Warnf("schedules cannot run module %s on this node: %v", opts.id, err)
 	}
 	return nil
 }

@@ -14,20 +14,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
-
-// accountStatus is the EXIT STATUS of the commands that make nodes, modules and
-// schedules.
-func accountStatus() map[string]string {
-	return exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Full, exit.Forbidden, exit.Redis, exit.NotFound, exit.Conflict, exit.Signal)
-}
-
-// aboutRedis is in the help text of each of these commands.
-const aboutRedis = `Redis is at REDIS_ADDRESS (127.0.0.1:6379). This logs in as REDIS_USER with
-REDIS_PASSWORD, or what stands in REDIS_PASSWORD_FILE, and without them as user
-"default"; whoever that is must be an administrator (+@all).`
 
 // NewNode returns the command for nodes.
 func NewNode(sys *host.System) *cobra.Command {
@@ -37,11 +27,11 @@ func NewNode(sys *host.System) *cobra.Command {
 		Long: `Add, list and remove nodes, which are what gateways run on. This is for a Redis
 of one's own: NethServer 8 makes its nodes itself.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl node add --env-file node.env
   gatewayctl node list
   gatewayctl node passwd --env-file node.env 1`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -63,11 +53,11 @@ alone, and administers nothing. User "default" is left as it is.
 The same once more, with the same --password-file or --env-file, changes nothing,
 and brings back what Redis has lost.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl node add --env-file node.env
   gatewayctl node add --password-file password.txt --json 2
   set -a; . ./node.env; rclone-gateway serve`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := append(args, "1")[0]
@@ -89,11 +79,11 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	if err != nil {
 		return err
 	}
-	password, chosen, err := output.credential(a.sys, earlier)
+	password, chosen, err := output.credential(a.Sys, earlier)
 	if err != nil {
 		return err
 	}
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +97,7 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	}
 	defer told.drop()
 
-	err = a.change(ctx, "add node "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "add node "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		list, err := tx.ACLList(ctx).Result()
 		if err != nil {
 			return nil, err
@@ -118,18 +108,18 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 		return func(p redis.Pipeliner) {
 			p.SetNX(ctx, catalog.ClusterUUID, account.NewUUID(), 0)
 			p.HSetNX(ctx, catalog.ClusterEnvironment, catalog.FieldNodeID, id)
-			setUser(ctx, p, user, append(account.NodeRules(id, a.version), account.AddPassword(password)...)...)
+			registry.SetUser(ctx, p, user, append(account.NodeRules(id, a.Version), account.AddPassword(password)...)...)
 		}, nil
 	}, catalog.ACLs)
 	if err != nil {
 		return err
 	}
-	if err := a.announce(ctx); err != nil {
+	if err := a.Announce(ctx); err != nil {
 		return err
 	}
-	a.warnOfOpenDefault(list)
-	a.warnOfMemory(ctx)
-	return told.tell(a.sys)
+	a.WarnOfOpenDefault(list)
+	a.WarnOfMemory(ctx)
+	return told.tell(a.Sys)
 }
 
 // nodeVariables are the environment of a node's gateway, and of its administrator's
@@ -137,7 +127,7 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 func (a *accounts) nodeVariables(id, password string) ([]host.Variable, error) {
 	own := []host.Variable{{Name: "NODE_ID", Value: id}, {Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)}}
 	server, err := a.redisVariables(account.NodeUser(id), password)
-	return slices.Concat(own, server, gatewayVariables(a.sys)), err
+	return slices.Concat(own, server, gatewayVariables(a.Sys)), err
 }
 
 // node is a node as it may be shown.
@@ -157,16 +147,16 @@ type auditHead struct {
 
 // nodes returns all nodes, sorted by ID.
 func (a *accounts) nodes(ctx context.Context) ([]node, error) {
-	list, err := a.users(ctx)
+	list, err := a.Users(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pipe := a.rdb.Pipeline()
+	pipe := a.Redis.Pipeline()
 	leader := pipe.HGet(ctx, catalog.ClusterEnvironment, catalog.FieldNodeID)
 	placed := pipe.HGetAll(ctx, catalog.ModuleNode)
 	_, _ = pipe.Exec(ctx) // each command has its error
 	if err := errors.Join(host.IgnoreNil(leader.Err()), placed.Err()); err != nil {
-		return nil, a.failed("read the nodes", err)
+		return nil, a.Failed("read the nodes", err)
 	}
 	nodes := []node{}
 	for _, id := range list.Nodes() {
@@ -188,9 +178,9 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 
 // auditHead is what a node's gateway wrote last of its audit log, nil where it wrote nothing.
 func (a *accounts) auditHead(ctx context.Context, id string) (*auditHead, error) {
-	fields, err := a.rdb.HGetAll(ctx, catalog.AuditHeadKey(id)).Result()
+	fields, err := a.Redis.HGetAll(ctx, catalog.AuditHeadKey(id)).Result()
 	if err != nil {
-		return nil, a.failed("read the head of a node's audit log", err)
+		return nil, a.Failed("read the head of a node's audit log", err)
 	}
 	if fields["head"] == "" {
 		return nil, nil
@@ -206,7 +196,7 @@ func newNodeList(sys *host.System) *cobra.Command {
 		Short:   "List the nodes, and the modules on them",
 		Example: `  gatewayctl node list
   gatewayctl node list --json | jq -r '.[].id'`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
@@ -242,7 +232,7 @@ func newNodeRemove(sys *host.System) *cobra.Command {
 		Long: `Remove a node's Redis user and keys. Its gateway can read nothing more. A node
 that modules are on is not removed.`,
 		Example:     `  gatewayctl node remove 2`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runNodeRemove(cmd.Context(), args[0]) })
@@ -252,18 +242,18 @@ that modules are on is not removed.`,
 
 func (a *accounts) runNodeRemove(ctx context.Context, id string) error {
 	user := account.NodeUser(id)
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
 	if !account.ValidNodeID(id) || !list.Has(user) {
 		return notThere(user)
 	}
-	keys, err := a.scan(ctx, user+"/*")
+	keys, err := a.Scan(ctx, user+"/*")
 	if err != nil {
 		return err
 	}
-	err = a.change(ctx, "remove node "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "remove node "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		placed, err := tx.HGetAll(ctx, catalog.ModuleNode).Result()
 		if err != nil {
 			return nil, err
@@ -290,7 +280,7 @@ func (a *accounts) runNodeRemove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return a.announce(ctx)
+	return a.Announce(ctx)
 }
 
 func newNodePasswd(sys *host.System) *cobra.Command {
@@ -306,7 +296,7 @@ lines; one that is lost is written again.
 With --keep-old both passwords are valid, so that the gateway can be started again
 with the new one before --drop-old ends the old one.`,
 		Example:     `  gatewayctl node passwd --env-file node.env 1`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {

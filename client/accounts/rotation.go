@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 )
 
 // rotation is how a user gets a new password: at once, or in two steps between which the
@@ -38,7 +39,7 @@ func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole f
 	case o.dropOld:
 		return a.dropOld(ctx, o, user)
 	}
-	password, _, err := o.credential(a.sys, earlierEnv{})
+	password, _, err := o.credential(a.Sys, earlierEnv{})
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole f
 	}
 	vars = earlier.renewed(vars)
 	if id, isModule := strings.CutPrefix(user, account.ModuleUser("")); isModule {
-		defer warnOfLostDir(a.sys, id, o.envFile, vars)
+		defer warnOfLostDir(a.Sys, id, o.envFile, vars)
 	}
 	output, err := o.prepare(vars)
 	if err != nil {
@@ -67,7 +68,7 @@ func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole f
 	if err != nil {
 		return err
 	}
-	return output.tell(a.sys)
+	return output.tell(a.Sys)
 }
 
 // setPassword replaces the passwords of a user that exists.
@@ -91,7 +92,7 @@ func (a *accounts) addPassword(ctx context.Context, user, password string) error
 	if err := a.changeUser(ctx, user, "add a password of "+user, account.AddPassword(password)...); err != nil {
 		return err
 	}
-	return a.announce(ctx)
+	return a.Announce(ctx)
 }
 
 // dropOld leaves a user only the password that a file holds.
@@ -103,7 +104,7 @@ func (a *accounts) dropOld(ctx context.Context, o *rotation, user string) error 
 	if o.passwordFile == "" && earlier.values["REDIS_PASSWORD"] == "" {
 		return exit.Failf(exit.Usage, "--drop-old: which password is to stay? Name the file that holds it with --env-file, or with --password-file")
 	}
-	password, _, err := o.credential(a.sys, earlier)
+	password, _, err := o.credential(a.Sys, earlier)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (a *accounts) dropOld(ctx context.Context, o *rotation, user string) error 
 
 // passwords are the digests of the passwords of a user that exists.
 func (a *accounts) passwords(ctx context.Context, user string) ([]string, error) {
-	list, err := a.ownUsers(ctx)
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -135,15 +136,15 @@ func (a *accounts) replacePasswords(ctx context.Context, user, what string, rule
 		return err
 	}
 	// The gateways first: they are who must not let the old one in.
-	return errors.Join(a.announce(ctx), a.cutOff(ctx, user))
+	return errors.Join(a.Announce(ctx), a.CutOff(ctx, user))
 }
 
 // changeUser changes a user, and writes that down.
 func (a *accounts) changeUser(ctx context.Context, user, what string, rules ...string) error {
-	_, err := a.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		setUser(ctx, p, user, rules...)
-		a.sys.Changed(what).Write(ctx, p)
+	_, err := a.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		registry.SetUser(ctx, p, user, rules...)
+		a.Sys.Changed(what).Write(ctx, p)
 		return nil
 	})
-	return a.failed(what, err)
+	return a.Failed(what, err)
 }

@@ -1,5 +1,5 @@
 // Package schedule holds the one type of a backup schedule, and what reads, checks, writes
-// and announces it in Redis. The commands for people are in accounts.
+// and announces it in Redis. The commands for people are in schedules.
 //
 // A schedule is two hashes. The one below cluster/backup/ is NethServer 8's, in its words:
 // destination, modules, calendar, how many snapshots are kept, whether it is turned on. It

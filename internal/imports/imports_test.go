@@ -230,7 +230,7 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
-	{"gatewayadmin", "inventory", "keys", "lease", "moduleapi", "names", "ns8action", "runner", "state"},
+	{"gatewayadmin", "inventory", "keys", "lease", "moduleapi", "names", "ns8action", "registry", "runner", "state"},
 	{"message", "notifyfile"},
 	{"hook", "outbox"},
 	{"channel", "join", "schedule"},
@@ -240,7 +240,7 @@ var clientLayers = [][]string{
 	{"facts"},
 	{"locate", "snapshot"},
 	{"expire", "session"},
-	{"backup", "restore", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "trash"},
+	{"backup", "restore", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "schedules", "trash"},
 	{"announce", "notify"},
 	{"drill", "scheduler", "setup"},
 	{"runbackup"},

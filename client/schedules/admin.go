@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"context"
@@ -9,13 +9,22 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/client/units"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// NewSchedule returns the command for schedules.
-func NewSchedule(sys *host.System) *cobra.Command {
+// admin is Redis as far as schedules go.
+type admin struct{ *registry.Registry }
+
+// withAdmin runs do with an administrator's connection.
+func withAdmin(ctx context.Context, sys *host.System, do func(*admin) error) error {
+	return registry.With(ctx, sys, func(r *registry.Registry) error { return do(&admin{r}) })
+}
+
+// NewCommand returns the command for schedules.
+func NewCommand(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
 		Short: "Say what is backed up where, when, and how long it is kept",
@@ -25,45 +34,45 @@ or the timers that "gatewayctl schedule install" makes, run it.
 NethServer 8 makes its schedules itself and runs them by its own timers: they are shown,
 and what NethServer 8 does not know can be set, such as when repositories are checked.
 
-` + aboutRedis,
+` + registry.About,
 		Example: `  gatewayctl schedule add --destination ID --name nightly --when "Mon..Fri 02:30" --all
   gatewayctl schedule show nightly
   gatewayctl schedule alter nightly --when "every 6h" --keep-daily 7 --keep-weekly 4
   gatewayctl schedule pause nightly --until 36h
   gatewayctl schedule remove nightly`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScheduleAdd(sys), newScheduleAlter(sys), newScheduleList(sys), newScheduleShow(sys),
-		newScheduleRun(sys), newSchedulePause(sys), newScheduleResume(sys), newScheduleRemove(sys), units.NewInstall(sys))
+	cmd.AddCommand(newAdd(sys), newAlter(sys), newList(sys), newShow(sys),
+		newRun(sys), newPause(sys), newResume(sys), newRemove(sys), units.NewInstall(sys))
 	return cmd
 }
 
-func newScheduleRemove(sys *host.System) *cobra.Command {
+func newRemove(sys *host.System) *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove NAME",
 		Aliases:           []string{"rm"},
 		Short:             "Remove a schedule; modules, destination, backups and history stay",
 		Example:           `  gatewayctl schedule remove 1`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ScheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleRemove(cmd.Context(), args[0]) })
+			return withAdmin(cmd.Context(), sys, func(a *admin) error { return a.runRemove(cmd.Context(), args[0]) })
 		},
 	}
 }
 
-func (a *accounts) runScheduleRemove(ctx context.Context, word string) error {
-	if _, err := a.ownUsers(ctx); err != nil {
+func (a *admin) runRemove(ctx context.Context, word string) error {
+	if _, err := a.OwnUsers(ctx); err != nil {
 		return err
 	}
-	id, err := names.ScheduleNamed(ctx, a.rdb, word)
+	id, err := names.ScheduleNamed(ctx, a.Redis, word)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, "remove schedule "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	return a.Change(ctx, "remove schedule "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if _, err := schedule.Instances(ctx, tx, id); err != nil {
 			return nil, err
 		}
@@ -73,17 +82,17 @@ func (a *accounts) runScheduleRemove(ctx context.Context, word string) error {
 
 // changeSchedule changes the schedule that a word means. With NethServer 8 the change may
 // touch only what NethServer 8 does not keep. The schedule is returned as it was saved.
-func (a *accounts) changeSchedule(ctx context.Context, what, word string, dryRun bool, alter func(tx *redis.Tx, s *schedule.Schedule) error) (*schedule.Schedule, error) {
-	list, err := a.users(ctx)
+func (a *admin) changeSchedule(ctx context.Context, what, word string, dryRun bool, alter func(tx *redis.Tx, s *schedule.Schedule) error) (*schedule.Schedule, error) {
+	list, err := a.Users(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id, err := names.ScheduleNamed(ctx, a.rdb, word)
+	id, err := names.ScheduleNamed(ctx, a.Redis, word)
 	if err != nil {
 		return nil, err
 	}
 	var saved *schedule.Schedule
-	err = a.change(ctx, what+" "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, what+" "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		s, err := schedule.ReadID(ctx, tx, id)
 		if err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"context"
@@ -51,8 +51,8 @@ type unlistedInstance struct {
 }
 
 // actListBackups is the action list-backups.
-func (a *accounts) actListBackups(ctx context.Context) error {
-	schedules, err := schedule.All(ctx, a.rdb)
+func (a *admin) actListBackups(ctx context.Context) error {
+	schedules, err := schedule.All(ctx, a.Redis)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *accounts) actListBackups(ctx context.Context) error {
 			unlisted = append(unlisted, unlistedInstance{id, m.name})
 		}
 	}
-	return json.NewEncoder(a.sys.Stdout).Encode(struct {
+	return json.NewEncoder(a.Sys.Stdout).Encode(struct {
 		Backups      []listedBackup     `json:"backups"`
 		Unconfigured []unlistedInstance `json:"unconfigured_instances"`
 	}{listed, unlisted})
@@ -93,12 +93,12 @@ type backupFact struct {
 }
 
 // backupFacts are those of all modules.
-func (a *accounts) backupFacts(ctx context.Context) (map[string]backupFact, error) {
-	uuids, err := a.rdb.HGetAll(ctx, catalog.ModuleUUID).Result()
+func (a *admin) backupFacts(ctx context.Context) (map[string]backupFact, error) {
+	uuids, err := a.Redis.HGetAll(ctx, catalog.ModuleUUID).Result()
 	if err != nil {
 		return nil, host.ReadError(catalog.ModuleUUID, err)
 	}
-	nodes, err := a.rdb.HGetAll(ctx, catalog.ModuleNode).Result()
+	nodes, err := a.Redis.HGetAll(ctx, catalog.ModuleNode).Result()
 	if err != nil {
 		return nil, host.ReadError(catalog.ModuleNode, err)
 	}
@@ -107,7 +107,7 @@ func (a *accounts) backupFacts(ctx context.Context) (map[string]backupFact, erro
 		flag         *redis.BoolCmd
 	}
 	answers := map[string]asked{}
-	_, err = a.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = a.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for id := range uuids {
 			answers[id] = asked{
 				p.HGet(ctx, catalog.ModuleEnvironmentKey(id), catalog.FieldImageURL), p.Get(ctx, catalog.ModuleUINameKey(id)),
@@ -129,13 +129,13 @@ func (a *accounts) backupFacts(ctx context.Context) (map[string]backupFact, erro
 
 // listedBackup is a schedule in the output; nil is one that has no place in it, since its
 // ID is no number.
-func (a *accounts) listedBackup(ctx context.Context, s *schedule.Schedule, modules map[string]backupFact) (*listedBackup, error) {
+func (a *admin) listedBackup(ctx context.Context, s *schedule.Schedule, modules map[string]backupFact) (*listedBackup, error) {
 	id, err := strconv.Atoi(s.ID)
 	if err != nil {
-		a.sys.Warnf("schedule %s is left out: its ID is not a number", host.Printable(s.ID))
+		a.Sys.Warnf("schedule %s is left out: its ID is not a number", host.Printable(s.ID))
 		return nil, nil //nolint:nilerr,nilnil // it has no place there
 	}
-	hint, err := a.rdb.HGet(ctx, catalog.BackupKey(s.ID), "schedule_hint").Bytes()
+	hint, err := a.Redis.HGet(ctx, catalog.BackupKey(s.ID), "schedule_hint").Bytes()
 	if host.IgnoreNil(err) != nil {
 		return nil, host.ReadError(catalog.BackupKey(s.ID), err)
 	}
@@ -161,8 +161,8 @@ func (a *accounts) listedBackup(ctx context.Context, s *schedule.Schedule, modul
 }
 
 // listedStatus is what run-backup has stored of a module's last backup; nil is nothing.
-func (a *accounts) listedStatus(ctx context.Context, node, id, module string) (*listedStatus, error) {
-	text, err := a.rdb.HGet(ctx, catalog.BackupStatusKey(node, id), module).Bytes()
+func (a *admin) listedStatus(ctx context.Context, node, id, module string) (*listedStatus, error) {
+	text, err := a.Redis.HGet(ctx, catalog.BackupStatusKey(node, id), module).Bytes()
 	if host.IgnoreNil(err) != nil {
 		return nil, host.ReadError(catalog.BackupStatusKey(node, id), err)
 	}

@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"errors"
@@ -20,8 +20,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// scheduleOptions are what the commands say of a schedule.
-type scheduleOptions struct {
+// options are what the commands say of a schedule.
+type options struct {
 	id            string
 	given         schedule.Schedule // by options
 	quiet, within string
@@ -29,15 +29,15 @@ type scheduleOptions struct {
 	dryRun        bool
 }
 
-// newScheduleOptions are those of a schedule of which nothing is said.
-func newScheduleOptions() *scheduleOptions {
-	return &scheduleOptions{given: schedule.Schedule{
+// newOptions are those of a schedule of which nothing is said.
+func newOptions() *options {
+	return &options{given: schedule.Schedule{
 		When: "daily", Retention: schedule.DefaultRetention, Enabled: true, Plan: schedule.DefaultPlan(),
 	}}
 }
 
 // register gives a command the options of a schedule.
-func (o *scheduleOptions) register(cmd *cobra.Command, sys *host.System) {
+func (o *options) register(cmd *cobra.Command, sys *host.System) {
 	flags, s := cmd.Flags(), &o.given
 	flags.StringVar(&s.Destination, "destination", "", "`NAME` or ID of the destination")
 	names.CompleteFlag(cmd, "destination", names.Complete(sys, names.DestinationEntries, names.AnyNumber))
@@ -65,7 +65,7 @@ func (o *scheduleOptions) register(cmd *cobra.Command, sys *host.System) {
 	flags.BoolVar(&o.dryRun, "dry-run", false, "show what would be saved and when it runs, and save nothing")
 }
 
-func (o *scheduleOptions) registerKeep(flags *pflag.FlagSet) {
+func (o *options) registerKeep(flags *pflag.FlagSet) {
 	keep := &o.given.Keep
 	for _, option := range []struct {
 		name, what string
@@ -81,7 +81,7 @@ func (o *scheduleOptions) registerKeep(flags *pflag.FlagSet) {
 }
 
 // finish reads what options say in words.
-func (o *scheduleOptions) finish() error {
+func (o *options) finish() error {
 	s := &o.given
 	var err error
 	if s.Quiet, err = schedule.ParseHours(o.quiet); err != nil {
@@ -182,7 +182,7 @@ var copies = map[string]func(to, from *schedule.Schedule){
 }
 
 // apply takes over the options that were given.
-func (o *scheduleOptions) apply(flags *pflag.FlagSet, s *schedule.Schedule) {
+func (o *options) apply(flags *pflag.FlagSet, s *schedule.Schedule) {
 	flags.Visit(func(f *pflag.Flag) {
 		if take := copies[f.Name]; take != nil {
 			take(s, &o.given)
@@ -191,7 +191,7 @@ func (o *scheduleOptions) apply(flags *pflag.FlagSet, s *schedule.Schedule) {
 }
 
 // describe says when a schedule runs: for people, before it is saved.
-func (a *accounts) describe(s *schedule.Schedule, now time.Time) {
+func (a *admin) describe(s *schedule.Schedule, now time.Time) {
 	event, err := calendar.Parse(s.When)
 	if err != nil {
 		return // it was refused before
@@ -204,12 +204,12 @@ func (a *accounts) describe(s *schedule.Schedule, now time.Time) {
 	for at := s.Next(now); !at.IsZero() && len(next) < shownTimes; at = s.Next(at) {
 		next = append(next, at.In(event.Location(s.Location())).Format(shownTime))
 	}
-	a.sys.Notef("%s runs %s, in %s:\n  %s", s.Title(), text, zoneOf(s, event), strings.Join(next, "\n  "))
+	a.Sys.Notef("%s runs %s, in %s:\n  %s", s.Title(), text, zoneOf(s, event), strings.Join(next, "\n  "))
 	if s.RandomDelay > 0 {
-		a.sys.Notef("  each %s later than that time says", s.Delay())
+		a.Sys.Notef("  each %s later than that time says", s.Delay())
 	}
 	if day, skipped := event.NextSkipped(now, now.AddDate(1, 0, 0), s.Location()); skipped {
-		a.sys.Warnf("on %s the clock is put forward past that time, and nothing runs: choose another one to have a backup that day", day.Format(time.DateOnly))
+		a.Sys.Warnf("on %s the clock is put forward past that time, and nothing runs: choose another one to have a backup that day", day.Format(time.DateOnly))
 	}
 }
 

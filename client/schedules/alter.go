@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-func newScheduleAlter(sys *host.System) *cobra.Command {
-	opts := newScheduleOptions()
+func newAlter(sys *host.System) *cobra.Command {
+	opts := newOptions()
 	cmd := &cobra.Command{
 		Use:   "alter NAME [flags]",
 		Short: "Change a schedule: what no option says stays",
@@ -29,15 +29,15 @@ Of a schedule of NethServer 8 only what NethServer 8 does not keep can be change
 		Example: `  gatewayctl schedule alter nightly --when "Mon..Fri 02:30" --time-zone Europe/Rome
   gatewayctl schedule alter nightly --add myapp2 --remove myapp1
   gatewayctl schedule alter 1 --keep-daily 7 --keep-weekly 4 --check monthly --dry-run`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ScheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.finish(); err != nil {
 				return err
 			}
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				return a.runScheduleAlter(cmd.Context(), args[0], opts, cmd.Flags())
+			return withAdmin(cmd.Context(), sys, func(a *admin) error {
+				return a.runAlter(cmd.Context(), args[0], opts, cmd.Flags())
 			})
 		},
 	}
@@ -50,7 +50,7 @@ Of a schedule of NethServer 8 only what NethServer 8 does not keep can be change
 	return cmd
 }
 
-func (a *accounts) runScheduleAlter(ctx context.Context, word string, opts *scheduleOptions, flags *pflag.FlagSet) error {
+func (a *admin) runAlter(ctx context.Context, word string, opts *options, flags *pflag.FlagSet) error {
 	if err := a.resolveAltered(ctx, opts); err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func (a *accounts) runScheduleAlter(ctx context.Context, word string, opts *sche
 }
 
 // resolveAltered replaces words by IDs. A module that is to be left out may be gone.
-func (a *accounts) resolveAltered(ctx context.Context, opts *scheduleOptions) error {
-	list, err := a.users(ctx)
+func (a *admin) resolveAltered(ctx context.Context, opts *options) error {
+	list, err := a.Users(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,19 +82,19 @@ func (a *accounts) resolveAltered(ctx context.Context, opts *scheduleOptions) er
 		return exit.Failf(exit.NotFound, "node %s does not exist: see gatewayctl node list", node)
 	}
 	if opts.given.Destination != "" {
-		if opts.given.Destination, err = names.DestinationNamed(ctx, a.rdb, opts.given.Destination); err != nil {
+		if opts.given.Destination, err = names.DestinationNamed(ctx, a.Redis, opts.given.Destination); err != nil {
 			return err
 		}
 	}
-	if opts.add, err = resolveModules(ctx, a.rdb, opts.add); err != nil {
+	if opts.add, err = resolveModules(ctx, a.Redis, opts.add); err != nil {
 		return err
 	}
-	opts.given.Except, err = resolveModules(ctx, a.rdb, opts.given.Except)
+	opts.given.Except, err = resolveModules(ctx, a.Redis, opts.given.Except)
 	return err
 }
 
 // alterSchedule applies options to a schedule that is there.
-func alterSchedule(ctx context.Context, tx *redis.Tx, s *schedule.Schedule, opts *scheduleOptions, flags *pflag.FlagSet) error {
+func alterSchedule(ctx context.Context, tx *redis.Tx, s *schedule.Schedule, opts *options, flags *pflag.FlagSet) error {
 	before := slices.Clone(s.Modules)
 	opts.apply(flags, s)
 	if !s.All {
@@ -131,7 +131,7 @@ func alterSchedule(ctx context.Context, tx *redis.Tx, s *schedule.Schedule, opts
 	return checkNamed(ctx, tx, &added)
 }
 
-func newSchedulePause(sys *host.System) *cobra.Command {
+func newPause(sys *host.System) *cobra.Command {
 	var until string
 	cmd := &cobra.Command{
 		Use:   "pause NAME [--until TIME]",
@@ -140,18 +140,18 @@ func newSchedulePause(sys *host.System) *cobra.Command {
 skipped, and recorded as that, so that nobody takes the pause for backups that are well.`,
 		Example: `  gatewayctl schedule pause nightly
   gatewayctl schedule pause nightly --until 36h`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ScheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runSchedulePause(cmd.Context(), args[0], until) })
+			return withAdmin(cmd.Context(), sys, func(a *admin) error { return a.runPause(cmd.Context(), args[0], until) })
 		},
 	}
 	cmd.Flags().StringVar(&until, "until", "", "`TIME` at which it goes on by itself: a date, a date and a time, or how long that is from now, such as 36h")
 	return cmd
 }
 
-func (a *accounts) runSchedulePause(ctx context.Context, word, until string) error {
+func (a *admin) runPause(ctx context.Context, word, until string) error {
 	s, err := a.changeSchedule(ctx, "pause schedule", word, false, func(_ *redis.Tx, s *schedule.Schedule) error {
 		now := time.Now()
 		end, err := untilTime(until, now, s.Location())
@@ -168,9 +168,9 @@ func (a *accounts) runSchedulePause(ctx context.Context, word, until string) err
 		return err
 	}
 	if s.Until.IsZero() {
-		a.sys.Notef("%s is paused until \"gatewayctl schedule resume %s\"", s.Title(), s.ID)
+		a.Sys.Notef("%s is paused until \"gatewayctl schedule resume %s\"", s.Title(), s.ID)
 	} else {
-		a.sys.Notef("%s is paused until %s", s.Title(), s.Until.In(s.Location()).Format(shownTime))
+		a.Sys.Notef("%s is paused until %s", s.Title(), s.Until.In(s.Location()).Format(shownTime))
 	}
 	return nil
 }
@@ -198,21 +198,21 @@ func untilTime(text string, now time.Time, loc *time.Location) (time.Time, error
 	return end, nil
 }
 
-func newScheduleResume(sys *host.System) *cobra.Command {
+func newResume(sys *host.System) *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume NAME",
 		Short:             "End the pause of a schedule",
 		Example:           `  gatewayctl schedule resume nightly`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ScheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleResume(cmd.Context(), args[0]) })
+			return withAdmin(cmd.Context(), sys, func(a *admin) error { return a.runResume(cmd.Context(), args[0]) })
 		},
 	}
 }
 
-func (a *accounts) runScheduleResume(ctx context.Context, word string) error {
+func (a *admin) runResume(ctx context.Context, word string) error {
 	s, err := a.changeSchedule(ctx, "resume schedule", word, false, func(_ *redis.Tx, s *schedule.Schedule) error {
 		s.Paused, s.Until, s.Enabled = time.Time{}, time.Time{}, true
 		return nil
@@ -222,39 +222,4 @@ func (a *accounts) runScheduleResume(ctx context.Context, word string) error {
 	}
 	a.describe(s, time.Now())
 	return nil
-}
-
-// takers are the schedules that a module joins by itself when it is added to a node.
-func (a *accounts) takers(ctx context.Context, module, node string) ([]string, error) {
-	all, err := schedule.All(ctx, a.rdb)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for i := range all {
-		if all[i].Takes(module, node) {
-			ids = append(ids, all[i].ID)
-		}
-	}
-	return ids, nil
-}
-
-// joinSchedules are the commands that make a module part of schedules, in a transaction
-// that watches them.
-func joinSchedules(ctx context.Context, tx *redis.Tx, module string, ids []string) (func(redis.Pipeliner), error) {
-	instances := make([]string, len(ids))
-	for i, id := range ids {
-		var err error
-		if instances[i], err = schedule.Join(ctx, tx, id, module); err != nil {
-			return nil, err
-		}
-	}
-	return func(p redis.Pipeliner) {
-		for i, id := range ids {
-			p.HSet(ctx, catalog.BackupKey(id), catalog.FieldInstances, instances[i])
-		}
-		if len(ids) > 0 {
-			schedule.Publish(ctx, p, ids...)
-		}
-	}, nil
 }

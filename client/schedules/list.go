@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
@@ -36,8 +37,8 @@ type shownSchedule struct {
 }
 
 // schedules returns all schedules in the order of their numbers.
-func (a *accounts) schedules(ctx context.Context) ([]shownSchedule, error) {
-	all, err := schedule.All(ctx, a.rdb)
+func (a *admin) schedules(ctx context.Context) ([]shownSchedule, error) {
+	all, err := schedule.All(ctx, a.Redis)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func nextRun(s *schedule.Schedule, now time.Time) time.Time {
 	return next.In(s.Location())
 }
 
-func newScheduleList(sys *host.System) *cobra.Command {
+func newList(sys *host.System) *cobra.Command {
 	var asJSON, action bool
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
@@ -86,14 +87,14 @@ func newScheduleList(sys *host.System) *cobra.Command {
 		Short:   "List the schedules, and when they run next",
 		Example: `  gatewayctl schedule list
   gatewayctl schedule list --json | jq -r '.[].id'`,
-		Annotations: accountStatus(),
+		Annotations: registry.ExitStatus(),
 		Args:        cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
+			return withAdmin(cmd.Context(), sys, func(a *admin) error {
 				if action {
 					return a.actListBackups(cmd.Context())
 				}
-				return a.runScheduleList(cmd.Context(), asJSON)
+				return a.runList(cmd.Context(), asJSON)
 			})
 		},
 	}
@@ -102,15 +103,15 @@ func newScheduleList(sys *host.System) *cobra.Command {
 	return cmd
 }
 
-func (a *accounts) runScheduleList(ctx context.Context, asJSON bool) error {
+func (a *admin) runList(ctx context.Context, asJSON bool) error {
 	schedules, err := a.schedules(ctx)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return a.sys.PrintJSON(schedules)
+		return a.Sys.PrintJSON(schedules)
 	}
-	table := tabwriter.NewWriter(a.sys.Stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(a.Sys.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tDESTINATION\tWHEN\tNEXT\tMODULES")
 	for _, s := range schedules {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, host.Printable(cmp.Or(s.Name, "-")), host.Printable(cmp.Or(s.Destination, "-")),
@@ -121,7 +122,7 @@ func (a *accounts) runScheduleList(ctx context.Context, asJSON bool) error {
 	}
 	for _, s := range schedules {
 		if s.Wrong != "" {
-			a.sys.Warnf("%s", s.Wrong)
+			a.Sys.Warnf("%s", s.Wrong)
 		}
 	}
 	return nil
@@ -137,23 +138,23 @@ func (s *shownSchedule) nextText() string {
 	return "never"
 }
 
-func newScheduleShow(sys *host.System) *cobra.Command {
+func newShow(sys *host.System) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NAME [flags]",
 		Short: "Show a schedule, and when it runs",
 		Example: `  gatewayctl schedule show nightly
   gatewayctl schedule show 1 --json`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: names.Complete(sys, names.ScheduleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				id, err := names.ScheduleNamed(cmd.Context(), a.rdb, args[0])
+			return withAdmin(cmd.Context(), sys, func(a *admin) error {
+				id, err := names.ScheduleNamed(cmd.Context(), a.Redis, args[0])
 				if err != nil {
 					return err
 				}
-				s, err := schedule.ReadID(cmd.Context(), a.rdb, id)
+				s, err := schedule.ReadID(cmd.Context(), a.Redis, id)
 				if err != nil {
 					return err
 				}
@@ -169,8 +170,8 @@ func newScheduleShow(sys *host.System) *cobra.Command {
 }
 
 // printSchedule prints all of a schedule.
-func (a *accounts) printSchedule(s *schedule.Schedule, now time.Time) error {
-	table := tabwriter.NewWriter(a.sys.Stdout, 0, 0, 2, ' ', 0)
+func (a *admin) printSchedule(s *schedule.Schedule, now time.Time) error {
+	table := tabwriter.NewWriter(a.Sys.Stdout, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(table, "%s\t%s\n", name, host.Printable(fmt.Sprintf(format, args...)))
 	}
@@ -205,7 +206,7 @@ func (a *accounts) printSchedule(s *schedule.Schedule, now time.Time) error {
 		return err
 	}
 	if err := s.Check(now); err != nil {
-		a.sys.Warnf("%v", err)
+		a.Sys.Warnf("%v", err)
 	}
 	return nil
 }

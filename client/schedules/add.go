@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"cmp"
@@ -15,12 +15,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-func newScheduleAdd(sys *host.System) *cobra.Command {
-	opts := newScheduleOptions()
+func newAdd(sys *host.System) *cobra.Command {
+	opts := newOptions()
 	cmd := &cobra.Command{
 		Use:   "add --destination NAME [flags] [MODULE ...]",
 		Short: "Add a schedule, and print its ID, which module-backup takes",
@@ -37,14 +38,14 @@ for here.`,
 		Example: `  gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1
   gatewayctl schedule add --destination ID --when "Mon..Fri 02:30" --keep-daily 7 --keep-weekly 4 --all --except mail1
   gatewayctl schedule add --id 1 --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 --when "every 6h" myapp1 myapp2`,
-		Annotations:       accountStatus(),
+		Annotations:       registry.ExitStatus(),
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, names.AnyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.given.Modules = args
 			if err := opts.checkNew(); err != nil {
 				return err
 			}
-			return withAccounts(cmd.Context(), sys, func(a *accounts) error { return a.runScheduleAdd(cmd.Context(), opts) })
+			return withAdmin(cmd.Context(), sys, func(a *admin) error { return a.runAdd(cmd.Context(), opts) })
 		},
 	}
 	opts.register(cmd, sys)
@@ -52,7 +53,7 @@ for here.`,
 	return cmd
 }
 
-func (o *scheduleOptions) checkNew() error {
+func (o *options) checkNew() error {
 	if o.given.Destination == "" {
 		return exit.Failf(exit.Usage, "name a destination with --destination: see gatewayctl destination list")
 	}
@@ -76,13 +77,13 @@ func checkAll(s *schedule.Schedule, named bool) error {
 	return nil
 }
 
-func (a *accounts) runScheduleAdd(ctx context.Context, opts *scheduleOptions) error {
-	list, err := a.ownUsers(ctx)
+func (a *admin) runAdd(ctx context.Context, opts *options) error {
+	list, err := a.OwnUsers(ctx)
 	if err != nil {
 		return err
 	}
 	s := &opts.given
-	if err := resolveSchedule(ctx, a.rdb, s); err != nil {
+	if err := resolveSchedule(ctx, a.Redis, s); err != nil {
 		return err
 	}
 	if s.Node != "" && !slices.Contains(list.Nodes(), s.Node) {
@@ -94,7 +95,7 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts *scheduleOptions) er
 	described := false
 	// Destinations and modules are watched, so that none goes while it is named.
 	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.DestinationKey(s.Destination), catalog.BackupSequence}
-	err = a.change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	err = a.Change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNamed(ctx, tx, s); err != nil {
 			return nil, err
 		}
@@ -122,7 +123,7 @@ func (a *accounts) runScheduleAdd(ctx context.Context, opts *scheduleOptions) er
 	if err != nil || opts.dryRun {
 		return err
 	}
-	_, err = fmt.Fprintln(a.sys.Stdout, s.ID)
+	_, err = fmt.Fprintln(a.Sys.Stdout, s.ID)
 	return err
 }
 

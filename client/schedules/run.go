@@ -1,4 +1,4 @@
-package accounts
+package schedules
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 )
 
-func newScheduleRun(sys *host.System) *cobra.Command {
+func newRun(sys *host.System) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run NAME",
 		Short: "Run a schedule now, on this node, as its time would",
