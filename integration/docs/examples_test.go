@@ -50,8 +50,9 @@ var situations = map[string]situation{
 	"gatewayctl admin passwd":          {setup: "gatewayctl admin add anna"},
 	"gatewayctl admin remove":          {setup: "gatewayctl admin add anna"},
 	"gatewayctl setup":                 {redis: "empty", setup: "mkdir -p /srv/wiki ~/notes; echo plants > ~/notes/todo.txt; printf 'module = wiki1=/srv/wiki\\nto = /mnt/disk\\n' > setup.conf"},
-	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules", whole: true},
+	"gatewayctl module":                {redis: "bare", setup: asNode + "; no_modules; module_elsewhere myapp5", whole: true},
 	"gatewayctl module add":            {redis: "bare", setup: asNode + "; no_modules", whole: true},
+	"gatewayctl module join":           {redis: "bare", setup: "no_modules; module_elsewhere myapp1; gatewayctl module add --pair --gateway $GATEWAY wiki1 >code.txt; exec <code.txt"},
 	"gatewayctl module passwd":         {setup: asNode, whole: true},
 	"gatewayctl module-backup":         {setup: asModule},
 	"gatewayctl module-drill":          {setup: asModule},
@@ -83,9 +84,10 @@ var situations = map[string]situation{
 
 // particular are bash commands before lines that have an option.
 var particular = map[string]string{
-	"--volume": "mkdir -p /srv/wiki/pages /srv/storage/wiki_db",
-	"--podman": "export NS8_RESTIC_RUNTIME=podman RESTIC_IMAGE=restic",
-	"--force":  "gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1",
+	"--volume":                   "mkdir -p /srv/wiki/pages /srv/storage/wiki_db",
+	"--podman":                   "export NS8_RESTIC_RUNTIME=podman RESTIC_IMAGE=restic",
+	"--force":                    "gatewayctl schedule add --destination 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8 myapp1",
+	"/srv/myapp5/etc/module.env": "module_elsewhere myapp5 --node 1 --schedule nightly; gatewayctl module join --dir /srv/myapp5 myapp5.host",
 	// The suite takes long where storage is far; so the destination is a disk.
 	"--conformance": `gatewayctl destination remove 14030a59-a4e6-54cc-b8ea-cd5f97fe44c8
 gatewayctl destination export --with-secrets "$DISK" | sed "s/$DISK/14030a59-a4e6-54cc-b8ea-cd5f97fe44c8/g; s,/storage/disk,/storage/nas,g" | gatewayctl destination import -`,
@@ -95,6 +97,7 @@ gatewayctl destination export --with-secrets "$DISK" | sed "s/$DISK/14030a59-a4e
 var placeholders = strings.NewReplacer(
 	"b2_account_id=ID", "b2_account_id=0012a34b56c78d90000000001",
 	"b2:bucket/folder", "b2:my-bucket/folder",
+	"--ca-sha256 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", `--ca-sha256 "$FINGERPRINT"`,
 	"--destination DESTINATION", `--destination "$DISK"`,
 	"--destination ID", `--destination "$DISK"`,
 	"dokuwiki/UUID", `dokuwiki/"$DOKUWIKI"`,

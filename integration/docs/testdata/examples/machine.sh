@@ -81,6 +81,18 @@ start_gateway() {
   (set -a; . /srv/env/node.env; exec rclone-gateway serve --state-dir /srv/gateway-state --addr 127.0.0.1:4694 --addr unix:/run/rclone-gateway.sock) >/srv/gateway.log 2>&1 &
   within curl --fail --silent http://127.0.0.1:4694/-/ready
 }
+# module_elsewhere adds a module that is on another host, by a file, and has the gateway speak
+# https, too.
+module_elsewhere() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gateway.example.org \
+    -addext subjectAltName=DNS:gateway.example.org -keyout gateway.key -out gateway.pem 2>openssl.log
+  FINGERPRINT=$(openssl x509 -in gateway.pem -noout -fingerprint -sha256 | cut -d = -f 2)
+  export SSL_CERT_FILE=$PWD/gateway.pem GATEWAY=https://gateway.example.org:4694
+  (set -a; . /srv/env/node.env; exec rclone-gateway serve --state-dir /srv/gateway-state-https \
+    --addr gateway.example.org:4694 --tls-cert gateway.pem --tls-key gateway.key) >/srv/gateway-https.log 2>&1 &
+  within curl --fail --silent $GATEWAY/-/ready
+  gatewayctl module add --host-file "$1.host" --gateway $GATEWAY "$@"
+}
 # no_modules is for where none was added yet.
 no_modules() { rm -r /srv/{myapp1,myapp2,mymodule1,dokuwiki1,mail1}/state; }
 
