@@ -106,7 +106,7 @@ func TestImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours := client - float64(restic.Size())/megabyte - e.megabytes(t, "busybox:1.37-musl")
-		wantSmall(t, "the client with restic's own restic", ours+originalRestic+originalBusybox, 48)
+		wantSmall(t, "the client with restic's own restic", ours+originalRestic+originalBusybox, 49)
 	})
 }
 
