@@ -65,8 +65,7 @@ func (g *Gateway) moduleFacts(w *observe.Response, r *http.Request, adm access.A
 // modulePassword answers who may read the repository.
 func (g *Gateway) modulePassword(w *observe.Response, r *http.Request, adm access.Admission) error {
 	req, _ := parseHealth(r)
-	adm, err := g.gate.Admit(adm.View, r, req.access())
-	switch {
+	switch _, err := g.gate.Admit(adm.View, r, req.access()); {
 	case err != nil:
 		return err
 	case req.repo == "" || req.view.asked: // a repository as it was is named like none that has a password

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	//nolint:staticcheck // it is what restic seals with
-
 	"github.com/rclone-gateway/rclone-gateway/client/retention"
 	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )

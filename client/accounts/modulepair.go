@@ -148,7 +148,7 @@ func (a *accounts) pendingCodes(ctx context.Context) (map[string][]pendingCode, 
 	for i, key := range keys {
 		records[i], lives[i] = pipe.Get(ctx, key), pipe.PTTL(ctx, key)
 	}
-	if _, err := pipe.Exec(ctx); host.IgnoreNil(err) != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, a.Failed("read the pairing codes", err)
 	}
 	codes := map[string][]pendingCode{}

@@ -2,6 +2,7 @@ package moduleapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,7 +45,7 @@ func TestWhatAGatewayAnswersIsExplained(t *testing.T) {
 			if got := exit.Code(exit.CodeOf(context.Background(), err)); got != test.code || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "a-secret") {
 				t.Fatalf("(%d) %v", got, err)
 			}
-			_, away := err.(*AwayError) //nolint:errorlint // it is the outermost
+			_, away := errors.AsType[*AwayError](err)
 			if IsUnknown(err) != test.unknown || away != test.away {
 				t.Errorf("unknown %v, away %v: %v", IsUnknown(err), away, err)
 			}

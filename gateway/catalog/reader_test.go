@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
@@ -55,7 +56,7 @@ func (c *randomCluster) change() string {
 		c.ids = without(c.ids, id)
 		return "remove " + id
 	case 1:
-		c.server.Do("ACL", "SETUSER", user, ">"+fmt.Sprint(c.rng.Int()))
+		c.server.Do("ACL", "SETUSER", user, ">"+strconv.Itoa(c.rng.Int()))
 	case 2:
 		c.server.Do("ACL", "SETUSER", user, "off")
 	case 3:

@@ -85,7 +85,8 @@ func TestOnlyTheCodeOpensWhatItSealed(t *testing.T) {
 func TestTicketTellsNothing(t *testing.T) {
 	t.Parallel()
 	c := pairing.New()
-	if c.Ticket() != c.Ticket() || c.Ticket() == pairing.New().Ticket() {
+	again, err := pairing.Parse(c.Text())
+	if err != nil || c.Ticket() != again.Ticket() || c.Ticket() == pairing.New().Ticket() {
 		t.Error("a ticket is not that of one code")
 	}
 	for _, shown := range []string{c.Ticket(), pairing.Name(c.Ticket()), fmt.Sprint(c), fmt.Sprintf("%#v %+v %s", c, c, c)} {

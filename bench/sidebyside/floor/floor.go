@@ -75,7 +75,9 @@ func Uploads(ctx context.Context, listen, dir string) error {
 		go func() {
 			defer conn.Close()
 			in := bufio.NewReader(conn)
-			for upload(conn, in, dir) == nil {
+			var err error
+			for err == nil {
+				err = upload(conn, in, dir)
 			}
 		}()
 	}
