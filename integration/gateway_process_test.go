@@ -78,7 +78,10 @@ func (d *daemon) beginUpload(t *testing.T, c *cluster) *upload {
 	module := d.module("mail1")
 	u.conn = module.dial(t)
 	module.send(t, u.conn, http.MethodPost, u.target, content[:2<<20], contentLength(len(content)))
-	waitFor(t, "the upload to begin", func() bool { return len(filesBelow(t, c.dir)) > 0 })
+	waitFor(t, "the upload to begin", func() bool { // its file has no name yet
+		_, err := os.Stat(filepath.Join(c.dir, mailRepo, "data", name[:2]))
+		return err == nil
+	})
 	return u
 }
 
