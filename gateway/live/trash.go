@@ -110,8 +110,8 @@ func (vs *views) purgeTrash(ctx context.Context) {
 			return
 		}
 		if doubts := vs.clock.Doubts(); doubts && !doubted {
-			vs.log.Warn("the clock of this host jumped ahead: nothing in the trash expires by it before it has run steadily for a day",
-				"hint", "set the clock right if it is wrong; after a long pause of the gateway nothing needs to be done")
+			vs.log.Warn("the clock of this host is not believed yet: nothing in the trash expires by it before it has run steadily for a day",
+				"hint", "set the clock right if it jumped; after a long pause of the gateway, or without a state directory, nothing needs to be done")
 			doubted = true
 		} else if !doubts {
 			doubted = false
