@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
-// TestOperationsTakeFewSystemCalls counts those on files, where there is an strace. What a
-// process does beside them is less than one for each of many operations.
+// TestOperationsTakeFewSystemCalls counts those on files. What a process does beside
+// them is less than one for each of many operations.
 func TestOperationsTakeFewSystemCalls(t *testing.T) {
 	const times = 200
 	operations := []struct {
@@ -56,7 +58,7 @@ func TestOperationsTakeFewSystemCalls(t *testing.T) {
 	}
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("counts with strace, where it is installed")
+		testenv.Missing(t, "no strace: install it, or run make deps")
 	}
 	s := open(t)
 	put(t, s, pack, []byte("pack"))
