@@ -332,27 +332,12 @@ func (c caller) want(t *testing.T, status int, method, path string, body []byte,
 // hangs up. It returns its address.
 func answeringServer(t *testing.T, answer string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.WriteString(conn, answer)
-				// What is not read would take the answer back.
-				_ = conn.(*net.TCPConn).CloseWrite()
-				_, _ = io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
+	return testenv.ServeConnections(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, answer)
+		// What is not read would take the answer back.
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+	})
 }
 
 // blob returns n random bytes and the name they have in a repository.

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/mailtest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 const password = "correct-horse-battery"
@@ -172,24 +173,13 @@ func TestAServerThatRefusesIsQuoted(t *testing.T) {
 func TestAServerThatHangsIsCutOff(t *testing.T) {
 	t.Parallel()
 	for _, greeting := range []string{"", "220 slow ESMTP\r\n"} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = listener.Close() })
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				t.Cleanup(func() { _ = conn.Close() })
-				_, _ = io.WriteString(conn, greeting)
-			}
-		}()
-		s, _ := channel.Open(parse(t, "[mail]\nto = a@example.org\nfrom = b@example.org\nsecurity = none\nserver = "+listener.Addr().String()+"\n"))
+		address := testenv.ServeConnections(t, func(conn net.Conn) {
+			_, _ = io.WriteString(conn, greeting)
+			<-t.Context().Done()
+		})
+		s, _ := channel.Open(parse(t, "[mail]\nto = a@example.org\nfrom = b@example.org\nsecurity = none\nserver = "+address+"\n"))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		err = s.Send(ctx, news())
+		err := s.Send(ctx, news())
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), "did not answer") {
 			t.Errorf("with the greeting %q: %v", greeting, err)

@@ -8,13 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // Reply answers each connection with the reply as soon as it hears something,
 // and closes it.
 func Reply(t *testing.T, reply string) (addr string) {
 	t.Helper()
-	return listen(t, func(conn net.Conn) {
+	return testenv.ServeConnections(t, func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 4096))
 		_, _ = conn.Write([]byte(reply))
 	})
@@ -30,7 +32,7 @@ func ReplyAfterLogin(t *testing.T, reply string) (addr string) {
 // answers every other command as told, until it is told to close the connection.
 func Converse(t *testing.T, answer func(command string) (reply string, goOn bool)) (addr string) {
 	t.Helper()
-	return listen(t, func(conn net.Conn) {
+	return testenv.ServeConnections(t, func(conn net.Conn) {
 		r := bufio.NewReader(conn)
 		for {
 			words, err := readCommand(r)
@@ -82,28 +84,6 @@ func readCommand(in *bufio.Reader) (words []string, err error) {
 		words[i] = string(word[:size])
 	}
 	return words, nil
-}
-
-func listen(t *testing.T, handle func(net.Conn)) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				handle(conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // Bulk is a string as the protocol sends it.

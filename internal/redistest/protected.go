@@ -3,6 +3,8 @@ package redistest
 import (
 	"net"
 	"testing"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
 // StartProtected runs what answers as a Redis in protected mode does to another host,
@@ -10,21 +12,7 @@ import (
 // returns its address.
 func StartProtected(tb testing.TB) (addr string) {
 	tb.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Write([]byte("-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.\r\n"))
-			_ = conn.Close()
-		}
-	}()
-	return listener.Addr().String()
+	return testenv.ServeConnections(tb, func(conn net.Conn) {
+		_, _ = conn.Write([]byte("-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.\r\n"))
+	})
 }
