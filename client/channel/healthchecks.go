@@ -15,11 +15,7 @@ type healthchecks struct{ *notifyfile.Channel }
 
 // Send pings, for a message that is a signal. Any other one is a line of the switch's log.
 func (h healthchecks) Send(ctx context.Context, m *message.Message) error {
-	address, err := urlOf(h.Channel)
-	if err != nil {
-		return err
-	}
-	u, err := notifyfile.ParseURL(address)
+	u, err := urlOf(h.Channel)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,7 @@ const mostNtfy = 3500
 type ntfy struct{ *notifyfile.Channel }
 
 func (n ntfy) Send(ctx context.Context, m *message.Message) error {
-	address, err := urlOf(n.Channel)
-	if err != nil {
-		return err
-	}
-	u, err := notifyfile.ParseURL(address)
+	u, err := urlOf(n.Channel)
 	if err != nil {
 		return err
 	}

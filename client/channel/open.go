@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
@@ -93,18 +94,19 @@ func do(c *notifyfile.Channel, request *http.Request) error {
 }
 
 // urlOf is the address of a channel.
-func urlOf(c *notifyfile.Channel) (string, error) {
+func urlOf(c *notifyfile.Channel) (*url.URL, error) {
 	if c.URL != "" {
-		return c.URL, nil
+		return notifyfile.ParseURL(c.URL)
 	}
 	address, err := secretfile.Read(c.URLFile)
 	if err != nil {
-		return "", fmt.Errorf("url_file: %w", err)
+		return nil, fmt.Errorf("url_file: %w", err)
 	}
-	if _, err := notifyfile.ParseURL(address); err != nil {
-		return "", fmt.Errorf("%s: %w", c.URLFile, err)
+	u, err := notifyfile.ParseURL(address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.URLFile, err)
 	}
-	return address, nil
+	return u, nil
 }
 
 // tooLong says that a service took longer than it may.

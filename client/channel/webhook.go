@@ -25,7 +25,7 @@ type webhook struct {
 }
 
 func (w *webhook) Send(ctx context.Context, m *message.Message) error {
-	address, err := urlOf(w.Channel)
+	u, err := urlOf(w.Channel)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (w *webhook) Send(ctx context.Context, m *message.Message) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return withoutAddress(err)
 	}
