@@ -172,13 +172,21 @@ func speedRound(ctx context.Context, o options, base string, order []contestant,
 		return err
 	}
 	for _, sc := range cases {
-		for _, c := range order {
-			m, err := benches[c.name].measure(ctx, sc, o)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
-			}
-			results.add(sc.name, c.name, m)
+		if err := measureEach(ctx, o, order, benches, sc, results); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// measureEach measures a case with one server after another.
+func measureEach(ctx context.Context, o options, order []contestant, benches map[string]*bench, sc speedCase, results *results) error {
+	for _, c := range order {
+		m, err := benches[c.name].measure(ctx, sc, o)
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
+		}
+		results.add(sc.name, c.name, m)
 	}
 	return nil
 }

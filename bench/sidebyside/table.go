@@ -146,12 +146,8 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 func inTurns(ctx context.Context, o options, all []contestant, benches map[string]*bench, sc speedCase, results *results) error {
 	for round := range o.rounds {
 		order := slices.Concat(all[round%len(all):], all[:round%len(all)])
-		for _, c := range order {
-			m, err := benches[c.name].measure(ctx, sc, o)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
-			}
-			results.add(sc.name, c.name, m)
+		if err := measureEach(ctx, o, order, benches, sc, results); err != nil {
+			return err
 		}
 	}
 	return nil
