@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
@@ -131,7 +132,7 @@ func refused(env *host.Environment, user, path string, status int) error {
 		return &AwayError{exit.Failf(exit.Unreachable, "%s: its log says why", said)}
 	case status == http.StatusUnauthorized:
 		return exit.With(exit.Forbidden, &refusedError{status, fmt.Sprintf("the gateway at %s refuses user %s: wrong password, or the user was removed", env.GatewayURL(), user)})
-	case status == http.StatusNotFound && len(path) > len(adminapi.ModulePasswordPath) && path[:len(adminapi.ModulePasswordPath)] == adminapi.ModulePasswordPath:
+	case status == http.StatusNotFound && strings.HasPrefix(path, adminapi.ModulePasswordPath):
 		return exit.With(exit.NotFound, &refusedError{status, said + ": the backup destination does not exist, or has no password"})
 	}
 	return notServed(env, status)
