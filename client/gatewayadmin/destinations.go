@@ -36,29 +36,15 @@ type Destination struct {
 func Destinations(ctx context.Context, s *host.System) ([]Destination, error) {
 	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()
-	login, err := s.Env.NodeCredentials()
-	if err != nil {
-		return nil, err
-	}
-	url := s.Env.GatewayURL()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+destinationsPath, nil)
-	if err != nil {
-		return nil, exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
-	}
-	request.SetBasicAuth(login.User, login.Password)
-	response, err := s.Env.GatewayClient(0).Do(request)
-	if err != nil {
-		return nil, exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
-	}
-	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		Destinations []Destination `json:"destinations"`
 	}
-	if _, err := Read(response, url, &answer); err != nil {
+	said, err := exchange(ctx, s, http.MethodGet, destinationsPath, nil, &answer)
+	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, exit.Failf(exit.Unreachable, "the gateway at %s does not tell its destinations to %q: %s", url, login.User, response.Status)
+	if said.code != http.StatusOK {
+		return nil, exit.Failf(exit.Unreachable, "the gateway at %s does not tell its destinations to %q: %s", said.url, said.user, said.status)
 	}
 	return answer.Destinations, nil
 }

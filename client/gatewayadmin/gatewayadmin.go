@@ -109,34 +109,47 @@ func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	login, err := s.Env.NodeCredentials()
+	said, err := exchange(ctx, s, http.MethodPost, path, body, out)
 	if err != nil {
 		return err
 	}
-	url := s.Env.GatewayURL()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, bytes.NewReader(body))
+	switch said.code {
+	case http.StatusOK:
+		return nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exit.Failf(exit.Forbidden, "the gateway at %s refuses user %q: it takes a node's credentials, from this host", said.url, said.user)
+	case http.StatusNotFound:
+		return exit.Failf(exit.NotFound, "the gateway at %s does not know the destination", said.url)
+	}
+	return exit.Failf(exit.Unreachable, "the gateway at %s answered %s%s", said.url, said.status, whyUnready(ctx, said.url, said.code))
+}
+
+// said is who asked which gateway, and the status of the answer.
+type said struct {
+	url, user, status string
+	code              int
+}
+
+// exchange sends a request as the node, and reads the answer into out where its status is 200.
+func exchange(ctx context.Context, s *host.System, method, path string, body []byte, out any) (said, error) {
+	login, err := s.Env.NodeCredentials()
 	if err != nil {
-		return exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
+		return said{}, err
+	}
+	url := s.Env.GatewayURL()
+	request, err := http.NewRequestWithContext(ctx, method, url+path, bytes.NewReader(body))
+	if err != nil {
+		return said{}, exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
 	}
 	request.SetBasicAuth(login.User, login.Password)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := s.Env.GatewayClient(0).Do(request)
 	if err != nil {
-		return exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
+		return said{}, exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
 	}
 	defer func() { _ = response.Body.Close() }()
-	if _, err := Read(response, url, out); err != nil {
-		return err
-	}
-	switch response.StatusCode {
-	case http.StatusOK:
-		return nil
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return exit.Failf(exit.Forbidden, "the gateway at %s refuses user %q: it takes a node's credentials, from this host", url, login.User)
-	case http.StatusNotFound:
-		return exit.Failf(exit.NotFound, "the gateway at %s does not know the destination", url)
-	}
-	return exit.Failf(exit.Unreachable, "the gateway at %s answered %s%s", url, response.Status, whyUnready(ctx, url, response.StatusCode))
+	_, err = Read(response, url, out)
+	return said{url, login.User, response.Status, response.StatusCode}, err
 }
 
 // Read reads the answer of the gateway at that address: into out where its status is 200,
