@@ -27,6 +27,7 @@ const (
 	ACLChanged
 	DestinationChanged
 	FrozenChanged
+	ScheduleChanged
 )
 
 // String is the event's name in logs.
@@ -40,6 +41,8 @@ func (e Event) String() string {
 		return "destination changed"
 	case FrozenChanged:
 		return "a repository was frozen or thawed"
+	case ScheduleChanged:
+		return "schedule changed"
 	}
 	return "unknown event"
 }
@@ -190,8 +193,8 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 	if w.enter(stateHearing) {
 		w.log.InfoContext(ctx, "subscribed to Redis events")
 	}
-	// Users that an earlier version made may not hear this: then it is found by polling.
-	if err := sub.PSubscribe(ctx, catalog.ChannelFrozen("*")); err != nil {
+	// Users that an earlier version made may not hear these: then it is found by polling.
+	if err := errors.Join(sub.Subscribe(ctx, catalog.ChannelScheduleChanged), sub.PSubscribe(ctx, catalog.ChannelFrozen("*"))); err != nil {
 		return true, err
 	}
 	w.fn(MaybeMissed)
@@ -225,7 +228,7 @@ func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 			continue
 		}
 		if redisconn.Refused(err) {
-			continue // of ChannelFrozen
+			continue // of those that earlier users may not hear
 		}
 		if err != nil {
 			return err
@@ -243,6 +246,8 @@ func (w *watcher) report(channel, pattern string) {
 		w.fn(ACLChanged)
 	case channel == catalog.ChannelDestinationChanged:
 		w.fn(DestinationChanged)
+	case channel == catalog.ChannelScheduleChanged:
+		w.fn(ScheduleChanged)
 	case pattern == catalog.ChannelFrozen("*"):
 		w.fn(FrozenChanged)
 	}

@@ -115,9 +115,23 @@ func TestNodeHearsTheClusterAsUserDefault(t *testing.T) {
 	s.SaveACLs()
 	w.want(ACLChanged)
 	s.Do("PUBLISH", catalog.ChannelScheduleChanged, `{"backup_ids":["1"]}`)
+	w.want(ScheduleChanged)
 	s.Do("PUBLISH", "module/x1/event/acl-changed", "cluster/acls")
 	s.AddLocalDestination(dest1, "/mnt")
 	w.want(DestinationChanged)
+	w.wantQuiet()
+}
+
+func TestUserOfAnEarlierVersionHearsWhatItMay(t *testing.T) {
+	s := cluster(t)
+	s.Do("ACL", "SETUSER", "early", "on", ">secret", "+subscribe", "+psubscribe", "+ping", "+hello", "+client",
+		"resetchannels", "&"+catalog.ChannelACLChanged, "&"+catalog.ChannelDestinationChanged)
+	w := listen(t, as(s, "node/1"), Options{Username: "early", Password: "secret"})
+	w.want(MaybeMissed)
+	w.wantLine("subscribed to Redis events")
+	s.Do("PUBLISH", catalog.ChannelScheduleChanged, `{"backup_ids":["1"]}`)
+	s.SaveACLs()
+	w.want(ACLChanged)
 	w.wantQuiet()
 }
 
