@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/actioninput"
 	"github.com/rclone-gateway/rclone-gateway/client/destination"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
@@ -58,11 +59,11 @@ func readAction(s *host.System) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&raw); err != nil || raw == nil {
-		kind := host.InputNotJSON
+		kind := actioninput.NotJSON
 		if len(bytes.TrimSpace(data)) == 0 {
-			kind = host.InputEmpty
+			kind = actioninput.Empty
 		}
-		return nil, Malformed([]destination.Problem{{Field: host.WholeInput, Kind: kind}})
+		return nil, Malformed([]destination.Problem{{Field: actioninput.WholeInput, Kind: kind}})
 	}
 	return raw, nil
 }
@@ -70,9 +71,9 @@ func readAction(s *host.System) (map[string]any, error) {
 // refuseAction tells the agent about a fault.
 func refuseAction(s *host.System, f *Fault) error {
 	s.Agent().SetStatus("validation-failed")
-	fields := make([]host.InvalidField, len(f.Problems))
+	fields := make([]actioninput.InvalidField, len(f.Problems))
 	for i, p := range f.Problems {
-		fields[i] = host.InvalidField{Field: p.Field, Parameter: p.Field, Value: f.Value, Error: p.Kind}
+		fields[i] = actioninput.InvalidField{Field: p.Field, Parameter: p.Field, Value: f.Value, Error: p.Kind}
 	}
 	if err := json.NewEncoder(s.Stdout).Encode(fields); err != nil {
 		return fmt.Errorf("write the errors of the input: %w", err)

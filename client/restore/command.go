@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rclone-gateway/rclone-gateway/client/actioninput"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
@@ -201,8 +202,8 @@ func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOption
 		return err
 	}
 	request, err := parseRestoreRequest(input)
-	if wrong, ok := errors.AsType[host.InvalidInputError](err); ok {
-		return sys.Refuse(wrong)
+	if wrong, ok := errors.AsType[actioninput.Error](err); ok {
+		return actioninput.Refuse(sys, wrong)
 	}
 	var repository restic.Repository
 	gather := sync.OnceValues(func() (restoreFacts, error) {

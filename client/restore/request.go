@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rclone-gateway/rclone-gateway/client/actioninput"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
@@ -53,16 +54,16 @@ func parseRestoreRequest(data []byte) (restoreRequest, error) {
 	if err != nil {
 		return request, err
 	}
-	var wrong host.InvalidInputError
+	var wrong actioninput.Error
 	for _, f := range requestFields {
 		raw, given := fields[f.name]
 		delete(fields, f.name)
 		if kind := f.take(&request, raw, given); kind != "" {
-			wrong = append(wrong, host.NewInvalidField(f.name, raw, kind))
+			wrong = append(wrong, actioninput.NewInvalidField(f.name, raw, kind))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		wrong = append(wrong, host.NewInvalidField(name, fields[name], host.FieldUnexpected))
+		wrong = append(wrong, actioninput.NewInvalidField(name, fields[name], actioninput.FieldUnexpected))
 	}
 	if len(wrong) > 0 {
 		return restoreRequest{}, wrong
@@ -77,31 +78,31 @@ func splitObject(data []byte) (map[string]json.RawMessage, error) {
 	var kind string
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
-		kind = host.InputEmpty
+		kind = actioninput.Empty
 	case wrongType || err == nil && fields == nil:
-		kind = host.FieldWrongType
+		kind = actioninput.FieldWrongType
 	case err != nil:
-		kind = host.InputNotJSON
+		kind = actioninput.NotJSON
 	default:
 		return fields, nil
 	}
-	return nil, host.InvalidInputError{{Field: host.WholeInput, Parameter: host.WholeInput, Error: kind}}
+	return nil, actioninput.Error{{Field: actioninput.WholeInput, Parameter: actioninput.WholeInput, Error: kind}}
 }
 
 // take stores the field's value in r, or returns what is wrong with it.
 func (f requestField) take(r *restoreRequest, raw json.RawMessage, given bool) string {
 	if !given || string(raw) == "null" && !f.required {
 		if f.required {
-			return host.FieldRequired
+			return actioninput.FieldRequired
 		}
 		return ""
 	}
 	target := f.target(r)
 	if string(raw) == "null" || json.Unmarshal(raw, target) != nil {
-		return host.FieldWrongType
+		return actioninput.FieldWrongType
 	}
 	if text, ok := target.(*string); ok && !f.pattern.MatchString(*text) {
-		return host.FieldMalformed
+		return actioninput.FieldMalformed
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone-gateway/rclone-gateway/client/actioninput"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
@@ -35,27 +36,27 @@ func TestRestoreRequestIsTakenAsTheAgentSendsIt(t *testing.T) {
 
 func TestRestoreRequestErrorsNameTheField(t *testing.T) {
 	for name, c := range map[string]struct{ input, field, parameter, kind string }{
-		"nothing":              {"", host.WholeInput, host.WholeInput, host.InputEmpty},
-		"blanks":               {" \n", host.WholeInput, host.WholeInput, host.InputEmpty},
-		"truncated":            {`{"repository":"d","pa`, host.WholeInput, host.WholeInput, host.InputNotJSON},
-		"two documents":        {`{"repository":"d","path":"a/u"}{}`, host.WholeInput, host.WholeInput, host.InputNotJSON},
-		"binary noise":         {"\x00\xff\x17", host.WholeInput, host.WholeInput, host.InputNotJSON},
-		"a list":               {`[]`, host.WholeInput, host.WholeInput, host.FieldWrongType},
-		"null":                 {`null`, host.WholeInput, host.WholeInput, host.FieldWrongType},
-		"no repository":        {`{"path":"a/u"}`, host.WholeInput, "repository", host.FieldRequired},
-		"a null path":          {`{"repository":"d","path":null}`, "path", "path", host.FieldWrongType},
-		"a number for a path":  {`{"repository":"d","path":7}`, "path", "path", host.FieldWrongType},
-		"a path that climbs":   {`{"repository":"d","path":"../u"}`, "path", "path", host.FieldMalformed},
-		"a path of one level":  {`{"repository":"d","path":"a"}`, "path", "path", host.FieldMalformed},
-		"an odd repository":    {`{"repository":"d/x?","path":"a/u"}`, "repository", "repository", host.FieldMalformed},
-		"a flag for a snap":    {`{"repository":"d","path":"a/u","snapshot":"--delete"}`, "snapshot", "snapshot", host.FieldMalformed},
-		"a text for replace":   {`{"repository":"d","path":"a/u","replace":"yes"}`, "replace", "replace", host.FieldWrongType},
-		"a list for variables": {`{"repository":"d","path":"a/u","environment":[]}`, "environment", "environment", host.FieldWrongType},
-		"an unknown field":     {`{"repository":"d","path":"a/u","snapshots":"x"}`, "snapshots", "snapshots", host.FieldUnexpected},
+		"nothing":              {"", actioninput.WholeInput, actioninput.WholeInput, actioninput.Empty},
+		"blanks":               {" \n", actioninput.WholeInput, actioninput.WholeInput, actioninput.Empty},
+		"truncated":            {`{"repository":"d","pa`, actioninput.WholeInput, actioninput.WholeInput, actioninput.NotJSON},
+		"two documents":        {`{"repository":"d","path":"a/u"}{}`, actioninput.WholeInput, actioninput.WholeInput, actioninput.NotJSON},
+		"binary noise":         {"\x00\xff\x17", actioninput.WholeInput, actioninput.WholeInput, actioninput.NotJSON},
+		"a list":               {`[]`, actioninput.WholeInput, actioninput.WholeInput, actioninput.FieldWrongType},
+		"null":                 {`null`, actioninput.WholeInput, actioninput.WholeInput, actioninput.FieldWrongType},
+		"no repository":        {`{"path":"a/u"}`, actioninput.WholeInput, "repository", actioninput.FieldRequired},
+		"a null path":          {`{"repository":"d","path":null}`, "path", "path", actioninput.FieldWrongType},
+		"a number for a path":  {`{"repository":"d","path":7}`, "path", "path", actioninput.FieldWrongType},
+		"a path that climbs":   {`{"repository":"d","path":"../u"}`, "path", "path", actioninput.FieldMalformed},
+		"a path of one level":  {`{"repository":"d","path":"a"}`, "path", "path", actioninput.FieldMalformed},
+		"an odd repository":    {`{"repository":"d/x?","path":"a/u"}`, "repository", "repository", actioninput.FieldMalformed},
+		"a flag for a snap":    {`{"repository":"d","path":"a/u","snapshot":"--delete"}`, "snapshot", "snapshot", actioninput.FieldMalformed},
+		"a text for replace":   {`{"repository":"d","path":"a/u","replace":"yes"}`, "replace", "replace", actioninput.FieldWrongType},
+		"a list for variables": {`{"repository":"d","path":"a/u","environment":[]}`, "environment", "environment", actioninput.FieldWrongType},
+		"an unknown field":     {`{"repository":"d","path":"a/u","snapshots":"x"}`, "snapshots", "snapshots", actioninput.FieldUnexpected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseRestoreRequest([]byte(c.input))
-			wrong, ok := errors.AsType[host.InvalidInputError](err)
+			wrong, ok := errors.AsType[actioninput.Error](err)
 			if !ok || len(wrong) != 1 {
 				t.Fatalf("error %v, want one wrong field", err)
 			}

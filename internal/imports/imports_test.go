@@ -230,6 +230,7 @@ var rules = []rule{
 var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
+	{"actioninput"},
 	{"gatewayadmin", "inventory", "keys", "lease", "moduleapi", "names", "ns8action", "registry", "runner", "state"},
 	{"message", "notifyfile"},
 	{"hook", "outbox"},

@@ -1,4 +1,6 @@
-package host
+// Package actioninput says what is wrong with the input of an action, in the words and the
+// form of NethServer 8's agent. It reads no input.
+package actioninput
 
 import (
 	"encoding/json"
@@ -6,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
 // InvalidField is an error of the input as NS8's agent tells it.
@@ -16,11 +19,11 @@ type InvalidField struct {
 	Error     string `json:"error"`
 }
 
-// InvalidInputError are all errors of an input.
-type InvalidInputError []InvalidField
+// Error are all errors of an input.
+type Error []InvalidField
 
-func (e InvalidInputError) Error() string {
-	if e[0].Error == InputEmpty {
+func (e Error) Error() string {
+	if e[0].Error == Empty {
 		return "there is no request on stdin: give one, or name a destination with --destination"
 	}
 	texts := make([]string, len(e))
@@ -45,9 +48,9 @@ func NewInvalidField(name string, raw json.RawMessage, kind string) InvalidField
 }
 
 // Refuse tells the agent what is wrong with an action's input, in its form.
-func (s *System) Refuse(input InvalidInputError) error {
-	s.Agent().SetStatus("validation-failed")
-	if err := json.NewEncoder(s.Stdout).Encode(input); err != nil {
+func Refuse(sys *host.System, input Error) error {
+	sys.Agent().SetStatus("validation-failed")
+	if err := json.NewEncoder(sys.Stdout).Encode(input); err != nil {
 		return fmt.Errorf("write the errors of the input: %w", err)
 	}
 	return exit.With(exit.Invalid, input)
@@ -56,8 +59,8 @@ func (s *System) Refuse(input InvalidInputError) error {
 // The kinds of errors, in the words of the JSON schema library that NS8's agent
 // uses, and two for what never gets as far as the schema.
 const (
-	InputEmpty      = "empty_input"
-	InputNotJSON    = "invalid_json"
+	Empty           = "empty_input"
+	NotJSON         = "invalid_json"
 	FieldRequired   = "required"
 	FieldWrongType  = "invalid_type"
 	FieldMalformed  = "pattern"
