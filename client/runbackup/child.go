@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
+	"github.com/rclone-gateway/rclone-gateway/client/runlive"
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
 
@@ -70,7 +71,7 @@ func failed(record *history.Run, err error) exit.Code {
 type childOutput struct {
 	name string
 	to   io.Writer
-	live *live
+	live *runlive.Teller
 
 	mu     sync.Mutex
 	record *run.Record
@@ -88,7 +89,7 @@ func (o *childOutput) line(line []byte) {
 	}
 	var event run.ProgressEvent
 	if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &event) == nil && event.Event == run.ProgressEventName {
-		o.live.progress(o.name, event)
+		o.live.Progress(o.name, event)
 		return
 	}
 	text := string(line)
@@ -99,7 +100,7 @@ func (o *childOutput) line(line []byte) {
 	if _, said, found := strings.Cut(text, ": "); found && strings.HasPrefix(text, "module-backup: ") || found && strings.HasPrefix(text, "gatewayctl: ") {
 		o.told = said
 	}
-	o.live.say(o.name, text)
+	o.live.Say(o.name, text)
 	_, _ = io.WriteString(o.to, o.name+": "+text+"\n")
 }
 

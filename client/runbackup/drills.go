@@ -110,8 +110,8 @@ func (r *execution) tryRestore(ctx context.Context, m *module) history.Run {
 	sys := &host.System{Stdin: r.sys.Stdin, Stdout: said, Stderr: said, Env: r.sys.Env}
 	report := drill.Planned{Schedule: r.facts.Schedule.ID, Module: m.ID, Wait: r.opts.retryFor}.Try(ctx, sys)
 	report.Fill(&run)
-	if r.metrics.dir != "" && ctx.Err() == nil {
-		if err := report.WriteMetrics(r.metrics.dir, r.facts.Schedule.ID, r.facts.Schedule.Name); err != nil {
+	if r.metrics.Dir() != "" && ctx.Err() == nil {
+		if err := report.WriteMetrics(r.metrics.Dir(), r.facts.Schedule.ID, r.facts.Schedule.Name); err != nil {
 			r.sys.Warnf("%s: the metrics of the drill are not written: %v", m.ID, err)
 		}
 	}

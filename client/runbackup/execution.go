@@ -14,6 +14,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/runlive"
+	"github.com/rclone-gateway/rclone-gateway/client/runmetrics"
 	"github.com/rclone-gateway/rclone-gateway/client/session"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -30,8 +32,8 @@ type execution struct {
 	journal  *journal
 	recorder history.Recorder
 	upkeep   *upkeep
-	metrics  *metrics
-	live     *live
+	metrics  *runmetrics.Files
+	live     *runlive.Teller
 	announce *announce.Run
 
 	mu    sync.Mutex
@@ -69,7 +71,7 @@ func newExecution(ctx context.Context, sys *host.System, o *options, planned tim
 	r.wrong = r.facts.Schedule.Check(time.Now())
 	r.recorder = history.Recorder{Sys: sys, Node: r.facts.Node, Dir: r.dir}
 	r.upkeep = newUpkeep(r)
-	r.metrics = newMetrics(sys, o.metricsDir, &r.facts.Schedule)
+	r.metrics = runmetrics.New(sys, o.metricsDir, &r.facts.Schedule)
 	if r.lock, err = session.LockRun(r.dir, id); err != nil {
 		return nil, err
 	}
@@ -94,8 +96,8 @@ func (r *execution) close() {
 func (r *execution) run(ctx context.Context) error {
 	s := &r.facts.Schedule
 	now := time.Now()
-	r.metrics.plan(now)
-	defer func() { r.metrics.plan(time.Now()) }()
+	r.metrics.Plan(now)
+	defer func() { r.metrics.Plan(time.Now()) }()
 	r.dropMetrics(ctx)
 	if err := r.settle(ctx, now); err != nil {
 		return err
@@ -150,8 +152,8 @@ func (r *execution) announcement() *announce.Run {
 
 // work does the tasks of the run.
 func (r *execution) work(ctx context.Context) error {
-	r.live = newLive(r.sys, r.facts.Node, r.facts.Schedule.ID)
-	defer r.live.stop()
+	r.live = runlive.New(r.sys, r.facts.Node, r.facts.Schedule.ID)
+	defer r.live.Stop()
 	if r.facts.Leader && r.sys.Env.OnNS8() {
 		r.backUpCluster(ctx)
 	}
@@ -166,7 +168,7 @@ func (r *execution) work(ctx context.Context) error {
 
 // dropMetrics removes what tells when schedules run next that there are no longer.
 func (r *execution) dropMetrics(ctx context.Context) {
-	others := r.metrics.others()
+	others := r.metrics.Others()
 	if len(others) == 0 || r.facts.stale != nil {
 		return
 	}
@@ -177,7 +179,7 @@ func (r *execution) dropMetrics(ctx context.Context) {
 	defer func() { _ = rdb.Close() }()
 	for _, id := range others {
 		if n, err := rdb.Exists(ctx, catalog.BackupKey(id)).Result(); err == nil && n == 0 {
-			r.metrics.drop(id)
+			r.metrics.Drop(id)
 		}
 	}
 }
@@ -220,7 +222,7 @@ func (r *execution) record(ctx context.Context, runs ...history.Run) error {
 // ended records the outcome of a task, notes it, and tells people.
 func (r *execution) ended(ctx context.Context, run history.Run) {
 	run.Ended = time.Now()
-	r.live.end(&run)
+	r.live.End(&run, sentence(&run))
 	if err := r.record(ctx, run); err != nil {
 		r.sys.Warnf("%s: the outcome of %s is lost: %v", run.Module, run.Kind, err)
 	}
@@ -231,7 +233,7 @@ func (r *execution) ended(ctx context.Context, run history.Run) {
 	defer r.mu.Unlock()
 	if !r.red && r.bad(run.Outcome) {
 		r.red = true
-		r.metrics.write(false)
+		r.metrics.Write(false)
 	}
 	said := sentence(&run)
 	r.announce.Ended(&run, said)

@@ -124,13 +124,13 @@ func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy 
 		}
 		return run, false
 	}
-	r.live.begin(&run)
+	r.live.Begin(&run)
 	status := r.runChild(ctx, m, &run)
 	if ctx.Err() != nil {
 		return run, false
 	}
 	if status == exit.Busy || status == exit.Locked {
-		r.live.forget(m.ID)
+		r.live.Forget(m.ID)
 		if r.tryAgain(t, errors.New(run.Error)) {
 			return run, true
 		}

@@ -28,7 +28,7 @@ func (r *execution) settle(ctx context.Context, now time.Time) error {
 	}
 	lost := r.owed(killed, killed.Modules, history.Failed, "the run was killed before this was done, and was not begun again", int(exit.Failed))
 	if len(lost) > 0 {
-		r.metrics.write(false)
+		r.metrics.Write(false)
 	}
 	if err := r.record(ctx, lost...); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (r *execution) skipAll(ctx context.Context, why string) error {
 }
 
 func (r *execution) failAll(ctx context.Context, why error) error {
-	r.metrics.write(false)
+	r.metrics.Write(false)
 	return errors.Join(why, r.allAre(ctx, history.Failed, why.Error(), exit.CodeOf(ctx, why)))
 }
 
@@ -121,19 +121,19 @@ func (r *execution) conclude() error {
 	failed, skipped, partial := r.tally()
 	switch {
 	case len(failed) > 0:
-		r.metrics.write(false)
+		r.metrics.Write(false)
 		return exit.Failf(exit.Failed, "schedule %s failed for %s: see gatewayctl runs list", id, strings.Join(failed, ", "))
 	case skipped > 0:
-		r.metrics.write(false)
+		r.metrics.Write(false)
 		return exit.Failf(exit.Failed, "schedule %s: %d were skipped: see gatewayctl runs list", id, skipped)
 	case r.wrong != nil:
-		r.metrics.write(false)
+		r.metrics.Write(false)
 		return r.wrong
 	case partial > 0:
-		r.metrics.write(false)
+		r.metrics.Write(false)
 		return exit.Failf(exit.Partial, "schedule %s: %d snapshots lack something: see gatewayctl runs list", id, partial)
 	}
-	r.metrics.write(true)
+	r.metrics.Write(true)
 	r.sys.Notef("schedule %s: complete", id)
 	return nil
 }

@@ -110,7 +110,7 @@ func (u *upkeep) work(ctx context.Context, w *work, tasks []task) {
 	worked := false
 	for _, t := range tasks {
 		record := u.newRun(w.module, t.kind)
-		u.live.begin(&record)
+		u.live.Begin(&record)
 		err = t.do(w.lock, w, &record)
 		if ctx.Err() != nil {
 			break // it is done again
@@ -287,7 +287,7 @@ func explained(ctx context.Context, w *work, err error) error {
 func (u *upkeep) prefixed(m *module) *restic.Lines {
 	return restic.NewLines(func(line []byte) {
 		if text := strings.TrimSpace(string(line)); text != "" {
-			u.live.say(m.ID, text)
+			u.live.Say(m.ID, text)
 			fmt.Fprintf(u.sys.Stderr, "%s: %s\n", m.ID, text)
 		}
 	})

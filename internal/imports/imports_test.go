@@ -242,7 +242,7 @@ var clientLayers = [][]string{
 	{"locate", "snapshot"},
 	{"expire", "session"},
 	{"backup", "restore", "runs", "wrapper", "accounts", "destinations", "points", "rotate", "schedules", "trash"},
-	{"announce", "notify"},
+	{"announce", "notify", "runlive", "runmetrics"},
 	{"drill", "scheduler", "setup"},
 	{"runbackup"},
 }

@@ -1,4 +1,6 @@
-package runbackup
+// Package runmetrics writes files that Prometheus reads about the runs of a schedule: whether
+// they fail, and when the next one is. It knows no run.
+package runmetrics
 
 import (
 	"fmt"
@@ -13,8 +15,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// metrics are the files of a schedule's runs for Prometheus.
-type metrics struct {
+// Files are those of one schedule, and of others in the same directory.
+type Files struct {
 	sys      *host.System
 	dir      string // "" is none
 	schedule *schedule.Schedule
@@ -23,7 +25,9 @@ type metrics struct {
 // exporterDir is where NethServer 8's node_exporter looks, in the node's state directory.
 const exporterDir = "node_exporter"
 
-func newMetrics(sys *host.System, dir string, s *schedule.Schedule) *metrics {
+// New returns the files in a directory; "" is that of NS8_METRICS_DIR, or NethServer 8's own,
+// or none.
+func New(sys *host.System, dir string, s *schedule.Schedule) *Files {
 	if dir == "" {
 		dir, _ = sys.Env.Lookup("NS8_METRICS_DIR")
 	}
@@ -35,14 +39,14 @@ func newMetrics(sys *host.System, dir string, s *schedule.Schedule) *metrics {
 			}
 		}
 	}
-	return &metrics{sys: sys, dir: dir, schedule: s}
+	return &Files{sys: sys, dir: dir, schedule: s}
 }
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-// write writes the file that NethServer 8 has: 0 from the first failure on, 1 after a run
+// Write writes the file that NethServer 8 has: 0 from the first failure on, 1 after a run
 // that was complete, and else as it was.
-func (m *metrics) write(complete bool) {
+func (m *Files) Write(complete bool) {
 	if m.dir == "" {
 		return
 	}
@@ -57,9 +61,9 @@ func (m *metrics) write(complete bool) {
 	m.warn(atomicfile.Write(filepath.Join(m.dir, "backup"+m.schedule.ID+".prom"), []byte(text), 0o644))
 }
 
-// plan writes when the schedule runs next, which tells a run that is overdue. A schedule
+// Plan writes when the schedule runs next, which tells a run that is overdue. A schedule
 // that is disabled has no such file.
-func (m *metrics) plan(now time.Time) {
+func (m *Files) Plan(now time.Time) {
 	if m.dir == "" {
 		return
 	}
@@ -80,10 +84,10 @@ func (m *metrics) plan(now time.Time) {
 // removes files that begin with "backup" and are not its own.
 const planPrefix = "run-backup-"
 
-func (m *metrics) planFile(id string) string { return filepath.Join(m.dir, planPrefix+id+".prom") }
+func (m *Files) planFile(id string) string { return filepath.Join(m.dir, planPrefix+id+".prom") }
 
-// others are the schedules, but for this one, of which such a file tells.
-func (m *metrics) others() []string {
+// Others are the schedules, but for this one, of which such a file tells.
+func (m *Files) Others() []string {
 	if m.dir == "" {
 		return nil
 	}
@@ -98,14 +102,17 @@ func (m *metrics) others() []string {
 	return ids
 }
 
-// drop removes the file of a schedule that is gone, which is never overdue.
-func (m *metrics) drop(id string) {
+// Drop removes the file of a schedule that is gone, which is never overdue.
+func (m *Files) Drop(id string) {
 	if err := os.Remove(m.planFile(id)); err != nil && !os.IsNotExist(err) {
 		m.warn(err)
 	}
 }
 
-func (m *metrics) warn(err error) {
+// Dir is where they are; "" is nowhere.
+func (m *Files) Dir() string { return m.dir }
+
+func (m *Files) warn(err error) {
 	if err != nil {
 		m.sys.Warnf("the metrics are not written: %v", err)
 	}

@@ -1,4 +1,6 @@
-package runbackup
+// Package runlive tells Redis, for the pages of gateways, how far a run has come and what it
+// says. It decides nothing.
+package runlive
 
 import (
 	"context"
@@ -39,11 +41,10 @@ type liveRun struct {
 	Line     string       `json:"line,omitempty"` // what was said last
 }
 
-// live tells Redis, for the page, how far a run has come and what it says. Where Redis is
-// away nobody is told, and the run goes on.
+// Teller reports one run. Where Redis is away nobody is told, and the run goes on.
 //
-// A nil live tells nobody.
-type live struct {
+// A nil Teller tells nobody. Its methods may be called at the same time.
+type Teller struct {
 	sys            *host.System
 	node, schedule string
 
@@ -62,9 +63,9 @@ type endedRun struct {
 	lines       []string
 }
 
-// newLive begins to tell; stop ends that.
-func newLive(sys *host.System, node, schedule string) *live {
-	l := &live{
+// New begins to tell; Stop ends that.
+func New(sys *host.System, node, schedule string) *Teller {
+	l := &Teller{
 		sys: sys, node: node, schedule: schedule, going: map[string]*liveRun{}, lines: map[string][]string{},
 		stopped: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -72,8 +73,8 @@ func newLive(sys *host.System, node, schedule string) *live {
 	return l
 }
 
-// work tells Redis every now and again, until stop.
-func (l *live) work() {
+// work tells Redis every now and again, until Stop.
+func (l *Teller) work() {
 	defer close(l.done)
 	ctx := context.Background()
 	again := time.NewTicker(liveInterval)
@@ -102,7 +103,7 @@ func (l *live) work() {
 }
 
 // tell writes how far everything has come. What Redis does not take is told again.
-func (l *live) tell(ctx context.Context, rdb *redis.Client) {
+func (l *Teller) tell(ctx context.Context, rdb *redis.Client) {
 	l.mu.Lock()
 	now := time.Now().UTC()
 	fields := map[string]any{}
@@ -146,10 +147,10 @@ func (l *live) tell(ctx context.Context, rdb *redis.Client) {
 }
 
 // field is where the hash has a module.
-func (l *live) field(module string) string { return l.schedule + " " + module }
+func (l *Teller) field(module string) string { return l.schedule + " " + module }
 
-// begin says that something begins for a module; end must follow.
-func (l *live) begin(r *history.Run) {
+// Begin says that something begins for a module; End or Forget must follow.
+func (l *Teller) Begin(r *history.Run) {
 	if l == nil {
 		return
 	}
@@ -158,21 +159,21 @@ func (l *live) begin(r *history.Run) {
 	l.going[r.Module] = &liveRun{Run: r.ID, Schedule: l.schedule, Module: r.Module, Kind: r.Kind, Started: r.Started.UTC()}
 }
 
-// end says that it ended.
-func (l *live) end(r *history.Run) {
+// End says that it ended, and what it came to.
+func (l *Teller) End(r *history.Run, sentence string) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines[r.Module] = append(l.lines[r.Module], lineOf(sentence(r)))
+	l.lines[r.Module] = append(l.lines[r.Module], lineOf(sentence))
 	l.ended = append(l.ended, endedRun{r.ID, r.Module, l.lines[r.Module]})
 	delete(l.going, r.Module)
 	delete(l.lines, r.Module)
 }
 
-// forget says that what was begun for a module is not going on.
-func (l *live) forget(module string) {
+// Forget says that what was begun for a module is not going on.
+func (l *Teller) Forget(module string) {
 	if l == nil {
 		return
 	}
@@ -181,7 +182,7 @@ func (l *live) forget(module string) {
 	l.drop(module)
 }
 
-func (l *live) drop(module string) {
+func (l *Teller) drop(module string) {
 	if r := l.going[module]; r != nil {
 		l.ended = append(l.ended, endedRun{r.Run, module, l.lines[module]})
 	}
@@ -189,8 +190,8 @@ func (l *live) drop(module string) {
 	delete(l.lines, module)
 }
 
-// say notes a line about a module.
-func (l *live) say(module, line string) {
+// Say notes a line about a module.
+func (l *Teller) Say(module, line string) {
 	if l == nil {
 		return
 	}
@@ -204,8 +205,8 @@ func (l *live) say(module, line string) {
 	}
 }
 
-// progress notes how far a module's backup has come.
-func (l *live) progress(module string, e run.ProgressEvent) {
+// Progress notes how far a module's backup has come.
+func (l *Teller) Progress(module string, e run.ProgressEvent) {
 	if l == nil {
 		return
 	}
@@ -225,8 +226,8 @@ func lineOf(text string) string {
 	return text
 }
 
-// stop tells what is left, and ends.
-func (l *live) stop() {
+// Stop tells what is left, and ends.
+func (l *Teller) Stop() {
 	l.mu.Lock()
 	for module := range l.going {
 		l.drop(module)
