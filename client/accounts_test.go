@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/changes"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -64,11 +65,11 @@ func TestAGrantIsWrittenDown(t *testing.T) {
 	callApplet(t, vars, "", program, "node", "add").succeed(t)
 	const old = "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
 	callApplet(t, vars, "", program, "module", "add", "--restore-from", old, "notes2").succeed(t)
-	changes, err := catalog.ChangesAfter(t.Context(), server.Admin(), "")
+	found, err := changes.After(t.Context(), server.Admin(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := changes[len(changes)-1]; last.What != "add module notes2, which may restore from "+old {
+	if last := found[len(found)-1]; last.What != "add module notes2, which may restore from "+old {
 		t.Errorf("it is written down as %q", last.What)
 	}
 }

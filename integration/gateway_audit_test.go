@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway"
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/changes"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -38,7 +39,7 @@ func TestAuditLogSaysWhoDidWhat(t *testing.T) {
 	g.node().want(t, http.StatusOK, http.MethodDelete, base+"/snapshots/"+name, nil)
 	g.node().want(t, http.StatusOK, http.MethodGet, base+"/config", nil)
 
-	admin := catalog.Change{Who: "alice", From: "desk", What: "alter destination " + localDest + ": quota=5"}
+	admin := changes.Change{Who: "alice", From: "desk", What: "alter destination " + localDest + ": quota=5"}
 	p := c.Admin().TxPipeline()
 	admin.Write(t.Context(), p)
 	p.Publish(t.Context(), catalog.ChannelDestinationChanged, `{"destination_ids":["`+localDest+`"]}`)

@@ -5,12 +5,12 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/changes"
 )
 
 // Changed describes what a command changes in Redis, for the audit logs of the gateways:
 // who did it is whom sudo names, or the user of the system.
-func (s *System) Changed(what string) catalog.Change {
+func (s *System) Changed(what string) changes.Change {
 	user := func(name string) string {
 		value, _ := s.Env.Lookup(name)
 		return value
@@ -20,5 +20,5 @@ func (s *System) Changed(what string) catalog.Change {
 		who = "agent " + agent
 	}
 	from, _ := os.Hostname() // without a name it is not said
-	return catalog.Change{Who: who, From: from, What: what}
+	return changes.Change{Who: who, From: from, What: what}
 }

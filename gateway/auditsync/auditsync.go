@@ -16,6 +16,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/changes"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
@@ -100,18 +101,18 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) writeChanges(ctx context.Context, rdb redis.UniversalClient) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	changes, err := catalog.ChangesAfter(ctx, rdb, k.last)
+	found, err := changes.After(ctx, rdb, k.last)
 	if err != nil {
 		if ctx.Err() == nil {
 			k.opts.Log.Warn("the audit log misses changes until Redis can be read", "err", err, "hint", refusal.HintRedis)
 		}
 		return
 	}
-	for _, c := range changes {
+	for _, c := range found {
 		k.opts.Audit.Write(audit.Event{What: "change", Who: c.Who, From: c.From, Object: c.What, Request: c.ID, Result: "ok", Detail: "done " + c.Time.UTC().Format(time.RFC3339)})
 		k.last = c.ID
 	}
-	if len(changes) == 0 || k.opts.State == "" {
+	if len(found) == 0 || k.opts.State == "" {
 		return
 	}
 	if err := atomicfile.Write(k.opts.State, []byte(k.last+"\n"), 0o600); err != nil {

@@ -1,4 +1,6 @@
-package catalog
+// Package changes keeps in Redis what administrators' commands changed, until gateways have
+// taken it over into their audit logs.
+package changes
 
 import (
 	"context"
@@ -6,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // maxChanges is how many changes Redis keeps at least, for gateways that are down.
@@ -24,30 +28,30 @@ type Change struct {
 // Write adds the change to a transaction, with which it is done.
 func (c Change) Write(ctx context.Context, p redis.Pipeliner) {
 	p.XAdd(ctx, &redis.XAddArgs{
-		Stream: ChangesKey, MaxLen: maxChanges, Approx: true,
+		Stream: catalog.ChangesKey, MaxLen: maxChanges, Approx: true,
 		Values: []string{"time", time.Now().UTC().Format(time.RFC3339Nano), "who", c.Who, "from", c.From, "what", c.What},
 	})
 }
 
-// ChangesAfter reads the changes behind one, by its ID; behind "" are all that Redis
+// After reads the changes behind one, by its ID; behind "" are all that Redis
 // keeps.
-func ChangesAfter(ctx context.Context, rdb redis.UniversalClient, id string) ([]Change, error) {
+func After(ctx context.Context, rdb redis.UniversalClient, id string) ([]Change, error) {
 	start := "-"
 	if id != "" {
 		start = id
 	}
-	entries, err := rdb.XRange(ctx, ChangesKey, start, "+").Result()
+	entries, err := rdb.XRange(ctx, catalog.ChangesKey, start, "+").Result()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ChangesKey, err)
+		return nil, fmt.Errorf("read %s: %w", catalog.ChangesKey, err)
 	}
-	var changes []Change
+	var found []Change
 	for _, entry := range entries {
 		if entry.ID == id {
 			continue
 		}
 		text := func(field string) string { s, _ := entry.Values[field].(string); return s }
 		at, _ := time.Parse(time.RFC3339Nano, text("time"))
-		changes = append(changes, Change{ID: entry.ID, Time: at, Who: text("who"), From: text("from"), What: text("what")})
+		found = append(found, Change{ID: entry.ID, Time: at, Who: text("who"), From: text("from"), What: text("what")})
 	}
-	return changes, nil
+	return found, nil
 }
