@@ -39,7 +39,7 @@ func Open(ctx context.Context, sys *host.System, wait *run.Waiting) (Source, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	return &overRedis{sys, rdb}, func() { _ = rdb.Close() }, nil
+	return &overRedis{sys, wait, rdb}, func() { _ = rdb.Close() }, nil
 }
 
 // DestinationNamed is the ID of the destination that a word means.

@@ -16,8 +16,9 @@ import (
 
 // overRedis asks Redis.
 type overRedis struct {
-	sys *host.System
-	rdb *redis.Client
+	sys  *host.System
+	wait *run.Waiting
+	rdb  *redis.Client
 }
 
 func (s *overRedis) Schedule(ctx context.Context, word string) (schedule.Schedule, error) {
@@ -44,8 +45,13 @@ func (s *overRedis) Destinations(ctx context.Context) ([]adminapi.ModuleDestinat
 	return destinations, nil
 }
 
-func (s *overRedis) Repository(ctx context.Context, destination, app, uuid string) (restic.Repository, error) {
-	return run.OpenRepository(ctx, s.sys, s.rdb, destination, app, uuid)
+// Repository may have to ask the gateway for the password.
+func (s *overRedis) Repository(ctx context.Context, destination, app, uuid string) (repository restic.Repository, err error) {
+	err = s.wait.Retry(ctx, s.sys, func() (err error) {
+		repository, err = run.OpenRepository(ctx, s.sys, s.rdb, destination, app, uuid)
+		return err
+	})
+	return repository, err
 }
 
 func (s *overRedis) Dumps(ctx context.Context, m host.Module) ([]keys.Dumped, error) {
