@@ -128,6 +128,13 @@ func TestNoPasswordIsMadeUpOverRepositories(t *testing.T) {
 	if n := len(a.Admin().Keys(t.Context(), catalog.DestinationKey("*")).Val()); n != 0 {
 		t.Errorf("%d destinations were saved", n)
 	}
+	a.Do("HSET", catalog.ModulePassword, "0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11", "the-old-password")
+	const otherURL = "b2:repositories-are-there/of-modules"
+	got := a.call(t, "", append([]string{"add", "--url", otherURL}, append(args[1:3:3], append(args[5:], "--password-file", writeTemp(t, "of-the-destination"))...)...)...).succeed(t)
+	if !strings.Contains(got.stderr, "opens with a password of its module's own") {
+		t.Errorf("of a module's own password it says %s", got.stderr)
+	}
+	a.Do("DEL", catalog.ModulePassword)
 	added := a.call(t, "", append(args, "--json", "--password-file", writeTemp(t, "the-old-password"))...).succeed(t)
 	if strings.Contains(added.stdout, "the-old-password") || !strings.Contains(added.stdout, `"id":`) {
 		t.Errorf("it says %s", added.stdout)

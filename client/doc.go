@@ -26,7 +26,7 @@
 //	backup, restore, wrapper       the commands of a module
 //	runbackup, runs                a schedule's run on a node; what runs came to
 //	notify, announce               people are told of failures, and in a digest; others of a run
-//	registry                       Redis as administrators change it
+//	registry, ownpassword          Redis as administrators change it; passwords that modules have of their own
 //	accounts, schedules, points,
 //	destinations, trash, drill,
 //	rotate                         the commands of an administrator

@@ -24,6 +24,9 @@ type Archive struct {
 type ArchiveCluster struct {
 	UUID         string              `json:"uuid"`
 	Destinations map[string]Archived `json:"backup_repository"`
+	// ModulePasswords are the repository passwords that modules have of their own, by the
+	// modules' UUIDs: an addition to NethServer 8's form.
+	ModulePasswords map[string]string `json:"module_passwords,omitempty"`
 }
 
 // Archived is one of them. Without its secrets, those are empty. The

@@ -116,9 +116,12 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	r := newRequest(opts.provider, opts.name, opts.url, password, params)
 	r.noTest = opts.noTest
 	r.settle = func(found *adminapi.Repository) (string, error) {
-		settled, err := passwordFor(ctx, d.sys, password, found)
-		password = settled
-		return settled, err
+		own, err := d.ownPasswordOf(ctx, found)
+		if err != nil {
+			return "", err
+		}
+		password, err = passwordFor(ctx, d.sys, password, own, found)
+		return password, err
 	}
 	result, err := d.add(ctx, r)
 	if err != nil {

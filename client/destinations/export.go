@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/names"
 	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
+	"github.com/rclone-gateway/rclone-gateway/client/ownpassword"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -24,8 +25,10 @@ func newDestinationExport(sys *host.System) *cobra.Command {
 		Short: "Write destinations for import",
 		Long: `Write destinations, all or those named, with their limits, as JSON for "import".
 Their keys and passwords are left out, and import refuses it then, unless
---with-secrets is given. That output opens all their backups: encrypt it on its
-way, as with gpg. Import reads what gpg --symmetric wrote.`,
+--with-secrets is given. Then the repository passwords that modules have of their own
+are written too, of all modules, also of those that were removed. That output opens
+all their backups: encrypt it on its way, as with gpg. Import reads what gpg
+--symmetric wrote. Export again after each new destination, module or password.`,
 		Example: `  gatewayctl destination export
   gatewayctl destination export --with-secrets | gpg --symmetric --output destinations.gpg`,
 		Annotations:       destinationStatus(),
@@ -58,6 +61,11 @@ func (d *destinations) runExport(ctx context.Context, words []string, withSecret
 	a := destination.Archive{
 		Version: json.Number(strconv.Itoa(destination.ArchiveVersion)),
 		Cluster: destination.ArchiveCluster{UUID: cluster, Destinations: map[string]destination.Archived{}},
+	}
+	if withSecrets {
+		if a.Cluster.ModulePasswords, err = ownpassword.All(ctx, d.rdb); err != nil {
+			return err
+		}
 	}
 	for _, r := range records {
 		if len(ids) > 0 && !slices.Contains(ids, r.id) {

@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
+	"github.com/rclone-gateway/rclone-gateway/client/ownpassword"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
@@ -28,7 +29,9 @@ func newDestinationImport(sys *host.System) *cobra.Command {
 		Short: "Take over destinations that were exported, or from a cluster backup",
 		Long: `Take over destinations that "export" wrote, or those of NethServer 8's cluster
 backup, encrypted or not. FILE is - for stdin. Destinations that exist already are
-left as they are, and so are disks of another cluster's nodes.
+left as they are, and so are disks of another cluster's nodes. The repository passwords
+that modules have of their own come back with them, where Redis has no other: add the
+modules afterwards, each with the UUID that it had.
 
 A section of rclone.conf becomes a destination with "add --provider rclone".`,
 		Example: `  gatewayctl destination import destinations.json
@@ -129,6 +132,9 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return imported{}, d.failed("read "+catalog.ClusterUUID, err)
 	}
+	if err := d.importModulePasswords(ctx, a.Cluster.ModulePasswords); err != nil {
+		return imported{}, err
+	}
 	var result imported
 	var records []record
 	for _, id := range slices.Sorted(maps.Keys(a.Cluster.Destinations)) {
@@ -158,6 +164,27 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 	}
 	result.Imported = len(records)
 	return result, d.create(ctx, records...)
+}
+
+// importModulePasswords saves the passwords that modules had of their own. The modules of
+// NethServer 8 have none, and could not ask for them.
+func (d *destinations) importModulePasswords(ctx context.Context, passwords map[string]string) error {
+	if len(passwords) == 0 {
+		return nil
+	}
+	users, err := d.rdb.ACLList(ctx).Result()
+	if err != nil {
+		return d.failed("list the users", err)
+	}
+	if account.List(users).OfNS8() {
+		d.sys.Warnf("skipped the repository passwords that %d modules had of their own: NethServer 8's modules open no such repository", len(passwords))
+		return nil
+	}
+	n, err := ownpassword.Import(ctx, d.sys, d.rdb, passwords)
+	if n > 0 {
+		d.sys.Notef("imported the repository passwords of %d modules", n)
+	}
+	return err
 }
 
 // archivedRecord makes of an archived destination what Redis is to hold.

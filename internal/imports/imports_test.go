@@ -231,7 +231,7 @@ var clientLayers = [][]string{
 	{"account", "destination", "exit", "gatehttp", "naming", "restic", "resticpassword", "retention"},
 	{"host"},
 	{"actioninput"},
-	{"gatewayadmin", "inventory", "keys", "lease", "moduleapi", "names", "ns8action", "registry", "runner", "state"},
+	{"gatewayadmin", "inventory", "keys", "lease", "moduleapi", "names", "ns8action", "ownpassword", "registry", "runner", "state"},
 	{"message", "notifyfile"},
 	{"hook", "outbox"},
 	{"channel", "join", "schedule"},

@@ -1,0 +1,75 @@
+// Package ownpassword is about the passwords that modules have of their own, with which
+// their repositories open on each destination: how Redis keeps them, by the modules' UUIDs.
+package ownpassword
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+)
+
+// All returns the passwords by the UUIDs of the modules, also of those that were removed.
+func All(ctx context.Context, rdb redis.Cmdable) (map[string]string, error) {
+	all, err := rdb.HGetAll(ctx, catalog.ModulePassword).Result()
+	if err != nil {
+		return nil, host.ReadError(catalog.ModulePassword, err)
+	}
+	return all, nil
+}
+
+// Of returns the password of the module with a UUID, "" where it has none.
+func Of(ctx context.Context, rdb redis.Cmdable, uuid string) (string, error) {
+	password, err := rdb.HGet(ctx, catalog.ModulePassword, uuid).Result()
+	if host.IgnoreNil(err) != nil {
+		return "", host.ReadError(catalog.ModulePassword, err)
+	}
+	return password, nil
+}
+
+// Valid reports whether restic can be given the password: it has one line.
+func Valid(password string) bool {
+	return password != "" && !strings.ContainsAny(password, "\r\n\x00")
+}
+
+// Import saves passwords that Redis lacks, and returns how many. What is there already
+// stays.
+func Import(ctx context.Context, sys *host.System, rdb *redis.Client, passwords map[string]string) (int, error) {
+	there, err := All(ctx, rdb)
+	if err != nil {
+		return 0, err
+	}
+	var lacking []string
+	for _, uuid := range slices.Sorted(maps.Keys(passwords)) {
+		switch saved, known := there[uuid]; {
+		case !account.ValidUUID(uuid) || !Valid(passwords[uuid]):
+			sys.Warnf("skipped the repository password of module %s: it is no UUID, or no password", host.Printable(uuid))
+		case known && saved != passwords[uuid]:
+			sys.Warnf("skipped the repository password of module %s: it has another one already, which stays", uuid)
+		case !known:
+			lacking = append(lacking, uuid)
+		}
+	}
+	if len(lacking) == 0 {
+		return 0, nil
+	}
+	what := fmt.Sprintf("import the repository passwords of %d modules", len(lacking))
+	commands, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		for _, uuid := range lacking {
+			p.HSetNX(ctx, catalog.ModulePassword, uuid, passwords[uuid])
+		}
+		sys.Changed(what).Write(ctx, p)
+		return nil
+	})
+	if err := host.TransactionError(commands, err); err != nil {
+		return 0, host.AdministrationError(sys.Env, rdb, what, err)
+	}
+	return len(lacking), nil
+}
