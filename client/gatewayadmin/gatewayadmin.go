@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -105,11 +107,7 @@ func Space(ctx context.Context, s *host.System) (map[string]adminapi.Space, erro
 
 // ask sends a request to the gateway's administrative endpoint, as the node.
 func ask(ctx context.Context, s *host.System, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	said, err := exchange(ctx, s, http.MethodPost, path, body, out)
+	said, err := exchange(ctx, s, http.MethodPost, path, in, out)
 	if err != nil {
 		return err
 	}
@@ -130,42 +128,55 @@ type said struct {
 	code              int
 }
 
-// exchange sends a request as the node, and reads the answer into out where its status is 200.
-func exchange(ctx context.Context, s *host.System, method, path string, body []byte, out any) (said, error) {
+// mostAnswer bounds an answer, in bytes.
+const mostAnswer = 64 << 20
+
+// exchange asks as the node, and reads the answer into out where its status is 200. A nil in
+// sends nothing.
+func exchange(ctx context.Context, s *host.System, method, path string, in, out any) (said, error) {
 	login, err := s.Env.NodeCredentials()
 	if err != nil {
 		return said{}, err
 	}
 	url := s.Env.GatewayURL()
-	request, err := http.NewRequestWithContext(ctx, method, url+path, bytes.NewReader(body))
-	if err != nil {
+	response, text, err := gatehttp.Ask(ctx, s.Env.GatewayClient(0), gatehttp.Question{
+		Method: method, URL: url + path, User: login.User, Password: login.Password, Body: in, Most: mostAnswer,
+	})
+	switch {
+	case errors.Is(err, gatehttp.ErrAddress):
 		return said{}, exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
-	}
-	request.SetBasicAuth(login.User, login.Password)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := s.Env.GatewayClient(0).Do(request)
-	if err != nil {
+	case response == nil:
 		return said{}, exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
 	}
-	defer func() { _ = response.Body.Close() }()
-	_, err = Read(response, url, out)
-	return said{url, login.User, response.Status, response.StatusCode}, err
+	return said{url, login.User, response.Status, response.StatusCode}, read(response, text, err, url, out)
 }
 
-// Read reads the answer of the gateway at that address: into out where its status is 200,
-// as text otherwise.
-func Read(response *http.Response, address string, out any) (text string, err error) {
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", err)
+// AskSocket asks at the administrative socket of a gateway, and reads the answer into out where
+// its status is 200. Otherwise said is what the gateway says.
+func AskSocket(ctx context.Context, socket, path string, in, out any) (status int, said string, err error) {
+	var dialer net.Dialer
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{Method: http.MethodPost, URL: "http://gateway" + path, Body: in, Most: mostAnswer})
+	if response == nil {
+		return 0, "", exit.Failf(exit.Unreachable, "the gateway does not listen to us at %s: run this on its host, as its own user or root, and give its --state-dir: %w", socket, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return string(answer), nil
+	return response.StatusCode, host.Printable(strings.TrimSpace(string(text))), read(response, text, err, socket, out)
+}
+
+// read reads what the gateway at that address answered into out, where its status is 200.
+func read(response *http.Response, text []byte, broken error, address string, out any) error {
+	switch {
+	case broken != nil:
+		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", broken)
+	case response.StatusCode == http.StatusOK && json.Unmarshal(text, out) != nil:
+		return fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", address)
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return "", fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", address)
-	}
-	return "", nil
+	return nil
 }
 
 // whyUnready asks a gateway that serves nobody for the reason, as rclone-gateway health

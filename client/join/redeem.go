@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,25 +27,15 @@ const mostSettings = 1 << 20
 
 // redeem has the gateway give the settings for a code, which it does once.
 func redeem(ctx context.Context, client *http.Client, address *url.URL, code pairing.Code, advice func(error) string) (Settings, error) {
-	body, err := json.Marshal(adminapi.PairRequest{Ticket: code.Ticket()})
-	if err != nil {
-		return Settings{}, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String()+adminapi.PairPath, bytes.NewReader(body))
-	if err != nil {
-		return Settings{}, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := client.Do(request)
-	if err != nil {
+	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{
+		Method: http.MethodPost, URL: address.String() + adminapi.PairPath, Body: adminapi.PairRequest{Ticket: code.Ticket()}, Most: mostSettings,
+	})
+	switch {
+	case err != nil && response == nil:
 		return Settings{}, away(address, err, advice(err))
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, mostSettings))
-	if err != nil {
+	case err != nil:
 		return Settings{}, exit.Failf(exit.Unreachable, "the answer of the gateway at %s broke off: try the code again, and if it was used by that, have a new one made: %w", address, err)
-	}
-	if response.StatusCode != http.StatusOK {
+	case response.StatusCode != http.StatusOK:
 		return Settings{}, refused(address, response, text)
 	}
 	var reply adminapi.PairReply

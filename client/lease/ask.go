@@ -1,15 +1,14 @@
 package lease
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
@@ -54,29 +53,14 @@ func (a *asker) release(ctx context.Context, token string, clean bool) error {
 
 // ask returns what the gateway answers; a [NoneError] where that is nothing of use.
 func (a *asker) ask(ctx context.Context, method string, asked adminapi.LeaseRequest) (reply adminapi.LeaseReply, err error) {
-	body, err := json.Marshal(asked)
-	if err != nil {
-		return reply, err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, a.url, bytes.NewReader(body))
-	if err != nil {
-		return reply, err
-	}
-	request.SetBasicAuth(a.user, a.password)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := a.client.Do(request)
-	if err != nil {
-		if ctx.Err() != nil {
-			return reply, context.Cause(ctx)
-		}
-		return reply, &NoneError{err, false}
-	}
-	defer func() { _ = response.Body.Close() }()
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(response.Body, most))
+	response, text, err := gatehttp.Ask(ctx, a.client, gatehttp.Question{
+		Method: method, URL: a.url, User: a.user, Password: a.password, Body: asked, Most: 64 << 10,
+	})
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return reply, context.Cause(ctx)
 	case err != nil:
-		return reply, &NoneError{fmt.Errorf("the gateway's answer broke off: %w", err), false}
+		return reply, &NoneError{err, false}
 	case response.StatusCode != http.StatusOK:
 		// An older gateway takes the path for a repository's, and refuses it to modules.
 		// Whoever is refused everything hears that from what needs the lease.

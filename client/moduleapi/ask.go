@@ -1,18 +1,17 @@
 package moduleapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
+	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
@@ -72,34 +71,23 @@ func Dumps(ctx context.Context, env *host.Environment) (dumps adminapi.ModuleDum
 
 // Post tells what backups of the module came to.
 func Post(ctx context.Context, env *host.Environment, outcomes []adminapi.ModuleOutcome) (reply adminapi.ModuleRecorded, err error) {
-	body, err := json.Marshal(adminapi.ModuleOutcomes{Outcomes: outcomes})
-	if err != nil {
-		return reply, err
-	}
-	return reply, ask(ctx, env, http.MethodPost, adminapi.ModuleOutcomesPath, body, &reply)
+	return reply, ask(ctx, env, http.MethodPost, adminapi.ModuleOutcomesPath, adminapi.ModuleOutcomes{Outcomes: outcomes}, &reply)
 }
 
 // ask asks the gateway as the module, and reads its answer.
-func ask(ctx context.Context, env *host.Environment, method, path string, body []byte, into any) error {
+func ask(ctx context.Context, env *host.Environment, method, path string, body, into any) error {
 	login, err := env.Credentials()
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, env.GatewayURL()+path, bytes.NewReader(body))
-	if err != nil {
-		return exit.Failf(exit.Usage, "the gateway's address %s: %w", env.GatewayURL(), err)
-	}
-	request.SetBasicAuth(login.User, login.Password)
 	client := env.GatewayClient(askTimeout)
 	defer client.CloseIdleConnections()
-	response, err := client.Do(request)
-	if err != nil {
-		return unreached(ctx, env, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	const most = 4 << 20
-	text, err := io.ReadAll(io.LimitReader(response.Body, most))
+	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{
+		Method: method, URL: env.GatewayURL() + path, User: login.User, Password: login.Password, Body: body, Most: 4 << 20,
+	})
 	switch {
+	case errors.Is(err, gatehttp.ErrAddress):
+		return exit.Failf(exit.Usage, "the gateway's address %s is no URL", env.GatewayURL())
 	case err != nil:
 		return unreached(ctx, env, err)
 	case response.StatusCode != http.StatusOK:

@@ -1,14 +1,10 @@
 package trash
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"net"
 	"net/http"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,36 +63,14 @@ func (c *choice) chooses() bool {
 
 // askSocket sends a request to the gateway's administrative socket.
 func askSocket(ctx context.Context, socket, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
+	status, said, err := gatewayadmin.AskSocket(ctx, socket, path, in, out)
+	switch {
+	case err != nil:
 		return err
-	}
-	var dialer net.Dialer
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := client.Do(request)
-	if err != nil {
-		return exit.Failf(exit.Unreachable, "the gateway does not listen to us at %s: run this on its host, as its own user or root, and give its --state-dir: %w", socket, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := gatewayadmin.Read(response, socket, out)
-	if err != nil {
-		return err
-	}
-	switch response.StatusCode {
-	case http.StatusOK:
+	case status == http.StatusOK:
 		return nil
-	case http.StatusNotFound:
+	case status == http.StatusNotFound:
 		return exit.Failf(exit.NotFound, "the gateway does not know the destination")
 	}
-	return exit.Failf(exit.Unreachable, "the gateway answered %s: %s", response.Status, host.Printable(strings.TrimSpace(answer)))
+	return exit.Failf(exit.Unreachable, "the gateway answered %d %s: %s", status, http.StatusText(status), said)
 }
