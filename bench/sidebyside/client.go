@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -34,6 +37,17 @@ func newClient(base, user, password string, conns int) *client {
 		user:     user,
 		password: password,
 	}
+}
+
+// newTrustingClient is a client of a server with that certificate.
+func newTrustingClient(base, certificate string) (*client, error) {
+	text, err := os.ReadFile(certificate)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	return &client{base: base, http: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}}, nil
 }
 
 // in is the same client, of another repository of the server.

@@ -6,7 +6,7 @@
 //	go run ./bench/sidebyside
 //	go run ./bench/sidebyside -mode speed
 //	go run ./bench/sidebyside -mode memory
-//	go run ./bench/sidebyside -mode backup
+//	go run ./bench/sidebyside -mode far
 //	go run ./bench/sidebyside -mode hop
 //	go run ./bench/sidebyside -mode undo
 //	go run ./bench/sidebyside -mode refused
@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/far"
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/floor"
 )
 
@@ -46,6 +47,7 @@ type options struct {
 	objects    int
 	duration   time.Duration
 	size       int
+	packs      int
 	delay      time.Duration
 	stored     int // objects that the speed mode reads
 	uploads    int // at once, in the memory mode
@@ -64,7 +66,7 @@ func main() {
 
 func parseFlags() options {
 	o := options{stored: 8, uploads: 64}
-	flag.StringVar(&o.mode, "mode", "table", "what to measure: table, speed, memory, backup, hop, undo or refused; relay, files, uploads and nothing: be what the gateway is compared with")
+	flag.StringVar(&o.mode, "mode", "table", "what to measure: table, speed, memory, far, hop, undo or refused; relay, files, uploads, nothing and forward: be what the gateway is compared with")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
@@ -72,15 +74,16 @@ func parseFlags() options {
 	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
 	flag.StringVar(&o.before, "before", "", "another binary of the gateway, which the table then compares with")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
-	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed, ways of a backup")
+	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed; of what is far away one step of restic, and those that it needs")
 	flag.IntVar(&o.rounds, "rounds", 0, "0: 20 in the mode table, else 5; how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
 	flag.DurationVar(&o.duration, "duration", 0, "0: 300ms in the mode table, else 6s; how long to measure one case with one server")
-	flag.IntVar(&o.size, "size", 2048, "how many MiB to back up")
-	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long S3 keeps each request of a backup waiting")
-	flag.StringVar(&o.listen, "listen", "", "address to listen on, for a relay")
-	flag.StringVar(&o.to, "to", "", "address to pass everything on to, for a relay")
+	flag.IntVar(&o.size, "size", 2048, "how many MiB to back up to a storage far away")
+	flag.IntVar(&o.packs, "packs", 2000, "how many packs a prune far away deletes")
+	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how far away S3 is: the time there and back")
+	flag.StringVar(&o.listen, "listen", "", "address to listen on, for what the gateway is compared with")
+	flag.StringVar(&o.to, "to", "", "where to pass everything on to: an address for a relay, the URL of a bucket for forward")
 	quick := flag.Bool("quick", false, "a quick look: a little of everything, once, whatever the other flags say of rounds and sizes")
 	flag.Parse()
 	rounds, duration := 5, 6*time.Second
@@ -90,7 +93,7 @@ func parseFlags() options {
 	o.rounds, o.duration = cmp.Or(o.rounds, rounds), cmp.Or(o.duration, duration)
 	if *quick {
 		o.rounds, o.objects, o.duration = 1, 1000, 100*time.Millisecond
-		o.stored, o.uploads, o.size = 2, 2, 32
+		o.stored, o.uploads, o.size, o.packs = 2, 2, 32, 50
 	}
 	return o
 }
@@ -105,6 +108,8 @@ func run(ctx context.Context, o options) error {
 		return floor.Nothing(ctx, o.listen, bigSize)
 	case "uploads":
 		return floor.Uploads(ctx, o.listen, o.dir)
+	case "forward":
+		return far.Forward(ctx, o.listen, o.to, s3Key, s3Secret)
 	}
 	base, err := os.MkdirTemp(o.dir, "sidebyside")
 	if err != nil {
@@ -125,8 +130,8 @@ func run(ctx context.Context, o options) error {
 		return runSpeed(ctx, o, base, redis)
 	case "memory":
 		return runMemory(ctx, o, base, redis)
-	case "backup":
-		return runBackup(ctx, o, base, redis)
+	case "far":
+		return runFar(ctx, o, base, redis)
 	case "hop":
 		return runHop(ctx, o, base, redis)
 	case "undo":
@@ -134,7 +139,7 @@ func run(ctx context.Context, o options) error {
 	case "refused":
 		return runRefused(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is not table, speed, memory, backup, hop, undo, refused, relay, files, uploads or nothing", o.mode)
+		return fmt.Errorf("mode %q is not table, speed, memory, far, hop, undo, refused, relay, files, uploads, nothing or forward", o.mode)
 	}
 }
 

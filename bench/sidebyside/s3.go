@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/far"
 )
 
 // Who may come to the S3 servers of the benchmarks, and to which bucket.
@@ -41,6 +44,28 @@ func startS3(ctx context.Context, rclone, dir string) (*process, string, error) 
 
 // startMinIO starts a MinIO with one bucket, in dir.
 func startMinIO(ctx context.Context, minio, dir string) (*process, string, error) {
+	p, addr, err := runMinIO(ctx, minio, dir, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	endpoint := "http://" + addr
+	ready := newClient(endpoint, "", "", 1)
+	defer ready.close()
+	return p, endpoint, awaitMinIO(ctx, p, ready, endpoint)
+}
+
+func awaitMinIO(ctx context.Context, p *process, ready *client, endpoint string) error {
+	err := poll(ctx, startTime, func() error {
+		return ready.ready(ctx, endpoint+"/minio/health/live")
+	})
+	if err != nil {
+		p.stop()
+		return fmt.Errorf("%w\n%s", err, p.output)
+	}
+	return nil
+}
+
+func runMinIO(ctx context.Context, minio, dir string, env []string, args ...string) (*process, string, error) {
 	if err := os.MkdirAll(filepath.Join(dir, s3Bucket), 0o700); err != nil {
 		return nil, "", err
 	}
@@ -48,20 +73,64 @@ func startMinIO(ctx context.Context, minio, dir string) (*process, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	env := []string{"MINIO_ROOT_USER=" + s3Key, "MINIO_ROOT_PASSWORD=" + s3Secret, "MINIO_BROWSER=off"}
-	p, err := startProcess(ctx, addr, env, minio, "server", "--quiet", "--address", addr, dir)
-	if err != nil {
-		return nil, "", err
+	env = append(env, "MINIO_ROOT_USER="+s3Key, "MINIO_ROOT_PASSWORD="+s3Secret, "MINIO_BROWSER=off")
+	args = slices.Concat([]string{"server", "--quiet", "--address", addr}, args, []string{dir})
+	p, err := startProcess(ctx, addr, env, minio, args...)
+	return p, addr, err
+}
+
+// A farStorage is a MinIO at a distance. It speaks TLS, as a storage that is far away does.
+type farStorage struct {
+	storage
+
+	minio    *process
+	requests *far.Requests
+	distance *far.Distance
+}
+
+// startFar starts one, in dir.
+func startFar(ctx context.Context, o options, dir string) (*farStorage, error) {
+	s := new(farStorage)
+	if err := s.start(ctx, o, dir); err != nil {
+		s.stop()
+		return nil, err
 	}
-	endpoint := "http://" + addr
-	ready := newClient(endpoint, "", "", 1)
+	return s, nil
+}
+
+func (s *farStorage) start(ctx context.Context, o options, dir string) (err error) {
+	certificates := filepath.Join(dir, "certificates")
+	if err := far.Certify(certificates); err != nil {
+		return err
+	}
+	s.storage = storage{bucket: s3Bucket, certificate: filepath.Join(certificates, far.CertificateFile)}
+	if s.requests, err = far.Count(); err != nil {
+		return err
+	}
+	var addr string
+	if s.minio, addr, err = runMinIO(ctx, o.minio, filepath.Join(dir, "storage"), s.requests.Environment(), "--certs-dir", certificates); err != nil {
+		return err
+	}
+	if s.distance, err = far.Start(addr, o.delay); err != nil {
+		return err
+	}
+	s.endpoint = "https://" + s.distance.Addr()
+	ready, err := newTrustingClient(s.endpoint, s.certificate)
+	if err != nil {
+		return err
+	}
 	defer ready.close()
-	err = poll(ctx, startTime, func() error {
-		return ready.ready(ctx, endpoint+"/minio/health/live")
-	})
-	if err != nil {
-		p.stop()
-		return nil, "", fmt.Errorf("%w\n%s", err, p.output)
+	return awaitMinIO(ctx, s.minio, ready, s.endpoint)
+}
+
+func (s *farStorage) stop() {
+	if s.distance != nil {
+		s.distance.Stop()
 	}
-	return p, endpoint, nil
+	if s.minio != nil {
+		s.minio.stop()
+	}
+	if s.requests != nil {
+		s.requests.Stop()
+	}
 }

@@ -138,8 +138,33 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 		}
 		results.printRows(os.Stdout, rows(o), sc.name)
 	}
+	if o.before != "" || o.only != "" {
+		return nil
+	}
+	return farRows(ctx, o, base, redis)
+}
+
+// farRows measures what the mode far has more of, with little data.
+func farRows(ctx context.Context, o options, base string, redis *redisServer) error {
+	routes, err := farRoutes(o, redis)
+	if err != nil {
+		return err
+	}
+	o.rounds, o.size, o.packs = min(o.rounds, tableRounds), min(o.size, tableSize), min(o.packs, tablePacks)
+	f, err := measureFar(ctx, o, base, routes[:2])
+	if err != nil {
+		return err
+	}
+	f.printRows(os.Stdout)
 	return nil
 }
+
+// What the table measures of a storage far away, so that it takes a minute.
+const (
+	tableRounds = 2
+	tableSize   = 256
+	tablePacks  = 500
+)
 
 // inTurns measures a case with all servers that it is compared with, for a moment each,
 // so that what else the machine does meets them alike.
