@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/command"
+	"github.com/rclone-gateway/rclone-gateway/internal/footprint/programfile"
 )
 
 func main() {
+	_ = programfile.Started() // without it the process only takes more memory
 	if command.Called() {
 		command.Main()
 		return

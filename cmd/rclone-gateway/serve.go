@@ -77,6 +77,7 @@ func serve(ctx context.Context, s *settings) error {
 	settled := sync.OnceFunc(func() {
 		close(started)
 		go trim()
+		go footprint.TrimWhenIdle(ctx, trim)
 	})
 	opts.Changed = func(ready bool) {
 		if ready {
@@ -143,10 +144,10 @@ func announce(ctx context.Context, started <-chan struct{}) {
 	notify(daemon.SdNotifyReady)
 }
 
-// trim gives back the memory that only the start needed.
+// trim gives back the memory that is not needed now.
 func trim() {
 	if err := footprint.Trim(); err != nil {
-		slog.Debug("memory of the start is not given back", "err", err)
+		slog.Debug("memory is not given back", "err", err)
 	}
 }
 

@@ -1,11 +1,10 @@
-package footprint
+package programfile
 
 import (
 	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,12 +39,11 @@ func mapFile(t *testing.T) (name string, pages []byte) {
 // mapped returns the mappings of a file that are not writable.
 func mapped(t *testing.T, name string) []mapping {
 	t.Helper()
-	smaps, err := os.Open("/proc/self/smaps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer smaps.Close()
-	all, err := parseMappings(smaps)
+	all, err := parseMappings(string(smaps))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +54,18 @@ func mapped(t *testing.T, name string) []mapping {
 		}
 	}
 	return found
+}
+
+// dropFile gives back the pages of a mapped file.
+func dropFile(t *testing.T, name string) {
+	t.Helper()
+	mapped, err := findFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mapped.drop(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func resident(all []mapping) (kib int) {
@@ -79,15 +89,40 @@ func TestPagesThatWereOnlyReadAreGivenBackAndComeBack(t *testing.T) {
 		t.Fatal("nothing was resident to give back")
 	}
 
-	if err := dropFile(name); err != nil {
-		t.Fatal(err)
-	}
+	dropFile(t, name)
 
 	if n := resident(mapped(t, name)); n != 0 {
 		t.Errorf("%d KiB are still resident", n)
 	}
 	if n := bytes.Count(pages, []byte("program ")); n != fileSize/8 {
 		t.Errorf("%d words came back", n)
+	}
+}
+
+func TestFewPagesStay(t *testing.T) {
+	t.Parallel()
+	name, pages := mapFile(t)
+	if err := unix.Mprotect(pages, unix.PROT_READ); err != nil {
+		t.Fatal(err)
+	}
+	p, err := findFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		most  int
+		stays bool
+	}{{1 << 40, true}, {0, false}} {
+		// The kernel may take some of them by itself, but hardly all.
+		for range 10 {
+			bytes.Count(pages, []byte("program "))
+			if p.trim(c.most); resident(mapped(t, name)) > 0 == c.stays {
+				break
+			}
+		}
+		if n := resident(mapped(t, name)); n > 0 != c.stays {
+			t.Errorf("above %d: %d KiB are resident", c.most, n)
+		}
 	}
 }
 
@@ -99,9 +134,7 @@ func TestPagesThatWereChangedStay(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := dropFile(name); err != nil {
-		t.Fatal(err)
-	}
+	dropFile(t, name)
 
 	if got := string(pages[fileSize/2 : fileSize/2+9]); got != "RELOCATED" {
 		t.Errorf("a changed page holds %q", got)
@@ -113,16 +146,14 @@ func TestPagesThatMayBeWrittenStay(t *testing.T) {
 	name, pages := mapFile(t)
 	copy(pages, "DATA")
 
-	if err := dropFile(name); err != nil {
-		t.Fatal(err)
-	}
+	dropFile(t, name)
 
 	if got := string(pages[:4]); got != "DATA" {
 		t.Errorf("a page that may be written holds %q", got)
 	}
 }
 
-func TestTheProgramItselfIsTrimmedAndRunsOn(t *testing.T) {
+func TestTheProgramItselfIsDroppedAndRunsOn(t *testing.T) {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +170,7 @@ func TestTheProgramItselfIsTrimmedAndRunsOn(t *testing.T) {
 		t.Fatal("nothing is resident")
 	}
 
-	if err := Trim(); err != nil {
+	if err := Drop(); err != nil {
 		t.Fatal(err)
 	}
 
@@ -160,7 +191,7 @@ Rss:                8192 kB
 Anonymous:          8192 kB
 THPeligible:           0
 `
-	got, err := parseMappings(strings.NewReader(smaps))
+	got, err := parseMappings(smaps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +207,7 @@ THPeligible:           0
 func TestWhatIsNoListOfMappingsIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, smaps := range []string{"nonsense\n", "Rss: 1 kB\n", "00400000-01ef9000 r-xp 0 fe:00 1\nRss: many kB\n"} {
-		if _, err := parseMappings(strings.NewReader(smaps)); err == nil {
+		if _, err := parseMappings(smaps); err == nil {
 			t.Errorf("%q: no error", smaps)
 		}
 	}
