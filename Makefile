@@ -8,7 +8,10 @@ MAKEFLAGS += --no-print-directory
 
 MODULE := github.com/rclone-gateway/rclone-gateway
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X $(MODULE)/internal/version.version=$(VERSION)
+# On amd64 the text begins 64 KiB behind where the linker puts it by itself: from there the
+# kernel may map 2 MiB for each page that is touched, and a start touches the whole file.
+TEXT := $(if $(filter linux/amd64,$(shell go env GOOS)/$(shell go env GOARCH)),-T 0x411000)
+LDFLAGS := -s -w $(TEXT) -X $(MODULE)/internal/version.version=$(VERSION)
 GOBUILD := go build -ldflags '$(LDFLAGS)'
 
 # One set of flags for all that is compiled, so that the linters, the binaries and
