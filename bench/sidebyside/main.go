@@ -74,7 +74,7 @@ func parseFlags() options {
 	flag.StringVar(&o.minio, "minio", ".cache/bin/minio", "MinIO's binary (make deps)")
 	flag.StringVar(&o.before, "before", "", "another binary of the gateway, which the table then compares with")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
-	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed; of what is far away one step of restic, and those that it needs")
+	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed; servers of memory; of what is far away one step of restic, and those that it needs")
 	flag.IntVar(&o.rounds, "rounds", 0, "0: 20 in the mode table, else 5; how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")

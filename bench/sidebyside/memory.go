@@ -25,7 +25,7 @@ func runMemory(ctx context.Context, o options, base string, redis *redisServer) 
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|")
 	for _, s3 := range []bool{false, true} {
 		for _, c := range all {
-			if s3 && !c.s3 {
+			if s3 && !c.s3 || !strings.Contains(c.name, o.only) {
 				continue
 			}
 			if err := memoryRow(ctx, o, base, c, s3); err != nil {
