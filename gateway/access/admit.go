@@ -84,12 +84,14 @@ func (g *Gate) AdmitRole(v *live.View, r *http.Request, role catalog.Role) (Admi
 // Again asks Redis once more about a refusal that may be news, so that a module
 // gets in that was created a moment ago; where Redis cannot be asked, the refusal
 // is not proven. Where it was asked about the same credentials, in whatever form they
-// came, within the last second, they are refused as they were.
+// came, within the last second, they are refused as they were, after a while: whoever
+// tries again and again does not keep others waiting.
 func (g *Gate) Again(ctx context.Context, refused Admission, cause error, credentials string, judge func(*live.View) (Admission, error)) (Admission, error) {
 	renew := g.State.Renew
 	asked := time.Now()
 	if refused.Principal == nil {
 		if g.unproven.lately(credentials, asked) {
+			wait(ctx, refusedPause)
 			return refused, cause
 		}
 		renew = g.State.RenewUnproven
@@ -106,6 +108,16 @@ func (g *Gate) Again(ctx context.Context, refused Admission, cause error, creden
 		g.unproven.note(credentials, asked)
 	}
 	return adm, err
+}
+
+// wait returns after that time, or when ctx ends.
+func wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // Decide is the decision itself. It allocates nothing where it says yes.

@@ -10,6 +10,9 @@ const (
 	// unprovenTime is how long credentials stay refused that Redis was asked about:
 	// a module that is created meanwhile, and not announced, waits that long at most.
 	unprovenTime = time.Second
+	// refusedPause is how long the answer takes to credentials that were refused within
+	// that time.
+	refusedPause = 100 * time.Millisecond
 	// unprovenMax bounds how many are remembered. Those beyond wait for Redis.
 	unprovenMax = 4096
 )

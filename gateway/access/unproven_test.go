@@ -1,9 +1,15 @@
 package access
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
+	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 func TestRefusedCredentialsStayRefusedForASecond(t *testing.T) {
@@ -44,4 +50,21 @@ func TestRefusedCredentialsTakeBoundedMemory(t *testing.T) {
 	if !u.lately("later", later) || len(u.asked) != 1 {
 		t.Errorf("%d are remembered, want the last one alone", len(u.asked))
 	}
+}
+
+func TestWhoIsRefusedAgainWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &Gate{State: new(live.State)}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		for ctx, want := range map[context.Context]time.Duration{t.Context(): refusedPause, gone: 0} {
+			began := time.Now()
+			g.unproven.note("credentials", began)
+			_, err := g.Again(ctx, Admission{}, refusal.ErrUnknownUser, "credentials", nil)
+			if took := time.Since(began); took != want || !errors.Is(err, refusal.ErrUnknownUser) {
+				t.Errorf("refused after %v with %v, want %v", took, err, want)
+			}
+		}
+	})
 }
