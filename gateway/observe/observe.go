@@ -1,12 +1,10 @@
 package observe
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -26,6 +24,13 @@ import (
 
 // realm is what clients of NethServer 8 expect in a 401.
 const realm = `Basic realm="ns8-rclone-gateway"`
+
+// Headers of refusals, which nobody changes.
+var (
+	challenge  = []string{realm}
+	plainText  = []string{"text/plain; charset=utf-8"}
+	noSniffing = []string{"nosniff"}
+)
 
 // Entry is what the access log says of a request; whoever answers it fills it in.
 type Entry struct {
@@ -202,24 +207,27 @@ func (o *Observer) refuse(w *Response, code int, err error) {
 	header := w.Header()
 	switch code {
 	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", realm)
+		header["Www-Authenticate"] = challenge
 	case http.StatusMethodNotAllowed:
 		if header.Get("Allow") == "" {
 			header.Set("Allow", "GET, HEAD, POST, DELETE")
 		}
 	}
 	header.Del("Content-Encoding")
-	header.Set("Content-Type", "text/plain; charset=utf-8")
-	header.Set("X-Content-Type-Options", "nosniff")
+	header["Content-Type"] = plainText
+	header["X-Content-Type-Options"] = noSniffing
 	id := w.id.String()
-	header.Set("X-Request-Id", id)
-	text := cmp.Or(refusal.Public(err), fmt.Sprintf("%d %s", code, http.StatusText(code)))
-	body := fmt.Sprintf("%s (request %s)\n%s", text, id, refusal.Notice(err))
+	header["X-Request-Id"] = []string{id}
+	text := refusal.Public(err)
+	if text == "" {
+		text = strconv.Itoa(code) + " " + http.StatusText(code)
+	}
+	body := text + " (request " + id + ")\n" + refusal.Notice(err)
 	if condition := refusal.Condition(err); condition != "" {
 		header.Set("Content-Type", "application/xml; charset=utf-8")
 		body = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<D:error xmlns:D="DAV:"><D:` + condition + "/><!-- request " + id + " --></D:error>\n"
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(body)) // the client may be gone
 }
