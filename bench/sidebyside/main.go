@@ -66,7 +66,7 @@ func main() {
 
 func parseFlags() options {
 	o := options{stored: 8, uploads: 64}
-	flag.StringVar(&o.mode, "mode", "table", "what to measure: table, speed, memory, far, hop, undo or refused; relay, files, uploads, nothing and forward: be what the gateway is compared with")
+	flag.StringVar(&o.mode, "mode", "table", "what to measure: table, speed, memory, far, hop, undo or refused; relay, files, uploads, nothing, refuse and forward: be what the gateway is compared with")
 	flag.StringVar(&o.gateway, "gateway", "bin/rclone-gateway", "the gateway's binary (make build)")
 	flag.StringVar(&o.rclone, "rclone", ".cache/bin/rclone", "rclone's binary (make deps)")
 	flag.StringVar(&o.restServer, "rest-server", ".cache/bin/rest-server", "rest-server's binary (make deps)")
@@ -83,7 +83,7 @@ func parseFlags() options {
 	flag.IntVar(&o.packs, "packs", 2000, "how many packs a prune far away deletes")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how far away S3 is: the time there and back")
 	flag.StringVar(&o.listen, "listen", "", "address to listen on, for what the gateway is compared with")
-	flag.StringVar(&o.to, "to", "", "where to pass everything on to: an address for a relay, the URL of a bucket for forward")
+	flag.StringVar(&o.to, "to", "", "where to pass everything on to: an address for a relay, the URL of a bucket for forward, the credentials that are right for refuse")
 	quick := flag.Bool("quick", false, "a quick look: a little of everything, once, whatever the other flags say of rounds and sizes")
 	flag.Parse()
 	rounds, duration := 5, 6*time.Second
@@ -108,6 +108,8 @@ func run(ctx context.Context, o options) error {
 		return floor.Nothing(ctx, o.listen, bigSize)
 	case "uploads":
 		return floor.Uploads(ctx, o.listen, o.dir)
+	case "refuse":
+		return floor.Refuse(ctx, o.listen, o.to)
 	case "forward":
 		return far.Forward(ctx, o.listen, o.to, s3Key, s3Secret)
 	}
@@ -139,7 +141,7 @@ func run(ctx context.Context, o options) error {
 	case "refused":
 		return runRefused(ctx, o, base, redis)
 	default:
-		return fmt.Errorf("mode %q is not table, speed, memory, far, hop, undo, refused, relay, files, uploads, nothing or forward", o.mode)
+		return fmt.Errorf("mode %q is not table, speed, memory, far, hop, undo, refused, relay, files, uploads, nothing, refuse or forward", o.mode)
 	}
 }
 

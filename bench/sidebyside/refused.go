@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -49,56 +51,66 @@ func runRefused(ctx context.Context, o options, base string, redis *redisServer)
 	if err != nil {
 		return err
 	}
-	all := []contestant{gatewayContestant(gateway, redis), peer}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	all := []contestant{gatewayContestant(gateway, redis), peer, refuser(self)}
 	for _, c := range all {
 		if err := os.MkdirAll(rootDir(base, c), 0o700); err != nil {
 			return err
 		}
 	}
 	results := newResults(all)
-	var beside []besideRefused
+	beside := map[string][]besideRefused{}
 	for round := range o.rounds {
 		for i := range all {
 			c := all[(round+i)%len(all)]
-			b, err := refusedRound(ctx, o, storage{dir: rootDir(base, c)}, c, results)
+			m, err := refusedRound(ctx, o, storage{dir: rootDir(base, c)}, c, results, redis)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			if c.name != all[0].name {
-				continue
-			}
-			m, err := b.besideRefused(ctx, o, redis)
-			b.stop()
-			if err != nil {
-				return err
-			}
-			beside = append(beside, m)
+			beside[c.name] = append(beside[c.name], m)
 		}
 	}
 	results.print(os.Stdout, refusedCases())
-	printBeside(os.Stdout, beside)
+	printFloods(os.Stdout, results)
+	printBeside(os.Stdout, all, beside)
 	return nil
 }
 
-// refusedRound measures one server, and leaves the gateway running.
-func refusedRound(ctx context.Context, o options, at storage, c contestant, results *results) (*bench, error) {
+// refuser is the least that can refuse by net/http.
+func refuser(self string) contestant {
+	start := func(ctx context.Context, _ storage) (*server, error) {
+		user := "module/" + moduleID
+		right := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+		s, err := startPlain(ctx, self, nil, func(addr string) []string {
+			return []string{"-mode", "refuse", "-listen", addr, "-to", "Basic " + right}
+		})
+		if err == nil {
+			s.client.user = user
+		}
+		return s, err
+	}
+	return contestant{name: "net/http that refuses", start: start}
+}
+
+// refusedRound measures one server.
+func refusedRound(ctx context.Context, o options, at storage, c contestant, results *results, redis *redisServer) (m besideRefused, err error) {
 	s, err := c.start(ctx, at)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	b := &bench{server: s}
+	defer b.stop()
 	for _, sc := range refusedCases() {
 		m, err := b.measure(ctx, sc, o)
 		if err != nil {
-			b.stop()
-			return nil, fmt.Errorf("%s: %w", sc.name, err)
+			return besideRefused{}, fmt.Errorf("%s: %w", sc.name, err)
 		}
 		results.add(sc.name, c.name, m)
 	}
-	if c.name == "HAProxy" {
-		b.stop()
-	}
-	return b, nil
+	return b.besideRefused(ctx, o, redis)
 }
 
 // besideRefused is what right callers notice of refused ones: the slowest of a hundred of
@@ -178,10 +190,35 @@ func (r *redisServer) reads(ctx context.Context) (int64, error) {
 	return strconv.ParseInt(found[1], 10, 64)
 }
 
-func printBeside(w io.Writer, all []besideRefused) {
-	fmt.Fprintf(w, "\n| right requests beside %d refused callers: p99 ms alone | beside them | ratio | reads of Redis a second |\n|---:|---:|---:|---:|\n", refusedClients)
-	for _, m := range all {
-		ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
-		fmt.Fprintf(w, "| %.2f | %.2f | %.1f | %.2f |\n", ms(m.alone), ms(m.beside), ms(m.beside)/ms(m.alone), m.reads)
+// printFloods prints what a server spends on callers who come again as soon as they are
+// refused, in a second: a server that keeps them waiting spends less.
+func printFloods(w io.Writer, r *results) {
+	fmt.Fprintf(w, "\n| %d callers who do not stop | server | refused a second | CPU of that, ms | CPU ratio |\n|---|---|---:|---:|---:|\n", refusedClients)
+	spent := func(m measurement) float64 { return 1000 * m.cpu.Seconds() / m.wall.Seconds() }
+	for _, sc := range refusedCases() {
+		own := median(r.rounds[sc.name][r.names[0]], spent)
+		for _, name := range r.names {
+			all := r.rounds[sc.name][name]
+			fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.2f |\n", sc.name, name, median(all, measurement.opsPerSecond), median(all, spent), own/median(all, spent))
+		}
 	}
 }
+
+func printBeside(w io.Writer, all []contestant, beside map[string][]besideRefused) {
+	fmt.Fprintf(w, "\n| right requests beside %d refused callers | p99 ms alone | beside them | ratio | all rounds | reads of Redis a second |\n|---|---:|---:|---:|---:|---:|\n", refusedClients)
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
+	for _, c := range all {
+		rounds := beside[c.name]
+		var ratios []string
+		for _, m := range rounds {
+			ratios = append(ratios, fmt.Sprintf("%.1f", m.ratio()))
+		}
+		fmt.Fprintf(w, "| %s | %.2f | %.2f | %.1f | %s | %.2f |\n", c.name,
+			median(rounds, func(m besideRefused) float64 { return ms(m.alone) }),
+			median(rounds, func(m besideRefused) float64 { return ms(m.beside) }),
+			median(rounds, besideRefused.ratio), strings.Join(ratios, " "),
+			median(rounds, func(m besideRefused) float64 { return m.reads }))
+	}
+}
+
+func (m besideRefused) ratio() float64 { return m.beside.Seconds() / m.alone.Seconds() }

@@ -1,6 +1,6 @@
 // Package floor has the least that can do what a server of backups does, so that one
 // sees how much of a server's cost nobody can take away: files sent by net/http alone,
-// and uploads taken without it.
+// uploads taken without it, and callers refused.
 package floor
 
 import (
@@ -55,6 +55,18 @@ func Nothing(ctx context.Context, listen string, size int64) error {
 	return serve(ctx, listen, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			w.Header()["Content-Length"] = length
+		}
+	})
+}
+
+// Refuse answers 401 to everybody but who sends those credentials, by net/http alone: what
+// is left where a server looks at nothing else, and logs nothing.
+func Refuse(ctx context.Context, listen, authorization string) error {
+	challenge := []string{`Basic realm="floor"`}
+	return serve(ctx, listen, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != authorization {
+			w.Header()["Www-Authenticate"] = challenge
+			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
 }
