@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"path"
 	"strings"
 	"testing"
 
@@ -93,6 +94,17 @@ func TestRemoveFailsWhereItsSyncFails(t *testing.T) {
 	syncs(s, 1)
 	if err := s.Remove(t.Context(), pack); !errors.Is(err, unix.EIO) {
 		t.Errorf("Remove = %v; want EIO", err)
+	}
+}
+
+// TestRemovedLocksAreNotSynced: what is lost of that is a lock of nobody.
+func TestRemovedLocksAreNotSynced(t *testing.T) {
+	s := open(t)
+	lock := path.Dir(path.Dir(path.Dir(pack))) + "/locks/" + path.Base(pack)
+	put(t, s, lock, []byte("lock"))
+	count := syncs(s, 0)
+	if err := s.Remove(t.Context(), lock); err != nil || *count != 0 {
+		t.Errorf("Remove = %v, with %d syncs", err, *count)
 	}
 }
 

@@ -4,7 +4,6 @@ package local
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,8 +18,25 @@ import (
 type upload struct {
 	store *Store
 	dir   dirFD
-	file  *os.File
+	fd    int
 	temp  string // empty where it has none
+}
+
+// Write implements io.Writer. It knows neither deadlines nor other goroutines, as an
+// [os.File] does, which asks the system how it was opened.
+func (u *upload) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		m := 0
+		err = retry(func() (err error) {
+			m, err = unix.Write(u.fd, p[n:])
+			return err
+		})
+		n += max(m, 0)
+		if m == 0 && err == nil {
+			err = io.ErrShortWrite
+		}
+	}
+	return n, err
 }
 
 // newUpload makes an empty one in dir, that is to be closed.
@@ -38,7 +54,7 @@ func (s *Store) newUpload(dir dirFD) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	up.file = os.NewFile(uintptr(fd), cmp.Or(up.temp, "upload"))
+	up.fd = fd
 	return up, nil
 }
 
@@ -49,7 +65,7 @@ func cannot(err error) bool {
 
 // close ends it. What has not got its name by then goes.
 func (u *upload) close() {
-	_ = u.file.Close() // it was synced, or is of no use
+	_ = unix.Close(u.fd) // it was synced, or is of no use
 	if u.temp != "" {
 		_ = u.dir.remove(u.temp) // if it fails, a list removes it
 	}
@@ -82,7 +98,7 @@ func (u *upload) publish(base string) error {
 // name gives it a name that nothing has, else it is EEXIST.
 func (u *upload) name(base string) error {
 	if u.temp == "" {
-		err := u.dir.link(int(u.file.Fd()), base)
+		err := u.dir.link(u.fd, base)
 		if cannotLink(err) {
 			u.store.named.Store(true) // whoever tries again gets one with a name
 		}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -78,10 +77,10 @@ func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, b
 		return err
 	}
 	defer up.close()
-	if err := copyExactly(ctx, up.file, size, body); err != nil {
+	if err := copyExactly(ctx, up, size, body); err != nil {
 		return err
 	}
-	if err := s.sync(int(up.file.Fd())); err != nil {
+	if err := s.sync(up.fd); err != nil {
 		return err
 	}
 	return up.publish(base)
@@ -89,7 +88,7 @@ func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, b
 
 // copyExactly takes size bytes from body, which must end there, in as few pieces as the
 // buffer allows.
-func copyExactly(ctx context.Context, file *os.File, size int64, body io.Reader) error {
+func copyExactly(ctx context.Context, file io.Writer, size int64, body io.Reader) error {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for left := size; left > 0; {
