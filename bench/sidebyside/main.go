@@ -104,6 +104,8 @@ func run(ctx context.Context, o options) error {
 		return runRelay(ctx, o.listen, o.to)
 	case "files":
 		return floor.Files(ctx, o.listen, o.dir)
+	case "objects":
+		return floor.Objects(ctx, o.listen, o.dir, moduleID, password)
 	case "nothing":
 		return floor.Nothing(ctx, o.listen, bigSize)
 	case "uploads":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 // A row of the table compares the gateway with one peer in one case.
 type row struct {
 	name    string // the case's
+	whose   string // empty: the gateway's
 	against string
 	what    string
 	ratio   func(own, peer measurement) float64
@@ -42,6 +44,7 @@ const (
 	serveFile  = "http.ServeFile"
 	nothing    = "net/http that does nothing"
 	theLoop    = "a loop that reads, hashes, writes, syncs"
+	theLeast   = "net/http with the least"
 )
 
 // rows are those of the table. With a binary to compare with, they are all cases with
@@ -58,15 +61,25 @@ func rows(o options) []row {
 		{name: "HEAD", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
 		{name: "HEAD", against: serveFile, what: "CPU", ratio: ofCPU},
 		{name: "HEAD", against: nothing, what: "CPU", ratio: ofCPU},
+		{name: "HEAD", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "HEAD", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "POST 64 KiB", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
 		{name: "POST 64 KiB", against: theLoop, what: "CPU", ratio: ofCPU},
+		{name: "POST 64 KiB", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "POST 64 KiB", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "POST 64 KiB", against: restServer, what: "throughput", ratio: ofThroughput, target: 1.2, more: true},
+		{name: "POST 64 KiB", whose: theLeast, against: restServer, what: "throughput", ratio: ofThroughput},
 		{name: "POST 64 KiB, 32 clients", against: restServer, what: "throughput", ratio: ofThroughput, target: 1.5, more: true},
+		{name: "POST 64 KiB, 32 clients", whose: theLeast, against: restServer, what: "throughput", ratio: ofThroughput},
 		{name: "lock cycle", against: restServer, what: "CPU", ratio: ofCPU, target: 0.75},
+		{name: "lock cycle", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "lock cycle", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "POST 16 MiB", against: restServer, what: "CPU", ratio: ofCPU, target: 0.8},
 		{name: "POST 16 MiB", against: theLoop, what: "CPU", ratio: ofCPU, target: 1.15},
 		{name: "GET 16 MiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.9},
 		{name: "range 64 KiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.65},
+		{name: "range 64 KiB", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "range 64 KiB", whose: theLeast, against: serveFile, what: "CPU", ratio: ofCPU},
 		{name: "list", against: restServer, what: "time", ratio: ofTime, target: 0.5},
 		{name: "list", against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "list, 8 clients", against: restServer, what: "peak memory", ratio: ofPeak, target: 0.27},
@@ -199,6 +212,7 @@ func tableContestants(o options, redis *redisServer) ([]contestant, error) {
 		contestant{name: serveFile, start: least("files")},
 		contestant{name: theLoop, start: least("uploads")},
 		contestant{name: nothing, start: least("nothing")},
+		contestant{name: theLeast, start: least("objects")},
 	), nil
 }
 
@@ -209,7 +223,7 @@ func (r *results) printRows(w io.Writer, rows []row, name string) {
 		if row.name != name {
 			continue
 		}
-		own, peer := r.rounds[row.name][r.names[0]], r.rounds[row.name][row.against]
+		own, peer := r.rounds[row.name][cmp.Or(row.whose, r.names[0])], r.rounds[row.name][row.against]
 		var ratios []float64
 		for i := range min(len(own), len(peer)) {
 			ratios = append(ratios, row.ratio(own[i], peer[i]))
@@ -218,7 +232,11 @@ func (r *results) printRows(w io.Writer, rows []row, name string) {
 			continue
 		}
 		slices.Sort(ratios)
-		fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %s |\n", row.name, row.against, row.what,
+		what := row.what
+		if row.whose != "" {
+			what += " of " + row.whose
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %s |\n", row.name, row.against, what,
 			middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4], row.goal())
 	}
 }
