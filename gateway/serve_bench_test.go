@@ -59,14 +59,16 @@ func BenchmarkRequests(b *testing.B) {
 type benchClient struct {
 	conn   net.Conn
 	answer *bufio.Reader
+	root   string // of the destination
 }
 
-func benchGateway(b *testing.B) *benchClient {
+func benchGateway(b testing.TB) *benchClient {
 	b.Helper()
+	root := b.TempDir()
 	server := redistest.Start(b)
 	server.SetupNS8()
 	server.AddModules(redistest.Module{ID: "mail2", UUID: ownUUID, Node: "1"})
-	server.AddLocalDestination(destID, b.TempDir())
+	server.AddLocalDestination(destID, root)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -91,7 +93,7 @@ func benchGateway(b *testing.B) *benchClient {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
-	return &benchClient{conn, bufio.NewReader(conn)}
+	return &benchClient{conn, bufio.NewReader(conn), root}
 }
 
 // request is one as restic writes it.
@@ -106,14 +108,20 @@ func (c *benchClient) request(method, object string, body []byte, more http.Head
 }
 
 // send sends a request and reads the answer: a success, with so long a body.
-func (c *benchClient) send(b *testing.B, request []byte, body int) {
+func (c *benchClient) send(b testing.TB, request []byte, body int) {
+	b.Helper()
+	c.sendFor(b, "HTTP/1.1 20", request, body)
+}
+
+// sendFor is send for an answer that begins with that.
+func (c *benchClient) sendFor(b testing.TB, begins string, request []byte, body int) {
 	b.Helper()
 	if _, err := c.conn.Write(request); err != nil {
 		b.Fatal(err)
 	}
 	for first := true; ; first = false {
 		line, err := c.answer.ReadSlice('\n')
-		if err != nil || first && !bytes.HasPrefix(line, []byte("HTTP/1.1 20")) {
+		if err != nil || first && string(line[:len(begins)]) != begins {
 			b.Fatalf("%q, %v", line, err)
 		}
 		if len(line) == 2 {
