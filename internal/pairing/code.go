@@ -72,7 +72,7 @@ func Parse(typed string) (Code, error) {
 // of 32 elements, so that one wrong character, and two that changed places, are always noticed.
 func sum(characters string) string {
 	const polynomial = 1<<5 | 1<<2 | 1
-	s := 0
+	s := 1 // zeros alone are no code
 	for i := range len(characters) {
 		if s = (s ^ strings.IndexByte(alphabet, characters[i])) << 1; s >= len(alphabet) {
 			s ^= polynomial

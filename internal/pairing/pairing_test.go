@@ -47,7 +47,7 @@ func TestMistypedCodeIsToldApart(t *testing.T) {
 			}
 		}
 	}
-	for _, typed := range []string{"", "-", "ABCD", strings.Repeat("A", 21), strings.Repeat("U", 20), "ÄBCD-EFGH-JKMN-PQRS-TVWX"} {
+	for _, typed := range []string{"", "-", "ABCD", strings.Repeat("0", 20), strings.Repeat("A", 21), strings.Repeat("U", 20), "ÄBCD-EFGH-JKMN-PQRS-TVWX"} {
 		_, err := pairing.Parse(typed)
 		if err == nil || typed != "" && strings.Contains(err.Error(), typed) && len(typed) > 1 {
 			t.Errorf("%q: %v", typed, err)
