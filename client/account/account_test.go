@@ -69,7 +69,7 @@ func TestVersions(t *testing.T) {
 
 // Redis refuses the whole of a user for one rule that it does not know.
 func TestOlderServersGetRulesThatTheyKnow(t *testing.T) {
-	for _, rules := range [][]string{ModuleRules("app1", Version{6, 0}), NodeRules("1", Version{6, 0})} {
+	for _, rules := range [][]string{ModuleRules("app1", Version{6, 0}), SharingModuleRules("app1", Version{6, 0}), NodeRules("1", Version{6, 0})} {
 		for _, rule := range rules {
 			if strings.HasPrefix(rule, "%") || strings.HasPrefix(rule, "&") || rule == "resetchannels" {
 				t.Errorf("Redis 6.0 does not know %q", rule)
@@ -81,6 +81,16 @@ func TestOlderServersGetRulesThatTheyKnow(t *testing.T) {
 	}
 	if rules := ModuleRules("app1", Version{6, 2}); !slices.Contains(rules, "&module/app1/event/*") || slices.Contains(rules, "+@write") {
 		t.Errorf("Redis 6.2 gets %q", rules)
+	}
+}
+
+func TestOneRuleMoreSharesPasswords(t *testing.T) {
+	for _, v := range []Version{{6, 0}, {6, 2}, {7, 0}} {
+		own, sharing := ModuleRules("app1", v), SharingModuleRules("app1", v)
+		isPassword := func(rule string) bool { return strings.Contains(rule, "restic_password") }
+		if slices.ContainsFunc(own, isPassword) || !slices.Equal(own, slices.DeleteFunc(sharing, isPassword)) || len(sharing) == len(own) {
+			t.Errorf("Redis %s: %q and %q", v, own, sharing)
+		}
 	}
 }
 

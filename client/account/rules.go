@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,9 +37,12 @@ func (v Version) ReadOnlyKeys() bool { return v.Major >= 7 }
 
 func (v Version) channels() bool { return v.Major > 6 || v.Major == 6 && v.Minor >= 2 }
 
-// Keys that a module reads to be backed up and restored: its schedule, where the
-// destinations are, without their secrets, and the password of its repository.
-var moduleReads = []string{"cluster/backup/*", "cluster/backup_repository/*", "private/agents/backup_destination/restic_password"}
+// Keys that a module reads to be backed up and restored: its schedule, and where the
+// destinations are, without their secrets.
+var moduleReads = []string{"cluster/backup/*", "cluster/backup_repository/*"}
+
+// sharedPasswords are those that all modules without one of their own share.
+const sharedPasswords = "private/agents/backup_destination/restic_password"
 
 // Keys that a node's gateway reads. It serves every module.
 var nodeReads = []string{"cluster/*", "node/*", "module/*", "private/agents/*", "private/nodes/*"}
@@ -51,10 +55,16 @@ var nodeWrites = []string{"~cluster/backup_plan/*"}
 var nodeHears = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed", "&node/*/event/backup-frozen-changed"}
 
 // ModuleRules are the rules for ACL SETUSER of a module's user: its own keys and
-// channels, and what a backup and a restore must read. The passwords stay as they
-// are.
+// channels, and what a backup and a restore must read. The password of its repositories
+// only the gateway tells it. The passwords of the user stay as they are.
 func ModuleRules(id string, v Version) []string {
 	return rules(ModuleUser(id), moduleReads, v)
+}
+
+// SharingModuleRules are those of a module that has no repository password of its own: it
+// reads those of the destinations as well.
+func SharingModuleRules(id string, v Version) []string {
+	return rules(ModuleUser(id), append(slices.Clone(moduleReads), sharedPasswords), v)
 }
 
 // NodeRules are those of a node's user. It hears the cluster's events by itself,

@@ -368,7 +368,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 			if opts.host.pair {
 				rules = account.SetPassword(password)
 			}
-			registry.SetUser(ctx, p, user, append(account.ModuleRules(opts.id, a.Version), rules...)...)
+			registry.SetUser(ctx, p, user, append(account.SharingModuleRules(opts.id, a.Version), rules...)...)
 		}, nil
 	}, watched...)
 }

@@ -84,6 +84,14 @@ func (k *keyring) prove(ctx context.Context, password string) error {
 	return k.run(ctx, password, "", "cat", "config", "--no-lock")
 }
 
+// replace makes sure that only the new password opens the repository.
+func (k *keyring) replace(ctx context.Context, p passwords) error {
+	if err := k.add(ctx, p); err != nil {
+		return err
+	}
+	return k.remove(ctx, p)
+}
+
 // remove removes the keys of the old password. That the new one opens the repository was
 // proved just before.
 func (k *keyring) remove(ctx context.Context, p passwords) error {

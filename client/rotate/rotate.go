@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ type rotation struct {
 	login   host.Credentials
 	command restic.Invocation
 
+	shared map[string]string // passwords of the destinations, where a module has had those
+	apart  []string          // repositories of modules that have a password of their own
+
 	mu      sync.Mutex
 	foreign []string // repositories that neither password opens
 }
@@ -45,37 +49,39 @@ func (r *rotation) run(ctx context.Context, chosen string, keepOld bool) error {
 		return err
 	}
 	r.begun = true
+	if p.Old == "" {
+		if r.shared, err = r.store.shared(ctx); err != nil {
+			return err
+		}
+	}
 	if resumed {
 		r.sys.Notef("going on with the rotation that was begun at %s", p.Begun.Local().Format(time.RFC3339))
 	}
 	if current != p.New {
-		if err := r.each(ctx, "add the new key", func(ctx context.Context, k *keyring) error { return k.add(ctx, p) }); err != nil {
+		if err := r.each(ctx, p, "add the new key", (*keyring).add); err != nil {
 			return err
 		}
-		if err := r.store.use(ctx, r.sys, p); err != nil {
+		if err := r.store.use(ctx, p); err != nil {
 			return err
 		}
 		r.sys.Notef("the new password is in use; the old one still opens the repositories")
 	}
+	if err := r.store.settle(ctx); err != nil {
+		return err
+	}
 	if keepOld {
 		r.sys.Notef("run it again without --keep-old to remove the old keys")
-		return r.tellForeign()
+		return r.tell()
 	}
 	// Somebody may have made a repository with the old password meanwhile.
-	err = r.each(ctx, "remove the old key", func(ctx context.Context, k *keyring) error {
-		if err := k.add(ctx, p); err != nil {
-			return err
-		}
-		return k.remove(ctx, p)
-	})
-	if err != nil {
+	if err := r.each(ctx, p, "remove the old key", (*keyring).replace); err != nil {
 		return err
 	}
 	if err := r.store.finish(ctx); err != nil {
 		return err
 	}
 	r.begun = false
-	return r.tellForeign()
+	return r.tell()
 }
 
 func (r *rotation) prepare(ctx context.Context) (err error) {
@@ -87,35 +93,36 @@ func (r *rotation) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// each does something to each repository of the destination. All must succeed, but for
+// each does something with both passwords to each repository. All must succeed, but for
 // those that are not ours.
-func (r *rotation) each(ctx context.Context, what string, do func(context.Context, *keyring) error) error {
-	const questions = 16
-	holding, err := r.gateway.Survey(ctx, r.store.destination, inventory.NewLimit(questions))
+func (r *rotation) each(ctx context.Context, p passwords, what string, do func(*keyring, context.Context, passwords) error) error {
+	places, err := r.places(ctx)
 	if err != nil {
-		return fmt.Errorf("list the repositories: %w", err)
+		return err
 	}
 	r.foreign = nil
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU()) // each derives keys
-	for i, found := range holding.Repositories {
+	for i, found := range places {
 		group.Go(func() error {
-			err := r.leased(ctx, r.keyring(found, i), do)
+			p := p
+			p.Old = cmp.Or(p.Old, r.shared[found.destination])
+			err := r.leased(ctx, r.keyring(found, i), func(ctx context.Context, k *keyring) error { return do(k, ctx, p) })
 			if errors.Is(err, errForeign) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.foreign = append(r.foreign, found.Path())
+				r.foreign = append(r.foreign, found.path)
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("repository %s: %s: %w", found.Path(), what, err)
+				return fmt.Errorf("repository %s: %s: %w", found.path, what, err)
 			}
 			return nil
 		})
 	}
 	err = group.Wait()
 	if err == nil {
-		r.sys.Notef("%s: %d of %d repositories", what, len(holding.Repositories)-len(r.foreign), len(holding.Repositories))
+		r.sys.Notef("%s: %d of %d repositories", what, len(places)-len(r.foreign), len(places))
 	}
 	return err
 }
@@ -135,8 +142,8 @@ func (r *rotation) leased(ctx context.Context, k *keyring, do func(context.Conte
 	return do(held.Context(ctx), k)
 }
 
-func (r *rotation) keyring(found inventory.Repository, number int) *keyring {
-	path := r.store.destination + "/" + found.Path()
+func (r *rotation) keyring(found place, number int) *keyring {
+	path := found.destination + "/" + found.path
 	command := r.command
 	if command.Name != "" {
 		command.Name = fmt.Sprintf("%s-%d", command.Name, number) // several run at the same time
@@ -145,8 +152,12 @@ func (r *rotation) keyring(found inventory.Repository, number int) *keyring {
 	return &keyring{sys: r.sys, gateway: r.gateway, path: path, command: command, wait: &run.Waiting{Limit: r.wait.Limit}}
 }
 
-// tellForeign names the repositories that did not take part.
-func (r *rotation) tellForeign() error {
+// tell names the repositories that did not take part.
+func (r *rotation) tell() error {
+	slices.Sort(r.apart)
+	for _, path := range host.LimitWarnings(r.apart) {
+		r.sys.Notef("repository %s: its module has a password of its own, which stays as it is: rotate it with --module", path)
+	}
 	if len(r.foreign) == 0 {
 		return nil
 	}

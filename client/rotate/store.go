@@ -1,22 +1,27 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
 // passwords are those of a rotation that is under way.
 type passwords struct {
-	Old   string    `json:"old"`
+	Old   string    `json:"old"` // "" for a module that has had that of each destination
 	New   string    `json:"new"`
 	Begun time.Time `json:"begun"`
 }
@@ -24,15 +29,10 @@ type passwords struct {
 // String keeps both out of every text.
 func (passwords) String() string { return "***" }
 
-// store is where the passwords of a destination lie.
+// store is where the passwords of a subject lie.
 type store struct {
-	env         *host.Environment
-	rdb         *redis.Client
-	destination string
-}
-
-func (s store) failed(what string, err error) error {
-	return host.AdministrationError(s.env, s.rdb, what, err)
+	*registry.Registry
+	subject subject
 }
 
 // errRefused says that nothing was begun.
@@ -41,99 +41,138 @@ var errRefused = errors.New("nothing was changed")
 // begin returns the rotation that is under way, and the password that is in use. Where
 // there is none, one begins with the new password, or with one that is made up.
 func (s store) begin(ctx context.Context, chosen string) (p passwords, current string, resumed bool, err error) {
-	err = s.rdb.Watch(ctx, func(tx *redis.Tx) error {
+	rotations, others := s.subject.rotations()
+	what := "begin to rotate the password of " + s.subject.String()
+	err = s.Transact(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		var err error
-		current, err = tx.HGet(ctx, catalog.ResticPassword, s.destination).Result()
-		if errors.Is(err, redis.Nil) {
-			return exit.Failf(exit.NotFound, "destination %s has no password: %w", s.destination, errRefused)
+		if current, err = s.current(ctx, tx); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return err
+		if p, resumed, err = s.read(ctx, tx); err != nil || resumed {
+			return nil, err
 		}
-		if p, resumed, err = readRotation(ctx, tx, s.destination); err != nil || resumed {
-			return err
-		}
-		p = passwords{Old: current, New: chosen, Begun: time.Now().UTC().Truncate(time.Second)}
-		if p.New == "" {
-			p.New = host.NewPassword()
-		}
-		if p.New == p.Old {
-			return exit.Failf(exit.Usage, "that is the password already: %w", errRefused)
+		p = passwords{Old: current, New: cmp.Or(chosen, host.NewPassword()), Begun: time.Now().UTC().Truncate(time.Second)}
+		if err := s.check(ctx, tx, p); err != nil {
+			return nil, err
 		}
 		text, err := json.Marshal(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		commands, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.HSet(ctx, catalog.ResticPasswordRotation, s.destination, text)
-			return nil
-		})
-		return host.TransactionError(commands, err)
-	}, catalog.ResticPassword, catalog.ResticPasswordRotation)
-	if err != nil {
-		return p, current, resumed, s.explain("begin to rotate the password of destination "+s.destination, err)
+		return func(pipe redis.Pipeliner) { pipe.HSet(ctx, rotations, s.subject.field(), text) }, nil
+	}, catalog.ResticPassword, catalog.ModulePassword, rotations, others)
+	if err == nil && resumed && chosen != "" && chosen != p.New {
+		err = exit.Failf(exit.Conflict, "a rotation to another new password was begun at %s: finish it first, without --password-file: %w", p.Begun.Local().Format(time.RFC3339), errRefused)
 	}
-	if resumed && chosen != "" && chosen != p.New {
-		return p, current, resumed, exit.Failf(exit.Conflict, "a rotation to another new password was begun at %s: finish it first, without --password-file: %w", p.Begun.Local().Format(time.RFC3339), errRefused)
-	}
-	return p, current, resumed, nil
+	return p, current, resumed, err
 }
 
-// explain passes on what has its status already.
-func (s store) explain(what string, err error) error {
-	if _, ok := errors.AsType[*exit.Error](err); ok {
+// current is the password that is in use. A module may have none of its own.
+func (s store) current(ctx context.Context, rdb redis.Cmdable) (string, error) {
+	current, err := rdb.HGet(ctx, s.subject.passwords(), s.subject.field()).Result()
+	if errors.Is(err, redis.Nil) && s.subject.destination != "" {
+		return "", exit.Failf(exit.NotFound, "%s has no password: %w", s.subject, errRefused)
+	}
+	return current, host.IgnoreNil(err)
+}
+
+// check refuses what cannot be begun.
+func (s store) check(ctx context.Context, tx *redis.Tx, p passwords) error {
+	if p.New == p.Old {
+		return exit.Failf(exit.Usage, "that is the password already: %w", errRefused)
+	}
+	_, others := s.subject.rotations()
+	busy, err := tx.HKeys(ctx, others).Result()
+	if err != nil {
 		return err
 	}
-	if errors.Is(err, redis.TxFailedErr) {
-		return exit.Failf(exit.Conflict, "%s: somebody else changed it at the same moment: try again", what)
+	if len(busy) > 0 {
+		option := map[string]string{catalog.ResticPasswordRotation: "--destination", catalog.ModulePasswordRotation: "--module"}[others]
+		return exit.Failf(exit.Conflict, "another rotation is under way: finish it first, with gatewayctl repository password rotate %s %s: %w", option, strings.Join(busy, ", "), errRefused)
 	}
-	return s.failed(what, err)
+	if s.subject.destination != "" {
+		return nil
+	}
+	shared, errShared := tx.HVals(ctx, catalog.ResticPassword).Result()
+	own, errOwn := tx.HVals(ctx, catalog.ModulePassword).Result()
+	if err := errors.Join(errShared, errOwn); err != nil {
+		return err
+	}
+	if slices.Contains(shared, p.New) || slices.Contains(own, p.New) {
+		return exit.Failf(exit.Usage, "that is the password of other repositories already: %w", errRefused)
+	}
+	return nil
 }
 
-func readRotation(ctx context.Context, rdb redis.Cmdable, destination string) (p passwords, found bool, err error) {
-	text, err := rdb.HGet(ctx, catalog.ResticPasswordRotation, destination).Result()
+// read is the rotation that is under way.
+func (s store) read(ctx context.Context, rdb redis.Cmdable) (p passwords, found bool, err error) {
+	rotations, _ := s.subject.rotations()
+	text, err := rdb.HGet(ctx, rotations, s.subject.field()).Result()
 	if errors.Is(err, redis.Nil) {
 		return p, false, nil
 	}
 	if err != nil {
 		return p, false, err
 	}
-	if json.Unmarshal([]byte(text), &p) != nil || p.Old == "" || p.New == "" {
-		return p, false, exit.Failf(exit.Failed, "%s of destination %s in Redis cannot be read: %w", catalog.ResticPasswordRotation, destination, errRefused)
+	if json.Unmarshal([]byte(text), &p) != nil || p.New == "" || p.Old == "" && s.subject.destination != "" {
+		return p, false, exit.Failf(exit.Failed, "%s of %s in Redis cannot be read: %w", rotations, s.subject, errRefused)
 	}
 	return p, true, nil
 }
 
-// use makes the new password the one in use, unless somebody has set another one.
-func (s store) use(ctx context.Context, sys *host.System, p passwords) error {
-	what := "set the new password of destination " + s.destination
-	err := s.rdb.Watch(ctx, func(tx *redis.Tx) error {
-		current, err := tx.HGet(ctx, catalog.ResticPassword, s.destination).Result()
+// use makes the new password the one in use, unless somebody has set another one. A
+// module's user no longer reads those of the destinations from the same moment.
+func (s store) use(ctx context.Context, p passwords) error {
+	what := "rotate the password of " + s.subject.String()
+	return s.Change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+		current, err := s.current(ctx, tx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if current != p.Old && current != p.New {
-			return exit.Failf(exit.Conflict, "%s: somebody else has set another one since the rotation began", what)
+			return nil, exit.Failf(exit.Conflict, "%s: somebody else has set another one since the rotation began", what)
 		}
-		commands, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.HSet(ctx, catalog.ResticPassword, s.destination, p.New)
-			pipe.Publish(ctx, catalog.ChannelDestinationChanged, fmt.Sprintf(`{"destination_ids":[%q]}`, s.destination))
-			sys.Changed("rotate the password of destination "+s.destination).Write(ctx, pipe)
-			return nil
-		})
-		return host.TransactionError(commands, err)
-	}, catalog.ResticPassword)
-	return s.explainNil(what, err)
+		users, err := s.users(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		return func(pipe redis.Pipeliner) {
+			pipe.HSet(ctx, s.subject.passwords(), s.subject.field(), p.New)
+			if s.subject.destination != "" {
+				pipe.Publish(ctx, catalog.ChannelDestinationChanged, fmt.Sprintf(`{"destination_ids":[%q]}`, s.subject.destination))
+			}
+			if user := account.ModuleUser(s.subject.module); users.Has(user) {
+				registry.SetUser(ctx, pipe, user, account.ModuleRules(s.subject.module, s.Version)...)
+			}
+		}, nil
+	}, s.subject.passwords(), catalog.ACLs)
+}
+
+// users are those of modules, where one of them is concerned.
+func (s store) users(ctx context.Context, tx *redis.Tx) (account.List, error) {
+	if s.subject.module == "" {
+		return nil, nil
+	}
+	return tx.ACLList(ctx).Result()
+}
+
+// settle makes what was changed of a module's user last.
+func (s store) settle(ctx context.Context) error {
+	if s.subject.module == "" {
+		return nil
+	}
+	return s.Announce(ctx)
+}
+
+// shared are the passwords of the destinations, with which the repositories of a module
+// open that had none of its own.
+func (s store) shared(ctx context.Context) (map[string]string, error) {
+	all, err := s.Redis.HGetAll(ctx, catalog.ResticPassword).Result()
+	return all, s.Failed("read the passwords of the destinations", err)
 }
 
 // finish forgets the rotation.
 func (s store) finish(ctx context.Context) error {
-	return s.explainNil("end the rotation", s.rdb.HDel(ctx, catalog.ResticPasswordRotation, s.destination).Err())
-}
-
-func (s store) explainNil(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return s.explain(what, err)
+	rotations, _ := s.subject.rotations()
+	return s.Failed("end the rotation", s.Redis.HDel(ctx, rotations, s.subject.field()).Err())
 }

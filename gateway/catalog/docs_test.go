@@ -16,7 +16,7 @@ import (
 
 // names are what the constants and functions of keys.go and limits.go stand for.
 var names = map[string]string{
-	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "ResticPasswordRotation": ResticPasswordRotation, "ModulePassword": ModulePassword, "RestoreUUID": RestoreUUID,
+	"RcloneConf": RcloneConf, "ResticPassword": ResticPassword, "ResticPasswordRotation": ResticPasswordRotation, "ModulePassword": ModulePassword, "ModulePasswordRotation": ModulePasswordRotation, "RestoreUUID": RestoreUUID,
 	"BackupSequence": BackupSequence, "ModuleUUID": ModuleUUID, "ModuleNode": ModuleNode, "ACLs": ACLs, "ModulesElsewhere": ModulesElsewhere,
 	"ChangesKey": ChangesKey, "AuditHeadKey": AuditHeadKey("NODE"), "GatewayKey": GatewayKey("NODE"), "AcknowledgedKey": AcknowledgedKey("NODE"), "FrozenKey": FrozenKey("NODE"), "ClusterUUID": ClusterUUID, "ClusterNetwork": ClusterNetwork, "ClusterEnvironment": ClusterEnvironment,
 

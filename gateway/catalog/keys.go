@@ -17,6 +17,10 @@ const (
 	// of the destination opens none. Only nodes may read it; a module asks the gateway. It
 	// outlives the module, as its backups do.
 	ModulePassword = "private/nodes/backup_destination/module_password"
+	// ModulePasswordRotation is a hash from the UUID of a module to both passwords of its
+	// repositories while they are changed, in JSON, an addition to NethServer 8's keys: no old
+	// one means that of each destination. Only nodes may read it.
+	ModulePasswordRotation = "private/nodes/backup_destination/module_password_rotation"
 	// RestoreUUID is a hash from the UUID of a restored module to the UUID of
 	// the module it was restored from. Only nodes may read it.
 	RestoreUUID = "private/nodes/restore_uuid"
