@@ -254,9 +254,73 @@ func (h *hosts) changePasswords(t *testing.T, one, two string) {
 	h.ctl("module", "passwd", "--drop-old", "--env-file", h.path("app2.host"), "app2").succeed(t)
 	h.wantRoundTrip(h.two, two, "after two steps")
 
-	h.ctl("repository", "password", "rotate", "--destination", h.dest).succeed(t)
+	left := h.ctl("repository", "password", "rotate", "--destination", h.dest).succeed(t)
+	for _, dir := range []string{one, two} {
+		if !strings.Contains(left.stderr, "app/"+h.env(dir)["MODULE_UUID"]+": its module has a password of its own") {
+			t.Errorf("a repository with a password of its own is not named: %s", left.stderr)
+		}
+	}
+	h.ctl("repository", "password", "rotate", "--module", "app1").succeed(t)
 	h.wantRoundTrip(h.one, one, "with a new password of the repository")
-	h.wantRoundTrip(h.two, two, "with a new password of the repository")
+	h.wantRoundTrip(h.two, two, "with the same password of the repository")
+	h.moveOver(t)
+}
+
+// moveOver gives a module as earlier versions made them a password of its own.
+func (h *hosts) moveOver(t *testing.T) {
+	dir := t.TempDir()
+	h.ctl("module", "add", "--uuid", "7c5fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11", "--host-file", h.path("app4.host"), "--gateway", fromOutside, "--dir", dir, "--schedule", "1", "app4").succeed(t)
+	h.on(h.two, "", "gatewayctl module join app4.host").succeed(t)
+	h.fill(dir, "of app4")
+	h.wantRoundTrip(h.two, dir, "of app4")
+	vars := h.env(dir)
+	shared := h.passwordOf(t, vars)
+	if !h.opens(t, "RESTIC_0_18", shared, vars) || !slices.Contains(h.readsPasswords(t, vars), shared) {
+		t.Error("a module as earlier versions made them has a password of its own")
+	}
+	h.ctl("repository", "password", "rotate", "--module", "app4").succeed(t)
+	h.wantRoundTrip(h.two, dir, "of app4, with its own")
+	if h.opens(t, "RESTIC_0_18", shared, vars) || !h.opens(t, "RESTIC_0_18", h.passwordOf(t, vars), vars) {
+		t.Error("the password of the destination still opens the repository, or its own does not")
+	}
+	if read := h.readsPasswords(t, vars); len(read) > 0 {
+		t.Error("the module still reads the passwords of destinations")
+	}
+	h.ctl("module", "remove", "app4").succeed(t)
+}
+
+// passwordOf is what the gateway tells a module of its repository.
+func (h *hosts) passwordOf(t *testing.T, vars map[string]string) string {
+	t.Helper()
+	var told adminapi.ModulePassword
+	answer := h.client(h.two, vars).want(t, http.StatusOK, http.MethodGet, passwordPath(h.dest+"/app/"+vars["MODULE_UUID"]), nil)
+	if err := json.Unmarshal(answer.body, &told); err != nil {
+		t.Fatal(err)
+	}
+	return told.Password
+}
+
+// readsPasswords are the passwords of destinations that a module reads in Redis.
+func (h *hosts) readsPasswords(t *testing.T, vars map[string]string) []string {
+	t.Helper()
+	read, err := h.redis.Client(vars["REDIS_USER"], vars["REDIS_PASSWORD"]).HVals(t.Context(), catalog.ResticPassword).Result()
+	if err != nil && !strings.Contains(err.Error(), "NOPERM") {
+		t.Fatal(err)
+	}
+	return read
+}
+
+// opens reports whether restic opens the repository of a module, on the storage itself, with
+// a password.
+func (h *hosts) opens(t *testing.T, version, password string, vars map[string]string) bool {
+	t.Helper()
+	cmd := commandContext(t, program(t, version), "--repo", filepath.Join(h.store, "app", vars["MODULE_UUID"]), "--no-lock", "--no-cache", "cat", "config")
+	cmd.Env = append(os.Environ(), "RESTIC_PASSWORD="+password)
+	said, err := cmd.CombinedOutput()
+	if err != nil && !strings.Contains(string(said), "wrong password or no key found") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	return err == nil
 }
 
 // steal is the thief of app1's environment, on a third host: what of app2 can be had?
@@ -275,7 +339,12 @@ func (h *hosts) steal(t *testing.T, one, two string) {
 	if text := string(facts.body); strings.Contains(text, other["MODULE_UUID"]) || strings.Contains(text, "app2") || !strings.Contains(text, stolen["MODULE_UUID"]) {
 		t.Errorf("the facts of app1 are %s", text)
 	}
-	thief.want(t, http.StatusForbidden, http.MethodGet, adminapi.ModulePasswordPath+"?repository="+strings.TrimPrefix(repo(other), "/"), nil)
+	thief.want(t, http.StatusForbidden, http.MethodGet, passwordPath(strings.TrimPrefix(repo(other), "/")), nil)
+	for _, version := range []string{"RESTIC_0_14", "RESTIC_0_18"} { // at the storage, where no gateway is in the way
+		if password := h.passwordOf(t, stolen); !h.opens(t, version, password, stolen) || h.opens(t, version, password, other) {
+			t.Errorf("%s: the password of app1's repository does not open that one, or opens app2's", version)
+		}
+	}
 	pending, _ := h.pair("app3", filepath.Join(h.dir, "app3"))
 	ticket := ticketOf(t, pending)
 
@@ -285,6 +354,8 @@ func (h *hosts) steal(t *testing.T, one, two string) {
 	for _, words := range [][]any{
 		{"GET", "module/app2/mykey"}, {"SET", "module/app2/mykey", "x"}, {"HGETALL", catalog.ModuleEnvironmentKey("app2")},
 		{"GET", catalog.PairingKey("1", pairing.Name(ticket))}, {"GETDEL", catalog.PairingKey("1", pairing.Name(ticket))},
+		{"HGETALL", catalog.ResticPassword}, {"HGET", catalog.ResticPassword, h.dest}, {"HGETALL", catalog.ModulePassword}, {"HGET", catalog.ModulePassword, other["MODULE_UUID"]},
+		{"HSET", catalog.ModulePassword, other["MODULE_UUID"], "x"}, {"HGETALL", catalog.ModulePasswordRotation},
 		{"HGETALL", catalog.RcloneConf}, {"HGETALL", catalog.ResticPasswordRotation}, {"SMEMBERS", catalog.ACLs}, {"ACL", "LIST"},
 		{"SADD", catalog.ModulesElsewhere, "app2"}, {"SMEMBERS", catalog.ModulesElsewhere},
 	} {

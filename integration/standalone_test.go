@@ -247,7 +247,7 @@ func TestStandalone(t *testing.T) {
 }
 
 // TestStandaloneWhenRedisLostAll gives everybody back what they had, from the
-// environment files alone.
+// environment files and the passwords that were kept.
 func TestStandaloneWhenRedisLostAll(t *testing.T) {
 	t.Parallel()
 	s := newStandalone(t)
@@ -256,20 +256,25 @@ func TestStandaloneWhenRedisLostAll(t *testing.T) {
 	s.addModule(t, "app1")
 	s.ctl(t, "schedule", "add", "--destination", s.dest, "app1").succeed(t)
 	s.inModule(t, "app1", "gatewayctl module-backup 1").succeed(t)
-	password := s.redis.Do("HGET", catalog.ResticPassword, s.dest)
-	writeFile(t, s.path("repository-password"), []byte(password.(string)))
+	for file, of := range map[string][]string{"repository-password": {"--destination", s.dest}, "app1-password": {"--module", "app1"}} {
+		shown := s.ctl(t, append([]string{"repository", "password", "show"}, of...)...).succeed(t)
+		writeFile(t, s.path(file), []byte(shown.stdout))
+	}
 
 	s.redis.Do("FLUSHALL")
 	s.redis.Do("ACL", "DELUSER", "node/1", "module/app1")
 	s.ctl(t, "node", "add", "--env-file", s.path("node.env")).succeed(t)
 	waitFor(t, "the gateway to be ready", g.Ready)
 	dest := s.dest
-	got := s.ctl(t, "destination", "add", "--provider", "rclone", "--conf", s.path("rclone.conf"), "--base-path", s.store,
-		"--password-file", s.path("repository-password"))
-	if got.succeed(t).stdout != dest+"\n" {
+	addDestination := []string{"destination", "add", "--provider", "rclone", "--conf", s.path("rclone.conf"), "--base-path", s.store,
+		"--password-file", s.path("repository-password")}
+	if got := s.ctl(t, addDestination...); got.code != 12 || !strings.Contains(got.stderr, "module add --repository-password-file") {
+		t.Errorf("a repository that opens with no known password: exit code %d: %s", got.code, got.stderr)
+	}
+	s.addModule(t, "app1", "--repository-password-file", s.path("app1-password"))
+	if got := s.ctl(t, addDestination...); got.succeed(t).stdout != dest+"\n" {
 		t.Errorf("the destination was %s and is %q", dest, got.stdout)
 	}
-	s.addModule(t, "app1")
 	s.ctl(t, "schedule", "add", "--id", "1", "--destination", s.dest, "app1").succeed(t)
 	out := s.inModule(t, "app1", "gatewayctl module-backup 1").succeed(t)
 	if strings.Contains(out.stderr, "making repository") {

@@ -26,6 +26,10 @@ import (
 type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
 
+	repositoryPassword     string // that it is to have of its own, "" where none was given
+	repositoryPasswordFile string
+	fresh                  bool // the UUID was made just now: there can be no backup under it
+
 	runAs, runWith string // how it is run on this node
 
 	host hostOptions // of a module on a host of its own
@@ -46,8 +50,16 @@ once: KEY=VALUE lines for the environment of module-backup and restore-module, t
 password among them.
 
 The user has its own keys and channels below module/ID/, and reads what a backup
-must know: schedules, destinations without their secrets, and the password of the
-repositories. The gateway lets it into the repository of its own UUID alone.
+must know: schedules, and destinations without their secrets. The gateway lets it into
+the repository of its own UUID alone, and tells it the password that opens it.
+
+A new module's repositories have a password of their own, which is in Redis and which no
+other module may read. Keep it elsewhere: without it and Redis nobody can read the backups.
+"destination export --with-secrets" writes it, and "repository password show" prints it.
+A module that is added again keeps the one that it has. Under a UUID that is given there
+may be backups already: their password is what was imported before, or what
+--repository-password-file holds, and else that of each destination, which modules of
+earlier versions share; "repository password rotate --module" ends that.
 
 With --dir the module's files are there: DIR/state, DIR/volumes/NAME, and
 DIR/etc/state-include.conf, which says what of them is backed up. DIR/state is made
@@ -97,6 +109,9 @@ and brings back what Redis has lost.
 			if err := errors.Join(opts.check(), opts.checkRunner(output.envFile), opts.checkHost(sys, &output)); err != nil {
 				return err
 			}
+			if err := opts.readRepositoryPassword(sys); err != nil {
+				return err
+			}
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
 				if opts.host.pair {
 					return a.runModulePair(cmd.Context(), opts, output.asJSON)
@@ -108,6 +123,7 @@ and brings back what Redis has lost.
 	flags := cmd.Flags()
 	flags.StringVar(&opts.app, "type", "", "application `TYPE`, the name of its image (default: ID without the digits at its end)")
 	flags.StringVar(&opts.uuid, "uuid", "", "`UUID` of the module, under which its backups are (default: a random one)")
+	flags.StringVar(&opts.repositoryPasswordFile, "repository-password-file", "", "`FILE` with the password that its repositories have of their own, - for stdin")
 	flags.StringVar(&opts.node, "node", "", "`ID` of the node it is on (default: the only one)")
 	flags.StringVar(&opts.dir, "dir", "", "`DIR` that holds the module's state, volumes and etc")
 	flags.StringArrayVar(&opts.volumes, "volume", nil, "volume of the module that lies elsewhere, with --dir: `NAME=PATH`, a directory, or a volume of Docker or Podman; can be repeated")
@@ -281,7 +297,9 @@ func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlie
 	if app, err := host.AppOfImage(image.Val()); err == nil && !opts.typed && uuid.Val() != "" {
 		opts.app = app
 	}
-	opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"], account.NewUUID())
+	if opts.uuid = cmp.Or(opts.uuid, uuid.Val(), earlier.values["MODULE_UUID"]); opts.uuid == "" {
+		opts.uuid, opts.fresh = account.NewUUID(), true
+	}
 	if !account.ValidUUID(opts.uuid) {
 		return exit.Failf(exit.Conflict, "module %s has %q instead of a UUID: remove it first", opts.id, opts.uuid)
 	}
@@ -331,7 +349,7 @@ func (o *moduleOptions) ownVariables() []host.Variable {
 // saveModule writes the module's keys and its user at once.
 func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
 	user := account.ModuleUser(opts.id)
-	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs}
+	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs, catalog.ModulePassword}
 	joins, err := a.takers(ctx, opts.id, opts.node)
 	if err != nil {
 		return err
@@ -346,8 +364,12 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 	if opts.restoreFrom != "" {
 		what += ", which may restore from " + opts.restoreFrom
 	}
-	return a.Change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	var own repositoryPassword
+	err = a.Change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNewModule(ctx, tx, opts, password, chosen); err != nil {
+			return nil, err
+		}
+		if own, err = settleRepositoryPassword(ctx, tx, opts); err != nil {
 			return nil, err
 		}
 		join, err := joinSchedules(ctx, tx, opts.id, joins)
@@ -368,9 +390,14 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 			if opts.host.pair {
 				rules = account.SetPassword(password)
 			}
-			registry.SetUser(ctx, p, user, append(account.SharingModuleRules(opts.id, a.Version), rules...)...)
+			own.write(ctx, p, opts.uuid)
+			registry.SetUser(ctx, p, user, append(own.rules(opts.id, a.Version), rules...)...)
 		}, nil
 	}, watched...)
+	if err == nil {
+		own.tell(a.Sys, opts.id)
+	}
+	return err
 }
 
 // checkNewModule refuses a module that is there already as another one.

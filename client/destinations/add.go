@@ -30,8 +30,9 @@ follows from them.
 The test lists the storage, writes a small file, reads it back and deletes it. Where
 it finds repositories that are there already, the password must open them.
 
-Without --password-file the password of the repositories is generated. It is
-shown once: without it and the cluster no backup can be read.`,
+Without --password-file the password of the repositories is generated, and printed. The
+repositories of modules open with it that have none of their own, which on NethServer 8 are
+all: without it and the cluster no backup of theirs can be read.`,
 		Example: `  gatewayctl destination add
   gatewayctl destination add --provider backblaze --url b2:bucket/folder \
       --set b2_account_id=ID --secret-file b2_account_key=key.txt
@@ -140,7 +141,7 @@ func (d *destinations) tellAdded(result added, opts addOptions, generated bool) 
 	}
 	_, err := fmt.Fprintln(d.sys.Stdout, result.ID)
 	if generated {
-		d.sys.Notef("the password of its repositories, which is shown this once: keep it apart from the cluster")
+		d.sys.Notef("the password of its repositories, but for those of modules that have one of their own: keep it apart from the cluster")
 		_, errPassword := fmt.Fprintln(d.sys.Stdout, result.Password)
 		err = errors.Join(err, errPassword)
 	}

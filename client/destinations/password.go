@@ -46,7 +46,7 @@ func passwordFor(ctx context.Context, sys *host.System, given, own string, found
 		return given, nil
 	}
 	return "", exit.Failf(exit.Password, "the password does not open repository %s, which is at this storage already: give the one that it was made with, or choose another folder; "+
-		"if its module had a password of its own, import the exported destinations first, or save this one untested, with --no-test", name)
+		"if its module had a password of its own, bring that back first, with destination import or module add --repository-password-file, or save this one untested, with --no-test", name)
 }
 
 // tryKeys reports whether a password opens one of the keys, and whether one was understood

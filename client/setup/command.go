@@ -100,7 +100,7 @@ func (s *setup) run(ctx context.Context) error {
 		}
 		s.sys.Notef("  %s\n  undo: %s", did, step.undo)
 	}
-	return s.tell()
+	return s.tell(ctx)
 }
 
 // agree asks whether to begin, where somebody can be asked.
@@ -123,18 +123,31 @@ func (s *setup) agree(ctx context.Context, steps []step) error {
 	return nil
 }
 
-// tell says what there is now, and prints the password of the repositories where it was
-// generated.
-func (s *setup) tell() error {
+// tell says what there is now, and prints the passwords of the backups.
+func (s *setup) tell(ctx context.Context) error {
 	s.sys.Notef("Done. The page that shows your backups is at http://%s/-/status; its first user is made with\n  %s --env-file %s admin add NAME",
 		s.layout.address, programName, s.layout.adminEnv())
 	if !s.layout.services {
 		s.sys.Notef("Nothing starts this at boot: have cron do it (@reboot %s), or your supervisor.", s.layout.script("start"))
 	}
-	if s.password == "" {
+	return s.tellPasswords(ctx)
+}
+
+// tellPasswords prints a line for each new module: its name, and the password of its
+// backups.
+func (s *setup) tellPasswords(ctx context.Context) error {
+	if len(s.added) == 0 {
 		return nil
 	}
-	s.sys.Notef("The password of the backups, which is shown this once: keep it apart from this machine.")
-	_, err := fmt.Fprintln(s.sys.Stdout, s.password)
-	return err
+	s.sys.Notef("The password of the backups of each new module, without which none can be read: keep them apart from this machine.")
+	for _, m := range s.added {
+		text, err := s.quiet(ctx, s.layout.adminEnv(), "repository", "password", "show", "--module", m.name, "--destination", s.opts.name)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(s.sys.Stdout, "%s %s", m.name, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -22,9 +22,8 @@ type setup struct {
 	opts    *options
 	layout  layout
 	modules []module
-	program string // the path of this program
-	// password is that of the repositories, where it was generated.
-	password string
+	program string   // the path of this program
+	added   []module // of modules, those that were not there
 }
 
 // own runs this program with an environment file, and returns what it printed.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -179,16 +180,8 @@ func (s *setup) addDestination(ctx context.Context, storage *storage) error {
 	if storage.provider != "" {
 		args = append([]string{"destination", "add", "--json"}, storage.arguments(s.opts.name)...)
 	}
-	text, err := s.own(ctx, s.layout.adminEnv(), args...)
-	if err != nil {
-		return err
-	}
-	var added struct{ ID, Password string }
-	if err := json.Unmarshal([]byte(text), &added); err != nil {
-		return fmt.Errorf("read what destination add printed: %w", err)
-	}
-	s.password = added.Password
-	return nil
+	_, err := s.own(ctx, s.layout.adminEnv(), args...)
+	return err
 }
 
 // makeDirectory makes the directory of backups, and the section of rclone's that means it.
@@ -213,6 +206,9 @@ func (s *setup) makeModule(ctx context.Context, m module) (string, error) {
 	l := &s.layout
 	if err := os.MkdirAll(l.modules, 0o700); err != nil {
 		return "", fmt.Errorf("make the directory of modules: %w", err)
+	}
+	if _, err := os.Stat(l.moduleEnv(m.name)); errors.Is(err, fs.ErrNotExist) {
+		s.added = append(s.added, m)
 	}
 	_, err := s.own(ctx, l.adminEnv(), "module", "add", "--dir", l.moduleDir(m.name), "--volume", "data="+m.dir, "--env-file", l.moduleEnv(m.name), m.name)
 	return "what is left out of its backups is in " + filepath.Join(l.moduleDir(m.name), "etc") + ", its environment in " + l.moduleEnv(m.name), err
