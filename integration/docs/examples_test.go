@@ -100,7 +100,7 @@ var placeholders = strings.NewReplacer(
 	"--ca-sha256 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", `--ca-sha256 "$FINGERPRINT"`,
 	"--destination DESTINATION", `--destination "$DISK"`,
 	"--destination ID", `--destination "$DISK"`,
-	"password show --module MODULE", "password show --module myapp1",
+	"--module MODULE", "--module myapp1",
 	"dokuwiki/UUID", `dokuwiki/"$DOKUWIKI"`,
 	"REDIS_PASSWORD=…", "REDIS_PASSWORD=the-password-of-node-1",
 )
