@@ -75,16 +75,24 @@ func validName(name string) bool {
 	if len(name) != nameLen {
 		return false
 	}
+	digits := true
 	for i := range len(name) {
-		if !isHex(name[i]) {
-			return false
-		}
+		digits = digits && hexDigits[name[i]]
 	}
-	return true
+	return digits
 }
 
+// hexDigits has the lowercase hexadecimal digits. To ask it takes no decision that a
+// processor would guess wrong for every other digit of a hash: lists ask for each.
+var hexDigits = func() (digits [256]bool) {
+	for _, c := range "0123456789abcdef" {
+		digits[c] = true
+	}
+	return digits
+}()
+
 // isHex reports whether c is a lowercase hexadecimal digit.
-func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
+func isHex(c byte) bool { return hexDigits[c] }
 
 // path is where the target lies in its Store. Packs are spread over 256
 // directories by their first two digits, as rest-server and "rclone serve
