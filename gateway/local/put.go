@@ -12,7 +12,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,11 +31,6 @@ const (
 func tempName() string { return tempPrefix + strconv.FormatUint(rand.Uint64(), 36) }
 
 func isTemp(base string) bool { return strings.HasPrefix(base, tempPrefix) }
-
-// bufferSize is where larger buffers stopped to make uploads cheaper.
-const bufferSize = 128 << 10
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // Put implements [storage.Store]. An object that is named by its hash and is there with
 // the same content stays as it is, with the time of its first receipt. The order is that of every durable replacement:
@@ -89,10 +83,10 @@ func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, b
 // copyExactly takes size bytes from body, which must end there, in as few pieces as the
 // buffer allows.
 func copyExactly(ctx context.Context, file io.Writer, size int64, body io.Reader) error {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
+	buf, release := uploadBuffer()
+	defer release()
 	for left := size; left > 0; {
-		n, err := io.ReadFull(body, buf[:min(left, bufferSize)])
+		n, err := io.ReadFull(body, buf[:min(left, int64(len(buf)))])
 		left -= int64(n)
 		switch {
 		case ctx.Err() != nil:
