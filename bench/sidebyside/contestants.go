@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -55,7 +56,8 @@ func (s storage) trust() []string {
 type server struct {
 	*process
 	client *client
-	behind *process // what it passes everything on to, if anything
+	behind *process      // what it passes everything on to, if anything
+	took   time.Duration // from the start until it was ready, of a gateway
 }
 
 func (s *server) stop() {
@@ -79,6 +81,7 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 			return nil, err
 		}
 		env := append(at.trust(), "REDIS_ADDRESS="+r.addr, "REDIS_USER="+nodeUser, "REDIS_PASSWORD="+password, "NODE_ID=1")
+		began := time.Now()
 		p, err := startProcess(ctx, addr, env, binary, "serve", "--addr", addr)
 		if err != nil {
 			return nil, err
@@ -91,6 +94,7 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 			s.stop()
 			return nil, fmt.Errorf("%w\n%s", err, p.output)
 		}
+		s.took = time.Since(began)
 		return s, nil
 	}
 	return contestant{name: "gateway", start: start, s3: true}

@@ -105,18 +105,21 @@ func (p *process) resetPeak() error {
 }
 
 // peak is the largest resident set since the last reset, in bytes.
-func (p *process) peak() (int64, error) {
+func (p *process) peak() (int64, error) { return p.status("VmHWM:") }
+
+// status is what /proc says of the process' memory under a key, in bytes.
+func (p *process) status(key string) (int64, error) {
 	status, err := os.ReadFile(p.proc("status"))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, key); ok {
 			kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in %s", p.proc("status"))
+	return 0, fmt.Errorf("no %s in %s", key, p.proc("status"))
 }
 
 func (p *process) proc(name string) string {
@@ -130,7 +133,7 @@ type fatal struct{ error }
 func poll(ctx context.Context, limit time.Duration, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(2 * time.Millisecond) // a start takes 100 or so
 	defer tick.Stop()
 	for {
 		err := try()

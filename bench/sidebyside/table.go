@@ -151,8 +151,11 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 		}
 		results.printRows(os.Stdout, rows(o), sc.name)
 	}
-	if o.before != "" || o.only != "" {
+	if o.before != "" {
 		return nil
+	}
+	if err := runLean(ctx, o, base, redis, benches); err != nil || o.only != "" {
+		return err
 	}
 	return farRows(ctx, o, base, redis)
 }

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A leanRow is one of the table that has figures of the gateway alone: of its start and
+// of its memory.
+type leanRow struct {
+	name, unit string
+	target     float64
+	measure    func(ctx context.Context, o options, base string, gateway contestant) ([]float64, error)
+}
+
+func leanRows() []leanRow {
+	return []leanRow{
+		{"start to ready", "ms", 150, startTimes},
+		{"64 uploads of 64 MiB, peak memory with the start", "MiB", 40, uploadPeaks},
+		{"list, 8 clients, peak memory", "MiB", 80, listPeaks(1, 8)},
+		{"list of 10 times as many, peak memory in relation to that list", "", 1.1, longListPeaks},
+		{"idle, memory", "MiB", 20, idleMemory},
+	}
+}
+
+// runLean prints these rows, and those of the first byte of a list.
+func runLean(ctx context.Context, o options, base string, redis *redisServer, benches map[string]*bench) error {
+	if err := firstBytes(ctx, o, benches); err != nil {
+		return err
+	}
+	gateway, err := program(o.gateway, "make build")
+	if err != nil {
+		return err
+	}
+	for _, row := range leanRows() {
+		if !strings.Contains(row.name, o.only) {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, row.name)
+		figures, err := row.measure(ctx, o, base, gatewayContestant(gateway, redis))
+		if err != nil {
+			return fmt.Errorf("%s: %w", row.name, err)
+		}
+		printLean(row, figures)
+	}
+	return nil
+}
+
+func printLean(row leanRow, figures []float64) {
+	slices.Sort(figures)
+	show := func(f float64) string {
+		if row.unit == "" {
+			return fmt.Sprintf("%.2f", f)
+		}
+		return fmt.Sprintf("%.0f %s", f, row.unit)
+	}
+	fmt.Printf("| %s | – | %s | %s | %s to %s | %s |\n", row.name, cmp.Or(row.unit, "ratio"), show(middle(figures)),
+		show(figures[len(figures)/4]), show(figures[len(figures)*3/4]), show(row.target))
+}
+
+// firstBytes prints how long the gateway takes for the first byte of a long list, and in
+// relation to rest-server, which makes all of it before.
+func firstBytes(ctx context.Context, o options, benches map[string]*bench) error {
+	row := leanRow{name: "list, first byte", unit: "ms", target: 20}
+	if !strings.Contains(row.name, o.only) {
+		return nil
+	}
+	var own, ratios []float64
+	for range o.rounds {
+		ours, err1 := benches["gateway"].long.firstByte(ctx, "data/")
+		theirs, err2 := benches[restServer].long.firstByte(ctx, "data/")
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		own = append(own, milliseconds(ours))
+		ratios = append(ratios, float64(ours)/float64(theirs))
+	}
+	printLean(row, own)
+	slices.Sort(ratios)
+	fmt.Printf("| %s | %s | time | %.2f | %.2f to %.2f |  |\n", row.name, restServer,
+		middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4])
+	return nil
+}
+
+// firstByte lists a directory, and returns how long the first byte of it took.
+func (c *client) firstByte(ctx context.Context, dir string) (time.Duration, error) {
+	req, err := c.request(ctx, http.MethodGet, dir, nil)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	resp, err := c.do(req, http.StatusOK)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	_, err = countEntries(resp.Body)
+	return took, err
+}
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// startTimes starts the gateway in each round, and stops it.
+func startTimes(ctx context.Context, o options, base string, gateway contestant) (took []float64, err error) {
+	for range o.rounds {
+		server, err := gateway.start(ctx, storage{dir: base})
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, milliseconds(server.took))
+		server.stop()
+	}
+	return took, nil
+}
+
+// uploadPeaks has the larger one of the peaks of a start and of the uploads that follow.
+func uploadPeaks(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+	start, busy, err := measureMemory(ctx, o, base, gateway, false)
+	if err == nil && busy.ops < int64(o.uploads) {
+		err = fmt.Errorf("%d of %d uploads failed", int64(o.uploads)-busy.ops, o.uploads)
+	}
+	return []float64{max(start.peakMiB(), busy.peakMiB())}, err
+}
+
+// listPeaks lists times as many objects as the options say with so many clients at once.
+func listPeaks(times, clients int) func(context.Context, options, string, contestant) ([]float64, error) {
+	return func(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+		dir, err := os.MkdirTemp(base, "links")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if err := makeLinks(o.objects*times, filepath.Join(dir, filepath.FromSlash(longRepository))); err != nil {
+			return nil, err
+		}
+		server, err := gateway.start(ctx, storage{dir: dir})
+		if err != nil {
+			return nil, err
+		}
+		defer server.stop()
+		b := &bench{server: server, long: server.client.in(longRepository), count: o.objects * times}
+		if err := listLong(false)(ctx, b); err != nil {
+			return nil, err
+		}
+		m, err := b.measure(ctx, speedCase{clients: clients, run: listLong(false)}, o)
+		return []float64{m.peakMiB()}, err
+	}
+}
+
+func longListPeaks(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+	long, err1 := listPeaks(10, 1)(ctx, o, base, gateway)
+	short, err2 := listPeaks(1, 1)(ctx, o, base, gateway)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	return []float64{long[0] / short[0]}, nil
+}
+
+// linksOfAFile is less than what file systems allow.
+const linksOfAFile = 60_000
+
+// makeLinks makes a repository of n objects that are the same few files, which takes less
+// time than to make each.
+func makeLinks(n int, dir string) error {
+	for shard := range 256 {
+		if err := os.MkdirAll(filepath.Join(dir, "data", fmt.Sprintf("%02x", shard)), 0o700); err != nil {
+			return err
+		}
+	}
+	file := ""
+	for i := range n {
+		if i%linksOfAFile == 0 {
+			file = filepath.Join(dir, fmt.Sprintf("file%d", i))
+			if err := os.WriteFile(file, []byte(aConfig), 0o600); err != nil {
+				return err
+			}
+		}
+		shard := fmt.Sprintf("%02x", i%256)
+		if err := os.Link(file, filepath.Join(dir, "data", shard, fmt.Sprintf("%s%062x", shard, i))); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "config"), []byte(aConfig), 0o600)
+}
+
+const (
+	// idleAfter is when a gateway without requests has given back what it needs no more.
+	idleAfter = 20 * time.Second
+	// idleFor is how long it is looked at then, in which it reads Redis once.
+	idleFor = 30 * time.Second
+)
+
+// idleMemory is what a gateway without requests has resident, each second.
+func idleMemory(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+	server, err := gateway.start(ctx, storage{dir: base})
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	if o.objects >= fewObjects {
+		if err := pause(ctx, idleAfter); err != nil {
+			return nil, err
+		}
+	}
+	var resident []float64
+	for range int(idleFor / time.Second) {
+		bytes, err := server.status("VmRSS:")
+		if err != nil {
+			return nil, err
+		}
+		resident = append(resident, float64(bytes)/miB)
+		if o.objects < fewObjects {
+			break
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+	return resident, nil
+}
+
+// fewObjects is below what anybody measures: it is a quick look.
+const fewObjects = 10_000
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
