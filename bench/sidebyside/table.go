@@ -123,14 +123,18 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 			return err
 		}
 	}
-	for _, c := range all {
-		if err := makeObjects(o.objects, longDir(base, c)); err != nil {
-			return err
-		}
-	}
 	cases := slices.DeleteFunc(speedCases(), func(c speedCase) bool {
 		return !strings.Contains(c.name, o.only) || len(peersOf(rows(o), all, c.name)) < 2
 	})
+	objects := o.objects
+	if o.only != "" && !strings.Contains(o.only, "list") {
+		objects = 1 // nobody lists them
+	}
+	for _, c := range all {
+		if err := makeObjects(objects, longDir(base, c)); err != nil {
+			return err
+		}
+	}
 	benches, err := startAll(ctx, o, base, all)
 	defer func() {
 		for _, b := range benches {
