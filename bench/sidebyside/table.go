@@ -82,6 +82,9 @@ func rows(o options) []row {
 		{name: "range 64 KiB", whose: theLeast, against: serveFile, what: "CPU", ratio: ofCPU},
 		{name: "list", against: restServer, what: "time", ratio: ofTime, target: 0.5},
 		{name: "list", against: restServer, what: "CPU", ratio: ofCPU},
+		{name: "list", against: theLeast, what: "time", ratio: ofTime},
+		{name: "list", whose: theLeast, against: restServer, what: "time", ratio: ofTime},
+		{name: "list", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "list, 8 clients", against: restServer, what: "peak memory", ratio: ofPeak, target: 0.27},
 		{name: "mixed, 8 clients", against: restServer, what: "CPU", ratio: ofCPU, target: 0.7},
 	}

@@ -22,7 +22,7 @@ import (
 
 // Objects does with the objects below dir what a server of backups must, by net/http and as
 // few system calls as that takes, until ctx ends: it compares the caller's password, looks
-// at an object once, lets the kernel send it, stores it by a file without a name that is
+// at an object once, or at each of a list, lets the kernel send it, stores it by a file without a name that is
 // hashed, written, synced and linked, and whose directory is synced, and removes it. It
 // limits, counts and logs nothing, and does not look whether its disk is there.
 func Objects(ctx context.Context, listen, dir, user, password string) error {
@@ -50,6 +50,9 @@ func (o *objects) answer(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodHead:
 		return look(w, name)
 	case http.MethodGet:
+		if strings.HasSuffix(r.URL.Path, "/data/") {
+			return list(w, filepath.Join(o.dir, r.URL.Path))
+		}
 		return send(w, r, name)
 	case http.MethodDelete:
 		return unix.Unlink(name)
