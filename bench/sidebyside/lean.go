@@ -197,7 +197,7 @@ func makeLinks(n int, dir string) error {
 }
 
 const (
-	// idleAfter is when a gateway without requests has given back what it needs no more.
+	// idleAfter is when a gateway without requests has given back what it no longer needs.
 	idleAfter = 20 * time.Second
 	// idleFor is how long it is looked at then, in which it reads Redis once.
 	idleFor = 30 * time.Second
