@@ -106,7 +106,7 @@ func twoGateways(o options, redis, other *redisServer) ([]contestant, error) {
 // peersOf are the servers that a case is compared with, behind the gateway.
 func peersOf(rows []row, all []contestant, name string) []contestant {
 	return slices.DeleteFunc(slices.Clone(all), func(c contestant) bool {
-		return c.name != all[0].name && !slices.ContainsFunc(rows, func(r row) bool { return r.name == name && r.against == c.name })
+		return c.name != all[0].name && !slices.ContainsFunc(rows, func(r row) bool { return r.name == name && (r.against == c.name || r.whose == c.name) })
 	})
 }
 
