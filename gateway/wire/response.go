@@ -17,8 +17,6 @@ const (
 	// copyBuffer is the size of the buffers for bodies that the kernel cannot
 	// send by itself.
 	copyBuffer = 256 << 10
-	// collected is how much is written at once of what comes in smaller pieces.
-	collected = 128 << 10
 	// sendChunk is how much of a file is handed to the kernel between two
 	// renewals of the write deadline.
 	sendChunk = 4 << 20
@@ -113,34 +111,10 @@ func (w *Response) ReadFrom(src io.Reader) (n int64, err error) {
 }
 
 // copy sends src through a buffer of the pool.
-func (w *Response) copy(src io.Reader) (sent int64, err error) {
+func (w *Response) copy(src io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copyBuffer]byte)
 	defer copyBuffers.Put(buf)
-	for err == nil {
-		var n int
-		if n, err = collect(src, buf[:]); n > 0 {
-			m, broken := w.Write(buf[:n])
-			sent += int64(m)
-			if broken != nil {
-				return sent, broken
-			}
-		}
-	}
-	if err == io.EOF { //nolint:errorlint // a wrapped one is a failure, as for io.Copy
-		err = nil
-	}
-	return sent, err
-}
-
-// collect reads until it has [collected] bytes: one that speaks TLS gives no more than
-// 16 KiB at once.
-func collect(src io.Reader, buf []byte) (n int, err error) {
-	for n < collected && err == nil {
-		var m int
-		m, err = src.Read(buf[n:])
-		n += m
-	}
-	return n, err
+	return io.CopyBuffer(struct{ io.Writer }{w}, src, buf[:])
 }
 
 // begin notes the implicit 200 of a body without WriteHeader.
