@@ -59,6 +59,31 @@ func TestMemoryOfAStartOfUploadsAndAtRest(t *testing.T) {
 	waitFor(t, "an idle gateway to have little memory", func() bool { return d.memory(t, "VmRSS") < rest })
 }
 
+// TestMemoryOfUploadsToS3 uploads what the test above does, to MinIO.
+func TestMemoryOfUploadsToS3(t *testing.T) {
+	t.Parallel()
+	const uploads, peak = 64, 66 << 10
+	s := startMinIO(t)
+	c := newCluster(t)
+	c.AddDestinations(s.destinations(t, moreDest, s.secret)...)
+	d := c.start(t)
+	d.module("mail1").want(t, http.StatusOK, http.MethodPost, "/"+moreDest+"/"+mailRepo+"/?create=true", nil) // and the bucket
+	var all []*upload
+	for range uploads {
+		all = append(all, d.halfUpload(t, moreDest))
+	}
+	for _, u := range all {
+		if got := u.finish(t); got != http.StatusOK {
+			t.Errorf("an upload ended with %d", got)
+		}
+	}
+	kib := d.memory(t, "VmHWM")
+	if kib > peak {
+		t.Errorf("with its start and %d uploads at once it had %d KiB, want no more than %d", uploads, kib, peak)
+	}
+	t.Logf("peak with %d uploads: %d KiB", uploads, kib)
+}
+
 // TestMemoryOfListsDoesNotGrowWithThem lists objects that are the same few files.
 func TestMemoryOfListsDoesNotGrowWithThem(t *testing.T) {
 	t.Parallel()

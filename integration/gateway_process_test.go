@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -73,15 +74,24 @@ type upload struct {
 // store it.
 func (d *daemon) beginUpload(t *testing.T, c *cluster) *upload {
 	t.Helper()
+	u := d.halfUpload(t, localDest)
+	dir := path.Dir(strings.TrimPrefix(u.target, "/"+localDest))
+	shard := path.Base(u.target)[:2]
+	waitFor(t, "the upload to begin", func() bool { // its file has no name yet
+		_, err := os.Stat(filepath.Join(c.dir, dir, shard))
+		return err == nil
+	})
+	return u
+}
+
+// halfUpload sends half of a pack.
+func (d *daemon) halfUpload(t *testing.T, dest string) *upload {
+	t.Helper()
 	content, name := blob(4 << 20)
-	u := &upload{rest: content[2<<20:], target: "/" + localDest + "/" + mailRepo + "/data/" + name}
+	u := &upload{rest: content[2<<20:], target: "/" + dest + "/" + mailRepo + "/data/" + name}
 	module := d.module("mail1")
 	u.conn = module.dial(t)
 	module.send(t, u.conn, http.MethodPost, u.target, content[:2<<20], contentLength(len(content)))
-	waitFor(t, "the upload to begin", func() bool { // its file has no name yet
-		_, err := os.Stat(filepath.Join(c.dir, mailRepo, "data", name[:2]))
-		return err == nil
-	})
 	return u
 }
 
