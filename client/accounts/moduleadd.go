@@ -350,12 +350,9 @@ func (o *moduleOptions) ownVariables() []host.Variable {
 func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
 	user := account.ModuleUser(opts.id)
 	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs, catalog.ModulePassword}
-	joins, err := a.takers(ctx, opts.id, opts.node)
+	joins, err := a.joins(ctx, opts)
 	if err != nil {
 		return err
-	}
-	if opts.schedule != "" && !slices.Contains(joins, opts.schedule) {
-		joins = append(joins, opts.schedule)
 	}
 	for _, id := range joins {
 		watched = append(watched, catalog.BackupKey(id))
@@ -398,6 +395,15 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 		own.tell(a.Sys, opts.id)
 	}
 	return err
+}
+
+// joins are the schedules that are to back up a new module.
+func (a *accounts) joins(ctx context.Context, opts moduleOptions) ([]string, error) {
+	joins, err := a.takers(ctx, opts.id, opts.node)
+	if err == nil && opts.schedule != "" && !slices.Contains(joins, opts.schedule) {
+		joins = append(joins, opts.schedule)
+	}
+	return joins, err
 }
 
 // checkNewModule refuses a module that is there already as another one.
