@@ -195,6 +195,7 @@ func wantPasswords(t *testing.T, file string) {
 			Destinations map[string]struct {
 				Password string `json:"restic_password"`
 			} `json:"backup_repository"`
+			ModulePasswords map[string]string `json:"module_passwords"`
 		} `json:"cluster"`
 	}
 	text, err := os.ReadFile(file)
@@ -203,6 +204,9 @@ func wantPasswords(t *testing.T, file string) {
 	}
 	if err != nil || len(exported.Cluster.Destinations) != 2 {
 		t.Errorf("exported, not two destinations: %v\n%.300s", err, text)
+	}
+	if len(exported.Cluster.ModulePasswords) == 0 {
+		t.Error("exported were no passwords of modules")
 	}
 	for id, destination := range exported.Cluster.Destinations {
 		if len(destination.Password) < 32 {
