@@ -32,7 +32,7 @@ type rotation struct {
 	login   host.Credentials
 	command restic.Invocation
 
-	shared map[string]string // passwords of the destinations, where a module has had those
+	shared map[string]string // passwords of the destinations, where a module has none of its own
 	apart  []string          // repositories of modules that have a password of their own
 
 	mu      sync.Mutex
