@@ -21,19 +21,27 @@ type Question struct {
 // ErrAddress is the error of a gateway's address that is no URL.
 var ErrAddress = errors.New("the gateway's address is no URL")
 
-// Ask returns the gateway's answer, whatever its status: the response, whose body is closed,
-// and its text. There is no response where the question could not be sent or nothing answered;
-// with one, the error says that the answer broke off.
-func Ask(ctx context.Context, client *http.Client, q Question) (response *http.Response, text []byte, err error) {
+// Answer is what a gateway answered.
+type Answer struct {
+	Code   int    // 200
+	Status string // 200 OK
+	Header http.Header
+	Text   []byte
+}
+
+// Ask returns the gateway's answer, whatever its status. It is nil where the question could not
+// be sent or nothing answered; beside one, the error says that it broke off.
+func Ask(ctx context.Context, client *http.Client, q Question) (*Answer, error) {
 	var body []byte
 	if q.Body != nil {
+		var err error
 		if body, err = json.Marshal(q.Body); err != nil {
-			return nil, nil, fmt.Errorf("put the question into JSON: %w", err)
+			return nil, fmt.Errorf("put the question into JSON: %w", err)
 		}
 	}
 	request, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrAddress, err)
+		return nil, fmt.Errorf("%w: %w", ErrAddress, err)
 	}
 	if q.User != "" {
 		request.SetBasicAuth(q.User, q.Password)
@@ -41,10 +49,11 @@ func Ask(ctx context.Context, client *http.Client, q Question) (response *http.R
 	if q.Body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	if response, err = client.Do(request); err != nil {
-		return nil, nil, err
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err = io.ReadAll(io.LimitReader(response.Body, q.Most))
-	return response, text, err
+	text, err := io.ReadAll(io.LimitReader(response.Body, q.Most))
+	return &Answer{response.StatusCode, response.Status, response.Header, text}, err
 }

@@ -26,21 +26,21 @@ func TestAsk(t *testing.T) {
 	t.Cleanup(server.Close)
 
 	q := Question{Method: http.MethodPut, URL: server.URL, User: "u", Password: "p", Body: map[string]int{"a": 1}, Most: 1000}
-	response, text, err := Ask(t.Context(), server.Client(), q)
-	if want := `["PUT","u","p","{\"a\":1}","application/json"]` + "\n"; err != nil || response.StatusCode != http.StatusTeapot || string(text) != want {
-		t.Errorf("%q, %v", text, err)
+	answer, err := Ask(t.Context(), server.Client(), q)
+	if want := `["PUT","u","p","{\"a\":1}","application/json"]` + "\n"; err != nil || answer.Code != http.StatusTeapot || string(answer.Text) != want {
+		t.Errorf("%v, %v", answer, err)
 	}
-	_, text, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: server.URL, Most: 12})
-	if want := `["GET","","",`[:12]; err != nil || string(text) != want {
-		t.Errorf("without a body and a user, and 12 bytes at most: %q, %v", text, err)
+	answer, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: server.URL, Most: 12})
+	if want := `["GET","","",`[:12]; err != nil || string(answer.Text) != want {
+		t.Errorf("without a body and a user, and 12 bytes at most: %v, %v", answer, err)
 	}
-	if response, _, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: server.URL + "/broken", Most: 1000}); err == nil || response == nil {
-		t.Errorf("an answer that breaks off: %v, %v", response, err)
+	if answer, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: server.URL + "/broken", Most: 1000}); err == nil || answer == nil {
+		t.Errorf("an answer that breaks off: %v, %v", answer, err)
 	}
-	if _, _, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: "http://[::1"}); !errors.Is(err, ErrAddress) {
+	if _, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: "http://[::1"}); !errors.Is(err, ErrAddress) {
 		t.Errorf("an address that is no URL: %v", err)
 	}
-	if response, _, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: "http://127.0.0.1:1"}); err == nil || response != nil {
-		t.Errorf("nothing listens: %v, %v", response, err)
+	if answer, err = Ask(t.Context(), server.Client(), Question{Method: http.MethodGet, URL: "http://127.0.0.1:1"}); err == nil || answer != nil {
+		t.Errorf("nothing listens: %v, %v", answer, err)
 	}
 }

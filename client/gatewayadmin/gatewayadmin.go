@@ -139,16 +139,16 @@ func exchange(ctx context.Context, s *host.System, method, path string, in, out 
 		return said{}, err
 	}
 	url := s.Env.GatewayURL()
-	response, text, err := gatehttp.Ask(ctx, s.Env.GatewayClient(0), gatehttp.Question{
+	answer, err := gatehttp.Ask(ctx, s.Env.GatewayClient(0), gatehttp.Question{
 		Method: method, URL: url + path, User: login.User, Password: login.Password, Body: in, Most: mostAnswer,
 	})
 	switch {
 	case errors.Is(err, gatehttp.ErrAddress):
 		return said{}, exit.Failf(exit.Usage, "the gateway's address %s is no URL", url)
-	case response == nil:
+	case answer == nil:
 		return said{}, exit.With(exit.Unreachable, Away{url, err, s.Env.GatewayFiles().Advice(err)})
 	}
-	return said{url, login.User, response.Status, response.StatusCode}, read(response, text, err, url, out)
+	return said{url, login.User, answer.Status, answer.Code}, read(answer, err, url, out)
 }
 
 // AskSocket asks at the administrative socket of a gateway, and reads the answer into out where
@@ -161,19 +161,19 @@ func AskSocket(ctx context.Context, socket, path string, in, out any) (status in
 		},
 	}}
 	defer client.CloseIdleConnections()
-	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{Method: http.MethodPost, URL: "http://gateway" + path, Body: in, Most: mostAnswer})
-	if response == nil {
+	answer, err := gatehttp.Ask(ctx, client, gatehttp.Question{Method: http.MethodPost, URL: "http://gateway" + path, Body: in, Most: mostAnswer})
+	if answer == nil {
 		return 0, "", exit.Failf(exit.Unreachable, "the gateway does not listen to us at %s: run this on its host, as its own user or root, and give its --state-dir: %w", socket, err)
 	}
-	return response.StatusCode, host.Printable(strings.TrimSpace(string(text))), read(response, text, err, socket, out)
+	return answer.Code, host.Printable(strings.TrimSpace(string(answer.Text))), read(answer, err, socket, out)
 }
 
 // read reads what the gateway at that address answered into out, where its status is 200.
-func read(response *http.Response, text []byte, broken error, address string, out any) error {
+func read(answer *gatehttp.Answer, broken error, address string, out any) error {
 	switch {
 	case broken != nil:
 		return exit.Failf(exit.Unreachable, "the gateway's answer broke off: %w", broken)
-	case response.StatusCode == http.StatusOK && json.Unmarshal(text, out) != nil:
+	case answer.Code == http.StatusOK && json.Unmarshal(answer.Text, out) != nil:
 		return fmt.Errorf("the gateway at %s did not answer in JSON: is something else listening there?", address)
 	}
 	return nil

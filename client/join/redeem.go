@@ -27,19 +27,19 @@ const mostSettings = 1 << 20
 
 // redeem has the gateway give the settings for a code, which it does once.
 func redeem(ctx context.Context, client *http.Client, address *url.URL, code pairing.Code, advice func(error) string) (Settings, error) {
-	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{
+	answer, err := gatehttp.Ask(ctx, client, gatehttp.Question{
 		Method: http.MethodPost, URL: address.String() + adminapi.PairPath, Body: adminapi.PairRequest{Ticket: code.Ticket()}, Most: mostSettings,
 	})
 	switch {
-	case err != nil && response == nil:
+	case err != nil && answer == nil:
 		return Settings{}, away(address, err, advice(err))
 	case err != nil:
 		return Settings{}, exit.Failf(exit.Unreachable, "the answer of the gateway at %s broke off: try the code again, and if it was used by that, have a new one made: %w", address, err)
-	case response.StatusCode != http.StatusOK:
-		return Settings{}, refused(address, response, text)
+	case answer.Code != http.StatusOK:
+		return Settings{}, refused(address, answer)
 	}
 	var reply adminapi.PairReply
-	if json.Unmarshal(text, &reply) != nil {
+	if json.Unmarshal(answer.Text, &reply) != nil {
 		return Settings{}, exit.Failf(exit.Failed, "the gateway at %s knows no pairing codes: is it as new as this program?", address)
 	}
 	plain, err := code.Open(reply.Sealed)
@@ -65,17 +65,17 @@ func away(address *url.URL, err error, advice string) error {
 }
 
 // refused says why the gateway does not take the code.
-func refused(address *url.URL, response *http.Response, text []byte) error {
-	said := host.Printable(string(bytes.TrimSpace(text)))
-	switch response.StatusCode {
+func refused(address *url.URL, answer *gatehttp.Answer) error {
+	said := host.Printable(string(bytes.TrimSpace(answer.Text)))
+	switch answer.Code {
 	case http.StatusForbidden:
 		return exit.Failf(exit.Forbidden, "the gateway at %s answers: %s; \"gatewayctl module add --pair\" makes a new code", address, said)
 	case http.StatusTooManyRequests:
-		return exit.Failf(exit.Forbidden, "the gateway at %s takes no more codes from this address for %s seconds, since too many were wrong", address, host.Printable(response.Header.Get(waitHeader)))
+		return exit.Failf(exit.Forbidden, "the gateway at %s takes no more codes from this address for %s seconds, since too many were wrong", address, host.Printable(answer.Header.Get(waitHeader)))
 	case http.StatusServiceUnavailable:
 		return exit.Failf(exit.Unreachable, "the gateway at %s does not reach Redis at the moment: the code stays good, try again: %s", address, said)
 	case http.StatusNotFound, http.StatusUnauthorized, http.StatusMethodNotAllowed:
-		return exit.Failf(exit.Failed, "what answers at %s knows no pairing codes (%s): is it the gateway, and as new as this program?", address, response.Status)
+		return exit.Failf(exit.Failed, "what answers at %s knows no pairing codes (%s): is it the gateway, and as new as this program?", address, answer.Status)
 	}
 	return exit.Failf(exit.Failed, "the gateway at %s answers %s", address, said)
 }

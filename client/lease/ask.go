@@ -53,7 +53,7 @@ func (a *asker) release(ctx context.Context, token string, clean bool) error {
 
 // ask returns what the gateway answers; a [NoneError] where that is nothing of use.
 func (a *asker) ask(ctx context.Context, method string, asked adminapi.LeaseRequest) (reply adminapi.LeaseReply, err error) {
-	response, text, err := gatehttp.Ask(ctx, a.client, gatehttp.Question{
+	answer, err := gatehttp.Ask(ctx, a.client, gatehttp.Question{
 		Method: method, URL: a.url, User: a.user, Password: a.password, Body: asked, Most: 64 << 10,
 	})
 	switch {
@@ -61,13 +61,13 @@ func (a *asker) ask(ctx context.Context, method string, asked adminapi.LeaseRequ
 		return reply, context.Cause(ctx)
 	case err != nil:
 		return reply, &NoneError{err, false}
-	case response.StatusCode != http.StatusOK:
+	case answer.Code != http.StatusOK:
 		// An older gateway takes the path for a repository's, and refuses it to modules.
 		// Whoever is refused everything hears that from what needs the lease.
-		unknown := response.StatusCode < http.StatusInternalServerError || response.StatusCode == http.StatusNotImplemented
-		return reply, &NoneError{fmt.Errorf("the gateway answers %d %s", response.StatusCode, http.StatusText(response.StatusCode)), unknown}
+		unknown := answer.Code < http.StatusInternalServerError || answer.Code == http.StatusNotImplemented
+		return reply, &NoneError{fmt.Errorf("the gateway answers %d %s", answer.Code, http.StatusText(answer.Code)), unknown}
 	}
-	if json.Unmarshal(text, &reply) != nil || reply.Token == "" && reply.Held == nil && !reply.Lost && method != http.MethodDelete {
+	if json.Unmarshal(answer.Text, &reply) != nil || reply.Token == "" && reply.Held == nil && !reply.Lost && method != http.MethodDelete {
 		return reply, &NoneError{fmt.Errorf("the gateway at %s knows no leases", a.url), true}
 	}
 	return reply, nil

@@ -82,7 +82,7 @@ func ask(ctx context.Context, env *host.Environment, method, path string, body, 
 	}
 	client := env.GatewayClient(askTimeout)
 	defer client.CloseIdleConnections()
-	response, text, err := gatehttp.Ask(ctx, client, gatehttp.Question{
+	answer, err := gatehttp.Ask(ctx, client, gatehttp.Question{
 		Method: method, URL: env.GatewayURL() + path, User: login.User, Password: login.Password, Body: body, Most: 4 << 20,
 	})
 	switch {
@@ -90,9 +90,9 @@ func ask(ctx context.Context, env *host.Environment, method, path string, body, 
 		return exit.Failf(exit.Usage, "the gateway's address %s is no URL", env.GatewayURL())
 	case err != nil:
 		return unreached(ctx, env, err)
-	case response.StatusCode != http.StatusOK:
-		return refused(env, login.User, path, response.StatusCode)
-	case json.Unmarshal(text, into) != nil:
+	case answer.Code != http.StatusOK:
+		return refused(env, login.User, path, answer.Code)
+	case json.Unmarshal(answer.Text, into) != nil:
 		return notServed(env, http.StatusOK)
 	}
 	return nil
