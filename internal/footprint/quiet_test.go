@@ -3,6 +3,7 @@ package footprint
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,17 +14,21 @@ func TestAnIdleProgramIsTrimmedOnceAndThenOnlyItsPages(t *testing.T) {
 	const rest, work = time.Millisecond, time.Second
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		load, spent := rest, time.Duration(0)
-		var calls []string
-		go trimWhenIdle(ctx, func() time.Duration { spent += load; return spent },
-			func() { calls = append(calls, "trim") }, func() { calls = append(calls, "drop") })
+		var load, spent atomic.Int64
+		calls := make(chan string, 10)
+		go trimWhenIdle(ctx, func() time.Duration { return time.Duration(spent.Add(load.Load())) },
+			func() { calls <- "trim" }, func() { calls <- "drop" })
 		expect := func(after int, as time.Duration, want ...string) {
 			t.Helper()
-			load, calls = as, nil
+			load.Store(int64(as))
 			time.Sleep(time.Duration(after) * look)
 			synctest.Wait()
-			if !slices.Equal(calls, want) {
-				t.Errorf("%v, want %v", calls, want)
+			var got []string
+			for len(calls) > 0 {
+				got = append(got, <-calls)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
 			}
 		}
 		expect(patience-1, rest)
