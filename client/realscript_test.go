@@ -102,6 +102,10 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 			return err
 		}
 	}
+	killed, err := filepath.Abs(filepath.Join("testdata", "killed"))
+	if err != nil {
+		return err
+	}
 	realRestic, err := exec.LookPath("restic")
 	if err != nil {
 		return err
@@ -117,6 +121,7 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 		"REPO":           filepath.Join(storage, "mymodule", scriptUUID),
 		"REPOSITORY":     "rest:" + strings.Replace(gateway.URL, "://", "://node%2F1:"+redistest.Password("node/1")+"@", 1) + "/" + realDestination + "/mymodule/" + scriptUUID,
 		"KEY":            redistest.Password(realDestination),
+		"KILLED":         killed,
 		"GORACE":         "atexit_sleep_ms=0",
 		"WITHOUT_RESTIC": withoutDir(env.Getenv("PATH"), filepath.Dir(realRestic)), // its restic answers nothing
 		"PATH":           filepath.Dir(realRestic) + string(os.PathListSeparator) + env.Getenv("PATH"),
