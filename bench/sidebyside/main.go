@@ -75,7 +75,7 @@ func parseFlags() options {
 	flag.StringVar(&o.before, "before", "", "another binary of the gateway, which the table then compares with")
 	flag.StringVar(&o.dir, "dir", "", "where to make the repositories; empty: the temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name: cases of speed; servers of memory; of what is far away one step of restic, and those that it needs")
-	flag.IntVar(&o.rounds, "rounds", 0, "0: 20 in the mode table, else 5; how often to measure each case with each server; medians are printed")
+	flag.IntVar(&o.rounds, "rounds", 0, "0: 12 in the mode table, else 5; how often to measure each case with each server; medians are printed")
 	flag.IntVar(&o.clients, "clients", 5, "how many requests are under way at once")
 	flag.IntVar(&o.objects, "objects", 100_000, "how many objects the long list has")
 	flag.DurationVar(&o.duration, "duration", 0, "0: 300ms in the mode table, else 6s; how long to measure one case with one server")
@@ -88,7 +88,7 @@ func parseFlags() options {
 	flag.Parse()
 	rounds, duration := 5, 6*time.Second
 	if o.mode == "table" {
-		rounds, duration = 20, 300*time.Millisecond
+		rounds, duration = 12, 300*time.Millisecond
 	}
 	o.rounds, o.duration = cmp.Or(o.rounds, rounds), cmp.Or(o.duration, duration)
 	if *quick {
