@@ -44,6 +44,9 @@ func TestModuleAPITellsAModuleOfItselfAlone(t *testing.T) {
 	c.AddSchedule(redistest.Schedule{ID: "1", Repository: localDest, Instances: []string{"mail1"}})
 	c.AddSchedule(redistest.Schedule{ID: "2", Repository: localDest, Instances: []string{"wiki7"}})
 	c.Do("HSET", catalog.ModulePassword, mailUUID, "the own password of mail1")
+	copied := redistest.Module{ID: "mail2", UUID: "2f6a1b9c-7d1e-4a54-9a3c-5b1f0c7e8d22"}
+	c.AddModules(copied)
+	c.Grant(copied.UUID, mailUUID)
 	g := c.serve(t)
 	mail, wiki := g.module("mail1"), g.module("wiki7")
 
@@ -55,9 +58,11 @@ func TestModuleAPITellsAModuleOfItselfAlone(t *testing.T) {
 		t.Errorf("mail1 is told %+v", facts)
 	}
 	var own adminapi.ModulePassword
-	answer := mail.want(t, http.StatusOK, http.MethodGet, passwordPath(localDest+"/"+mailRepo), nil)
-	if err := json.Unmarshal(answer.body, &own); err != nil || !own.Own || own.Password != "the own password of mail1" {
-		t.Errorf("of its password mail1 hears that it is its own: %v, %v", own.Own, err)
+	for _, reader := range []caller{mail, g.module(copied.ID)} { // who may restore from it opens it, too
+		answer := reader.want(t, http.StatusOK, http.MethodGet, passwordPath(localDest+"/"+mailRepo), nil)
+		if err := json.Unmarshal(answer.body, &own); err != nil || !own.Own || own.Password != "the own password of mail1" {
+			t.Errorf("of the password of mail1 is heard that it is its own: %v, %v", own.Own, err)
+		}
 	}
 	nobody := caller{base: g.url, client: http.DefaultClient}
 	for _, test := range []struct {
