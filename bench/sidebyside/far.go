@@ -99,15 +99,11 @@ func runFar(ctx context.Context, o options, base string, redis *redisServer) err
 		return err
 	}
 	if o.before != "" {
-		other, err := startRedis(ctx, base)
+		two, stop, err := twoGateways(ctx, o, base, redis)
 		if err != nil {
 			return err
 		}
-		defer other.stop()
-		two, err := twoGateways(o, redis, other)
-		if err != nil {
-			return err
-		}
+		defer stop()
 		routes = []route{throughGateway(two[0]), throughGateway(two[1])}
 	}
 	f, err := measureFar(ctx, o, base, routes)
@@ -146,11 +142,7 @@ func farRoutes(o options, redis *redisServer) ([]route, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return []route{throughGateway(gatewayContestant(gateway, redis)), direct(), through(forwarder(self))}, nil
+	return []route{throughGateway(gatewayContestant(gateway, redis)), direct(), through(forwarder(o.self))}, nil
 }
 
 // forwarder is the least that can stand between: it is told the storage by flags.
@@ -206,11 +198,7 @@ func makePacks(ctx context.Context, o options, dir string) error {
 
 // fillPacks uploads them.
 func fillPacks(ctx context.Context, o options, at storage) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	s, err := forwarder(self).start(ctx, at)
+	s, err := forwarder(o.self).start(ctx, at)
 	if err != nil {
 		return err
 	}

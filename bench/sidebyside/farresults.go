@@ -74,9 +74,7 @@ func (f *farResults) printRows(w io.Writer) {
 	for _, step := range f.steps {
 		own, peer := f.taken[step.name][f.routes[0].name], f.taken[step.name][f.routes[1].name]
 		ratios := ratiosOf(own, peer, passage.seconds)
-		slices.Sort(ratios)
-		fmt.Fprintf(w, "| %s, S3 %v away | %s | time | %.2f | %.2f to %.2f | %.2f |\n", f.what(step), f.o.delay, f.routes[1].name,
-			middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4], step.target())
+		fmt.Fprintf(w, "| %s, S3 %v away | %s | time | %s | %.2f |\n", f.what(step), f.o.delay, f.routes[1].name, spread(ratios, " | ", twoDigits), step.target())
 	}
 }
 

@@ -38,10 +38,6 @@ func hopContestants(o options, redis *redisServer) ([]contestant, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	hop := func(ctx context.Context, at storage) (*server, error) {
 		owner, _, err := startOwner(ctx, gateway, redis, at)
 		if err != nil {
@@ -62,7 +58,7 @@ func hopContestants(o options, redis *redisServer) ([]contestant, error) {
 		if err != nil {
 			return nil, err
 		}
-		return startBefore(ctx, owner, addr, nil, self, "-mode", "relay", "-listen", addr, "-to", behind)
+		return startBefore(ctx, owner, addr, nil, o.self, "-mode", "relay", "-listen", addr, "-to", behind)
 	}
 	return []contestant{{name: "hop", start: hop}, {name: "relay", start: relay}}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -56,38 +55,28 @@ func runLean(ctx context.Context, o options, base string, redis *redisServer, be
 }
 
 func printLean(row leanRow, figures []float64) {
-	slices.Sort(figures)
-	show := func(f float64) string {
-		if row.unit == "" {
-			return fmt.Sprintf("%.2f", f)
-		}
-		return fmt.Sprintf("%.0f %s", f, row.unit)
+	show := twoDigits
+	if row.unit != "" {
+		show = func(f float64) string { return fmt.Sprintf("%.0f %s", f, row.unit) }
 	}
-	fmt.Printf("| %s | – | %s | %s | %s to %s | %s |\n", row.name, cmp.Or(row.unit, "ratio"), show(middle(figures)),
-		show(figures[len(figures)/4]), show(figures[len(figures)*3/4]), show(row.target))
+	fmt.Printf("| %s | – | %s | %s | %s |\n", row.name, cmp.Or(row.unit, "ratio"), spread(figures, " | ", show), show(row.target))
 }
 
-// firstBytes prints how long the gateway takes for the first byte of a long list, and in
-// relation to rest-server, which makes all of it before.
+// firstBytes prints how long the gateway takes for the first byte of a long list.
 func firstBytes(ctx context.Context, o options, benches map[string]*bench) error {
 	row := leanRow{name: "list, first byte", unit: "ms", target: 20}
 	if !strings.Contains(row.name, o.only) {
 		return nil
 	}
-	var own, ratios []float64
+	var took []float64
 	for range o.rounds {
-		ours, err1 := benches["gateway"].long.firstByte(ctx, "data/")
-		theirs, err2 := benches[restServer].long.firstByte(ctx, "data/")
-		if err := errors.Join(err1, err2); err != nil {
+		first, err := benches["gateway"].long.firstByte(ctx, "data/")
+		if err != nil {
 			return err
 		}
-		own = append(own, milliseconds(ours))
-		ratios = append(ratios, float64(ours)/float64(theirs))
+		took = append(took, milliseconds(first))
 	}
-	printLean(row, own)
-	slices.Sort(ratios)
-	fmt.Printf("| %s | %s | time | %.2f | %.2f to %.2f |  |\n", row.name, restServer,
-		middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4])
+	printLean(row, took)
 	return nil
 }
 
@@ -110,8 +99,6 @@ func (c *client) firstByte(ctx context.Context, dir string) (time.Duration, erro
 	_, err = countEntries(resp.Body)
 	return took, err
 }
-
-func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 
 // startTimes starts the gateway in each round, and stops it.
 func startTimes(ctx context.Context, o options, base string, gateway contestant) (took []float64, err error) {

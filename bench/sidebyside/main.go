@@ -52,6 +52,7 @@ type options struct {
 	stored     int // objects that the speed mode reads
 	uploads    int // at once, in the memory mode
 	listen, to string
+	self       string // this program, which is started for what stands beside a server
 }
 
 func main() {
@@ -114,6 +115,10 @@ func run(ctx context.Context, o options) error {
 		return floor.Refuse(ctx, o.listen, o.to)
 	case "forward":
 		return far.Forward(ctx, o.listen, o.to, s3Key, s3Secret)
+	}
+	var err error
+	if o.self, err = os.Executable(); err != nil {
+		return err
 	}
 	base, err := os.MkdirTemp(o.dir, "sidebyside")
 	if err != nil {

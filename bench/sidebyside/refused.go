@@ -51,11 +51,7 @@ func runRefused(ctx context.Context, o options, base string, redis *redisServer)
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	all := []contestant{gatewayContestant(gateway, redis), peer, refuser(self)}
+	all := []contestant{gatewayContestant(gateway, redis), peer, refuser(o.self)}
 	for _, c := range all {
 		if err := os.MkdirAll(rootDir(base, c), 0o700); err != nil {
 			return err
@@ -206,7 +202,6 @@ func printFloods(w io.Writer, r *results) {
 
 func printBeside(w io.Writer, all []contestant, beside map[string][]besideRefused) {
 	fmt.Fprintf(w, "\n| right requests beside %d refused callers | p99 ms alone | beside them | ratio | all rounds | reads of Redis a second |\n|---|---:|---:|---:|---:|---:|\n", refusedClients)
-	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	for _, c := range all {
 		rounds := beside[c.name]
 		var ratios []string
@@ -214,8 +209,8 @@ func printBeside(w io.Writer, all []contestant, beside map[string][]besideRefuse
 			ratios = append(ratios, fmt.Sprintf("%.1f", m.ratio()))
 		}
 		fmt.Fprintf(w, "| %s | %.2f | %.2f | %.1f | %s | %.2f |\n", c.name,
-			median(rounds, func(m besideRefused) float64 { return ms(m.alone) }),
-			median(rounds, func(m besideRefused) float64 { return ms(m.beside) }),
+			median(rounds, func(m besideRefused) float64 { return milliseconds(m.alone) }),
+			median(rounds, func(m besideRefused) float64 { return milliseconds(m.beside) }),
 			median(rounds, besideRefused.ratio), strings.Join(ratios, " "),
 			median(rounds, func(m besideRefused) float64 { return m.reads }))
 	}

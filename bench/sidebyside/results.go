@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // results are the measurements of each case and contestant, in order of rounds.
@@ -109,3 +110,13 @@ func middle(values []float64) float64 {
 	}
 	return (values[half-1] + values[half]) / 2
 }
+
+// spread shows the median, and behind a separator what half of the values lie between.
+func spread(values []float64, separator string, show func(float64) string) string {
+	median := middle(values) // it sorts them
+	return show(median) + separator + show(values[len(values)/4]) + " to " + show(values[len(values)*3/4])
+}
+
+func twoDigits(f float64) string { return fmt.Sprintf("%.2f", f) }
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }

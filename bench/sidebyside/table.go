@@ -91,16 +91,20 @@ func rows(o options) []row {
 }
 
 // twoGateways are the gateway and another build of it, each with a Redis that says where
-// its repositories are.
-func twoGateways(o options, redis, other *redisServer) ([]contestant, error) {
+// its repositories are. Stop ends the second one's.
+func twoGateways(ctx context.Context, o options, base string, redis *redisServer) (all []contestant, stop func(), err error) {
 	gateway, err1 := program(o.gateway, "make build")
 	earlier, err2 := program(o.before, "make build")
 	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	other, err := startRedis(ctx, base)
+	if err != nil {
+		return nil, nil, err
 	}
 	second := gatewayContestant(earlier, other)
 	second.name = before
-	return []contestant{gatewayContestant(gateway, redis), second}, nil
+	return []contestant{gatewayContestant(gateway, redis), second}, other.stop, nil
 }
 
 // peersOf are the servers that a case is compared with, behind the gateway.
@@ -117,14 +121,12 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 		return err
 	}
 	if o.before != "" {
-		other, err := startRedis(ctx, base)
+		two, stop, err := twoGateways(ctx, o, base, redis)
 		if err != nil {
 			return err
 		}
-		defer other.stop()
-		if all, err = twoGateways(o, redis, other); err != nil {
-			return err
-		}
+		defer stop()
+		all = two
 	}
 	cases := slices.DeleteFunc(speedCases(), func(c speedCase) bool {
 		return !strings.Contains(c.name, o.only) || len(peersOf(rows(o), all, c.name)) < 2
@@ -207,13 +209,9 @@ func tableContestants(o options, redis *redisServer) ([]contestant, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	least := func(mode string) func(context.Context, storage) (*server, error) {
 		return func(ctx context.Context, at storage) (*server, error) {
-			return startPlain(ctx, self, nil, func(addr string) []string {
+			return startPlain(ctx, o.self, nil, func(addr string) []string {
 				return []string{"-mode", mode, "-listen", addr, "-dir", at.dir}
 			})
 		}
@@ -241,13 +239,11 @@ func (r *results) printRows(w io.Writer, rows []row, name string) {
 		if len(ratios) == 0 {
 			continue
 		}
-		slices.Sort(ratios)
 		what := row.what
 		if row.whose != "" {
 			what += " of " + row.whose
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f to %.2f | %s |\n", row.name, row.against, what,
-			middle(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4], row.goal())
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", row.name, row.against, what, spread(ratios, " | ", twoDigits), row.goal())
 	}
 }
 

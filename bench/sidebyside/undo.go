@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -242,13 +241,10 @@ func (u *undo) compare(ctx context.Context, rounds int, what, beside string, fir
 			if err := do(ctx); err != nil {
 				return fmt.Errorf("%s, on %s: %w", what, u.where, err)
 			}
-			took[i] = append(took[i], time.Since(began).Seconds())
+			took[i] = append(took[i], milliseconds(time.Since(began)))
 		}
 	}
-	cell := func(times []float64) string {
-		slices.Sort(times)
-		return fmt.Sprintf("%.2f ms (%.2f to %.2f)", 1000*middle(times), 1000*times[len(times)/4], 1000*times[len(times)*3/4])
-	}
+	cell := func(times []float64) string { return spread(times, " ms, ", twoDigits) }
 	fmt.Printf("| %s | %s: %s | %s: %s | %.2f |\n", u.where, what, cell(took[0]), beside, cell(took[1]), middle(took[0])/middle(took[1]))
 	return nil
 }
