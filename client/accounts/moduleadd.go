@@ -109,7 +109,7 @@ and brings back what Redis has lost.
 			if err := errors.Join(opts.check(), opts.checkRunner(output.envFile), opts.checkHost(sys, &output)); err != nil {
 				return err
 			}
-			if err := opts.readRepositoryPassword(sys); err != nil {
+			if err := opts.readRepositoryPassword(cmd.Context(), sys); err != nil {
 				return err
 			}
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {

@@ -21,17 +21,11 @@ type repositoryPassword struct {
 }
 
 // readRepositoryPassword reads the password that a module's repositories had before.
-func (o *moduleOptions) readRepositoryPassword(sys *host.System) (err error) {
-	if o.repositoryPasswordFile == "" {
-		return nil
+func (o *moduleOptions) readRepositoryPassword(ctx context.Context, sys *host.System) (err error) {
+	if o.repositoryPasswordFile != "" {
+		o.repositoryPassword, err = ownpassword.FromFile(ctx, sys, "--repository-password-file", o.repositoryPasswordFile, "password of the repositories")
 	}
-	if o.repositoryPassword, err = sys.ReadSecret(o.repositoryPasswordFile); err != nil {
-		return err
-	}
-	if !ownpassword.Valid(o.repositoryPassword) {
-		return exit.Failf(exit.Usage, "--repository-password-file: there is no password in it, or it has more than one line")
-	}
-	return nil
+	return err
 }
 
 // settleRepositoryPassword decides what the repositories of a module open with: what is

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
+	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
@@ -37,6 +38,16 @@ func Of(ctx context.Context, rdb redis.Cmdable, uuid string) (string, error) {
 // Valid reports whether restic can be given the password: it has one line.
 func Valid(password string) bool {
 	return password != "" && !strings.ContainsAny(password, "\r\n\x00")
+}
+
+// FromFile reads the password that a flag names the file of; "-" is stdin, where somebody at a
+// terminal is asked for what.
+func FromFile(ctx context.Context, sys *host.System, flag, file, what string) (string, error) {
+	password, err := sys.SecretFrom(ctx, file, what)
+	if err == nil && !Valid(password) {
+		err = exit.Failf(exit.Usage, "%s: there is no password in it, or it has more than one line", flag)
+	}
+	return password, err
 }
 
 // Import saves passwords that Redis lacks, and returns how many. What is there already

@@ -110,12 +110,5 @@ func (o *options) chosen(ctx context.Context, sys *host.System) (string, error) 
 	if o.passwordFile == "" {
 		return "", nil
 	}
-	password, err := sys.SecretFrom(ctx, o.passwordFile, "new password of the repositories")
-	if err != nil {
-		return "", err
-	}
-	if !ownpassword.Valid(password) {
-		return "", exit.Failf(exit.Usage, "--password-file: there is no password in it, or it has more than one line")
-	}
-	return password, nil
+	return ownpassword.FromFile(ctx, sys, "--password-file", o.passwordFile, "new password of the repositories")
 }
