@@ -154,8 +154,11 @@ func (f *forwarder) list(w http.ResponseWriter, r *http.Request, prefix string) 
 		}
 		err = xml.NewDecoder(answer.Body).Decode(&page)
 		answer.Body.Close()
-		if err != nil || answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("list %s: status %s: %w", prefix, answer.Status, err)
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("list %s: status %s", prefix, answer.Status)
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, object := range page.Contents {
 			entries = append(entries, entry{path.Base(object.Key), object.Size})
