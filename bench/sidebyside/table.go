@@ -77,6 +77,8 @@ func rows(o options) []row {
 		{name: "POST 16 MiB", against: restServer, what: "CPU", ratio: ofCPU, target: 0.8},
 		{name: "POST 16 MiB", against: theLoop, what: "CPU", ratio: ofCPU, target: 1.15},
 		{name: "GET 16 MiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.9},
+		{name: "GET 16 MiB", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "GET 16 MiB", whose: theLeast, against: serveFile, what: "CPU", ratio: ofCPU},
 		{name: "range 64 KiB", against: serveFile, what: "CPU", ratio: ofCPU, target: 0.65},
 		{name: "range 64 KiB", against: theLeast, what: "CPU", ratio: ofCPU},
 		{name: "range 64 KiB", whose: theLeast, against: serveFile, what: "CPU", ratio: ofCPU},
@@ -87,6 +89,8 @@ func rows(o options) []row {
 		{name: "list", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 		{name: "list, 8 clients", against: restServer, what: "peak memory", ratio: ofPeak, target: 0.27},
 		{name: "mixed, 8 clients", against: restServer, what: "CPU", ratio: ofCPU, target: 0.7},
+		{name: "mixed, 8 clients", against: theLeast, what: "CPU", ratio: ofCPU},
+		{name: "mixed, 8 clients", whose: theLeast, against: restServer, what: "CPU", ratio: ofCPU},
 	}
 }
 

@@ -12,13 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// list answers with all objects below dir: it reads its directories, asks for the size of
-// each object, and writes.
-func list(w http.ResponseWriter, dir string) error {
+// list answers with all objects below dir: it reads the directory, or those in it that packs
+// lie in, asks for the size of each object, and writes.
+func list(w http.ResponseWriter, dir string, packs bool) error {
 	w.Header().Set("Content-Type", "application/vnd.x.restic.rest.v2")
 	l := lister{w: w, out: []byte("[")}
-	for shard := range 256 {
-		if err := l.add(filepath.Join(dir, fmt.Sprintf("%02x", shard))); err != nil && !errors.Is(err, unix.ENOENT) {
+	dirs := []string{dir}
+	if packs {
+		dirs = dirs[:0]
+		for shard := range 256 {
+			dirs = append(dirs, filepath.Join(dir, fmt.Sprintf("%02x", shard)))
+		}
+	}
+	for _, dir := range dirs {
+		if err := l.add(dir); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 	}
@@ -34,7 +41,7 @@ type lister struct {
 }
 
 func (l *lister) add(dir string) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}

@@ -14,20 +14,28 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
 
+// stall is how long a client may keep the server waiting.
+const stall = time.Minute
+
 // Objects does with the objects below dir what a server of backups must, by net/http and as
 // few system calls as that takes, until ctx ends: it compares the caller's password, looks
 // at an object once, or at each of a list, lets the kernel send it, stores it by a file without a name that is
 // hashed, written, synced and linked, and whose directory is synced, and removes it. It
-// limits, counts and logs nothing, and does not look whether its disk is there.
+// follows no symbolic link, looks whether dir is still the one that it began with, and waits
+// for no client for ever. It limits, counts and logs nothing.
 func Objects(ctx context.Context, listen, dir, user, password string) error {
 	o := objects{dir: dir, user: user, password: sha256.Sum256([]byte(password))}
-	return serve(ctx, listen, func(w http.ResponseWriter, r *http.Request) {
+	if err := unix.Lstat(dir, &o.disk); err != nil {
+		return err
+	}
+	return serveWith(ctx, listen, &http.Server{ReadHeaderTimeout: stall, IdleTimeout: stall}, func(w http.ResponseWriter, r *http.Request) {
 		if err := o.answer(w, r); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
@@ -37,6 +45,7 @@ func Objects(ctx context.Context, listen, dir, user, password string) error {
 type objects struct {
 	dir, user string
 	password  [sha256.Size]byte
+	disk      unix.Stat_t // of dir
 }
 
 func (o *objects) answer(w http.ResponseWriter, r *http.Request) error {
@@ -45,13 +54,19 @@ func (o *objects) answer(w http.ResponseWriter, r *http.Request) error {
 	if user != o.user || subtle.ConstantTimeCompare(sum[:], o.password[:]) == 0 {
 		return errors.New("wrong password")
 	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		return err
+	}
+	if err := o.mounted(); err != nil {
+		return err
+	}
 	name := stored(o.dir, r.URL.Path)
 	switch r.Method {
 	case http.MethodHead:
 		return look(w, name)
 	case http.MethodGet:
-		if strings.HasSuffix(r.URL.Path, "/data/") {
-			return list(w, filepath.Join(o.dir, r.URL.Path))
+		if strings.HasSuffix(r.URL.Path, "/") {
+			return list(w, filepath.Join(o.dir, r.URL.Path), path.Base(r.URL.Path) == "data")
 		}
 		return send(w, r, name)
 	case http.MethodDelete:
@@ -60,10 +75,32 @@ func (o *objects) answer(w http.ResponseWriter, r *http.Request) error {
 	return take(r, name)
 }
 
+// mounted looks whether another disk is there by now.
+func (o *objects) mounted() error {
+	var st unix.Stat_t
+	if err := unix.Lstat(o.dir, &st); err != nil {
+		return err
+	}
+	if st.Dev != o.disk.Dev || st.Ino != o.disk.Ino {
+		return errors.New("another disk")
+	}
+	return nil
+}
+
+// open opens a file, and follows no symbolic link on the way.
+func open(name string, flags uint64) (int, error) {
+	return unix.Openat2(unix.AT_FDCWD, name, &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+}
+
 // look answers with the size of a file.
 func look(w http.ResponseWriter, name string) error {
+	fd, err := open(name, unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
 	var st unix.Stat_t
-	if err := unix.Lstat(name, &st); err != nil {
+	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
 	w.Header()["Content-Length"] = []string{strconv.FormatInt(st.Size, 10)}
@@ -72,10 +109,11 @@ func look(w http.ResponseWriter, name string) error {
 
 // send answers with a file, or a range of it.
 func send(w http.ResponseWriter, r *http.Request, name string) error {
-	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	fd, err := open(name, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
+	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
@@ -111,10 +149,10 @@ func take(r *http.Request, name string) error {
 	if r.ContentLength <= 0 {
 		return os.MkdirAll(dir, 0o700) // a repository is a directory
 	}
-	parent, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	parent, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if errors.Is(err, syscall.ENOENT) {
 		if err = os.MkdirAll(dir, 0o700); err == nil {
-			parent, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			parent, err = open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 		}
 	}
 	if err != nil {
