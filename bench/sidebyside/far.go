@@ -137,6 +137,13 @@ func measureFar(ctx context.Context, o options, base string, routes []route) (*f
 	return f, nil
 }
 
+// The places of the routes in what farRoutes returns.
+const (
+	byGateway = iota
+	directly
+	byForwarder
+)
+
 func farRoutes(o options, redis *redisServer) ([]route, error) {
 	gateway, err := program(o.gateway, "make build")
 	if err != nil {

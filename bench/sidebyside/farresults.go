@@ -69,12 +69,25 @@ func (f *farResults) print(w io.Writer) {
 	}
 }
 
-// printRows writes rows of the table of ratios, against restic's own way.
+// printRows writes rows of the table of ratios, all against restic's own way: those of the
+// forwarder show how much nobody who stands between can reach.
 func (f *farResults) printRows(w io.Writer) {
 	for _, step := range f.steps {
-		own, peer := f.taken[step.name][f.routes[0].name], f.taken[step.name][f.routes[1].name]
-		ratios := ratiosOf(own, peer, passage.seconds)
-		fmt.Fprintf(w, "| %s, S3 %v away | %s | time | %s | %.2f |\n", f.what(step), f.o.delay, f.routes[1].name, spread(ratios, " | ", twoDigits), step.target())
+		taken := func(route int) []passage { return f.taken[step.name][f.routes[route].name] }
+		for _, row := range []struct {
+			route int
+			what  string
+			value func(passage) float64
+			goal  string
+		}{
+			{byGateway, "time", passage.seconds, twoDigits(step.target())},
+			{byGateway, "CPU of all", passage.work, ""},
+			{byForwarder, "time by the forwarder", passage.seconds, ""},
+			{byForwarder, "CPU of all by the forwarder", passage.work, ""},
+		} {
+			ratios := ratiosOf(taken(row.route), taken(directly), row.value)
+			fmt.Fprintf(w, "| %s, S3 %v away | %s | %s | %s | %s |\n", f.what(step), f.o.delay, f.routes[directly].name, row.what, spread(ratios, " | ", twoDigits), row.goal)
+		}
 	}
 }
 

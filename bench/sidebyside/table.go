@@ -180,7 +180,7 @@ func farRows(ctx context.Context, o options, base string, redis *redisServer) er
 		return err
 	}
 	o.rounds, o.size, o.packs = min(o.rounds, tableRounds), min(o.size, tableSize), min(o.packs, tablePacks)
-	f, err := measureFar(ctx, o, base, routes[:2])
+	f, err := measureFar(ctx, o, base, routes)
 	if err != nil {
 		return err
 	}
