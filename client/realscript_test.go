@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )
 
 // TestRealScripts runs testdata/real with each real restic, a Redis of its own for each
@@ -44,6 +45,7 @@ func TestRealScripts(t *testing.T) {
 				"hget":       scriptHGet(t),
 
 				"listbackups": scriptListBackups(t),
+				"newrepo":     scriptNewRepo(t),
 			},
 			Condition: func(condition string) (bool, error) {
 				switch condition {
@@ -129,6 +131,14 @@ func setupReal(t *testing.T, env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	return nil
+}
+
+// scriptNewRepo makes the empty repository $REPO, which opens with $KEY at no cost: restic
+// derives the keys that it makes itself for a good part of a second, at each command.
+func scriptNewRepo(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, _ []string) {
+		repotest.New(t, 2, ts.Getenv("KEY")).Save(t, ts.Getenv("REPO"))
+	}
 }
 
 // withoutDir is a search path without a directory.
