@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/changes"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -144,7 +145,7 @@ func TestTwoModulesOfOneNameAreNotMade(t *testing.T) {
 	if len(made) != 1 {
 		t.Fatalf("%d were made", len(made))
 	}
-	login := host.ParseEnv([]byte(made[0].stdout))
+	login := envfile.Parse([]byte(made[0].stdout))
 	if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
 		t.Errorf("the password that was shown: %v", err)
 	}
@@ -161,7 +162,7 @@ func TestUsersOutliveRedisWithAnACLFile(t *testing.T) {
 	module := callApplet(t, vars, "", program, "module", "add", "app1").succeed(t)
 	server.Restart() // after a crash: nobody saved anything at the end
 	for _, text := range []string{node.stdout, module.stdout} {
-		login := host.ParseEnv([]byte(text))
+		login := envfile.Parse([]byte(text))
 		if err := server.Client(login["REDIS_USER"], login["REDIS_PASSWORD"]).Ping(t.Context()).Err(); err != nil {
 			t.Errorf("%s: %v", login["REDIS_USER"], err)
 		}
@@ -180,7 +181,7 @@ func TestUsersOutliveRedisWithAConfigurationFile(t *testing.T) {
 	}
 	stop()
 	addr, _ = startConfigured(t, conf, "")
-	login := host.ParseEnv([]byte(node.stdout))
+	login := envfile.Parse([]byte(node.stdout))
 	rdb, err := host.ConnectRedis(t.Context(), redisconn.Config{Address: addr}, host.Credentials{User: login["REDIS_USER"], Password: login["REDIS_PASSWORD"]})
 	if err != nil {
 		t.Fatal(err)

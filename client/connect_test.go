@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
-	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
 )
@@ -71,7 +71,7 @@ func TestTheClientTakesEverySettingOfTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vars := host.ParseEnv(data)
+		vars := envfile.Parse(data)
 		delete(vars, test.without)
 		delete(vars, test.with)
 		got := callApplet(t, vars, "", "redis-dump", "cluster/uuid")

@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
@@ -45,7 +46,7 @@ func scriptRedis(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		login := host.Credentials{}
 		if args[0] != "-" {
-			vars := host.ParseEnv([]byte(ts.ReadFile(args[0])))
+			vars := envfile.Parse([]byte(ts.ReadFile(args[0])))
 			login = host.Credentials{User: vars["REDIS_USER"], Password: vars["REDIS_PASSWORD"]}
 		}
 		command := make([]any, len(args)-2)

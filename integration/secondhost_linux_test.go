@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/pairing"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
@@ -74,7 +74,7 @@ func newHosts(t *testing.T) *hosts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range host.ParseEnv(text) {
+	for name, value := range envfile.Parse(text) {
 		h.serving = append(h.serving, name+"="+value)
 	}
 	h.serving = append(h.serving, "GATEWAY_TLS_CERT="+cert, "GATEWAY_TLS_KEY="+key, "GATEWAY_ALLOW_FROM="+gatewayHost+"/24",
@@ -148,7 +148,7 @@ func (h *hosts) env(dir string) map[string]string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return host.ParseEnv(text)
+	return envfile.Parse(text)
 }
 
 // fill gives a module something to back up.

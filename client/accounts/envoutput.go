@@ -62,7 +62,7 @@ func (o *envOutput) earlier(user string) (earlierEnv, error) {
 	if err != nil {
 		return earlierEnv{}, exit.Failf(exit.Usage, "--env-file: %w", err)
 	}
-	found := earlierEnv{envfile.Names(data), host.ParseEnv(data)}
+	found := earlierEnv{envfile.Names(data), envfile.Parse(data)}
 	if len(bytes.TrimSpace(data)) > 0 && found.values["REDIS_USER"] != user {
 		return earlierEnv{}, exit.Failf(exit.Conflict, "--env-file %s is there and not of user %s: name another file, or remove it", o.envFile, user)
 	}
@@ -88,18 +88,18 @@ func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password s
 // its place before Redis is changed, so that no password gets lost.
 type pending struct {
 	options *envOutput
-	vars    []host.Variable
+	vars    []envfile.Variable
 	file    *atomicfile.Pending // nil where there is to be none, or no longer
 }
 
 // prepare writes the file, where there is to be one.
-func (o *envOutput) prepare(vars []host.Variable) (*pending, error) {
+func (o *envOutput) prepare(vars []envfile.Variable) (*pending, error) {
 	p := &pending{options: o, vars: vars}
 	if o.envFile == "" {
 		return p, nil
 	}
 	var err error
-	if p.file, err = atomicfile.Prepare(o.envFile, []byte(o.comment+host.FormatEnv(vars)), 0o600); err != nil {
+	if p.file, err = atomicfile.Prepare(o.envFile, []byte(o.comment+envfile.Format(vars)), 0o600); err != nil {
 		return nil, exit.Failf(exit.Failed, "--env-file: %w", err)
 	}
 	return p, nil
@@ -132,7 +132,7 @@ func (p *pending) tell(sys *host.System) error {
 		}
 	}
 	if !p.options.asJSON {
-		_, err := io.WriteString(sys.Stdout, host.FormatEnv(shown))
+		_, err := io.WriteString(sys.Stdout, envfile.Format(shown))
 		return err
 	}
 	values := map[string]string{}
@@ -155,7 +155,7 @@ func checkValue(name, value string) error {
 }
 
 // redisVariables are how a user gets to this Redis.
-func (a *accounts) redisVariables(user, password string) ([]host.Variable, error) {
+func (a *accounts) redisVariables(user, password string) ([]envfile.Variable, error) {
 	server, err := a.Sys.Env.RedisServer()
 	if err != nil {
 		return nil, err
@@ -165,26 +165,26 @@ func (a *accounts) redisVariables(user, password string) ([]host.Variable, error
 		server.Address = host.ServerOf(a.Redis)
 		server.ReplicaAddress = server.Address
 	}
-	vars := []host.Variable{{Name: "AGENT_ID", Value: user}}
+	vars := []envfile.Variable{{Name: "AGENT_ID", Value: user}}
 	for _, v := range server.Variables() {
 		if err := checkValue(v.Name, v.Value); err != nil {
 			return nil, err
 		}
-		vars = append(vars, host.Variable{Name: v.Name, Value: v.Value})
+		vars = append(vars, envfile.Variable{Name: v.Name, Value: v.Value})
 	}
-	return append(vars, host.Variable{Name: "REDIS_USER", Value: user}, host.Variable{Name: "REDIS_PASSWORD", Value: password}), nil
+	return append(vars, envfile.Variable{Name: "REDIS_USER", Value: user}, envfile.Variable{Name: "REDIS_PASSWORD", Value: password}), nil
 }
 
 // gatewayVariables are where the gateway is, if that was told to us.
-func gatewayVariables(s *host.System) []host.Variable {
+func gatewayVariables(s *host.System) []envfile.Variable {
 	vars := s.Env.ReachVariables()
 	if url, ok := s.Env.Lookup("NS8_GATEWAY_URL"); ok && url != "" {
-		return append([]host.Variable{{Name: "NS8_GATEWAY_URL", Value: url}}, vars...)
+		return append([]envfile.Variable{{Name: "NS8_GATEWAY_URL", Value: url}}, vars...)
 	}
 	return vars
 }
 
-// renewed is what an environment file is to hold: see [host.RenewEnv].
-func (e earlierEnv) renewed(vars []host.Variable) []host.Variable {
-	return host.RenewEnv(e.names, e.values, vars)
+// renewed is what an environment file is to hold: see [envfile.Renew].
+func (e earlierEnv) renewed(vars []envfile.Variable) []envfile.Variable {
+	return envfile.Renew(e.names, e.values, vars)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // moduleOptions describe a new module.
@@ -330,20 +331,20 @@ func (a *accounts) prepareModule(opts moduleOptions, password string, output env
 }
 
 // moduleVariables are the environment of a module's commands.
-func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]host.Variable, error) {
+func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]envfile.Variable, error) {
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
 	return slices.Concat(opts.ownVariables(), server, gatewayVariables(a.Sys)), err
 }
 
 // ownVariables say who the module is and where its files are.
-func (o *moduleOptions) ownVariables() []host.Variable {
-	vars := []host.Variable{
+func (o *moduleOptions) ownVariables() []envfile.Variable {
+	vars := []envfile.Variable{
 		{Name: "MODULE_ID", Value: o.id}, {Name: "MODULE_UUID", Value: o.uuid}, {Name: "IMAGE_URL", Value: o.image()}, {Name: "NODE_ID", Value: o.node},
 	}
 	if o.dir != "" {
-		vars = append(vars, host.Variable{Name: "AGENT_INSTALL_DIR", Value: o.dir}, host.Variable{Name: "AGENT_STATE_DIR", Value: filepath.Join(o.dir, "state")})
+		vars = append(vars, envfile.Variable{Name: "AGENT_INSTALL_DIR", Value: o.dir}, envfile.Variable{Name: "AGENT_STATE_DIR", Value: filepath.Join(o.dir, "state")})
 	}
-	return append(vars, host.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
+	return append(vars, envfile.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
 }
 
 // saveModule writes the module's keys and its user at once.

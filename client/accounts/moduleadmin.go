@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // NewModule returns the command for modules.
@@ -264,7 +265,7 @@ are valid, until --drop-old leaves only the one that the --env-file holds.`,
 		ValidArgsFunction: names.Complete(sys, names.ModuleEntries, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withModule(cmd.Context(), sys, args[0], func(a *accounts, id string) error {
-				return a.rotate(cmd.Context(), &output, account.ModuleUser(id), func(password string) ([]host.Variable, error) {
+				return a.rotate(cmd.Context(), &output, account.ModuleUser(id), func(password string) ([]envfile.Variable, error) {
 					return a.knownModuleVariables(cmd.Context(), id, password)
 				})
 			})

@@ -8,12 +8,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // knownModuleVariables is the environment of a module that exists, with another
 // password, as far as Redis knows it: where its files are it does not. Of what the
 // module itself may write only the name of its image is used.
-func (a *accounts) knownModuleVariables(ctx context.Context, id, password string) ([]host.Variable, error) {
+func (a *accounts) knownModuleVariables(ctx context.Context, id, password string) ([]envfile.Variable, error) {
 	opts := moduleOptions{id: id}
 	pipe := a.Redis.Pipeline()
 	uuid, placed := pipe.HGet(ctx, catalog.ModuleUUID, id), pipe.HGet(ctx, catalog.ModuleNode, id)
@@ -45,8 +46,8 @@ func (a *accounts) knownModuleVariables(ctx context.Context, id, password string
 
 // warnOfLostDir says how to mend an environment that does not say where the module's
 // files are.
-func warnOfLostDir(sys *host.System, id, envFile string, vars []host.Variable) {
-	if envFile == "" || slices.ContainsFunc(vars, func(v host.Variable) bool { return v.Name == "AGENT_STATE_DIR" }) {
+func warnOfLostDir(sys *host.System, id, envFile string, vars []envfile.Variable) {
+	if envFile == "" || slices.ContainsFunc(vars, func(v envfile.Variable) bool { return v.Name == "AGENT_STATE_DIR" }) {
 		return
 	}
 	sys.Warnf("%s does not say where the module's files are, without which it is not backed up: \"gatewayctl module add --dir DIR --env-file %[1]s %s\" adds that", envFile, id)

@@ -18,6 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/join"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // hostOptions say that a module is on a host of its own, and how its settings get there.
@@ -102,7 +103,7 @@ func (o *hostOptions) mark(ctx context.Context, p redis.Pipeliner, id string) {
 // settings are all that the other host needs.
 func (a *accounts) settings(opts moduleOptions, password string) (join.Settings, error) {
 	s := join.Settings{Variables: slices.Concat(opts.ownVariables(), loginElsewhere(account.ModuleUser(opts.id), password),
-		[]host.Variable{{Name: "NS8_GATEWAY_URL", Value: opts.host.address.String()}})}
+		[]envfile.Variable{{Name: "NS8_GATEWAY_URL", Value: opts.host.address.String()}})}
 	files := a.Sys.Env.GatewayFiles()
 	if files.ClientCert != "" {
 		a.Sys.Warnf("the gateway is reached with the client certificate of RESTIC_TLS_CLIENT_CERT, which does not go along: the other host needs one of its own, and its name in that variable")
@@ -123,15 +124,15 @@ func (a *accounts) settings(opts moduleOptions, password string) (join.Settings,
 }
 
 // loginElsewhere is how a module logs in to the gateway from a host without Redis.
-func loginElsewhere(user, password string) []host.Variable {
-	return []host.Variable{
+func loginElsewhere(user, password string) []envfile.Variable {
+	return []envfile.Variable{
 		{Name: "AGENT_ID", Value: user}, {Name: "REDIS_ADDRESS", Value: host.NoRedisAddress},
 		{Name: "REDIS_USER", Value: user}, {Name: "REDIS_PASSWORD", Value: password},
 	}
 }
 
 // hostLines are the settings as lines of a file.
-func (a *accounts) hostLines(opts moduleOptions, password string) ([]host.Variable, error) {
+func (a *accounts) hostLines(opts moduleOptions, password string) ([]envfile.Variable, error) {
 	s, err := a.settings(opts, password)
 	return s.Lines(), err
 }

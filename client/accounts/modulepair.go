@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/pairing"
 )
 
@@ -56,7 +57,7 @@ func (a *accounts) runModulePair(ctx context.Context, opts moduleOptions, asJSON
 		return err
 	}
 	code := pairing.New()
-	record, err := json.Marshal(pairing.Record{Module: opts.id, Sealed: code.Seal([]byte(host.FormatEnv(settings.Lines())))})
+	record, err := json.Marshal(pairing.Record{Module: opts.id, Sealed: code.Seal([]byte(envfile.Format(settings.Lines())))})
 	if err != nil {
 		return err
 	}

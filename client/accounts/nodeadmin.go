@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/registry"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // NewNode returns the command for nodes.
@@ -124,8 +125,8 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 
 // nodeVariables are the environment of a node's gateway, and of its administrator's
 // commands, which run the restic of PATH: there is no core.env that names an image.
-func (a *accounts) nodeVariables(id, password string) ([]host.Variable, error) {
-	own := []host.Variable{{Name: "NODE_ID", Value: id}, {Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)}}
+func (a *accounts) nodeVariables(id, password string) ([]envfile.Variable, error) {
+	own := []envfile.Variable{{Name: "NODE_ID", Value: id}, {Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)}}
 	server, err := a.redisVariables(account.NodeUser(id), password)
 	return slices.Concat(own, server, gatewayVariables(a.Sys)), err
 }
@@ -300,7 +301,7 @@ with the new one before --drop-old ends the old one.`,
 		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), sys, func(a *accounts) error {
-				return a.rotate(cmd.Context(), &output, account.NodeUser(args[0]), func(password string) ([]host.Variable, error) {
+				return a.rotate(cmd.Context(), &output, account.NodeUser(args[0]), func(password string) ([]envfile.Variable, error) {
 					return a.nodeVariables(args[0], password)
 				})
 			})

@@ -12,8 +12,8 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
-	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/registry"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // rotation is how a user gets a new password: at once, or in two steps between which the
@@ -32,7 +32,7 @@ func (o *rotation) register(flags *pflag.FlagSet) {
 
 // rotate gives a user a new password, and tells it with all else that the user's
 // environment holds: that of whole returns it for a password.
-func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole func(password string) ([]host.Variable, error)) error {
+func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole func(password string) ([]envfile.Variable, error)) error {
 	switch {
 	case o.keepOld && o.dropOld:
 		return exit.Failf(exit.Usage, "--keep-old and --drop-old are two steps: first the one, then the other")

@@ -236,17 +236,11 @@ func (f *envFile) values() map[string]string {
 	f.once.Do(func() {
 		var data []byte
 		if data, f.err = os.ReadFile(f.path); f.err == nil {
-			f.vars = ParseEnv(data)
+			f.vars = envfile.Parse(data)
 		}
 	})
 	return f.vars
 }
-
-// ParseEnv reads the lines of an environment file.
-func ParseEnv(data []byte) map[string]string { return envfile.Parse(data) }
-
-// Variable is a line of an environment file.
-type Variable struct{ Name, Value string }
 
 // LoadFile puts the variables of a file into the environment, before those that are
 // there. Where the file has a login or a server, nothing of another one stays.

@@ -76,14 +76,6 @@ func TestCredentialsArePrintedWithoutThePassword(t *testing.T) {
 	}
 }
 
-func TestParseEnv(t *testing.T) {
-	got := ParseEnv([]byte("A=1\r\n# B=2\n\nC=\"two words\"\n D = 'x=y' \nnothing\nE=\"\nF=a\"b\nLAST=end"))
-	want := map[string]string{"A": "1", "C": "two words", "D": "x=y", "E": `"`, "F": `a"b`, "LAST": "end"}
-	if !maps.Equal(got, want) {
-		t.Errorf("parseEnv\n got %q\nwant %q", got, want)
-	}
-}
-
 func TestAppOfImage(t *testing.T) {
 	tests := map[string]string{
 		"ghcr.io/nethserver/traefik:1.2.3":       "traefik",

@@ -9,6 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // GatewayFiles are those that restic takes for TLS, with absolute paths: restic runs
@@ -57,10 +58,10 @@ func (e *Environment) CheckSocket(v restic.Version) error {
 }
 
 // ReachVariables are how others reach the gateway, as far as that was told to us.
-func (e *Environment) ReachVariables() []Variable {
+func (e *Environment) ReachVariables() []envfile.Variable {
 	files := e.GatewayFiles()
-	vars := []Variable{
-		{"RESTIC_CACERT", strings.Join(files.CACerts, ",")}, {"RESTIC_TLS_CLIENT_CERT", files.ClientCert},
+	vars := []envfile.Variable{
+		{Name: "RESTIC_CACERT", Value: strings.Join(files.CACerts, ",")}, {Name: "RESTIC_TLS_CLIENT_CERT", Value: files.ClientCert},
 	}
 	given := vars[:0]
 	for _, v := range vars {

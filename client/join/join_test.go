@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/join"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/pairing"
 	"github.com/rclone-gateway/rclone-gateway/internal/testcert"
 )
@@ -136,7 +137,7 @@ func TestACodeMakesTheHostOneOfTheModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := host.ParseEnv(text)
+	vars := envfile.Parse(text)
 	for name, want := range map[string]string{
 		"REDIS_PASSWORD": "correct-horse", "NS8_GATEWAY_URL": g.URL, "AGENT_STATE_DIR": filepath.Join(dir, "state"),
 		"RESTIC_CACERT": filepath.Join(dir, "etc", "gateway-ca.pem"), "GATEWAY_CA": "",

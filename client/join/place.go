@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
-	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
@@ -67,13 +66,13 @@ func (p *place) writeEnvironment(s *Settings) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return exit.Failf(exit.Failed, "read the environment that is there: %w", err)
 	}
-	path, id := p.envFile, host.ParseEnv(earlier)["MODULE_ID"]
+	path, id := p.envFile, envfile.Parse(earlier)["MODULE_ID"]
 	conflict := strings.TrimSpace(string(earlier)) != "" && id != s.get("MODULE_ID")
 	if conflict {
 		path, earlier = p.envFile+"."+s.get("MODULE_ID"), nil
 	}
-	lines := host.RenewEnv(envfile.Names(earlier), host.ParseEnv(earlier), s.Variables)
-	if err := atomicfile.Write(path, []byte(host.FormatEnv(lines)), 0o600); err != nil {
+	lines := envfile.Renew(envfile.Names(earlier), envfile.Parse(earlier), s.Variables)
+	if err := atomicfile.Write(path, []byte(envfile.Format(lines)), 0o600); err != nil {
 		return exit.Failf(exit.Failed, "write the environment: %w", err)
 	}
 	if conflict {

@@ -25,7 +25,7 @@ const (
 // Settings are all that a module needs on a host without Redis. They hold a password.
 type Settings struct {
 	// Variables are those of its environment.
-	Variables []host.Variable
+	Variables []envfile.Variable
 	// CA are the PEM certificates that vouch for the gateway, nil where the host knows a CA
 	// that does.
 	CA []byte
@@ -40,20 +40,20 @@ func Comment(module string) string {
 }
 
 // Lines are the settings as lines of an environment file.
-func (s Settings) Lines() []host.Variable {
+func (s Settings) Lines() []envfile.Variable {
 	if s.CA == nil {
 		return s.Variables
 	}
-	return append(slices.Clone(s.Variables), host.Variable{Name: caVariable, Value: base64.StdEncoding.EncodeToString(s.CA)})
+	return append(slices.Clone(s.Variables), envfile.Variable{Name: caVariable, Value: base64.StdEncoding.EncodeToString(s.CA)})
 }
 
 // parseSettings reads what Lines came to. The error does not quote it.
 func parseSettings(text []byte) (Settings, error) {
 	var s Settings
-	values := host.ParseEnv(text)
+	values := envfile.Parse(text)
 	for _, name := range envfile.Names(text) {
 		if name != caVariable {
-			s.Variables = append(s.Variables, host.Variable{Name: name, Value: values[name]})
+			s.Variables = append(s.Variables, envfile.Variable{Name: name, Value: values[name]})
 		}
 	}
 	if ca := values[caVariable]; ca != "" {
@@ -80,7 +80,7 @@ func notEmpty(text string) bool { return text != "" }
 
 // get returns a variable, "" where it is not set.
 func (s *Settings) get(name string) string {
-	at := slices.IndexFunc(s.Variables, func(v host.Variable) bool { return v.Name == name })
+	at := slices.IndexFunc(s.Variables, func(v envfile.Variable) bool { return v.Name == name })
 	if at < 0 {
 		return ""
 	}
@@ -89,9 +89,9 @@ func (s *Settings) get(name string) string {
 
 // set sets a variable, in its place where it has one.
 func (s *Settings) set(name, value string) {
-	at := slices.IndexFunc(s.Variables, func(v host.Variable) bool { return v.Name == name })
+	at := slices.IndexFunc(s.Variables, func(v envfile.Variable) bool { return v.Name == name })
 	if at < 0 {
-		s.Variables = append(s.Variables, host.Variable{Name: name, Value: value})
+		s.Variables = append(s.Variables, envfile.Variable{Name: name, Value: value})
 		return
 	}
 	s.Variables[at].Value = value

@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/state"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // step is a part of an action: a program of the module, or built in.
@@ -158,7 +159,7 @@ func (a action) stepEnvironment() ([]string, error) {
 func (a action) agentVariables(own map[string]string) []string {
 	moduleID, _ := a.sys.Env.ModuleID()
 	var vars []string
-	for _, v := range []host.Variable{
+	for _, v := range []envfile.Variable{
 		{Name: "AGENT_ID", Value: account.ModuleUser(moduleID)},
 		{Name: "AGENT_INSTALL_DIR", Value: a.installDir},
 		{Name: "AGENT_STATE_DIR", Value: a.stateDir},

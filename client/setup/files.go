@@ -10,6 +10,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
 // writeFile writes a file, unless it has that content already.
@@ -37,7 +38,7 @@ func addLines(path string, lines []string) error {
 	if err != nil {
 		return fmt.Errorf("read what node add wrote: %w", err)
 	}
-	text, vars := string(old), host.ParseEnv(old)
+	text, vars := string(old), envfile.Parse(old)
 	for _, line := range lines {
 		if name, _, _ := strings.Cut(line, "="); vars[name] == "" {
 			text += line + "\n"

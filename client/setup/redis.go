@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
@@ -51,7 +52,7 @@ func (s *setup) adminPassword() (string, error) {
 	text, err := os.ReadFile(l.adminEnv())
 	switch {
 	case err == nil:
-		vars := host.ParseEnv(text)
+		vars := envfile.Parse(text)
 		if vars["REDIS_ADDRESS"] != l.socket || vars["REDIS_PASSWORD"] == "" {
 			return "", exit.Failf(exit.Conflict, "%s is there and not of a Redis at %s: move it away", l.adminEnv(), l.socket)
 		}

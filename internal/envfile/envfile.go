@@ -1,5 +1,6 @@
-// Package envfile reads files of environment variables, as "gatewayctl node add" and
-// "module add" write them.
+// Package envfile reads and writes the text of files of environment variables, as
+// "gatewayctl node add" and "module add" make them. It does not know what the variables
+// are for, but for those of a connection to Redis.
 package envfile
 
 import (

@@ -212,8 +212,8 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
-		name:     "a connection to Redis is described without the programs that use it",
-		about:    of("internal/redisconn", "internal/flagenv", "internal/secretfile"),
+		name:     "settings and connections to Redis are described without the programs that use them",
+		about:    of("internal/redisconn", "internal/envfile", "internal/flagenv", "internal/secretfile"),
 		forbids:  of(rclone, module+"/gateway", module+"/client", module+"/cmd"),
 		indirect: true,
 	},

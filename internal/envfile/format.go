@@ -1,4 +1,4 @@
-package host
+package envfile
 
 import (
 	"bytes"
@@ -6,9 +6,12 @@ import (
 	"slices"
 )
 
-// FormatEnv is KEY=VALUE lines without quotes, which every reader of such files takes
+// Variable is a line of an environment file.
+type Variable struct{ Name, Value string }
+
+// Format is KEY=VALUE lines without quotes, which every reader of such files takes
 // alike.
-func FormatEnv(vars []Variable) string {
+func Format(vars []Variable) string {
 	var text bytes.Buffer
 	for _, v := range vars {
 		fmt.Fprintf(&text, "%s=%s\n", v.Name, v.Value)
@@ -16,10 +19,10 @@ func FormatEnv(vars []Variable) string {
 	return text.String()
 }
 
-// RenewEnv is what an environment file is to hold that held those names, in that order:
+// Renew is what an environment file is to hold that held those names, in that order:
 // the variables, and in their places those that it held already and that the new ones do not
 // set. What somebody added, or what only an earlier command line said, stays.
-func RenewEnv(names []string, values map[string]string, vars []Variable) []Variable {
+func Renew(names []string, values map[string]string, vars []Variable) []Variable {
 	fresh := map[string]string{}
 	for _, v := range vars {
 		fresh[v.Name] = v.Value
