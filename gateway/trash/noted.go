@@ -1,6 +1,7 @@
 package trash
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"sync"
@@ -51,15 +52,24 @@ func (n *noted) learn(repo string, read notes) {
 	n.repos[repo] = readNotes{read, time.Now()}
 }
 
+// recentNotes are the notes of a repository, read within notedFor.
+func (s *Store) recentNotes(ctx context.Context, repo string) (notes, error) {
+	n, known := s.noted.of(repo)
+	if known {
+		return n, nil
+	}
+	n, err := s.readReceipts(ctx, repo)
+	if err == nil {
+		s.noted.learn(repo, n)
+	}
+	return n, err
+}
+
 // withReceipt describes an object by the time of its first receipt.
 func (s *Store) withReceipt(ctx context.Context, o object, info fs.FileInfo) (fs.FileInfo, error) {
-	n, known := s.noted.of(o.repo)
-	if !known {
-		var err error
-		if n, err = s.readReceipts(ctx, o.repo); err != nil {
-			return nil, err
-		}
-		s.noted.learn(o.repo, n)
+	n, err := s.recentNotes(ctx, o.repo)
+	if err != nil {
+		return nil, err
 	}
 	if first, noted := n.receipts[receiptKey{o.kind, o.name}]; noted {
 		return receivedAt{info, first}, nil
@@ -75,3 +85,37 @@ type receivedAt struct {
 }
 
 func (i receivedAt) ModTime() time.Time { return i.at }
+
+// lister lists a directory.
+type lister func(ctx context.Context, dir string, fn func(fs.FileInfo) error) error
+
+// listSnapshots lists the snapshots of a repository by the times of their first receipts,
+// as Stat has them. The notes are read when fn asks for the first time: restic's lists ask
+// for none, and cost no request more.
+func (s *Store) listSnapshots(ctx context.Context, repo string, list lister, fn func(fs.FileInfo) error) error {
+	var once sync.Once
+	var n notes
+	var failed error
+	read := func() map[receiptKey]time.Time {
+		once.Do(func() { n, failed = s.recentNotes(ctx, repo) })
+		return n.receipts
+	}
+	return list(ctx, repo+"/"+Snapshots, func(info fs.FileInfo) error {
+		err := fn(listedSnapshot{info, read})
+		return cmp.Or(err, failed)
+	})
+}
+
+// listedSnapshot is a snapshot in a list.
+type listedSnapshot struct {
+	fs.FileInfo
+
+	receipts func() map[receiptKey]time.Time
+}
+
+func (l listedSnapshot) ModTime() time.Time {
+	if first, noted := l.receipts()[receiptKey{Snapshots, l.Name()}]; noted {
+		return first
+	}
+	return l.FileInfo.ModTime()
+}

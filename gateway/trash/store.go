@@ -280,6 +280,8 @@ func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error
 	switch {
 	case !ok:
 		return s.listAbove(ctx, dir, fn)
+	case !s.renames && below == Snapshots:
+		return s.listSnapshots(ctx, repo, s.store.List, fn)
 	case s.renames || below != "" && below != Data && (len(below) < 5 || below[:5] != Data+"/"):
 		return s.store.List(ctx, dir, fn)
 	}

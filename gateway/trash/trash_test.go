@@ -461,6 +461,57 @@ func TestWhatComesBackKeepsItsFirstReceipt(t *testing.T) {
 	})
 }
 
+func TestAListTellsWhenWhatCameBackWasReceivedFirst(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
+		name := put(t, s, Snapshots, "a snapshot")
+		first, err := s.Stat(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove(t, s, name)
+		for _, e := range entries(t, s) {
+			if restored, err := s.Restore(t.Context(), e); err != nil || !restored {
+				t.Fatal(restored, err)
+			}
+		}
+		for what, list := range map[string]lister{"List": s.List, "ReadDir": s.ReadDir} {
+			found := 0
+			err := list(t.Context(), repo+"/snapshots", func(info fs.FileInfo) error {
+				if info.IsDir() { // ReadDir has the directory itself
+					return nil
+				}
+				found++
+				if !sameMilli(info.ModTime(), first.ModTime()) {
+					t.Errorf("%s says that it was received at %v; want %v", what, info.ModTime(), first.ModTime())
+				}
+				return nil
+			})
+			if err != nil || found != 1 {
+				t.Errorf("%s: found %d, %v", what, found, err)
+			}
+		}
+	})
+}
+
+func TestAListReadsNotesOnlyForWhoAsksForTimes(t *testing.T) {
+	t.Parallel()
+	beneath := storetest.NewFaulty(t, storetest.NewBucket())
+	s := newStore(t, beneath, time.Hour)
+	put(t, s, Snapshots, "a snapshot")
+	list(t, s, repo+"/snapshots")
+	errPlanned := errors.New("planned")
+	beneath.Plan(storetest.List, storetest.Fail(errPlanned).On(notesDir(repo)))
+	list(t, s, repo+"/snapshots")
+	err := s.List(t.Context(), repo+"/snapshots", func(info fs.FileInfo) error {
+		_ = info.ModTime()
+		return nil
+	})
+	if !errors.Is(err, errPlanned) {
+		t.Errorf("a list of which the notes cannot be read ends with %v", err)
+	}
+}
+
 func sameMilli(a, b time.Time) bool {
 	return a.Truncate(time.Millisecond).Equal(b.Truncate(time.Millisecond))
 }

@@ -38,6 +38,9 @@ func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) er
 		}
 	}
 	repo, below, ok := repoOf(dir)
+	if ok && !s.renames && below == Snapshots {
+		return s.listSnapshots(ctx, repo, tree.ReadDir, fn)
+	}
 	if s.renames || !ok || len(below) != len("data/00") || below[:5] != "data/" {
 		return tree.ReadDir(ctx, dir, show)
 	}
