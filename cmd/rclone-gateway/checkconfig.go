@@ -38,7 +38,7 @@ leave out are named.
 			return checkConfig(cmd.Context(), &s, cmd.OutOrStdout(), asJSON)
 		},
 	}
-	s.register(cmd.Flags(), false)
+	s.register(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

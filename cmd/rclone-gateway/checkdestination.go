@@ -63,7 +63,7 @@ there does not harm backups; what FAILED does.
 			return checkDestination(cmd.Context(), &s, req, cmd.OutOrStdout(), asJSON)
 		},
 	}
-	s.register(cmd.Flags(), false)
+	s.register(cmd.Flags())
 	cmd.Flags().BoolVar(&fromStdin, "stdin", false, "read the rclone section of the destination from stdin")
 	cmd.Flags().StringVar(&base, "base", "", "`path` on the remote below which backups go, for --stdin")
 	cmd.Flags().BoolVar(&conformance, "conformance", false, "run the conformance suite too")

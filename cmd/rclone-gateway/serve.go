@@ -49,42 +49,21 @@ process at once.
 			return serve(cmd.Context(), &s)
 		},
 	}
-	s.register(cmd.Flags(), true)
+	s.registerServe(cmd.Flags())
 	return cmd
 }
 
+// serve runs the gateway until a signal stops it.
 func serve(ctx context.Context, s *settings) error {
 	opts, err := s.options()
 	if err != nil {
 		return usageError(err)
 	}
-	var inherited bool
-	if opts.Listeners, inherited, err = listen(ctx, s.addrs); err != nil {
+	if err := s.listen(ctx, &opts); err != nil {
 		return err
 	}
-	if !s.addrsGiven && !inherited && s.nodeID != "" {
-		opts.ClusterPort = peer.Port
-	}
-	if s.metricsAddr != "" {
-		if opts.Metrics, err = open(ctx, "--metrics-addr", s.metricsAddr); err != nil {
-			return err
-		}
-	}
-	if opts.Admin, err = listenAdmin(ctx, s.stateDir); err != nil {
-		return usageError(err)
-	}
 	started := make(chan struct{})
-	settled := sync.OnceFunc(func() {
-		close(started)
-		go trim()
-		go footprint.TrimWhenIdle(ctx, trim)
-	})
-	opts.Changed = func(ready bool) {
-		if ready {
-			defer settled()
-		}
-		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
-	}
+	opts.Changed = readiness(ctx, started)
 	if opts.Audit, err = s.openAudit(); err != nil {
 		return usageError(err)
 	}
@@ -103,7 +82,49 @@ func serve(ctx context.Context, s *settings) error {
 		return usageError(err)
 	}
 	slog.Info("starting", s.attributes(opts.Listeners)...)
+	return s.runUntilSignal(ctx, g, &opts, started)
+}
 
+// listen opens every listener that the settings ask for.
+func (s *settings) listen(ctx context.Context, opts *gateway.Options) error {
+	listeners, inherited, err := listen(ctx, s.addrs)
+	if err != nil {
+		return err
+	}
+	opts.Listeners = listeners
+	if !s.addrsGiven && !inherited && s.nodeID != "" {
+		opts.ClusterPort = peer.Port
+	}
+	if s.metricsAddr != "" {
+		if opts.Metrics, err = open(ctx, "--metrics-addr", s.metricsAddr); err != nil {
+			return err
+		}
+	}
+	if opts.Admin, err = listenAdmin(ctx, s.stateDir); err != nil {
+		return usageError(err)
+	}
+	return nil
+}
+
+// readiness returns the callback for changes of readiness. It tells systemd, and closes
+// started the first time the gateway is ready.
+func readiness(ctx context.Context, started chan<- struct{}) func(ready bool) {
+	settled := sync.OnceFunc(func() {
+		close(started)
+		go trim()
+		go footprint.TrimWhenIdle(ctx, trim)
+	})
+	return func(ready bool) {
+		if ready {
+			defer settled()
+		}
+		notify("STATUS=" + map[bool]string{true: "ready", false: "waiting for Redis"}[ready])
+	}
+}
+
+// runUntilSignal runs g with everything that accompanies a running gateway: the signal
+// handler, systemd's watchdog and the warnings about Redis.
+func (s *settings) runUntilSignal(ctx context.Context, g *gateway.Gateway, opts *gateway.Options, started <-chan struct{}) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	signals := make(chan os.Signal, 4)

@@ -67,11 +67,9 @@ func (s *settings) registerAddresses(flags *pflag.FlagSet) {
 	b.String(&s.tlsClientCA, "tls-client-ca", "GATEWAY_TLS_CLIENT_CA", "", "`file` of the CA certificates that clients' must be signed by; demands one of each client")
 }
 
-// register defines every flag.
-func (s *settings) register(flags *pflag.FlagSet, serving bool) {
-	defaults := gateway.Defaults()
-	b := flagenv.Binder{Flags: flags}
-	str, list, duration := b.String, b.List, b.Duration
+// register defines the flags that every command has.
+func (s *settings) register(flags *pflag.FlagSet) {
+	str := flagenv.Binder{Flags: flags}.String
 	s.redis.Register(flags)
 	str(&s.eventsUser, "redis-events-user", "REDIS_EVENTS_USER", "default", "Redis ACL `user` that may subscribe to events")
 	str(&s.writerUser, "redis-writer-user", "REDIS_WRITER_USER", "", "Redis ACL `user` that may write refreshed OAuth tokens; its password is in $REDIS_WRITER_PASSWORD")
@@ -81,10 +79,16 @@ func (s *settings) register(flags *pflag.FlagSet, serving bool) {
 	str(&s.stateDir, "state-dir", "GATEWAY_STATE_DIR", "", "`directory` to remember mounted disks in, not on such a disk (default $STATE_DIRECTORY, as systemd sets it)")
 	str(&s.logLevel, "log-level", "GATEWAY_LOG_LEVEL", "info", "least `level` to log: debug (one line for each request), info, warn, error")
 	str(&s.logFormat, "log-format", "GATEWAY_LOG_FORMAT", "auto", "`format` of the log: text, json, or auto: text on a terminal")
-	if !serving {
-		s.refreshInterval, s.maxStale, s.stallTimeout = defaults.RefreshInterval, defaults.MaxStale, defaults.StallTimeout
-		return
-	}
+	defaults := gateway.Defaults()
+	s.refreshInterval, s.maxStale, s.stallTimeout = defaults.RefreshInterval, defaults.MaxStale, defaults.StallTimeout
+}
+
+// registerServe defines the flags of serve: those of every command, and its own.
+func (s *settings) registerServe(flags *pflag.FlagSet) {
+	s.register(flags)
+	defaults := gateway.Defaults()
+	b := flagenv.Binder{Flags: flags}
+	str, list, duration := b.String, b.List, b.Duration
 	s.registerAddresses(flags)
 	str(&s.metricsAddr, "metrics-addr", "GATEWAY_METRICS_ADDR", "", "`address` to serve /metrics on to whoever can reach it, without TLS; nodes find them on --addr too")
 	list(&s.allowFrom, "allow-from", "GATEWAY_ALLOW_FROM", nil, "`networks` whose callers are accepted, in addition to this host and cluster/network")

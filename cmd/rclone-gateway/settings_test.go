@@ -15,7 +15,7 @@ import (
 
 func newSettings() (*settings, *pflag.FlagSet) {
 	s, flags := new(settings), pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	s.register(flags, true)
+	s.registerServe(flags)
 	return s, flags
 }
 
