@@ -173,88 +173,28 @@ func New(opts Options) (*Gateway, error) {
 	if opts.Changed == nil {
 		opts.Changed = func(bool) {}
 	}
-	registry := prometheus.NewRegistry()
-	counts := metrics.New(registry)
-	keeper := auditsync.New(auditsync.Options{
-		Audit: opts.Audit, State: opts.AuditState, Redis: opts.Redis, NodeID: opts.Load.NodeID, Log: opts.Log,
-	})
-	state, err := live.New(live.Options{
-		Source:          opts.Source(),
-		Events:          opts.Events,
-		RefreshInterval: opts.RefreshInterval,
-		MaxStale:        opts.MaxStale,
-		Changed:         opts.Changed,
-		Loaded: func(took time.Duration, err error) {
-			counts.Reloaded(took, err)
-			keeper.Loaded()
-		},
-		Opened: counts.Opened,
-		Cache:  opts.Cache,
-	})
-	if err != nil {
-		return nil, err
-	}
-	peers := peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
-	protocol := rest.NewHandler()
-	covered := coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
-	registry.MustRegister(metrics.NewCollector(state, peers, covered))
-	gate := &access.Gate{State: state, AllowFrom: opts.AllowFrom}
-	administration := admin.New(state, admin.Options{
-		Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit, LocksRemoved: protocol.LocksRemoved,
-	})
-	dash, err := dashboard.New(dashboard.Options{
-		State: state, Actor: actorOf(&opts, administration), Snapshots: opts.SnapshotsSocket, Gate: gate, Peers: peers, Newest: covered.Newest,
-		Redis: opts.Redis, Node: opts.Load.NodeID, StateDir: opts.StateDir, Audit: opts.Audit, Log: opts.Log,
-	})
-	if err != nil {
-		return nil, errors.Join(err, state.Close())
-	}
-	leases, err := newKeeper(&opts, state.Latest)
-	if err != nil {
-		return nil, errors.Join(err, state.Close())
-	}
-	desk, err := newDesk(&opts, gate, state.Current)
-	if err != nil {
-		return nil, errors.Join(err, state.Close())
-	}
-	modules, err := moduleapi.New(opts.node(), opts.Redis)
-	if err != nil {
-		return nil, errors.Join(err, state.Close())
-	}
 	g := &Gateway{
 		opts:     opts,
 		log:      opts.Log,
-		state:    state,
-		rest:     protocol,
+		rest:     rest.NewHandler(),
 		dav:      dav.NewHandler(),
-		peers:    peers,
-		coverage: covered,
-		dash:     dash,
-		gate:     gate,
-		observer: observe.New(observe.Options{
-			Log: opts.Log, Stall: opts.StallTimeout, Metrics: counts, Saved: covered.Saved, Audit: opts.Audit,
-			Refused: dash.NoteFailure,
-		}),
-		admin:    administration,
-		counts:   counts,
-		keeper:   keeper,
-		leases:   leases,
-		pairing:  desk,
-		modules:  modules,
-		registry: registry,
-		scrapes:  metrics.Handler(registry, opts.Log),
+		registry: prometheus.NewRegistry(),
 		failed:   make(chan error, len(opts.Listeners)+1),
 	}
 	if opts.Load.NodeID != "" {
 		g.backend = backendOf(opts.Load.NodeID)
 	}
-	g.cleanup.add(func(context.Context) error { return state.Close() })
-	g.cleanup.add(func(context.Context) error { return dash.Close() })
-	g.cleanup.add(func(context.Context) error { return modules.Close() })
-	if leases != nil {
-		g.cleanup.add(func(context.Context) error { return leases.Close() })
+	if err := g.wireState(); err != nil {
+		return nil, err
 	}
-	g.cleanup.add(func(context.Context) error { return desk.Close() })
+	if err := g.wireOwnPaths(); err != nil {
+		return nil, errors.Join(err, g.cleanup.run(context.Background()))
+	}
+	g.observer = observe.New(observe.Options{
+		Log: opts.Log, Stall: opts.StallTimeout, Metrics: g.counts, Saved: g.coverage.Saved, Audit: opts.Audit,
+		Refused: g.dash.NoteFailure,
+	})
+	g.scrapes = metrics.Handler(g.registry, opts.Log)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		TLSConfig:         opts.TLS,
@@ -269,7 +209,71 @@ func New(opts Options) (*Gateway, error) {
 	return g, nil
 }
 
-// newDesk returns what redeems pairing codes.
+// wireState makes what loads the state from Redis, and what follows each new view.
+func (g *Gateway) wireState() error {
+	opts := &g.opts
+	g.counts = metrics.New(g.registry)
+	g.keeper = auditsync.New(auditsync.Options{
+		Audit: opts.Audit, State: opts.AuditState, Redis: opts.Redis, NodeID: opts.Load.NodeID, Log: opts.Log,
+	})
+	state, err := live.New(live.Options{
+		Source:          opts.Source(),
+		Events:          opts.Events,
+		RefreshInterval: opts.RefreshInterval,
+		MaxStale:        opts.MaxStale,
+		Changed:         opts.Changed,
+		Loaded: func(took time.Duration, err error) {
+			g.counts.Reloaded(took, err)
+			g.keeper.Loaded()
+		},
+		Opened: g.counts.Opened,
+		Cache:  opts.Cache,
+	})
+	if err != nil {
+		return err
+	}
+	g.state = state
+	g.cleanup.addClose(state.Close)
+	g.gate = &access.Gate{State: state, AllowFrom: opts.AllowFrom}
+	g.peers = peer.New(peer.Options{NodeID: opts.Load.NodeID, Latest: state.Latest, Dial: opts.DialPeer, Log: opts.Log})
+	g.coverage = coverage.New(opts.Load.NodeID, state.Latest, opts.Log)
+	g.registry.MustRegister(metrics.NewCollector(state, g.peers, g.coverage))
+	return nil
+}
+
+// wireOwnPaths makes what answers the gateway's own paths: administrators, the pages,
+// leases, pairing, and modules without Redis.
+func (g *Gateway) wireOwnPaths() error {
+	opts := &g.opts
+	g.admin = admin.New(g.state, admin.Options{
+		Redis: opts.Redis, Load: opts.Load, Audit: opts.Audit, LocksRemoved: g.rest.LocksRemoved,
+	})
+	var err error
+	if g.dash, err = dashboard.New(dashboard.Options{
+		State: g.state, Actor: actorOf(opts, g.admin), Snapshots: opts.SnapshotsSocket, Gate: g.gate, Peers: g.peers, Newest: g.coverage.Newest,
+		Redis: opts.Redis, Node: opts.Load.NodeID, StateDir: opts.StateDir, Audit: opts.Audit, Log: opts.Log,
+	}); err != nil {
+		return err
+	}
+	g.cleanup.addClose(g.dash.Close)
+	if g.modules, err = moduleapi.New(opts.node(), opts.Redis); err != nil {
+		return err
+	}
+	g.cleanup.addClose(g.modules.Close)
+	if g.leases, err = newKeeper(opts, g.state.Latest); err != nil {
+		return err
+	}
+	if g.leases != nil {
+		g.cleanup.addClose(g.leases.Close)
+	}
+	if g.pairing, err = newDesk(opts, g.gate, g.state.Current); err != nil {
+		return err
+	}
+	g.cleanup.addClose(g.pairing.Close)
+	return nil
+}
+
+// newDesk returns the desk that redeems pairing codes.
 func newDesk(opts *Options, gate *access.Gate, current func() *live.View) (*pairing.Desk, error) {
 	node := opts.node()
 	if node == "" {
@@ -282,7 +286,7 @@ func newDesk(opts *Options, gate *access.Gate, current func() *live.View) (*pair
 	return pairing.New(node, rdb, gate, current), nil
 }
 
-// actorOf is who does what the pages may do, nil where they may do nothing.
+// actorOf returns what carries out the actions of the pages, nil where they have none.
 func actorOf(opts *Options, administration *admin.Handlers) dashboard.Actor {
 	if !opts.StatusActions {
 		return nil
@@ -410,6 +414,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 type cleanup []func(context.Context) error
 
 func (c *cleanup) add(undo func(context.Context) error) { *c = append(*c, undo) }
+
+// addClose adds a Close method.
+func (c *cleanup) addClose(closeIt func() error) {
+	c.add(func(context.Context) error { return closeIt() })
+}
 
 func (c *cleanup) run(ctx context.Context) error {
 	var errs []error

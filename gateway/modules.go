@@ -19,8 +19,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// moduleRoutes adds what modules of hosts that reach no Redis ask, from everywhere that
-// the gateway serves.
+// moduleRoutes adds the paths for modules on hosts without Redis. They are open to every
+// address that the gateway serves.
 func (g *Gateway) moduleRoutes(mux chi.Router) {
 	mux.Get(adminapi.ModuleFactsPath, g.moduleRoute(adminapi.ModuleFactsPath, g.moduleFacts))
 	mux.Get(adminapi.ModulePasswordPath, g.moduleRoute(adminapi.ModulePasswordPath, g.modulePassword))
@@ -28,16 +28,11 @@ func (g *Gateway) moduleRoutes(mux chi.Router) {
 	mux.Post(adminapi.ModuleOutcomesPath, g.moduleRoute(adminapi.ModuleOutcomesPath, g.moduleOutcomes))
 }
 
-// moduleRoute admits a module.
+// moduleRoute returns the handler of a path for modules: it admits the module and calls h.
 func (g *Gateway) moduleRoute(path string, h func(w *observe.Response, r *http.Request, adm access.Admission) error) http.HandlerFunc {
 	return g.observer.Observe(func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Admin, path
-		v := g.state.Current()
-		if !g.gate.Allows(v, r.RemoteAddr) {
-			return refusal.ErrAddress
-		}
-		adm, err := g.gate.AdmitRole(v, r, catalog.RoleModule)
-		w.Entry.User = adm.User()
+		adm, err := g.admitRole(w, r, catalog.RoleModule)
 		if err != nil {
 			return err
 		}
@@ -45,7 +40,8 @@ func (g *Gateway) moduleRoute(path string, h func(w *observe.Response, r *http.R
 	}).ServeHTTP
 }
 
-// moduleFacts answers from what Redis says now, or while it is away from what it said last.
+// moduleFacts answers from the present content of Redis or, while Redis is down, from the
+// last view.
 func (g *Gateway) moduleFacts(w *observe.Response, r *http.Request, adm access.Admission) error {
 	v, stale := adm.View, false
 	if fresh, err := g.state.Refresh(r.Context()); err == nil {
@@ -62,13 +58,13 @@ func (g *Gateway) moduleFacts(w *observe.Response, r *http.Request, adm access.A
 	return admin.WriteJSON(w, &facts)
 }
 
-// modulePassword answers who may read the repository.
+// modulePassword answers with a repository's password, to modules that may read it.
 func (g *Gateway) modulePassword(w *observe.Response, r *http.Request, adm access.Admission) error {
 	req, _ := parseHealth(r)
 	switch _, err := g.gate.Admit(adm.View, r, req.access()); {
 	case err != nil:
 		return err
-	case req.repo == "" || req.view.asked: // a repository as it was is named like none that has a password
+	case req.repo == "" || req.view.asked: // a past state of a repository has no password of its own
 		return refusal.ErrNotFound
 	}
 	w.Entry.Destination, w.Entry.Repo, w.Entry.Action = req.destination, req.repo, "read password"
@@ -100,7 +96,7 @@ func (g *Gateway) moduleOutcomes(w *observe.Response, r *http.Request, adm acces
 		return moduleapi.Lists(v.Snapshot, adm.Principal.ID, posted.Outcomes)
 	}
 	if !listed(v) {
-		// A schedule may have been added a moment ago.
+		// The schedule may have been added after the view was loaded.
 		if v, err = g.state.Renew(r.Context(), v, listed); err != nil {
 			return err
 		}
@@ -112,14 +108,15 @@ func (g *Gateway) moduleOutcomes(w *observe.Response, r *http.Request, adm acces
 	return admin.WriteJSON(w, &recorded)
 }
 
-// readOutcomes reads a body, which may not be larger than any module's.
+// readOutcomes reads the body of a POST of outcomes, and refuses one that is too large.
 func readOutcomes(w http.ResponseWriter, r *http.Request) (posted adminapi.ModuleOutcomes, err error) {
 	body := http.MaxBytesReader(w, r.Body, adminapi.MaxOutcomesBody)
 	r.Body = body
 	if err = admin.ReadJSON(r, &posted); err == nil {
 		return posted, nil
 	}
-	// Whether it was the size shows only here: the error quotes nothing.
+	// ReadJSON does not wrap its cause: only the rest of the body shows whether the size
+	// was at fault.
 	_, errRest := io.Copy(io.Discard, body)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](errRest); tooLarge {
 		return posted, fmt.Errorf("%w: more than %d bytes", refusal.ErrOutcomeSize, adminapi.MaxOutcomesBody)

@@ -6,16 +6,18 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/access"
+	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// routes is the URL map. Whatever is not the gateway's own is for serve, or for it
-// to refuse, methods that nobody knows included: nothing goes past authentication
-// and the log. It gets there without chi, which would copy each request and make a
-// map for it.
+// routes is the URL map. serve answers or refuses everything but the gateway's own paths,
+// unknown methods included, so that no request passes by authentication and the log. These
+// requests do not go through chi, which would copy each one and allocate a map for it.
 func (g *Gateway) routes() http.Handler {
 	data := g.observer.Observe(g.serve)
 	own := g.ownRoutes()
@@ -48,7 +50,24 @@ func (g *Gateway) ownRoutes() *chi.Mux {
 	return mux
 }
 
-// probed marks what h answers as a prober's question.
+// admit admits a caller of one of the gateway's own paths: its address first, then what
+// judge says of its credentials.
+func (g *Gateway) admit(w *observe.Response, r *http.Request, judge func(*live.View) (access.Admission, error)) (access.Admission, error) {
+	v := g.state.Current()
+	if !g.gate.Allows(v, r.RemoteAddr) {
+		return access.Admission{}, refusal.ErrAddress
+	}
+	adm, err := judge(v)
+	w.Entry.User = adm.User()
+	return adm, err
+}
+
+// admitRole is admit for callers with a role.
+func (g *Gateway) admitRole(w *observe.Response, r *http.Request, role catalog.Role) (access.Admission, error) {
+	return g.admit(w, r, func(v *live.View) (access.Admission, error) { return g.gate.AdmitRole(v, r, role) })
+}
+
+// probed marks the requests that h answers as health probes.
 func probed(path string, h observe.Handler) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Probe, path

@@ -11,23 +11,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/observe"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
-	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
 // MetricsPath is where the metrics are.
 const MetricsPath = "/metrics"
 
-// scrape answers with the metrics who has the credentials of a node, from
-// wherever the gateway is open to.
+// scrape answers with the metrics, to callers with the credentials of a node, from every
+// address that the gateway serves.
 func (g *Gateway) scrape(w *observe.Response, r *http.Request) error {
 	w.Entry.Operation, w.Entry.Path = operation.Admin, MetricsPath
-	v := g.state.Current()
-	if !g.gate.Allows(v, r.RemoteAddr) {
-		return refusal.ErrAddress
-	}
-	adm, err := g.gate.AdmitRole(v, r, catalog.RoleNode)
-	w.Entry.User = adm.User()
-	if err != nil {
+	if _, err := g.admitRole(w, r, catalog.RoleNode); err != nil {
 		return err
 	}
 	g.scrapes.ServeHTTP(w, r)
