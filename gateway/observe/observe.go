@@ -135,17 +135,7 @@ func (o *Observer) Observe(h Handler) http.Handler {
 
 		defer w.Abort()
 		err := o.call(h, w, r)
-		begun, code := w.Status != 0, w.Status
-		switch {
-		case err == nil && !begun:
-			code = http.StatusOK // net/http's own, for an empty body
-		case err == nil && w.Broken:
-			code = refusal.StatusClientGone
-		case err != nil && w.Broken:
-			code = refusal.StatusClientGone
-		case err != nil:
-			code = status(r.Context(), err)
-		}
+		begun, code := w.Status != 0, outcome(r.Context(), w, err)
 		if err != nil && !begun && code != refusal.StatusClientGone {
 			if peer.IsHop(r) && refusal.Final(err) {
 				w.Header().Set(peer.HeaderProven, "1")
@@ -164,6 +154,21 @@ func (o *Observer) Observe(h Handler) http.Handler {
 		}
 		w.End()
 	})
+}
+
+// outcome returns the status under which a request is logged and counted. It differs from
+// the one that the client got where the answer had begun before it failed.
+func outcome(ctx context.Context, w *Response, err error) int {
+	begun := w.Status != 0
+	switch {
+	case err == nil && !begun:
+		return http.StatusOK // net/http's own, for an empty body
+	case w.Broken:
+		return refusal.StatusClientGone
+	case err != nil:
+		return status(ctx, err)
+	}
+	return w.Status
 }
 
 // count tells the metrics, and the destination's guard, of the end of a request.
@@ -232,23 +237,28 @@ func (o *Observer) refuse(w *Response, code int, err error) {
 	_, _ = w.Write([]byte(body)) // the client may be gone
 }
 
-// record writes the request's line: a success at debug level, a refusal at
-// info, a failure of ours or of a remote at error.
-// What goes wrong comes with a hint at what to do.
-func (o *Observer) record(r *http.Request, w *Response, code int, took time.Duration, err error) {
-	level := slog.LevelDebug
+// levelOf returns the level of the request's line: debug for a success, info for a
+// refusal, error for a failure of the gateway or of a storage.
+func levelOf(r *http.Request, w *Response, code int, err error) slog.Level {
 	switch {
 	case w.Entry.Operation == operation.Probe:
-		// whoever asks hears the answer, again and again
+		return slog.LevelDebug // peers probe again and again, and hear the answer
 	case errors.Is(err, refusal.ErrElsewhere):
-		level = slog.LevelInfo // a 502 of WebDAV's that is the client's fault
+		return slog.LevelInfo // a 502 of WebDAV that is the client's fault
 	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
-		level = slog.LevelError
+		return slog.LevelError
 	case code == http.StatusNotFound && r.Method == http.MethodHead:
-		// the question whether a repository is there
+		return slog.LevelDebug // a client asks whether a repository exists
 	case code >= http.StatusBadRequest:
-		level = slog.LevelInfo
+		return slog.LevelInfo
 	}
+	return slog.LevelDebug
+}
+
+// record writes the request's line in the access log. A failure carries a hint at what to
+// do; the same failure of a destination is logged at error level only now and then.
+func (o *Observer) record(r *http.Request, w *Response, code int, took time.Duration, err error) {
+	level := levelOf(r, w, code, err)
 	ctx := r.Context()
 	var advice string
 	untold := 0
