@@ -21,9 +21,9 @@ import (
 // namespace begins the name of every metric of our own.
 const namespace = "rclone_gateway"
 
-// Metrics is everything that the gateway counts, on a registry of its own. The
-// labels are operations, statuses, reasons, types of destinations, and IDs of the
-// destinations there are: what names a repository or a user is never one.
+// Metrics is everything that the gateway counts, on a registry of its own. Labels are
+// operations, statuses, reasons, types of destinations and IDs of destinations, never the
+// name of a repository or a user.
 type Metrics struct {
 	inFlight prometheus.Gauge
 	requests *prometheus.CounterVec
@@ -44,7 +44,7 @@ type Metrics struct {
 	byType map[string]*meters // of requests, by the type of their destination
 }
 
-// New registers every metric bar those of a [Collector].
+// New registers every metric except those of a [Collector].
 func New(registry *prometheus.Registry) *Metrics {
 	m := &Metrics{
 		byType: map[string]*meters{},
@@ -52,67 +52,46 @@ func New(registry *prometheus.Registry) *Metrics {
 			Namespace: namespace, Name: "requests_in_flight",
 			Help: "Requests that are being answered now.",
 		}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "requests_total",
-			Help: "Requests that have ended, by what was asked, the type of the destination (none: it was not reached) and the HTTP status (499: the client left).",
-		}, []string{"operation", "type", "code"}),
+		requests: counter("requests_total",
+			"Requests that have ended, by what was asked, the type of the destination (none: it was not reached) and the HTTP status (499: the client left).",
+			"operation", "type", "code"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "request_duration_seconds",
 			Help:    "Time from a request's headers to the end of its answer, by operation and type of destination.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300},
 		}, []string{"operation", "type"}),
-		received: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "received_bytes_total",
-			Help: "Bytes of request bodies that were read.",
-		}, []string{"operation", "type"}),
-		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "sent_bytes_total",
-			Help: "Bytes of response bodies that were sent.",
-		}, []string{"operation", "type"}),
-		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "forwarded_requests_total",
-			Help: "Requests that were passed on to another node and have ended, by that node's ID and the HTTP status that the client got.",
-		}, []string{"node", "code"}),
-		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "lease_requests_total",
-			Help: "Requests about leases of repositories, by what became of them; missing: a node deleted without the lease that the destination demands.",
-		}, []string{"result"}),
+		received: counter("received_bytes_total",
+			"Bytes of request bodies that were read.",
+			"operation", "type"),
+		sent: counter("sent_bytes_total",
+			"Bytes of response bodies that were sent.",
+			"operation", "type"),
+		forwarded: counter("forwarded_requests_total",
+			"Requests that were passed on to another node and have ended, by that node's ID and the HTTP status that the client got.",
+			"node", "code"),
+		leases: counter("lease_requests_total",
+			"Requests about leases of repositories, by what became of them; missing: a node deleted without the lease that the destination demands.",
+			"result"),
 		openStores: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "open_stores",
 			Help: "Destinations that are open, by type; each is opened at its first use and closed when it changes or goes.",
 		}, []string{"type"}),
-		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "reloads_total",
-			Help: "Loads from Redis, by their result.",
-		}, []string{"result"}),
+		reloads: counter("reloads_total",
+			"Loads from Redis, by their result.",
+			"result"),
 		reloadDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "reload_duration_seconds",
 			Help:    "Time that a load from Redis took.",
 			Buckets: []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10},
 		}),
-		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "auth_failures_total",
-			Help: "Requests that were refused for who asked or from where, by reason.",
-		}, []string{"reason"}),
-		uploadsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "uploads_refused_total",
-			Help: "Uploads that were refused or broke off, so that nothing of them was kept, by reason.",
-		}, []string{"reason"}),
+		authFailures: counter("auth_failures_total",
+			"Requests that were refused for who asked or from where, by reason.",
+			"reason"),
+		uploadsRefused: counter("uploads_refused_total",
+			"Uploads that were refused or broke off, so that nothing of them was kept, by reason.",
+			"reason"),
 	}
-	for _, kind := range refusal.Kinds() { // so that the first one is an increase
-		if kind.Auth != "" {
-			m.authFailures.WithLabelValues(kind.Auth)
-		}
-		if kind.Upload != "" {
-			m.uploadsRefused.WithLabelValues(kind.Upload)
-		}
-	}
-	for _, result := range []string{resultOK, resultFailed} {
-		m.reloads.WithLabelValues(result) // so that the first failure is an increase
-	}
-	for _, result := range []string{"granted", "held", "renewed", "lost", "released", "failed", "missing"} {
-		m.leases.WithLabelValues(result)
-	}
+	m.preset()
 	registry.MustRegister(
 		m.inFlight, m.leases, m.requests, m.duration, m.received, m.sent, m.authFailures, m.uploadsRefused, m.forwarded,
 		m.openStores, m.reloads, m.reloadDuration, buildInfo(),
@@ -123,7 +102,31 @@ func New(registry *prometheus.Registry) *Metrics {
 	return m
 }
 
-// buildInfo is 1, with what the binary was built from as labels.
+// counter returns a counter of our own.
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+// preset sets every counter whose labels are known to 0, so that its first event is an
+// increase.
+func (m *Metrics) preset() {
+	for _, kind := range refusal.Kinds() {
+		if kind.Auth != "" {
+			m.authFailures.WithLabelValues(kind.Auth)
+		}
+		if kind.Upload != "" {
+			m.uploadsRefused.WithLabelValues(kind.Upload)
+		}
+	}
+	for _, result := range []string{resultOK, resultFailed} {
+		m.reloads.WithLabelValues(result)
+	}
+	for _, result := range []string{"granted", "held", "renewed", "lost", "released", "failed", "missing"} {
+		m.leases.WithLabelValues(result)
+	}
+}
+
+// buildInfo returns a gauge of 1 whose labels say what the binary was built from.
 func buildInfo() prometheus.Collector {
 	labels := prometheus.Labels{"version": version.String(), "goversion": "unknown", "rclone": "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
