@@ -80,85 +80,68 @@ func (c limitChange) write(ctx context.Context, p redis.Pipeliner, id string) {
 	}
 }
 
-// change makes of the flags what is to be done.
+// change returns the change that the flags ask for.
 func (d *destinations) change(ctx context.Context, f *limitFlags) (limitChange, error) {
 	c := limitChange{reset: f.none, set: map[string]int64{}}
 	for _, flag := range []struct {
 		name, value, field string
 		parse              func(string) (int64, error)
+		none               string // the word that removes the limit
 	}{
-		{"limit-upload", f.upload, catalog.FieldUpload, destination.ParseRate},
-		{"limit-download", f.download, catalog.FieldDownload, destination.ParseRate},
-		{"limit-operations", f.operations, catalog.FieldOperations, parseCount},
-		{"quota", f.quota, catalog.FieldQuota, destination.ParseSize},
-		{"module-quota", f.moduleQuota, catalog.FieldModuleQuota, destination.ParseSize},
-		{"module-snapshots", f.snapshots, catalog.FieldModuleSnapshots, parseCount},
-		{"module-indexes", f.indexes, catalog.FieldModuleIndexes, parseCount},
-		{"module-locks", f.locks, catalog.FieldModuleLocks, parseCount},
+		{"limit-upload", f.upload, catalog.FieldUpload, destination.ParseRate, noLimit},
+		{"limit-download", f.download, catalog.FieldDownload, destination.ParseRate, noLimit},
+		{"limit-operations", f.operations, catalog.FieldOperations, parseCount, noLimit},
+		{"quota", f.quota, catalog.FieldQuota, destination.ParseSize, noLimit},
+		{"module-quota", f.moduleQuota, catalog.FieldModuleQuota, destination.ParseSize, noLimit},
+		{"module-snapshots", f.snapshots, catalog.FieldModuleSnapshots, parseCount, noLimit},
+		{"module-indexes", f.indexes, catalog.FieldModuleIndexes, parseCount, noLimit},
+		{"module-locks", f.locks, catalog.FieldModuleLocks, parseCount, noLimit},
+		{"keep-deleted", f.keepDeleted, catalog.FieldKeepDeleted, parseKeepSeconds, defaultKeep},
+		{"leases", f.leases, catalog.FieldLeases, parseYes, "no"},
+		{"trash-gives-way", f.giveWay, catalog.FieldTrashGivesWay, parseYes, "no"},
 	} {
 		switch flag.value {
 		case "":
-		case noLimit:
+		case flag.none:
 			c.drop = append(c.drop, flag.field)
 		default:
 			n, err := flag.parse(flag.value)
 			if err != nil {
-				return c, exit.Failf(exit.Usage, "--%s %q: %w; or give %s", flag.name, flag.value, err, noLimit)
+				return c, exit.Failf(exit.Usage, "--%s %q: %w; or give %s", flag.name, flag.value, err, flag.none)
 			}
 			c.set[flag.field] = n
 		}
 	}
-	switch f.leases {
-	case "":
-	case "yes":
-		c.set[catalog.FieldLeases] = 1
-	case "no":
-		c.drop = append(c.drop, catalog.FieldLeases)
-	default:
-		return c, exit.Failf(exit.Usage, "--leases %q: give yes or no", f.leases)
-	}
-	switch f.keepDeleted {
-	case "":
-	case defaultKeep:
-		c.drop = append(c.drop, catalog.FieldKeepDeleted)
-	default:
-		keep, err := parseKeep(f.keepDeleted)
-		if err != nil {
-			return c, exit.Failf(exit.Usage, "--keep-deleted %q: %w; or give %s", f.keepDeleted, err, defaultKeep)
-		}
-		c.set[catalog.FieldKeepDeleted] = int64(keep / time.Second)
-	}
-	switch f.giveWay {
-	case "":
-	case "no":
-		c.drop = append(c.drop, catalog.FieldTrashGivesWay)
-	case "yes":
-		c.set[catalog.FieldTrashGivesWay] = 1
-	default:
-		return c, exit.Failf(exit.Usage, "--trash-gives-way %q: give yes or no", f.giveWay)
-	}
 	for _, pair := range f.quotaOf {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return c, exit.Failf(exit.Usage, "--quota-of %q: give MODULE=SIZE", pair)
-		}
-		uuid, err := d.moduleUUID(ctx, name)
-		if err != nil {
+		if err := d.changeQuotaOf(ctx, &c, pair); err != nil {
 			return c, err
-		}
-		field := catalog.FieldModuleQuotaPrefix + uuid
-		switch value {
-		case noLimit:
-			c.drop = append(c.drop, field)
-		case unlimited:
-			c.set[field] = 0
-		default:
-			if c.set[field], err = destination.ParseSize(value); err != nil {
-				return c, exit.Failf(exit.Usage, "--quota-of %s: %w; or give %s or %s", pair, err, unlimited, noLimit)
-			}
 		}
 	}
 	return c, nil
+}
+
+// changeQuotaOf adds what one --quota-of asks for to the change.
+func (d *destinations) changeQuotaOf(ctx context.Context, c *limitChange, pair string) error {
+	name, value, ok := strings.Cut(pair, "=")
+	if !ok {
+		return exit.Failf(exit.Usage, "--quota-of %q: give MODULE=SIZE", pair)
+	}
+	uuid, err := d.moduleUUID(ctx, name)
+	if err != nil {
+		return err
+	}
+	field := catalog.FieldModuleQuotaPrefix + uuid
+	switch value {
+	case noLimit:
+		c.drop = append(c.drop, field)
+	case unlimited:
+		c.set[field] = 0
+	default:
+		if c.set[field], err = destination.ParseSize(value); err != nil {
+			return exit.Failf(exit.Usage, "--quota-of %s: %w; or give %s or %s", pair, err, unlimited, noLimit)
+		}
+	}
+	return nil
 }
 
 // defaultKeep is the word for as long as deleted objects are kept unless it is set.
@@ -194,6 +177,18 @@ func parseKeep(text string) (time.Duration, error) {
 	return keep, nil
 }
 
+func parseKeepSeconds(text string) (int64, error) {
+	keep, err := parseKeep(text)
+	return int64(keep / time.Second), err
+}
+
+func parseYes(text string) (int64, error) {
+	if text != "yes" {
+		return 0, errors.New("give yes")
+	}
+	return 1, nil
+}
+
 func parseCount(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 1 {
@@ -202,7 +197,7 @@ func parseCount(text string) (int64, error) {
 	return n, nil
 }
 
-// ModuleUUID returns the UUID of a module that is named by it, or by its ID.
+// moduleUUID returns the UUID of the module with that UUID or ID.
 func (d *destinations) moduleUUID(ctx context.Context, name string) (string, error) {
 	if account.ValidUUID(name) {
 		return name, nil
