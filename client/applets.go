@@ -34,7 +34,7 @@ import (
 // program is the binary's own name, under which every applet is a subcommand.
 const program = "gatewayctl"
 
-// applets are the commands that can be called by their own names.
+// applets are the commands that have a name of their own.
 var applets = []struct {
 	name string
 	new  func(*host.System) *cobra.Command
@@ -56,7 +56,7 @@ func appletNames() []string {
 	return names
 }
 
-// manual is in the section of users' commands.
+// manual is the section of man pages for users' commands.
 func manual() docgen.Manual {
 	return docgen.Manual{Section: 1, Version: version.String(), Date: version.Date(), Alias: appletNames()}
 }
@@ -82,7 +82,7 @@ func execute(ctx context.Context, sys *host.System, args []string) int {
 	root.SetIn(sys.Stdin)
 	root.SetOut(sys.Stdout)
 	root.SetErr(sys.Stderr)
-	// What fails before an applet's body begins is a wrong command line.
+	// An error before an applet's body starts is an error of the command line.
 	began := false
 	prepare(root, &began)
 
@@ -100,7 +100,7 @@ func execute(ctx context.Context, sys *host.System, args []string) int {
 	return code
 }
 
-// newRoot returns the applet called name, or the command that holds them all.
+// newRoot returns the applet called name, or the command that holds all applets.
 func newRoot(sys *host.System, name string) *cobra.Command {
 	for _, a := range applets {
 		if a.name == name {
@@ -128,8 +128,8 @@ that command.`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage),
 		Args:        cobra.NoArgs,
 	}
-	// Cobra's own flag wants a template for what it prints, and a program with
-	// text/template is half as large again: the linker keeps every method.
+	// Cobra's own --version needs text/template, which adds half to the size of the binary:
+	// it keeps the linker from dropping methods.
 	asksVersion := root.Flags().Bool("version", false, "print the version")
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *asksVersion {
@@ -147,8 +147,8 @@ that command.`,
 	return root
 }
 
-// prepare gives cmd and its subcommands the one style of help and of errors,
-// and notes in began that a body was reached.
+// prepare gives cmd and its subcommands a common style of help and errors. It sets began
+// when a command's body starts.
 func prepare(cmd *cobra.Command, began *bool) {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(suggestFlag)
@@ -192,7 +192,7 @@ func installLinks(dir string) error {
 		if info, err := os.Lstat(link); err == nil && info.Mode().Type() != os.ModeSymlink {
 			return fmt.Errorf("%s is no symbolic link: remove it first", link)
 		}
-		// The rename replaces an old link without a moment in which there is none.
+		// The rename replaces an old link atomically.
 		temporary := fmt.Sprintf("%s.%d", link, os.Getpid())
 		if err := os.Symlink(binary, temporary); err != nil {
 			return err
