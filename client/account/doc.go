@@ -1,3 +1,3 @@
-// Package account knows the Redis users of nodes and modules: how they are called,
-// what they may do, and which lines of ACL LIST are theirs. It is pure.
+// Package account holds the rules for the Redis users of nodes and modules: their names,
+// their permissions, and how to find them in the output of ACL LIST. It does no I/O.
 package account

@@ -6,7 +6,7 @@ import (
 	"regexp"
 )
 
-// The names that users, keys, paths and container names can all hold.
+// These patterns match names that are valid in user names, keys, paths and container names.
 var (
 	moduleID = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,99}$`)
 	app      = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,98}[a-z0-9_-]$|^[a-z0-9]$`)
@@ -35,14 +35,14 @@ func NewUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// NodeUser is the Redis user of a node.
+// NodeUser returns the name of a node's Redis user.
 func NodeUser(id string) string { return "node/" + id }
 
-// ModuleUser is the Redis user of a module.
+// ModuleUser returns the name of a module's Redis user.
 func ModuleUser(id string) string { return "module/" + id }
 
-// AdminUser is the Redis user of somebody who may look at the page.
+// AdminUser returns the name of the Redis user of a person who may see the status pages.
 func AdminUser(name string) string { return "admin/" + name }
 
-// ValidAdmin reports whether s can be the name of somebody who may look at the page.
+// ValidAdmin reports whether s can be the name of a person who may see the status pages.
 func ValidAdmin(s string) bool { return ValidApp(s) }

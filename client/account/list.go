@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// List is the answer to ACL LIST: one line for each user.
+// List is the reply to ACL LIST: one line per user.
 type List []string
 
-// Principals are the lines of nodes' and modules' users, and of those who may look at the
-// page: all that the gateway accepts. No user who administers Redis is among them.
+// Principals returns the lines of the users that the gateway accepts: nodes, modules and
+// people who may see the status pages. Redis administrators are not among them.
 func (l List) Principals() []string {
 	var lines []string
 	for _, line := range l {
@@ -21,13 +21,13 @@ func (l List) Principals() []string {
 	return lines
 }
 
-// Nodes are the IDs of the nodes.
+// Nodes returns the IDs of the nodes.
 func (l List) Nodes() []string { return l.idsBehind("node/") }
 
-// Modules are the IDs of the modules.
+// Modules returns the IDs of the modules.
 func (l List) Modules() []string { return l.idsBehind("module/") }
 
-// Admins are the names of those who may look at the page.
+// Admins returns the names of the people who may see the status pages.
 func (l List) Admins() []string { return l.idsBehind("admin/") }
 
 func (l List) idsBehind(prefix string) []string {
@@ -48,7 +48,7 @@ func (l List) Accepts(user, password string) bool {
 	return slices.Contains(l.line(user), "#"+Digest(password))
 }
 
-// Digests are those of a user's passwords, in the order in which it got them.
+// Digests returns the digests of a user's passwords, oldest first.
 func (l List) Digests(user string) []string {
 	var digests []string
 	for _, rule := range l.line(user) {
@@ -59,18 +59,18 @@ func (l List) Digests(user string) []string {
 	return digests
 }
 
-// Open reports whether the user may do everything without a password.
+// Open reports whether the user has all permissions and needs no password.
 func (l List) Open(user string) bool {
 	rules := l.line(user)
 	return slices.Contains(rules, "on") && slices.Contains(rules, "nopass") &&
 		slices.Contains(rules, "~*") && slices.Contains(rules, "+@all")
 }
 
-// OfNS8 reports whether these are the users of a NethServer 8 cluster, which makes
-// nodes and modules itself.
+// OfNS8 reports whether these are the users of a NethServer 8 cluster, which manages nodes
+// and modules itself.
 func (l List) OfNS8() bool { return l.Has("cluster") && l.Has("api-server") }
 
-// line returns the words of the user's line, nil where there is none.
+// line returns the words of the user's line, nil if the user does not exist.
 func (l List) line(user string) []string {
 	for _, line := range l {
 		if nameIn(line) == user {

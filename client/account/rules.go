@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Version is a version of Redis, as far as its ACLs depend on it.
+// Version is a version of Redis, as far as ACLs depend on it.
 type Version struct{ Major, Minor int }
 
-// ParseVersion finds the version in the text that INFO server answers. Where
-// there is none it is 7.0, the one that NethServer 8 has.
+// ParseVersion finds the version in the reply to INFO server. Without one it returns 7.0,
+// the version of NethServer 8.
 func ParseVersion(info string) Version {
 	for line := range strings.Lines(info) {
 		var v Version
@@ -25,63 +25,66 @@ func ParseVersion(info string) Version {
 	return Version{7, 0}
 }
 
-// String is the version as people write it.
+// String returns the version as major.minor.
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
-// HasACLs reports whether there are users at all.
+// HasACLs reports whether this Redis has ACL users.
 func (v Version) HasACLs() bool { return v.Major >= 6 }
 
-// ReadOnlyKeys reports whether a user can be given keys for reading alone. Before,
-// a user that may write at all may write every key that it can read.
+// ReadOnlyKeys reports whether a user can be limited to reading some keys. Older versions
+// let a user write every key that it can read, if it may write at all.
 func (v Version) ReadOnlyKeys() bool { return v.Major >= 7 }
 
 func (v Version) channels() bool { return v.Major > 6 || v.Major == 6 && v.Minor >= 2 }
 
-// Keys that a module reads to be backed up and restored: its schedule, and where the
-// destinations are, without their secrets.
+// moduleReads are the keys that a module reads for backups and restores: its schedules, and
+// the destinations without their secrets.
 var moduleReads = []string{"cluster/backup/*", "cluster/backup_repository/*"}
 
-// sharedPasswords are those that all modules without one of their own share.
+// sharedPasswords are the repository passwords of destinations, for modules without a
+// password of their own.
 const sharedPasswords = "private/agents/backup_destination/restic_password"
 
-// Keys that a node's gateway reads. It serves every module.
+// nodeReads are the keys that a node's gateway reads. It serves every module.
 var nodeReads = []string{"cluster/*", "node/*", "module/*", "private/agents/*", "private/nodes/*"}
 
-// Keys that a node's gateway writes beyond its own: the page pauses schedules there.
+// nodeWrites are the keys outside its own that a node's gateway writes: its pages pause
+// schedules.
 var nodeWrites = []string{"~cluster/backup_plan/*"}
 
-// Channels that a node hears. To publish on them has gateways read everything
-// again, and no more.
-var nodeHears = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed", "&node/*/event/backup-frozen-changed"}
+// nodeChannels are the channels that a node subscribes to. Publishing on them only makes
+// gateways reload.
+var nodeChannels = []string{"&cluster/event/acl-changed", "&cluster/event/backup-destination-changed", "&cluster/event/backup-schedule-changed", "&node/*/event/backup-frozen-changed"}
 
-// ModuleRules are the rules for ACL SETUSER of a module's user: its own keys and
-// channels, and what a backup and a restore must read. The password of its repositories
-// only the gateway tells it. The passwords of the user stay as they are.
+// ModuleRules returns the ACL SETUSER rules of a module's user: its own keys and channels,
+// and read access to what backups and restores need. The password of its repositories is
+// not among that; the gateway hands it out. The user's passwords stay unchanged.
 func ModuleRules(id string, v Version) []string {
 	return rules(ModuleUser(id), moduleReads, v)
 }
 
-// SharingModuleRules are those of a module that has no repository password of its own: it
-// reads those of the destinations as well.
+// SharingModuleRules returns the rules of a module without a repository password of its
+// own: it may also read the passwords of destinations.
 func SharingModuleRules(id string, v Version) []string {
 	return rules(ModuleUser(id), append(slices.Clone(moduleReads), sharedPasswords), v)
 }
 
-// NodeRules are those of a node's user. It hears the cluster's events by itself,
-// so that no other user has to be open for that.
+// NodeRules returns the rules of a node's user. The node subscribes to events as itself, so
+// that the default user need not be open.
 func NodeRules(id string, v Version) []string {
 	r := rules(NodeUser(id), nodeReads, v)
 	if v.channels() {
-		r = append(r, nodeHears...)
+		r = append(r, nodeChannels...)
 	}
 	if v.ReadOnlyKeys() {
-		r = append(r, nodeWrites...) // else they would be readable alone
+		r = append(r, nodeWrites...) // otherwise these keys would be read-only
 	}
-	// INFO says whether Redis may lose the credentials.
+	// INFO shows whether Redis can lose the credentials.
 	return append(r, "+subscribe", "+psubscribe", "+info")
 }
 
-// AdminRules are those of somebody who may look at the page: no right in Redis at all.
+// AdminRules returns the rules of a person who may see the status pages: no permission in
+// Redis.
 func AdminRules(v Version) []string {
 	r := []string{"on", "resetkeys", "-@all"}
 	if v.channels() {
@@ -104,8 +107,8 @@ func rules(user string, reads []string, v Version) []string {
 	for _, pattern := range reads {
 		r = append(r, mode+pattern)
 	}
-	// Some of what reads and writes is not held by key patterns: FLUSHALL and
-	// KEYS are dangerous, functions are scripts. RESTORE is, and it is needed.
+	// Key patterns do not restrict every command of these categories: @dangerous has
+	// FLUSHALL and KEYS, @scripting has functions. RESTORE is dangerous too, but needed.
 	r = append(r, "+@read", "+@transaction", "+@connection", "+publish", "-@admin", "-@dangerous", "-@scripting")
 	if v.ReadOnlyKeys() {
 		r = append(r, "+restore")
@@ -113,13 +116,13 @@ func rules(user string, reads []string, v Version) []string {
 	return r
 }
 
-// SetPassword are the rules that make the password the only one.
+// SetPassword returns the rules that replace all passwords by this one.
 func SetPassword(password string) []string { return []string{"resetpass", "#" + Digest(password)} }
 
-// AddPassword are the rules that add a password to those that there are.
+// AddPassword returns the rules that add a password.
 func AddPassword(password string) []string { return []string{"#" + Digest(password)} }
 
-// Digest is how Redis keeps a password.
+// Digest returns the SHA-256 by which Redis stores a password.
 func Digest(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
