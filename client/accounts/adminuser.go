@@ -16,7 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// NewAdmin returns the command for those who may look at the page.
+// NewAdmin returns the command admin, for the people who may see the status pages.
 func NewAdmin(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
@@ -37,7 +37,8 @@ who reaches no repository. This is for a Redis of one's own.
 	return cmd
 }
 
-// adminPassword is where the password of an administrator comes from, and how it is shown.
+// adminPassword holds the options for where an administrator's password comes from and how
+// it is printed.
 type adminPassword struct {
 	file   string
 	asJSON bool
@@ -48,7 +49,7 @@ func (o *adminPassword) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 }
 
-// choose returns the password, of the file or a new one.
+// choose returns the password from the file, or generates one.
 func (o *adminPassword) choose(ctx context.Context, sys *host.System) (string, error) {
 	if o.file == "" {
 		return host.NewPassword(), nil
@@ -60,7 +61,7 @@ func (o *adminPassword) choose(ctx context.Context, sys *host.System) (string, e
 	return password, checkPassword(password, "--password-file")
 }
 
-// tell prints the name, and the password where it was generated just now.
+// tell prints the name, and the password if it was generated.
 func (o *adminPassword) tell(sys *host.System, user, password string) error {
 	if o.file != "" {
 		password = ""

@@ -1,3 +1,3 @@
-// Package accounts holds the administrator's commands for nodes, modules and their
-// users of a Redis of one's own.
+// Package accounts holds the administrator's commands for nodes, modules and their users,
+// on a Redis that NethServer 8 does not manage.
 package accounts

@@ -18,12 +18,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// envOutput is where the environment of a node or a module goes to, with its
-// password, and where the password comes from.
+// envOutput holds the options for where the environment of a node or a module is written,
+// and where its password comes from.
 type envOutput struct {
 	passwordFile, envFile string
 	asJSON                bool
-	comment               string // before the variables of a file
+	comment               string // written above the variables of a file
 }
 
 func (o *envOutput) register(flags *pflag.FlagSet) {
@@ -32,8 +32,8 @@ func (o *envOutput) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.asJSON, "json", false, "print the environment as a JSON object")
 }
 
-// passwordPattern admits what means itself in environment files, whoever reads
-// them: a shell, systemd or a container engine.
+// passwordPattern matches passwords that need no quoting in environment files, whether a
+// shell, systemd or a container engine reads them.
 var passwordPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:-]{12,512}$`)
 
 func checkPassword(password, where string) error {
@@ -43,14 +43,14 @@ func checkPassword(password, where string) error {
 	return nil
 }
 
-// earlierEnv is what an environment file held.
+// earlierEnv is the content of an existing environment file.
 type earlierEnv struct {
-	names  []string // in their order
+	names  []string // in file order
 	values map[string]string
 }
 
-// earlier reads what an earlier run wrote into the environment file for the same
-// user, so that it can be run again. It is empty where there is no file.
+// earlier reads the environment file that an earlier run wrote for the same user, so that
+// the command can be repeated. The result is empty if there is no file.
 func (o *envOutput) earlier(user string) (earlierEnv, error) {
 	if o.envFile == "" {
 		return earlierEnv{}, nil
@@ -69,8 +69,8 @@ func (o *envOutput) earlier(user string) (earlierEnv, error) {
 	return found, nil
 }
 
-// credential is the password that a user is to have: of a file, of an earlier run,
-// or a new one. Chosen reports that it is not a new one.
+// credential returns the password for a user: from a file, from an earlier run, or
+// generated. chosen is false for a generated one.
 func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password string, chosen bool, err error) {
 	switch old := earlier.values["REDIS_PASSWORD"]; {
 	case o.passwordFile != "":
@@ -84,15 +84,15 @@ func (o *envOutput) credential(sys *host.System, earlier earlierEnv) (password s
 	return host.NewPassword(), false, nil
 }
 
-// pending is an environment that is about to be told: the file is written beside
-// its place before Redis is changed, so that no password gets lost.
+// pending is an environment that is ready to be published. Its file is written under a
+// temporary name before Redis is changed, so that no password gets lost.
 type pending struct {
 	options *envOutput
 	vars    []envfile.Variable
-	file    *atomicfile.Pending // nil where there is to be none, or no longer
+	file    *atomicfile.Pending // nil without a file, or once it is in place
 }
 
-// prepare writes the file, where there is to be one.
+// prepare writes the file, if one is wanted.
 func (o *envOutput) prepare(vars []envfile.Variable) (*pending, error) {
 	p := &pending{options: o, vars: vars}
 	if o.envFile == "" {
@@ -105,14 +105,14 @@ func (o *envOutput) prepare(vars []envfile.Variable) (*pending, error) {
 	return p, nil
 }
 
-// drop removes what was prepared and is not told.
+// drop removes a file that was prepared and not published.
 func (p *pending) drop() {
 	if p.file != nil {
 		p.file.Drop()
 	}
 }
 
-// tell puts the file into its place, or prints the environment.
+// tell moves the file into place, or prints the environment.
 func (p *pending) tell(sys *host.System) error {
 	shown := p.vars
 	if p.file != nil {
@@ -144,7 +144,7 @@ func (p *pending) tell(sys *host.System) error {
 	return encoder.Encode(values)
 }
 
-// plainValue admits values that need no quotes.
+// plainValue matches values that need no quotes.
 var plainValue = regexp.MustCompile(`^[A-Za-z0-9._~+/=@%^,:?\[\]-]*$`)
 
 func checkValue(name, value string) error {
@@ -154,7 +154,7 @@ func checkValue(name, value string) error {
 	return nil
 }
 
-// redisVariables are how a user gets to this Redis.
+// redisVariables returns the variables by which a user reaches this Redis.
 func (a *accounts) redisVariables(user, password string) ([]envfile.Variable, error) {
 	server, err := a.Sys.Env.RedisServer()
 	if err != nil {
@@ -175,7 +175,7 @@ func (a *accounts) redisVariables(user, password string) ([]envfile.Variable, er
 	return append(vars, envfile.Variable{Name: "REDIS_USER", Value: user}, envfile.Variable{Name: "REDIS_PASSWORD", Value: password}), nil
 }
 
-// gatewayVariables are where the gateway is, if that was told to us.
+// gatewayVariables returns the variables for the gateway's address, if it is known.
 func gatewayVariables(s *host.System) []envfile.Variable {
 	vars := s.Env.ReachVariables()
 	if url, ok := s.Env.Lookup("NS8_GATEWAY_URL"); ok && url != "" {

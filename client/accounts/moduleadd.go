@@ -27,17 +27,17 @@ import (
 type moduleOptions struct {
 	id, app, uuid, node, dir, restoreFrom, schedule string
 
-	repositoryPassword     string // that it is to have of its own, "" where none was given
+	repositoryPassword     string // its own password, "" if none was given
 	repositoryPasswordFile string
-	fresh                  bool // the UUID was made just now: there can be no backup under it
+	fresh                  bool // the UUID was just generated: it has no backups yet
 
-	runAs, runWith string // how it is run on this node
+	runAs, runWith string // how schedules run it on this node
 
-	host hostOptions // of a module on a host of its own
+	host hostOptions // of a module on another host
 
-	typed   bool // the type was given, not guessed
+	typed   bool // the type was given, not derived from the ID
 	volumes []string
-	placed  []state.PlacedVolume // what volumes say
+	placed  []state.PlacedVolume // parsed from volumes
 }
 
 func newModuleAdd(sys *host.System) *cobra.Command {
@@ -139,7 +139,7 @@ and brings back what Redis has lost.
 	return cmd
 }
 
-// check refuses what cannot be a module, and fills in what is left to be guessed.
+// check validates the options and derives the missing ones.
 func (o *moduleOptions) check() error {
 	o.typed = o.app != ""
 	o.app = cmp.Or(o.app, strings.TrimRight(o.id, "0123456789"))
@@ -167,7 +167,7 @@ func (o *moduleOptions) check() error {
 	return checkValue("--dir", o.dir)
 }
 
-// makeState makes the module's directory, where it is on this host.
+// makeState creates the module's directory if it is on this host.
 func (o *moduleOptions) makeState(ctx context.Context) error {
 	if o.dir == "" || o.host.elsewhere() {
 		return nil
@@ -175,7 +175,7 @@ func (o *moduleOptions) makeState(ctx context.Context) error {
 	return state.Make(ctx, o.dir, o.placed, state.Identity{ID: o.id, UUID: o.uuid, Image: o.image()})
 }
 
-// image is what stands for the image that NethServer 8 would have installed.
+// image returns a stand-in for the image that NethServer 8 would have installed.
 func (o *moduleOptions) image() string { return "localhost/" + o.app + ":latest" }
 
 func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output envOutput) error {
@@ -224,7 +224,7 @@ func (a *accounts) runModuleAdd(ctx context.Context, opts moduleOptions, output 
 	return a.writeRunner(opts, output.envFile)
 }
 
-// resolveModule replaces by IDs what people call a schedule and a module.
+// resolveModule replaces the names of a schedule and a module by their IDs.
 func resolveModule(ctx context.Context, rdb *redis.Client, opts *moduleOptions) error {
 	var err error
 	if opts.schedule != "" {
@@ -243,8 +243,8 @@ func resolveModule(ctx context.Context, rdb *redis.Client, opts *moduleOptions) 
 	return nil
 }
 
-// checkRestoreFrom refuses a module whose backups the gateway would not show to the new
-// one.
+// checkRestoreFrom refuses a source whose backups the gateway would not show to the new
+// module.
 func checkRestoreFrom(ctx context.Context, rdb *redis.Client, opts moduleOptions) error {
 	if opts.restoreFrom == "" {
 		return nil
@@ -260,7 +260,7 @@ func checkRestoreFrom(ctx context.Context, rdb *redis.Client, opts moduleOptions
 		opts.restoreFrom, app, opts.id, opts.app)
 }
 
-// appOfModule returns the type of the module with a UUID, "" where there is none.
+// appOfModule returns the type of the module with that UUID, "" if there is none.
 func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, error) {
 	modules, err := names.ModuleEntries(ctx, rdb)
 	if err != nil {
@@ -274,14 +274,13 @@ func appOfModule(ctx context.Context, rdb *redis.Client, uuid string) (string, e
 		if host.IgnoreNil(err) != nil {
 			return "", host.ReadError(catalog.ModuleEnvironmentKey(m.ID), err)
 		}
-		app, _ := host.AppOfImage(image) // of a module that has no image yet nothing is known
+		app, _ := host.AppOfImage(image) // a module without an image has no known type yet
 		return app, nil
 	}
 	return "", nil
 }
 
-// settleModule decides on the UUID and the node, as they were before or as they
-// must be.
+// settleModule determines the UUID and the node: as given, as before, or a default.
 func (a *accounts) settleModule(ctx context.Context, opts *moduleOptions, earlier earlierEnv) error {
 	list, err := a.OwnUsers(ctx)
 	if err != nil {
@@ -330,13 +329,13 @@ func (a *accounts) prepareModule(opts moduleOptions, password string, output env
 	return output.prepare(earlier.renewed(vars))
 }
 
-// moduleVariables are the environment of a module's commands.
+// moduleVariables returns the environment for the module's commands.
 func (a *accounts) moduleVariables(opts moduleOptions, password string) ([]envfile.Variable, error) {
 	server, err := a.redisVariables(account.ModuleUser(opts.id), password)
 	return slices.Concat(opts.ownVariables(), server, gatewayVariables(a.Sys)), err
 }
 
-// ownVariables say who the module is and where its files are.
+// ownVariables returns the variables for the module's identity and the place of its files.
 func (o *moduleOptions) ownVariables() []envfile.Variable {
 	vars := []envfile.Variable{
 		{Name: "MODULE_ID", Value: o.id}, {Name: "MODULE_UUID", Value: o.uuid}, {Name: "IMAGE_URL", Value: o.image()}, {Name: "NODE_ID", Value: o.node},
@@ -347,7 +346,7 @@ func (o *moduleOptions) ownVariables() []envfile.Variable {
 	return append(vars, envfile.Variable{Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)})
 }
 
-// saveModule writes the module's keys and its user at once.
+// saveModule writes the module's keys and its user in one transaction.
 func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password string, chosen bool) error {
 	user := account.ModuleUser(opts.id)
 	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.ACLs, catalog.ModulePassword}
@@ -398,7 +397,7 @@ func (a *accounts) saveModule(ctx context.Context, opts moduleOptions, password 
 	return err
 }
 
-// joins are the schedules that are to back up a new module.
+// joins returns the IDs of the schedules that will back up the new module.
 func (a *accounts) joins(ctx context.Context, opts moduleOptions) ([]string, error) {
 	joins, err := a.takers(ctx, opts.id, opts.node)
 	if err == nil && opts.schedule != "" && !slices.Contains(joins, opts.schedule) {
@@ -407,7 +406,7 @@ func (a *accounts) joins(ctx context.Context, opts moduleOptions) ([]string, err
 	return joins, err
 }
 
-// checkNewModule refuses a module that is there already as another one.
+// checkNewModule refuses an ID or a UUID that another module has.
 func checkNewModule(ctx context.Context, tx *redis.Tx, opts moduleOptions, password string, chosen bool) error {
 	user := account.ModuleUser(opts.id)
 	list, err := tx.ACLList(ctx).Result()

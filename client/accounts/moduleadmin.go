@@ -23,7 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// NewModule returns the command for modules.
+// NewModule returns the command module.
 func NewModule(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "module",
@@ -45,7 +45,7 @@ one's own: NethServer 8 makes its modules itself.
 	return cmd
 }
 
-// shownModule is a module as it may be shown.
+// shownModule is a module in the output of module list.
 type shownModule struct {
 	ID          string   `json:"id"`
 	Type        string   `json:"type"`
@@ -54,8 +54,8 @@ type shownModule struct {
 	Schedules   []string `json:"schedules"`
 	RestoreFrom string   `json:"restore_from"`
 	HasUser     bool     `json:"has_user"`
-	// Elsewhere is true for one on a host of its own; CodeUntil is set while a pairing code
-	// for that host was not used.
+	// Elsewhere is true for a module on another host; CodeUntil is set while a pairing code
+	// for that host is unused and valid.
 	Elsewhere bool       `json:"elsewhere"`
 	CodeUntil *time.Time `json:"code_until,omitempty"`
 }
@@ -196,7 +196,7 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 			}
 		}
 		return func(p redis.Pipeliner) {
-			// Before its keys: nobody is left who could write new ones.
+			// Delete the user before its keys, so that nothing can write new ones.
 			p.Do(ctx, "ACL", "DELUSER", user)
 			p.HDel(ctx, catalog.ModuleUUID, id)
 			p.HDel(ctx, catalog.ModuleNode, id)
@@ -224,8 +224,8 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	return errors.Join(err, runner.DirOf(a.Sys.Env).Remove(id))
 }
 
-// withModule calls do with the ID of the module that a word means. One of which Redis has
-// lost all but the user is a module too.
+// withModule calls do with the ID of the module that a word names. It also accepts a module
+// of which only the Redis user is left.
 func withModule(ctx context.Context, sys *host.System, word string, do func(a *accounts, id string) error) error {
 	return withAccounts(ctx, sys, func(a *accounts) error {
 		list, err := a.OwnUsers(ctx)

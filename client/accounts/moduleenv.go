@@ -11,9 +11,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// knownModuleVariables is the environment of a module that exists, with another
-// password, as far as Redis knows it: where its files are it does not. Of what the
-// module itself may write only the name of its image is used.
+// knownModuleVariables returns the environment of an existing module with a new password,
+// as far as Redis knows it: the place of its files is not in Redis. Of the values that the
+// module can write itself, only the image name is used.
 func (a *accounts) knownModuleVariables(ctx context.Context, id, password string) ([]envfile.Variable, error) {
 	opts := moduleOptions{id: id}
 	pipe := a.Redis.Pipeline()
@@ -38,14 +38,14 @@ func (a *accounts) knownModuleVariables(ctx context.Context, id, password string
 	case err != nil:
 		return nil, a.Failed("read whether module "+id+" is on a host of its own", err)
 	case elsewhere:
-		// Where the gateway is for that host, the file that is there says.
+		// The existing file has the gateway's address as that host sees it.
 		return append(opts.ownVariables(), loginElsewhere(account.ModuleUser(id), password)...), nil
 	}
 	return a.moduleVariables(opts, password)
 }
 
-// warnOfLostDir says how to mend an environment that does not say where the module's
-// files are.
+// warnOfLostDir warns about an environment that lacks the place of the module's files, and
+// says how to repair it.
 func warnOfLostDir(sys *host.System, id, envFile string, vars []envfile.Variable) {
 	if envFile == "" || slices.ContainsFunc(vars, func(v envfile.Variable) bool { return v.Name == "AGENT_STATE_DIR" }) {
 		return

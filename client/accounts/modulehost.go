@@ -21,7 +21,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// hostOptions say that a module is on a host of its own, and how its settings get there.
+// hostOptions describe a module on another host, and how its settings get there.
 type hostOptions struct {
 	file      string
 	pair      bool
@@ -32,7 +32,7 @@ type hostOptions struct {
 	address *url.URL // of the gateway
 }
 
-// Bounds of the time that a pairing code lives.
+// Lifetimes of a pairing code: the default, the shortest and the longest.
 const (
 	pairingTime    = time.Hour
 	minPairingTime = time.Minute
@@ -47,11 +47,11 @@ func (o *hostOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.allowHTTP, "allow-http", false, "take a --gateway without https, over a network that is encrypted itself")
 }
 
-// elsewhere reports whether the module is on a host of its own.
+// elsewhere reports whether the module runs on another host.
 func (o *hostOptions) elsewhere() bool { return o.file != "" || o.pair }
 
-// checkHost refuses options that make no sense for a module on a host of its own, or for
-// another one, and settles where the gateway is.
+// checkHost refuses combinations of options that make no sense, and determines the
+// gateway's address.
 func (o *moduleOptions) checkHost(sys *host.System, output *envOutput) error {
 	h := &o.host
 	switch {
@@ -76,7 +76,7 @@ func (o *moduleOptions) checkHost(sys *host.System, output *envOutput) error {
 	return h.settleGateway(sys)
 }
 
-// settleGateway decides by which address the other host reaches the gateway.
+// settleGateway determines the address at which the other host reaches the gateway.
 func (o *hostOptions) settleGateway(sys *host.System) error {
 	if o.gateway == "" {
 		o.gateway, _ = sys.Env.Lookup("NS8_GATEWAY_URL")
@@ -91,7 +91,7 @@ func (o *hostOptions) settleGateway(sys *host.System) error {
 	return checkValue("--gateway", o.address.String())
 }
 
-// mark notes in Redis whether the module is on a host of its own.
+// mark records in Redis whether the module is on another host.
 func (o *hostOptions) mark(ctx context.Context, p redis.Pipeliner, id string) {
 	if o.elsewhere() {
 		p.SAdd(ctx, catalog.ModulesElsewhere, id)
@@ -100,7 +100,7 @@ func (o *hostOptions) mark(ctx context.Context, p redis.Pipeliner, id string) {
 	p.SRem(ctx, catalog.ModulesElsewhere, id)
 }
 
-// settings are all that the other host needs.
+// settings returns everything that the other host needs.
 func (a *accounts) settings(opts moduleOptions, password string) (join.Settings, error) {
 	s := join.Settings{Variables: slices.Concat(opts.ownVariables(), loginElsewhere(account.ModuleUser(opts.id), password),
 		[]envfile.Variable{{Name: "NS8_GATEWAY_URL", Value: opts.host.address.String()}})}
@@ -123,7 +123,8 @@ func (a *accounts) settings(opts moduleOptions, password string) (join.Settings,
 	return s, nil
 }
 
-// loginElsewhere is how a module logs in to the gateway from a host without Redis.
+// loginElsewhere returns the variables by which a host without Redis logs in to the
+// gateway.
 func loginElsewhere(user, password string) []envfile.Variable {
 	return []envfile.Variable{
 		{Name: "AGENT_ID", Value: user}, {Name: "REDIS_ADDRESS", Value: host.NoRedisAddress},
@@ -131,13 +132,13 @@ func loginElsewhere(user, password string) []envfile.Variable {
 	}
 }
 
-// hostLines are the settings as lines of a file.
+// hostLines returns the settings as lines of an environment file.
 func (a *accounts) hostLines(opts moduleOptions, password string) ([]envfile.Variable, error) {
 	s, err := a.settings(opts, password)
 	return s.Lines(), err
 }
 
-// tellHostFile says what is in the file, and what to do with it.
+// tellHostFile prints what the file holds and how to use it.
 func (o *moduleOptions) tellHostFile(sys *host.System) {
 	sys.Notef(`it holds what module %s needs on its host: its IDs, its password, the gateway's address %s, and the CA's certificate if it has one of its own.
 Carry it over as a secret, and on that host, as root, run:
@@ -145,7 +146,7 @@ Carry it over as a secret, and on that host, as root, run:
 Then remove the file, here and there.`, o.id, o.host.address, o.dirFlag(), filepath.Base(o.host.file))
 }
 
-// dirFlag is the option --dir of module join.
+// dirFlag returns the option --dir for module join.
 func (o *moduleOptions) dirFlag() string {
 	if o.dir == "" {
 		return "--dir /srv/" + o.id + " "

@@ -20,20 +20,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/pairing"
 )
 
-// anchorTimeout bounds the look at the gateway's certificate.
+// anchorTimeout bounds the check of the gateway's certificate.
 const anchorTimeout = 10 * time.Second
 
-// offer is a pairing code that was made.
+// offer is a new pairing code.
 type offer struct {
 	Module  string    `json:"module"`
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
-	// Command is what to type on the other host.
+	// Command is the command line for the other host.
 	Command string `json:"command"`
 }
 
-// runModulePair makes the module's user, or gives it a new password, and a code that gives
-// the password to its host.
+// runModulePair creates the module's user, or replaces its password, and makes a pairing
+// code through which the other host gets that password.
 func (a *accounts) runModulePair(ctx context.Context, opts moduleOptions, asJSON bool) error {
 	if !a.Version.ReadOnlyKeys() {
 		return exit.Failf(exit.Redis, "pairing codes need Redis 7, where the gateway's user may take them out, and this is %s: use --host-file", a.Version)
@@ -67,7 +67,7 @@ func (a *accounts) runModulePair(ctx context.Context, opts moduleOptions, asJSON
 	if err := a.saveModule(ctx, opts, password, true); err != nil {
 		return err
 	}
-	// Whoever had the old password is out, and the gateways know the new one before the code.
+	// The old password ends, and the gateways learn the new one, before the code exists.
 	if err := errors.Join(a.Announce(ctx), a.CutOff(ctx, account.ModuleUser(opts.id))); err != nil {
 		return err
 	}
@@ -90,9 +90,8 @@ func (o *offer) tell(sys *host.System) {
 	sys.Notef("on that host, as root, run this, and type the code when it is asked for:\n  %s", o.Command)
 }
 
-// joinCommand is what to type on the other host. Where a CA of one's own vouches for the
-// gateway, the command says by which certificate it is known: so the gateway must be
-// reached from here.
+// joinCommand returns the command line for the other host. If a private CA signed the
+// gateway's certificate, the command pins that CA, so this host must reach the gateway too.
 func (a *accounts) joinCommand(ctx context.Context, opts *moduleOptions) (string, error) {
 	words := "gatewayctl module join " + opts.dirFlag()
 	if opts.host.allowHTTP && opts.host.address.Scheme == "http" {
@@ -118,7 +117,7 @@ func inBrackets(text string) string {
 	return " (" + text + ")"
 }
 
-// dropCodes ends the codes of a module that were not used.
+// dropCodes deletes the unused codes of a module.
 func (a *accounts) dropCodes(ctx context.Context, id string) error {
 	codes, err := a.pendingCodes(ctx)
 	if err != nil || len(codes[id]) == 0 {
@@ -131,13 +130,13 @@ func (a *accounts) dropCodes(ctx context.Context, id string) error {
 	return a.Failed("end the earlier pairing code of module "+id, a.Redis.Del(ctx, keys...).Err())
 }
 
-// pendingCode is a code that was not used and has not expired.
+// pendingCode is an unused code that has not expired.
 type pendingCode struct {
 	key   string
 	until time.Time
 }
 
-// pendingCodes are those of all modules, by their IDs.
+// pendingCodes returns the pending codes of all modules, by module ID.
 func (a *accounts) pendingCodes(ctx context.Context) (map[string][]pendingCode, error) {
 	keys, err := a.Scan(ctx, catalog.PairingKey("*", "*"))
 	if err != nil || len(keys) == 0 {
@@ -156,14 +155,14 @@ func (a *accounts) pendingCodes(ctx context.Context) (map[string][]pendingCode, 
 	for i, key := range keys {
 		var record pairing.Record
 		if json.Unmarshal([]byte(records[i].Val()), &record) != nil || lives[i].Val() <= 0 {
-			continue // it was used, or has expired, meanwhile
+			continue // used or expired meanwhile
 		}
 		codes[record.Module] = append(codes[record.Module], pendingCode{key, time.Now().Add(lives[i].Val())})
 	}
 	return codes, nil
 }
 
-// words say of a module where it is, for a table.
+// words describes where a module runs, for a table.
 func (m *shownModule) words() string {
 	var words []string
 	if m.Elsewhere {

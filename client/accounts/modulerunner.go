@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
 
-// checkRunner refuses options that say nothing of how a module is run.
+// checkRunner refuses options that do not say how to run the module.
 func (o *moduleOptions) checkRunner(envFile string) error {
 	words, err := runner.SplitWords(o.runWith)
 	switch {
@@ -20,8 +20,8 @@ func (o *moduleOptions) checkRunner(envFile string) error {
 	return nil
 }
 
-// writeRunner writes how schedules run the module on this node, as far as that is known:
-// with an environment file or a command.
+// writeRunner writes how schedules run the module on this node, if an environment file or a
+// command is known.
 func (a *accounts) writeRunner(opts moduleOptions, envFile string) error {
 	words, err := runner.SplitWords(opts.runWith)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// takers are the schedules that a module joins by itself when it is added to a node.
+// takers returns the schedules that a new module on that node joins by itself.
 func (a *accounts) takers(ctx context.Context, module, node string) ([]string, error) {
 	all, err := schedule.All(ctx, a.Redis)
 	if err != nil {
@@ -25,8 +25,8 @@ func (a *accounts) takers(ctx context.Context, module, node string) ([]string, e
 	return ids, nil
 }
 
-// joinSchedules are the commands that make a module part of schedules, in a transaction
-// that watches them.
+// joinSchedules adds a module to schedules. It returns the commands for a transaction that
+// watches these schedules.
 func joinSchedules(ctx context.Context, tx *redis.Tx, module string, ids []string) (func(redis.Pipeliner), error) {
 	instances := make([]string, len(ids))
 	for i, id := range ids {

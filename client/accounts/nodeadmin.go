@@ -20,7 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// NewNode returns the command for nodes.
+// NewNode returns the command node.
 func NewNode(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
@@ -123,24 +123,24 @@ func (a *accounts) runNodeAdd(ctx context.Context, id string, output envOutput) 
 	return told.tell(a.Sys)
 }
 
-// nodeVariables are the environment of a node's gateway, and of its administrator's
-// commands, which run the restic of PATH: there is no core.env that names an image.
+// nodeVariables returns the environment for a node's gateway and its commands. They run the
+// restic in PATH: without core.env no image is known.
 func (a *accounts) nodeVariables(id, password string) ([]envfile.Variable, error) {
 	own := []envfile.Variable{{Name: "NODE_ID", Value: id}, {Name: "NS8_RESTIC_RUNTIME", Value: string(restic.Native)}}
 	server, err := a.redisVariables(account.NodeUser(id), password)
 	return slices.Concat(own, server, gatewayVariables(a.Sys)), err
 }
 
-// node is a node as it may be shown.
+// node is a node in the output of node list.
 type node struct {
 	ID     string `json:"id"`
 	Leader bool   `json:"leader"`
-	// Audit is the head of the audit log of the node's gateway, to be kept elsewhere.
+	// Audit is the head of the node's audit log, to be archived elsewhere.
 	Audit   *auditHead `json:"audit,omitempty"`
 	Modules []string   `json:"modules"`
 }
 
-// auditHead is the head of an audit log, and when it was written.
+// auditHead is the last hash of an audit log, and its time.
 type auditHead struct {
 	Head string `json:"head"`
 	Time string `json:"time"`
@@ -177,7 +177,7 @@ func (a *accounts) nodes(ctx context.Context) ([]node, error) {
 	return nodes, nil
 }
 
-// auditHead is what a node's gateway wrote last of its audit log, nil where it wrote nothing.
+// auditHead returns the head that a node's gateway published last, nil if there is none.
 func (a *accounts) auditHead(ctx context.Context, id string) (*auditHead, error) {
 	fields, err := a.Redis.HGetAll(ctx, catalog.AuditHeadKey(id)).Result()
 	if err != nil {

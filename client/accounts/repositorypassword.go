@@ -12,15 +12,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// repositoryPassword is what the repositories of a module that is added open with.
+// repositoryPassword is the password for the repositories of a new module.
 type repositoryPassword struct {
-	own   string // "" where they share that of each destination
-	isNew bool   // own is to be saved
-	// doubtful says that there may be backups under the UUID, whose password is not known.
+	own   string // "" if they use the password of each destination
+	isNew bool   // own must be saved
+	// doubtful is true if the UUID may have backups whose password is unknown.
 	doubtful bool
 }
 
-// readRepositoryPassword reads the password that a module's repositories had before.
+// readRepositoryPassword reads the password that existing repositories of the module have.
 func (o *moduleOptions) readRepositoryPassword(ctx context.Context, sys *host.System) (err error) {
 	if o.repositoryPasswordFile != "" {
 		o.repositoryPassword, err = ownpassword.FromFile(ctx, sys, "--repository-password-file", o.repositoryPasswordFile, "password of the repositories")
@@ -28,8 +28,8 @@ func (o *moduleOptions) readRepositoryPassword(ctx context.Context, sys *host.Sy
 	return err
 }
 
-// settleRepositoryPassword decides what the repositories of a module open with: what is
-// there stays, and only where there can be no backup a password is made up.
+// settleRepositoryPassword determines the password. An existing one is kept; one is
+// generated only if there cannot be any backups yet.
 func settleRepositoryPassword(ctx context.Context, tx *redis.Tx, opts moduleOptions) (repositoryPassword, error) {
 	own, err := ownpassword.Of(ctx, tx, opts.uuid)
 	if err != nil {
@@ -53,14 +53,14 @@ func settleRepositoryPassword(ctx context.Context, tx *redis.Tx, opts moduleOpti
 	return repositoryPassword{doubtful: !known}, nil
 }
 
-// write saves the password, in a transaction.
+// write saves the password in a transaction.
 func (r *repositoryPassword) write(ctx context.Context, p redis.Pipeliner, uuid string) {
 	if r.isNew {
 		p.HSetNX(ctx, catalog.ModulePassword, uuid, r.own)
 	}
 }
 
-// rules are those of the module's user.
+// rules returns the ACL rules of the module's user.
 func (r *repositoryPassword) rules(id string, v account.Version) []string {
 	if r.own != "" {
 		return account.ModuleRules(id, v)
@@ -68,7 +68,7 @@ func (r *repositoryPassword) rules(id string, v account.Version) []string {
 	return account.SharingModuleRules(id, v)
 }
 
-// tell says what somebody has to know of the password.
+// tell prints what an administrator must know about the password.
 func (r *repositoryPassword) tell(sys *host.System, id string) {
 	switch {
 	case r.isNew:

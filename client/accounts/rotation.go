@@ -16,8 +16,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// rotation is how a user gets a new password: at once, or in two steps between which the
-// old one and the new one are valid.
+// rotation holds the options for a new password: it replaces the old one at once, or both
+// are valid until --drop-old.
 type rotation struct {
 	envOutput
 
@@ -30,8 +30,8 @@ func (o *rotation) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.dropOld, "drop-old", false, "only the password in the --env-file or --password-file stays valid; no new one is made")
 }
 
-// rotate gives a user a new password, and tells it with all else that the user's
-// environment holds: that of whole returns it for a password.
+// rotate gives a user a new password, and prints or writes the whole environment that whole
+// returns for it.
 func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole func(password string) ([]envfile.Variable, error)) error {
 	switch {
 	case o.keepOld && o.dropOld:
@@ -71,7 +71,7 @@ func (a *accounts) rotate(ctx context.Context, o *rotation, user string, whole f
 	return output.tell(a.Sys)
 }
 
-// setPassword replaces the passwords of a user that exists.
+// setPassword replaces the passwords of an existing user.
 func (a *accounts) setPassword(ctx context.Context, user, password string) error {
 	if _, err := a.passwords(ctx, user); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (a *accounts) setPassword(ctx context.Context, user, password string) error
 	return a.replacePasswords(ctx, user, "change the password of "+user, account.SetPassword(password)...)
 }
 
-// addPassword gives a user a second password. Connections stay: both are valid.
+// addPassword gives a user a second password. Its connections stay, since both are valid.
 func (a *accounts) addPassword(ctx context.Context, user, password string) error {
 	digests, err := a.passwords(ctx, user)
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *accounts) addPassword(ctx context.Context, user, password string) error
 	return a.Announce(ctx)
 }
 
-// dropOld leaves a user only the password that a file holds.
+// dropOld removes all passwords of a user except the one in a file.
 func (a *accounts) dropOld(ctx context.Context, o *rotation, user string) error {
 	earlier, err := o.earlier(user)
 	if err != nil {
@@ -118,7 +118,7 @@ func (a *accounts) dropOld(ctx context.Context, o *rotation, user string) error 
 	return a.replacePasswords(ctx, user, "end the old password of "+user, account.SetPassword(password)...)
 }
 
-// passwords are the digests of the passwords of a user that exists.
+// passwords returns the digests of an existing user's passwords.
 func (a *accounts) passwords(ctx context.Context, user string) ([]string, error) {
 	list, err := a.OwnUsers(ctx)
 	if err != nil {
@@ -130,16 +130,17 @@ func (a *accounts) passwords(ctx context.Context, user string) ([]string, error)
 	return list.Digests(user), nil
 }
 
-// replacePasswords ends passwords, with the connections that may have used them.
+// replacePasswords replaces passwords, and closes the connections that may have used the
+// old ones.
 func (a *accounts) replacePasswords(ctx context.Context, user, what string, rules ...string) error {
 	if err := a.changeUser(ctx, user, what, rules...); err != nil {
 		return err
 	}
-	// The gateways first: they are who must not let the old one in.
+	// Gateways learn it first, since they accept the old password until then.
 	return errors.Join(a.Announce(ctx), a.CutOff(ctx, user))
 }
 
-// changeUser changes a user, and writes that down.
+// changeUser changes a user, and records the change.
 func (a *accounts) changeUser(ctx context.Context, user, what string, rules ...string) error {
 	_, err := a.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		registry.SetUser(ctx, p, user, rules...)
