@@ -1,5 +1,5 @@
-// Package actioninput says what is wrong with the input of an action, in the words and the
-// form of NethServer 8's agent. It reads no input.
+// Package actioninput reports errors in the input of an action, in the words and the form
+// of NethServer 8's agent.
 package actioninput
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// InvalidField is an error of the input as NS8's agent tells it.
+// InvalidField is one error of the input, as NethServer 8's agent reports it.
 type InvalidField struct {
 	Field     string `json:"field"`
 	Parameter string `json:"parameter"`
@@ -19,7 +19,7 @@ type InvalidField struct {
 	Error     string `json:"error"`
 }
 
-// Error are all errors of an input.
+// Error lists all errors of an input.
 type Error []InvalidField
 
 func (e Error) Error() string {
@@ -33,21 +33,21 @@ func (e Error) Error() string {
 	return "the request is not valid: " + strings.Join(texts, ", ")
 }
 
-// WholeInput stands for the input itself among the names of its fields.
+// WholeInput takes the place of a field's name for errors of the input as a whole.
 const WholeInput = "(root)"
 
-// NewInvalidField describes what is wrong with one field of an input.
+// NewInvalidField returns the error for one field of an input.
 func NewInvalidField(name string, raw json.RawMessage, kind string) InvalidField {
 	f := InvalidField{Field: name, Parameter: name, Error: kind}
 	if kind == FieldRequired {
 		f.Field = WholeInput
 	}
-	// What cannot be decoded has been found not to be JSON before.
+	// Input that cannot be decoded was refused as invalid JSON before.
 	_ = json.Unmarshal(raw, &f.Value)
 	return f
 }
 
-// Refuse tells the agent what is wrong with an action's input, in its form.
+// Refuse reports an action's invalid input to the agent.
 func Refuse(sys *host.System, input Error) error {
 	sys.Agent().SetStatus("validation-failed")
 	if err := json.NewEncoder(sys.Stdout).Encode(input); err != nil {
@@ -56,8 +56,8 @@ func Refuse(sys *host.System, input Error) error {
 	return exit.With(exit.Invalid, input)
 }
 
-// The kinds of errors, in the words of the JSON schema library that NS8's agent
-// uses, and two for what never gets as far as the schema.
+// The kinds of errors: the names that NethServer 8's JSON schema library uses, and two for
+// input that the schema never sees.
 const (
 	Empty           = "empty_input"
 	NotJSON         = "invalid_json"
