@@ -1,5 +1,5 @@
-// Package announce has others know that a run of a schedule begins and ends: an
-// administrator's hooks, and dead-man's switches.
+// Package announce runs an administrator's hooks and pings dead-man's switches when a run
+// of a schedule begins and ends.
 package announce
 
 import (
@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// startFor bounds a ping at the beginning, which no run waits for.
+	// startFor bounds the ping at the beginning. No run waits for it.
 	startFor = 10 * time.Second
-	// mostLog is how much of what a run said last a switch gets, keptLines how many lines
-	// are kept for it.
+	// mostLog bounds the log that a switch gets, in bytes; keptLines is how many lines are
+	// kept for it.
 	mostLog   = 10 << 10
 	keptLines = 200
 )
 
-// Run is a run of a schedule. The fields are set before [Run.Begin].
+// Run announces one run of a schedule. Set the fields before [Run.Begin].
 type Run struct {
 	Sys      *host.System
 	StateDir string
@@ -44,11 +44,11 @@ type Run struct {
 
 	mu       sync.Mutex
 	lines    []string
-	outcomes map[history.Outcome][]string // modules
+	outcomes map[history.Outcome][]string // module IDs
 }
 
-// Begin runs the hooks that are before a run, and pings. The error is that of a hook that
-// is to keep the run from beginning.
+// Begin runs the hooks of the directory before, and pings. It fails if a hook fails that
+// must stop the run.
 func (r *Run) Begin(ctx context.Context) error {
 	r.outcomes = map[history.Outcome][]string{}
 	path := notifyfile.Path(r.Sys.Env, "")
@@ -64,7 +64,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	return exit.Failf(exit.Failed, "the hook %s, which is before each run, failed: %w", failed[0].Path, failed[0].Err)
 }
 
-// Ended notes the outcome of a task, and what people were told of it.
+// Ended records the outcome of a task, and the line that was printed about it.
 func (r *Run) Ended(run *history.Run, said string) {
 	if r == nil {
 		return
@@ -78,8 +78,8 @@ func (r *Run) Ended(run *history.Run, said string) {
 	r.lines = r.lines[max(0, len(r.lines)-keptLines):]
 }
 
-// End runs the hooks behind a run, and pings. Err is what the run ended with. One that was
-// interrupted is begun again: only the hooks hear of that.
+// End runs the hooks for after a run, and pings. err is the run's error. An interrupted run
+// will continue: only hooks hear of the interruption.
 func (r *Run) End(ctx context.Context, err error) {
 	r.start.Wait()
 	outcome := r.outcome(err)
@@ -99,7 +99,7 @@ func (r *Run) End(ctx context.Context, err error) {
 	}
 }
 
-// outcome is what the run came to.
+// outcome returns the outcome of the whole run.
 func (r *Run) outcome(err error) history.Outcome {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,14 +114,14 @@ func (r *Run) outcome(err error) history.Outcome {
 	return history.Done
 }
 
-// hooks runs those before a run, and notes those that fail.
+// hooks runs the hooks for before, and records failures.
 func (r *Run) hooks(ctx context.Context, when hook.When) []hook.Result {
 	failed := r.run(ctx, when, r.facts("", nil))
 	r.note(string(when), failed)
 	return failed
 }
 
-// run runs hooks, and returns those that failed, of which people are told.
+// run runs hooks, reports failures to people, and returns them.
 func (r *Run) run(ctx context.Context, when hook.When, facts map[string]string) []hook.Result {
 	h := hook.Hooks{Dir: r.file.Hooks.Dir, Limit: r.file.Hooks.Limit, Output: r.Sys.Stderr}
 	failed := slices.DeleteFunc(h.Run(ctx, when, facts), func(res hook.Result) bool { return res.Err == nil })
@@ -131,7 +131,7 @@ func (r *Run) run(ctx context.Context, when hook.When, facts map[string]string) 
 	return failed
 }
 
-// note has the hooks that failed in the status, until the next run.
+// note keeps failed hooks in the status until the next run.
 func (r *Run) note(when string, failed []hook.Result) {
 	texts := map[string]string{}
 	for _, res := range failed {
@@ -149,7 +149,7 @@ func (r *Run) title() string {
 	return r.Schedule
 }
 
-// facts are what hooks know of the run.
+// facts returns the variables that hooks get about the run.
 func (r *Run) facts(outcome history.Outcome, err error) map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -189,7 +189,7 @@ func (r *Run) switches(do func(c *notifyfile.Channel, s channel.Sender)) {
 	}
 }
 
-// signal is what a switch is told.
+// signal returns the message for a switch.
 func (r *Run) signal(c *notifyfile.Channel, state message.State, log string) *message.Message {
 	return &message.Message{
 		ID: r.ID + "-" + string(state) + "-" + uuidOf(c.Name)[:8], Kind: message.Ping, At: time.Now(), Host: r.Node,
@@ -198,14 +198,14 @@ func (r *Run) signal(c *notifyfile.Channel, state message.State, log string) *me
 	}
 }
 
-// uuidOf is a UUID that stands for a text.
+// uuidOf derives a UUID from a text.
 func uuidOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8, made otherwise
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8 (custom) of RFC 9562
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// pingStart says that the run begins. Nothing waits for that, and what fails is forgotten.
+// pingStart pings the beginning, in the background and without retries.
 func (r *Run) pingStart(ctx context.Context) {
 	r.switches(func(c *notifyfile.Channel, s channel.Sender) {
 		m := r.signal(c, message.Started, "")
@@ -219,7 +219,7 @@ func (r *Run) pingStart(ctx context.Context) {
 	})
 }
 
-// pingEnd says how the run ended: now, or else later.
+// pingEnd pings the outcome now or, if that fails, later from the outbox.
 func (r *Run) pingEnd(ctx context.Context, outcome history.Outcome, err error) {
 	state := message.Succeeded
 	if outcome != history.Done {
@@ -232,7 +232,7 @@ func (r *Run) pingEnd(ctx context.Context, outcome history.Outcome, err error) {
 		lines = append(lines, err.Error())
 	}
 	r.switches(func(c *notifyfile.Channel, s channel.Sender) {
-		login, _ := r.Sys.Env.Credentials() // without any there is no run
+		login, _ := r.Sys.Env.Credentials() // no run starts without them
 		clean := message.NewCleaner(append(channel.Secrets(c), login.Password)...)
 		m := r.signal(c, state, clean.Lines(strings.Join(lines, "\n"), mostLog))
 		errSend := s.Send(ctx, m)
