@@ -28,7 +28,7 @@ type backupOptions struct {
 	wait   run.Waiting
 	dryRun bool
 	events bool
-	// logProgress has how far it has come written for a run of a schedule.
+	// logProgress prints progress in a form that run-backup parses.
 	logProgress bool
 	survey      bool
 }
@@ -165,7 +165,7 @@ func moduleBackup(ctx context.Context, sys *host.System, options backupOptions, 
 	return err
 }
 
-// prepareBackup plans the backup. Nothing is changed yet.
+// prepareBackup plans the backup. It changes nothing.
 func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions, m host.Module, id string, record *run.Record) (*backupJob, error) {
 	if _, err := os.Stat(filepath.Join(m.StateDir, "environment")); err != nil {
 		return nil, fmt.Errorf("without state/environment a backup could not be restored: %w", err)
@@ -195,7 +195,7 @@ func prepareBackup(ctx context.Context, sys *host.System, options *backupOptions
 	return job, nil
 }
 
-// gatherBackupFacts asks Podman and the module's files for what Redis does not know.
+// gatherBackupFacts collects from Podman and the module's files what Redis does not know.
 func gatherBackupFacts(ctx context.Context, sys *host.System, told told, options backupOptions, m host.Module) (facts backupFacts, err error) {
 	facts.module, facts.rootfull = m, os.Geteuid() == 0
 	facts.schedule, facts.repository = told.schedule, told.repository
@@ -227,8 +227,8 @@ func gatherBackupFacts(ctx context.Context, sys *host.System, told told, options
 	return facts, nil
 }
 
-// dryRun tells people what the backup would do, and ends as the backup would as far as
-// that is known before the module's commands have run.
+// dryRun prints what the backup would do. It returns the error that the backup would
+// return, as far as that is known without running the module's commands.
 func dryRun(ctx context.Context, sys *host.System, job *backupJob) error {
 	found, err := job.plan.survey.run(ctx, survey{Whole: true})
 	if err != nil {
@@ -237,7 +237,7 @@ func dryRun(ctx context.Context, sys *host.System, job *backupJob) error {
 	if err := job.plan.print(sys.Stdout, found); err != nil {
 		return err
 	}
-	if job.plan.dump.Path == "" { // it may write what is missing now
+	if job.plan.dump.Path == "" { // the module's command may still create what is missing
 		job.plan.miss(sys, job.plan.survey.shortfalls(found))
 	}
 	for _, hook := range []state.Hook{job.plan.dump, job.plan.cleanUp} {
@@ -251,7 +251,7 @@ func dryRun(ctx context.Context, sys *host.System, job *backupJob) error {
 	return job.plan.judge(nil)
 }
 
-// print tells people what the plan is.
+// print prints the plan.
 func (p backupPlan) print(w io.Writer, found findings) error {
 	invocation := p.restic.With(p.args(backupRun{scan: true})...)
 	var text strings.Builder

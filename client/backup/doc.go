@@ -1,2 +1,2 @@
-// Package backup is module-backup: it plans, surveys, runs and judges a backup.
+// Package backup implements module-backup: plan, check what is missing, run restic, report.
 package backup

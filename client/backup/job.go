@@ -26,25 +26,25 @@ type backupJob struct {
 	sys      *host.System
 	wait     *run.Waiting
 	module   host.Module
-	id       string        // the schedule's, which the module's commands get
+	id       string        // of the schedule; an argument of the module's commands
 	dumps    []keys.Dumped // of the module's keys
 	probe    run.Probe
 	plan     backupPlan
 	progress run.Progress
 }
 
-// backupOutcome is what a snapshot came to.
+// backupOutcome describes the snapshot that a backup made.
 type backupOutcome struct {
 	summary restic.Summary
-	// unreadable are the files that the snapshot lacks.
+	// unreadable lists the files that could not be read.
 	unreadable []restic.FileError
-	// missing is what else was asked for and is not in it.
+	// missing lists what else was to be saved and is not in the snapshot.
 	missing []string
 }
 
-// run makes the backup. An outcome comes with an error when the snapshot was
-// made, but not everything went well. The repository comes first: where it cannot
-// be reached the module is not disturbed.
+// run makes the backup. If the snapshot was made but is incomplete, it returns both an
+// outcome and an error. It opens the repository before anything else, so that an
+// unreachable one does not disturb the module.
 func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error) {
 	current, err := session.Begin(ctx, j.sys, session.DoesBackup, j.module, &j.plan.restic)
 	if err != nil {
@@ -79,8 +79,8 @@ func (j *backupJob) run(ctx context.Context) (outcome *backupOutcome, err error)
 	return outcome, withCleanUp(err, j.cleanUp(ctx))
 }
 
-// withCleanUp joins the errors of a backup and of the clean-up after it. The
-// backup's exit status counts, unless it says that a snapshot was made.
+// withCleanUp joins the errors of a backup and of the clean-up after it. The backup's exit
+// status wins, unless it reports an incomplete snapshot.
 func withCleanUp(err, cleanUp error) error {
 	if cleanUp == nil {
 		return err
@@ -92,7 +92,7 @@ func withCleanUp(err, cleanUp error) error {
 	return errors.Join(err, cleanUp)
 }
 
-// OpenRepository makes the repository when it is proven absent, and returns the
+// openRepository initializes the repository if it provably does not exist, and returns the
 // parent for the next snapshot.
 func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent string, err error) {
 	base := j.plan.restic
@@ -107,7 +107,7 @@ func (j *backupJob) openRepository(ctx context.Context, exists bool) (parent str
 	return latestParent(snapshots), nil
 }
 
-// backupState has the module prepare its state, and saves it.
+// backupState lets the module prepare its state, and saves it.
 func (j *backupJob) backupState(ctx context.Context, session *session.Session, parent string) (*backupOutcome, error) {
 	dumps, err := keys.WriteStateDumps(j.module.StateDir, j.dumps)
 	if err != nil {
@@ -139,7 +139,7 @@ func (j *backupJob) backupState(ctx context.Context, session *session.Session, p
 	return outcome, run.ResticError(j.plan.restic.Repository, err)
 }
 
-// writePatterns writes the files that tell restic what to save.
+// writePatterns writes the pattern files for restic.
 func (j *backupJob) writePatterns() error {
 	for name, lines := range map[string][]string{includeFile: j.plan.includes, excludeFile: j.plan.excludes} {
 		var text strings.Builder
@@ -153,12 +153,12 @@ func (j *backupJob) writePatterns() error {
 	return nil
 }
 
-// patternPath is where a file is for us, that restic knows as name.
+// patternPath returns our path of a pattern file that restic sees as name.
 func (j *backupJob) patternPath(name string) string {
 	return filepath.Join(j.module.StateDir, filepath.Base(name))
 }
 
-// snapshot runs restic backup. The outcome is nil when no snapshot was made.
+// snapshot runs restic backup. The outcome is nil if no snapshot was made.
 func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome, error) {
 	outcome := new(backupOutcome)
 	made := false
@@ -168,10 +168,10 @@ func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome
 			j.progress.Update(*event)
 		case *restic.Summary:
 			outcome.summary, made = *event, true
-			// Restic 0.14 says the short ID alone: so everybody hears the same one.
+			// Restic 0.14 prints only the short ID, so every version reports that.
 			outcome.summary.SnapshotID = restic.ShortID(event.SnapshotID)
 		case *restic.FileError:
-			// What fails in the scan fails again when it is to be saved.
+			// Errors of the scan occur again when the file is saved.
 			if event.During != "scan" {
 				outcome.unreadable = append(outcome.unreadable, *event)
 			}
@@ -184,15 +184,14 @@ func (j *backupJob) snapshot(ctx context.Context, args []string) (*backupOutcome
 	return outcome, err
 }
 
-// Say passes on what restic says, unless it was told before.
+// Say prints a message of restic, unless it was printed before.
 func (j *backupJob) Say(line string) {
 	if len(j.plan.missing) == 0 || !strings.HasSuffix(line, "does not match any files, skipping") {
 		j.progress.Say(line)
 	}
 }
 
-// cleanUp leaves nothing behind that was made for the backup. A signal does not
-// stop it.
+// cleanUp removes everything that the backup created. A signal does not stop it.
 func (j *backupJob) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()

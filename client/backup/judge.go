@@ -17,19 +17,19 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// backupSurvey is how a backup looks for what it was asked for.
+// backupSurvey looks for everything that a backup is to save.
 type backupSurvey struct {
 	survey
 
 	asked   state.Includes
-	skip    int            // excludes of our own, before
-	own     []string       // the module's
-	volumes []state.Volume // whose directories Podman knows
-	foreign bool           // the files belong to users of Podman's user namespace
+	skip    int            // the first excludes, which are our own
+	own     []string       // patterns of the module
+	volumes []state.Volume // volumes with directories known to Podman
+	foreign bool           // files belong to users of Podman's user namespace
 }
 
-// mostSurveyed bounds the search for excludes that match nothing: a backup of millions
-// of files is not to be read twice.
+// mostSurveyed bounds the search for excludes that match nothing, so that a backup of
+// millions of files is not scanned twice.
 const mostSurveyed = 100_000
 
 func planSurvey(facts backupFacts, excludes []string, skip int) backupSurvey {
@@ -53,7 +53,7 @@ func planSurvey(facts backupFacts, excludes []string, skip int) backupSurvey {
 	return s
 }
 
-// run looks for everything, in the way that how says.
+// run performs the survey in the way that how selects.
 func (s backupSurvey) run(ctx context.Context, how survey) (findings, error) {
 	look := s.survey
 	look.Since, look.Whole, look.Most = how.Since, how.Whole, how.Most
@@ -70,8 +70,8 @@ func (s backupSurvey) run(ctx context.Context, how survey) (findings, error) {
 	return found, err
 }
 
-// surveyFlag makes module-backup do nothing but a survey, which comes on stdin; what
-// it found goes to stdout.
+// surveyFlag makes module-backup only perform a survey: the request comes on stdin, the
+// findings go to stdout.
 const surveyFlag = "survey"
 
 func runSurvey(sys *host.System) error {
@@ -82,9 +82,9 @@ func runSurvey(sys *host.System) error {
 	return json.NewEncoder(sys.Stdout).Encode(s.run())
 }
 
-// look finds out, after the module's dump that began then, what of that which was asked
-// for is not there. Where nothing is there at all no snapshot is made, as it would push
-// out one that holds something.
+// look checks, after the module's dump that began at that time, which of the requested
+// files are missing. If all are missing it fails: an empty snapshot would push out a useful
+// one.
 func (j *backupJob) look(ctx context.Context, began time.Time) error {
 	how := survey{Whole: !j.plan.lenient, Most: mostSurveyed}
 	if j.plan.dump.Path != "" {
@@ -108,7 +108,7 @@ func (j *backupJob) look(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-// miss adds what is missing to the plan, and tells people.
+// miss adds missing items to the plan, and warns about them.
 func (p *backupPlan) miss(sys *host.System, texts []string) {
 	for _, text := range host.LimitWarnings(texts) {
 		sys.Warnf("state-include.conf: %s", text)
@@ -116,7 +116,7 @@ func (p *backupPlan) miss(sys *host.System, texts []string) {
 	p.missing = append(p.missing, texts...)
 }
 
-// judge is how a backup ends, that ended with err and made a snapshot.
+// judge returns the final error of a backup that made a snapshot; err is the error so far.
 func (p *backupPlan) judge(err error) error {
 	coded, partial := errors.AsType[*exit.Error](err)
 	if p.lenient || len(p.missing) == 0 || err != nil && (!partial || coded.Code != exit.Partial) {
@@ -132,7 +132,7 @@ func (p *backupPlan) judge(err error) error {
 	return exit.Failf(exit.Incomplete, text, len(p.missing))
 }
 
-// String is what a line of a dry run says of a pattern.
+// String describes a pattern for a line of a dry run.
 func (p foundPattern) String() string {
 	if p.Matches == 0 {
 		return "matches nothing now"
@@ -144,7 +144,7 @@ func (p foundPattern) String() string {
 	return text
 }
 
-// nativeVolumes are the names of the volumes that restic finds without a container.
+// nativeVolumes returns the names of the volumes that restic finds without a container.
 func nativeVolumes(base restic.Invocation) []string {
 	var names []string
 	for _, p := range state.Placed(base) {

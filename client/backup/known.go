@@ -21,38 +21,38 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// known is all that a backup wants to know from Redis, or from the gateway. It lies in the
-// module's state directory, for its owner only, so that a backup goes on while Redis is
-// away: whoever reads that directory has the module's own credentials, which read the same.
+// known is everything a backup needs from Redis or the gateway. A copy in the module's
+// state directory, readable by its owner only, lets backups continue while Redis is down.
+// It exposes nothing new: whoever can read that directory has the module's own credentials.
 type known struct {
 	Schedule    string `json:"schedule"`
 	Name        string `json:"name"`
 	Destination string `json:"destination"`
-	// Module and Path are whose backup goes where.
+	// Module and Path say whose backup goes where.
 	Module string `json:"module"`
 	Path   string `json:"path"`
 	Key    string `json:"key"`
-	// Dumps are of the module's keys that are saved with it.
+	// Dumps are the module's keys that are saved with it.
 	Dumps []keys.Dumped `json:"dumps,omitempty"`
 }
 
-// knownPrefix begins the names of the files, which are not backed up.
+// knownPrefix begins the names of these copies, which are not backed up.
 const knownPrefix = ".module-backup.known-"
 
 func knownFile(stateDir, schedule string) string {
 	return filepath.Join(stateDir, knownPrefix+schedule+".json")
 }
 
-// told is what a backup was told: by Redis, or while that is away by what Redis said last.
+// told is a known, read from Redis now or recalled from the last copy.
 type told struct {
 	schedule   schedule.Schedule
 	repository restic.Repository
 	dumps      []keys.Dumped
-	stale      error // why it is not what Redis says now
+	stale      error // why it is not current; nil if it is
 }
 
-// askOrRecall asks Redis, or the gateway in its place, waiting for it, and where it is away
-// recalls what it said last.
+// askOrRecall asks Redis, or the gateway in its place, and waits as long as wait says. If
+// neither answers it recalls the last copy.
 func askOrRecall(ctx context.Context, sys *host.System, wait *run.Waiting, m host.Module, word string, keep bool) (told, error) {
 	t, err := ask(ctx, sys, wait, m, word)
 	switch {
@@ -108,7 +108,7 @@ func (t *told) keep(m host.Module) error {
 	return atomicfile.Write(name, text, 0o600)
 }
 
-// recall finds what Redis said last of the schedule with an ID or a name.
+// recall finds the last copy for the schedule with an ID or a name.
 func recall(sys *host.System, m host.Module, word string) (t told, err error) {
 	files, err := filepath.Glob(filepath.Join(escapeGlob(m.StateDir), knownPrefix+"*.json"))
 	if err != nil {
@@ -141,5 +141,5 @@ func recall(sys *host.System, m host.Module, word string) (t told, err error) {
 
 var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
-// escapeGlob is a pattern that matches a path only.
+// escapeGlob returns a pattern that matches only that path.
 func escapeGlob(path string) string { return globEscaper.Replace(path) }

@@ -21,16 +21,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// untoldPrefix begins the names of the files with outcomes that the gateway was not told
-// yet, which are not backed up. Each has one, so that backups at the same time do not
-// disturb each other; what is told twice counts once.
+// untoldPrefix begins the names of files with outcomes that wait for the gateway; they are
+// not backed up. Each outcome has its own file, so that concurrent backups do not
+// interfere. Reporting one twice is harmless.
 const untoldPrefix = ".module-backup.untold-"
 
-// tellTime bounds how long the gateway is told, after a signal too.
+// tellTime bounds reporting to the gateway, also after a signal.
 const tellTime = 30 * time.Second
 
-// tellOutcome tells the gateway what a backup came to, on a host that reaches no Redis, and
-// what earlier ones did that it could not be told. Nothing of that makes the backup fail.
+// tellOutcome reports the outcome of a backup to the gateway, on a host without Redis,
+// along with earlier ones that are still waiting. A failure here does not fail the backup.
 func tellOutcome(ctx context.Context, sys *host.System, record *run.Record) {
 	if !sys.Env.NoRedis() || record.Known == "" || record.ExitStatus == exit.Busy {
 		return
@@ -50,7 +50,7 @@ func tellOutcome(ctx context.Context, sys *host.System, record *run.Record) {
 	}
 }
 
-// outcomeOf is the outcome as the gateway takes it.
+// outcomeOf converts an outcome to the form of the gateway's API.
 func outcomeOf(r *run.Record) adminapi.ModuleOutcome {
 	o := adminapi.ModuleOutcome{
 		ID: history.NewID(r.Known, r.Started()), Schedule: r.Known, Outcome: string(history.Failed), Started: r.Started().UTC(), Ended: r.Time.UTC(),
@@ -69,7 +69,7 @@ func outcomeOf(r *run.Record) adminapi.ModuleOutcome {
 	return o
 }
 
-// untold are the outcomes in a state directory that the gateway was not told yet.
+// untold holds the waiting outcomes of a state directory.
 type untold struct {
 	sys *host.System
 	dir string
@@ -83,14 +83,14 @@ func (q untold) add(o adminapi.ModuleOutcome) error {
 	return atomicfile.Write(filepath.Join(q.dir, untoldPrefix+o.ID+".json"), text, 0o600)
 }
 
-// waiting is an outcome and its file.
+// waiting is one outcome and its file.
 type waiting struct {
 	adminapi.ModuleOutcome
 
 	file string
 }
 
-// list returns the outcomes that are worth telling, the oldest first. Others go.
+// list returns the outcomes worth reporting, oldest first, and deletes the others.
 func (q untold) list() ([]waiting, error) {
 	files, err := filepath.Glob(filepath.Join(escapeGlob(q.dir), untoldPrefix+"*.json"))
 	if err != nil {
@@ -101,7 +101,7 @@ func (q untold) list() ([]waiting, error) {
 		w := waiting{file: file}
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // another backup told it
+			continue // reported by another backup
 		}
 		if json.Unmarshal(text, &w.ModuleOutcome) != nil || time.Since(w.Ended) > adminapi.MaxOutcomeAge {
 			q.sys.Warnf("%s holds no outcome that can be told any more, and goes", file)
@@ -114,17 +114,17 @@ func (q untold) list() ([]waiting, error) {
 	return found, nil
 }
 
-// tell tells the gateway all of them, a part after the other.
+// tell reports all of them, in batches.
 func (q untold) tell(ctx context.Context) error {
 	all, err := q.list()
 	if err != nil {
 		return err
 	}
-	const part = 50 // of bounded texts it is far from what the gateway takes
+	const part = 50 // far below the size that the gateway accepts
 	for some := range slices.Chunk(all, part) {
 		err := q.post(ctx, some)
 		if moduleapi.IsInvalid(err) && len(some) > 1 {
-			// One may be to blame for all.
+			// A single bad outcome can make the whole batch fail.
 			for i := range some {
 				err = q.post(ctx, some[i:i+1])
 				if err != nil && !moduleapi.IsInvalid(err) {
@@ -140,7 +140,7 @@ func (q untold) tell(ctx context.Context) error {
 	return nil
 }
 
-// post tells some outcomes. What the gateway will never take goes as well.
+// post reports some outcomes. It also deletes what the gateway will never accept.
 func (q untold) post(ctx context.Context, some []waiting) error {
 	outcomes := make([]adminapi.ModuleOutcome, len(some))
 	for i := range some {

@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// listedSnapshot is what restic snapshots --json prints of one.
+// listedSnapshot is a snapshot in the output of restic snapshots --json.
 type listedSnapshot struct {
 	ID    string    `json:"id"`
 	Time  time.Time `json:"time"`
@@ -33,11 +33,11 @@ func listSnapshots(ctx context.Context, base restic.Invocation) ([]listedSnapsho
 	return snapshots, nil
 }
 
-// latestParent returns the ID of the newest snapshot of a module's files, or "".
-// Restic itself would look for one of the same host and paths, and read
-// everything again after the module moved to another node, got a label or changed
-// its include file. A repository holds one module, so the newest one is right
-// whoever made it; one without state/environment is somebody's experiment.
+// latestParent returns the ID of the newest snapshot of the module, "" if there is none.
+// Restic's own choice needs the same host and paths: it would read all files again after
+// the module moved to another node, was renamed or changed its include file. A repository
+// belongs to one module, so any newest snapshot is a good parent, except one without
+// state/environment, which somebody made by hand.
 func latestParent(snapshots []listedSnapshot) string {
 	var latest listedSnapshot
 	for _, s := range snapshots {

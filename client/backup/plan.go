@@ -14,15 +14,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// The files that tell restic what to save, below the working directory. They lie
-// in the state directory, so that those of a killed backup are written over by
-// the next one.
+// The pattern files for restic, below the working directory. They are in the state
+// directory, so that the next backup overwrites those of a killed one.
 const (
 	includeFile = "state/.module-backup.include"
 	excludeFile = "state/.module-backup.exclude"
 )
 
-// backupFacts are what a backup is planned from.
+// backupFacts is the input of a plan.
 type backupFacts struct {
 	module     host.Module
 	rootfull   bool
@@ -40,24 +39,23 @@ type backupFacts struct {
 // backupPlan is what a backup will do.
 type backupPlan struct {
 	restic   restic.Invocation // without arguments
-	includes []string          // the lines of includeFile
-	excludes []string          // the lines of excludeFile
+	includes []string          // lines of includeFile
+	excludes []string          // lines of excludeFile
 	warnings []string
-	// missing are what is known before to be asked for and not saved.
+	// missing lists what is already known not to be saved.
 	missing []string
 	host    string
 	tags    []string
-	// scheduleName is what people call the schedule.
+	// scheduleName is the schedule's name for people.
 	scheduleName string
 
 	dump, cleanUp state.Hook
 	survey        backupSurvey
-	// lenient makes a backup that lacks something a success with warnings, as
-	// NethServer 8 has it.
+	// lenient turns an incomplete backup into a success with warnings, as on NethServer 8.
 	lenient bool
 }
 
-// planBackup is pure.
+// planBackup computes the plan. It does no I/O.
 func planBackup(facts backupFacts) backupPlan {
 	plan := backupPlan{
 		restic:   facts.base,
@@ -83,14 +81,14 @@ func planBackup(facts backupFacts) backupPlan {
 	for _, pattern := range facts.excludes.Patterns {
 		plan.excludes = append(plan.excludes, anchorPattern(pattern, root))
 	}
-	// The cluster cannot restore a module without it.
+	// The cluster cannot restore a module without this file.
 	plan.excludes = append(plan.excludes, "!"+path.Join(root, "state/environment"))
 	plan.survey = planSurvey(facts, plan.excludes, skip)
 	return plan
 }
 
-// anchorPattern lets an exclude that names the place of the files in the container
-// mean the same below root.
+// anchorPattern translates an exclude that uses the container's path of the files into the
+// same path below root.
 func anchorPattern(pattern, root string) string {
 	rest, negated := strings.CutPrefix(pattern, "!")
 	below, anchored := strings.CutPrefix(rest, run.ContainerRoot+"/")
@@ -104,15 +102,15 @@ func anchorPattern(pattern, root string) string {
 	}
 }
 
-// backupRun is what is known only while a backup runs.
+// backupRun holds what is known only once a backup runs.
 type backupRun struct {
-	parent    string // a snapshot's ID, or ""
+	parent    string // snapshot ID, or ""
 	dumps     []string
-	scan      bool   // count the files first, so that progress has a total
-	retryLock string // restic's option to wait for a lock to go, or ""
+	scan      bool   // count files first, so that progress has a total
+	retryLock string // restic's option to wait for a lock, or ""
 }
 
-// args are restic's arguments.
+// args returns restic's arguments.
 func (p backupPlan) args(run backupRun) []string {
 	args := []string{"backup", "--json"}
 	if !run.scan && p.restic.Version.Has(restic.NoScanVersion) {

@@ -21,7 +21,7 @@ type summaryEvent struct {
 	BytesAdded uint64   `json:"bytes_added"`
 	Seconds    float64  `json:"seconds"`
 	Unreadable []string `json:"unreadable"`
-	Missing    []string `json:"missing"` // what else was asked for and is not in the snapshot
+	Missing    []string `json:"missing"` // what else was requested and is not in the snapshot
 }
 
 // failureEvent is the last event of a command that failed.
@@ -35,13 +35,13 @@ func newFailureEvent(ctx context.Context, err error) failureEvent {
 	return failureEvent{"failure", exit.CodeOf(ctx, err), err.Error()}
 }
 
-// added are the bytes that the repository grew by.
+// added returns how many bytes the repository grew.
 func (o *backupOutcome) added() uint64 {
-	// Restic before 0.16 tells only the size before compression.
+	// Restic before 0.16 reports only the size before compression.
 	return cmp.Or(o.summary.DataAddedPacked, o.summary.DataAdded)
 }
 
-// note adds the outcome to the record of the run.
+// note copies the outcome into the record of the run.
 func (o *backupOutcome) note(record *run.Record) {
 	record.Snapshot = o.summary.SnapshotID
 	record.Files, record.Bytes = o.summary.TotalFilesProcessed, o.summary.TotalBytesProcessed
@@ -52,7 +52,7 @@ func (o *backupOutcome) note(record *run.Record) {
 	}
 }
 
-// report says what the snapshot came to, and which files it lacks.
+// report prints what the snapshot holds, and which files it lacks.
 func (o *backupOutcome) report(sys *host.System, events bool) error {
 	added := o.added()
 	for _, file := range o.unreadable {

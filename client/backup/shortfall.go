@@ -11,13 +11,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// shortfalls are what a backup was asked for and will not save, one text for each.
+// shortfalls returns one text for each requested item that will not be saved.
 func (s backupSurvey) shortfalls(found findings) []string {
 	files := map[string]uint64{}
 	for _, p := range found.Includes {
 		files[p.Pattern] += p.Files
 	}
-	// Of a line with a comment, and the line without it, one is meant.
+	// If a line contains a comment sign, either the whole line or the part before it is
+	// meant.
 	unmeant := map[string]bool{}
 	for line, before := range s.asked.Commented {
 		if files[line] > 0 && files[before] == 0 {
@@ -41,7 +42,7 @@ func (p foundPattern) shortfalls() []string {
 	case p.Matches == 0:
 		texts = append(texts, fmt.Sprintf("%q matches nothing", p.Pattern))
 	case p.Files == 0 && p.Unread > 0:
-		// Restic says so, of each one.
+		// Restic reports each of these itself.
 	case p.Files == 0 && p.Excluded > 0:
 		texts = append(texts, fmt.Sprintf("%q: state-exclude.conf leaves out all of it", p.Pattern))
 	case p.Files == 0:
@@ -56,12 +57,12 @@ func (p foundPattern) shortfalls() []string {
 	return texts
 }
 
-// saved reports whether an include line stands for any file at all.
+// saved reports whether an include line matches any file at all.
 func (s findings) saved() bool {
 	return slices.ContainsFunc(s.Includes, func(p foundPattern) bool { return p.Files > 0 })
 }
 
-// idleExcludes are warnings about the module's excludes that match nothing.
+// idleExcludes returns warnings about excludes of the module that match nothing.
 func (s backupSurvey) idleExcludes(found findings) []string {
 	var texts []string
 	if len(found.UsedExcludes) < s.skip+len(s.own) {
@@ -75,7 +76,8 @@ func (s backupSurvey) idleExcludes(found findings) []string {
 	return texts
 }
 
-// noIncludes is the error for a module that names nothing to save, and shows how to.
+// noIncludes returns the error for a module that lists nothing to save. It shows how to fix
+// that.
 func noIncludes(file, installDir string, volumes []string) error {
 	what := "has no line that counts"
 	if _, err := os.Stat(file); err != nil {

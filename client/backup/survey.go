@@ -14,46 +14,46 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// survey looks for what a backup's patterns stand for, before restic does.
+// survey finds what a backup's patterns match, before restic runs.
 type survey struct {
 	Root     string        `json:"root"` // restic's working directory
 	Places   []state.Place `json:"places"`
 	Includes []string      `json:"includes"`
-	Excludes []string      `json:"excludes"` // as restic gets them
-	// Since is when the module began to write what it dumps; zero if it dumps nothing.
+	Excludes []string      `json:"excludes"` // as passed to restic
+	// Since is when the module's dump began; zero without a dump.
 	Since time.Time `json:"since"`
-	// Whole wants everything counted, and which excludes are of use. Otherwise one file
-	// of each directory is enough.
+	// Whole counts everything, and finds unused excludes. Otherwise one file per directory
+	// is enough.
 	Whole bool `json:"whole"`
-	// Most is after how many files and directories Whole ends, 0 for never.
+	// Most ends a Whole survey after that many files and directories; 0 means never.
 	Most int `json:"most"`
 }
 
-// findings are what a survey has found.
+// findings is the result of a survey.
 type findings struct {
 	Includes []foundPattern `json:"includes"`
-	// UsedExcludes says for each exclude whether something matches it. It is nil if
-	// not everything was looked at.
+	// UsedExcludes reports for each exclude whether it matches anything. It is nil if the
+	// survey ended early.
 	UsedExcludes []bool `json:"used_excludes"`
 }
 
-// foundPattern is what an include line stands for.
+// foundPattern describes what an include line matches.
 type foundPattern struct {
 	Pattern string `json:"pattern"`
-	Matches int    `json:"matches"` // files and directories that it names itself
-	Files   uint64 `json:"files"`   // all that will be saved and is no directory
+	Matches int    `json:"matches"` // files and directories that it matches directly
+	Files   uint64 `json:"files"`   // everything to be saved except directories
 	Bytes   uint64 `json:"bytes"`
-	// Excluded are files that the excludes leave out.
+	// Excluded counts the files that excludes leave out.
 	Excluded uint64 `json:"excluded"`
-	// Links are matches of which a link is saved, and not what it leads to.
+	// Links are matches that are symbolic links: the link is saved, not its target.
 	Links []string `json:"links"`
-	// Empty are files without content that a dump was to fill.
+	// Empty are files that a dump should have filled and did not.
 	Empty []string `json:"empty"`
-	// Unread is how many directories cannot be read.
+	// Unread counts the directories that cannot be read.
 	Unread int `json:"unread"`
 }
 
-// surveyor carries out a survey.
+// surveyor performs a survey.
 type surveyor struct {
 	survey
 	excludes []restic.Exclude
@@ -61,7 +61,7 @@ type surveyor struct {
 	seen     int
 }
 
-// run looks at the files.
+// run scans the files.
 func (s survey) run() findings {
 	w := surveyor{survey: s, used: make([]bool, len(s.Excludes))}
 	for _, line := range s.Excludes {
@@ -77,10 +77,10 @@ func (s survey) run() findings {
 	return found
 }
 
-// tired reports that enough was looked at.
+// tired reports whether the survey has seen enough.
 func (w *surveyor) tired() bool { return w.Most > 0 && w.seen >= w.Most }
 
-// look finds what one pattern stands for.
+// look finds what one pattern matches.
 func (w *surveyor) look(pattern string) foundPattern {
 	found := foundPattern{Pattern: pattern}
 	for _, name := range w.glob(pattern) {
@@ -98,8 +98,8 @@ func (w *surveyor) look(pattern string) foundPattern {
 	return found
 }
 
-// walk adds a file, or the files of a directory, which the pattern names literally or
-// through wildcards.
+// walk adds a file, or the files of a directory. literal is false if a wildcard matched the
+// path.
 func (w *surveyor) walk(found *foundPattern, top, file string, literal bool) {
 	_ = filepath.WalkDir(file, func(sub string, entry fs.DirEntry, err error) error {
 		name := path.Join(top, filepath.ToSlash(strings.TrimPrefix(sub, file)))
@@ -130,7 +130,7 @@ func (w *surveyor) walk(found *foundPattern, top, file string, literal bool) {
 func (w *surveyor) count(found *foundPattern, name string, entry fs.DirEntry, literal bool) {
 	info, err := entry.Info()
 	if err != nil {
-		return // it has gone just now
+		return // deleted meanwhile
 	}
 	found.Files++
 	if !info.Mode().IsRegular() {
@@ -142,8 +142,8 @@ func (w *surveyor) count(found *foundPattern, name string, entry fs.DirEntry, li
 	}
 }
 
-// dumped reports whether a file was written where the module dumps to, since it began.
-// In its volumes an application makes empty files at any time.
+// dumped reports whether the file is where the module writes dumps and was written since
+// the dump began. Volumes do not count: applications create empty files there all the time.
 func (w *surveyor) dumped(name string, info fs.FileInfo) bool {
 	return !w.Since.IsZero() && strings.HasPrefix(name, "state/") && state.ChangedSince(info, w.Since)
 }
@@ -158,7 +158,7 @@ func (w *surveyor) excluded(name string) bool {
 	return restic.Excluded(w.excludes, absolute)
 }
 
-// glob returns the names that a pattern stands for, as restic expands it, sorted.
+// glob returns the sorted names that a pattern matches, by restic's rules.
 func (w *surveyor) glob(pattern string) []string {
 	names := []string{""}
 	for part := range strings.SplitSeq(path.Clean(pattern), "/") {
@@ -179,7 +179,7 @@ func (w *surveyor) glob(pattern string) []string {
 	return names
 }
 
-// names are the names in a directory, sorted.
+// names returns the sorted names in a directory.
 func (w *surveyor) names(dir string) []string {
 	var names []string
 	if file, known := w.file(dir); known {
@@ -197,7 +197,7 @@ func (w *surveyor) names(dir string) []string {
 	return slices.Compact(names)
 }
 
-// file is where a name of the backup lies.
+// file returns the path of a name in the backup.
 func (w *surveyor) file(name string) (file string, known bool) {
 	longest := -1
 	for _, p := range w.Places {
