@@ -6,7 +6,7 @@ import (
 	"net/url"
 )
 
-// withoutAddress is an error of a request without the address, which may be a secret.
+// withoutAddress removes the address, which may be a secret, from the error of a request.
 func withoutAddress(err error) error {
 	if tooLong(err) {
 		return fmt.Errorf("it did not answer within %v", tryFor)

@@ -10,10 +10,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/notifyfile"
 )
 
-// healthchecks is a dead-man's switch: it raises the alarm where no good news comes.
+// healthchecks is a dead-man's switch: it raises the alarm when success messages stop.
 type healthchecks struct{ *notifyfile.Channel }
 
-// Send pings, for a message that is a signal. Any other one is a line of the switch's log.
+// Send pings if the message is a signal. Any other message becomes a line in the switch's
+// log.
 func (h healthchecks) Send(ctx context.Context, m *message.Message) error {
 	u, err := urlOf(h.Channel)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// mailer sends mail, through a server or the program sendmail.
+// mailer sends mail through an SMTP server or the program sendmail.
 type mailer struct{ *notifyfile.Channel }
 
 func (m mailer) Send(ctx context.Context, msg *message.Message) error {
@@ -39,7 +39,7 @@ func (m mailer) Send(ctx context.Context, msg *message.Message) error {
 	return m.byServer(ctx, letter)
 }
 
-// letter is the message as mail: a text, and a page for programs that show one.
+// letter renders the message as mail, with a plain text and an HTML part.
 func (m mailer) letter(msg *message.Message) (*mail.Msg, error) {
 	letter := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(letter.From(m.From), letter.To(m.To...)); err != nil {
@@ -48,7 +48,7 @@ func (m mailer) letter(msg *message.Message) (*mail.Msg, error) {
 	letter.Subject(msg.Subject)
 	letter.SetDateWithValue(msg.At)
 	letter.SetMessageIDWithValue(msg.ID + "@" + domainOf(m.From))
-	// Nobody's holiday is to answer it.
+	// Vacation replies to it are unwanted.
 	letter.SetGenHeader("Auto-Submitted", "auto-generated")
 	if msg.Level == message.Bad {
 		letter.SetImportance(mail.ImportanceHigh)
@@ -73,7 +73,7 @@ func (m mailer) byServer(ctx context.Context, letter *mail.Msg) error {
 		return err
 	}
 	err = client.DialAndSendWithContext(ctx, letter)
-	if err == nil || letter.IsDelivered() { // a server that goes without a good-bye
+	if err == nil || letter.IsDelivered() { // a missing goodbye from the server does not matter
 		return nil
 	}
 	if tooLong(err) {
@@ -110,7 +110,7 @@ func (m mailer) client(ctx context.Context) (*mail.Client, error) {
 			return nil, fmt.Errorf("password_file: %w", err)
 		}
 		how := mail.SMTPAuthAutoDiscover
-		if m.Security == notifyfile.NoTLS { // to this host alone
+		if m.Security == notifyfile.NoTLS { // only allowed for this host
 			how = mail.SMTPAuthPlainNoEnc
 		}
 		options = append(options, mail.WithSMTPAuth(how), mail.WithUsername(m.User), mail.WithPassword(password))
@@ -134,8 +134,8 @@ func (m mailer) tls(name string) (*tls.Config, error) {
 	return config, nil
 }
 
-// bySendmail hands the mail to the program, with nothing of this process's environment:
-// there is a password in it.
+// bySendmail hands the mail to the program, without this process's environment, which holds
+// a password.
 func (m mailer) bySendmail(ctx context.Context, letter *mail.Msg) error {
 	var text, said bytes.Buffer
 	if _, err := letter.WriteTo(&text); err != nil {
@@ -147,7 +147,7 @@ func (m mailer) bySendmail(ctx context.Context, letter *mail.Msg) error {
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it has left a child, and succeeded
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded and left a child process behind
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s did not end within %v", m.Sendmail, tryFor)
@@ -157,7 +157,7 @@ func (m mailer) bySendmail(ctx context.Context, letter *mail.Msg) error {
 	return fmt.Errorf("%s: %w: %s", m.Sendmail, err, host.Printable(words[:min(len(words), most)]))
 }
 
-// left is how long a server may take for each of its answers.
+// left returns how long the server may take for its next answer.
 func left(ctx context.Context) time.Duration {
 	until, ok := ctx.Deadline()
 	if !ok {

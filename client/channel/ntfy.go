@@ -15,10 +15,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// mostNtfy is how long a message may be: what is longer ntfy makes an attachment of.
+// mostNtfy bounds a message: ntfy turns longer ones into attachments.
 const mostNtfy = 3500
 
-// ntfy publishes messages to a topic, as JSON: so nothing of them is in a header.
+// ntfy publishes messages to a topic, as JSON so that no text gets into a header.
 type ntfy struct{ *notifyfile.Channel }
 
 func (n ntfy) Send(ctx context.Context, m *message.Message) error {
@@ -51,13 +51,13 @@ func (n ntfy) Send(ctx context.Context, m *message.Message) error {
 	return do(n.Channel, request)
 }
 
-// levels are those of ntfy's priorities, 1 to 5, and of its pictures.
+// levels maps levels to ntfy's priorities, 1 to 5, and tags.
 var levels = map[message.Level]struct {
 	priority int
 	tag      string
 }{message.Good: {3, "white_check_mark"}, message.Warning: {3, "warning"}, message.Bad: {4, "rotating_light"}}
 
-// short is the beginning of a text of so many bytes.
+// short cuts a text to so many bytes.
 func short(text string, most int) string {
 	if len(text) <= most {
 		return text

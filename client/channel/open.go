@@ -14,16 +14,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// tryFor is how long sending may take.
+// tryFor bounds one attempt to send.
 const tryFor = 30 * time.Second
 
-// Sender sends a message; its errors are fit to be shown.
+// Sender sends a message. Its errors are safe to show.
 type Sender interface {
 	Send(ctx context.Context, m *message.Message) error
 }
 
-// Open returns the channel. Where its template cannot be used, wrong says why, and it sends
-// what it sends without a template.
+// Open returns the channel. If its template is unusable, wrong says why, and messages go
+// out in the default form.
 func Open(c *notifyfile.Channel) (s Sender, wrong error) {
 	switch c.Kind {
 	case notifyfile.Mail:
@@ -39,8 +39,8 @@ func Open(c *notifyfile.Channel) (s Sender, wrong error) {
 	return nil, fmt.Errorf("there is no channel of kind %q", c.Kind)
 }
 
-// Secrets are those of a channel as far as they can be read, so that they can be kept out
-// of messages.
+// Secrets returns the readable secrets of a channel, so that messages can be kept free of
+// them.
 func Secrets(c *notifyfile.Channel) (all []string) {
 	for _, file := range []string{c.PasswordFile, c.URLFile, c.TokenFile} {
 		if secret, err := secretfile.Read(file); file != "" && err == nil {
@@ -57,8 +57,8 @@ func Secrets(c *notifyfile.Channel) (all []string) {
 	return all
 }
 
-// client reaches services. It follows no redirect: a message is for the address that the
-// administrator gave, and for no other.
+// client never follows redirects: a message goes to the address that the administrator
+// gave, and nowhere else.
 func client(c *notifyfile.Channel) *http.Client {
 	var files gatehttp.Files
 	if c.CAFile != "" {
@@ -70,8 +70,7 @@ func client(c *notifyfile.Channel) *http.Client {
 	}
 }
 
-// do sends a request. The answer's body is not read: it is the service's, and could repeat
-// what it was sent.
+// do sends a request. It ignores the answer's body, which could repeat the request.
 func do(c *notifyfile.Channel, request *http.Request) error {
 	over := client(c)
 	defer over.CloseIdleConnections()
@@ -93,7 +92,7 @@ func do(c *notifyfile.Channel, request *http.Request) error {
 	return fmt.Errorf("%s answered %s", request.URL.Host, answer.Status)
 }
 
-// urlOf is the address of a channel.
+// urlOf returns the address of a channel.
 func urlOf(c *notifyfile.Channel) (*url.URL, error) {
 	if c.URL != "" {
 		return notifyfile.ParseURL(c.URL)
@@ -109,7 +108,7 @@ func urlOf(c *notifyfile.Channel) (*url.URL, error) {
 	return u, nil
 }
 
-// tooLong says that a service took longer than it may.
+// tooLong returns the error for a service that exceeded its time.
 func tooLong(err error) bool {
 	timeout, ok := errors.AsType[interface {
 		error

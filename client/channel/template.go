@@ -14,23 +14,22 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/message"
 )
 
-// Template is the form of what a webhook is sent: a text with places such as {{subject}},
-// each replaced as the type of the content needs it, or {{json problems}}, replaced by the
-// value as JSON. (The templates of Go's library would make this program half as large
-// again.)
+// Template is the form of a webhook's body: a text with placeholders. {{subject}} inserts a
+// value escaped for the content type, {{json problems}} inserts it as JSON. (text/template
+// would add half to the size of this program.)
 type Template struct {
 	parts  []part
 	escape func(string) string
 }
 
-// part is text, or a place for what a message has.
+// part is literal text, or a placeholder.
 type part struct {
 	text   string
-	value  func(m *message.Message) any // nil: it is text
+	value  func(m *message.Message) any // nil for literal text
 	asJSON bool
 }
 
-// places are what a message has.
+// places maps the placeholders to values of a message.
 var places = map[string]func(m *message.Message) any{
 	"id":       func(m *message.Message) any { return m.ID },
 	"kind":     func(m *message.Message) any { return string(m.Kind) },
@@ -43,7 +42,7 @@ var places = map[string]func(m *message.Message) any{
 	"problems": func(m *message.Message) any { return m.Problems },
 }
 
-// ParseTemplate reads a template for content of a type, and tries it.
+// ParseTemplate parses a template for a content type, and tries it on a sample.
 func ParseTemplate(text, contentType string) (*Template, error) {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -95,7 +94,7 @@ func parsePlace(text string) (part, error) {
 	return part{value: places[words[0]], asJSON: asJSON}, nil
 }
 
-// sample is a message with all that could break a form.
+// sample is a message with everything that could break a template.
 func sample() *message.Message {
 	return &message.Message{
 		ID: "x", Kind: message.Test, Level: message.Good, Host: "h", Subject: "a \"quoted\" \\ word\n", Text: "two\nlines\t\"", HTML: "<p title=\"x\">&amp;</p>",
@@ -103,7 +102,7 @@ func sample() *message.Message {
 	}
 }
 
-// Render returns the form of a message.
+// Render fills in the template.
 func (t *Template) Render(m *message.Message) []byte {
 	var b strings.Builder
 	for _, p := range t.parts {
@@ -132,7 +131,7 @@ func encode(value any) string {
 	return string(text)
 }
 
-// escapeJSON is a text as it is inside a string of JSON.
+// escapeJSON escapes a text for use within a JSON string.
 func escapeJSON(text string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(encode(text), `"`), `"`)
 }

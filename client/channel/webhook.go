@@ -17,7 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// webhook posts messages, in the form of its template, or else all of them as JSON.
+// webhook posts messages, through its template or as JSON.
 type webhook struct {
 	*notifyfile.Channel
 
@@ -47,7 +47,7 @@ func (w *webhook) Send(ctx context.Context, m *message.Message) error {
 	return do(w.Channel, request)
 }
 
-// body is what is posted, and its type.
+// body returns the body of a request and its type.
 func (w *webhook) body(m *message.Message) (body []byte, kind string, err error) {
 	if w.template != nil {
 		return w.template.Render(m), w.ContentType, nil
@@ -56,7 +56,7 @@ func (w *webhook) body(m *message.Message) (body []byte, kind string, err error)
 	return body, "application/json", err
 }
 
-// readTemplate reads that of a channel, nil where it has none.
+// readTemplate reads the template of a channel, nil if it has none.
 func readTemplate(c *notifyfile.Channel) (*Template, error) {
 	if c.TemplateFile == "" {
 		return nil, nil //nolint:nilnil // most have none
@@ -72,7 +72,7 @@ func readTemplate(c *notifyfile.Channel) (*Template, error) {
 	return t, nil
 }
 
-// readHeaders reads a file of headers, one a line. Its errors do not quote it.
+// readHeaders reads a file with one header per line. Its errors do not quote it.
 func readHeaders(path string) (http.Header, error) {
 	headers := http.Header{}
 	if path == "" {
