@@ -256,7 +256,7 @@ func levelOf(r *http.Request, w *Response, code int, err error) slog.Level {
 }
 
 // record writes the request's line in the access log. A failure carries a hint at what to
-// do; the same failure of a destination is logged at error level only now and then.
+// do; a destination that keeps failing is logged at error level only once a minute.
 func (o *Observer) record(r *http.Request, w *Response, code int, took time.Duration, err error) {
 	level := levelOf(r, w, code, err)
 	ctx := r.Context()
