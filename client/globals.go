@@ -11,10 +11,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// addGlobals gives root the options of every command: a file of variables, and the
-// connection to Redis. They become the process's environment before a command begins,
-// so that all that it starts has them too. Whoever runs a command by its own name
-// sees the options of Redis in the program's help alone.
+// addGlobals adds the options of every command: a file of variables, and the connection to
+// Redis. Before a command begins they become environment variables, so that child processes
+// get them too. A command that is called by its own name shows the options of Redis only in
+// the program's help.
 func addGlobals(sys *host.System, root *cobra.Command) {
 	flags := root.PersistentFlags()
 	var envFile string
@@ -40,7 +40,7 @@ func addGlobals(sys *host.System, root *cobra.Command) {
 	}
 }
 
-// flagText is a flag's value as its variable has it.
+// flagText formats a flag's value for its environment variable.
 func flagText(f *pflag.Flag) string {
 	if list, ok := f.Value.(pflag.SliceValue); ok {
 		return strings.Join(list.GetSlice(), ",")

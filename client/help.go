@@ -9,8 +9,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/docgen"
 )
 
-// printHelp writes the help text of cmd to stdout. It is no template, because
-// text/template would keep the linker from leaving out what is not used.
+// printHelp prints the help of cmd to stdout. It uses no template: text/template would keep
+// the linker from dropping unused code.
 func printHelp(cmd *cobra.Command, _ []string) {
 	var text strings.Builder
 	section := func(title, body string) {
@@ -41,7 +41,7 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	fmt.Fprint(cmd.OutOrStdout(), text.String())
 }
 
-// aliases are the other names of a command.
+// aliases returns the other names of a command.
 func aliases(cmd *cobra.Command) string {
 	if len(cmd.Aliases) == 0 {
 		return ""
