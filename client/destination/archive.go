@@ -14,23 +14,23 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
-// Archive holds destinations, in the form of NethServer 8's cluster backup.
+// Archive holds destinations in the format of NethServer 8's cluster backup.
 type Archive struct {
 	Version json.Number    `json:"version"`
 	Cluster ArchiveCluster `json:"cluster"`
 }
 
-// ArchiveCluster is the part of it that destinations are in.
+// ArchiveCluster is the part of an Archive that holds destinations.
 type ArchiveCluster struct {
 	UUID         string              `json:"uuid"`
 	Destinations map[string]Archived `json:"backup_repository"`
-	// ModulePasswords are the repository passwords that modules have of their own, by the
-	// modules' UUIDs: an addition to NethServer 8's form.
+	// ModulePasswords are the repository passwords that belong to one module, by module
+	// UUID: our addition to NethServer 8's format.
 	ModulePasswords map[string]string `json:"module_passwords,omitempty"`
 }
 
-// Archived is one of them. Without its secrets, those are empty. The
-// last fields are those of archives before version 4.
+// Archived is one destination of an Archive. Secret values are empty in an archive without
+// secrets. The last fields exist only in archives before version 4.
 type Archived struct {
 	Name       string `json:"name"`
 	Provider   string `json:"provider"`
@@ -38,17 +38,17 @@ type Archived struct {
 	BasePath   string `json:"basepath"`
 	RcloneConf string `json:"rclone_conf"`
 	Password   string `json:"restic_password"`
-	// Limits, by field of their hash, are an addition to NethServer 8's form.
+	// Limits, by hash field, are our addition to NethServer 8's format.
 	Limits map[string]int64 `json:"limits,omitempty"`
 
 	OldPassword string            `json:"-"`
 	OldParams   map[string]string `json:"-"`
 }
 
-// ArchiveVersion is that of NethServer 8's cluster backup.
+// ArchiveVersion is the version that NethServer 8's cluster backup writes.
 const ArchiveVersion = 4
 
-// maxArchive bounds an archive that was decompressed, in bytes.
+// maxArchive bounds the size of a decompressed archive.
 const maxArchive = 256 << 20
 
 var (
@@ -57,10 +57,9 @@ var (
 	errNoArchive  = errors.New("this is no archive of destinations")
 )
 
-// ParseArchive reads an archive as it comes: encrypted to a passphrase, or
-// compressed, or plain.
+// ParseArchive reads an archive: encrypted with a passphrase, compressed or plain.
 func ParseArchive(data []byte, passphrase string) (*Archive, error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of an editor
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors may add it
 	if IsEncrypted(data) {
 		var err error
 		if data, err = decrypt(data, passphrase); err != nil {
@@ -83,8 +82,7 @@ func ParseArchive(data []byte, passphrase string) (*Archive, error) {
 // IsEncrypted reports whether the data begins with an OpenPGP packet.
 func IsEncrypted(data []byte) bool { return len(data) > 0 && data[0]&0x80 != 0 }
 
-// decrypt opens a message that gpg --symmetric made. What was changed on the way
-// is refused.
+// decrypt decrypts the output of gpg --symmetric, and refuses data that was modified.
 func decrypt(data []byte, passphrase string) ([]byte, error) {
 	tried := false
 	message, err := openpgp.ReadMessage(bytes.NewReader(data), nil, func([]openpgp.Key, bool) ([]byte, error) {
@@ -116,7 +114,7 @@ func gunzip(data []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// UnmarshalJSON reads a destination of any version.
+// UnmarshalJSON reads a destination in the format of any version.
 func (a *Archived) UnmarshalJSON(data []byte) error {
 	type plain Archived
 	if err := json.Unmarshal(data, (*plain)(a)); err != nil {
@@ -136,15 +134,14 @@ func (a *Archived) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Old reports whether the archive was made before version 4, with parameters instead
-// of sections.
+// Old reports whether the destination comes from an archive before version 4, with
+// parameters instead of a section.
 func (a *Archive) Old() bool {
 	version, err := a.Version.Int64()
 	return err != nil || version < ArchiveVersion
 }
 
-// Storage makes of an archived destination of an old version what Redis is to
-// hold.
+// Storage converts a destination from an old archive to the values for Redis.
 func (a Archived) Storage() (Storage, error) {
 	p, ok := ProviderOf(a.Provider)
 	if !ok {
@@ -162,8 +159,8 @@ func (a Archived) Storage() (Storage, error) {
 	return p.NewStorage(a.URL, params, nil)
 }
 
-// Section returns the rclone section, under the ID, of an archived destination of the
-// present version, or what keeps it from being saved.
+// Section returns the rclone section of an archived destination of the present version,
+// renamed to the ID, or says why it cannot be saved.
 func (a Archived) Section(id string) (conf string, err error) {
 	if !account.ValidUUID(id) {
 		return "", errors.New("its ID is no UUID")

@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is something wrong with one field of a request. Kind is a word of JSON
-// schema, or one of NethServer 8's named errors.
+// Problem is an error in one field of a request. Kind is a word of JSON schema, or a named
+// error of NethServer 8.
 type Problem struct {
 	Field, Kind string
-	// Right is what may have been meant, where that is known.
+	// Right is a suggestion for the value, if there is one.
 	Right string
 }
 
-// Problems are an error that names each of them.
+// Problems is an error that lists each problem.
 type Problems []Problem
 
 func (all Problems) Error() string {
@@ -32,8 +32,7 @@ func (all Problems) Error() string {
 	return strings.Join(texts, ", ")
 }
 
-// The kinds of problems, in the words of the JSON schema library that NethServer
-// 8's agent uses.
+// The kinds of problems, as NethServer 8's JSON schema library names them.
 const (
 	Required   = "required"
 	WrongType  = "invalid_type"
@@ -43,7 +42,7 @@ const (
 	TooSmall   = "number_gte"
 	Unexpected = "additional_property_not_allowed"
 	NotOneOf   = "enum"
-	// ConfError is the named error of a section that cannot be used.
+	// ConfError is the named error for an unusable section.
 	ConfError = "rclone_conf_error"
 )
 
@@ -54,14 +53,14 @@ const (
 
 var (
 	oneLine = regexp.MustCompile(`^[^\n\r\t]*$`)
-	// confLines is a header that may be missing, and "key = value" lines.
+	// confLines matches an optional header and "key = value" lines.
 	confLines = regexp.MustCompile(`^(\[[^\]]+\]\n)?(\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*[^\n]*(\n|$))*$`)
 )
 
-// Parameters are those of a request, by name; nil stands for null.
+// Parameters are the parameters of a request by name; nil stands for null.
 type Parameters map[string]*string
 
-// text returns a parameter, or "" where it is null or missing.
+// text returns a parameter, "" if it is null or missing.
 func (p Parameters) text(name string) string {
 	if v := p[name]; v != nil {
 		return *v
@@ -69,7 +68,7 @@ func (p Parameters) text(name string) string {
 	return ""
 }
 
-// CheckURL says what is wrong with the URL of a destination of that provider.
+// CheckURL checks the URL of a destination of that provider.
 func (p Provider) CheckURL(url string) []Problem {
 	if p.url != nil && (!p.url.MatchString(url) || !oneLine.MatchString(url)) {
 		return []Problem{{Field: "url", Kind: Malformed}}
@@ -80,8 +79,8 @@ func (p Provider) CheckURL(url string) []Problem {
 	return nil
 }
 
-// CheckParameters says what is wrong with the parameters of a request. With
-// partial, those may be missing that an existing destination has.
+// CheckParameters checks the parameters of a request. With partial, parameters that an
+// existing destination has may be missing.
 func (p Provider) CheckParameters(params Parameters, partial bool) []Problem {
 	var problems []Problem
 	add := func(name, kind string) { problems = append(problems, Problem{Field: "parameters." + name, Kind: kind}) }
@@ -130,7 +129,7 @@ func checkRclone(name, value string) (kind string) {
 	return ""
 }
 
-// conf returns the text of the section that the parameters of provider rclone hold.
+// conf returns the section's text from the parameters of provider rclone.
 func (p Parameters) conf() (string, error) {
 	if text, given := p[ParamConf]; given && text != nil {
 		return *text, nil

@@ -1,5 +1,4 @@
-// Package destination knows what NethServer 8 means by a backup destination: which
-// providers there are and what they ask for, the ID that a request leads to, the rclone
-// section of each, and the archive that holds them in a cluster's backup. It is pure: no
-// files, no network.
+// Package destination holds NethServer 8's rules for backup destinations: the providers and
+// their parameters, the ID that belongs to a request, the rclone section of each provider,
+// and the archive of a cluster backup. It does no I/O.
 package destination

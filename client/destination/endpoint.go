@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// endpoints are the host names of vendors, by what they end with: with a bucket in
-// front of them S3 works too, but not where the bucket is behind the endpoint, as in
-// the URL of a destination. The region would be that bucket's name.
+// endpoints are the host name suffixes of S3 vendors. In the URL of a destination the
+// bucket follows the endpoint. Bucket names in front of the host work with S3 too, but
+// would be taken for the region here.
 var endpoints = []struct {
 	suffix string
 	host   *regexp.Regexp
@@ -21,8 +21,8 @@ var endpoints = []struct {
 	{".cubbit.eu", regexp.MustCompile(`^s3\.cubbit\.eu$`)},
 }
 
-// cutBucket returns the bucket that stands in front of a vendor's host name, and the
-// host name.
+// cutBucket splits a vendor's host name with a bucket in front into the bucket and the host
+// name.
 func cutBucket(host string) (bucket, endpoint string, found bool) {
 	for _, known := range endpoints {
 		if !strings.HasSuffix(host, known.suffix) || known.host.MatchString(host) {
@@ -37,7 +37,7 @@ func cutBucket(host string) (bucket, endpoint string, found bool) {
 	return "", "", false
 }
 
-// rightURL is the form of an S3 URL whose bucket stands in front of the host name.
+// rightURL corrects an S3 URL with a bucket in front of the host name.
 func rightURL(url string) (right string, found bool) {
 	endpoint := endpointOf(url)
 	host := hostOf(endpoint)

@@ -7,7 +7,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
-// Explain says in words for people, who give flags, what problems those are.
+// Explain describes problems to people, who give flags rather than parameters.
 func (p Provider) Explain(problems []Problem) string {
 	texts := make([]string, len(problems))
 	for i, problem := range problems {
@@ -43,7 +43,7 @@ func (p Provider) explain(problem Problem) string {
 	return name + ": " + problem.Kind
 }
 
-// parameter returns the one of that name, or one that has nothing but a name.
+// parameter returns the parameter of that name; an unknown one has only its name.
 func (p Provider) parameter(name string) Parameter {
 	for _, param := range p.Parameters {
 		if param.Name == name {
@@ -61,7 +61,7 @@ func (p Provider) names() []string {
 	return names
 }
 
-// flag is how people give a parameter.
+// flag returns the flag by which people give a parameter.
 func (p Parameter) flag() string {
 	switch {
 	case p.Name == ParamConf:

@@ -9,12 +9,12 @@ import (
 	"maps"
 )
 
-// namespaceURL is the namespace of URLs in RFC 9562.
+// namespaceURL is the UUID namespace for URLs (RFC 9562).
 var namespaceURL = [16]byte{0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}
 
-// ID is the ID that a request to add a destination leads to, so that the same
-// request leads to the same one: the UUID of version 5, in the namespace of URLs,
-// of the request as compact JSON with sorted keys and with name and password empty.
+// ID derives the ID of a destination from the request to add it, so that equal requests get
+// equal IDs: a UUID of version 5, in the namespace of URLs, of the request as compact JSON
+// with sorted keys and empty name and password.
 func ID(request map[string]any) (string, error) {
 	reduced := maps.Clone(request)
 	reduced["name"], reduced["password"] = "", ""
@@ -36,8 +36,8 @@ func stableUUID(value any) (string, error) {
 	return fmt.Sprintf("%s-%s-%s-%s-%s", s[:8], s[8:12], s[12:16], s[16:20], s[20:]), nil
 }
 
-// compactJSON writes JSON as Python does with ensure_ascii=False: no character is
-// escaped that need not be.
+// compactJSON formats JSON as Python does with ensure_ascii=False: it escapes only what
+// must be escaped.
 func compactJSON(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -48,8 +48,8 @@ func compactJSON(value any) ([]byte, error) {
 	return unescapeSeparators(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
 
-// unescapeSeparators undoes the escaping of U+2028 and U+2029, which Go does for
-// the sake of JavaScript. An escaped backslash before a u stays.
+// unescapeSeparators undoes Go's escaping of U+2028 and U+2029. It leaves an escaped
+// backslash before a u alone.
 func unescapeSeparators(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {

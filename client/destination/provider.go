@@ -17,21 +17,21 @@ const (
 	Rclone    = "rclone"
 )
 
-// Provider is a kind of storage, and what has to be known of it.
+// Provider is a kind of storage and the parameters that it needs.
 type Provider struct {
 	Name string
-	// About is a line for people.
+	// About describes it to people.
 	About string
-	// URLHint shows the form of its URL; empty where the URL is made by us.
+	// URLHint shows the form of its URL; empty if the URL is derived.
 	URLHint string
-	// Type is the type of its rclone remote; empty where that depends.
+	// Type is the type of its rclone remote; empty if it depends on the parameters.
 	Type       string
 	Parameters []Parameter
 
 	url *regexp.Regexp
 }
 
-// Parameter is one thing that a provider asks for.
+// Parameter is a parameter of a provider.
 type Parameter struct {
 	Name     string // in requests
 	Key      string // in the rclone section
@@ -41,7 +41,7 @@ type Parameter struct {
 	NotEmpty bool
 }
 
-// Providers are all of them, in the order in which people are asked.
+// Providers lists all providers, in the order in which people are asked.
 var Providers = []Provider{
 	{
 		Name: Backblaze, About: "Backblaze B2", URLHint: "b2:BUCKET/FOLDER", Type: "b2", url: regexp.MustCompile(`^b2:.+$`),
@@ -93,7 +93,7 @@ const (
 	ParamBasePath = "basepath"
 )
 
-// s3URL has a bucket behind the endpoint, also where that begins with a scheme.
+// s3URL matches endpoint/bucket, with or without a scheme.
 var s3URL = regexp.MustCompile(`^s3:(https?://[^/]+|[^/]*[^/:])/.+$`)
 
 var s3Parameters = []Parameter{
@@ -111,7 +111,7 @@ func ProviderOf(name string) (Provider, bool) {
 	return Providers[i], true
 }
 
-// DefaultName is what a destination is called that was given no name.
+// DefaultName returns the name of a destination without one.
 func DefaultName(provider, url, id string) string {
 	switch provider {
 	case AWS:
@@ -126,9 +126,8 @@ func DefaultName(provider, url, id string) string {
 	return provider + " " + id[:min(4, len(id))]
 }
 
-// PublicParameters are the parameters that a section came from, as far as they
-// are no secrets; those that are, are empty. Of a pasted section only the type is
-// told.
+// PublicParameters returns the parameters that a section was made from; secret ones are
+// empty. Of a pasted section it returns only the type.
 func PublicParameters(section map[string]string) map[string]string {
 	for _, p := range Providers {
 		if p.Type == "" || p.Type != section["type"] || p.Name == Cluster {

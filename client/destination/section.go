@@ -11,19 +11,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
-// Storage is where a destination is, as Redis is to hold it.
+// Storage is the place of a destination, as Redis stores it.
 type Storage struct {
 	URL      string
-	BasePath string // of provider rclone alone
-	// Section is the rclone section. Values that Plain names are not obscured yet.
+	BasePath string // only of provider rclone
+	// Section is the rclone section. The values that Plain names still need obscuring.
 	Section map[string]string
 	Plain   []string
 }
 
-// NewStorage makes of a request, whose URL and parameters were checked, what Redis
-// is to hold. Old is the section that the destination had, nil for a new one: what
-// is missing among the parameters, and secrets that are empty, are taken from it.
-// An error is a [ConfError]; it holds no value.
+// NewStorage converts a checked URL and checked parameters to the values for Redis. old is
+// the destination's present section, nil for a new destination; missing parameters and
+// empty secrets are taken from it. An error is a [ConfError]; it quotes no value.
 func (p Provider) NewStorage(url string, params Parameters, old map[string]string) (Storage, error) {
 	switch p.Name {
 	case Cluster:
@@ -52,15 +51,15 @@ func (p Provider) NewStorage(url string, params Parameters, old map[string]strin
 	return s, nil
 }
 
-// vendor is a row of the table of S3 vendors, found by a part of the endpoint.
+// vendor is a row of the table of S3 vendors, selected by a part of the endpoint.
 type vendor struct {
 	part     string
-	provider string // as rclone calls it
+	provider string // in rclone's terms
 	region   func(endpoint string) string
 	more     map[string]string
 }
 
-// label returns the part of a host name between dots, counted from 0.
+// label returns a part of a host name between dots, counted from 0.
 func label(n int) func(string) string {
 	return func(endpoint string) string {
 		labels := strings.Split(endpoint, ".")
@@ -71,8 +70,8 @@ func label(n int) func(string) string {
 	}
 }
 
-// ofWasabi is the region of s3.REGION.wasabisys.com, and of its first one, which has
-// none in its name.
+// ofWasabi returns the region in s3.REGION.wasabisys.com. Wasabi's first region has no name
+// in its host.
 func ofWasabi(endpoint string) string {
 	if strings.HasPrefix(endpoint, "s3.wasabisys.com") {
 		return "us-east-1"
@@ -84,7 +83,7 @@ func always(region string) func(string) string { return func(string) string { re
 
 var noCheckBucket = map[string]string{"no_check_bucket": "true"}
 
-// vendors of generic-s3. Where region is nil there is none in the section.
+// vendors of generic-s3. A nil region leaves the region out of the section.
 var vendors = []vendor{
 	{part: "digitalocean", provider: "DigitalOcean"},
 	{part: "ovh.net", provider: "Other", region: label(1)},
@@ -97,8 +96,8 @@ var vendors = []vendor{
 	{part: "", provider: "Other"},
 }
 
-// s3 completes a section of S3 with what the endpoint tells. The region that the
-// parameters gave is in it already.
+// s3 completes a section of S3 with what the endpoint implies. It already holds a region
+// given as a parameter.
 func s3(provider, url string, section map[string]string) {
 	given := section["region"]
 	delete(section, "region")
@@ -128,8 +127,8 @@ func s3(provider, url string, section map[string]string) {
 	}
 }
 
-// endpointOf is what stands before the bucket in s3:endpoint/bucket, where the
-// endpoint may begin with a scheme.
+// endpointOf returns the endpoint in s3:endpoint/bucket. The endpoint may begin with a
+// scheme.
 func endpointOf(url string) string {
 	rest := strings.TrimPrefix(url, "s3:")
 	scheme, host, ok := strings.Cut(rest, "://")
@@ -141,7 +140,7 @@ func endpointOf(url string) string {
 	return scheme + "://" + host
 }
 
-// hostOf is the host of an endpoint or of an address.
+// hostOf returns the host of an endpoint or a URL.
 func hostOf(address string) string {
 	if _, rest, ok := strings.Cut(address, "://"); ok {
 		address = rest
@@ -153,7 +152,7 @@ func hostOf(address string) string {
 	return address
 }
 
-// pasted takes a section as it is.
+// pasted accepts a section unchanged.
 func pasted(params Parameters, old map[string]string) (Storage, error) {
 	s := Storage{BasePath: params.text(ParamBasePath)}
 	text, given := params[ParamConf]
@@ -195,8 +194,8 @@ func ParseConf(text string) (map[string]string, error) {
 	return section, err
 }
 
-// PlainConf returns a section as plain "key = value" lines, as the action of
-// NethServer 8 takes them.
+// PlainConf formats a section as "key = value" lines, the form that NethServer 8's action
+// accepts.
 func PlainConf(text string) (string, error) {
 	section, err := ParseConf(text)
 	if err != nil {
@@ -214,7 +213,7 @@ func parseConf(text string) (map[string]string, error) {
 	return section, err
 }
 
-// noSection says what a text is that people take for a section.
+// noSection explains what a text is that was given in place of a section.
 func noSection(text string) error {
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		switch line = strings.TrimSpace(line); {
@@ -252,8 +251,8 @@ func header(line string) (name string, ok bool) {
 	return strings.TrimSpace(line[1 : len(line)-1]), true
 }
 
-// CutSection returns the section of that name out of a whole rclone.conf. The lines
-// before it are left empty, so that errors name those of the file.
+// CutSection cuts the named section out of a whole rclone.conf. It keeps the preceding
+// lines as empty ones, so that errors have the file's line numbers.
 func CutSection(text, name string) (section string, found bool) {
 	var b strings.Builder
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
