@@ -131,7 +131,7 @@ func (d *destinations) runAdd(ctx context.Context, opts addOptions) error {
 	return d.tellAdded(result, opts, password == "")
 }
 
-// tellAdded prints the ID, and the password where it was generated just now.
+// tellAdded prints the ID, and the password if it was generated.
 func (d *destinations) tellAdded(result added, opts addOptions, generated bool) error {
 	if opts.asJSON {
 		if !generated {

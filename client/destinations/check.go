@@ -77,9 +77,9 @@ func runCheck(ctx context.Context, s *host.System, word string, conformance, asJ
 	return nil
 }
 
-// destinationToCheck returns the ID of the destination that a word means. A whole ID
-// is left to the gateway, so that it can be checked while Redis is away. Names are
-// looked up as the node, whose credentials the gateway wants, too.
+// destinationToCheck returns the ID of the destination that a word names. It does not look
+// up a complete ID, so that the check works while Redis is down. It looks up names as the
+// node, whose credentials the gateway needs anyway.
 func destinationToCheck(ctx context.Context, sys *host.System, word string) (string, error) {
 	if account.ValidUUID(word) {
 		return word, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/ns8action"
 )
 
-// NewCommand returns the command for destinations.
+// NewCommand returns the command destination.
 func NewCommand(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destination",
@@ -45,13 +45,13 @@ func destinationStatus() map[string]string {
 		exit.Invalid, exit.Password, exit.Conflict, exit.Signal)
 }
 
-// destinations is Redis as far as destinations go, with the gateway that tests them.
+// destinations is access to the destinations in Redis and to the gateway that tests them.
 type destinations struct {
 	sys *host.System
 	rdb *redis.Client
 }
 
-// withDestinations runs do with a connection to the leader's Redis.
+// withDestinations calls do with a connection to the leader's Redis.
 func withDestinations(ctx context.Context, sys *host.System, do func(*destinations) error) error {
 	rdb, err := sys.Administrator(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func withDestinations(ctx context.Context, sys *host.System, do func(*destinatio
 	return do(&destinations{sys: sys, rdb: rdb})
 }
 
-// The exit statuses of NethServer 8's actions; each action has its own.
+// Exit statuses of NethServer 8's actions, which differ from action to action.
 const (
 	actionRefused    exit.Code = 2
 	actionMismatch   exit.Code = 3 // alter-backup-repository
@@ -69,7 +69,7 @@ const (
 	actionPassphrase exit.Code = 3 // import-backup-destinations
 )
 
-// oneID wants what means a destination.
+// oneID requires one argument, which names a destination.
 func oneID(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return errors.New("give the name or the ID of one destination, as gatewayctl destination list shows it")
@@ -77,8 +77,8 @@ func oneID(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// malformedOf are the faults that the schema finds in what describes a destination
-// of that provider.
+// malformedOf returns the errors that the action's schema finds in the description of a
+// destination of that provider.
 func malformedOf(p destination.Provider, problems []destination.Problem) error {
 	if len(problems) == 0 {
 		return nil

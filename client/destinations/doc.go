@@ -1,3 +1,3 @@
-// Package destinations holds the commands for backup destinations, for people and as
-// NethServer 8's actions. What is true of destinations without Redis is in destination.
+// Package destinations holds the commands for backup destinations, both for people and as
+// NethServer 8's actions. Rules that need no Redis are in package destination.
 package destinations

@@ -118,8 +118,8 @@ func (d *destinations) runImport(ctx context.Context, file, passphraseFile strin
 	return err
 }
 
-// importFrom saves the destinations of an archive that are not there yet, all in
-// one transaction.
+// importFrom saves the destinations of an archive that do not exist yet, in one
+// transaction.
 func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase string) (imported, error) {
 	a, err := destination.ParseArchive(data, passphrase)
 	switch {
@@ -166,8 +166,8 @@ func (d *destinations) importFrom(ctx context.Context, data []byte, passphrase s
 	return result, d.create(ctx, records...)
 }
 
-// importModulePasswords saves the passwords that modules had of their own. The modules of
-// NethServer 8 have none, and could not ask for them.
+// importModulePasswords saves the passwords that belong to one module. It does nothing on
+// NethServer 8, whose modules share the password of each destination.
 func (d *destinations) importModulePasswords(ctx context.Context, passwords map[string]string) error {
 	if len(passwords) == 0 {
 		return nil
@@ -187,7 +187,7 @@ func (d *destinations) importModulePasswords(ctx context.Context, passwords map[
 	return err
 }
 
-// archivedRecord makes of an archived destination what Redis is to hold.
+// archivedRecord converts an archived destination to a record.
 func (d *destinations) archivedRecord(ctx context.Context, a *destination.Archive, id string) (record, error) {
 	archived := a.Cluster.Destinations[id]
 	rec := record{id: id, provider: archived.Provider, name: archived.Name, url: archived.URL, basePath: archived.BasePath, password: archived.Password}

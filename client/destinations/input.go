@@ -16,8 +16,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// destinationFlags are the flags by which people describe a destination. Secrets
-// come from files, of which "-" is stdin, or from a prompt.
+// destinationFlags are the flags that describe a destination. Secrets come from files ("-"
+// is stdin) or from a prompt.
 type destinationFlags struct {
 	name, url, passwordFile string
 	set, secretFiles        []string
@@ -36,7 +36,7 @@ func (f *destinationFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noTest, "no-test", false, "save it untested")
 }
 
-// parameters collects the parameters that flags give.
+// parametersOf collects the parameters that the flags give.
 func parametersOf(ctx context.Context, s *host.System, f *destinationFlags, p destination.Provider) (map[string]string, error) {
 	params := map[string]string{}
 	for _, pair := range f.set {
@@ -76,8 +76,8 @@ func parametersOf(ctx context.Context, s *host.System, f *destinationFlags, p de
 	return params, setConf(params, text, f.section)
 }
 
-// setConf takes the section out of a whole rclone.conf. It continues in its plainest
-// form, without comments, which NethServer 8's action does not take.
+// setConf stores a section of an rclone.conf among the parameters, without comments, which
+// NethServer 8's action does not accept.
 func setConf(params map[string]string, text, section string) error {
 	names := destination.Sections(text)
 	switch {
@@ -110,7 +110,7 @@ func isSecret(p destination.Provider, name string) bool {
 	return false
 }
 
-// confFrom does the same for a section of rclone.conf.
+// confFrom reads an rclone.conf from a file, from stdin or from a prompt.
 func confFrom(ctx context.Context, s *host.System, file string) (string, error) {
 	if p := s.Prompter(); p != nil && file == "-" {
 		return askConf(ctx, p)
@@ -122,7 +122,7 @@ func askConf(ctx context.Context, p *host.Prompter) (string, error) {
 	return p.AskText(ctx, "paste the section of rclone.conf")
 }
 
-// provider lets people choose one.
+// askProvider asks for a provider.
 func askProvider(ctx context.Context, p *host.Prompter) (string, error) {
 	for _, provider := range destination.Providers {
 		fmt.Fprintf(p.Sys.Stderr, "  %-10s %s\n", provider.Name, provider.About)
@@ -135,7 +135,7 @@ func askProvider(ctx context.Context, p *host.Prompter) (string, error) {
 	})
 }
 
-// fill asks for what flags did not give of a new destination.
+// fillIn asks for what the flags of a new destination leave out.
 func fillIn(ctx context.Context, p *host.Prompter, f *destinationFlags, provider destination.Provider, params map[string]string) error {
 	var err error
 	if provider.URLHint != "" && f.url == "" {
@@ -180,7 +180,8 @@ func fillIn(ctx context.Context, p *host.Prompter, f *destinationFlags, provider
 	return err
 }
 
-// secret asks for one, again if that cannot be right. A share may be open to all.
+// askParameter asks for a secret, and again after an impossible answer. Shares may be open, with
+// an empty password.
 func askParameter(ctx context.Context, p *host.Prompter, provider destination.Provider, param destination.Parameter) (string, error) {
 	for {
 		secret, err := p.AskSecret(ctx, param.About)
@@ -197,7 +198,7 @@ func askParameter(ctx context.Context, p *host.Prompter, provider destination.Pr
 	}
 }
 
-// fillConf takes a pasted section, and says what it was without its values.
+// fillConf asks for a section, and shows its keys without values.
 func fillConf(ctx context.Context, p *host.Prompter, f *destinationFlags, params map[string]string) error {
 	text, err := askConf(ctx, p)
 	if err != nil {
