@@ -14,10 +14,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// defaultSample is how many files are compared, unless an option says otherwise.
+// defaultSample is how many files are compared by default.
 const defaultSample = 200
 
-// options are the command line of drill.
+// options are the flags of drill.
 type options struct {
 	choice   locate.Choice
 	wait     run.Waiting
@@ -30,7 +30,7 @@ type options struct {
 	metricsDir string // of a node
 }
 
-// NewModuleCommand returns the command module-drill, of the module that we are.
+// NewModuleCommand returns the command module-drill, for the module that runs it.
 func NewModuleCommand(sys *host.System) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
@@ -65,7 +65,7 @@ nothing, or is not what the source is. Status 21 says that it could not be tried
 	return cmd
 }
 
-// addFlags adds the options that both commands have.
+// addFlags adds the flags that both commands have.
 func (o *options) addFlags(sys *host.System, cmd *cobra.Command) {
 	o.choice.AddPlaceFlags(cmd.Flags())
 	flags := cmd.Flags()
@@ -78,7 +78,7 @@ func (o *options) addFlags(sys *host.System, cmd *cobra.Command) {
 	names.CompleteFlag(cmd, "backup", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
 }
 
-// status are the exit statuses of a drill.
+// status returns the exit statuses of a drill.
 func status() map[string]string {
 	return exit.Status(exit.OK, exit.Usage, exit.NotRestorable, exit.NotTried, exit.Signal)
 }
@@ -91,7 +91,7 @@ func (o *options) check() error {
 	return o.wait.Check()
 }
 
-// run tries the backup of the module that we are.
+// run drills the module's own backup.
 func (o *options) run(ctx context.Context, sys *host.System) error {
 	if err := o.check(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (o *options) run(ctx context.Context, sys *host.System) error {
 	return errors.Join(err, o.tell(sys, report))
 }
 
-// tell prints what came of it.
+// tell prints the report.
 func (o *options) tell(sys *host.System, report *Report) error {
 	if o.asJSON {
 		return sys.PrintJSON(report)
@@ -112,7 +112,7 @@ func (o *options) tell(sys *host.System, report *Report) error {
 	return nil
 }
 
-// try finds out what to try, and tries it: the module that we are, or what a word names.
+// try determines the subject and drills it.
 func (o *options) try(ctx context.Context, sys *host.System, word string, report *Report) error {
 	s, home, err := o.subject(ctx, sys, word, report)
 	if err != nil {
@@ -132,7 +132,7 @@ func (o *options) try(ctx context.Context, sys *host.System, word string, report
 	return d.run(ctx, home)
 }
 
-// subject finds out what to try: the module that we are, or what a word names.
+// subject returns the module that runs the command, or what a word names.
 func (o *options) subject(ctx context.Context, sys *host.System, word string, report *Report) (*subject, home, error) {
 	rdb, err := o.wait.Redis(ctx, sys)
 	if err != nil {

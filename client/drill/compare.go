@@ -19,30 +19,30 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// assistance is the part of a drill that is done where the files have their owners: in
-// Podman's user namespace where that is not here.
+// assistance is the part of a drill that must run where the files have their real owners:
+// in Podman's user namespace, unless we are in it.
 type assistance struct {
 	Restored string        `json:"restored"` // a directory with state and volumes
-	Places   []state.Place `json:"places"`   // of the source
-	Sample   int           `json:"sample"`   // how many files are compared
-	Most     int64         `json:"most"`     // bytes that are compared
-	Taken    time.Time     `json:"taken"`    // when the snapshot was begun
+	Places   []state.Place `json:"places"`   // directories of the source
+	Sample   int           `json:"sample"`   // how many files to compare
+	Most     int64         `json:"most"`     // how many bytes to compare
+	Taken    time.Time     `json:"taken"`    // start of the snapshot
 	Remove   string        `json:"remove"`
 }
 
-// assisted is what came of it.
+// assisted is the result of an assistance.
 type assisted struct {
-	Files     uint64   `json:"files"` // that were restored
+	Files     uint64   `json:"files"` // restored
 	Compared  int      `json:"compared"`
 	Bytes     int64    `json:"bytes"`
-	Changed   int      `json:"changed"` // in the source, since the snapshot
-	Gone      int      `json:"gone"`    // from the source
+	Changed   int      `json:"changed"` // in the source since the snapshot
+	Gone      int      `json:"gone"`    // from the source since the snapshot
 	Different []string `json:"different"`
-	Unread    []string `json:"unread"` // that could not be compared, and why
+	Unread    []string `json:"unread"` // not comparable, and why
 }
 
-// assistFlag makes the command do nothing but assist, with an assistance on stdin and
-// what came of it on stdout.
+// assistFlag makes the command perform an assistance that comes on stdin, and write the
+// result to stdout.
 const assistFlag = "assist"
 
 func runAssist(sys *host.System) error {
@@ -64,7 +64,7 @@ func (a *assistance) do() (assisted, error) {
 	return a.compare()
 }
 
-// compare compares a sample of what was restored with the source.
+// compare compares a sample of the restored files with the source.
 func (a *assistance) compare() (assisted, error) {
 	var done assisted
 	sample, err := a.choose(&done)
@@ -100,7 +100,7 @@ func (a *assistance) compare() (assisted, error) {
 	return done, nil
 }
 
-// choose picks files at random from all that were restored and have a source.
+// choose picks a random sample of the restored files that have a source.
 func (a *assistance) choose(done *assisted) ([]string, error) {
 	var sample []string
 	seen := 0
@@ -127,7 +127,7 @@ func (a *assistance) choose(done *assisted) ([]string, error) {
 	return sample, err
 }
 
-// source is where a restored file comes from.
+// source returns the path that a restored file was saved from.
 func (a *assistance) source(name string) (place state.Place, below string, ok bool) {
 	for _, p := range a.Places {
 		if below, ok := strings.CutPrefix(name, p.Path+"/"); ok {
@@ -137,14 +137,14 @@ func (a *assistance) source(name string) (place state.Place, below string, ok bo
 	return state.Place{}, "", false
 }
 
-// compareOne compares a file with its source, unless that has changed since: neither its
-// size nor its times tell then which content it had.
+// compareOne compares a file with its source, unless the source changed since: a change of
+// size or time means that the old content is unknown.
 func (a *assistance) compareOne(restored *os.Root, name string, source *os.Root, below string, done *assisted) {
 	fail := func(err error) { done.Unread = append(done.Unread, fmt.Sprintf("%q: %v", name, err)) }
 	now, err := source.Lstat(below)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err != nil && strings.Contains(err.Error(), "escapes"):
-		done.Gone++ // also where a link leads away by now
+		done.Gone++ // or a link leads elsewhere now
 		return
 	case err != nil:
 		fail(err)
@@ -164,7 +164,7 @@ func (a *assistance) compareOne(restored *os.Root, name string, source *os.Root,
 		fail(err)
 		return
 	}
-	// It may have been written to meanwhile.
+	// It may have been modified while we read it.
 	if again, err := source.Lstat(below); !same && (err != nil || !again.ModTime().Equal(now.ModTime()) || changedSince(again, a.Taken)) {
 		done.Changed++
 		return
@@ -176,7 +176,7 @@ func (a *assistance) compareOne(restored *os.Root, name string, source *os.Root,
 	}
 }
 
-// changedSince reports whether a file, or what is known of it, was changed after a time.
+// changedSince reports whether a file or its metadata changed after a time.
 func changedSince(info fs.FileInfo, taken time.Time) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || !time.Unix(stat.Ctim.Unix()).Before(taken)

@@ -1,4 +1,4 @@
-// Package drill is the command drill, which proves that a backup can be restored: it
-// restores a snapshot into a throw-away place, compares a sample with the source, has the
-// module verify it, and removes it.
+// Package drill implements the command drill, which proves that a backup can be restored:
+// it restores a snapshot into a temporary directory, compares a sample with the source,
+// lets the module verify it, and removes it.
 package drill

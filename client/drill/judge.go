@@ -9,7 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// judge tells an error of the backup from what only hindered the drill.
+// judge separates errors of the backup from errors that only prevented the drill.
 func judge(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -24,8 +24,8 @@ func judge(ctx context.Context, err error) error {
 	return exit.Failf(exit.NotTried, "the drill could not be tried: %w", err)
 }
 
-// speaksAgainst reports whether an error says that the backup is not in order: a real
-// restore would fail as well, however often it is tried.
+// speaksAgainst reports whether an error shows that the backup is bad: a real restore would
+// fail too, no matter how often it is retried.
 func speaksAgainst(err error) bool {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return false

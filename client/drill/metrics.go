@@ -7,8 +7,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// WriteMetrics writes what came of a drill of a schedule's module into a file for
-// Prometheus, below a directory.
+// WriteMetrics writes the result of a drill as a file for Prometheus.
 func (r *Report) WriteMetrics(dir, schedule, name string) error {
 	if !host.ModuleIDPattern.MatchString(r.Module) || !host.PathSegment.MatchString(schedule) {
 		return nil

@@ -21,11 +21,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
 
-// endPatience is how long a drill that is told to end may take: restic drops its lock, and
-// what was restored is removed.
+// endPatience is how long a drill may take to end when it is told to: restic drops its
+// lock, and the restored files are removed.
 const endPatience = 2*restic.Grace + time.Minute
 
-// NewCommand returns the command drill, of a node.
+// NewCommand returns the command drill, for a node.
 func NewCommand(sys *host.System) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
@@ -56,7 +56,7 @@ nothing, or is not what the source is. Status 21 says that it could not be tried
 	return cmd
 }
 
-// runOnNode tries the backup of a module of this node, or the repository that a word names.
+// runOnNode drills a module of this node, or the repository that a word names.
 func (o *options) runOnNode(ctx context.Context, sys *host.System, word string) error {
 	if err := o.check(); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (o *options) runOnNode(ctx context.Context, sys *host.System, word string) 
 	return errors.Join(err, o.tell(sys, report))
 }
 
-// tryOnNode has the module try it, where that is known how.
+// tryOnNode lets the module drill its own backup if it can be run here.
 func (o *options) tryOnNode(ctx context.Context, sys *host.System, word string, report *Report) error {
 	if word == "" {
 		var err error
@@ -129,7 +129,7 @@ func (o *options) have(ctx context.Context, sys *host.System, how runner.Runner,
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// In a group of its own a Ctrl-C reaches it once, from us; and without us it ends, and
+	// Its own process group gets a Ctrl-C once, from us. If we are killed it ends, and
 	// removes what it has restored.
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGTERM
 	err = restic.RunOnOneThread(cmd, nil)
@@ -154,7 +154,7 @@ func (o *options) have(ctx context.Context, sys *host.System, how runner.Runner,
 	return nil
 }
 
-// next is the module of this node whose turn it is, and chooses its schedule.
+// next returns the module of this node whose turn it is, with the schedule to drill.
 func (o *options) next(ctx context.Context, sys *host.System) (string, error) {
 	rdb, err := o.wait.Redis(ctx, sys)
 	if err != nil {

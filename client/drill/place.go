@@ -19,26 +19,26 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// defaultBase is where drills restore to: on a disk, and for every user.
+// defaultBase is where drills restore to: a disk, writable by every user.
 const defaultBase = "/var/tmp"
 
-// baseVariable names another place, which the drills of schedules take as well.
+// baseVariable names another directory. Drills of schedules use it too.
 const baseVariable = "GATEWAYCTL_DRILL_DIR"
 
-// baseOf is the directory below which drills restore, unless dir names it.
+// baseOf returns the directory below which drills restore.
 func baseOf(env *host.Environment, dir string) string {
 	named, _ := env.Lookup(baseVariable)
 	return cmp.Or(dir, named, defaultBase)
 }
 
-// home is the directory of all drills of one user, below a directory that others may write
-// to as well.
+// home is one user's directory for drills, below a base that others may be able to write
+// to.
 type home struct {
 	dir      string
-	unshared bool // what is restored belongs to users of Podman's user namespace
+	unshared bool // restored files belong to users of Podman's user namespace
 }
 
-// openHome makes the directory, or makes sure that it is ours.
+// openHome creates the directory, or verifies that it belongs to us.
 func openHome(base string, unshared bool) (home, error) {
 	base, err := filepath.Abs(base)
 	if err != nil {
@@ -59,23 +59,23 @@ func openHome(base string, unshared bool) (home, error) {
 	return home{dir, unshared}, nil
 }
 
-// lockName is the file that is locked for as long as a drill lives.
+// lockName is a file that stays locked while its drill runs.
 const lockName = ".lock"
 
 // dataName is the directory that is restored to.
 const dataName = "data"
 
-// spot is the place of one drill.
+// spot is the directory of one drill.
 type spot struct {
 	home home
 	dir  string
 	lock *os.File
 }
 
-// data is what is restored to.
+// data returns the directory to restore to.
 func (s *spot) data() string { return filepath.Join(s.dir, dataName) }
 
-// take makes a place for a drill.
+// take creates the directory for a drill.
 func (h home) take(module string) (*spot, error) {
 	dir, err := os.MkdirTemp(h.dir, module+"-")
 	if err != nil {
@@ -91,16 +91,16 @@ func (h home) take(module string) (*spot, error) {
 	return s, nil
 }
 
-// flock takes a lock that ends with the process, unless another one has it.
+// flock takes a lock that ends with the process. It does not wait.
 func flock(file *os.File) error { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// remove removes the place and all that was restored.
+// remove deletes the directory and everything in it.
 func (s *spot) remove(ctx context.Context) error {
 	err := s.home.removeAll(ctx, s.dir)
 	return errors.Join(err, s.lock.Close())
 }
 
-// removeLeftovers removes the places of drills that were killed, and returns how many.
+// removeLeftovers deletes the directories of killed drills, and returns how many.
 func (h home) removeLeftovers(ctx context.Context) (int, error) {
 	entries, err := os.ReadDir(h.dir)
 	if err != nil {
@@ -115,7 +115,7 @@ func (h home) removeLeftovers(ctx context.Context) (int, error) {
 		dir := filepath.Join(h.dir, e.Name())
 		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_CLOEXEC, 0)
 		if errors.Is(err, fs.ErrNotExist) {
-			// It is being made, or was being removed.
+			// It is just being created or removed.
 			if err := os.Remove(dir); err == nil {
 				removed++
 			} else if errors.Is(err, unix.ENOTEMPTY) {
@@ -137,7 +137,7 @@ func (h home) removeLeftovers(ctx context.Context) (int, error) {
 	return removed, failed
 }
 
-// removeAll removes a directory, where its files may be removed.
+// removeAll deletes a directory, in the user namespace that may delete its files.
 func (h home) removeAll(ctx context.Context, dir string) error {
 	ctx = context.WithoutCancel(ctx) // also after a signal
 	if !strings.HasPrefix(dir, h.dir+string(filepath.Separator)) {
@@ -149,7 +149,7 @@ func (h home) removeAll(ctx context.Context, dir string) error {
 	return inNamespace(ctx, assistance{Remove: dir}, new(assisted))
 }
 
-// forceRemove removes a directory; those in it that nobody may write to are ours.
+// forceRemove deletes a directory, including read-only directories in it.
 func forceRemove(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -157,14 +157,14 @@ func forceRemove(dir string) error {
 	}
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, _ error) error {
 		if entry != nil && entry.IsDir() {
-			_ = os.Chmod(name, 0o700) // RemoveAll says what is wrong
+			_ = os.Chmod(name, 0o700) // RemoveAll reports the error
 		}
 		return nil
 	})
 	return errors.Join(err, os.RemoveAll(dir))
 }
 
-// space is how many bytes are free for us there.
+// space returns how many bytes are free for us.
 func (s *spot) space() (uint64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(s.dir, &stat); err != nil {

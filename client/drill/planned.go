@@ -14,12 +14,12 @@ import (
 // Planned is a drill that a schedule plans for one of its modules on this node.
 type Planned struct {
 	Schedule, Module string // IDs
-	// Wait is how long it waits for another run that hinders it.
+	// Wait is how long it waits for another run that is in its way.
 	Wait time.Duration
 }
 
-// Try does what the command drill does, and records nothing: what came of it is in the
-// report, an error too.
+// Try drills like the command, but records nothing: the report holds the result, errors
+// included.
 func (p Planned) Try(ctx context.Context, sys *host.System) *Report {
 	o := options{
 		choice: locate.Choice{Backup: p.Schedule}, wait: run.Waiting{Limit: p.Wait}, dir: baseOf(sys.Env, ""), sample: defaultSample,
@@ -32,7 +32,7 @@ func (p Planned) Try(ctx context.Context, sys *host.System) *Report {
 	return report
 }
 
-// Fill notes in a run what came of a drill.
+// Fill copies the result of a drill into a run.
 func (r *Report) Fill(run *history.Run) {
 	run.Started, run.Ended = r.Started, r.Ended
 	run.Outcome, run.Error, run.ExitStatus = history.Failed, r.Error, r.ExitStatus

@@ -23,7 +23,7 @@ type turn struct {
 	module   string
 }
 
-// turns are all of this node, that whose last drill is the longest ago first.
+// turns returns all turns of this node, the one with the oldest last drill first.
 func turns(ctx context.Context, sys *host.System, rdb *redis.Client) ([]turn, error) {
 	login, err := sys.Env.NodeCredentials()
 	if err != nil {
@@ -57,8 +57,8 @@ func turns(ctx context.Context, sys *host.System, rdb *redis.Client) ([]turn, er
 	return all, nil
 }
 
-// lastDrill is the last one, whatever it came to: a module whose backup is not restorable
-// must not keep the others from their turn.
+// lastDrill returns the last drill, whatever its outcome: a module whose backup cannot be
+// restored must not keep others from their turn.
 func lastDrill(latest map[[2]string]*history.Last, t turn) history.Run {
 	last := latest[[2]string{t.schedule.ID, t.module}]
 	if last == nil {
@@ -67,8 +67,8 @@ func lastDrill(latest map[[2]string]*history.Last, t turn) history.Run {
 	return last.Run[history.Drill]
 }
 
-// scheduleOf is the schedule that a drill counts for: the one that was named, or the first
-// that backs the module up there.
+// scheduleOf returns the schedule that a drill counts for: the one that was named, or the
+// first that backs up the module to that destination.
 func scheduleOf(ctx context.Context, rdb *redis.Client, named string, report *Report) (schedule.Schedule, error) {
 	if named != "" {
 		return schedule.Read(ctx, rdb, named)
@@ -85,8 +85,8 @@ func scheduleOf(ctx context.Context, rdb *redis.Client, named string, report *Re
 	return schedule.Schedule{}, nil
 }
 
-// record notes what came of a drill in the history, where "status" finds it. A drill of
-// what no schedule backs up has no place there.
+// record writes the result to the history, where "status" shows it. A drill outside any
+// schedule is not recorded.
 func (o *options) record(ctx context.Context, sys *host.System, report *Report) error {
 	if report.Module == "" || report.ExitStatus == int(exit.Usage) {
 		return nil
@@ -114,7 +114,7 @@ func (o *options) record(ctx context.Context, sys *host.System, report *Report) 
 	return errors.Join(err, o.writeMetrics(sys, s, report))
 }
 
-// writeMetrics writes what came of a drill for Prometheus, where somebody asks for that.
+// writeMetrics writes the result for Prometheus, if that was asked for.
 func (o *options) writeMetrics(sys *host.System, s schedule.Schedule, report *Report) error {
 	dir, _ := sys.Env.Lookup("NS8_METRICS_DIR")
 	if dir = cmp.Or(o.metricsDir, dir); dir == "" {
@@ -123,7 +123,7 @@ func (o *options) writeMetrics(sys *host.System, s schedule.Schedule, report *Re
 	return report.WriteMetrics(dir, s.ID, s.Name)
 }
 
-// runOf is a drill as the history has it.
+// runOf converts a report to a run of the history.
 func runOf(s schedule.Schedule, r *Report) history.Run {
 	run := history.Run{
 		ID: history.NewID(s.ID, r.Started), Schedule: s.ID, Name: s.Name, Module: r.Module,
@@ -133,7 +133,7 @@ func runOf(s schedule.Schedule, r *Report) history.Run {
 	return run
 }
 
-// recordDir is where an outcome waits that Redis does not take.
+// recordDir is where a result waits while Redis is down.
 func recordDir(env *host.Environment) string {
 	dir, _ := env.Lookup("STATE_DIRECTORY")
 	dir, _, _ = strings.Cut(dir, ":")
@@ -141,8 +141,7 @@ func recordDir(env *host.Environment) string {
 	return filepath.Join(cmp.Or(dir, filepath.Join(cmp.Or(home, "/var/lib"), ".local", "state")), "gatewayctl")
 }
 
-// remember records what came of a drill, and warns where that fails: it does not change
-// what came of it.
+// remember records the result. A failure only warns: it does not change the result.
 func (o *options) remember(ctx context.Context, sys *host.System, report *Report) {
 	if err := o.record(ctx, sys, report); err != nil && !errors.Is(err, context.Canceled) {
 		sys.Warnf("the outcome is not recorded: %v", err)

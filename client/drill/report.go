@@ -14,12 +14,12 @@ import (
 
 // The outcomes of a drill.
 const (
-	Proven        = "proven"         // it was restored, and nothing speaks against it
-	NotRestorable = "not restorable" // it was tried, and the backup is not what it should be
-	NotTried      = "not tried"      // something else hindered it
+	Proven        = "proven"         // restored, and nothing contradicts it
+	NotRestorable = "not restorable" // the restore failed, or its result is wrong
+	NotTried      = "not tried"      // something else prevented the drill
 )
 
-// Report is what came of a drill.
+// Report is the result of a drill.
 type Report struct {
 	Outcome     string    `json:"outcome"`
 	Module      string    `json:"module_id"`
@@ -30,22 +30,22 @@ type Report struct {
 	Time        string    `json:"snapshot_time"`
 	Started     time.Time `json:"started"`
 	Ended       time.Time `json:"ended"`
-	// RestoreSeconds is what a restore takes, without all else that a drill does.
+	// RestoreSeconds is the time of the restore alone.
 	RestoreSeconds float64 `json:"restore_seconds"`
 	Files          uint64  `json:"files"`
 	Bytes          uint64  `json:"bytes"`
-	// Compared are the files that were compared with the source; Changed and Gone are
-	// those of the sample that have changed there since, or are no longer there.
+	// Compared counts the files that were compared with the source; Changed and Gone count
+	// those of the sample that changed or vanished there since.
 	Compared int `json:"compared"`
 	Changed  int `json:"changed"`
 	Gone     int `json:"gone"`
-	// Verified is true where the module's own command has found it in order.
+	// Verified is true if the module's own command confirmed the result.
 	Verified   bool   `json:"verified"`
 	Error      string `json:"error,omitempty"`
 	ExitStatus int    `json:"exit_status"`
 }
 
-// end adds how the drill ended.
+// end completes the report with the outcome.
 func (r *Report) end(ctx context.Context, err error) {
 	r.Ended = time.Now()
 	if err != nil {
@@ -54,7 +54,7 @@ func (r *Report) end(ctx context.Context, err error) {
 	r.Outcome = outcomeOf(exit.Code(r.ExitStatus))
 }
 
-// detail says in a line what was proven by.
+// detail says in a line what the proof consists of.
 func (r *Report) detail() string {
 	parts := []string{fmt.Sprintf("restored in %s", seconds(r.RestoreSeconds))}
 	switch {
@@ -76,7 +76,7 @@ func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond).String()
 }
 
-// tell tells people.
+// tell prints the report.
 func (r *Report) tell(sys *host.System) {
 	if r.Outcome != Proven {
 		return // the error says it
@@ -85,7 +85,7 @@ func (r *Report) tell(sys *host.System) {
 		cmp.Or(r.Module, r.Repository), restic.ShortID(r.Snapshot), r.Time, r.Files, host.FormatBytes(r.Bytes), r.detail())
 }
 
-// outcomeOf says what an exit status means.
+// outcomeOf returns the outcome that an exit status stands for.
 func outcomeOf(code exit.Code) string {
 	switch code {
 	case exit.OK:

@@ -19,10 +19,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// verifyHook is a command of the module, which looks at what was restored.
+// verifyHook is a command of the module that checks the restored files.
 const verifyHook = "module-verify-state"
 
-// most is how many bytes of a sample are compared.
+// most bounds the bytes that are compared.
 const most = 1 << 30
 
 // drilling is one drill.
@@ -33,10 +33,10 @@ type drilling struct {
 	sample   int
 	wait     *run.Waiting
 	report   *Report
-	taken    time.Time // when the snapshot was begun
+	taken    time.Time // start of the snapshot
 }
 
-// run restores into a throw-away place, judges that, and removes it.
+// run restores into a temporary directory, checks the result, and removes it.
 func (d *drilling) run(ctx context.Context, home home) (err error) {
 	place, err := home.take(d.subject.module.ID)
 	if err != nil {
@@ -63,8 +63,8 @@ func (d *drilling) run(ctx context.Context, home home) (err error) {
 	return d.verify(ctx, place)
 }
 
-// checkThere fails where there is no repository, or the destination does not answer, which
-// restic would ask for many minutes.
+// checkThere fails if the repository does not exist or the destination does not answer.
+// Restic would retry for many minutes.
 func (d *drilling) checkThere(ctx context.Context) error {
 	there, err := run.NewProbe(d.sys.Env).Exists(ctx, d.subject.base.Repository)
 	if err == nil && !there {
@@ -73,10 +73,10 @@ func (d *drilling) checkThere(ctx context.Context) error {
 	return err
 }
 
-// spareSpace is left free on the disk that is restored to.
+// spareSpace stays free on the disk that is restored to.
 const spareSpace = 64 << 20
 
-// checkSpace fails where the snapshot has no room, as far as that is known before.
+// checkSpace fails if the snapshot is known not to fit.
 func (d *drilling) checkSpace(ctx context.Context, place *spot) error {
 	size, err := d.size(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (d *drilling) checkSpace(ctx context.Context, place *spot) error {
 	return nil
 }
 
-// size is that of the snapshot, 0 where restic did not note it.
+// size returns the snapshot's size, 0 if restic did not record it.
 func (d *drilling) size(ctx context.Context) (uint64, error) {
 	from := snapshot.Source{Repository: d.subject.base.Repository, Command: func(context.Context) (restic.Invocation, error) {
 		return d.subject.base, nil
@@ -124,7 +124,7 @@ func (d *drilling) restore(ctx context.Context, place *spot) error {
 	return err
 }
 
-// isFull reports whether the disk takes nothing more, whatever restic made of that.
+// isFull reports whether the disk is full, whatever error restic made of it.
 func isFull(place *spot) bool {
 	const little = 1 << 20
 	free, err := place.space()
@@ -136,7 +136,7 @@ func isFull(place *spot) bool {
 	return free < little || os.WriteFile(probe, make([]byte, little), 0o600) != nil
 }
 
-// compare compares a sample with the source, where that is here.
+// compare compares a sample with the source, if the source is here.
 func (d *drilling) compare(ctx context.Context, place *spot) error {
 	sources, err := d.subject.sources(ctx)
 	if err != nil {
@@ -167,7 +167,7 @@ func (d *drilling) compare(ctx context.Context, place *spot) error {
 	return nil
 }
 
-// verify has the module look at what was restored.
+// verify lets the module check the restored files.
 func (d *drilling) verify(ctx context.Context, place *spot) error {
 	if !d.subject.own {
 		return nil

@@ -17,37 +17,37 @@ import (
 // subject is what a drill is about.
 type subject struct {
 	place  locate.Place
-	module host.Module // its state directory holds the notes of our runs of restic
+	module host.Module // its state directory holds the notes of our restic runs
 	base   restic.Invocation
-	// own is true where we are the module: its source and its commands are here.
+	// own is true if we run as the module: its source and its commands are here.
 	own bool
 }
 
-// rootfull reports whether Podman's files are ours.
+// rootfull reports whether Podman's files belong to us.
 func rootfull() bool { return os.Geteuid() == 0 }
 
-// unshared reports whether what restic restores has owners in Podman's user namespace
-// alone.
+// unshared reports whether restored files have their owners only in Podman's user
+// namespace.
 func (s *subject) unshared() bool { return s.base.Runtime == restic.Podman && !rootfull() }
 
-// withoutCache gives restic an empty cache: what it has read before would hide that the
-// repository no longer holds it.
+// withoutCache gives restic an empty cache. Cached data could hide that the repository has
+// lost it.
 func (s *subject) withoutCache(place *spot) {
 	dir := filepath.Join(place.dir, "cache")
 	if s.base.Runtime == restic.Podman {
-		dir = "/tmp/restic-cache" // which goes with the container
+		dir = "/tmp/restic-cache" // removed with the container
 	}
 	s.base.Env = append(slices.Clone(s.base.Env), "RESTIC_CACHE_DIR="+dir)
 }
 
-// ownSubject is the module that we are.
+// ownSubject returns the module that we run as.
 func ownSubject(ctx context.Context, sys *host.System, m host.Module, place locate.Place, repository restic.Repository) (*subject, error) {
 	base, err := run.ResticOptions{}.NewInvocation(ctx, sys, m)
 	base.Repository = repository
 	return &subject{place: place, module: m, base: base, own: true}, err
 }
 
-// otherSubject is a repository whose module we are not. Notes are in the directory home.
+// otherSubject returns a repository of another module. Notes go into the directory home.
 func otherSubject(ctx context.Context, sys *host.System, place locate.Place, repository restic.Repository, home string) (*subject, error) {
 	base, err := locate.Invocation(ctx, sys)
 	base.Repository = repository
@@ -61,7 +61,7 @@ func otherSubject(ctx context.Context, sys *host.System, place locate.Place, rep
 	return &subject{place: place, module: host.Module{ID: id, UUID: place.UUID, App: place.App, StateDir: home}, base: base}, err
 }
 
-// sources are the places that the module is saved from, as far as they are there.
+// sources returns the existing directories that the module is saved from.
 func (s *subject) sources(ctx context.Context) ([]state.Place, error) {
 	if !s.own {
 		return nil, nil
