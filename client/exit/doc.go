@@ -1,3 +1,3 @@
-// Package exit holds the exit statuses of gatewayctl and the errors that lead to them.
-// It imports nothing of the client, so that every room can say how it ends.
+// Package exit holds the exit statuses of gatewayctl and the errors that carry them. It
+// imports no other package of the client, so that each can use it.
 package exit

@@ -68,8 +68,7 @@ var meaning = map[Code]string{
 	Signal:        "128 plus the number of the signal that ended it",
 }
 
-// Status returns the annotation from which the help text of a command takes
-// its EXIT STATUS section.
+// Status returns the annotation that becomes the EXIT STATUS section of a command's help.
 func Status(codes ...Code) map[string]string {
 	lines := make([]string, len(codes))
 	for i, c := range codes {
@@ -82,7 +81,7 @@ func Status(codes ...Code) map[string]string {
 	return map[string]string{docgen.ExitStatusAnnotation: strings.Join(lines, "\n")}
 }
 
-// Error is an error that knows the exit status it leads to.
+// Error is an error with an exit status.
 type Error struct {
 	Code Code
 	err  error
@@ -91,8 +90,7 @@ type Error struct {
 func (e *Error) Error() string { return e.err.Error() }
 func (e *Error) Unwrap() error { return e.err }
 
-// With makes err end the process with code. An outer code wins over an inner
-// one; nil stays nil.
+// With gives err an exit status. An outer status wins over an inner one; nil stays nil.
 func With(code Code, err error) error {
 	if err == nil {
 		return nil
@@ -105,20 +103,20 @@ func Failf(code Code, format string, args ...any) error {
 	return &Error{code, fmt.Errorf(format, args...)}
 }
 
-// Silent ends the process with a status of another process, which has told
-// its error already.
+// Silent returns an error that ends the process with the status of another process, which
+// has already printed its error.
 type Silent Code
 
 func (e Silent) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// IsSilent reports whether err has been told to the user already.
+// IsSilent reports whether the user has already seen err.
 func IsSilent(err error) bool {
 	_, ok := errors.AsType[Silent](err)
 	return ok
 }
 
-// CodeOf tells the exit status for err. After a signal it is that of the
-// signal, whatever the interrupted work said.
+// CodeOf returns the exit status for err. After a signal it is the signal's, whatever error
+// the interrupted work returned.
 func CodeOf(ctx context.Context, err error) int {
 	if sig, ok := errors.AsType[SignalError](context.Cause(ctx)); ok {
 		return int(Signal) + int(sig.Signal)
@@ -141,8 +139,8 @@ type SignalError struct{ syscall.Signal }
 func (e SignalError) Error() string { return "interrupted by signal: " + e.String() }
 
 // CancelOnSignal returns a context that SIGINT, SIGTERM or SIGHUP cancels, with a
-// [SignalError] as its cause. Further signals change nothing: what runs gets the
-// time it needs to clean up.
+// [SignalError] as its cause. Further signals are ignored, so that running work has the
+// time to clean up.
 func CancelOnSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
