@@ -18,11 +18,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// DefaultMaxShare is how many of the snapshots may go at once, in percent.
+// DefaultMaxShare is the largest share of snapshots that may be removed at once, in
+// percent.
 const DefaultMaxShare = 50
 
 // List runs a restic that lists snapshots as JSON, and asks the gateway when it received
-// them. One that goes meanwhile is left out.
+// each. It omits snapshots that are removed meanwhile.
 func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*retention.Snapshot, error) {
 	var out bytes.Buffer
 	if err := list.Run(ctx, restic.Streams{Stdout: &out, Stderr: sys.Stderr}); err != nil {
@@ -57,7 +58,7 @@ func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*ret
 	for _, s := range read {
 		receipt, there := receipts[s.ID]
 		if !there {
-			continue // somebody else let it go meanwhile
+			continue // removed meanwhile
 		}
 		kept := &retention.Snapshot{
 			ID: s.ID, Time: s.Time, Hostname: s.Hostname, Paths: s.Paths, Tags: s.Tags, Size: -1,
@@ -71,7 +72,7 @@ func List(ctx context.Context, sys *host.System, list restic.Invocation) ([]*ret
 	return snapshots, nil
 }
 
-// Node is the node whose memory of acknowledged snapshots counts, "" where there is none.
+// Node returns the node whose record of acknowledged snapshots counts, "" for none.
 func Node(env *host.Environment) string {
 	if node := env.Get("NODE_ID"); node != "" {
 		return node
@@ -82,8 +83,8 @@ func Node(env *host.Environment) string {
 	return ""
 }
 
-// Acknowledge adds snapshots to those that somebody on the node has looked at, and returns
-// all of them, by their whole IDs.
+// Acknowledge records snapshots as acknowledged on the node, and returns the complete IDs
+// of all acknowledged ones.
 func Acknowledge(ctx context.Context, sys *host.System, node string, ids []string) (map[string]bool, error) {
 	rdb, err := sys.Redis(ctx, host.LeaderAgent)
 	if err != nil {
@@ -107,8 +108,8 @@ func Acknowledge(ctx context.Context, sys *host.System, node string, ids []strin
 	return all, nil
 }
 
-// Refuse keeps from going what nobody can have meant. Force is what does it anyway, as
-// people give it.
+// Refuse refuses plans that nobody can have intended. force is the option that overrides
+// it.
 func Refuse(snapshots []*retention.Snapshot, plan retention.Plan, maxShare int, force string) error {
 	counted := len(plan.Keep) + len(plan.Remove)
 	unknown := 0
@@ -130,10 +131,10 @@ func Refuse(snapshots []*retention.Snapshot, plan retention.Plan, maxShare int, 
 	return nil
 }
 
-// atOnce bounds the IDs of one command line.
+// atOnce bounds the IDs on one command line.
 const atOnce = 1000
 
-// Remove has restic remove snapshots, by their IDs. Run runs restic with the arguments.
+// Remove lets restic remove snapshots, by ID. run runs restic with the arguments.
 func Remove(remove []*retention.Snapshot, run func(args ...string) error) error {
 	for chunk := range slices.Chunk(remove, atOnce) {
 		args := []string{"forget"}
