@@ -1,5 +1,5 @@
-// Package facts is where a module hears of itself: schedules, destinations, passwords.
-// Redis says it, or where the host reaches none the gateway does.
+// Package facts tells a module about itself: schedules, destinations, passwords. The source
+// is Redis or, on hosts without it, the gateway.
 package facts
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// Source tells a module what it must know. Errors carry their exit code.
+// Source tells a module what it needs to know. Errors carry their exit code.
 type Source interface {
-	// Schedule is the one that a word means, of those that list the module at least.
+	// Schedule returns the schedule that a word names, among those that list the module.
 	Schedule(ctx context.Context, word string) (schedule.Schedule, error)
-	// Schedules are in the order of their numbers.
+	// Schedules returns the schedules that list the module, by number.
 	Schedules(ctx context.Context) ([]schedule.Schedule, error)
 	Destinations(ctx context.Context) ([]adminapi.ModuleDestination, error)
-	// Repository is one with what opens it.
+	// Repository returns a repository with its credentials and password.
 	Repository(ctx context.Context, destination, app, uuid string) (restic.Repository, error)
-	// Dumps are those of the module's keys that each backup holds.
+	// Dumps returns the module's keys that each backup holds.
 	Dumps(ctx context.Context, m host.Module) ([]keys.Dumped, error)
 }
 
-// Open returns the source of this host, and what closes it. It waits for it as long as it
-// may.
+// Open returns the source for this host, and a function that closes it. It waits for the
+// source as long as wait allows.
 func Open(ctx context.Context, sys *host.System, wait *run.Waiting) (Source, func(), error) {
 	if sys.Env.NoRedis() {
 		source, err := askGateway(ctx, sys, wait)
@@ -42,7 +42,7 @@ func Open(ctx context.Context, sys *host.System, wait *run.Waiting) (Source, fun
 	return &overRedis{sys, wait, rdb}, func() { _ = rdb.Close() }, nil
 }
 
-// DestinationNamed is the ID of the destination that a word means.
+// DestinationNamed returns the ID of the destination that a word names.
 func DestinationNamed(ctx context.Context, source Source, word string) (string, error) {
 	destinations, err := source.Destinations(ctx)
 	if err != nil {
