@@ -10,18 +10,18 @@ import (
 	"net/http"
 )
 
-// Question is what a gateway is asked by one of its own paths.
+// Question is a request to one of the gateway's own paths.
 type Question struct {
 	Method, URL    string
-	User, Password string // for Basic authentication; none where User is empty
+	User, Password string // Basic authentication; none if User is empty
 	Body           any    // sent as JSON; nil sends nothing
 	Most           int64  // bounds the answer, in bytes
 }
 
-// ErrAddress is the error of a gateway's address that is no URL.
+// ErrAddress is the error for a gateway address that is not a URL.
 var ErrAddress = errors.New("the gateway's address is no URL")
 
-// Answer is what a gateway answered.
+// Answer is the gateway's response.
 type Answer struct {
 	Code   int    // 200
 	Status string // 200 OK
@@ -29,8 +29,9 @@ type Answer struct {
 	Text   []byte
 }
 
-// Ask returns the gateway's answer, whatever its status. It is nil where the question could not
-// be sent or nothing answered; beside one, the error says that it broke off.
+// Ask returns the gateway's answer, whatever its status. The answer is nil if the request
+// could not be sent or got no response. An error beside an answer says that its body broke
+// off.
 func Ask(ctx context.Context, client *http.Client, q Question) (*Answer, error) {
 	var body []byte
 	if q.Body != nil {

@@ -18,8 +18,8 @@ import (
 // Fingerprint is the SHA-256 of a certificate.
 type Fingerprint [sha256.Size]byte
 
-// ParseFingerprint reads one as openssl and others write it: hexadecimal digits, with or
-// without colons.
+// ParseFingerprint parses a fingerprint as openssl and others print it: hexadecimal digits,
+// with or without colons.
 func ParseFingerprint(text string) (f Fingerprint, err error) {
 	digits, err := hex.DecodeString(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(text), "sha256:"), ":", ""))
 	if err != nil || len(digits) != len(f) {
@@ -30,12 +30,11 @@ func ParseFingerprint(text string) (f Fingerprint, err error) {
 
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// ErrPinned says that a server has no certificate of the fingerprint.
+// ErrPinned says that a server presented no certificate with the fingerprint.
 var ErrPinned = errors.New("it presents no certificate with that fingerprint")
 
-// Pinned carries requests to the server that a certificate vouches for which is known by
-// its fingerprint alone: the server's own, or that of a CA which the server presents with
-// it. Nothing is sent to another one.
+// Pinned sends requests only to a server that is authenticated by one certificate, known by
+// its fingerprint: the server's own, or that of a CA that the server presents with it.
 func Pinned(files Files, host string, pin Fingerprint) (*http.Transport, error) {
 	config, err := files.config()
 	if err != nil {
@@ -62,8 +61,8 @@ func verifyPinned(presented []*x509.Certificate, host string, pin Fingerprint) e
 	return err
 }
 
-// Anchor is the fingerprint of the certificate to know a server by that is trusted by the
-// files: of those that it presents, the one nearest to its CA.
+// Anchor returns the fingerprint by which to pin a server. It is trusted according to
+// files, and the one nearest to the CA among the certificates that the server presents.
 func Anchor(ctx context.Context, files Files, base *url.URL) (Fingerprint, error) {
 	config, err := files.config()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package gatehttp reaches the gateway the ways that restic does: by a private CA,
-// with a client certificate, over a unix socket.
+// Package gatehttp reaches the gateway in the same ways as restic: with a private CA, with
+// a client certificate, over a unix socket.
 package gatehttp
 
 import (
@@ -16,23 +16,22 @@ import (
 	"sync"
 )
 
-// Files are what restic takes for TLS, by the variables of the same names.
+// Files are restic's TLS files, named as its environment variables.
 type Files struct {
-	// CACerts (RESTIC_CACERT) are files of PEM certificates that are trusted in place
-	// of the system's.
+	// CACerts (RESTIC_CACERT) are files of PEM certificates that replace the system's.
 	CACerts []string
-	// ClientCert (RESTIC_TLS_CLIENT_CERT) is a file of a certificate and its key.
+	// ClientCert (RESTIC_TLS_CLIENT_CERT) is a file with a certificate and its key.
 	ClientCert string
 }
 
-// socketScheme begins the URL of a gateway on a unix socket. Behind it comes the
-// socket's path, a colon, and the path of the request.
+// socketScheme begins the URL of a gateway on a unix socket. The socket's path, a colon and
+// the path of the request follow.
 const socketScheme = "http+unix"
 
 // IsSocket reports whether a gateway's URL names a unix socket.
 func IsSocket(base string) bool { return strings.HasPrefix(base, socketScheme+":") }
 
-// Base is a gateway's URL as others are joined to it by a slash.
+// Base returns a gateway's URL in the form to which paths are appended after a slash.
 func Base(base string) string {
 	base = strings.TrimRight(base, "/")
 	if rest, ok := strings.CutPrefix(base, socketScheme+"://"); ok && !strings.Contains(rest, ":") {
@@ -41,7 +40,7 @@ func Base(base string) string {
 	return base
 }
 
-// Socket is the path of the socket in a gateway's URL, "" where it names none.
+// Socket returns the path of the socket in a gateway's URL, "" if it names none.
 func Socket(base string) string {
 	if !IsSocket(base) {
 		return ""
@@ -50,8 +49,8 @@ func Socket(base string) string {
 	return path
 }
 
-// Transport carries requests to gateways. Files that cannot be read are an error of
-// the first request over TLS.
+// Transport returns a transport to gateways. Unreadable files become the error of the first
+// request over TLS.
 func Transport(files Files) http.RoundTripper {
 	return &transport{files: files, sockets: map[string]*http.Transport{}}
 }
@@ -142,7 +141,7 @@ func (f Files) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// Advice says which setting is missing after a request failed; "" where none is.
+// Advice says which setting is missing after a request failed; "" if none is.
 func (f Files) Advice(err error) string {
 	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "remote error" {
 		if f.ClientCert == "" {
