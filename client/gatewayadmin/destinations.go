@@ -11,11 +11,11 @@ import (
 
 const (
 	destinationsPath = "/-/api/v1/destinations"
-	// factsTimeout is more than a gateway needs for what it knows.
+	// factsTimeout is longer than a gateway needs for an answer from memory.
 	factsTimeout = 10 * time.Second
 )
 
-// Destination is what a gateway says of one, in its API.
+// Destination is a destination in the gateway's API.
 type Destination struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -31,8 +31,8 @@ type Destination struct {
 	} `json:"space"`
 }
 
-// Destinations asks the gateway for its destinations: how they are, their space, and when
-// that runs out.
+// Destinations asks the gateway for the state of its destinations, their space, and when
+// they will be full.
 func Destinations(ctx context.Context, s *host.System) ([]Destination, error) {
 	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
 	defer cancel()

@@ -1,6 +1,6 @@
-// Package gatewayadmin asks the gateway of this node what only a gateway knows: whether
-// a destination works, how much space it has, what rclone makes of a password. It
-// keeps nothing, and no command is here.
+// Package gatewayadmin asks this node's gateway what only a gateway knows: whether a
+// destination works, how much space it has, how rclone obscures a password. It holds no
+// state and no command.
 package gatewayadmin
 
 import (
@@ -25,15 +25,15 @@ import (
 )
 
 const (
-	// checkTimeout is longer than a gateway needs for each step of a test.
+	// checkTimeout is longer than a gateway needs for each step of a check.
 	checkTimeout = 3 * time.Minute
-	// conformanceTimeout is longer than a gateway lets the suite run.
+	// conformanceTimeout is longer than a gateway lets the conformance suite run.
 	conformanceTimeout = 25 * time.Minute
-	// spaceTimeout is a little longer than a gateway surveys its destinations.
+	// spaceTimeout is longer than a gateway takes to ask all destinations for their space.
 	spaceTimeout = 3 * time.Second
 )
 
-// Check has the gateway of this node test a destination.
+// Check lets this node's gateway test a destination.
 func Check(ctx context.Context, s *host.System, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
 	timeout := checkTimeout
 	if req.Conformance {
@@ -48,8 +48,8 @@ func Check(ctx context.Context, s *host.System, req adminapi.CheckRequest) (*adm
 	return &report, nil
 }
 
-// Obscure has the passwords among values obscured by rclone's own code, which is
-// not linked here: by the gateway of this node, or where none runs by its program.
+// Obscure obscures passwords with rclone's own code, which is not linked here: it asks this
+// node's gateway, or else runs the gateway's program.
 func Obscure(ctx context.Context, s *host.System, backend string, values map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -66,7 +66,7 @@ func Obscure(ctx context.Context, s *host.System, backend string, values map[str
 	return runObscure(ctx, path, req)
 }
 
-// program finds the gateway's program beside our own, or in $PATH.
+// program returns the gateway's program, beside ours or in $PATH.
 func program() (string, error) {
 	const name = "rclone-gateway"
 	if own, err := os.Executable(); err == nil {
@@ -96,7 +96,7 @@ func runObscure(ctx context.Context, program string, req adminapi.ObscureRequest
 	return reply.Values, nil
 }
 
-// Space asks the gateway of this node for the space of all destinations, by ID.
+// Space returns the space of all destinations, by ID.
 func Space(ctx context.Context, s *host.System) (map[string]adminapi.Space, error) {
 	ctx, cancel := context.WithTimeout(ctx, spaceTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func Space(ctx context.Context, s *host.System) (map[string]adminapi.Space, erro
 	return reply.Destinations, err
 }
 
-// ask sends a request to the gateway's administrative endpoint, as the node.
+// ask sends a request to the gateway's administrative paths, as the node.
 func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 	said, err := exchange(ctx, s, http.MethodPost, path, in, out)
 	if err != nil {
@@ -122,7 +122,7 @@ func ask(ctx context.Context, s *host.System, path string, in, out any) error {
 	return exit.Failf(exit.Unreachable, "the gateway at %s answered %s%s", said.url, said.status, whyUnready(ctx, said.url, said.code))
 }
 
-// said is who asked which gateway, and the status of the answer.
+// said describes a gateway's refusal: who asked, which gateway, the status.
 type said struct {
 	url, user, status string
 	code              int
@@ -131,8 +131,8 @@ type said struct {
 // mostAnswer bounds an answer, in bytes.
 const mostAnswer = 64 << 20
 
-// exchange asks as the node, and reads the answer into out where its status is 200. A nil in
-// sends nothing.
+// exchange sends a request as the node, and decodes the answer into out if the status is
+// 200. It sends no body if in is nil.
 func exchange(ctx context.Context, s *host.System, method, path string, in, out any) (said, error) {
 	login, err := s.Env.NodeCredentials()
 	if err != nil {
@@ -151,8 +151,8 @@ func exchange(ctx context.Context, s *host.System, method, path string, in, out 
 	return said{url, login.User, answer.Status, answer.Code}, read(answer, err, url, out)
 }
 
-// AskSocket asks at the administrative socket of a gateway, and reads the answer into out where
-// its status is 200. Otherwise said is what the gateway says.
+// AskSocket sends a request to a gateway's administrative socket, and decodes the answer
+// into out if the status is 200. Otherwise it returns what the gateway said.
 func AskSocket(ctx context.Context, socket, path string, in, out any) (status int, said string, err error) {
 	var dialer net.Dialer
 	client := &http.Client{Transport: &http.Transport{
@@ -168,7 +168,7 @@ func AskSocket(ctx context.Context, socket, path string, in, out any) (status in
 	return answer.Code, host.Printable(strings.TrimSpace(string(answer.Text))), read(answer, err, socket, out)
 }
 
-// read reads what the gateway at that address answered into out, where its status is 200.
+// read decodes a gateway's answer into out if the status is 200.
 func read(answer *gatehttp.Answer, broken error, address string, out any) error {
 	switch {
 	case broken != nil:
@@ -179,7 +179,7 @@ func read(answer *gatehttp.Answer, broken error, address string, out any) error 
 	return nil
 }
 
-// whyUnready asks a gateway that serves nobody for the reason, as rclone-gateway health
+// whyUnready asks a gateway that is not ready for the reason, as rclone-gateway health
 // does.
 func whyUnready(ctx context.Context, url string, status int) string {
 	if status != http.StatusServiceUnavailable {
@@ -202,7 +202,7 @@ func whyUnready(ctx context.Context, url string, status int) string {
 	return ": " + host.Printable(strings.TrimSpace(string(text)))
 }
 
-// Away says that no gateway answers.
+// Away returns the error for a gateway that does not answer.
 type Away struct {
 	url    string
 	err    error

@@ -7,7 +7,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// Rollback has a repository made what it was at a time, or asks how that would go.
+// Rollback returns a repository to its state at a time, or does a dry run of that.
 func Rollback(ctx context.Context, s *host.System, req adminapi.RollbackRequest) (reply adminapi.RollbackReply, err error) {
 	err = ask(ctx, s, adminapi.RollbackPath, req, &reply)
 	return reply, err
@@ -19,13 +19,13 @@ func Freeze(ctx context.Context, s *host.System, req adminapi.RepositoryRequest)
 	return reply, err
 }
 
-// Thaw lets it write again.
+// Thaw lets the module write again.
 func Thaw(ctx context.Context, s *host.System, req adminapi.RepositoryRequest) (reply adminapi.FreezeReply, err error) {
 	err = ask(ctx, s, adminapi.ThawPath, req, &reply)
 	return reply, err
 }
 
-// History asks what came to a repository and went.
+// History returns what was added to a repository and deleted from it.
 func History(ctx context.Context, s *host.System, req adminapi.RepositoryRequest) (reply adminapi.HistoryReply, err error) {
 	err = ask(ctx, s, adminapi.HistoryPath, req, &reply)
 	return reply, err
