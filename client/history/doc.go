@@ -1,10 +1,9 @@
-// Package history is what planned runs came to: for each module of a schedule, and each
-// thing that is done for it, an outcome. Whoever runs something records it ([Recorder]),
-// also that it was not run: missed or skipped. Where Redis is away the record waits in a
-// file of the node until the next one.
+// Package history records the outcomes of planned runs: one for each module of a schedule
+// and each kind of task. Whoever runs a task records its outcome with a [Recorder], also if
+// it was missed or skipped. While Redis is down, records wait in files of the node.
 //
-// A node's user writes below its own keys alone, so that the history of a module lies with
-// the node that ran it: a capped stream for each schedule and module, and a hash with the
-// last run of each kind and the last one that succeeded, which no number of later runs
-// pushes out. [Read] and [Latest] put the nodes together.
+// A node's user may write only below its own keys. So the history of a module is kept by
+// the node that ran it, in two forms: a capped stream per schedule and module, and a hash
+// with the last run and the last success of each kind, which outlives the stream. [Read]
+// and [Latest] merge the nodes.
 package history

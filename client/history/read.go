@@ -14,17 +14,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/outcome"
 )
 
-// Query chooses runs; what it leaves out chooses all.
+// Query selects runs; empty fields select all.
 type Query struct {
 	Schedule, Module string
 	Kind             Kind
 	Outcome          Outcome
-	ID               string // or the beginning of one
+	ID               string // or its beginning
 	Since            time.Time
-	Most             int // the newest; 0 is all
+	Most             int // return the newest ones; 0 returns all
 }
 
-// Read returns the runs that a query chooses, the newest first, of all nodes.
+// Read returns the selected runs of all nodes, newest first.
 func Read(ctx context.Context, rdb *redis.Client, q Query) ([]Run, error) {
 	keys, err := host.ScanKeys(ctx, rdb, catalog.HistoryKey("*", escaped(q.Schedule), escaped(q.Module)))
 	if err != nil {
@@ -70,7 +70,7 @@ func (q *Query) chooses(r *Run) bool {
 		!r.Ended.Before(q.Since) && (q.Module == "" || q.Module == r.Module) && (q.Schedule == "" || q.Schedule == r.Schedule)
 }
 
-// once sorts runs, the newest first, and leaves out those that were recorded twice.
+// once sorts runs, newest first, and removes duplicates.
 func once(runs []Run) []Run {
 	slices.SortStableFunc(runs, newest)
 	seen := make(map[[4]string]bool, len(runs))
@@ -81,7 +81,7 @@ func once(runs []Run) []Run {
 	})
 }
 
-// escaped is a word in a pattern of Redis's, or * for none.
+// escaped escapes a word for a Redis pattern; "" becomes *.
 func escaped(word string) string {
 	if word == "" {
 		return "*"
@@ -91,14 +91,14 @@ func escaped(word string) string {
 
 var patternEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
-// Last are the last runs of a module by a schedule, of each kind.
+// Last holds the last runs of a module by a schedule, by kind.
 type Last struct {
 	Schedule, Module string
-	Run              map[Kind]Run // whatever it came to
-	Done             map[Kind]Run // the last one that succeeded
+	Run              map[Kind]Run // whatever its outcome
+	Done             map[Kind]Run // the last success
 }
 
-// Latest returns the last runs of all modules by all schedules, or by one.
+// Latest returns the last runs of all modules, by one schedule or by all.
 func Latest(ctx context.Context, rdb *redis.Client, schedule string) (map[[2]string]*Last, error) {
 	keys, err := host.ScanKeys(ctx, rdb, catalog.LastRunsKey("*", escaped(schedule)))
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Write records runs in Redis, on the leader, as the user of the node that r.Node names.
-// A run whose module has gone is recorded as well.
+// Write records runs in Redis, on the leader, as the user of node r.Node. It records runs
+// of removed modules too.
 func Write(ctx context.Context, rdb redis.Cmdable, outcomes ...Run) error {
 	if len(outcomes) == 0 {
 		return nil
@@ -37,17 +37,16 @@ func Write(ctx context.Context, rdb redis.Cmdable, outcomes ...Run) error {
 	return host.TransactionError(commands, err)
 }
 
-// Recorder records the runs of a node, and keeps in a directory what Redis does not take.
+// Recorder records the runs of a node. What Redis does not accept waits in a directory.
 type Recorder struct {
 	Sys  *host.System
 	Node string
-	// Dir is the node's own, the same for each recorder of it; it is made.
+	// Dir belongs to the node and is shared by all of its recorders; it is created.
 	Dir string
 }
 
-// Record records runs, and those that waited. Where Redis does not take them now they are
-// in the directory before it returns, and said returns why: nothing is lost. The error is
-// that they are nowhere.
+// Record records runs, and those that are waiting. If Redis does not accept them, they are
+// on disk before it returns, and said is the reason. An error means that they are lost.
 func (r *Recorder) Record(ctx context.Context, runs ...Run) (said, err error) {
 	for i := range runs {
 		runs[i].Node = r.Node
@@ -71,16 +70,16 @@ func (r *Recorder) Record(ctx context.Context, runs ...Run) (said, err error) {
 	return nil, err
 }
 
-// waitingPrefix begins the names of files with runs that are to be recorded.
+// waitingPrefix begins the names of files with waiting runs.
 const waitingPrefix = "unrecorded-"
 
-// JournalFile is the file, in the directory of a node's recorder, which is there while a run
-// of a schedule goes on, or was killed.
+// JournalFile returns the file in a recorder's directory that exists while a run of a
+// schedule goes on, or after it was killed.
 func JournalFile(dir, schedule string) string {
 	return filepath.Join(dir, "run-"+schedule+".json")
 }
 
-// keep writes runs into a file of their own, all or none.
+// keep writes runs into a new file, atomically.
 func (r *Recorder) keep(runs []Run) error {
 	if len(runs) == 0 {
 		return nil
@@ -99,8 +98,8 @@ func (r *Recorder) keep(runs []Run) error {
 	return nil
 }
 
-// waiting are the runs that are to be recorded, and their files. A file that cannot be
-// read as runs is put aside: it hinders no other.
+// waiting returns the waiting runs and their files. It renames an unreadable file, so that
+// it does not block the others.
 func (r *Recorder) waiting() (runs []Run, names []string, err error) {
 	entries, err := os.ReadDir(r.Dir)
 	if errors.Is(err, os.ErrNotExist) {

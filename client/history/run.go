@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Kind is what was run.
+// Kind is the kind of task that a run performs.
 type Kind string
 
 // The kinds.
@@ -21,29 +21,29 @@ const (
 	Drill     Kind = "drill"
 )
 
-// Kinds are all kinds, in the order of a run.
+// Kinds lists all kinds, in the order of a run.
 var Kinds = []Kind{Backup, Retention, Prune, Check, Drill}
 
-// Outcome is what a planned run came to.
+// Outcome is the result of a planned run.
 type Outcome string
 
-// The outcomes. Overdue is never recorded: it is what [Latest] says of now.
+// The outcomes. Overdue is never recorded: callers derive it from the schedule.
 const (
 	Done    Outcome = "done"
-	Partial Outcome = "partial" // a snapshot was made that lacks something, which is listed
+	Partial Outcome = "partial" // a snapshot was made, but lacks the files listed in Missing
 	Failed  Outcome = "failed"
-	Missed  Outcome = "missed"  // nobody ran it
-	Skipped Outcome = "skipped" // it was not to run: paused, quiet hours, past the deadline
-	Overdue Outcome = "overdue" // it is planned for a time that has passed, and did not end yet
+	Missed  Outcome = "missed"  // nothing ran it
+	Skipped Outcome = "skipped" // deliberately not run: paused, quiet hours, past the deadline
+	Overdue Outcome = "overdue" // its time has passed and it has not ended yet
 )
 
-// Outcomes are all outcomes that are recorded.
+// Outcomes lists all outcomes that are recorded.
 var Outcomes = []Outcome{Done, Partial, Failed, Missed, Skipped}
 
-// Run is the outcome of one planned thing: one module, one kind.
+// Run is the outcome of one task: one module, one kind.
 type Run struct {
-	// ID is that of the run of a schedule, which all of its outcomes share ([NewID]). What
-	// is recorded twice under one ID, module and kind counts once.
+	// ID is the ID of the schedule's run, shared by all of its outcomes ([NewID]). Records
+	// with equal ID, module and kind count once.
 	ID       string  `json:"id"`
 	Schedule string  `json:"schedule"`
 	Name     string  `json:"schedule_name,omitempty"`
@@ -53,7 +53,7 @@ type Run struct {
 	Kind     Kind    `json:"kind"`
 	Outcome  Outcome `json:"outcome"`
 
-	// Planned is when it was to begin; zero where somebody ran it by hand.
+	// Planned is the planned time; zero for a run started by hand.
 	Planned time.Time `json:"planned,omitzero"`
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended"`
@@ -61,27 +61,27 @@ type Run struct {
 	Destination string `json:"destination,omitempty"`
 	Repository  string `json:"repository,omitempty"` // APP/UUID
 	Snapshot    string `json:"snapshot_id,omitempty"`
-	Snapshots   int    `json:"snapshots,omitempty"` // that the repository holds
+	Snapshots   int    `json:"snapshots,omitempty"` // in the repository
 
 	Files uint64 `json:"files,omitempty"`
-	// Bytes are what the snapshot holds, or what was restored, read or freed.
+	// Bytes is the size of the snapshot, or how much was restored, read or freed.
 	Bytes uint64 `json:"bytes,omitempty"`
-	// Added is what a backup added to the repository.
+	// Added is how much a backup added to the repository.
 	Added uint64 `json:"bytes_added,omitempty"`
 
-	// Error says what went wrong, or why it was skipped.
+	// Error says what went wrong, or why the run was skipped.
 	Error      string `json:"error,omitempty"`
 	ExitStatus int    `json:"exit_status,omitempty"`
-	// Missing are the files that could not be read, and what else a snapshot lacks.
+	// Missing lists files that could not be read and whatever else a snapshot lacks.
 	Missing []string `json:"missing,omitempty"`
-	// Detail is what else is to be said in a line, such as how much a drill compared.
+	// Detail is further information in a line, such as how much a drill compared.
 	Detail string `json:"detail,omitempty"`
-	// Part and Parts say which part of the repository's data a check has read.
+	// Part and Parts say which part of the repository's data a check read.
 	Part  int `json:"part,omitempty"`
 	Parts int `json:"parts,omitempty"`
 }
 
-// Duration is how long it took.
+// Duration returns how long the run took.
 func (r *Run) Duration() time.Duration {
 	if r.Started.IsZero() {
 		return 0
@@ -96,19 +96,19 @@ func NewID(schedule string, at time.Time) string {
 	return fmt.Sprintf("%s-%s-%s", at.UTC().Format("20060102T150405Z"), schedule, hex.EncodeToString(random[:]))
 }
 
-// MissedID returns the ID for a run that was planned for a time and that nobody ran: the
-// same whoever finds that out.
+// MissedID returns the ID of a planned run that nothing ran. It is the same no matter who
+// records it.
 func MissedID(schedule string, planned time.Time) string {
 	return fmt.Sprintf("%s-%s-missed", planned.UTC().Format("20060102T150405Z"), schedule)
 }
 
 const (
-	// maxError bounds a text, maxMissing a list: they are for people to read in a table.
+	// maxError bounds a text, maxMissing a list: both are shown in tables.
 	maxError   = 1000
 	maxMissing = 20
 )
 
-// bounded returns the run as it is kept.
+// bounded returns the run in the size that is stored.
 func (r Run) bounded() Run {
 	r.Error = cut(r.Error)
 	r.Detail = cut(r.Detail)
@@ -125,10 +125,10 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:maxError], "") + "…"
 }
 
-// key is what a run is counted once by.
+// key identifies a run for deduplication.
 func (r *Run) key() [4]string { return [4]string{r.ID, r.Schedule, r.Module, string(r.Kind)} }
 
-// newest orders runs, the newest first.
+// newest compares runs, newest first.
 func newest(a, b Run) int {
 	return cmp.Or(b.Ended.Compare(a.Ended), strings.Compare(b.ID, a.ID), strings.Compare(a.Module, b.Module))
 }

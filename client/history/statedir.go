@@ -9,7 +9,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// StateDir is where runs of this node keep what they must remember, unless dir names it.
+// StateDir returns the directory for the persistent state of this node's runs; dir
+// overrides it.
 func StateDir(env *host.Environment, dir string) (string, error) {
 	if dir != "" {
 		return filepath.Abs(dir)
