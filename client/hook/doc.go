@@ -1,7 +1,7 @@
 // Package hook runs an administrator's programs before and after the runs of schedules, and
-// when one failed.
+// after a failure.
 //
-// They are files in three directories of the node, run one after another in the order of
-// their names, with what is known of the run in their environment and nothing else of this
-// process's: no password. Redis names values there, and never a program.
+// The programs are files in three directories of the node. They run one after another,
+// ordered by name. Their environment holds facts about the run and nothing of this
+// process's environment: no password. Redis provides values, never a program.
 package hook

@@ -19,37 +19,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
 
-// When is when hooks run: the directory they are in.
+// When says when hooks run: the name of their directory.
 type When string
 
 // The times.
 const (
 	Before  When = "before"
-	After   When = "after" // whatever the run came to
+	After   When = "after" // whatever the outcome
 	Failure When = "failure"
 )
 
-// grace is how long a hook may take to end when it is asked to.
+// grace is how long a hook may take to end after SIGTERM.
 const grace = 10 * time.Second
 
-// Hooks are those of a node.
+// Hooks are the hooks of a node.
 type Hooks struct {
 	Dir   string
 	Limit time.Duration
-	// Output is where what they say goes, with their names before it.
+	// Output receives the hooks' output, each line after the hook's name.
 	Output io.Writer
 }
 
-// Result is how a hook ended.
+// Result says how a hook ended.
 type Result struct {
-	// Path is its file.
+	// Path is the hook's file.
 	Path string
-	// Err says what went wrong: fit to be shown.
+	// Err says what went wrong. It is safe to show.
 	Err error
 }
 
-// Run runs the hooks of a time, with facts in their environment. One that fails is not the
-// end of the others, unless it is before a run.
+// Run runs the hooks for a time, with facts in their environment. After a failure it
+// continues with the next hook, except before a run.
 func (h *Hooks) Run(ctx context.Context, when When, facts map[string]string) []Result {
 	dir := filepath.Join(h.Dir, string(when))
 	programs, err := h.programs(dir)
@@ -67,8 +67,8 @@ func (h *Hooks) Run(ctx context.Context, when When, facts map[string]string) []R
 	return results
 }
 
-// programs are the files of a directory that are to be run, in order. What is hidden, or a
-// note for people, is not.
+// programs returns the programs in a directory, in order. Hidden files and documentation
+// are left out.
 func (h *Hooks) programs(dir string) ([]string, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +95,7 @@ func (h *Hooks) programs(dir string) ([]string, error) {
 	return programs, nil
 }
 
-// one runs a program. Its group goes with it, whatever it has started.
+// one runs a program, and kills its process group when it has ended.
 func (h *Hooks) one(ctx context.Context, path string, when When, facts map[string]string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -119,11 +119,11 @@ func (h *Hooks) one(ctx context.Context, path string, when When, facts map[strin
 	cmd.WaitDelay = grace
 	err = cmd.Run()
 	if cmd.Process != nil && ctx.Err() != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what has not heard
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // processes that ignored SIGTERM
 	}
 	lines.Flush()
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it has left a child, and succeeded
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded and left a child process behind
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("it did not end within %v, and was ended", h.Limit)
@@ -133,10 +133,10 @@ func (h *Hooks) one(ctx context.Context, path string, when When, facts map[strin
 	return err
 }
 
-// longestValue bounds a fact: a list of hundreds of modules is one of them.
+// longestValue bounds a fact. A list of hundreds of modules fits.
 const longestValue = 32 << 10
 
-// environment is all that a hook gets.
+// environment returns the whole environment of a hook.
 func environment(when When, facts map[string]string) []string {
 	env := []string{"BACKUP_HOOK=" + string(when)}
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
@@ -151,7 +151,7 @@ func environment(when When, facts map[string]string) []string {
 	return env
 }
 
-// output passes on what a hook says, and keeps the last line.
+// output copies a hook's output, and remembers the last line.
 type output struct {
 	name, last string
 	to         io.Writer
