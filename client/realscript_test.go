@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 )
@@ -171,7 +172,7 @@ func davGateway(dir string) (http.Handler, error) {
 			return
 		}
 		var err error
-		if repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(inside, "/")); ok && r.Method != "PROPFIND" {
+		if repo, typ, name, ok := object.Parse(strings.TrimPrefix(inside, "/")); ok && r.Method != "PROPFIND" {
 			err = objects.Serve(w, r, rest.Target{
 				Store: store, Destination: realDestination, Repo: repo, Type: typ, Name: name, AddKey: strings.HasPrefix(user, "node/"),
 				Operation: rest.OperationOf(r.Method, typ, name, r.URL.Query().Get("create") == "true"),

@@ -23,6 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -97,7 +98,7 @@ func gatewayFor(t *testing.T) string {
 func gatewayHandler() http.Handler {
 	handler, store := rest.NewHandler(), storetest.NewMem()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/"+realDestination+"/"))
+		repo, typ, name, ok := object.Parse(strings.TrimPrefix(r.URL.Path, "/"+realDestination+"/"))
 		user, password, _ := r.BasicAuth()
 		if !ok || password != redistest.Password(user) {
 			w.WriteHeader(http.StatusForbidden)

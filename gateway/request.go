@@ -15,6 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // isOwn reports whether a request may be for the gateway itself: no destination is
@@ -50,7 +51,7 @@ type request struct {
 	// below are then empty.
 	known  bool
 	repo   string
-	typ    rest.Type
+	typ    object.Type
 	name   string
 	create bool
 
@@ -91,8 +92,8 @@ func parseRequest(r *http.Request) request {
 		req.inside = path.wire
 		req.probe = req.inside == peer.ProbeName && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	}
-	req.repo, req.typ, req.name, req.known = rest.ParseObject(path.wire)
-	if req.create && req.typ != rest.Root || req.typ == rest.Root && req.repo == "" {
+	req.repo, req.typ, req.name, req.known = object.Parse(path.wire)
+	if req.create && req.typ != object.Root || req.typ == object.Root && req.repo == "" {
 		req.known = false
 	}
 	req.restic = req.restic || req.isRestic(r.Method, accept)
@@ -175,12 +176,12 @@ func splitPath(u *url.URL) (urlPath, bool) {
 // name they ask for an object, they get what lies there.
 func (req *request) readStored(method string) {
 	switch {
-	case req.known && (req.typ == rest.Config || req.name != ""):
+	case req.known && (req.typ == object.Config || req.name != ""):
 		if req.restic = req.restic || method == http.MethodPut; !req.restic {
-			req.stored = rest.StoredName(req.repo, req.typ, req.name)
+			req.stored = object.StoredName(req.repo, req.typ, req.name)
 		}
 	case (method == http.MethodPut || method == http.MethodDelete) && !req.collection:
-		repo, typ, name, ok := rest.ParseStored(req.stored)
+		repo, typ, name, ok := object.ParseStored(req.stored)
 		if ok {
 			req.repo, req.typ, req.name, req.known, req.restic = repo, typ, name, true, true
 		}
@@ -232,8 +233,8 @@ func (req *request) parseTarget(r *http.Request) (name string, err error) {
 	if path.destination != req.destination {
 		return "", fmt.Errorf("%w: %.128q", refusal.ErrElsewhere, header)
 	}
-	if repo, typ, name, ok := rest.ParseObject(path.wire); ok && (typ == rest.Config || name != "") {
-		return rest.StoredName(repo, typ, name), nil
+	if repo, typ, name, ok := object.Parse(path.wire); ok && (typ == object.Config || name != "") {
+		return object.StoredName(repo, typ, name), nil
 	}
 	return path.inside, nil
 }
@@ -243,12 +244,12 @@ func (req *request) parseTarget(r *http.Request) (name string, err error) {
 // whoever asks: rustic, for one, sends Accept with lists only. A directory could
 // as well be WebDAV's, and needs the type of a list.
 func (req request) isRestic(method, accept string) bool {
-	if !req.known || req.typ == rest.Root {
+	if !req.known || req.typ == object.Root {
 		return false
 	}
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete:
-		isObject := req.typ == rest.Config || req.name != ""
+		isObject := req.typ == object.Config || req.name != ""
 		return isObject || strings.Contains(accept, rest.MediaTypeV1)
 	}
 	return false

@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 const (
@@ -376,7 +377,7 @@ func FuzzRequest(f *testing.F) {
 		if u.Path != path || u.RawPath != "" || strings.Contains(u.Path, "..") {
 			t.Fatalf("%s %q: something was normalised: %q", method, target, u.Path)
 		}
-		if req.operation == operation.RemoveLock && req.typ != rest.Locks {
+		if req.operation == operation.RemoveLock && req.typ != object.Locks {
 			t.Fatalf("%s %q: deletes %s", method, target, req.typ)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // serve is the path of every request that is not the gateway's own.
@@ -66,7 +67,7 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 	if req.view.asked {
 		return g.servePast(w, r, req, adm)
 	}
-	if adm.Frozen && req.typ == rest.Locks {
+	if adm.Frozen && req.typ == object.Locks {
 		return g.serveOwnLocks(w, r, req, adm, store)
 	}
 	if err := req.holds(r, store); err != nil {
@@ -110,8 +111,8 @@ func meterOf(adm access.Admission) rest.Meter {
 }
 
 // Take implements [rest.Meter].
-func (m *meter) Take(typ rest.Type) (giveBack func(), wait time.Duration, ok bool) {
-	if typ == rest.Snapshots {
+func (m *meter) Take(typ object.Type) (giveBack func(), wait time.Duration, ok bool) {
+	if typ == object.Snapshots {
 		return m.guard.Take(m.user, guard.Snapshots)
 	}
 	return m.guard.Take(m.user, guard.Indexes)

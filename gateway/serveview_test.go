@@ -82,8 +82,8 @@ func TestTimesOfRepositoriesAsTheyWere(t *testing.T) {
 	}
 }
 
-// object returns the path of what has that content, and the content.
-func object(repo, kind, content string) (path, body string) {
+// pathAndBody returns the path of what has that content, and the content.
+func pathAndBody(repo, kind, content string) (path, body string) {
 	body = strings.Repeat(content, 20)
 	sum := sha256.Sum256([]byte(body))
 	return repo + "/" + kind + "/" + hex.EncodeToString(sum[:]), body
@@ -111,8 +111,8 @@ func TestARepositoryIsServedAsItWas(t *testing.T) {
 	}
 	before := nextSecond(t)
 	want("module/mail2", "POST", repo+"/config", strings.Repeat("a config", 20), 200)
-	pack, packBody := object(repo, "data", "a pack")
-	index, indexBody := object(repo, "index", "an index")
+	pack, packBody := pathAndBody(repo, "data", "a pack")
+	index, indexBody := pathAndBody(repo, "index", "an index")
 	want("module/mail2", "POST", pack, packBody, 200)
 	want("module/mail2", "POST", index, indexBody, 200)
 	then := nextSecond(t)
@@ -120,7 +120,7 @@ func TestARepositoryIsServedAsItWas(t *testing.T) {
 	in := func(path string) string { return strings.Replace(path, repo, view, 1) }
 	want("node/1", "DELETE", pack, "", 200)
 	want("node/1", "DELETE", index, "", 200)
-	later, laterBody := object(repo, "index", "a later index")
+	later, laterBody := pathAndBody(repo, "index", "a later index")
 	want("module/mail2", "POST", later, laterBody, 200)
 
 	for _, user := range []string{"module/mail2", "node/1"} {
@@ -141,7 +141,7 @@ func TestARepositoryIsServedAsItWas(t *testing.T) {
 	want("module/mail2", "GET", strings.Replace(in(repo), ownUUID, srcUUID, 1)+"/config", "", 403)
 
 	// Locks are of whoever saved them alone, and of no repository.
-	lock, lockBody := object(view, "locks", "a lock")
+	lock, lockBody := pathAndBody(view, "locks", "a lock")
 	want("module/mail2", "POST", lock, lockBody, 200)
 	if got := want("module/mail2", "GET", lock, "", 200); got != lockBody {
 		t.Errorf("the lock is %q", got)
@@ -200,7 +200,7 @@ func TestAModuleAtAFrozenRepositoryReadsAndDoesNotWrite(t *testing.T) {
 		return reply
 	}
 	want("module/mail2", "POST", repo+"/config", strings.Repeat("a config", 20), 200)
-	nodesLock, nodesLockBody := object(repo, "locks", "a lock of the node")
+	nodesLock, nodesLockBody := pathAndBody(repo, "locks", "a lock of the node")
 	want("node/1", "POST", nodesLock, nodesLockBody, 200)
 	if reply := admin(adminapi.FreezePath); !reply.Changed || reply.By != "node/1" || reply.Since.IsZero() {
 		t.Errorf("freeze: %+v", reply)
@@ -208,19 +208,19 @@ func TestAModuleAtAFrozenRepositoryReadsAndDoesNotWrite(t *testing.T) {
 	if admin(adminapi.FreezePath).Changed {
 		t.Error("it was frozen twice")
 	}
-	pack, packBody := object(repo, "data", "a pack")
+	pack, packBody := pathAndBody(repo, "data", "a pack")
 	if answer := want("module/mail2", "POST", pack, packBody, 403); !strings.Contains(answer, "frozen") {
 		t.Errorf("the refusal does not say why: %s", answer)
 	}
 	for _, kind := range []string{"index", "snapshots", "keys"} {
-		path, body := object(repo, kind, kind)
+		path, body := pathAndBody(repo, kind, kind)
 		want("module/mail2", "POST", path, body, 403)
 	}
 	want("module/mail2", "POST", repo+"/?create=true", "", 403)
 	want("module/mail2", "GET", repo+"/config", "", 200)
 	want("node/1", "POST", pack, packBody, 200)
 	want("module/mail2", "GET", pack, "", 200)
-	lock, lockBody := object(repo, "locks", "a lock")
+	lock, lockBody := pathAndBody(repo, "locks", "a lock")
 	want("module/mail2", "POST", lock, lockBody, 200)
 	if list := want("module/mail2", "GET", repo+"/locks/", "", 200); strings.Count(list, `"name"`) != 2 {
 		t.Errorf("with its own and the node's lock it sees %s", list)
@@ -235,6 +235,6 @@ func TestAModuleAtAFrozenRepositoryReadsAndDoesNotWrite(t *testing.T) {
 	if reply := admin(adminapi.ThawPath); !reply.Changed {
 		t.Errorf("thaw: %+v", reply)
 	}
-	index, indexBody := object(repo, "index", "an index")
+	index, indexBody := pathAndBody(repo, "index", "an index")
 	want("module/mail2", "POST", index, indexBody, 200)
 }

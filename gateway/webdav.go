@@ -9,7 +9,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/dav"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -49,10 +49,10 @@ func (g *Gateway) serveDAV(w http.ResponseWriter, r *http.Request, req request, 
 
 // placeOf keeps clients of WebDAV from changing repositories but as restic does.
 func placeOf(name string) dav.Place {
-	switch rest.PartOf(name) {
-	case rest.Directory:
+	switch object.PartOf(name) {
+	case object.Directory:
 		return dav.Frame
-	case rest.Inside:
+	case object.Inside:
 		return dav.Fixed
 	}
 	return dav.Free
@@ -61,10 +61,10 @@ func placeOf(name string) dav.Place {
 // holds judges the conditions with which a client of WebDAV stores or deletes an
 // object of restic, whose protocol has none.
 func (req request) holds(r *http.Request, store storage.Store) error {
-	if r.Method != http.MethodPut && r.Method != http.MethodDelete || !dav.Conditional(r.Header) || req.typ == rest.Root {
+	if r.Method != http.MethodPut && r.Method != http.MethodDelete || !dav.Conditional(r.Header) || req.typ == object.Root {
 		return nil
 	}
-	info, err := store.Stat(r.Context(), rest.StoredName(req.repo, req.typ, req.name))
+	info, err := store.Stat(r.Context(), object.StoredName(req.repo, req.typ, req.name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

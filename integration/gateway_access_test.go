@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/events"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 )
 
@@ -170,8 +171,8 @@ func testWhoMayDoWhat(t *testing.T, acceptObject string) {
 // isResticObject reports whether a request is restic's by its method and path alone.
 func isResticObject(method, path string) bool {
 	_, inside, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	_, typ, name, known := rest.ParseObject(inside)
-	isObject := known && (typ == rest.Config || name != "")
+	_, typ, name, known := object.Parse(inside)
+	isObject := known && (typ == object.Config || name != "")
 	return isObject && slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, method)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -104,7 +105,7 @@ func BenchmarkRESTList(b *testing.B) {
 		r.Header.Set("Accept", rest.MediaTypeV2)
 		r.Header.Set("Accept-Encoding", "gzip")
 		w := &sink{header: make(http.Header)}
-		if err := handler.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: rest.Snapshots, Operation: operation.List}); err != nil {
+		if err := handler.Serve(w, r, rest.Target{Store: store, Repo: repo, Type: object.Snapshots, Operation: operation.List}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/peer"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
@@ -35,7 +35,7 @@ var (
 // Entry is what the access log says of a request; whoever answers it fills it in.
 type Entry struct {
 	User, Destination, Repo string
-	Type                    rest.Type
+	Type                    object.Type
 	Name                    string
 
 	Operation operation.Operation
@@ -51,9 +51,9 @@ func (e *Entry) object() string {
 	switch {
 	case e.Path != "":
 		return e.Path
-	case e.Repo == "" || e.Type == rest.Root:
+	case e.Repo == "" || e.Type == object.Root:
 		return ""
-	case e.Type == rest.Config:
+	case e.Type == object.Config:
 		return e.Type.String()
 	}
 	return e.Type.String() + "/" + e.Name
@@ -185,7 +185,7 @@ func (o *Observer) count(w *Response, code int, took time.Duration, err error) {
 			o.opts.Metrics.Forwarded(w.Entry.Node, code) // what failed is not this node's
 		case err != nil && begun && !w.Broken && code >= http.StatusInternalServerError:
 			mount.Guard.BrokeOff()
-		case err == nil && w.Entry.Operation == operation.Save && w.Entry.Type == rest.Snapshots && code == http.StatusOK:
+		case err == nil && w.Entry.Operation == operation.Save && w.Entry.Type == object.Snapshots && code == http.StatusOK:
 			mount.Guard.SavedSnapshot()
 			o.opts.Saved(mount.Destination.ID, w.Entry.Repo)
 		}

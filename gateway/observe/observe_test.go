@@ -21,7 +21,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/metrics"
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -227,7 +227,7 @@ func TestABodyThatBreaksOffIsCounted(t *testing.T) {
 	s := v.Mounts[destination]
 	m := metrics.New(prometheus.NewRegistry())
 	server := httptest.NewServer(New(Options{Log: slog.New(slog.DiscardHandler), Stall: time.Minute, Metrics: m}).Observe(func(w *Response, _ *http.Request) error {
-		w.Entry = Entry{Mount: s, Operation: operation.Read, Repo: "mail/0b8fbdc4-4d7d-4b2d-9a05-5d3a3f0e7c11", Type: rest.Data, Name: strings.Repeat("0", 64)}
+		w.Entry = Entry{Mount: s, Operation: operation.Read, Repo: "mail/0b8fbdc4-4d7d-4b2d-9a05-5d3a3f0e7c11", Type: object.Data, Name: strings.Repeat("0", 64)}
 		_, _ = w.Write([]byte("half"))
 		w.Flush()
 		return errors.New("the storage broke off")

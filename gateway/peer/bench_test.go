@@ -19,7 +19,7 @@ import (
 func BenchmarkUploadThroughAHop(b *testing.B) {
 	w := newWorld(b)
 	w.place(b, "10.5.4.2", peerThat("2", swallow))
-	_, job := object("x")
+	_, job := objectJob("x")
 	link := w.link("2", "10.5.4.2:4694", onNode2)
 	benchmarkUpload(b, forwarding(link, job))
 }
@@ -125,7 +125,7 @@ func BenchmarkMemoryOfUploads(b *testing.B) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 	w.place(b, "10.5.4.2", peerThat("2", half))
-	_, job := object("x")
+	_, job := objectJob("x")
 	link := w.link("2", "10.5.4.2:4694", onNode2)
 	hop := forwarding(link, job)
 	for name, handler := range map[string]http.HandlerFunc{"without a hop": half, "with a hop": hop} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
@@ -25,7 +26,7 @@ type Job struct {
 	// where the request is another one.
 	Restic bool
 	Repo   string
-	Type   rest.Type
+	Type   object.Type
 	Name   string
 	// Past is true for a repository as it was, which only a gateway of this kind has.
 	Past bool

@@ -16,16 +16,17 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 const repo = "mail/2c1a6f0e-8d1c-4f7e-9d6b-0f1f4c4a7b10"
 
-func object(content string) (name string, job *Job) {
+func objectJob(content string) (name string, job *Job) {
 	sum := sha256.Sum256([]byte(content))
 	name = hex.EncodeToString(sum[:])
 	return name, &Job{
-		Destination: onNode2, Restic: true, Repo: repo, Type: rest.Data, Name: name,
+		Destination: onNode2, Restic: true, Repo: repo, Type: object.Data, Name: name,
 		Recheck: func(context.Context) error { return nil },
 	}
 }
@@ -92,7 +93,7 @@ func TestWhatAPeerAnswers(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.place(t, "10.5.4.2", peerThat("2", tt.peer))
-			_, job := object("x")
+			_, job := objectJob("x")
 			got := w.ask(t, request(t, http.MethodGet, job, nil), job)
 			if got.code != tt.code && (tt.code != 502 || got.code != 503) {
 				t.Errorf("%d (%v), want %d", got.code, got.err, tt.code)
@@ -111,7 +112,7 @@ func TestAShortBodyIsBrokenOff(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, "half")
 	}))
-	_, job := object("x")
+	_, job := objectJob("x")
 	got := w.ask(t, request(t, http.MethodGet, job, nil), job)
 	if got.broken == nil || !errors.Is(got.err, refusal.ErrPeer) {
 		t.Errorf("a complete answer of %d bytes (%v)", len(got.body), got.err)
@@ -122,7 +123,7 @@ func TestARefusalThatIsNewsHereIsOurs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.place(t, "10.5.4.2", peerThat("2", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
-	_, job := object("x")
+	_, job := objectJob("x")
 	job.Recheck = func(context.Context) error { return refusal.ErrScope }
 	if got := w.ask(t, request(t, http.MethodGet, job, nil), job); got.code != http.StatusForbidden {
 		t.Errorf("%d, want 403: Redis says so now", got.code)
@@ -147,7 +148,7 @@ func TestARequestTravelsWithItsCredentialsAndNoForgedHeader(t *testing.T) {
 		}
 		w.Header().Set("Server", "rclone/1.76")
 	}))
-	_, job := object(content)
+	_, job := objectJob(content)
 	r := request(t, http.MethodPost, job, strings.NewReader(content))
 	r.Header.Set(HeaderHop, "7")
 	r.Header.Set("Connection", "X-Secret-Of-The-Connection")
@@ -167,7 +168,7 @@ func TestContinueIsPassedOn(t *testing.T) {
 	w.place(t, "10.5.4.2", peerThat("2", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInsufficientStorage)
 	}))
-	_, job := object("x")
+	_, job := objectJob("x")
 	r := request(t, http.MethodPost, job, io.LimitReader(neverRead{t}, 1<<20))
 	r.ContentLength = 1 << 20
 	r.Header.Set("Expect", "100-continue")
@@ -209,7 +210,7 @@ func TestAnUploadToRcloneIsVerifiedOnTheWay(t *testing.T) {
 					w.WriteHeader(http.StatusInternalServerError)
 				}
 			}))
-			_, job := object("what it should be")
+			_, job := objectJob("what it should be")
 			got := w.ask(t, request(t, http.MethodPost, job, bytes.NewReader(bytes.Repeat([]byte("damaged"), 1<<15))), job)
 			<-done
 			if (taken == nil) != tt.whole {
@@ -224,19 +225,19 @@ func TestAnUploadToRcloneIsVerifiedOnTheWay(t *testing.T) {
 
 func TestA404OfRcloneIsNoProof(t *testing.T) {
 	t.Parallel()
-	name, _ := object("x")
+	name, _ := objectJob("x")
 	for _, tt := range []struct {
 		what, list string
 		code       int
-		typ        rest.Type
+		typ        object.Type
 	}{
-		{"it lists the object", `[{"name":"` + name + `","size":1}]`, 502, rest.Data},
-		{"it lists others", `[{"name":"0000","size":1}]`, 404, rest.Data},
-		{"it lists nothing", `[]`, 404, rest.Data},
-		{"its list is cut off", `[{"name":"0000","size":1}`, 502, rest.Data},
-		{"its list fails", ``, 502, rest.Data},
-		{"a config, and keys", `[{"name":"0000","size":1}]`, 502, rest.Config},
-		{"a config, and no keys", `[]`, 404, rest.Config},
+		{"it lists the object", `[{"name":"` + name + `","size":1}]`, 502, object.Data},
+		{"it lists others", `[{"name":"0000","size":1}]`, 404, object.Data},
+		{"it lists nothing", `[]`, 404, object.Data},
+		{"its list is cut off", `[{"name":"0000","size":1}`, 502, object.Data},
+		{"its list fails", ``, 502, object.Data},
+		{"a config, and keys", `[{"name":"0000","size":1}]`, 502, object.Config},
+		{"a config, and no keys", `[]`, 404, object.Config},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			t.Parallel()
@@ -249,8 +250,8 @@ func TestA404OfRcloneIsNoProof(t *testing.T) {
 				w.Header().Set("Content-Type", rest.MediaTypeV2)
 				_, _ = io.WriteString(w, tt.list)
 			}))
-			_, job := object("x")
-			if job.Type = tt.typ; tt.typ == rest.Config {
+			_, job := objectJob("x")
+			if job.Type = tt.typ; tt.typ == object.Config {
 				job.Name = ""
 			}
 			got := w.ask(t, request(t, http.MethodGet, job, nil), job)
@@ -271,7 +272,7 @@ func TestARequestDoesNotHangOnAPeerThatWentAway(t *testing.T) {
 		<-release
 	}))
 	t.Cleanup(func() { close(release) }) // before the server's end, which waits for it
-	_, job := object("x")
+	_, job := objectJob("x")
 	go func() {
 		<-arrived
 		w.cutStuck(time.Now().Add(time.Hour)) // the peer is up: it may take its time
@@ -287,7 +288,7 @@ func TestARequestDoesNotHangOnAPeerThatWentAway(t *testing.T) {
 func TestADeadPeerCostsOneAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, job := object("x")
+	_, job := objectJob("x")
 	for range 3 {
 		if got := w.ask(t, request(t, http.MethodGet, job, nil), job); got.code != http.StatusServiceUnavailable {
 			t.Errorf("%d (%v), want 503", got.code, got.err)
@@ -322,7 +323,7 @@ func TestAPeerThatNeverAnswersIsGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lead("10.5.4.2", deaf(t))
-	_, job := object("x")
+	_, job := objectJob("x")
 	got := w.ask(t, request(t, http.MethodGet, job, nil), job)
 	if got.code != http.StatusServiceUnavailable || !errors.Is(got.err, refusal.ErrPeer) {
 		t.Errorf("%d (%v), want 503", got.code, got.err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -57,8 +58,8 @@ func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 		return l.hides(ctx, r, job)
 	}
 	dir, name := job.Type, job.Name
-	if job.Type == rest.Config {
-		dir, name = rest.Keys, ""
+	if job.Type == object.Config {
+		dir, name = object.Keys, ""
 	} else if name == "" {
 		return fmt.Errorf("%w: node %s answers 404 to a list", refusal.ErrPeerAnswer, l.Node)
 	}
@@ -74,7 +75,7 @@ func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 
 // lists reports whether a directory of a repository holds that object, or any where
 // name is empty.
-func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir rest.Type, name string) (bool, error) {
+func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir object.Type, name string) (bool, error) {
 	resp, err := l.question(ctx, r, http.MethodGet, job.Destination+"/"+job.Repo+"/"+dir.String()+"/")
 	if err != nil {
 		return false, err

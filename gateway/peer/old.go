@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/form"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -23,7 +24,7 @@ import (
 
 // keep reports whether an upload is answered without the peer, since that has the object.
 func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, job *Job) (done bool, err error) {
-	if l.ours.Load() || !job.Restic || job.Type == rest.Root || r.Method != http.MethodPost && r.Method != http.MethodPut {
+	if l.ours.Load() || !job.Restic || job.Type == object.Root || r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return false, nil
 	}
 	if r.ContentLength < 0 {
@@ -33,9 +34,9 @@ func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		return false, err
 	}
 	switch job.Type {
-	case rest.Config:
+	case object.Config:
 		return l.keepConfig(ctx, w, r, job)
-	case rest.Keys:
+	case object.Keys:
 		if err := l.checkKey(ctx, r, job); err != nil {
 			return false, err
 		}
@@ -94,10 +95,10 @@ func (l *Link) checkKey(ctx context.Context, r *http.Request, job *Job) error {
 	if job.Node {
 		return nil
 	}
-	same, err := l.lists(ctx, r, job, rest.Keys, job.Name)
+	same, err := l.lists(ctx, r, job, object.Keys, job.Name)
 	if err == nil && !same {
 		var others bool
-		if others, err = l.lists(ctx, r, job, rest.Keys, ""); others {
+		if others, err = l.lists(ctx, r, job, object.Keys, ""); others {
 			return fmt.Errorf("%w: the repository has a key", refusal.ErrKey)
 		}
 	}
@@ -136,10 +137,10 @@ func (l *Link) fetch(ctx context.Context, r *http.Request, job *Job, to io.Write
 // absent is [fs.ErrNotExist] unless the peer's lists say otherwise. A config may be missing
 // where keys are, since restic stores it behind them, but not where snapshots are.
 func (l *Link) absent(ctx context.Context, r *http.Request, job *Job) error {
-	if job.Type != rest.Config {
+	if job.Type != object.Config {
 		return l.missing(ctx, r, job)
 	}
-	used, err := l.lists(ctx, r, job, rest.Snapshots, "")
+	used, err := l.lists(ctx, r, job, object.Snapshots, "")
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: node %s answers 404, and its list proves nothing: %w", refusal.ErrPeerAnswer, l.Node, err)
@@ -167,7 +168,7 @@ func (l *Link) hides(ctx context.Context, r *http.Request, job *Job) error {
 	if job.Repo == "" {
 		return nil
 	}
-	resp, err := l.question(ctx, r, http.MethodHead, job.Destination+"/"+job.Repo+"/"+rest.Config.String())
+	resp, err := l.question(ctx, r, http.MethodHead, job.Destination+"/"+job.Repo+"/"+object.Config.String())
 	if err != nil {
 		return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)
 	}

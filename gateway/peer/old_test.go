@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // rclone is a node with HAProxy and rclone, as far as these tests ask: it stores whatever
@@ -59,7 +60,7 @@ func restic(r *http.Request) *http.Request {
 func TestWhatAnOldPeerHasIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	content := strings.Repeat("a pack", 20)
-	name, job := object(content)
+	name, job := objectJob(content)
 	for _, tt := range []struct {
 		what, has, sent string
 		posts, code     int
@@ -109,8 +110,8 @@ func TestAConfigIsComparedWithAnOldPeers(t *testing.T) {
 				old.objects["config"] = []byte(tt.has)
 			}
 			w.place(t, "10.5.4.2", peerThat("", old.ServeHTTP))
-			_, job := object("x")
-			job.Type, job.Name, job.Node = rest.Config, "", tt.node
+			_, job := objectJob("x")
+			job.Type, job.Name, job.Node = object.Config, "", tt.node
 			got := w.ask(t, restic(request(t, http.MethodPost, job, strings.NewReader(tt.sent))), job)
 			if got.code != tt.code || old.posts != tt.posts {
 				t.Errorf("%d (%v) after %d uploads; want %d after %d", got.code, got.err, old.posts, tt.code, tt.posts)
@@ -143,8 +144,8 @@ func TestKeysOfAnOldPeerAreWhatResticWrites(t *testing.T) {
 			w := newWorld(t)
 			old := &rclone{objects: map[string][]byte{}, listing: tt.keys}
 			w.place(t, "10.5.4.2", peerThat("", old.ServeHTTP))
-			_, job := object(tt.key)
-			job.Type, job.Node = rest.Keys, tt.node
+			_, job := objectJob(tt.key)
+			job.Type, job.Node = object.Keys, tt.node
 			got := w.ask(t, restic(request(t, http.MethodPost, job, strings.NewReader(tt.key))), job)
 			if got.code != tt.code || old.posts != tt.posts {
 				t.Errorf("%d (%v) after %d uploads; want %d after %d", got.code, got.err, old.posts, tt.code, tt.posts)
@@ -174,7 +175,7 @@ func TestAnOldPeersListingsAreMinutesOld(t *testing.T) {
 				old.objects["config"] = []byte("a config")
 			}
 			w.place(t, "10.5.4.2", peerThat("", old.ServeHTTP))
-			_, job := object("x")
+			_, job := objectJob("x")
 			r := request(t, "PROPFIND", job, nil)
 			job.Restic, job.Repo, job.Name = false, tt.repo, ""
 			got := w.ask(t, r, job)

@@ -20,7 +20,7 @@ func large() []byte { return bytes.Repeat([]byte("a body that is large\n"), 3*sp
 // front is node 1 before a peer, for clients of its own.
 func (w *world) front(t *testing.T) (url string, job *Job) {
 	t.Helper()
-	_, job = object("x")
+	_, job = objectJob("x")
 	server := httptest.NewServer(forwarding(w.link("2", "10.5.4.2:4694", onNode2), job))
 	t.Cleanup(server.Close)
 	return server.URL + "/" + onNode2 + "/" + repo + "/data/x", job
@@ -88,7 +88,7 @@ func TestALargeDownloadThatBreaksOff(t *testing.T) {
 		_, _ = rw.Write(content)
 		panic(http.ErrAbortHandler)
 	}))
-	_, job := object("x")
+	_, job := objectJob("x")
 	errs := make(chan error, 1)
 	link := w.link("2", "10.5.4.2:4694", onNode2)
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -33,7 +34,7 @@ func BenchmarkPost(b *testing.B) {
 		}
 	}}
 	h := rest.NewHandler()
-	target := rest.Target{Store: store, Destination: "d", Repo: repo, Type: rest.Data, Name: nameOf(string(content))}
+	target := rest.Target{Store: store, Destination: "d", Repo: repo, Type: object.Data, Name: nameOf(string(content))}
 	body := bytes.NewReader(content)
 	r := httptest.NewRequestWithContext(b.Context(), "POST", "/", struct{ io.Reader }{body})
 	r.ContentLength = int64(len(content))
@@ -55,9 +56,9 @@ func BenchmarkList(b *testing.B) {
 		{"v1", rest.MediaTypeV1, "identity"},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
-			infos := make([]*object, 100_000)
+			infos := make([]*fileInfo, 100_000)
 			for i := range infos {
-				infos[i] = &object{name: nameOf(strconv.Itoa(i)), size: 16<<20 + int64(i)}
+				infos[i] = &fileInfo{name: nameOf(strconv.Itoa(i)), size: 16<<20 + int64(i)}
 			}
 			store := &hooked{Store: storetest.NewMem(), list: listed(infos)}
 			h := rest.NewHandler()
@@ -68,7 +69,7 @@ func BenchmarkList(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w.n = 0
-				if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Data})); err != nil {
+				if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Data})); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -106,7 +107,7 @@ func BenchmarkRange(b *testing.B) {
 	}}
 	h := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Config})); err != nil {
+		if err := h.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Config})); err != nil {
 			b.Error(err)
 		}
 	}))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -33,7 +34,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, t *Target) erro
 // A key is worth nothing while there is neither config nor data. Where there is
 // data the config got lost, and a new one would make that loss final.
 func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
-	config := &Target{Destination: t.Destination, Repo: t.Repo, Type: Config}
+	config := &Target{Destination: t.Destination, Repo: t.Repo, Type: object.Config}
 	unlock, err := h.writers.Lock(ctx, config.key())
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 	if _, err := t.Store.Stat(ctx, config.path()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	keys, err := firstNames(ctx, t, Keys, -1)
+	keys, err := firstNames(ctx, t, object.Keys, -1)
 	if err != nil || len(keys) == 0 {
 		return err
 	}
@@ -50,7 +51,7 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 		return err
 	}
 	for _, name := range keys {
-		key := &Target{Repo: t.Repo, Type: Keys, Name: name}
+		key := &Target{Repo: t.Repo, Type: object.Keys, Name: name}
 		if err := t.Store.Remove(ctx, key.path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the key of an unfinished init: %w", err)
 		}
@@ -60,11 +61,11 @@ func (h *Handler) clearUnfinished(ctx context.Context, t *Target) error {
 
 // firstNames lists up to limit objects of a type, and all of them where limit is
 // negative. Names that the protocol does not have are left out.
-func firstNames(ctx context.Context, t *Target, typ Type, limit int) ([]string, error) {
+func firstNames(ctx context.Context, t *Target, typ object.Type, limit int) ([]string, error) {
 	var names []string
 	dir := Target{Repo: t.Repo, Type: typ}
 	err := t.Store.List(ctx, dir.path(), func(info fs.FileInfo) error {
-		if name := info.Name(); validName(name) {
+		if name := info.Name(); object.ValidName(name) {
 			names = append(names, name)
 		}
 		if len(names) == limit {

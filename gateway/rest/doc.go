@@ -1,6 +1,6 @@
 // Package rest serves the restic REST protocol, versions 1 and 2, from a
 // [storage.Store]. It knows neither Redis nor rclone nor who is calling: the caller has
-// parsed the URL (with the help of [ParseObject]), judged the credentials and
+// parsed the URL (with the help of [object.Parse]), judged the credentials and
 // hands over a [Target].
 //
 // What a backup can rely on:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/form"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // putKey stores a key. Whoever may not add keys founds a repository with it: there is
@@ -26,7 +27,7 @@ func (h *Handler) putKey(r *http.Request, t *Target) error {
 	if err := form.Key(content); err != nil {
 		return err
 	}
-	config := &Target{Destination: t.Destination, Repo: t.Repo, Type: Config}
+	config := &Target{Destination: t.Destination, Repo: t.Repo, Type: object.Config}
 	unlock, err := h.writers.Lock(r.Context(), config.key())
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (h *Handler) wantFirstKey(ctx context.Context, t *Target) error {
 		}
 		return err
 	}
-	keys, err := firstNames(ctx, t, Keys, 2)
+	keys, err := firstNames(ctx, t, object.Keys, 2)
 	if err != nil {
 		return err
 	}
@@ -79,12 +80,12 @@ func (h *Handler) wantFirstKey(ctx context.Context, t *Target) error {
 // again. It runs under the config's lock, where the config is proven absent.
 func (h *Handler) wantUnborn(ctx context.Context, t *Target) error {
 	switch {
-	case t.AddKey && t.Type == Config:
+	case t.AddKey && t.Type == object.Config:
 		return nil // a node may mend what is left of a repository
 	case !t.AddKey && h.configs.removedLately(t.repoKey()):
 		return fmt.Errorf("the config of %s was deleted a moment ago: %w", t.Repo, refusal.ErrForbidden)
 	}
-	for _, typ := range []Type{Snapshots, Index, Data} {
+	for _, typ := range []object.Type{object.Snapshots, object.Index, object.Data} {
 		switch names, err := firstNames(ctx, t, typ, 1); {
 		case err != nil:
 			return err

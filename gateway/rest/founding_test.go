@@ -15,6 +15,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -99,9 +100,9 @@ func TestMigrationOpensNoWindow(t *testing.T) {
 		key, forged := aKey("restic"), aKey("forged")
 		store := newRepo(t, map[string]string{"keys/" + nameOf(key): key})
 		h := rest.NewHandler()
-		as := func(node bool, method string, typ rest.Type, content string) int {
+		as := func(node bool, method string, typ object.Type, content string) int {
 			target := rest.Target{Store: store, Destination: "d", Repo: repo, Type: typ, AddKey: node, ReplaceConfig: node}
-			if typ != rest.Config && typ != rest.Root {
+			if typ != object.Config && typ != object.Root {
 				target.Name = nameOf(content)
 			}
 			x := start(t, h, method, target, strings.NewReader(content), int64(len(content)))
@@ -114,8 +115,8 @@ func TestMigrationOpensNoWindow(t *testing.T) {
 		attack := func(about string, want int) {
 			t.Helper()
 			for what, got := range map[string]int{
-				"key":    as(false, "POST", rest.Keys, forged),
-				"config": as(false, "POST", rest.Config, sealed("forged")),
+				"key":    as(false, "POST", object.Keys, forged),
+				"config": as(false, "POST", object.Config, sealed("forged")),
 			} {
 				if got != want {
 					t.Errorf("%s: a module's %s is %d, want %d", about, what, got, want)
@@ -124,20 +125,20 @@ func TestMigrationOpensNoWindow(t *testing.T) {
 			// It may be refused; what matters is what it does.
 			r := httptest.NewRequestWithContext(t.Context(), "POST", "/", http.NoBody)
 			_ = h.Serve(httptest.NewRecorder(), r, rest.Target{
-				Store: store, Destination: "d", Repo: repo, Type: rest.Root, Operation: operation.Create,
+				Store: store, Destination: "d", Repo: repo, Type: object.Root, Operation: operation.Create,
 			})
 			if _, there := stored(t, store, "keys/"+nameOf(key)); !there {
 				t.Errorf("%s: create removed the key", about)
 			}
 		}
 		attack("before", 403)
-		if got := as(true, "DELETE", rest.Config, ""); got != 200 {
+		if got := as(true, "DELETE", object.Config, ""); got != 200 {
 			t.Fatalf("delete config: %d", got)
 		}
 		attack("without config", 403)
 		time.Sleep(19 * time.Minute)
 		attack("without config for as long as restic tries", 403)
-		if got := as(true, "POST", rest.Config, sealed("migrated")); got != 200 {
+		if got := as(true, "POST", object.Config, sealed("migrated")); got != 200 {
 			t.Fatalf("save config: %d", got)
 		}
 		attack("after", 403)

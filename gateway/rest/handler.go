@@ -7,6 +7,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
@@ -42,9 +43,9 @@ func (h *Handler) LocksRemoved(destination, repo string) {
 // the response for a complete one.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
 	switch {
-	case t.Type == Root:
+	case t.Type == object.Root:
 		return h.serveRepository(w, r, &t)
-	case t.Type == Config || t.Name != "":
+	case t.Type == object.Config || t.Name != "":
 		return h.serveObject(w, r, &t)
 	case t.Operation == operation.List:
 		return h.list(w, r, &t)
@@ -76,7 +77,7 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request, t *Target)
 		// Not restic's, but that of clients of WebDAV which copy a repository.
 		return h.save(w, r, t, http.StatusCreated)
 	case operation.RemoveLock, operation.Remove:
-		if t.Type == Config {
+		if t.Type == object.Config {
 			h.configs.removing(t.repoKey())
 		}
 		return h.remove(w, r, t)

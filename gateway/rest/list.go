@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // list answers with the names of all objects of one type.
@@ -31,7 +33,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, t *Target) error 
 // collect hands every object of the list to l.
 func (h *Handler) collect(r *http.Request, t *Target, l *listWriter) error {
 	var recent map[string]recentLock
-	if t.Type == Locks {
+	if t.Type == object.Locks {
 		recent = h.recent.all(t.repoKey())
 	}
 	found, listed := false, false
@@ -39,7 +41,7 @@ func (h *Handler) collect(r *http.Request, t *Target, l *listWriter) error {
 		found = true
 		name := info.Name()
 		// What else lies there is not the protocol's: temporary files, notes.
-		if info.IsDir() || !validName(name) {
+		if info.IsDir() || !object.ValidName(name) {
 			return nil
 		}
 		if lock, known := recent[name]; known {

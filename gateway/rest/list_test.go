@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -92,7 +93,7 @@ func TestEmptyListNeedsAConfig(t *testing.T) {
 				list:  listOf(0, tt.list),
 				stat: func(_ context.Context, name string) (fs.FileInfo, error) {
 					asked = name
-					return object{}, tt.config
+					return fileInfo{}, tt.config
 				},
 			})
 			c := call{method: "GET", path: "index/", header: acceptV2, status: tt.status}
@@ -258,7 +259,7 @@ func TestListEndsWhenTheClientGoes(t *testing.T) {
 			var err error
 			for i := 0; err == nil; i++ {
 				if err = ctx.Err(); err == nil {
-					err = fn(object{name: numbered(i)})
+					err = fn(fileInfo{name: numbered(i)})
 				}
 			}
 			ended <- err
@@ -283,7 +284,7 @@ func slowly(times []time.Duration, err error) func(context.Context, string, func
 	return func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
 		for i, d := range times {
 			pass(d)
-			if err := fn(object{name: numbered(i), size: int64(i)}); err != nil {
+			if err := fn(fileInfo{name: numbered(i), size: int64(i)}); err != nil {
 				return err
 			}
 		}
@@ -301,7 +302,7 @@ func TestSlowListIsNeverSilentForLong(t *testing.T) {
 				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 				r.Header.Set("Accept", rest.MediaTypeV2)
 				r.Header.Set("Accept-Encoding", encoding)
-				err := h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data}))
+				err := h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: object.Data}))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -339,7 +340,7 @@ func TestSlowListThatFails(t *testing.T) {
 		w = httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		h := rest.NewHandler()
-		err = h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: rest.Data}))
+		err = h.Serve(w, r, asked(r, rest.Target{Store: &hooked{Store: newRepo(t, nil), list: list}, Repo: repo, Type: object.Data}))
 		return w, err
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -370,12 +371,12 @@ func TestSlowListThatFails(t *testing.T) {
 
 func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 	allocs := func(n int) float64 {
-		store := &hooked{Store: storetest.NewMem(), list: listed(slices.Repeat([]*object{{name: nameOf("x"), size: 16 << 20}}, n))}
+		store := &hooked{Store: storetest.NewMem(), list: listed(slices.Repeat([]*fileInfo{{name: nameOf("x"), size: 16 << 20}}, n))}
 		h := rest.NewHandler()
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("Accept", rest.MediaTypeV2)
 		return testing.AllocsPerRun(5, func() {
-			if err := h.Serve(discard{}, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Data})); err != nil {
+			if err := h.Serve(discard{}, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Data})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -386,7 +387,7 @@ func TestListTakesTheSameMemoryForAnyLength(t *testing.T) {
 }
 
 // listed is a List of the objects given, that allocates nothing itself.
-func listed(objects []*object) func(context.Context, string, func(fs.FileInfo) error) error {
+func listed(objects []*fileInfo) func(context.Context, string, func(fs.FileInfo) error) error {
 	return func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
 		for _, o := range objects {
 			if err := fn(o); err != nil {

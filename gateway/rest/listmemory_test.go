@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
@@ -15,7 +16,7 @@ import (
 // is held at once.
 func TestAListTakesTheSameMemoryWhateverItsLength(t *testing.T) {
 	const objects, most = 50_000, 1 << 20
-	info := &object{name: nameOf("pack"), size: 16 << 20}
+	info := &fileInfo{name: nameOf("pack"), size: 16 << 20}
 	store := &hooked{Store: storetest.NewMem(), list: func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
 		for range objects {
 			if err := fn(info); err != nil {
@@ -31,7 +32,7 @@ func TestAListTakesTheSameMemoryWhateverItsLength(t *testing.T) {
 		w := &flushed{}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if err := rest.NewHandler().Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Data})); err != nil {
+		if err := rest.NewHandler().Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Data})); err != nil {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -55,7 +56,7 @@ type locks struct {
 func newLocks(store storage.Store) *locks {
 	return &locks{
 		handler: rest.NewHandler(),
-		target:  rest.Target{Store: store, Destination: "d", Repo: repo, Type: rest.Locks},
+		target:  rest.Target{Store: store, Destination: "d", Repo: repo, Type: object.Locks},
 	}
 }
 
@@ -174,7 +175,7 @@ func TestLocksOfAnotherRepositoryAreItsOwn(t *testing.T) {
 	l.must(t, "POST", "new")
 	l.target.Destination = "other"
 	l.want(t, "another destination")
-	l.target.Destination, l.target.Type = "d", rest.Keys
+	l.target.Destination, l.target.Type = "d", object.Keys
 	l.want(t, "another type")
 }
 

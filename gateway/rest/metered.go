@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // putMetered stores an object of which its caller may save only so many.
 func (h *Handler) putMetered(w http.ResponseWriter, r *http.Request, t *Target) error {
-	if t.Type == Locks {
+	if t.Type == object.Locks {
 		if err := h.wantRoom(w, r, t); err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (h *Handler) wantRoom(w http.ResponseWriter, r *http.Request, t *Target) er
 
 // countLocks counts up to limit locks.
 func (h *Handler) countLocks(ctx context.Context, t *Target, limit int) (int, error) {
-	names, err := firstNames(ctx, t, Locks, limit)
+	names, err := firstNames(ctx, t, object.Locks, limit)
 	return len(names), err
 }
 

@@ -10,17 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
 
 // allowance is a meter with a number of saves left for each type.
 type allowance struct {
-	left  map[rest.Type]int
+	left  map[object.Type]int
 	locks int
 }
 
-func (a *allowance) Take(typ rest.Type) (giveBack func(), wait time.Duration, ok bool) {
+func (a *allowance) Take(typ object.Type) (giveBack func(), wait time.Duration, ok bool) {
 	if a.left[typ] == 0 {
 		return nil, 90*time.Second + 1, false
 	}
@@ -39,7 +39,7 @@ func save(typ string, i, status int) call {
 func TestSavesBeyondARateAreRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, storetest.NewMem())
-	s.meter = &allowance{left: map[rest.Type]int{rest.Snapshots: 2, rest.Index: 1}}
+	s.meter = &allowance{left: map[object.Type]int{object.Snapshots: 2, object.Index: 1}}
 	refused := save("snapshots", 3, 429)
 	refused.want = map[string]string{"Retry-After": "91"}
 	malformed := save("snapshots", 4, 400)
@@ -58,7 +58,7 @@ func TestSaveThatFailsDoesNotCount(t *testing.T) {
 	mem, down := storetest.NewMem(), errors.New("connection refused")
 	store := &hooked{Store: mem, put: func(context.Context, string, int64, io.Reader) error { return down }}
 	s := serve(t, store)
-	s.meter = &allowance{left: map[rest.Type]int{rest.Snapshots: 1}}
+	s.meter = &allowance{left: map[object.Type]int{object.Snapshots: 1}}
 	s.run(t, []call{save("snapshots", 1, 502), save("snapshots", 1, 502)})
 	store.put = nil
 	s.run(t, []call{save("snapshots", 1, 200), save("snapshots", 2, 429)})

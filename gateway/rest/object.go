@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
@@ -26,7 +27,7 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t *Target) error 
 	if err != nil {
 		return h.doubt(t, err)
 	}
-	if t.Type == Snapshots {
+	if t.Type == object.Snapshots {
 		if err := h.setReceipt(r.Context(), w.Header(), t, info); err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func (h *Handler) locate(r *http.Request, t *Target, rng httprange.Range) (off, 
 // gone refuses at once what was deleted here a moment ago: the remote may still
 // have it.
 func (h *Handler) gone(t *Target) error {
-	if t.Type != Locks {
+	if t.Type != object.Locks {
 		return nil
 	}
 	if l, known := h.recent.last(t.repoKey(), t.Name); known && l.removed {
@@ -113,7 +114,7 @@ func (h *Handler) gone(t *Target) error {
 // here a moment ago, and not deleted: either the remote lags behind or somebody else
 // removed it. The error then no longer wraps fs.ErrNotExist.
 func (h *Handler) doubt(t *Target, err error) error {
-	if t.Type != Locks || !errors.Is(err, fs.ErrNotExist) {
+	if t.Type != object.Locks || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if l, known := h.recent.last(t.repoKey(), t.Name); known && !l.absent() {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -327,7 +328,7 @@ func TestFileReachesTheResponseAsAFile(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header.Set("Range", "bytes=2-4")
 	w := &sendfileProbe{ResponseRecorder: httptest.NewRecorder()}
-	if err := rest.NewHandler().Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Config})); err != nil {
+	if err := rest.NewHandler().Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Config})); err != nil {
 		t.Fatal(err)
 	}
 	limited, ok := w.src.(*io.LimitedReader)
@@ -360,7 +361,7 @@ func FuzzRange(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header["Range"] = []string{header}
 		w := httptest.NewRecorder()
-		err := handler.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: rest.Config}))
+		err := handler.Serve(w, r, asked(r, rest.Target{Store: store, Repo: repo, Type: object.Config}))
 		if err != nil {
 			if !errors.Is(err, storage.ErrRange) || w.Body.Len() > 0 {
 				t.Errorf("%q of %d bytes: %v", header, size, err)

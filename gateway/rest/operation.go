@@ -4,26 +4,27 @@ import (
 	"net/http"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // OperationOf returns what a method asks of an object, or of a type or a repository
 // where the name is empty; create is true with the query create=true. What the
 // protocol does not know is [operation.Other].
-func OperationOf(method string, typ Type, name string, create bool) operation.Operation {
+func OperationOf(method string, typ object.Type, name string, create bool) operation.Operation {
 	switch method {
 	case http.MethodPut:
 		return operation.Put
 	case http.MethodHead:
 		return operation.Head
 	case http.MethodGet:
-		if name == "" && typ != Config {
+		if name == "" && typ != object.Config {
 			return operation.List
 		}
 		return operation.Read
 	case http.MethodPost:
 		return saving(typ, create)
 	case http.MethodDelete:
-		if typ == Locks && name != "" {
+		if typ == object.Locks && name != "" {
 			return operation.RemoveLock
 		}
 		return operation.Remove
@@ -32,17 +33,17 @@ func OperationOf(method string, typ Type, name string, create bool) operation.Op
 }
 
 // saving is what POST asks for.
-func saving(typ Type, create bool) operation.Operation {
+func saving(typ object.Type, create bool) operation.Operation {
 	switch {
-	case typ == Root && create:
+	case typ == object.Root && create:
 		return operation.Create
-	case typ == Root:
+	case typ == object.Root:
 		return operation.Other
-	case typ == Config:
+	case typ == object.Config:
 		return operation.SaveConfig
-	case typ == Keys:
+	case typ == object.Keys:
 		return operation.SaveKey
-	case typ == Locks:
+	case typ == object.Locks:
 		return operation.SaveLock
 	}
 	return operation.Save

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -64,7 +65,7 @@ func asked(r *http.Request, t rest.Target) rest.Target {
 
 // target is what the URL of r stands for.
 func (s *server) target(r *http.Request) (rest.Target, bool) {
-	repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/"))
+	repo, typ, name, ok := object.Parse(strings.TrimPrefix(r.URL.Path, "/"))
 	return rest.Target{
 		Store:         s.store,
 		Destination:   "d",
@@ -315,23 +316,23 @@ func (h *hooked) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	return h.Store.List(ctx, dir, fn)
 }
 
-// object is the FileInfo of an object in a list.
-type object struct {
+// fileInfo is the FileInfo of an object in a list.
+type fileInfo struct {
 	fs.FileInfo
 	name string
 	size int64
 }
 
-func (o object) Name() string { return o.name }
-func (o object) Size() int64  { return o.size }
-func (o object) IsDir() bool  { return false }
+func (i fileInfo) Name() string { return i.name }
+func (i fileInfo) Size() int64  { return i.size }
+func (i fileInfo) IsDir() bool  { return false }
 
 // listOf is a List of the first n of endlessly many objects, that then ends with
 // err.
 func listOf(n int, err error) func(context.Context, string, func(fs.FileInfo) error) error {
 	return func(_ context.Context, _ string, fn func(fs.FileInfo) error) error {
 		for i := range n {
-			if err := fn(object{name: numbered(i), size: int64(i)}); err != nil {
+			if err := fn(fileInfo{name: numbered(i), size: int64(i)}); err != nil {
 				return err
 			}
 		}

@@ -5,22 +5,8 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
-)
-
-// Type is a kind of object in a restic repository.
-type Type uint8
-
-// The types of the restic REST protocol. Root is the repository itself, which
-// can only be created.
-const (
-	Root Type = iota
-	Config
-	Data
-	Keys
-	Locks
-	Snapshots
-	Index
 )
 
 // Target is what an authorised request is about.
@@ -30,7 +16,7 @@ type Target struct {
 	// Destination and Repo, "<app type>/<module UUID>", identify the repository
 	// across reloads, when the Store may be another one.
 	Destination, Repo string
-	Type              Type
+	Type              object.Type
 	// Name is the object's 64 lowercase hex digits; empty for Root, Config and
 	// for the list of a type.
 	Name string
@@ -59,7 +45,7 @@ type Trash interface {
 type Meter interface {
 	// Take uses up one save of that type. Where the limit is reached ok is false and
 	// wait is when to ask again; giveBack undoes it.
-	Take(typ Type) (giveBack func(), wait time.Duration, ok bool)
+	Take(typ object.Type) (giveBack func(), wait time.Duration, ok bool)
 	// MaxLocks is how many locks a repository may have; 0 is any number.
 	MaxLocks() int
 }
@@ -67,10 +53,16 @@ type Meter interface {
 // objectKey names one object of the process, across reloads.
 type objectKey struct {
 	destination, repo string
-	typ               Type
+	typ               object.Type
 	name              string
 }
 
 func (t *Target) key() objectKey {
 	return objectKey{destination: t.Destination, repo: t.Repo, typ: t.Type, name: t.Name}
 }
+
+// path is where the target lies in its Store.
+func (t *Target) path() string { return object.StoredName(t.Repo, t.Type, t.Name) }
+
+// config is where the repository's config lies.
+func (t *Target) config() string { return object.StoredName(t.Repo, object.Config, "") }

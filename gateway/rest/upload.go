@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/form"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
 // maxConfig bounds what is read of a config; restic's has some 200 bytes.
@@ -24,13 +25,13 @@ func (h *Handler) save(w http.ResponseWriter, r *http.Request, t *Target, status
 	err := form.Size(t.Type.String(), r.ContentLength)
 	switch {
 	case err != nil:
-	case t.Type == Config:
+	case t.Type == object.Config:
 		err = h.putConfig(r, t)
-	case t.Type == Keys:
+	case t.Type == object.Keys:
 		err = h.putKey(r, t)
-	case t.Meter != nil && t.Type != Data:
+	case t.Meter != nil && t.Type != object.Data:
 		err = h.putMetered(w, r, t)
-	case t.AddKey && t.Type == Snapshots:
+	case t.AddKey && t.Type == object.Snapshots:
 		err = h.putSnapshotOfNode(r, t)
 	default:
 		err = h.putObject(r, t)
@@ -73,7 +74,7 @@ func (h *Handler) putVerified(r *http.Request, t *Target, body *verifier) error 
 // notePut remembers a lock that was stored. After a failure it is open whether
 // one that was deleted before is there again.
 func (h *Handler) notePut(t *Target, size int64, err error) {
-	if t.Type != Locks {
+	if t.Type != object.Locks {
 		return
 	}
 	if err == nil {
@@ -136,7 +137,7 @@ func (h *Handler) remove(w http.ResponseWriter, r *http.Request, t *Target) erro
 		return err
 	}
 	defer unlock()
-	if t.Type == Locks {
+	if t.Type == object.Locks {
 		err = h.removeLock(r.Context(), t)
 	} else {
 		err = t.Store.Remove(r.Context(), t.path())

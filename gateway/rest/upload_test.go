@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -96,8 +97,8 @@ func TestUploadThatEndsEarlyIsNotStored(t *testing.T) {
 
 func TestCauseOfABrokenUploadIsKept(t *testing.T) {
 	for _, target := range []rest.Target{
-		{Store: storetest.NewMem(), Repo: repo, Type: rest.Config},
-		{Store: storetest.NewMem(), Repo: repo, Type: rest.Keys, Name: nameOf("content")},
+		{Store: storetest.NewMem(), Repo: repo, Type: object.Config},
+		{Store: storetest.NewMem(), Repo: repo, Type: object.Keys, Name: nameOf("content")},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", errReader{syscall.ETIMEDOUT})
 		r.ContentLength = 70
@@ -266,7 +267,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := rest.NewHandler()
 		mem := storetest.NewMem()
-		target := rest.Target{Store: mem, Destination: "d", Repo: repo, Type: rest.Data, Name: nameOf("content")}
+		target := rest.Target{Store: mem, Destination: "d", Repo: repo, Type: object.Data, Name: nameOf("content")}
 		body, client := io.Pipe()
 		upload := start(t, h, "POST", target, body, 7)
 		if _, err := io.WriteString(client, "conten"); err != nil {
@@ -310,7 +311,7 @@ func TestDeleteWaitsForTheUploadOfTheSameObject(t *testing.T) {
 func TestWaitingEndsWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := rest.NewHandler()
-		target := rest.Target{Store: storetest.NewMem(), Repo: repo, Type: rest.Data, Name: nameOf("content")}
+		target := rest.Target{Store: storetest.NewMem(), Repo: repo, Type: object.Data, Name: nameOf("content")}
 		body, client := io.Pipe()
 		upload := start(t, h, "POST", target, body, 7)
 		synctest.Wait()

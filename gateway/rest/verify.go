@@ -75,7 +75,7 @@ func (v *verifier) complete() bool { return v.left == 0 && v.err == nil }
 // verdict compares the hash of all that was read with the name.
 func (v *verifier) verdict() error {
 	var sum [sha256.Size]byte
-	var name [nameLen]byte
+	var name [2 * sha256.Size]byte
 	hex.Encode(name[:], v.hash.Sum(sum[:0]))
 	if string(name[:]) != v.name {
 		return fmt.Errorf("%w: it hashes to %s", storage.ErrCorrupt, name[:])

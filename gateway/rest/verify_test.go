@@ -13,6 +13,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
+const sumOfTest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" // of "test"
+
 func hashName(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
@@ -50,7 +52,7 @@ func TestVerifierHoldsBackTheLastByteOfWrongContent(t *testing.T) {
 	content := []byte("not what it is called")
 	for size := 1; size <= len(content); size++ {
 		for read := 1; read <= size+1; read++ {
-			v := newVerifier(bytes.NewReader(content[:size]), int64(size), testName)
+			v := newVerifier(bytes.NewReader(content[:size]), int64(size), sumOfTest)
 			got, err := readSizes(v, read)
 			if !errors.Is(err, storage.ErrCorrupt) || !bytes.Equal(got, content[:size-1]) {
 				t.Fatalf("%d bytes in reads of %d: %q, %v", size, read, got, err)
@@ -66,7 +68,7 @@ func TestVerifierOfAnEmptyUpload(t *testing.T) {
 	if v := newVerifier(strings.NewReader(""), 0, hashName(nil)); v.failed() != nil || !v.complete() {
 		t.Errorf("nothing, under its right name: %v", v.failed())
 	}
-	if v := newVerifier(strings.NewReader(""), 0, testName); !errors.Is(v.failed(), storage.ErrCorrupt) {
+	if v := newVerifier(strings.NewReader(""), 0, sumOfTest); !errors.Is(v.failed(), storage.ErrCorrupt) {
 		t.Errorf("nothing, under another name: %v; want storage.ErrCorrupt before the first Read", v.failed())
 	}
 }
@@ -93,7 +95,7 @@ func TestVerifierOfABrokenUpload(t *testing.T) {
 		"ends early, at once": strings.NewReader(""),
 		"breaks":              io.MultiReader(strings.NewReader("te"), iotest.ErrReader(cause)),
 	} {
-		v := newVerifier(src, 4, testName)
+		v := newVerifier(src, 4, sumOfTest)
 		got, err := io.ReadAll(v)
 		if !errors.Is(err, storage.ErrShort) || !bytes.HasPrefix(sent, got) || v.failed() != err || v.complete() {
 			t.Errorf("%s: %q, %v", about, got, err)
@@ -105,7 +107,7 @@ func TestVerifierOfABrokenUpload(t *testing.T) {
 }
 
 func TestVerifierStopsAtTheAnnouncedLength(t *testing.T) {
-	v := newVerifier(strings.NewReader("testing"), 4, testName)
+	v := newVerifier(strings.NewReader("testing"), 4, sumOfTest)
 	if got, err := io.ReadAll(v); err != nil || string(got) != "test" {
 		t.Errorf("read %q, %v", got, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 )
@@ -19,7 +20,7 @@ func serve(t *testing.T, store storage.Store) storage.Store {
 	t.Helper()
 	handler := rest.NewHandler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		repo, typ, name, ok := rest.ParseObject(strings.TrimPrefix(r.URL.Path, "/dest/"))
+		repo, typ, name, ok := object.Parse(strings.TrimPrefix(r.URL.Path, "/dest/"))
 		if user, password, _ := r.BasicAuth(); !ok || user != "user" || password != "password" {
 			w.WriteHeader(http.StatusForbidden)
 			return

@@ -69,6 +69,12 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:     "objects' names are read from text alone",
+		about:    of("gateway/rest/object"),
+		forbids:  of(redis, rclone, module, "net/http"),
+		indirect: true,
+	},
+	{
 		name:     "the contract of stores imports nothing of the gateway",
 		about:    of("gateway/storage"),
 		forbids:  of(redis, rclone, module),
@@ -152,7 +158,7 @@ var rules = []rule{
 	{
 		name:    "what observes requests knows neither who calls nor how stores are opened",
 		about:   of("gateway/observe"),
-		forbids: either(of(redis, rclone, module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine", module+"/gateway/admin"), only(module+"/gateway")),
+		forbids: either(of(redis, rclone, module+"/gateway/dav", module+"/gateway/local", module+"/gateway/remote", module+"/gateway/examine", module+"/gateway/admin"), either(only(module+"/gateway"), only(module+"/gateway/rest"))),
 	},
 	{
 		name:    "administrators' commands are answered without knowing the way of a request",

@@ -1,4 +1,4 @@
-package rest
+package object
 
 import (
 	"io/fs"
@@ -11,7 +11,7 @@ const (
 	testName = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" // of "test"
 )
 
-func TestParseObject(t *testing.T) {
+func TestParse(t *testing.T) {
 	type object struct {
 		repo string
 		typ  Type
@@ -32,15 +32,15 @@ func TestParseObject(t *testing.T) {
 		{"a lock", testRepo + "/locks/" + testName, object{testRepo, Locks, testName}},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
-			repo, typ, name, ok := ParseObject(tt.path)
+			repo, typ, name, ok := Parse(tt.path)
 			if got := (object{repo, typ, name}); !ok || got != tt.want {
-				t.Errorf("ParseObject(%q) = %+v, %v; want %+v", tt.path, got, ok, tt.want)
+				t.Errorf("Parse(%q) = %+v, %v; want %+v", tt.path, got, ok, tt.want)
 			}
 		})
 	}
 }
 
-func TestParseObjectRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for about, path := range map[string]string{
 		"nothing":                         "",
 		"a slash":                         "/",
@@ -69,8 +69,8 @@ func TestParseObjectRefuses(t *testing.T) {
 		"a repository one level deeper":   "a/" + testRepo + "/config",
 	} {
 		t.Run(about, func(t *testing.T) {
-			if repo, typ, name, ok := ParseObject(path); ok || repo != "" || typ != Root || name != "" {
-				t.Errorf("ParseObject(%q) = %q, %v, %q, %v; want a refusal", path, repo, typ, name, ok)
+			if repo, typ, name, ok := Parse(path); ok || repo != "" || typ != Root || name != "" {
+				t.Errorf("Parse(%q) = %q, %v, %q, %v; want a refusal", path, repo, typ, name, ok)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestTypeString(t *testing.T) {
 
 // What is accepted is exactly what its parts spell, and a name that any Store
 // takes and that stays inside the repository.
-func FuzzParseObject(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, path := range []string{
 		testRepo + "/", testRepo + "/config", testRepo + "/data/", testRepo + "/locks/" + testName,
 		"a/../data/", "a/b//", "a/b/data/%2e%2e", "a/b/locks/../config", "\x00/b/config",
@@ -95,7 +95,7 @@ func FuzzParseObject(f *testing.F) {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		repo, typ, name, ok := ParseObject(path)
+		repo, typ, name, ok := Parse(path)
 		if !ok {
 			return
 		}
@@ -107,12 +107,11 @@ func FuzzParseObject(f *testing.F) {
 			spelt += typ.String() + "/" + name
 		}
 		if spelt != path {
-			t.Errorf("ParseObject(%q) is spelt %q", path, spelt)
+			t.Errorf("Parse(%q) is spelt %q", path, spelt)
 		}
-		target := Target{Repo: repo, Type: typ, Name: name}
-		stored := target.path()
+		stored := StoredName(repo, typ, name)
 		if !fs.ValidPath(stored) || stored != repo && !strings.HasPrefix(stored, repo+"/") {
-			t.Errorf("ParseObject(%q) leads to %q in the store", path, stored)
+			t.Errorf("Parse(%q) leads to %q in the store", path, stored)
 		}
 	})
 }

@@ -1,15 +1,25 @@
-package rest
+package object
 
 import (
 	"slices"
 	"strings"
 )
 
-// StoredName returns where an object lies on the storage; it is [ParseStored]'s
-// reverse.
+// StoredName returns where an object lies on the storage, or a type of objects where
+// the name is empty; it is [ParseStored]'s reverse. Packs are spread over 256 directories
+// by their first two digits, as rest-server and "rclone serve restic" do, so that each can
+// serve what another wrote.
 func StoredName(repo string, typ Type, name string) string {
-	t := Target{Repo: repo, Type: typ, Name: name}
-	return t.path()
+	switch {
+	case typ == Root:
+		return repo
+	case typ == Config || name == "":
+		return repo + "/" + typ.String()
+	case typ == Data:
+		return repo + "/data/" + name[:2] + "/" + name
+	default:
+		return repo + "/" + typ.String() + "/" + name
+	}
 }
 
 // ParseStored takes apart the name that an object has on the storage, where packs
@@ -19,7 +29,7 @@ func ParseStored(path string) (repo string, typ Type, name string, ok bool) {
 	dir, name := cutLast(path)
 	parent, shard := cutLast(dir)
 	if _, grandparent := cutLast(parent); grandparent != Data.String() || len(shard) != 2 {
-		repo, typ, name, ok = ParseObject(path)
+		repo, typ, name, ok = Parse(path)
 		if typ == Root || typ == Data || typ != Config && name == "" {
 			return "", Root, "", false
 		}
@@ -28,7 +38,7 @@ func ParseStored(path string) (repo string, typ Type, name string, ok bool) {
 	if !strings.HasPrefix(name, shard) {
 		return "", Root, "", false
 	}
-	repo, typ, name, ok = ParseObject(parent + "/" + name)
+	repo, typ, name, ok = Parse(parent + "/" + name)
 	if typ != Data || name == "" {
 		return "", Root, "", false
 	}

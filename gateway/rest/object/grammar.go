@@ -1,4 +1,4 @@
-package rest
+package object
 
 import (
 	"crypto/sha256"
@@ -8,6 +8,21 @@ import (
 
 // nameLen is the length of an object's name: a SHA-256 in hexadecimal digits.
 const nameLen = 2 * sha256.Size
+
+// Type is a kind of object in a restic repository.
+type Type uint8
+
+// The types of the restic REST protocol. Root is the repository itself, which
+// can only be created.
+const (
+	Root Type = iota
+	Config
+	Data
+	Keys
+	Locks
+	Snapshots
+	Index
+)
 
 var typeNames = [...]string{
 	Root:      "root",
@@ -28,7 +43,7 @@ func (t Type) String() string {
 	return "unknown"
 }
 
-// ParseObject takes apart a slash-separated path inside a destination, by the
+// Parse takes apart a slash-separated path inside a destination, by the
 // grammar of restic's REST backend and nothing beside it:
 //
 //	app/uuid/             the repository itself, [Root]
@@ -39,7 +54,7 @@ func (t Type) String() string {
 // The repository is the first two segments; what they may be called is for the
 // caller to judge, except for what [fs.ValidPath] refuses. The path is the decoded one,
 // without a leading slash.
-func ParseObject(path string) (repo string, typ Type, name string, ok bool) {
+func Parse(path string) (repo string, typ Type, name string, ok bool) {
 	app, rest, ok := strings.Cut(path, "/")
 	if !ok {
 		return "", Root, "", false
@@ -59,7 +74,7 @@ func ParseObject(path string) (repo string, typ Type, name string, ok bool) {
 		return repo, Config, "", true
 	}
 	dir, name, ok := strings.Cut(rest, "/")
-	if !ok || name != "" && !validName(name) {
+	if !ok || name != "" && !ValidName(name) {
 		return "", Root, "", false
 	}
 	for typ := Data; typ <= Index; typ++ {
@@ -70,8 +85,8 @@ func ParseObject(path string) (repo string, typ Type, name string, ok bool) {
 	return "", Root, "", false
 }
 
-// validName reports whether name is a SHA-256 in lowercase hex digits.
-func validName(name string) bool {
+// ValidName reports whether name is a SHA-256 in lowercase hex digits.
+func ValidName(name string) bool {
 	if len(name) != nameLen {
 		return false
 	}
@@ -93,24 +108,3 @@ var hexDigits = func() (digits [256]bool) {
 
 // isHex reports whether c is a lowercase hexadecimal digit.
 func isHex(c byte) bool { return hexDigits[c] }
-
-// path is where the target lies in its Store. Packs are spread over 256
-// directories by their first two digits, as rest-server and "rclone serve
-// restic" do, so that each can serve what another wrote.
-func (t *Target) path() string {
-	switch {
-	case t.Type == Root:
-		return t.Repo
-	case t.Type == Config || t.Name == "":
-		return t.Repo + "/" + t.Type.String()
-	case t.Type == Data:
-		return t.Repo + "/data/" + t.Name[:2] + "/" + t.Name
-	default:
-		return t.Repo + "/" + t.Type.String() + "/" + t.Name
-	}
-}
-
-// config is where the repository's config lies.
-func (t *Target) config() string {
-	return t.Repo + "/config"
-}
