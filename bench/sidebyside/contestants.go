@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // Who calls, and what: the same for all servers, in the form each can have it.
@@ -24,6 +26,9 @@ const (
 	password = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 	nodeUser = "node/1"
 )
+
+// plainDestination keeps nothing of what is deleted.
+const plainDestination = "1a2b3c4d-5e6f-4708-9a0b-c1d2e3f40516"
 
 // A contestant is a kind of server that can serve a directory.
 type contestant struct {
@@ -55,13 +60,13 @@ func (s storage) trust() []string {
 // A server is a contestant that runs, and a client of it.
 type server struct {
 	*process
-	client *client
+	client *restclient.Client
 	behind *process      // what it passes everything on to, if anything
 	took   time.Duration // from the start until it was ready, of a gateway
 }
 
 func (s *server) stop() {
-	s.client.close()
+	s.client.Close()
 	s.process.stop()
 	if s.behind != nil {
 		s.behind.stop()
@@ -86,9 +91,9 @@ func gatewayContestant(binary string, r *redisServer) contestant {
 		if err != nil {
 			return nil, err
 		}
-		s := &server{process: p, client: newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
+		s := &server{process: p, client: restclient.New("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
 		err = poll(ctx, startTime, func() error {
-			return s.client.ready(ctx, "http://"+addr+"/-/ready")
+			return s.client.Ready(ctx, "http://"+addr+"/-/ready")
 		})
 		if err != nil {
 			s.stop()
@@ -145,5 +150,5 @@ func startPlain(ctx context.Context, binary string, env []string, args func(addr
 	if err != nil {
 		return nil, err
 	}
-	return &server{process: p, client: newClient("http://"+addr+"/"+repository+"/", moduleID, password, connections)}, nil
+	return &server{process: p, client: restclient.New("http://"+addr+"/"+repository+"/", moduleID, password, connections)}, nil
 }

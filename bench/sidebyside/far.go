@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // sourceFile is the size of the files that are backed up.
@@ -37,8 +39,8 @@ func through(c contestant) route {
 		if err != nil {
 			return nil, "", nil, err
 		}
-		env := []string{"RESTIC_REST_USERNAME=" + s.client.user, "RESTIC_REST_PASSWORD=" + s.client.password}
-		return s, "rest:" + s.client.base, env, nil
+		env := []string{"RESTIC_REST_USERNAME=" + s.client.User, "RESTIC_REST_PASSWORD=" + s.client.Password}
+		return s, "rest:" + s.client.Base, env, nil
 	}
 	return route{name: c.name, open: open}
 }
@@ -152,16 +154,6 @@ func farRoutes(o options, redis *redisServer) ([]route, error) {
 	return []route{throughGateway(gatewayContestant(gateway, redis)), direct(), through(forwarder(o.self))}, nil
 }
 
-// forwarder is the least that can stand between: it is told the storage by flags.
-func forwarder(self string) contestant {
-	start := func(ctx context.Context, at storage) (*server, error) {
-		return startPlain(ctx, self, at.trust(), func(addr string) []string {
-			return []string{"-mode", "forward", "-listen", addr, "-to", at.endpoint + "/" + at.bucket}
-		})
-	}
-	return contestant{name: "forwarder", start: start}
-}
-
 // makeSource makes n files that neither compress nor share a chunk.
 func makeSource(dir string, n int) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -182,9 +174,7 @@ func makeSource(dir string, n int) error {
 // no index knows, as a backup leaves them that was cut: all of them go with a prune, which
 // does not look into them.
 func makePacks(ctx context.Context, o options, dir string) error {
-	near := o
-	near.delay = 0
-	s3, err := startFar(ctx, near, dir)
+	s3, err := startFar(ctx, o.minio, dir, 0)
 	if err != nil {
 		return err
 	}
@@ -210,16 +200,16 @@ func fillPacks(ctx context.Context, o options, at storage) error {
 		return err
 	}
 	defer s.stop()
-	made := newBlobs(smallPack)
+	made := restclient.NewBlobs(smallPack)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(connections)
 	for range o.packs {
 		group.Go(func() error {
-			b, err := made.new()
+			b, err := made.New()
 			if err != nil {
 				return err
 			}
-			return s.client.put(ctx, "data/", b)
+			return s.client.Put(ctx, "data/", b)
 		})
 	}
 	return group.Wait()
@@ -241,7 +231,7 @@ func (f *farResults) measure(ctx context.Context, base, template string, r route
 			return err
 		}
 	}
-	s3, err := startFar(ctx, f.o, dir)
+	s3, err := startFar(ctx, f.o.minio, dir, f.o.delay)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // haproxyContestant judges who calls as NethServer 8's HAProxy does: by a map from users to
@@ -34,7 +36,7 @@ func haproxyContestant() (contestant, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &server{process: p, client: newClient("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}, nil
+		return &server{process: p, client: restclient.New("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}, nil
 	}
 	return contestant{name: "HAProxy", start: start}, nil
 }

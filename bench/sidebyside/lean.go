@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // A leanRow is one of the table that has figures of the gateway alone: of its start and
@@ -70,7 +70,7 @@ func firstBytes(ctx context.Context, o options, benches map[string]*bench) error
 	}
 	var took []float64
 	for range o.rounds {
-		first, err := benches["gateway"].long.firstByte(ctx, "data/")
+		first, err := benches["gateway"].long.FirstByte(ctx, "data/")
 		if err != nil {
 			return err
 		}
@@ -78,26 +78,6 @@ func firstBytes(ctx context.Context, o options, benches map[string]*bench) error
 	}
 	printLean(row, took)
 	return nil
-}
-
-// firstByte lists a directory, and returns how long the first byte of it took.
-func (c *client) firstByte(ctx context.Context, dir string) (time.Duration, error) {
-	req, err := c.request(ctx, http.MethodGet, dir, nil)
-	if err != nil {
-		return 0, err
-	}
-	began := time.Now()
-	resp, err := c.do(req, http.StatusOK)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
-		return 0, err
-	}
-	took := time.Since(began)
-	_, err = countEntries(resp.Body)
-	return took, err
 }
 
 // startTimes starts the gateway in each round, and stops it.
@@ -138,7 +118,7 @@ func listPeaks(times, clients int) func(context.Context, options, string, contes
 			return nil, err
 		}
 		defer server.stop()
-		b := &bench{server: server, long: server.client.in(longRepository), count: o.objects * times}
+		b := &bench{server: server, long: server.client.In(longRepository), count: o.objects * times}
 		if err := listLong(false)(ctx, b); err != nil {
 			return nil, err
 		}
@@ -171,7 +151,7 @@ func makeLinks(n int, dir string) error {
 	for i := range n {
 		if i%linksOfAFile == 0 {
 			file = filepath.Join(dir, fmt.Sprintf("file%d", i))
-			if err := os.WriteFile(file, []byte(aConfig), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(restclient.Config), 0o600); err != nil {
 				return err
 			}
 		}
@@ -180,7 +160,7 @@ func makeLinks(n int, dir string) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, "config"), []byte(aConfig), 0o600)
+	return os.WriteFile(filepath.Join(dir, "config"), []byte(restclient.Config), 0o600)
 }
 
 const (

@@ -21,10 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -161,15 +158,4 @@ func contestants(o options, redis *redisServer) ([]contestant, error) {
 		return nil, err
 	}
 	return []contestant{gatewayContestant(gateway, redis), restServerContestant(restServer), rcloneContestant(rclone)}, nil
-}
-
-// program finds a binary, and says how to make it where it is missing.
-func program(name, remedy string) (string, error) {
-	if strings.ContainsRune(name, filepath.Separator) {
-		if _, err := os.Stat(name); err != nil {
-			return "", fmt.Errorf("%w: run %q first", err, remedy)
-		}
-		return filepath.Abs(name)
-	}
-	return exec.LookPath(name)
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 const uploadSize = 64 * miB
@@ -85,7 +87,7 @@ func measureMemory(ctx context.Context, o options, base string, c contestant, s3
 		return start, busy, err
 	}
 	defer server.stop()
-	if err := server.client.create(ctx); err != nil {
+	if err := server.client.Create(ctx); err != nil {
 		return start, busy, err
 	}
 	if start.peak, err = server.peak(); err != nil {
@@ -110,15 +112,15 @@ func measureMemory(ctx context.Context, o options, base string, c contestant, s3
 // uploadAll returns how many uploads succeeded. One that fails is reported and
 // does not end the measurement: under this load the stand-in for S3 sometimes
 // answers 500, and not every server tries again.
-func uploadAll(ctx context.Context, c *client, uploads int) int64 {
-	made := newBlobs(uploadSize)
+func uploadAll(ctx context.Context, c *restclient.Client, uploads int) int64 {
+	made := restclient.NewBlobs(uploadSize)
 	var succeeded atomic.Int64
 	var running sync.WaitGroup
 	for range uploads {
 		running.Go(func() {
-			blob, err := made.new()
+			blob, err := made.New()
 			if err == nil {
-				err = c.put(ctx, "data/", blob)
+				err = c.Put(ctx, "data/", blob)
 			}
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)

@@ -157,3 +157,14 @@ func freeAddr() (string, error) {
 	defer l.Close()
 	return l.Addr().String(), nil
 }
+
+// program finds a binary, and says how to make it where it is missing.
+func program(name, remedy string) (string, error) {
+	if strings.ContainsRune(name, filepath.Separator) {
+		if _, err := os.Stat(name); err != nil {
+			return "", fmt.Errorf("%w: run %q first", err, remedy)
+		}
+		return filepath.Abs(name)
+	}
+	return exec.LookPath(name)
+}

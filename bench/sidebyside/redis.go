@@ -4,7 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"net"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -56,6 +61,50 @@ func (r *redisServer) describe(ctx context.Context, at storage) error {
 		return nil
 	})
 	return err
+}
+
+// describePlain adds a destination that keeps nothing, in a directory of its own.
+func (r *redisServer) describePlain(ctx context.Context, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for _, err := range []error{
+		r.client.HSet(ctx, catalog.DestinationKey(plainDestination), catalog.FieldURL, "rclone:plain", catalog.FieldName, "plain",
+			catalog.FieldProvider, "rclone", catalog.FieldBasePath, dir).Err(),
+		r.client.HSet(ctx, catalog.RcloneConf, plainDestination, "["+plainDestination+"]\ntype = local\n").Err(),
+		r.client.HSet(ctx, catalog.LimitsKey(plainDestination), catalog.FieldKeepDeleted, "0").Err(),
+	} {
+		if err != nil {
+			return fmt.Errorf("describe %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// describeNodes makes the destination one of node 2, at addr.
+func (r *redisServer) describeNodes(ctx context.Context, addr string) error {
+	return errors.Join(
+		r.client.SAdd(ctx, catalog.ACLs, "user node/"+ownerID+" on "+digest()+" ~* +@read").Err(),
+		r.client.HSet(ctx, catalog.NodeVPNKey("1"), catalog.FieldIPAddress, hopIP).Err(),
+		r.client.HSet(ctx, catalog.NodeVPNKey(ownerID), catalog.FieldIPAddress, ownerIP).Err(),
+		r.client.HSet(ctx, catalog.DestinationKey(destination),
+			catalog.FieldURL, "webdav:http://"+addr, catalog.FieldProvider, catalog.ProviderCluster).Err(),
+	)
+}
+
+var smembersCalls = regexp.MustCompile(`cmdstat_smembers:calls=(\d+)`)
+
+// reads is how often the list of users was read.
+func (r *redisServer) reads(ctx context.Context) (int64, error) {
+	text, err := r.client.Info(ctx, "commandstats").Result()
+	if err != nil {
+		return 0, err
+	}
+	found := smembersCalls.FindStringSubmatch(text)
+	if found == nil {
+		return 0, nil
+	}
+	return strconv.ParseInt(found[1], 10, 64)
 }
 
 // digest is the password as Redis ACLs have it.

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,12 +23,12 @@ func refusedCases() []speedCase {
 	refused := func(user string) func(context.Context, *bench) error {
 		return func(ctx context.Context, b *bench) error {
 			wrong := *b.client
-			wrong.user, wrong.password = user, "wrong"
-			req, err := wrong.request(ctx, http.MethodHead, "config", nil)
+			wrong.User, wrong.Password = user, "wrong"
+			req, err := wrong.Request(ctx, http.MethodHead, "config", nil)
 			if err != nil {
 				return err
 			}
-			return wrong.drain(req, http.StatusUnauthorized, -1)
+			return wrong.Drain(req, http.StatusUnauthorized, -1)
 		}
 	}
 	return []speedCase{
@@ -75,22 +72,6 @@ func runRefused(ctx context.Context, o options, base string, redis *redisServer)
 	return nil
 }
 
-// refuser is the least that can refuse by net/http.
-func refuser(self string) contestant {
-	start := func(ctx context.Context, _ storage) (*server, error) {
-		user := "module/" + moduleID
-		right := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-		s, err := startPlain(ctx, self, nil, func(addr string) []string {
-			return []string{"-mode", "refuse", "-listen", addr, "-to", "Basic " + right}
-		})
-		if err == nil {
-			s.client.user = user
-		}
-		return s, err
-	}
-	return contestant{name: "net/http that refuses", start: start}
-}
-
 // refusedRound measures one server.
 func refusedRound(ctx context.Context, o options, at storage, c contestant, results *results, redis *redisServer) (m besideRefused, err error) {
 	s, err := c.start(ctx, at)
@@ -118,10 +99,10 @@ type besideRefused struct {
 }
 
 func (b *bench) besideRefused(ctx context.Context, o options, redis *redisServer) (m besideRefused, err error) {
-	if err := b.client.create(ctx); err != nil {
+	if err := b.client.Create(ctx); err != nil {
 		return m, err
 	}
-	if err := b.client.putConfig(ctx); err != nil {
+	if err := b.client.PutConfig(ctx); err != nil {
 		return m, err
 	}
 	if m.alone, err = b.slowest(ctx, o.duration); err != nil {
@@ -155,9 +136,9 @@ func (b *bench) slowest(ctx context.Context, duration time.Duration) (time.Durat
 	var took []time.Duration
 	right := speedCase{run: func(ctx context.Context, b *bench) error {
 		began := time.Now()
-		req, err := b.client.request(ctx, http.MethodHead, "config", nil)
+		req, err := b.client.Request(ctx, http.MethodHead, "config", nil)
 		if err == nil {
-			err = b.client.drain(req, http.StatusOK, -1)
+			err = b.client.Drain(req, http.StatusOK, -1)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -169,21 +150,6 @@ func (b *bench) slowest(ctx context.Context, duration time.Duration) (time.Durat
 	}
 	slices.Sort(took)
 	return took[len(took)*99/100], nil
-}
-
-var smembersCalls = regexp.MustCompile(`cmdstat_smembers:calls=(\d+)`)
-
-// reads is how often the list of users was read.
-func (r *redisServer) reads(ctx context.Context) (int64, error) {
-	text, err := r.client.Info(ctx, "commandstats").Result()
-	if err != nil {
-		return 0, err
-	}
-	found := smembersCalls.FindStringSubmatch(text)
-	if found == nil {
-		return 0, nil
-	}
-	return strconv.ParseInt(found[1], 10, 64)
 }
 
 // printFloods prints what a server spends on callers who come again as soon as they are

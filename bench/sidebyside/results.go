@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+const (
+	kiB = 1 << 10
+	miB = 1 << 20
+	giB = 1 << 30
+)
+
 // results are the measurements of each case and contestant, in order of rounds.
 type results struct {
 	names  []string

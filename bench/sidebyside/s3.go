@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/far"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // Who may come to the S3 servers of the benchmarks, and to which bucket.
@@ -49,14 +51,14 @@ func startMinIO(ctx context.Context, minio, dir string) (*process, string, error
 		return nil, "", err
 	}
 	endpoint := "http://" + addr
-	ready := newClient(endpoint, "", "", 1)
-	defer ready.close()
+	ready := restclient.New(endpoint, "", "", 1)
+	defer ready.Close()
 	return p, endpoint, awaitMinIO(ctx, p, ready, endpoint)
 }
 
-func awaitMinIO(ctx context.Context, p *process, ready *client, endpoint string) error {
+func awaitMinIO(ctx context.Context, p *process, ready *restclient.Client, endpoint string) error {
 	err := poll(ctx, startTime, func() error {
-		return ready.ready(ctx, endpoint+"/minio/health/live")
+		return ready.Ready(ctx, endpoint+"/minio/health/live")
 	})
 	if err != nil {
 		p.stop()
@@ -88,17 +90,17 @@ type farStorage struct {
 	distance *far.Distance
 }
 
-// startFar starts one, in dir.
-func startFar(ctx context.Context, o options, dir string) (*farStorage, error) {
+// startFar starts one, in dir, from which a round trip takes that long.
+func startFar(ctx context.Context, minio, dir string, trip time.Duration) (*farStorage, error) {
 	s := new(farStorage)
-	if err := s.start(ctx, o, dir); err != nil {
+	if err := s.start(ctx, minio, dir, trip); err != nil {
 		s.stop()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *farStorage) start(ctx context.Context, o options, dir string) (err error) {
+func (s *farStorage) start(ctx context.Context, minio, dir string, trip time.Duration) (err error) {
 	certificates := filepath.Join(dir, "certificates")
 	if err := far.Certify(certificates); err != nil {
 		return err
@@ -108,18 +110,18 @@ func (s *farStorage) start(ctx context.Context, o options, dir string) (err erro
 		return err
 	}
 	var addr string
-	if s.minio, addr, err = runMinIO(ctx, o.minio, filepath.Join(dir, "storage"), s.requests.Environment(), "--certs-dir", certificates); err != nil {
+	if s.minio, addr, err = runMinIO(ctx, minio, filepath.Join(dir, "storage"), s.requests.Environment(), "--certs-dir", certificates); err != nil {
 		return err
 	}
-	if s.distance, err = far.Start(addr, o.delay); err != nil {
+	if s.distance, err = far.Start(addr, trip); err != nil {
 		return err
 	}
 	s.endpoint = "https://" + s.distance.Addr()
-	ready, err := newTrustingClient(s.endpoint, s.certificate)
+	ready, err := restclient.NewTrusting(s.endpoint, s.certificate)
 	if err != nil {
 		return err
 	}
-	defer ready.close()
+	defer ready.Close()
 	return awaitMinIO(ctx, s.minio, ready, s.endpoint)
 }
 

@@ -12,21 +12,23 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
 // A bench is one contestant in one round: its server, and what its cases need.
 type bench struct {
 	*server
-	dir   string       // of its repository
-	big   []*blob      // 16 MiB each, stored
-	fresh *blobs       // to be stored
-	small *blobs       // 64 KiB each, to be stored
-	mid   *blobs       // 4 MiB each, to be stored
-	some  []*blob      // of mid, stored
-	locks *blobs       // as large as locks are
-	named atomic.Int64 // picks of big, in turn
-	long  *client      // of the repository with many objects
-	count int          // of those objects
+	dir   string             // of its repository
+	big   []*restclient.Blob // 16 MiB each, stored
+	fresh *restclient.Blobs  // to be stored
+	small *restclient.Blobs  // 64 KiB each, to be stored
+	mid   *restclient.Blobs  // 4 MiB each, to be stored
+	some  []*restclient.Blob // of mid, stored
+	locks *restclient.Blobs  // as large as locks are
+	named atomic.Int64       // picks of big, in turn
+	long  *restclient.Client // of the repository with many objects
+	count int                // of those objects
 }
 
 const (
@@ -67,22 +69,22 @@ func postSmall(ctx context.Context, b *bench) error { return b.post(ctx, b.small
 
 func getBig(ctx context.Context, b *bench) error {
 	blob := b.pick(b.big)
-	return b.client.get(ctx, blob, 0, blob.size())
+	return b.client.Get(ctx, blob, 0, blob.Size())
 }
 
 func getRange(ctx context.Context, b *bench) error {
-	return b.client.get(ctx, b.pick(b.big), rand.Int64N(bigSize-rangeSize), rangeSize)
+	return b.client.Get(ctx, b.pick(b.big), rand.Int64N(bigSize-rangeSize), rangeSize)
 }
 
-func head(ctx context.Context, b *bench) error { return b.client.head(ctx, b.pick(b.big)) }
+func head(ctx context.Context, b *bench) error { return b.client.Head(ctx, b.pick(b.big)) }
 
 // lockCycle is what each run of restic does with its lock.
 func lockCycle(ctx context.Context, b *bench) error {
-	lock, err := b.locks.new()
+	lock, err := b.locks.New()
 	if err != nil {
 		return err
 	}
-	return b.client.lockCycle(ctx, lock)
+	return b.client.LockCycle(ctx, lock)
 }
 
 // mixed is what many clients do at once, by chance.
@@ -92,13 +94,13 @@ func mixed(ctx context.Context, b *bench) error {
 		return b.post(ctx, b.mid)
 	case chance < 65:
 		blob := b.pick(b.some)
-		return b.client.get(ctx, blob, 0, blob.size())
+		return b.client.Get(ctx, blob, 0, blob.Size())
 	case chance < 80:
 		return getRange(ctx, b)
 	case chance < 92:
 		return head(ctx, b)
 	case chance < 95:
-		_, err := b.client.list(ctx, "locks/", false)
+		_, err := b.client.List(ctx, "locks/", false)
 		return err
 	}
 	return lockCycle(ctx, b)
@@ -106,7 +108,7 @@ func mixed(ctx context.Context, b *bench) error {
 
 func listLong(zip bool) func(context.Context, *bench) error {
 	return func(ctx context.Context, b *bench) error {
-		n, err := b.long.list(ctx, "data/", zip)
+		n, err := b.long.List(ctx, "data/", zip)
 		if err == nil && n != b.count {
 			err = fmt.Errorf("list: %d objects, want %d", n, b.count)
 		}
@@ -115,19 +117,19 @@ func listLong(zip bool) func(context.Context, *bench) error {
 }
 
 // post stores a new blob, and removes it.
-func (b *bench) post(ctx context.Context, from *blobs) error {
-	blob, err := from.new()
+func (b *bench) post(ctx context.Context, from *restclient.Blobs) error {
+	blob, err := from.New()
 	if err != nil {
 		return err
 	}
-	if err := b.client.put(ctx, "data/", blob); err != nil {
+	if err := b.client.Put(ctx, "data/", blob); err != nil {
 		return err
 	}
 	return b.removeFile(blob)
 }
 
 // pick returns the stored blobs in turn.
-func (b *bench) pick(from []*blob) *blob {
+func (b *bench) pick(from []*restclient.Blob) *restclient.Blob {
 	return from[int(b.named.Add(1))%len(from)]
 }
 
@@ -213,13 +215,13 @@ func newBench(ctx context.Context, o options, base string, c contestant) (*bench
 	b := &bench{
 		server: s,
 		dir:    filepath.Join(root, filepath.FromSlash(repository)),
-		fresh:  newBlobs(bigSize),
-		mid:    newBlobs(midSize),
-		small:  newBlobs(rangeSize),
-		locks:  newBlobs(lockSize),
+		fresh:  restclient.NewBlobs(bigSize),
+		mid:    restclient.NewBlobs(midSize),
+		small:  restclient.NewBlobs(rangeSize),
+		locks:  restclient.NewBlobs(lockSize),
 		count:  o.objects,
 	}
-	b.long = b.client.in(longRepository)
+	b.long = b.client.In(longRepository)
 	if err := b.fill(ctx, o.stored); err != nil {
 		b.stop()
 		return nil, fmt.Errorf("%w\n%s", err, s.output)
@@ -232,10 +234,10 @@ func (b *bench) fill(ctx context.Context, stored int) error {
 	if err := os.RemoveAll(b.dir); err != nil {
 		return err
 	}
-	if err := b.client.create(ctx); err != nil {
+	if err := b.client.Create(ctx); err != nil {
 		return err
 	}
-	if err := b.client.putConfig(ctx); err != nil {
+	if err := b.client.PutConfig(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -245,13 +247,13 @@ func (b *bench) fill(ctx context.Context, stored int) error {
 	return err
 }
 
-func (b *bench) store(ctx context.Context, from *blobs, n int) (stored []*blob, err error) {
+func (b *bench) store(ctx context.Context, from *restclient.Blobs, n int) (stored []*restclient.Blob, err error) {
 	for range n {
-		blob, err := from.new()
+		blob, err := from.New()
 		if err != nil {
 			return nil, err
 		}
-		if err := b.client.put(ctx, "data/", blob); err != nil {
+		if err := b.client.Put(ctx, "data/", blob); err != nil {
 			return nil, err
 		}
 		stored = append(stored, blob)
@@ -323,33 +325,32 @@ func (b *bench) load(ctx context.Context, sc speedCase, clients int, duration ti
 // upload finds the memory that the last one has given back: in a virtual machine,
 // memory used for the first time costs more than all the rest of an upload, and
 // would be charged to the server that happens to come first.
-func (b *bench) removeFile(stored *blob) error {
-	return os.Remove(filepath.Join(b.dir, "data", stored.name[:2], stored.name))
+func (b *bench) removeFile(stored *restclient.Blob) error {
+	return os.Remove(filepath.Join(b.dir, "data", stored.Name[:2], stored.Name))
 }
 
 // makeObjects makes a repository of n small objects in dir, in the layout that
 // all contestants share.
 func makeObjects(n int, dir string) error {
-	objects := newBlobs(kiB)
+	objects := restclient.NewBlobs(kiB)
 	made := map[string]bool{}
 	for range n {
-		blob, err := objects.new()
+		blob, err := objects.New()
 		if err != nil {
 			return err
 		}
-		shard := filepath.Join(dir, "data", blob.name[:2])
+		shard := filepath.Join(dir, "data", blob.Name[:2])
 		if !made[shard] {
 			if err := os.MkdirAll(shard, 0o700); err != nil {
 				return err
 			}
 			made[shard] = true
 		}
-		content := slices.Concat(blob.common, blob.tail[:])
-		if err := os.WriteFile(filepath.Join(shard, blob.name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(shard, blob.Name), blob.Content(), 0o600); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, "config"), []byte(aConfig), 0o600)
+	return os.WriteFile(filepath.Join(dir, "config"), []byte(restclient.Config), 0o600)
 }
 
 func rootDir(base string, c contestant) string {
@@ -359,6 +360,3 @@ func rootDir(base string, c contestant) string {
 func longDir(base string, c contestant) string {
 	return filepath.Join(rootDir(base, c), filepath.FromSlash(longRepository))
 }
-
-// aConfig is as long as an encrypted one has to be.
-const aConfig = "the config of a repository of the benchmark"

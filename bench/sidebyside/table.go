@@ -213,18 +213,11 @@ func tableContestants(o options, redis *redisServer) ([]contestant, error) {
 	if err != nil {
 		return nil, err
 	}
-	least := func(mode string) func(context.Context, storage) (*server, error) {
-		return func(ctx context.Context, at storage) (*server, error) {
-			return startPlain(ctx, o.self, nil, func(addr string) []string {
-				return []string{"-mode", mode, "-listen", addr, "-dir", at.dir}
-			})
-		}
-	}
 	return append(all[:2:2],
-		contestant{name: serveFile, start: least("files")},
-		contestant{name: theLoop, start: least("uploads")},
-		contestant{name: nothing, start: least("nothing")},
-		contestant{name: theLeast, start: least("objects")},
+		least(serveFile, o.self, "files"),
+		least(theLoop, o.self, "uploads"),
+		least(nothing, o.self, "nothing"),
+		least(theLeast, o.self, "objects"),
 	), nil
 }
 

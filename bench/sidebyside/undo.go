@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,11 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
-
-// plainDestination keeps nothing of what is deleted.
-const plainDestination = "1a2b3c4d-5e6f-4708-9a0b-c1d2e3f40516"
 
 // smallPack is the size of the packs: what is measured does not look into them.
 const smallPack = 512
@@ -69,31 +65,13 @@ func undoOn(ctx context.Context, o options, base string, c contestant, redis *re
 		return err
 	}
 	defer server.stop()
-	u := &undo{server: server, o: o, where: where, packs: packs, made: newBlobs(smallPack)}
+	u := &undo{server: server, o: o, where: where, packs: packs, made: restclient.NewBlobs(smallPack)}
 	if !s3 {
 		if err := u.deletions(ctx); err != nil {
 			return err
 		}
 	}
 	return u.lists(ctx)
-}
-
-// describePlain adds a destination that keeps nothing, in a directory of its own.
-func (r *redisServer) describePlain(ctx context.Context, dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	for _, err := range []error{
-		r.client.HSet(ctx, catalog.DestinationKey(plainDestination), catalog.FieldURL, "rclone:plain", catalog.FieldName, "plain",
-			catalog.FieldProvider, "rclone", catalog.FieldBasePath, dir).Err(),
-		r.client.HSet(ctx, catalog.RcloneConf, plainDestination, "["+plainDestination+"]\ntype = local\n").Err(),
-		r.client.HSet(ctx, catalog.LimitsKey(plainDestination), catalog.FieldKeepDeleted, "0").Err(),
-	} {
-		if err != nil {
-			return fmt.Errorf("describe %s: %w", dir, err)
-		}
-	}
-	return nil
 }
 
 // undo measures on one storage.
@@ -103,55 +81,47 @@ type undo struct {
 	o     options
 	where string
 	packs int
-	made  *blobs
+	made  *restclient.Blobs
 }
 
 // as is a client of a repository for the node, which may delete.
-func (u *undo) as(dest, repo string) *client {
-	root, _, _ := strings.Cut(u.client.base, destination)
-	return newClient(root+dest+"/"+repo+"/", nodeUser, password, connections)
+func (u *undo) as(dest, repo string) *restclient.Client {
+	root, _, _ := strings.Cut(u.client.Base, destination)
+	return restclient.New(root+dest+"/"+repo+"/", nodeUser, password, connections)
 }
 
 // fill stores so many packs.
-func (u *undo) fill(ctx context.Context, c *client, n int) ([]*blob, error) {
-	stored := make([]*blob, n)
+func (u *undo) fill(ctx context.Context, c *restclient.Client, n int) ([]*restclient.Blob, error) {
+	stored := make([]*restclient.Blob, n)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(u.o.clients)
 	for i := range stored {
 		group.Go(func() (err error) {
-			if stored[i], err = u.made.new(); err != nil {
+			if stored[i], err = u.made.New(); err != nil {
 				return err
 			}
-			return c.put(ctx, "data/", stored[i])
+			return c.Put(ctx, "data/", stored[i])
 		})
 	}
 	return stored, group.Wait()
 }
 
 // empty deletes packs.
-func (u *undo) empty(ctx context.Context, c *client, packs []*blob) error {
+func (u *undo) empty(ctx context.Context, c *restclient.Client, packs []*restclient.Blob) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(u.o.clients)
 	for _, b := range packs {
-		group.Go(func() error { return c.remove(ctx, b) })
+		group.Go(func() error { return c.Remove(ctx, b) })
 	}
 	return group.Wait()
 }
 
-func (c *client) remove(ctx context.Context, b *blob) error {
-	req, err := c.request(ctx, http.MethodDelete, "data/"+b.name, nil)
-	if err != nil {
-		return err
-	}
-	return c.drain(req, http.StatusOK, -1)
-}
-
 // repository makes one with so many packs.
-func (u *undo) repository(ctx context.Context, c *client, packs int) ([]*blob, error) {
-	if err := c.create(ctx); err != nil {
+func (u *undo) repository(ctx context.Context, c *restclient.Client, packs int) ([]*restclient.Blob, error) {
+	if err := c.Create(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.putConfig(ctx); err != nil {
+	if err := c.PutConfig(ctx); err != nil {
 		return nil, err
 	}
 	return u.fill(ctx, c, packs)
@@ -160,8 +130,8 @@ func (u *undo) repository(ctx context.Context, c *client, packs int) ([]*blob, e
 // deletions deletes packs that are kept and packs that are not, one after the other.
 func (u *undo) deletions(ctx context.Context) error {
 	keeps, plain := u.as(destination, longRepository), u.as(plainDestination, longRepository)
-	defer keeps.close()
-	defer plain.close()
+	defer keeps.Close()
+	defer plain.Close()
 	n := min(deletions, u.packs)
 	kept, err := u.repository(ctx, keeps, n)
 	if err != nil {
@@ -173,18 +143,18 @@ func (u *undo) deletions(ctx context.Context) error {
 	}
 	i := 0
 	return u.compare(ctx, n, "DELETE that keeps", "one that does not", func(ctx context.Context) error {
-		return keeps.remove(ctx, kept[i])
+		return keeps.Remove(ctx, kept[i])
 	}, func(ctx context.Context) error {
 		i++
-		return plain.remove(ctx, gone[i-1])
+		return plain.Remove(ctx, gone[i-1])
 	})
 }
 
 // lists lists beside a trash, and as it was.
 func (u *undo) lists(ctx context.Context) error {
 	plain, used := u.as(destination, repository), u.as(destination, longRepository)
-	defer plain.close()
-	defer used.close()
+	defer plain.Close()
+	defer used.Close()
 	if _, err := u.repository(ctx, plain, u.packs); err != nil {
 		return err
 	}
@@ -206,10 +176,10 @@ func (u *undo) lists(ctx context.Context) error {
 		return err
 	}
 	was := *used
-	was.base = strings.TrimSuffix(used.base, "/") + "@" + then.UTC().Format("2006-01-02T15:04:05Z") + "/"
-	list := func(c *client, want int) func(context.Context) error {
+	was.Base = strings.TrimSuffix(used.Base, "/") + "@" + then.UTC().Format("2006-01-02T15:04:05Z") + "/"
+	list := func(c *restclient.Client, want int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			n, err := c.list(ctx, "data/", false)
+			n, err := c.List(ctx, "data/", false)
 			if err == nil && n != want {
 				err = fmt.Errorf("list: %d packs, want %d", n, want)
 			}
