@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // sourceFile is the size of the files that are backed up.
@@ -27,36 +28,36 @@ type route struct {
 	name string
 	// open makes the way to a bucket: the server between, unless there is none, and
 	// what restic must know.
-	open func(ctx context.Context, at storage) (s *server, repository string, env []string, err error)
+	open func(ctx context.Context, at servers.Storage) (s *servers.Server, repository string, env []string, err error)
 	// pruner is who may delete packs, where that is not everybody.
 	pruner string
 }
 
 // through is the route through a contestant.
-func through(c contestant) route {
-	open := func(ctx context.Context, at storage) (*server, string, []string, error) {
-		s, err := c.start(ctx, at)
+func through(c servers.Contestant) route {
+	open := func(ctx context.Context, at servers.Storage) (*servers.Server, string, []string, error) {
+		s, err := c.Start(ctx, at)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		env := []string{"RESTIC_REST_USERNAME=" + s.client.User, "RESTIC_REST_PASSWORD=" + s.client.Password}
-		return s, "rest:" + s.client.Base, env, nil
+		env := []string{"RESTIC_REST_USERNAME=" + s.Client.User, "RESTIC_REST_PASSWORD=" + s.Client.Password}
+		return s, "rest:" + s.Client.Base, env, nil
 	}
-	return route{name: c.name, open: open}
+	return route{name: c.Name, open: open}
 }
 
 // throughGateway is the route through one, where nodes alone may delete packs.
-func throughGateway(c contestant) route {
+func throughGateway(c servers.Contestant) route {
 	r := through(c)
-	r.pruner = nodeUser
+	r.pruner = servers.NodeUser
 	return r
 }
 
 // direct is restic's own way to S3.
 func direct() route {
-	open := func(_ context.Context, at storage) (*server, string, []string, error) {
-		env := append(at.trust(), "AWS_ACCESS_KEY_ID="+s3Key, "AWS_SECRET_ACCESS_KEY="+s3Secret)
-		return nil, "s3:" + at.endpoint + "/" + at.bucket + "/" + repository, env, nil
+	open := func(_ context.Context, at servers.Storage) (*servers.Server, string, []string, error) {
+		env := append(at.Trust(), "AWS_ACCESS_KEY_ID="+servers.S3Key, "AWS_SECRET_ACCESS_KEY="+servers.S3Secret)
+		return nil, "s3:" + at.Endpoint + "/" + at.Bucket + "/" + servers.Repository, env, nil
 	}
 	return route{name: "restic's own S3", open: open}
 }
@@ -95,7 +96,7 @@ type passage struct {
 }
 
 // runFar has restic do its work by every route, in turns, and prints how long that took.
-func runFar(ctx context.Context, o options, base string, redis *redisServer) error {
+func runFar(ctx context.Context, o options, base string, redis *servers.Redis) error {
 	routes, err := farRoutes(o, redis)
 	if err != nil {
 		return err
@@ -146,12 +147,12 @@ const (
 	byForwarder
 )
 
-func farRoutes(o options, redis *redisServer) ([]route, error) {
-	gateway, err := program(o.gateway, "make build")
+func farRoutes(o options, redis *servers.Redis) ([]route, error) {
+	gateway, err := servers.Program(o.gateway, "make build")
 	if err != nil {
 		return nil, err
 	}
-	return []route{throughGateway(gatewayContestant(gateway, redis)), direct(), through(forwarder(o.self))}, nil
+	return []route{throughGateway(servers.Gateway(gateway, redis)), direct(), through(servers.Forwarder(o.self))}, nil
 }
 
 // makeSource makes n files that neither compress nor share a chunk.
@@ -174,12 +175,12 @@ func makeSource(dir string, n int) error {
 // no index knows, as a backup leaves them that was cut: all of them go with a prune, which
 // does not look into them.
 func makePacks(ctx context.Context, o options, dir string) error {
-	s3, err := startFar(ctx, o.minio, dir, 0)
+	s3, err := servers.StartFar(ctx, o.minio, dir, 0)
 	if err != nil {
 		return err
 	}
-	defer s3.stop()
-	_, repo, env, err := direct().open(ctx, s3.storage)
+	defer s3.Stop()
+	_, repo, env, err := direct().open(ctx, s3.Storage)
 	if err != nil {
 		return err
 	}
@@ -190,26 +191,26 @@ func makePacks(ctx context.Context, o options, dir string) error {
 	if _, err := runRestic(ctx, o.restic, env, "backup", "--quiet", o.restic); err != nil {
 		return err
 	}
-	return fillPacks(ctx, o, s3.storage)
+	return fillPacks(ctx, o, s3.Storage)
 }
 
 // fillPacks uploads them.
-func fillPacks(ctx context.Context, o options, at storage) error {
-	s, err := forwarder(o.self).start(ctx, at)
+func fillPacks(ctx context.Context, o options, at servers.Storage) error {
+	s, err := servers.Forwarder(o.self).Start(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	made := restclient.NewBlobs(smallPack)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(connections)
+	group.SetLimit(servers.Connections)
 	for range o.packs {
 		group.Go(func() error {
 			b, err := made.New()
 			if err != nil {
 				return err
 			}
-			return s.client.Put(ctx, "data/", b)
+			return s.Client.Put(ctx, "data/", b)
 		})
 	}
 	return group.Wait()
@@ -231,17 +232,17 @@ func (f *farResults) measure(ctx context.Context, base, template string, r route
 			return err
 		}
 	}
-	s3, err := startFar(ctx, f.o.minio, dir, f.o.delay)
+	s3, err := servers.StartFar(ctx, f.o.minio, dir, f.o.delay)
 	if err != nil {
 		return err
 	}
-	defer s3.stop()
-	s, repo, env, err := r.open(ctx, s3.storage)
+	defer s3.Stop()
+	s, repo, env, err := r.open(ctx, s3.Storage)
 	if err != nil {
 		return err
 	}
 	if s != nil {
-		defer s.stop()
+		defer s.Stop()
 	}
 	switch {
 	case !prune:
@@ -262,29 +263,29 @@ func (f *farResults) measure(ctx context.Context, base, template string, r route
 }
 
 // measurePassage measures one step, with a cache of its own.
-func measurePassage(ctx context.Context, o options, step farStep, env []string, s3 *farStorage, s *server) (p passage, err error) {
-	if _, err := s3.requests.Take(ctx); err != nil {
+func measurePassage(ctx context.Context, o options, step farStep, env []string, s3 *servers.Far, s *servers.Server) (p passage, err error) {
+	if _, err := s3.Requests.Take(ctx); err != nil {
 		return p, err
 	}
-	var between *process
+	var between *servers.Process
 	if s != nil {
-		between = s.process
+		between = s.Process
 	}
-	server, err1 := between.cpu()
-	store, err2 := s3.minio.cpu()
+	server, err1 := between.CPU()
+	store, err2 := s3.Minio.CPU()
 	began := time.Now()
 	p.client, err = runRestic(ctx, o.restic, env, step.args...)
 	p.wall = time.Since(began)
-	serverThen, err3 := between.cpu()
-	storeThen, err4 := s3.minio.cpu()
+	serverThen, err3 := between.CPU()
+	storeThen, err4 := s3.Minio.CPU()
 	p.server, p.store = serverThen-server, storeThen-store
-	asked, err5 := s3.requests.Take(ctx)
+	asked, err5 := s3.Requests.Take(ctx)
 	p.asked = asked
 	return p, errors.Join(err, err1, err2, err3, err4, err5)
 }
 
 func resticEnv(repository, cache string) []string {
-	return []string{"RESTIC_REPOSITORY=" + repository, "RESTIC_PASSWORD=" + password, "RESTIC_CACHE_DIR=" + cache}
+	return []string{"RESTIC_REPOSITORY=" + repository, "RESTIC_PASSWORD=" + servers.Password, "RESTIC_CACHE_DIR=" + cache}
 }
 
 // runRestic returns the CPU that a command of restic took.

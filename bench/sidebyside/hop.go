@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"sync"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // hopCases are those of the speed mode that move bytes.
@@ -21,13 +23,13 @@ func hopCases() []speedCase {
 }
 
 // runHop measures what a node costs that passes on what another one has on its disk.
-func runHop(ctx context.Context, o options, base string, redis *redisServer) error {
-	gateway, err := program(o.gateway, "make build")
+func runHop(ctx context.Context, o options, base string, redis *servers.Redis) error {
+	gateway, err := servers.Program(o.gateway, "make build")
 	if err != nil {
 		return err
 	}
 	// Both stand before the gateway of the node that has the disk.
-	all := []contestant{hopContestant(gateway, redis), relayContestant(gateway, o.self, redis)}
+	all := []servers.Contestant{servers.Hop(gateway, redis), servers.Relay(gateway, o.self, redis)}
 	for _, c := range all {
 		if err := os.MkdirAll(rootDir(base, c), 0o700); err != nil {
 			return err
@@ -38,7 +40,7 @@ func runHop(ctx context.Context, o options, base string, redis *redisServer) err
 		for i := range all {
 			c := all[(round+i)%len(all)]
 			if err := hopRound(ctx, o, base, c, results); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				return fmt.Errorf("%s: %w", c.Name, err)
 			}
 		}
 	}
@@ -46,18 +48,18 @@ func runHop(ctx context.Context, o options, base string, redis *redisServer) err
 	return nil
 }
 
-func hopRound(ctx context.Context, o options, base string, c contestant, results *results) error {
+func hopRound(ctx context.Context, o options, base string, c servers.Contestant, results *results) error {
 	b, err := newBench(ctx, o, base, c)
 	if err != nil {
 		return err
 	}
-	defer b.stop()
+	defer b.Stop()
 	for _, sc := range hopCases() {
 		m, err := b.measure(ctx, sc, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w\n%s\n%s", sc.name, err, b.output, b.behind.output)
+			return fmt.Errorf("%s: %w\n%s\n%s", sc.name, err, b.Output, b.Behind.Output)
 		}
-		results.add(sc.name, c.name, m)
+		results.add(sc.name, c.Name, m)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // A leanRow is one of the table that has figures of the gateway alone: of its start and
@@ -18,7 +19,7 @@ import (
 type leanRow struct {
 	name, unit string
 	target     float64
-	measure    func(ctx context.Context, o options, base string, gateway contestant) ([]float64, error)
+	measure    func(ctx context.Context, o options, base string, gateway servers.Contestant) ([]float64, error)
 }
 
 func leanRows() []leanRow {
@@ -32,11 +33,11 @@ func leanRows() []leanRow {
 }
 
 // runLean prints these rows, and those of the first byte of a list.
-func runLean(ctx context.Context, o options, base string, redis *redisServer, benches map[string]*bench) error {
+func runLean(ctx context.Context, o options, base string, redis *servers.Redis, benches map[string]*bench) error {
 	if err := firstBytes(ctx, o, benches); err != nil {
 		return err
 	}
-	gateway, err := program(o.gateway, "make build")
+	gateway, err := servers.Program(o.gateway, "make build")
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func runLean(ctx context.Context, o options, base string, redis *redisServer, be
 			continue
 		}
 		fmt.Fprintln(os.Stderr, row.name)
-		figures, err := row.measure(ctx, o, base, gatewayContestant(gateway, redis))
+		figures, err := row.measure(ctx, o, base, servers.Gateway(gateway, redis))
 		if err != nil {
 			return fmt.Errorf("%s: %w", row.name, err)
 		}
@@ -81,20 +82,20 @@ func firstBytes(ctx context.Context, o options, benches map[string]*bench) error
 }
 
 // startTimes starts the gateway in each round, and stops it.
-func startTimes(ctx context.Context, o options, base string, gateway contestant) (took []float64, err error) {
+func startTimes(ctx context.Context, o options, base string, gateway servers.Contestant) (took []float64, err error) {
 	for range o.rounds {
-		server, err := gateway.start(ctx, storage{dir: base})
+		server, err := gateway.Start(ctx, servers.Storage{Dir: base})
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, milliseconds(server.took))
-		server.stop()
+		took = append(took, milliseconds(server.Took))
+		server.Stop()
 	}
 	return took, nil
 }
 
 // uploadPeaks has the larger one of the peaks of a start and of the uploads that follow.
-func uploadPeaks(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+func uploadPeaks(ctx context.Context, o options, base string, gateway servers.Contestant) ([]float64, error) {
 	start, busy, err := measureMemory(ctx, o, base, gateway, false)
 	if err == nil && busy.ops < int64(o.uploads) {
 		err = fmt.Errorf("%d of %d uploads failed", int64(o.uploads)-busy.ops, o.uploads)
@@ -103,22 +104,22 @@ func uploadPeaks(ctx context.Context, o options, base string, gateway contestant
 }
 
 // listPeaks lists times as many objects as the options say with so many clients at once.
-func listPeaks(times, clients int) func(context.Context, options, string, contestant) ([]float64, error) {
-	return func(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+func listPeaks(times, clients int) func(context.Context, options, string, servers.Contestant) ([]float64, error) {
+	return func(ctx context.Context, o options, base string, gateway servers.Contestant) ([]float64, error) {
 		dir, err := os.MkdirTemp(base, "links")
 		if err != nil {
 			return nil, err
 		}
 		defer os.RemoveAll(dir)
-		if err := makeLinks(o.objects*times, filepath.Join(dir, filepath.FromSlash(longRepository))); err != nil {
+		if err := makeLinks(o.objects*times, filepath.Join(dir, filepath.FromSlash(servers.LongRepository))); err != nil {
 			return nil, err
 		}
-		server, err := gateway.start(ctx, storage{dir: dir})
+		server, err := gateway.Start(ctx, servers.Storage{Dir: dir})
 		if err != nil {
 			return nil, err
 		}
-		defer server.stop()
-		b := &bench{server: server, long: server.client.In(longRepository), count: o.objects * times}
+		defer server.Stop()
+		b := &bench{Server: server, long: server.Client.In(servers.LongRepository), count: o.objects * times}
 		if err := listLong(false)(ctx, b); err != nil {
 			return nil, err
 		}
@@ -127,7 +128,7 @@ func listPeaks(times, clients int) func(context.Context, options, string, contes
 	}
 }
 
-func longListPeaks(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
+func longListPeaks(ctx context.Context, o options, base string, gateway servers.Contestant) ([]float64, error) {
 	long, err1 := listPeaks(10, 1)(ctx, o, base, gateway)
 	short, err2 := listPeaks(1, 1)(ctx, o, base, gateway)
 	if err := errors.Join(err1, err2); err != nil {
@@ -171,12 +172,12 @@ const (
 )
 
 // idleMemory is what a gateway without requests has resident, each second.
-func idleMemory(ctx context.Context, o options, base string, gateway contestant) ([]float64, error) {
-	server, err := gateway.start(ctx, storage{dir: base})
+func idleMemory(ctx context.Context, o options, base string, gateway servers.Contestant) ([]float64, error) {
+	server, err := gateway.Start(ctx, servers.Storage{Dir: base})
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	if o.objects >= fewObjects {
 		if err := pause(ctx, idleAfter); err != nil {
 			return nil, err
@@ -184,7 +185,7 @@ func idleMemory(ctx context.Context, o options, base string, gateway contestant)
 	}
 	var resident []float64
 	for range int(idleFor / time.Second) {
-		bytes, err := server.status("VmRSS:")
+		bytes, err := server.Status("VmRSS:")
 		if err != nil {
 			return nil, err
 		}

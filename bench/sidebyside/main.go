@@ -11,7 +11,9 @@
 //	go run ./bench/sidebyside -mode undo
 //	go run ./bench/sidebyside -mode refused
 //
-// See bench/README.md for what is measured, and how.
+// See bench/README.md for what is measured, and how. What is measured is here; who is
+// compared is in servers, what speaks to them in restclient, how S3 gets far away in far,
+// and the least that can do a server's work in floor.
 package main
 
 import (
@@ -27,6 +29,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/far"
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/floor"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 type options struct {
@@ -103,7 +106,7 @@ func run(ctx context.Context, o options) error {
 	case "files":
 		return floor.Files(ctx, o.listen, o.dir)
 	case "objects":
-		return floor.Objects(ctx, o.listen, o.dir, moduleID, password)
+		return floor.Objects(ctx, o.listen, o.dir, servers.ModuleID, servers.Password)
 	case "nothing":
 		return floor.Nothing(ctx, o.listen, bigSize)
 	case "uploads":
@@ -111,7 +114,7 @@ func run(ctx context.Context, o options) error {
 	case "refuse":
 		return floor.Refuse(ctx, o.listen, o.to)
 	case "forward":
-		return far.Forward(ctx, o.listen, o.to, s3Key, s3Secret)
+		return far.Forward(ctx, o.listen, o.to, servers.S3Key, servers.S3Secret)
 	}
 	var err error
 	if o.self, err = os.Executable(); err != nil {
@@ -123,11 +126,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(base)
 
-	redis, err := startRedis(ctx, base)
+	redis, err := servers.StartRedis(ctx, base)
 	if err != nil {
 		return err
 	}
-	defer redis.stop()
+	defer redis.Stop()
 
 	switch o.mode {
 	case "table":
@@ -150,12 +153,12 @@ func run(ctx context.Context, o options) error {
 }
 
 // contestants are the servers to compare, the gateway first.
-func contestants(o options, redis *redisServer) ([]contestant, error) {
-	gateway, err1 := program(o.gateway, "make build")
-	restServer, err2 := program(o.restServer, "make deps")
-	rclone, err3 := program(o.rclone, "make deps")
+func contestants(o options, redis *servers.Redis) ([]servers.Contestant, error) {
+	gateway, err1 := servers.Program(o.gateway, "make build")
+	restServer, err2 := servers.Program(o.restServer, "make deps")
+	rclone, err3 := servers.Program(o.rclone, "make deps")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	return []contestant{gatewayContestant(gateway, redis), restServerContestant(restServer), rcloneContestant(rclone)}, nil
+	return []servers.Contestant{servers.Gateway(gateway, redis), servers.RestServer(restServer), servers.Rclone(rclone)}, nil
 }

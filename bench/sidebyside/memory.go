@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 const uploadSize = 64 * miB
 
 // runMemory uploads blobs of 64 MiB at once to each contestant, on a local
 // directory and on S3, and prints how large it grew.
-func runMemory(ctx context.Context, o options, base string, redis *redisServer) error {
+func runMemory(ctx context.Context, o options, base string, redis *servers.Redis) error {
 	all, err := contestants(o, redis)
 	if err != nil {
 		return err
@@ -27,11 +28,11 @@ func runMemory(ctx context.Context, o options, base string, redis *redisServer) 
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|")
 	for _, s3 := range []bool{false, true} {
 		for _, c := range all {
-			if s3 && !c.s3 || !strings.Contains(c.name, o.only) {
+			if s3 && !c.S3 || !strings.Contains(c.Name, o.only) {
 				continue
 			}
 			if err := memoryRow(ctx, o, base, c, s3); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				return fmt.Errorf("%s: %w", c.Name, err)
 			}
 		}
 	}
@@ -39,7 +40,7 @@ func runMemory(ctx context.Context, o options, base string, redis *redisServer) 
 }
 
 // memoryRow measures one contestant in every round, and prints its line.
-func memoryRow(ctx context.Context, o options, base string, c contestant, s3 bool) error {
+func memoryRow(ctx context.Context, o options, base string, c servers.Contestant, s3 bool) error {
 	var start, ms []measurement
 	var peaks strings.Builder
 	failed := int64(0)
@@ -57,54 +58,54 @@ func memoryRow(ctx context.Context, o options, base string, c contestant, s3 boo
 		where = "S3"
 	}
 	kind := speedCase{bytes: uploadSize}
-	fmt.Printf("| %s | %s | %.0f |%s | %.2f | %.0f | %d |\n", where, c.name, median(start, measurement.peakMiB), &peaks,
+	fmt.Printf("| %s | %s | %.0f |%s | %.2f | %.0f | %d |\n", where, c.Name, median(start, measurement.peakMiB), &peaks,
 		median(ms, kind.cost), median(ms, measurement.opsPerSecond)*uploadSize/miB, failed)
 	return nil
 }
 
 // measureMemory starts a contestant on an empty storage and measures it before
 // and during the uploads.
-func measureMemory(ctx context.Context, o options, base string, c contestant, s3 bool) (start, busy measurement, err error) {
+func measureMemory(ctx context.Context, o options, base string, c servers.Contestant, s3 bool) (start, busy measurement, err error) {
 	dir, err := os.MkdirTemp(base, "memory")
 	if err != nil {
 		return start, busy, err
 	}
 	defer os.RemoveAll(dir)
-	at := storage{dir: filepath.Join(dir, "root")}
-	if err := os.Mkdir(at.dir, 0o700); err != nil {
+	at := servers.Storage{Dir: filepath.Join(dir, "root")}
+	if err := os.Mkdir(at.Dir, 0o700); err != nil {
 		return start, busy, err
 	}
 	if s3 {
-		standIn, endpoint, err := startS3(ctx, o.rclone, at.dir)
+		standIn, endpoint, err := servers.StartS3(ctx, o.rclone, at.Dir)
 		if err != nil {
 			return start, busy, err
 		}
-		defer standIn.stop()
-		at = storage{endpoint: endpoint, bucket: s3Bucket}
+		defer standIn.Stop()
+		at = servers.Storage{Endpoint: endpoint, Bucket: servers.S3Bucket}
 	}
-	server, err := c.start(ctx, at)
+	server, err := c.Start(ctx, at)
 	if err != nil {
 		return start, busy, err
 	}
-	defer server.stop()
-	if err := server.client.Create(ctx); err != nil {
+	defer server.Stop()
+	if err := server.Client.Create(ctx); err != nil {
 		return start, busy, err
 	}
-	if start.peak, err = server.peak(); err != nil {
+	if start.peak, err = server.Peak(); err != nil {
 		return start, busy, err
 	}
-	if err := server.resetPeak(); err != nil {
+	if err := server.ResetPeak(); err != nil {
 		return start, busy, err
 	}
-	before, err := server.cpu()
+	before, err := server.CPU()
 	if err != nil {
 		return start, busy, err
 	}
 	began := time.Now()
-	busy.ops = uploadAll(ctx, server.client, o.uploads)
+	busy.ops = uploadAll(ctx, server.Client, o.uploads)
 	busy.wall = time.Since(began)
-	after, err1 := server.cpu()
-	peak, err2 := server.peak()
+	after, err1 := server.CPU()
+	peak, err2 := server.Peak()
 	busy.cpu, busy.peak = after-before, peak
 	return start, busy, errors.Join(err1, err2, ctx.Err())
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 func refusedCases() []speedCase {
 	refused := func(user string) func(context.Context, *bench) error {
 		return func(ctx context.Context, b *bench) error {
-			wrong := *b.client
+			wrong := *b.Client
 			wrong.User, wrong.Password = user, "wrong"
 			req, err := wrong.Request(ctx, http.MethodHead, "config", nil)
 			if err != nil {
@@ -32,23 +34,23 @@ func refusedCases() []speedCase {
 		}
 	}
 	return []speedCase{
-		{name: "wrong password", clients: refusedClients, run: refused("module/" + moduleID)},
+		{name: "wrong password", clients: refusedClients, run: refused("module/" + servers.ModuleID)},
 		{name: "unknown user", clients: refusedClients, run: refused("module/nobody1")},
 	}
 }
 
 // runRefused measures what refused callers cost, beside the HAProxy of NethServer 8, and
 // what they cost others.
-func runRefused(ctx context.Context, o options, base string, redis *redisServer) error {
-	gateway, err := program(o.gateway, "make build")
+func runRefused(ctx context.Context, o options, base string, redis *servers.Redis) error {
+	gateway, err := servers.Program(o.gateway, "make build")
 	if err != nil {
 		return err
 	}
-	peer, err := haproxyContestant()
+	peer, err := servers.HAProxy()
 	if err != nil {
 		return err
 	}
-	all := []contestant{gatewayContestant(gateway, redis), peer, refuser(o.self)}
+	all := []servers.Contestant{servers.Gateway(gateway, redis), peer, servers.Refuser(o.self)}
 	for _, c := range all {
 		if err := os.MkdirAll(rootDir(base, c), 0o700); err != nil {
 			return err
@@ -59,11 +61,11 @@ func runRefused(ctx context.Context, o options, base string, redis *redisServer)
 	for round := range o.rounds {
 		for i := range all {
 			c := all[(round+i)%len(all)]
-			m, err := refusedRound(ctx, o, storage{dir: rootDir(base, c)}, c, results, redis)
+			m, err := refusedRound(ctx, o, servers.Storage{Dir: rootDir(base, c)}, c, results, redis)
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				return fmt.Errorf("%s: %w", c.Name, err)
 			}
-			beside[c.name] = append(beside[c.name], m)
+			beside[c.Name] = append(beside[c.Name], m)
 		}
 	}
 	results.print(os.Stdout, refusedCases())
@@ -73,19 +75,19 @@ func runRefused(ctx context.Context, o options, base string, redis *redisServer)
 }
 
 // refusedRound measures one server.
-func refusedRound(ctx context.Context, o options, at storage, c contestant, results *results, redis *redisServer) (m besideRefused, err error) {
-	s, err := c.start(ctx, at)
+func refusedRound(ctx context.Context, o options, at servers.Storage, c servers.Contestant, results *results, redis *servers.Redis) (m besideRefused, err error) {
+	s, err := c.Start(ctx, at)
 	if err != nil {
 		return m, err
 	}
-	b := &bench{server: s}
-	defer b.stop()
+	b := &bench{Server: s}
+	defer b.Stop()
 	for _, sc := range refusedCases() {
 		m, err := b.measure(ctx, sc, o)
 		if err != nil {
 			return besideRefused{}, fmt.Errorf("%s: %w", sc.name, err)
 		}
-		results.add(sc.name, c.name, m)
+		results.add(sc.name, c.Name, m)
 	}
 	return b.besideRefused(ctx, o, redis)
 }
@@ -98,11 +100,11 @@ type besideRefused struct {
 	reads         float64 // a second
 }
 
-func (b *bench) besideRefused(ctx context.Context, o options, redis *redisServer) (m besideRefused, err error) {
-	if err := b.client.Create(ctx); err != nil {
+func (b *bench) besideRefused(ctx context.Context, o options, redis *servers.Redis) (m besideRefused, err error) {
+	if err := b.Client.Create(ctx); err != nil {
 		return m, err
 	}
-	if err := b.client.PutConfig(ctx); err != nil {
+	if err := b.Client.PutConfig(ctx); err != nil {
 		return m, err
 	}
 	if m.alone, err = b.slowest(ctx, o.duration); err != nil {
@@ -114,7 +116,7 @@ func (b *bench) besideRefused(ctx context.Context, o options, redis *redisServer
 	for _, sc := range refusedCases() {
 		flooding.Go(func() { _, _ = b.load(flood, sc, refusedClients/2, time.Hour) }) // until it is stopped
 	}
-	before, err := redis.reads(ctx)
+	before, err := redis.Reads(ctx)
 	if err != nil {
 		return m, err
 	}
@@ -123,7 +125,7 @@ func (b *bench) besideRefused(ctx context.Context, o options, redis *redisServer
 	if err != nil {
 		return m, err
 	}
-	after, err := redis.reads(ctx)
+	after, err := redis.Reads(ctx)
 	m.reads = float64(after-before) / time.Since(began).Seconds()
 	stop()
 	flooding.Wait()
@@ -136,9 +138,9 @@ func (b *bench) slowest(ctx context.Context, duration time.Duration) (time.Durat
 	var took []time.Duration
 	right := speedCase{run: func(ctx context.Context, b *bench) error {
 		began := time.Now()
-		req, err := b.client.Request(ctx, http.MethodHead, "config", nil)
+		req, err := b.Client.Request(ctx, http.MethodHead, "config", nil)
 		if err == nil {
-			err = b.client.Drain(req, http.StatusOK, -1)
+			err = b.Client.Drain(req, http.StatusOK, -1)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -166,15 +168,15 @@ func printFloods(w io.Writer, r *results) {
 	}
 }
 
-func printBeside(w io.Writer, all []contestant, beside map[string][]besideRefused) {
+func printBeside(w io.Writer, all []servers.Contestant, beside map[string][]besideRefused) {
 	fmt.Fprintf(w, "\n| right requests beside %d refused callers | p99 ms alone | beside them | ratio | all rounds | reads of Redis a second |\n|---|---:|---:|---:|---:|---:|\n", refusedClients)
 	for _, c := range all {
-		rounds := beside[c.name]
+		rounds := beside[c.Name]
 		var ratios []string
 		for _, m := range rounds {
 			ratios = append(ratios, fmt.Sprintf("%.1f", m.ratio()))
 		}
-		fmt.Fprintf(w, "| %s | %.2f | %.2f | %.1f | %s | %.2f |\n", c.name,
+		fmt.Fprintf(w, "| %s | %.2f | %.2f | %.1f | %s | %.2f |\n", c.Name,
 			median(rounds, func(m besideRefused) float64 { return milliseconds(m.alone) }),
 			median(rounds, func(m besideRefused) float64 { return milliseconds(m.beside) }),
 			median(rounds, besideRefused.ratio), strings.Join(ratios, " "),

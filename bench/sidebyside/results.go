@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 const (
@@ -20,10 +22,10 @@ type results struct {
 	rounds map[string]map[string][]measurement
 }
 
-func newResults(all []contestant) *results {
+func newResults(all []servers.Contestant) *results {
 	r := &results{rounds: map[string]map[string][]measurement{}}
 	for _, c := range all {
-		r.names = append(r.names, c.name)
+		r.names = append(r.names, c.Name)
 	}
 	return r
 }

@@ -14,11 +14,12 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // A bench is one contestant in one round: its server, and what its cases need.
 type bench struct {
-	*server
+	*servers.Server
 	dir   string             // of its repository
 	big   []*restclient.Blob // 16 MiB each, stored
 	fresh *restclient.Blobs  // to be stored
@@ -69,14 +70,14 @@ func postSmall(ctx context.Context, b *bench) error { return b.post(ctx, b.small
 
 func getBig(ctx context.Context, b *bench) error {
 	blob := b.pick(b.big)
-	return b.client.Get(ctx, blob, 0, blob.Size())
+	return b.Client.Get(ctx, blob, 0, blob.Size())
 }
 
 func getRange(ctx context.Context, b *bench) error {
-	return b.client.Get(ctx, b.pick(b.big), rand.Int64N(bigSize-rangeSize), rangeSize)
+	return b.Client.Get(ctx, b.pick(b.big), rand.Int64N(bigSize-rangeSize), rangeSize)
 }
 
-func head(ctx context.Context, b *bench) error { return b.client.Head(ctx, b.pick(b.big)) }
+func head(ctx context.Context, b *bench) error { return b.Client.Head(ctx, b.pick(b.big)) }
 
 // lockCycle is what each run of restic does with its lock.
 func lockCycle(ctx context.Context, b *bench) error {
@@ -84,7 +85,7 @@ func lockCycle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	return b.client.LockCycle(ctx, lock)
+	return b.Client.LockCycle(ctx, lock)
 }
 
 // mixed is what many clients do at once, by chance.
@@ -94,13 +95,13 @@ func mixed(ctx context.Context, b *bench) error {
 		return b.post(ctx, b.mid)
 	case chance < 65:
 		blob := b.pick(b.some)
-		return b.client.Get(ctx, blob, 0, blob.Size())
+		return b.Client.Get(ctx, blob, 0, blob.Size())
 	case chance < 80:
 		return getRange(ctx, b)
 	case chance < 92:
 		return head(ctx, b)
 	case chance < 95:
-		_, err := b.client.List(ctx, "locks/", false)
+		_, err := b.Client.List(ctx, "locks/", false)
 		return err
 	}
 	return lockCycle(ctx, b)
@@ -122,7 +123,7 @@ func (b *bench) post(ctx context.Context, from *restclient.Blobs) error {
 	if err != nil {
 		return err
 	}
-	if err := b.client.Put(ctx, "data/", blob); err != nil {
+	if err := b.Client.Put(ctx, "data/", blob); err != nil {
 		return err
 	}
 	return b.removeFile(blob)
@@ -134,7 +135,7 @@ func (b *bench) pick(from []*restclient.Blob) *restclient.Blob {
 }
 
 // runSpeed measures every case with every contestant, in turns, and prints a table.
-func runSpeed(ctx context.Context, o options, base string, redis *redisServer) error {
+func runSpeed(ctx context.Context, o options, base string, redis *servers.Redis) error {
 	all, err := contestants(o, redis)
 	if err != nil {
 		return err
@@ -163,11 +164,11 @@ func runSpeed(ctx context.Context, o options, base string, redis *redisServer) e
 
 // speedRound restarts every contestant and measures each case with all of
 // them before the next case begins.
-func speedRound(ctx context.Context, o options, base string, order []contestant, cases []speedCase, results *results) error {
+func speedRound(ctx context.Context, o options, base string, order []servers.Contestant, cases []speedCase, results *results) error {
 	benches, err := startAll(ctx, o, base, order)
 	defer func() {
 		for _, b := range benches {
-			b.stop()
+			b.Stop()
 		}
 	}()
 	if err != nil {
@@ -182,49 +183,49 @@ func speedRound(ctx context.Context, o options, base string, order []contestant,
 }
 
 // measureEach measures a case with one server after another.
-func measureEach(ctx context.Context, o options, order []contestant, benches map[string]*bench, sc speedCase, results *results) error {
+func measureEach(ctx context.Context, o options, order []servers.Contestant, benches map[string]*bench, sc speedCase, results *results) error {
 	for _, c := range order {
-		m, err := benches[c.name].measure(ctx, sc, o)
+		m, err := benches[c.Name].measure(ctx, sc, o)
 		if err != nil {
-			return fmt.Errorf("%s, %s: %w\n%s", c.name, sc.name, err, benches[c.name].output)
+			return fmt.Errorf("%s, %s: %w\n%s", c.Name, sc.name, err, benches[c.Name].Output)
 		}
-		results.add(sc.name, c.name, m)
+		results.add(sc.name, c.Name, m)
 	}
 	return nil
 }
 
 // startAll starts all servers, and returns those that it could start.
-func startAll(ctx context.Context, o options, base string, all []contestant) (map[string]*bench, error) {
+func startAll(ctx context.Context, o options, base string, all []servers.Contestant) (map[string]*bench, error) {
 	benches := make(map[string]*bench, len(all))
 	for _, c := range all {
 		b, err := newBench(ctx, o, base, c)
 		if err != nil {
-			return benches, fmt.Errorf("%s: %w", c.name, err)
+			return benches, fmt.Errorf("%s: %w", c.Name, err)
 		}
-		benches[c.name] = b
+		benches[c.Name] = b
 	}
 	return benches, nil
 }
 
-func newBench(ctx context.Context, o options, base string, c contestant) (*bench, error) {
+func newBench(ctx context.Context, o options, base string, c servers.Contestant) (*bench, error) {
 	root := rootDir(base, c)
-	s, err := c.start(ctx, storage{dir: root})
+	s, err := c.Start(ctx, servers.Storage{Dir: root})
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{
-		server: s,
-		dir:    filepath.Join(root, filepath.FromSlash(repository)),
+		Server: s,
+		dir:    filepath.Join(root, filepath.FromSlash(servers.Repository)),
 		fresh:  restclient.NewBlobs(bigSize),
 		mid:    restclient.NewBlobs(midSize),
 		small:  restclient.NewBlobs(rangeSize),
 		locks:  restclient.NewBlobs(lockSize),
 		count:  o.objects,
 	}
-	b.long = b.client.In(longRepository)
+	b.long = b.Client.In(servers.LongRepository)
 	if err := b.fill(ctx, o.stored); err != nil {
-		b.stop()
-		return nil, fmt.Errorf("%w\n%s", err, s.output)
+		b.Stop()
+		return nil, fmt.Errorf("%w\n%s", err, s.Output)
 	}
 	return b, nil
 }
@@ -234,10 +235,10 @@ func (b *bench) fill(ctx context.Context, stored int) error {
 	if err := os.RemoveAll(b.dir); err != nil {
 		return err
 	}
-	if err := b.client.Create(ctx); err != nil {
+	if err := b.Client.Create(ctx); err != nil {
 		return err
 	}
-	if err := b.client.PutConfig(ctx); err != nil {
+	if err := b.Client.PutConfig(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -253,7 +254,7 @@ func (b *bench) store(ctx context.Context, from *restclient.Blobs, n int) (store
 		if err != nil {
 			return nil, err
 		}
-		if err := b.client.Put(ctx, "data/", blob); err != nil {
+		if err := b.Client.Put(ctx, "data/", blob); err != nil {
 			return nil, err
 		}
 		stored = append(stored, blob)
@@ -279,10 +280,10 @@ func (b *bench) measure(ctx context.Context, sc speedCase, o options) (measureme
 		return measurement{}, err
 	}
 	var m measurement
-	if err := b.resetPeak(); err != nil {
+	if err := b.ResetPeak(); err != nil {
 		return m, err
 	}
-	before, err := b.cpu()
+	before, err := b.CPU()
 	if err != nil {
 		return m, err
 	}
@@ -292,8 +293,8 @@ func (b *bench) measure(ctx context.Context, sc speedCase, o options) (measureme
 		return m, err
 	}
 	m.wall = time.Since(began)
-	after, err1 := b.cpu()
-	peak, err2 := b.peak()
+	after, err1 := b.CPU()
+	peak, err2 := b.Peak()
 	m.cpu, m.peak = after-before, peak
 	return m, errors.Join(err1, err2)
 }
@@ -353,10 +354,10 @@ func makeObjects(n int, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "config"), []byte(restclient.Config), 0o600)
 }
 
-func rootDir(base string, c contestant) string {
-	return filepath.Join(base, strings.ReplaceAll(c.name, " ", "-"), "root")
+func rootDir(base string, c servers.Contestant) string {
+	return filepath.Join(base, strings.ReplaceAll(c.Name, " ", "-"), "root")
 }
 
-func longDir(base string, c contestant) string {
-	return filepath.Join(rootDir(base, c), filepath.FromSlash(longRepository))
+func longDir(base string, c servers.Contestant) string {
+	return filepath.Join(rootDir(base, c), filepath.FromSlash(servers.LongRepository))
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // A row of the table compares the gateway with one peer in one case.
@@ -96,30 +98,30 @@ func rows(o options) []row {
 
 // twoGateways are the gateway and another build of it, each with a Redis that says where
 // its repositories are. Stop ends the second one's.
-func twoGateways(ctx context.Context, o options, base string, redis *redisServer) (all []contestant, stop func(), err error) {
-	gateway, err1 := program(o.gateway, "make build")
-	earlier, err2 := program(o.before, "make build")
+func twoGateways(ctx context.Context, o options, base string, redis *servers.Redis) (all []servers.Contestant, stop func(), err error) {
+	gateway, err1 := servers.Program(o.gateway, "make build")
+	earlier, err2 := servers.Program(o.before, "make build")
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, nil, err
 	}
-	other, err := startRedis(ctx, base)
+	other, err := servers.StartRedis(ctx, base)
 	if err != nil {
 		return nil, nil, err
 	}
-	second := gatewayContestant(earlier, other)
-	second.name = before
-	return []contestant{gatewayContestant(gateway, redis), second}, other.stop, nil
+	second := servers.Gateway(earlier, other)
+	second.Name = before
+	return []servers.Contestant{servers.Gateway(gateway, redis), second}, other.Stop, nil
 }
 
 // peersOf are the servers that a case is compared with, behind the gateway.
-func peersOf(rows []row, all []contestant, name string) []contestant {
-	return slices.DeleteFunc(slices.Clone(all), func(c contestant) bool {
-		return c.name != all[0].name && !slices.ContainsFunc(rows, func(r row) bool { return r.name == name && (r.against == c.name || r.whose == c.name) })
+func peersOf(rows []row, all []servers.Contestant, name string) []servers.Contestant {
+	return slices.DeleteFunc(slices.Clone(all), func(c servers.Contestant) bool {
+		return c.Name != all[0].Name && !slices.ContainsFunc(rows, func(r row) bool { return r.name == name && (r.against == c.Name || r.whose == c.Name) })
 	})
 }
 
 // runTable measures what the table of docs/performance.md has, and prints ratios alone.
-func runTable(ctx context.Context, o options, base string, redis *redisServer) error {
+func runTable(ctx context.Context, o options, base string, redis *servers.Redis) error {
 	all, err := tableContestants(o, redis)
 	if err != nil {
 		return err
@@ -147,7 +149,7 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 	benches, err := startAll(ctx, o, base, all)
 	defer func() {
 		for _, b := range benches {
-			b.stop()
+			b.Stop()
 		}
 	}()
 	if err != nil {
@@ -174,7 +176,7 @@ func runTable(ctx context.Context, o options, base string, redis *redisServer) e
 }
 
 // farRows measures what the mode far has more of, with little data.
-func farRows(ctx context.Context, o options, base string, redis *redisServer) error {
+func farRows(ctx context.Context, o options, base string, redis *servers.Redis) error {
 	routes, err := farRoutes(o, redis)
 	if err != nil {
 		return err
@@ -197,7 +199,7 @@ const (
 
 // inTurns measures a case with all servers that it is compared with, for a moment each,
 // so that what else the machine does meets them alike.
-func inTurns(ctx context.Context, o options, all []contestant, benches map[string]*bench, sc speedCase, results *results) error {
+func inTurns(ctx context.Context, o options, all []servers.Contestant, benches map[string]*bench, sc speedCase, results *results) error {
 	for round := range o.rounds {
 		order := slices.Concat(all[round%len(all):], all[:round%len(all)])
 		if err := measureEach(ctx, o, order, benches, sc, results); err != nil {
@@ -208,16 +210,16 @@ func inTurns(ctx context.Context, o options, all []contestant, benches map[strin
 }
 
 // tableContestants are the gateway, and what the table compares it with.
-func tableContestants(o options, redis *redisServer) ([]contestant, error) {
+func tableContestants(o options, redis *servers.Redis) ([]servers.Contestant, error) {
 	all, err := contestants(o, redis)
 	if err != nil {
 		return nil, err
 	}
 	return append(all[:2:2],
-		least(serveFile, o.self, "files"),
-		least(theLoop, o.self, "uploads"),
-		least(nothing, o.self, "nothing"),
-		least(theLeast, o.self, "objects"),
+		servers.Least(serveFile, o.self, "files"),
+		servers.Least(theLoop, o.self, "uploads"),
+		servers.Least(nothing, o.self, "nothing"),
+		servers.Least(theLeast, o.self, "objects"),
 	), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
+	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/servers"
 )
 
 // smallPack is the size of the packs: what is measured does not look into them.
@@ -22,15 +23,15 @@ const deletions = 2000
 // runUndo measures what it costs that what is deleted is kept: a DELETE beside one of a
 // destination that keeps nothing, a list beside a full trash, and a list of a repository
 // as it was. Both of a pair are measured in turns.
-func runUndo(ctx context.Context, o options, base string, redis *redisServer) error {
-	binary, err := program(o.gateway, "make build")
+func runUndo(ctx context.Context, o options, base string, redis *servers.Redis) error {
+	binary, err := servers.Program(o.gateway, "make build")
 	if err != nil {
 		return err
 	}
 	fmt.Println("| on | what | beside it | ratio |")
 	fmt.Println("|---|---|---|---:|")
 	for _, s3 := range []bool{false, true} {
-		if err := undoOn(ctx, o, base, gatewayContestant(binary, redis), redis, s3); err != nil {
+		if err := undoOn(ctx, o, base, servers.Gateway(binary, redis), redis, s3); err != nil {
 			return err
 		}
 	}
@@ -38,34 +39,34 @@ func runUndo(ctx context.Context, o options, base string, redis *redisServer) er
 }
 
 // undoOn measures on a directory, or on S3 with a tenth of the objects.
-func undoOn(ctx context.Context, o options, base string, c contestant, redis *redisServer, s3 bool) error {
+func undoOn(ctx context.Context, o options, base string, c servers.Contestant, redis *servers.Redis, s3 bool) error {
 	dir, err := os.MkdirTemp(base, "undo")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	at := storage{dir: filepath.Join(dir, "root")}
-	if err := os.Mkdir(at.dir, 0o700); err != nil {
+	at := servers.Storage{Dir: filepath.Join(dir, "root")}
+	if err := os.Mkdir(at.Dir, 0o700); err != nil {
 		return err
 	}
 	where, packs := "a disk", o.objects
 	if s3 {
-		minio, endpoint, err := startMinIO(ctx, o.minio, filepath.Join(dir, "storage"))
+		minio, endpoint, err := servers.StartMinIO(ctx, o.minio, filepath.Join(dir, "storage"))
 		if err != nil {
 			return err
 		}
-		defer minio.stop()
-		at = storage{endpoint: endpoint, bucket: s3Bucket}
+		defer minio.Stop()
+		at = servers.Storage{Endpoint: endpoint, Bucket: servers.S3Bucket}
 		where, packs = "MinIO", max(100, o.objects/10)
-	} else if err := redis.describePlain(ctx, filepath.Join(dir, "plain")); err != nil {
+	} else if err := redis.DescribePlain(ctx, filepath.Join(dir, "plain")); err != nil {
 		return err
 	}
-	server, err := c.start(ctx, at)
+	server, err := c.Start(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer server.stop()
-	u := &undo{server: server, o: o, where: where, packs: packs, made: restclient.NewBlobs(smallPack)}
+	defer server.Stop()
+	u := &undo{Server: server, o: o, where: where, packs: packs, made: restclient.NewBlobs(smallPack)}
 	if !s3 {
 		if err := u.deletions(ctx); err != nil {
 			return err
@@ -76,7 +77,7 @@ func undoOn(ctx context.Context, o options, base string, c contestant, redis *re
 
 // undo measures on one storage.
 type undo struct {
-	*server
+	*servers.Server
 
 	o     options
 	where string
@@ -86,8 +87,8 @@ type undo struct {
 
 // as is a client of a repository for the node, which may delete.
 func (u *undo) as(dest, repo string) *restclient.Client {
-	root, _, _ := strings.Cut(u.client.Base, destination)
-	return restclient.New(root+dest+"/"+repo+"/", nodeUser, password, connections)
+	root, _, _ := strings.Cut(u.Client.Base, servers.Destination)
+	return restclient.New(root+dest+"/"+repo+"/", servers.NodeUser, servers.Password, servers.Connections)
 }
 
 // fill stores so many packs.
@@ -129,7 +130,7 @@ func (u *undo) repository(ctx context.Context, c *restclient.Client, packs int) 
 
 // deletions deletes packs that are kept and packs that are not, one after the other.
 func (u *undo) deletions(ctx context.Context) error {
-	keeps, plain := u.as(destination, longRepository), u.as(plainDestination, longRepository)
+	keeps, plain := u.as(servers.Destination, servers.LongRepository), u.as(servers.PlainDestination, servers.LongRepository)
 	defer keeps.Close()
 	defer plain.Close()
 	n := min(deletions, u.packs)
@@ -152,7 +153,7 @@ func (u *undo) deletions(ctx context.Context) error {
 
 // lists lists beside a trash, and as it was.
 func (u *undo) lists(ctx context.Context) error {
-	plain, used := u.as(destination, repository), u.as(destination, longRepository)
+	plain, used := u.as(servers.Destination, servers.Repository), u.as(servers.Destination, servers.LongRepository)
 	defer plain.Close()
 	defer used.Close()
 	if _, err := u.repository(ctx, plain, u.packs); err != nil {
@@ -163,7 +164,7 @@ func (u *undo) lists(ctx context.Context) error {
 		return err
 	}
 	then := time.Now()
-	if err := poll(ctx, time.Minute, func() error {
+	if err := servers.Poll(ctx, time.Minute, func() error {
 		if time.Now().Unix() <= then.Unix()+1 {
 			return fmt.Errorf("the second of %v is not over", then)
 		}

@@ -218,6 +218,16 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:    "the benchmark's client knows no server",
+		about:   of("bench/sidebyside/restclient"),
+		forbids: of(redis, rclone, module),
+	},
+	{
+		name:    "the servers that are compared are started without knowing what is measured",
+		about:   of("bench/sidebyside/servers"),
+		forbids: both(of(rclone, module), not(of(module+"/gateway/catalog", module+"/bench/sidebyside/restclient", module+"/bench/sidebyside/far"))),
+	},
+	{
 		name:     "settings and connections to Redis are described without the programs that use them",
 		about:    of("internal/redisconn", "internal/envfile", "internal/flagenv", "internal/secretfile"),
 		forbids:  of(rclone, module+"/gateway", module+"/client", module+"/cmd"),

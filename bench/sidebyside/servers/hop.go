@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -15,9 +15,9 @@ const (
 	hopIP   = "127.0.0.2"
 )
 
-// hopContestant is the gateway of another node, before that of the node that has the disk.
-func hopContestant(gateway string, redis *redisServer) contestant {
-	start := func(ctx context.Context, at storage) (*server, error) {
+// Hop is the gateway of another node, before that of the node that has the disk.
+func Hop(gateway string, redis *Redis) Contestant {
+	start := func(ctx context.Context, at Storage) (*Server, error) {
 		owner, _, err := startOwner(ctx, gateway, redis, at)
 		if err != nil {
 			return nil, err
@@ -28,13 +28,13 @@ func hopContestant(gateway string, redis *redisServer) contestant {
 		}
 		return startBefore(ctx, owner, addr, nodeEnv(redis, "1"), gateway, "serve", "--addr", addr)
 	}
-	return contestant{name: "hop", start: start}
+	return Contestant{Name: "hop", Start: start}
 }
 
-// relayContestant is the least that can be there: the kernel moves the bytes for it, and
+// Relay is the least that can be there: the kernel moves the bytes for it, and
 // it does not know them.
-func relayContestant(gateway, self string, redis *redisServer) contestant {
-	start := func(ctx context.Context, at storage) (*server, error) {
+func Relay(gateway, self string, redis *Redis) Contestant {
+	start := func(ctx context.Context, at Storage) (*Server, error) {
 		owner, behind, err := startOwner(ctx, gateway, redis, at)
 		if err != nil {
 			return nil, err
@@ -45,11 +45,11 @@ func relayContestant(gateway, self string, redis *redisServer) contestant {
 		}
 		return startBefore(ctx, owner, addr, nil, self, "-mode", "relay", "-listen", addr, "-to", behind)
 	}
-	return contestant{name: "relay", start: start}
+	return Contestant{Name: "relay", Start: start}
 }
 
 // startOwner starts the gateway of the node that has the disk, and returns its address.
-func startOwner(ctx context.Context, gateway string, redis *redisServer, at storage) (*process, string, error) {
+func startOwner(ctx context.Context, gateway string, redis *Redis, at Storage) (*Process, string, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, "", err
@@ -62,26 +62,26 @@ func startOwner(ctx context.Context, gateway string, redis *redisServer, at stor
 	if err := redis.describeNodes(ctx, addr); err != nil {
 		return nil, "", err
 	}
-	p, err := startProcess(ctx, addr, nodeEnv(redis, ownerID), gateway, "serve", "--addr", addr, "--cluster-store", at.dir)
+	p, err := startProcess(ctx, addr, nodeEnv(redis, ownerID), gateway, "serve", "--addr", addr, "--cluster-store", at.Dir)
 	return p, addr, err
 }
 
 // nodeEnv lets a gateway be that of a node.
-func nodeEnv(r *redisServer, id string) []string {
-	return []string{"REDIS_ADDRESS=" + r.addr, "REDIS_USER=" + nodeUser, "REDIS_PASSWORD=" + password, "NODE_ID=" + id}
+func nodeEnv(r *Redis, id string) []string {
+	return []string{"REDIS_ADDRESS=" + r.addr, "REDIS_USER=" + NodeUser, "REDIS_PASSWORD=" + Password, "NODE_ID=" + id}
 }
 
 // startBefore starts what stands before another server, and ends both together.
-func startBefore(ctx context.Context, behind *process, addr string, env []string, name string, args ...string) (*server, error) {
+func startBefore(ctx context.Context, behind *Process, addr string, env []string, name string, args ...string) (*Server, error) {
 	p, err := startProcess(ctx, addr, env, name, args...)
 	if err != nil {
-		behind.stop()
+		behind.Stop()
 		return nil, err
 	}
-	s := &server{process: p, behind: behind, client: restclient.New("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}
-	if err := s.client.Create(ctx); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("%w\n%s\n%s", err, p.output, behind.output)
+	s := &Server{Process: p, Behind: behind, Client: restclient.New("http://"+addr+"/"+Destination+"/"+Repository+"/", "module/"+ModuleID, Password, Connections)}
+	if err := s.Client.Create(ctx); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("%w\n%s\n%s", err, p.Output, behind.Output)
 	}
 	return s, nil
 }

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -11,24 +11,24 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/bench/sidebyside/restclient"
 )
 
-// haproxyContestant judges who calls as NethServer 8's HAProxy does: by a map from users to
+// HAProxy judges who calls as NethServer 8's HAProxy does: by a map from users to
 // the SHA-256 digests of their passwords. There is nothing behind it: right callers get 200.
-func haproxyContestant() (contestant, error) {
-	binary, err := program("haproxy", "apt-get install haproxy")
+func HAProxy() (Contestant, error) {
+	binary, err := Program("haproxy", "apt-get install haproxy")
 	if err != nil {
-		return contestant{}, fmt.Errorf("%w: install haproxy", err)
+		return Contestant{}, fmt.Errorf("%w: install haproxy", err)
 	}
-	start := func(ctx context.Context, at storage) (*server, error) {
+	start := func(ctx context.Context, at Storage) (*Server, error) {
 		addr, err := freeAddr()
 		if err != nil {
 			return nil, err
 		}
-		sum := sha256.Sum256([]byte(password))
-		users := filepath.Join(filepath.Dir(at.dir), "users.map")
-		if err := os.WriteFile(users, fmt.Appendf(nil, "module/%s %s\n", moduleID, hex.EncodeToString(sum[:])), 0o600); err != nil {
+		sum := sha256.Sum256([]byte(Password))
+		users := filepath.Join(filepath.Dir(at.Dir), "users.map")
+		if err := os.WriteFile(users, fmt.Appendf(nil, "module/%s %s\n", ModuleID, hex.EncodeToString(sum[:])), 0o600); err != nil {
 			return nil, err
 		}
-		config := filepath.Join(filepath.Dir(at.dir), "haproxy.cfg")
+		config := filepath.Join(filepath.Dir(at.Dir), "haproxy.cfg")
 		if err := os.WriteFile(config, fmt.Appendf(nil, haproxyConfig, addr, users), 0o600); err != nil {
 			return nil, err
 		}
@@ -36,9 +36,9 @@ func haproxyContestant() (contestant, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &server{process: p, client: restclient.New("http://"+addr+"/"+destination+"/"+repository+"/", "module/"+moduleID, password, connections)}, nil
+		return &Server{Process: p, Client: restclient.New("http://"+addr+"/"+Destination+"/"+Repository+"/", "module/"+ModuleID, Password, Connections)}, nil
 	}
-	return contestant{name: "HAProxy", start: start}, nil
+	return Contestant{Name: "HAProxy", Start: start}, nil
 }
 
 // haproxyConfig takes an address and a file of users.

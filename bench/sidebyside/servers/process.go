@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"bytes"
@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// A process is a server that was started for the measurement.
-type process struct {
+// A Process is a server that was started for the measurement.
+type Process struct {
 	cmd    *exec.Cmd
-	output *bytes.Buffer
+	Output *bytes.Buffer
 	exited chan struct{}
 }
 
 // startProcess starts a program that listens on addr, and waits until it does.
-func startProcess(ctx context.Context, addr string, env []string, name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(name, args...), output: new(bytes.Buffer), exited: make(chan struct{})}
+func startProcess(ctx context.Context, addr string, env []string, name string, args ...string) (*Process, error) {
+	p := &Process{cmd: exec.Command(name, args...), Output: new(bytes.Buffer), exited: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.Stdout, p.cmd.Stderr = p.Output, p.Output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -36,8 +36,8 @@ func startProcess(ctx context.Context, addr string, env []string, name string, a
 		close(p.exited)
 	}()
 	if err := p.waitFor(ctx, addr); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("%s: %w\n%s", name, err, p.output)
+		p.Stop()
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, p.Output)
 	}
 	return p, nil
 }
@@ -46,9 +46,9 @@ func startProcess(ctx context.Context, addr string, env []string, name string, a
 const startTime = 2 * time.Minute
 
 // waitFor returns once somebody listens on addr.
-func (p *process) waitFor(ctx context.Context, addr string) error {
+func (p *Process) waitFor(ctx context.Context, addr string) error {
 	var dialer net.Dialer
-	return poll(ctx, startTime, func() error {
+	return Poll(ctx, startTime, func() error {
 		select {
 		case <-p.exited:
 			return fatal{errors.New("has ended")}
@@ -62,8 +62,8 @@ func (p *process) waitFor(ctx context.Context, addr string) error {
 	})
 }
 
-// stop ends the process, and does not return before it has ended.
-func (p *process) stop() {
+// Stop ends the process, and does not return before it has ended.
+func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.exited:
@@ -73,9 +73,9 @@ func (p *process) stop() {
 	}
 }
 
-// cpu is the time that the process spent, as user and in the kernel: that of its threads,
+// CPU is the time that the process spent, as user and in the kernel: that of its threads,
 // since /proc has the sum in ticks of 10 ms alone. A nil process has spent none.
-func (p *process) cpu() (time.Duration, error) {
+func (p *Process) CPU() (time.Duration, error) {
 	if p == nil {
 		return 0, nil
 	}
@@ -99,16 +99,16 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// resetPeak makes peak begin again, at what is resident now.
-func (p *process) resetPeak() error {
+// ResetPeak makes peak begin again, at what is resident now.
+func (p *Process) ResetPeak() error {
 	return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0)
 }
 
-// peak is the largest resident set since the last reset, in bytes.
-func (p *process) peak() (int64, error) { return p.status("VmHWM:") }
+// Peak is the largest resident set since the last reset, in bytes.
+func (p *Process) Peak() (int64, error) { return p.Status("VmHWM:") }
 
-// status is what /proc says of the process' memory under a key, in bytes.
-func (p *process) status(key string) (int64, error) {
+// Status is what /proc says of the process' memory under a key, in bytes.
+func (p *Process) Status(key string) (int64, error) {
 	status, err := os.ReadFile(p.proc("status"))
 	if err != nil {
 		return 0, err
@@ -122,15 +122,15 @@ func (p *process) status(key string) (int64, error) {
 	return 0, fmt.Errorf("no %s in %s", key, p.proc("status"))
 }
 
-func (p *process) proc(name string) string {
+func (p *Process) proc(name string) string {
 	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, name)
 }
 
 // fatal is an error that polling again does not heal.
 type fatal struct{ error }
 
-// poll tries until try succeeds, fails for good, or the time is over.
-func poll(ctx context.Context, limit time.Duration, try func() error) error {
+// Poll tries until try succeeds, fails for good, or the time is over.
+func Poll(ctx context.Context, limit time.Duration, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond) // a start takes 100 or so
@@ -158,8 +158,8 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// program finds a binary, and says how to make it where it is missing.
-func program(name, remedy string) (string, error) {
+// Program finds a binary, and says how to make it where it is missing.
+func Program(name, remedy string) (string, error) {
 	if strings.ContainsRune(name, filepath.Separator) {
 		if _, err := os.Stat(name); err != nil {
 			return "", fmt.Errorf("%w: run %q first", err, remedy)
