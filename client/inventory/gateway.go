@@ -17,11 +17,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// listTimeout bounds the wait for the head of an answer: a destination's first use may
-// take a while behind the gateway. A long listing may take as long as it needs.
+// listTimeout bounds the wait for the header of an answer: the first use of a destination
+// may take a while. The listing itself may take as long as it needs.
 const listTimeout = 2 * time.Minute
 
-// Gateway is the gateway as somebody sees it.
+// Gateway is the gateway as one user sees it.
 type Gateway struct {
 	client *http.Client
 	url    string
@@ -29,8 +29,7 @@ type Gateway struct {
 	advise func(error) string // what is missing to reach it
 }
 
-// NewGateway returns the gateway that the environment names, seen with the agent's
-// credentials.
+// NewGateway returns the gateway that the environment names, with the agent's credentials.
 func NewGateway(env *host.Environment) (Gateway, error) {
 	login, err := env.Credentials()
 	return NewGatewayAs(env, login), err
@@ -46,13 +45,13 @@ type Entry struct {
 	Name     string
 	Dir      bool
 	Size     int64
-	Modified time.Time // zero where the storage does not know
+	Modified time.Time // zero if the storage does not know
 }
 
-// properties are what is asked of each entry.
+// properties are the properties that we request of each entry.
 const properties = `<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/><getlastmodified/></prop></propfind>`
 
-// response is an entry as WebDAV has it.
+// response is an entry in WebDAV's form.
 type response struct {
 	Href string `xml:"href"`
 	Prop []struct {
@@ -63,8 +62,7 @@ type response struct {
 	} `xml:"propstat"`
 }
 
-// List returns what is directly in a directory, or an error that is [fs.ErrNotExist]
-// where there is none.
+// List returns the entries of a directory, or an error that is [fs.ErrNotExist].
 func (g Gateway) List(ctx context.Context, dir string) ([]Entry, error) {
 	dir = strings.Trim(dir, "/")
 	answer, err := g.do(ctx, "PROPFIND", dir+"/", strings.NewReader(properties))
@@ -111,12 +109,12 @@ func (r response) entry(base, dir string) (e Entry, itself bool) {
 			continue
 		}
 		e.Dir, e.Size = p.Collection != nil, p.Length
-		e.Modified, _ = http.ParseTime(p.Modified) // most storages have none of directories
+		e.Modified, _ = http.ParseTime(p.Modified) // most storages do not date directories
 	}
 	return e, strings.HasSuffix(address, "/"+dir) && path.Base(dir) == e.Name
 }
 
-// Read returns the first bytes of a file, up to limit.
+// Read returns the first limit bytes of a file.
 func (g Gateway) Read(ctx context.Context, name string, limit int64) ([]byte, error) {
 	answer, err := g.do(ctx, http.MethodGet, name, nil)
 	if err != nil {
@@ -160,7 +158,7 @@ func (g Gateway) do(ctx context.Context, method, name string, body io.Reader) (*
 	return nil, exit.Failf(exit.Unreachable, "the gateway at %s does not answer (NS8_GATEWAY_URL says where it is): %w", g.url, err)
 }
 
-// refusal is the error of an answer that is not what was asked for.
+// refusal returns the error for an unexpected answer.
 func (g Gateway) refusal(name string, answer *http.Response) error {
 	name = host.Printable(name)
 	switch answer.StatusCode {

@@ -19,19 +19,19 @@ import (
 // Repository is a module's repository on a destination.
 type Repository struct {
 	App, UUID string
-	// Made is when its config was written, zero where the storage does not know.
+	// Made is when its config was written, zero if the storage does not know.
 	Made time.Time
-	// Manifest is what its node wrote beside it, nil where there is none that can be read.
+	// Manifest is what its node wrote next to it, nil if there is no readable one.
 	Manifest *Manifest
-	// Snapshots are the files of its snapshots, named by their IDs, the newest last. Their
-	// time is that of their receipt.
+	// Snapshots are the files of its snapshots, named by ID, newest last. Their time is the
+	// time of receipt.
 	Snapshots []Entry
 }
 
-// Path is APP/UUID.
+// Path returns APP/UUID.
 func (r Repository) Path() string { return r.App + "/" + r.UUID }
 
-// Latest is when the last snapshot was received, zero where that is not known.
+// Latest returns when the last snapshot was received, zero if that is not known.
 func (r Repository) Latest() time.Time {
 	if len(r.Snapshots) == 0 {
 		return time.Time{}
@@ -49,19 +49,19 @@ type Manifest struct {
 	Timestamp    int64  `json:"timestamp"`
 }
 
-// Holding is all that a destination holds.
+// Holding is everything that a destination holds.
 type Holding struct {
 	Repositories []Repository
 	// ClusterBackups are NethServer 8's backups of the cluster itself.
 	ClusterBackups []string
-	// Foreign are the paths of what is neither, each with a word on what it seems to be.
+	// Foreign lists everything else, each with a guess at what it is.
 	Foreign []Foreign
 }
 
-// Foreign is something on a destination that no backup has put there.
+// Foreign is something on a destination that no backup created.
 type Foreign struct{ Path, What string }
 
-// Survey looks through a destination. The limit holds for all surveys that share it.
+// Survey lists the contents of a destination. Surveys can share a limit.
 func (g Gateway) Survey(ctx context.Context, destination string, atOnce *Limit) (Holding, error) {
 	s := survey{gateway: g, destination: destination, atOnce: atOnce}
 	err := s.root(ctx)
@@ -71,10 +71,10 @@ func (g Gateway) Survey(ctx context.Context, destination string, atOnce *Limit) 
 	return s.holding, err
 }
 
-// Limit bounds how many questions are under way.
+// Limit bounds concurrent requests.
 type Limit struct{ slots chan struct{} }
 
-// NewLimit returns a limit of n.
+// NewLimit returns a limit of n requests.
 func NewLimit(n int) *Limit { return &Limit{make(chan struct{}, n)} }
 
 func (l *Limit) do(f func() error) error {
@@ -83,7 +83,7 @@ func (l *Limit) do(f func() error) error {
 	return f()
 }
 
-// survey is one look through a destination.
+// survey is a survey in progress.
 type survey struct {
 	gateway     Gateway
 	destination string
@@ -93,7 +93,7 @@ type survey struct {
 	holding Holding
 }
 
-// list lists a directory of the destination; one that went meanwhile is empty.
+// list lists a directory of the destination; one that was deleted meanwhile is empty.
 func (s *survey) list(ctx context.Context, dir string) (entries []Entry, err error) {
 	err = s.atOnce.do(func() error {
 		entries, err = s.gateway.List(ctx, s.destination+"/"+dir)
@@ -113,15 +113,15 @@ func (s *survey) foreign(path, what string) {
 
 var clusterBackup = regexp.MustCompile(`^cluster-backup-[0-9a-f-]+\.json\.gz\.gpg$`)
 
-// resticNames are what a repository of restic's holds.
+// resticNames are the entries of a restic repository.
 var resticNames = []string{"config", "data", "index", "keys", "locks", "snapshots"}
 
-// isRepository reports whether those are the entries of a repository of restic's.
+// isRepository reports whether the entries are those of a restic repository.
 func isRepository(entries []Entry) bool {
 	return slices.ContainsFunc(entries, func(e Entry) bool { return e.Name == "config" && !e.Dir })
 }
 
-// root looks at the top of the destination.
+// root examines the top directory of the destination.
 func (s *survey) root(ctx context.Context) error {
 	entries, err := s.list(ctx, "")
 	if err != nil {
@@ -148,10 +148,10 @@ func (s *survey) root(ctx context.Context) error {
 	return group.Wait()
 }
 
-// manifestSuffix is that of a manifest's name, behind the UUID.
+// manifestSuffix follows the UUID in a manifest's name.
 const manifestSuffix = ".json"
 
-// app looks at the directory of an application.
+// app examines the directory of an application.
 func (s *survey) app(ctx context.Context, app string) error {
 	entries, err := s.list(ctx, app)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *survey) app(ctx context.Context, app string) error {
 	return group.Wait()
 }
 
-// repository looks at a directory that should be a repository.
+// repository examines a directory that should be a repository.
 func (s *survey) repository(ctx context.Context, app, uuid string, manifest bool) error {
 	r, err := s.look(ctx, app, uuid, manifest)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,7 +202,7 @@ func (s *survey) repository(ctx context.Context, app, uuid string, manifest bool
 	return nil
 }
 
-// look reads what is told of a repository without its password.
+// look reads what can be known of a repository without its password.
 func (s *survey) look(ctx context.Context, app, uuid string, manifest bool) (Repository, error) {
 	r := Repository{App: app, UUID: uuid}
 	entries, err := s.list(ctx, r.Path())
@@ -227,7 +227,7 @@ func (s *survey) look(ctx context.Context, app, uuid string, manifest bool) (Rep
 
 var snapshotName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// snapshots lists the snapshots of a repository, the last one received last.
+// snapshots lists the snapshots of a repository, in the order of receipt.
 func (s *survey) snapshots(ctx context.Context, repository string) ([]Entry, error) {
 	entries, err := s.list(ctx, repository+"/snapshots")
 	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Dir || !snapshotName.MatchString(e.Name) })
@@ -235,10 +235,10 @@ func (s *survey) snapshots(ctx context.Context, repository string) ([]Entry, err
 	return entries, err
 }
 
-// mostManifest bounds what is read as a manifest.
+// mostManifest bounds the size of a manifest.
 const mostManifest = 64 << 10
 
-// manifest reads a manifest; nil where it cannot be understood.
+// manifest reads a manifest; nil if it is malformed.
 func (s *survey) manifest(ctx context.Context, repository string) (*Manifest, error) {
 	var data []byte
 	err := s.atOnce.do(func() (err error) {
@@ -253,13 +253,13 @@ func (s *survey) manifest(ctx context.Context, repository string) (*Manifest, er
 	}
 	var m Manifest
 	if json.Unmarshal(data, &m) != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is no manifest is as good as none
+		return nil, nil //nolint:nilerr,nilnil // a malformed manifest counts as missing
 	}
 	return &m, nil
 }
 
-// Look finds one repository, or an error that is [fs.ErrNotExist]. Modules may ask for
-// their own.
+// Look examines one repository, or returns an error that is [fs.ErrNotExist]. Modules may
+// look at their own repositories.
 func (g Gateway) Look(ctx context.Context, destination, app, uuid string) (Repository, error) {
 	s := survey{gateway: g, destination: destination, atOnce: NewLimit(1)}
 	return s.look(ctx, app, uuid, true)
