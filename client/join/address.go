@@ -8,8 +8,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/gatehttp"
 )
 
-// Address is where a gateway is, for other hosts: https, unless plain is allowed or it is
-// this host's own.
+// Address checks the address of a gateway for other hosts: it must be https, unless plain
+// is allowed or the address is on this host.
 func Address(text string, plain bool) (*url.URL, error) {
 	address, err := url.Parse(gatehttp.Base(text))
 	if err != nil || address.Hostname() == "" || address.Path != "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {

@@ -108,7 +108,7 @@ func (o *options) run(ctx context.Context, sys *host.System, from string) error 
 	return o.installTimers(ctx, sys)
 }
 
-// installTimers has systemd run the backups, with the environment that was just written.
+// installTimers lets systemd run the backups, with the environment that was just written.
 func (o *options) installTimers(ctx context.Context, sys *host.System) error {
 	cmd, err := host.Self(ctx, "--env-file", o.envFile, "schedule", "install")
 	if err != nil {
@@ -121,7 +121,7 @@ func (o *options) installTimers(ctx context.Context, sys *host.System) error {
 	return nil
 }
 
-// settle decides where the files go, and makes their directories.
+// settle decides where the files go, and creates their directories.
 func (o *options) settle(dir string) error {
 	if o.dir == "" {
 		o.dir = dir
@@ -135,7 +135,7 @@ func (o *options) settle(dir string) error {
 	return o.ready()
 }
 
-// carried are the settings of a file.
+// carried returns the settings in a file.
 func (o *options) carried(sys *host.System, name string) (Settings, error) {
 	if o.pin != "" {
 		return Settings{}, exit.Failf(exit.Usage, "--ca-sha256 is for a pairing code: the file holds the certificate itself")
@@ -150,7 +150,7 @@ func (o *options) carried(sys *host.System, name string) (Settings, error) {
 	return s, o.settle(s.get("AGENT_INSTALL_DIR"))
 }
 
-// pair are the settings that the gateway gives for a code.
+// pair returns the settings that the gateway gives for a code.
 func (o *options) pair(ctx context.Context, sys *host.System, text string) (Settings, error) {
 	address, err := Address(text, o.allowHTTP)
 	if err != nil {
@@ -175,12 +175,11 @@ func (o *options) pair(ctx context.Context, sys *host.System, text string) (Sett
 	if err != nil {
 		return Settings{}, err
 	}
-	s.set(gatewayVariable, address.String()) // it has just been reached there
+	s.set(gatewayVariable, address.String()) // this host just reached it there
 	return s, nil
 }
 
-// client sends to the gateway: to one that the fingerprint names, or whose certificate this
-// host trusts.
+// client returns an HTTP client for the gateway, pinned to the fingerprint if there is one.
 func (o *options) client(sys *host.System, address *url.URL) (*http.Client, error) {
 	if o.pin == "" {
 		return sys.Env.GatewayClient(redeemTimeout), nil
@@ -199,7 +198,7 @@ func (o *options) client(sys *host.System, address *url.URL) (*http.Client, erro
 	return &http.Client{Timeout: redeemTimeout, Transport: over}, nil
 }
 
-// tell says what there is now, and what to do with it.
+// tell prints what was set up, and how to use it.
 func (o *options) tell(sys *host.System, s *Settings) {
 	id := s.get("MODULE_ID")
 	sys.Notef("wrote %s", o.envFile)

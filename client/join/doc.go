@@ -1,4 +1,4 @@
-// Package join makes a host without Redis one that a module can be backed up from: it takes
-// the module's settings out of the file that an administrator carries over, or from the
-// gateway for a pairing code, and puts everything into its place.
+// Package join prepares a host without Redis for a module's backups. It gets the module's
+// settings from a file that an administrator copies, or from the gateway in exchange for a
+// pairing code, and installs them.
 package join

@@ -15,18 +15,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// place is where a module's files are on this host.
+// place says where a module's files are on this host.
 type place struct {
 	dir     string
 	envFile string
 	volumes []state.PlacedVolume
 }
 
-// caFile is where the certificates are kept that vouch for the gateway.
+// caFile returns the path of the certificates by which the gateway is trusted.
 func (p *place) caFile() string { return filepath.Join(p.dir, "etc", "gateway-ca.pem") }
 
-// ready makes the directories, and sees that the environment can be written: before a code
-// is used up.
+// ready creates the directories, and verifies that the environment can be written before a
+// code is used up.
 func (p *place) ready() error {
 	for _, dir := range []string{filepath.Join(p.dir, "etc"), filepath.Dir(p.envFile)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -41,8 +41,8 @@ func (p *place) ready() error {
 	return nil
 }
 
-// fill writes everything: the certificates, the directories of the module, and last the
-// environment. What somebody added to an environment that is there stays.
+// fill writes the certificates, the directories of the module, and last the environment.
+// Lines that were added to an existing environment stay.
 func (p *place) fill(ctx context.Context, s *Settings) error {
 	s.set("AGENT_INSTALL_DIR", p.dir)
 	s.set("AGENT_STATE_DIR", filepath.Join(p.dir, "state"))
@@ -59,8 +59,8 @@ func (p *place) fill(ctx context.Context, s *Settings) error {
 	return p.writeEnvironment(s)
 }
 
-// writeEnvironment writes the environment file. One of another module is left, and what was
-// got lies beside it: a code gives it once.
+// writeEnvironment writes the environment file. If a file of another module is in the way,
+// it writes a new one beside it: a code gives the settings only once.
 func (p *place) writeEnvironment(s *Settings) error {
 	earlier, err := os.ReadFile(p.envFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

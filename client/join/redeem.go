@@ -19,13 +19,13 @@ import (
 // redeemTimeout is longer than a gateway waits for Redis.
 const redeemTimeout = 30 * time.Second
 
-// waitHeader says how many seconds to wait.
+// waitHeader holds the seconds to wait.
 const waitHeader = "Retry-After"
 
 // mostSettings bounds an answer, in bytes.
 const mostSettings = 1 << 20
 
-// redeem has the gateway give the settings for a code, which it does once.
+// redeem exchanges a code for settings at the gateway. That works once.
 func redeem(ctx context.Context, client *http.Client, address *url.URL, code pairing.Code, advice func(error) string) (Settings, error) {
 	answer, err := gatehttp.Ask(ctx, client, gatehttp.Question{
 		Method: http.MethodPost, URL: address.String() + adminapi.PairPath, Body: adminapi.PairRequest{Ticket: code.Ticket()}, Most: mostSettings,
@@ -53,7 +53,7 @@ func redeem(ctx context.Context, client *http.Client, address *url.URL, code pai
 	return settings, nil
 }
 
-// away says that the gateway was not reached, so that the code stays good.
+// away returns the error for a gateway that was not reached; the code is still unused.
 func away(address *url.URL, err error, advice string) error {
 	switch {
 	case errors.Is(err, gatehttp.ErrPinned):
@@ -64,7 +64,7 @@ func away(address *url.URL, err error, advice string) error {
 	return exit.Failf(exit.Unreachable, "the gateway at %s does not answer: check the address, the firewall, and that it listens for other hosts (--addr, --allow-from): %w", address, err)
 }
 
-// refused says why the gateway does not take the code.
+// refused returns the error for a refused code.
 func refused(address *url.URL, answer *gatehttp.Answer) error {
 	said := host.Printable(string(bytes.TrimSpace(answer.Text)))
 	switch answer.Code {

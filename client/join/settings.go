@@ -16,22 +16,23 @@ import (
 
 // Names of variables in settings.
 const (
-	// caVariable holds, in base64, the PEM certificates that vouch for the gateway. It is in
-	// settings alone: in an environment there is RESTIC_CACERT instead.
+	// caVariable holds the PEM certificates by which the gateway is trusted, in base64.
+	// Only settings have it; environments have RESTIC_CACERT instead.
 	caVariable      = "GATEWAY_CA"
 	gatewayVariable = "NS8_GATEWAY_URL"
 )
 
-// Settings are all that a module needs on a host without Redis. They hold a password.
+// Settings are everything that a module needs on a host without Redis, including a
+// password.
 type Settings struct {
-	// Variables are those of its environment.
+	// Variables are the variables of its environment.
 	Variables []envfile.Variable
-	// CA are the PEM certificates that vouch for the gateway, nil where the host knows a CA
-	// that does.
+	// CA holds the PEM certificates by which the gateway is trusted, nil if the host trusts
+	// it anyway.
 	CA []byte
 }
 
-// Comment begins the file that settings are carried over in.
+// Comment is the first line of a file of settings.
 func Comment(module string) string {
 	return fmt.Sprintf(`# The settings of module %s for the host that it is on. They hold its password: whoever
 # has this file backs up and restores that module. There, as root, and then remove it:
@@ -39,7 +40,7 @@ func Comment(module string) string {
 `, module)
 }
 
-// Lines are the settings as lines of an environment file.
+// Lines formats the settings as lines of an environment file.
 func (s Settings) Lines() []envfile.Variable {
 	if s.CA == nil {
 		return s.Variables
@@ -47,7 +48,7 @@ func (s Settings) Lines() []envfile.Variable {
 	return append(slices.Clone(s.Variables), envfile.Variable{Name: caVariable, Value: base64.StdEncoding.EncodeToString(s.CA)})
 }
 
-// parseSettings reads what Lines came to. The error does not quote it.
+// parseSettings parses the output of Lines. The error does not quote it.
 func parseSettings(text []byte) (Settings, error) {
 	var s Settings
 	values := envfile.Parse(text)
@@ -78,7 +79,7 @@ func parseSettings(text []byte) (Settings, error) {
 
 func notEmpty(text string) bool { return text != "" }
 
-// get returns a variable, "" where it is not set.
+// get returns a variable, "" if it is not set.
 func (s *Settings) get(name string) string {
 	at := slices.IndexFunc(s.Variables, func(v envfile.Variable) bool { return v.Name == name })
 	if at < 0 {
@@ -87,7 +88,7 @@ func (s *Settings) get(name string) string {
 	return s.Variables[at].Value
 }
 
-// set sets a variable, in its place where it has one.
+// set sets a variable. An existing one keeps its position.
 func (s *Settings) set(name, value string) {
 	at := slices.IndexFunc(s.Variables, func(v envfile.Variable) bool { return v.Name == name })
 	if at < 0 {
@@ -97,7 +98,7 @@ func (s *Settings) set(name, value string) {
 	s.Variables[at].Value = value
 }
 
-// readFile reads the settings in a file that was carried over.
+// readFile reads the settings in a file that an administrator copied.
 func readFile(sys *host.System, name string) (Settings, error) {
 	text, err := sys.ReadText(name)
 	if err != nil {
