@@ -37,8 +37,8 @@ var errDamagedArchive = errors.New("the key archive is truncated or damaged")
 // savedKey is one Redis key as it was when it was read.
 type savedKey struct {
 	Name  string
-	Value []byte        // what DUMP returned
-	TTL   time.Duration // what was left to live; 0: it does not expire
+	Value []byte        // as returned by DUMP
+	TTL   time.Duration // remaining time to live; 0: it does not expire
 }
 
 type archiveEntry struct {
@@ -53,14 +53,13 @@ type archiveTrailer struct {
 	SHA256 string `json:"sha256"`
 }
 
-// isArchive tells a key archive, even a truncated one, from a raw DUMP value.
+// isArchive distinguishes a key archive, even a truncated one, from a raw DUMP value.
 func isArchive(data []byte) bool {
 	n := min(len(data), len(archiveHeader))
 	return n > 0 && string(data[:n]) == archiveHeader[:n]
 }
 
-// archiveWriter writes a key archive. Until close the archive is one that
-// [parseArchive] refuses.
+// archiveWriter writes a key archive. [parseArchive] refuses the archive until close.
 type archiveWriter struct {
 	w    io.Writer
 	sum  hash.Hash
@@ -108,8 +107,8 @@ func (a *archiveWriter) write(parts ...[]byte) error {
 	return nil
 }
 
-// parseArchive returns the keys of an archive whose checksum is right.
-// Every error wraps errDamagedArchive.
+// parseArchive returns the keys of an archive with a correct checksum. Every error wraps
+// errDamagedArchive.
 func parseArchive(data []byte) ([]savedKey, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(archiveHeader))
 	if !ok {
@@ -137,7 +136,7 @@ func parseArchive(data []byte) ([]savedKey, error) {
 	}
 }
 
-// parseArchiveEntry takes one key from its line and what follows it.
+// parseArchiveEntry parses the line of one key and the value that follows.
 func parseArchiveEntry(line, data []byte) (savedKey, []byte, error) {
 	var e archiveEntry
 	if err := json.Unmarshal(line, &e); err != nil {

@@ -1,3 +1,3 @@
-// Package keys moves keys of Redis to files and back: redis-dump, redis-restore, and
-// the dumps that a backup takes of a module's own keys.
+// Package keys copies Redis keys to files and back: redis-dump, redis-restore, and the
+// dumps of a module's own keys in a backup.
 package keys

@@ -131,8 +131,8 @@ func writeFailed(err error) error {
 	return nil
 }
 
-// ownKey takes a key that begins with the module's own ID below "module/", the
-// only place that is the module's to write.
+// ownKey accepts a key below "module/" and the module's own ID, the only keys that the
+// module may write.
 func ownKey(s *host.System, key string) string {
 	id, err := s.Env.ModuleID()
 	if err != nil || !strings.HasPrefix(key, id+"/") {
@@ -142,7 +142,7 @@ func ownKey(s *host.System, key string) string {
 	return "module/" + key
 }
 
-// keyReader reads keys from the node's Redis, as user "default" first.
+// keyReader reads keys from the node's Redis, first as user "default".
 type keyReader struct {
 	sys    *host.System
 	client *redis.Client
@@ -169,7 +169,7 @@ func (r *keyReader) hasAgent() bool {
 	return err == nil
 }
 
-// becomeAgent reads on with the agent's credentials.
+// becomeAgent switches to the agent's credentials.
 func (r *keyReader) becomeAgent(ctx context.Context) error {
 	client, err := r.sys.RedisForValues(ctx, host.LocalAgent)
 	if err != nil {
@@ -186,7 +186,7 @@ func (r *keyReader) close() {
 	}
 }
 
-// names returns the keys that opts asks for, sorted, each once.
+// names returns the keys that opts selects, sorted and without duplicates.
 func (r *keyReader) names(ctx context.Context, opts dumpOptions) ([]string, error) {
 	names := slices.Clone(opts.keys)
 	if opts.match != "" {
@@ -200,7 +200,7 @@ func (r *keyReader) names(ctx context.Context, opts dumpOptions) ([]string, erro
 	return slices.Compact(names), nil
 }
 
-// read returns the key, or nil where there is none.
+// read returns the key, or nil if it does not exist.
 func (r *keyReader) read(ctx context.Context, name string) (*savedKey, error) {
 	k, err := readKey(ctx, r.client, name)
 	if redis.IsPermissionError(err) && r.role == host.LocalDefault && r.hasAgent() {
@@ -216,8 +216,8 @@ func (r *keyReader) read(ctx context.Context, name string) (*savedKey, error) {
 }
 
 func readKey(ctx context.Context, client *redis.Client, name string) (*savedKey, error) {
-	// No transaction: user "default" may not begin one. A key that expires
-	// between the two answers is absent in the second.
+	// User "default" may not begin a transaction. If the key expires between the two
+	// replies, the second one says that it is absent.
 	pipe := client.Pipeline()
 	ttl, dump := pipe.PTTL(ctx, name), pipe.Dump(ctx, name)
 	_, err := pipe.Exec(ctx)
@@ -230,7 +230,7 @@ func readKey(ctx context.Context, client *redis.Client, name string) (*savedKey,
 	return &savedKey{Name: name, Value: []byte(dump.Val()), TTL: max(0, ttl.Val().Truncate(time.Millisecond))}, nil
 }
 
-// keyError says what went wrong with a key, with the exit code for it.
+// keyError adds the key, and the exit code, to an error.
 func keyError(client *redis.Client, verb, key string, err error) error {
 	server, user := host.ServerOf(client), client.Options().Username
 	if user == "" {

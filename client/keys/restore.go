@@ -73,7 +73,7 @@ func (o *loadOptions) parse(args []string) error {
 	if o.keepTTL {
 		return exit.Failf(exit.Usage, "a TTL and --keep-ttl exclude each other")
 	}
-	// Redis adds the time to its clock: leave room for that below 2⁶³ ns.
+	// Redis adds the time to its clock: the sum must stay below 2⁶³ ns.
 	ms, err := strconv.ParseUint(args[1], 10, 42)
 	if err != nil {
 		return exit.Failf(exit.Usage, "TTL %q is not a number of milliseconds from 0 to %d", args[1], uint64(1)<<42-1)
@@ -83,7 +83,7 @@ func (o *loadOptions) parse(args []string) error {
 	return nil
 }
 
-// runRedisRestore stores the keys that input holds.
+// runRedisRestore stores the keys of the input.
 func runRedisRestore(ctx context.Context, sys *host.System, input io.Reader, opts loadOptions) error {
 	data, err := io.ReadAll(input)
 	if err != nil {
@@ -107,7 +107,7 @@ func runRedisRestore(ctx context.Context, sys *host.System, input io.Reader, opt
 	return storeKeys(ctx, client, keys, opts.replace)
 }
 
-// keysOf returns the keys to store for data, a single dump or an archive.
+// keysOf returns the keys to store from data, a single dump or an archive.
 func keysOf(sys *host.System, data []byte, opts loadOptions) ([]savedKey, error) {
 	if !isArchive(data) {
 		switch {
@@ -129,8 +129,8 @@ func keysOf(sys *host.System, data []byte, opts loadOptions) ([]savedKey, error)
 	return chosenKeys(keys, adopt(sys, keys), opts)
 }
 
-// chosenKeys picks from an archive's keys what opts asks for. The adopted keys
-// are the same ones under the module's own names.
+// chosenKeys returns the keys of an archive that opts selects. adopted holds the same keys,
+// renamed to the module's own.
 func chosenKeys(archived, adopted []savedKey, opts loadOptions) ([]savedKey, error) {
 	var chosen []savedKey
 	for i, k := range adopted {
@@ -151,7 +151,7 @@ func chosenKeys(archived, adopted []savedKey, opts loadOptions) ([]savedKey, err
 	return chosen, nil
 }
 
-// adopt returns keys with those of another module renamed to the module's own.
+// adopt renames keys of another module to the module's own.
 func adopt(s *host.System, keys []savedKey) []savedKey {
 	id, err := s.Env.ModuleID()
 	if err != nil {
@@ -175,8 +175,7 @@ func adopt(s *host.System, keys []savedKey) []savedKey {
 	return adopted
 }
 
-// storeKeys creates the keys. Unless replace is set it creates none if one of
-// them exists.
+// storeKeys creates the keys. Unless replace is set, it creates none if one of them exists.
 func storeKeys(ctx context.Context, client *redis.Client, keys []savedKey, replace bool) error {
 	if !replace && len(keys) > 1 {
 		if err := refuseExisting(ctx, client, keys); err != nil {
@@ -215,27 +214,27 @@ func storeError(client *redis.Client, k savedKey, err error) error {
 	return keyError(client, "write", k.Name, err)
 }
 
-// isPayloadError reports whether Redis refused what RESTORE was given.
+// isPayloadError reports whether Redis refused the payload of RESTORE.
 func isPayloadError(err error) bool {
 	return redis.HasErrorPrefix(err, "DUMP payload") || redis.HasErrorPrefix(err, "Bad data format")
 }
 
-// redisCRC is the table of the checksum at the end of a DUMP value, CRC-64
-// "Jones" (src/crc64.c of Redis).
+// redisCRC is the table for the checksum at the end of a DUMP value, CRC-64 "Jones"
+// (src/crc64.c of Redis).
 var redisCRC = crc64.MakeTable(0x95ac9329ac4bc9b5)
 
 // payloadFooter is the RDB version, 2 bytes, and the checksum, 8 bytes, both
 // little endian (createDumpPayload in src/cluster.c of Redis).
 const payloadFooter = 10
 
-// inspectPayload says why Redis refused a DUMP value. Redis itself has one
-// answer for a wrong version and a wrong checksum.
+// inspectPayload says why Redis refused a DUMP value. Redis itself does not distinguish a
+// wrong version from a wrong checksum.
 func inspectPayload(value []byte) error {
 	if len(value) <= payloadFooter {
 		return fmt.Errorf("it is truncated to %d bytes", len(value))
 	}
 	body, footer := value[:len(value)-8], value[len(value)-payloadFooter:]
-	// Redis' checksum begins with 0 and is not inverted; Go's does both.
+	// Redis' checksum starts at 0 and is not inverted; Go's does both.
 	if ^crc64.Update(^uint64(0), redisCRC, body) != binary.LittleEndian.Uint64(footer[2:]) {
 		return errors.New("it is truncated or damaged, its checksum is wrong")
 	}

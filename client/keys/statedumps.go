@@ -24,17 +24,17 @@ var StateDumps = []StateDump{
 // StateDump is a key of the module that is saved as a file of its state.
 type StateDump struct {
 	file string
-	Step string // of the restore that stores it
+	Step string // the restore step that stores it
 	key  func(moduleID string) string
 }
 
-// Dumped is what Redis says of a key that every backup holds.
+// Dumped is the value of a key that every backup holds.
 type Dumped struct {
 	File string `json:"file"` // in the state directory
 	Dump []byte `json:"dump"`
 }
 
-// DumpState reads those keys of a module that exist.
+// DumpState reads the module's existing keys of this kind.
 func DumpState(ctx context.Context, rdb *redis.Client, m host.Module) ([]Dumped, error) {
 	var dumped []Dumped
 	for _, d := range StateDumps {
@@ -51,7 +51,7 @@ func DumpState(ctx context.Context, rdb *redis.Client, m host.Module) ([]Dumped,
 	return dumped, nil
 }
 
-// NewDumped are the dumps of a module's label and note, those that are there.
+// NewDumped returns the dumps of a module's label and note, without the missing ones.
 func NewDumped(name, note []byte) []Dumped {
 	var dumped []Dumped
 	for i, dump := range [][]byte{name, note} {
@@ -62,8 +62,8 @@ func NewDumped(name, note []byte) []Dumped {
 	return dumped
 }
 
-// WriteStateDumps writes the dumps into the state directory, and returns the names of the
-// files. Files that a killed backup left are gone afterwards.
+// WriteStateDumps writes the dumps into the state directory and returns the names of the
+// files. It deletes leftovers of a killed backup.
 func WriteStateDumps(stateDir string, dumped []Dumped) ([]string, error) {
 	if err := RemoveStateDumps(stateDir); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func WriteStateDumps(stateDir string, dumped []Dumped) ([]string, error) {
 	return written, nil
 }
 
-// RemoveStateDumps removes the files that WriteStateDumps made.
+// RemoveStateDumps deletes the files that WriteStateDumps wrote.
 func RemoveStateDumps(stateDir string) error {
 	var errs []error
 	for _, d := range StateDumps {
@@ -89,8 +89,8 @@ func RemoveStateDumps(stateDir string) error {
 	return errors.Join(errs...)
 }
 
-// Restore stores the dump, if the backup had it, and removes the file. It replaces
-// the key, so that a restore can be repeated.
+// Restore stores the dump, if the backup has it, and deletes the file. It replaces the key,
+// so that a restore can be repeated.
 func (d StateDump) Restore(ctx context.Context, sys *host.System) error {
 	stateDir, err := sys.Env.StateDir()
 	if err != nil {
