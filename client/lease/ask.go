@@ -14,10 +14,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// askTimeout bounds a question: a gateway gives Redis ten seconds.
+// askTimeout bounds a request: a gateway gives Redis ten seconds.
 const askTimeout = 15 * time.Second
 
-// asker asks the gateway of a repository for leases of it, as the repository's user.
+// asker requests leases of a repository from its gateway, as the repository's user.
 type asker struct {
 	client         *http.Client
 	url            string
@@ -51,7 +51,7 @@ func (a *asker) release(ctx context.Context, token string, clean bool) error {
 	return err
 }
 
-// ask returns what the gateway answers; a [NoneError] where that is nothing of use.
+// ask returns the gateway's answer, or a [NoneError] if there is no useful one.
 func (a *asker) ask(ctx context.Context, method string, asked adminapi.LeaseRequest) (reply adminapi.LeaseReply, err error) {
 	answer, err := gatehttp.Ask(ctx, a.client, gatehttp.Question{
 		Method: method, URL: a.url, User: a.user, Password: a.password, Body: asked, Most: 64 << 10,
@@ -62,8 +62,8 @@ func (a *asker) ask(ctx context.Context, method string, asked adminapi.LeaseRequ
 	case err != nil:
 		return reply, &NoneError{err, false}
 	case answer.Code != http.StatusOK:
-		// An older gateway takes the path for a repository's, and refuses it to modules.
-		// Whoever is refused everything hears that from what needs the lease.
+		// An older gateway takes the path for a repository's, and refuses it to modules. If
+		// it refuses everything, the work that needs the lease will report that.
 		unknown := answer.Code < http.StatusInternalServerError || answer.Code == http.StatusNotImplemented
 		return reply, &NoneError{fmt.Errorf("the gateway answers %d %s", answer.Code, http.StatusText(answer.Code)), unknown}
 	}

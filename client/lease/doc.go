@@ -1,4 +1,4 @@
-// Package lease holds leases of repositories, which the gateway grants: who holds one is
-// the only one that backs up, forgets, prunes, checks or copies. A lease is renewed for as
-// long as it is held, and ends by itself a minute after its holder was killed.
+// Package lease holds leases of repositories, which the gateway grants. Only the holder of
+// a repository's lease backs up, forgets, prunes, checks or copies. The holder renews its
+// lease; a minute after a holder is killed, the lease expires.
 package lease

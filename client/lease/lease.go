@@ -13,29 +13,29 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// NoneError says that no lease can be had, and why: the gateway is away, is another program
-// or an older one, or does not reach Redis.
+// NoneError says that no lease is available, and why: the gateway is down, is another
+// program or an older version, or cannot reach Redis.
 type NoneError struct {
 	err error
-	// Unknown is true where the gateway does not know leases at all.
+	// Unknown is true if the gateway does not support leases.
 	Unknown bool
 }
 
 func (e *NoneError) Error() string { return "no lease can be had: " + e.err.Error() }
 func (e *NoneError) Unwrap() error { return e.err }
 
-// ErrLost is the cause why what needs a lease was stopped: it is somebody else's, or could
+// ErrLost is the cause with which a context ends when its lease was taken over, or could
 // not be renewed in time.
 var ErrLost = errors.New("the lease of the repository is lost")
 
-// Lease is held from Get to Release. Its methods work on nil as well, which is no lease.
+// Lease is held from Get to Release. All methods accept nil, which stands for no lease.
 type Lease struct {
 	ask     asker
 	token   string
 	counter int64
 	life    time.Duration
 
-	ctx    context.Context // of what needs the lease
+	ctx    context.Context // of the work that needs the lease
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 	stop   context.CancelFunc
@@ -46,9 +46,9 @@ type Lease struct {
 	news    chan struct{}
 }
 
-// Get gets a lease of a repository, with its user's credentials. Purpose is for people to
-// read: backup, prune. Where somebody else holds it the error's status is exit.Locked;
-// where none can be had at all it is a [NoneError]. What needs the lease works with
+// Get gets a lease of a repository with its user's credentials. purpose is shown to people:
+// backup, prune. If somebody else holds the lease, the error has the status exit.Locked; if
+// no lease is available at all, it is a [NoneError]. Work that needs the lease must use
 // [Lease.Context].
 func Get(ctx context.Context, sys *host.System, repository restic.Repository, purpose string, lockers ...string) (*Lease, error) {
 	a, err := newAsker(sys, repository)
@@ -76,8 +76,8 @@ func Get(ctx context.Context, sys *host.System, repository restic.Repository, pu
 	return l, nil
 }
 
-// Context ends when the lease is lost, with ErrLost as its cause, or with the context that
-// the lease was got in.
+// Context ends with the context that was passed to Get, or with ErrLost as its cause when
+// the lease is lost.
 func (l *Lease) Context(ctx context.Context) context.Context {
 	if l == nil {
 		return ctx
@@ -85,7 +85,7 @@ func (l *Lease) Context(ctx context.Context) context.Context {
 	return l.ctx
 }
 
-// Dead are the lockers of runs that ended without releasing their lease.
+// Dead returns the lockers of runs that ended without releasing their lease.
 func (l *Lease) Dead() []string {
 	if l == nil {
 		return nil
@@ -95,8 +95,7 @@ func (l *Lease) Dead() []string {
 	return slices.Clone(l.dead)
 }
 
-// AddLocker says what another lock of this run names, without waiting until the gateway
-// knows it.
+// AddLocker adds the name in another lock of this run. It does not wait for the gateway.
 func (l *Lease) AddLocker(locker string) {
 	if l == nil {
 		return
@@ -110,8 +109,8 @@ func (l *Lease) AddLocker(locker string) {
 	}
 }
 
-// Release ends the lease. Clean says that no locks of dead runs are left. Where the gateway
-// cannot be told, the lease ends by itself.
+// Release ends the lease. clean says that no locks of dead runs are left. If the gateway
+// does not answer, the lease expires on its own.
 func (l *Lease) Release(ctx context.Context, clean bool) {
 	if l == nil {
 		return
@@ -125,15 +124,15 @@ func (l *Lease) Release(ctx context.Context, clean bool) {
 	l.ask.client.CloseIdleConnections()
 }
 
-// renewals are how often a lease is renewed in its life.
+// renewals is how many times a lease is renewed during its lifetime.
 const renewals = 4
 
-// retryPause lies between tries to renew that failed.
+// retryPause is the pause after a failed renewal.
 const retryPause = 5 * time.Second
 
-// renew renews the lease until ctx ends. Where that has failed for as long as the lease
-// lives, it is lost to what needs it; a backup, which needs it less, goes on, and so do
-// the tries.
+// renew renews the lease until ctx ends. If that fails for the lifetime of the lease, the
+// lease counts as lost, and the lease's context ends. Renewal goes on for backups, which
+// can continue without it.
 func (l *Lease) renew(ctx context.Context) {
 	defer close(l.ended)
 	good := time.Now()
@@ -170,7 +169,7 @@ func (l *Lease) known() []string {
 	return slices.Clone(l.lockers)
 }
 
-// Counter only grows, with each lease of the repository.
+// Counter grows with each lease of the repository.
 func (l *Lease) Counter() int64 {
 	if l == nil {
 		return 0
@@ -178,8 +177,8 @@ func (l *Lease) Counter() int64 {
 	return l.counter
 }
 
-// IsNone reports whether an error says that no lease can be had, and whether that is
-// because the gateway does not know leases at all.
+// IsNone reports whether an error says that no lease is available, and whether the reason
+// is that the gateway does not support leases.
 func IsNone(err error) (none, unknown bool) {
 	found, none := errors.AsType[*NoneError](err)
 	return none, none && found.Unknown
