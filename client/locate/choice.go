@@ -18,23 +18,23 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// Choice is how a command line names a repository: that of a module, on the destination
-// of a schedule, or any one by its path.
+// Choice is how a command line selects a repository: that of a module, on the destination
+// of a schedule, or any repository by its path.
 type Choice struct {
-	Module      string // ID, UUID or the beginning of one; "" for the module that we are
-	Backup      string // the schedule whose destination it is
-	Destination string // in place of a schedule's
-	Repopath    string // APP/UUID, in place of a module's
+	Module      string // ID, UUID or its beginning; "" for the module that we run as
+	Backup      string // schedule whose destination it is on
+	Destination string // instead of a schedule's
+	Repopath    string // APP/UUID, instead of a module's
 }
 
-// AddPlaceFlags adds --backup and --destination: where the repository is.
+// AddPlaceFlags adds --backup and --destination, which select the destination.
 func (c *Choice) AddPlaceFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Backup, "backup", "", "the schedule whose destination it is, by `NAME` or ID (default: the one with the lowest number that lists the module)")
 	flags.StringVar(&c.Destination, "destination", "", "the destination, by `NAME` or ID, in place of a schedule's")
 }
 
-// Name chooses what a word means: a module, or APP/UUID. For that, where no option says on
-// which destination it is, there must be only one.
+// Name selects by one word: a module, or APP/UUID. Without an option for the destination,
+// there must be only one destination.
 func (c *Choice) Name(ctx context.Context, rdb *redis.Client, word string) error {
 	if !strings.Contains(word, "/") {
 		c.Module = word
@@ -55,16 +55,16 @@ func (c *Choice) Name(ctx context.Context, rdb *redis.Client, word string) error
 	return nil
 }
 
-// Place is where a repository is.
+// Place is the location of a repository.
 type Place struct {
 	Destination, App, UUID string
-	Module                 string // its ID, "" where it is not known
+	Module                 string // ID, "" if it is not known
 }
 
-// Path is the repository's path on its destination.
+// Path returns the repository's path on its destination.
 func (p Place) Path() string { return p.App + "/" + p.UUID }
 
-// Repository is the repository that is meant, with what opens it.
+// Repository returns the selected repository, with its credentials and password.
 func (c *Choice) Repository(ctx context.Context, sys *host.System, wait *run.Waiting) (restic.Repository, error) {
 	if sys.Env.NoRedis() {
 		return c.throughGateway(ctx, sys, wait)
@@ -81,7 +81,7 @@ func (c *Choice) Repository(ctx context.Context, sys *host.System, wait *run.Wai
 	return run.OpenRepository(ctx, sys, rdb, place.Destination, place.App, place.UUID)
 }
 
-// Place is where the repository is that is meant.
+// Place returns the location of the selected repository.
 func (c *Choice) Place(ctx context.Context, sys *host.System, rdb *redis.Client) (p Place, err error) {
 	if p.Module, err = c.moduleID(ctx, sys, rdb); err != nil {
 		return p, err
@@ -93,8 +93,8 @@ func (c *Choice) Place(ctx context.Context, sys *host.System, rdb *redis.Client)
 	return p, err
 }
 
-// moduleID is the module that is meant, or "" where none is needed. One that is not
-// installed may still be in schedules.
+// moduleID returns the ID of the selected module, "" if none is needed. A module that is
+// not installed may still be in schedules.
 func (c *Choice) moduleID(ctx context.Context, sys *host.System, rdb *redis.Client) (string, error) {
 	id := c.Module
 	if id == "" {
@@ -115,7 +115,7 @@ func (c *Choice) moduleID(ctx context.Context, sys *host.System, rdb *redis.Clie
 	return id, nil
 }
 
-// path is the repository's path on the destination.
+// path returns the repository's path on the destination.
 func (c *Choice) path(ctx context.Context, sys *host.System, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
 	if c.Repopath != "" {
 		return c.givenPath()
@@ -126,7 +126,7 @@ func (c *Choice) path(ctx context.Context, sys *host.System, rdb *redis.Client, 
 	return Installed(ctx, rdb, moduleID)
 }
 
-// givenPath is the path that is given itself.
+// givenPath returns the path that was given explicitly.
 func (c *Choice) givenPath() (app, uuid string, err error) {
 	if !host.RepositoryPath.MatchString(c.Repopath) {
 		return "", "", exit.Failf(exit.Usage, "--repopath %q is not of the form APP/UUID", c.Repopath)
@@ -135,7 +135,7 @@ func (c *Choice) givenPath() (app, uuid string, err error) {
 	return app, uuid, nil
 }
 
-// Installed is the path of an installed module's repository.
+// Installed returns the path of an installed module's repository.
 func Installed(ctx context.Context, rdb *redis.Client, moduleID string) (app, uuid string, err error) {
 	uuid, err = rdb.HGet(ctx, catalog.ModuleUUID, moduleID).Result()
 	if errors.Is(err, redis.Nil) {
@@ -152,7 +152,7 @@ func Installed(ctx context.Context, rdb *redis.Client, moduleID string) (app, uu
 	return app, uuid, err
 }
 
-// where is the destination's ID.
+// where returns the ID of the destination.
 func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
 	if c.Destination != "" {
 		return names.DestinationNamed(ctx, rdb, c.Destination)
@@ -168,7 +168,7 @@ func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) 
 	return firstDestination(schedules, moduleID)
 }
 
-// firstDestination is that of the first schedule that lists a module.
+// firstDestination returns the destination of the first schedule that lists a module.
 func firstDestination(schedules []schedule.Schedule, moduleID string) (string, error) {
 	for _, s := range schedules {
 		if s.Lists(moduleID) && s.Destination != "" {

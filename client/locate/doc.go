@@ -1,3 +1,3 @@
-// Package locate finds the repository that a command line means, and says how restic is
-// run on it. It runs nothing.
+// Package locate finds the repository that a command line selects, and prepares the restic
+// invocation for it. It runs nothing.
 package locate

@@ -10,8 +10,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// throughGateway is the repository that is meant on a host that reaches no Redis, whose
-// gateway tells a module of itself alone.
+// throughGateway returns the selected repository on a host without Redis. Its gateway tells
+// a module only about itself.
 func (c *Choice) throughGateway(ctx context.Context, sys *host.System, wait *run.Waiting) (restic.Repository, error) {
 	m, err := sys.Env.Module()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// Invocation is how restic is run on a repository that need not be a module's, with none
-// of its files: the runtime, the image, the container's name and restic's version.
+// Invocation returns the restic invocation for a repository that need not belong to a
+// module: runtime, image, container name and version, without any files.
 func Invocation(ctx context.Context, sys *host.System, podmanArgs ...string) (restic.Invocation, error) {
 	command := restic.Invocation{Runtime: sys.Env.ResticRuntime(), PodmanArgs: podmanArgs}
 	if command.Runtime != restic.Native {
@@ -35,7 +35,7 @@ func Invocation(ctx context.Context, sys *host.System, podmanArgs ...string) (re
 	return command, sys.Env.CheckSocket(version)
 }
 
-// agentName is who we are, fit for a container's name.
+// agentName returns our name in a form that fits a container's name.
 func agentName(e *host.Environment) string {
 	name := cmp.Or(e.Get("MODULE_ID"), strings.ReplaceAll(e.Get("AGENT_ID"), "/", ""))
 	if !host.ModuleIDPattern.MatchString(name) {
