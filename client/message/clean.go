@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// longest bounds a text of others, mostRows the rows of a section.
+	// longest bounds a text from outside, mostRows the rows of a section.
 	longest  = 400
 	mostRows = 50
-	// shortestSecret is too short to be looked for: it would be found everywhere.
+	// shortestSecret is the minimum length: shorter secrets would match everywhere.
 	shortestSecret = 6
 )
 
-// Cleaner makes texts of others fit for a message.
+// Cleaner makes texts from outside safe for a message.
 type Cleaner struct{ secrets []string }
 
-// NewCleaner returns a cleaner that knows those secrets.
+// NewCleaner returns a cleaner that removes the secrets.
 func NewCleaner(secrets ...string) *Cleaner {
 	c := &Cleaner{}
 	for _, s := range secrets {
@@ -26,7 +26,7 @@ func NewCleaner(secrets ...string) *Cleaner {
 			c.secrets = append(c.secrets, s)
 		}
 	}
-	// A secret may be the beginning of another one.
+	// One secret may be a prefix of another.
 	slices.SortFunc(c.secrets, func(a, b string) int { return len(b) - len(a) })
 	return c
 }
@@ -40,7 +40,7 @@ var (
 	signed    = regexp.MustCompile(`(?i)([?&](?:[a-z0-9_-]*(?:signature|credential|token|key|sig))=)[^&\s"']+`)
 )
 
-// Secrets hides what is or looks like a secret.
+// Secrets replaces secrets and what looks like one.
 func (c *Cleaner) Secrets(text string) string {
 	for _, s := range c.secrets {
 		text = strings.ReplaceAll(text, s, hidden)
@@ -51,8 +51,8 @@ func (c *Cleaner) Secrets(text string) string {
 	return assigned.ReplaceAllString(text, "${1}"+hidden)
 }
 
-// Line returns a text of one line, without secrets, control characters and those that turn
-// the direction of a text.
+// Line returns a text as one line, without secrets, control characters and characters that
+// change the direction of text.
 func (c *Cleaner) Line(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -70,8 +70,7 @@ func (c *Cleaner) Line(text string) string {
 	return text
 }
 
-// Lines is Line for each line of a text, of which the last ones are kept that have so many
-// bytes together.
+// Lines cleans each line of a text, and keeps the last lines that fit in so many bytes.
 func (c *Cleaner) Lines(text string, most int) string {
 	var kept []string
 	for _, line := range slices.Backward(strings.Split(strings.TrimRight(text, "\n"), "\n")) {
@@ -85,7 +84,7 @@ func (c *Cleaner) Lines(text string, most int) string {
 	return strings.Join(kept, "\n")
 }
 
-// report returns a report that is fit to be sent.
+// report returns a cleaned copy of a report.
 func (c *Cleaner) report(r *Report) *Report {
 	out := *r
 	out.Host, out.Verdict, out.Lead = c.Line(r.Host), c.Line(r.Verdict), c.Line(r.Lead)

@@ -1,7 +1,7 @@
-// Package message makes what people are told: a verdict and sections of rows become a
-// subject, a text and a page of HTML that read well on a phone. It knows neither where
-// the facts come from nor how a message is sent.
+// Package message renders messages to people: a verdict and sections of rows become a
+// subject, a text and an HTML page that reads well on a phone. It neither collects the
+// facts nor sends the message.
 //
-// Names and errors are other people's words. A [Cleaner] keeps secrets and what could be
-// taken for a header or markup out of them.
+// Names and errors in a message come from outside. A [Cleaner] removes secrets, and escapes
+// what could pass for a header or markup.
 package message

@@ -2,18 +2,18 @@ package message
 
 import "time"
 
-// Kind is what a message is.
+// Kind is the kind of a message.
 type Kind string
 
 // The kinds.
 const (
-	Failures Kind = "failures" // what fails, and what works again
+	Failures Kind = "failures" // new failures and recoveries
 	Digest   Kind = "digest"
 	Test     Kind = "test"
-	Ping     Kind = "ping" // for a dead-man's switch; nobody reads it
+	Ping     Kind = "ping" // for a dead-man's switch, not for people
 )
 
-// Level is how good or bad the news is.
+// Level is the severity of a message or a row.
 type Level string
 
 // The levels.
@@ -23,9 +23,9 @@ const (
 	Bad     Level = "bad"
 )
 
-// Message is what is sent.
+// Message is a rendered message.
 type Message struct {
-	// ID is the same however often the message is sent.
+	// ID is the same for every attempt to send it.
 	ID    string    `json:"id"`
 	Kind  Kind      `json:"kind"`
 	Level Level     `json:"level"`
@@ -35,11 +35,11 @@ type Message struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 	HTML    string `json:"html,omitempty"`
-	// Problems are what needs attention.
+	// Problems lists what needs attention.
 	Problems []Problem `json:"problems"`
 
-	// Replaces is shared with older messages that need no longer be sent once this one is
-	// there; "" is none.
+	// Replaces names a group of older messages that this message makes obsolete; "" is
+	// none.
 	Replaces string  `json:"replaces,omitempty"`
 	Signal   *Signal `json:"signal,omitempty"`
 }
@@ -52,16 +52,16 @@ type Problem struct {
 	Since    time.Time `json:"since,omitzero"`
 }
 
-// Signal is what a dead-man's switch is told of a run.
+// Signal tells a dead-man's switch about a run.
 type Signal struct {
 	State State `json:"state"`
 	// Run is a UUID, the same at the beginning and the end of a run.
 	Run string `json:"run"`
-	// Log is what the run said last.
+	// Log is the last output of the run.
 	Log string `json:"log,omitempty"`
 }
 
-// State is how far a run is.
+// State is the progress of a run.
 type State string
 
 // The states.
@@ -71,14 +71,14 @@ const (
 	Failed    State = "fail"
 )
 
-// Report is what a message is made of.
+// Report is the content of a message.
 type Report struct {
 	Kind    Kind
 	Level   Level
 	Host    string
 	At      time.Time
 	Verdict string
-	// Lead is a sentence below the verdict, "" is none.
+	// Lead is a sentence below the verdict; it may be "".
 	Lead     string
 	Sections []Section
 	Problems []Problem
@@ -92,7 +92,7 @@ type Section struct {
 
 // Row is a line of a section.
 type Row struct {
-	Level  Level // "" is neither good nor bad
+	Level  Level // "" is neutral
 	Title  string
 	Detail string
 	Note   string
@@ -105,7 +105,7 @@ func (r *Report) Add(title string, rows []Row) {
 	}
 }
 
-// Compose makes a message of a report.
+// Compose renders a report.
 func (r *Report) Compose(id string, clean *Cleaner) *Message {
 	r = clean.report(r)
 	return &Message{
@@ -113,7 +113,7 @@ func (r *Report) Compose(id string, clean *Cleaner) *Message {
 	}
 }
 
-// When is a time as messages have it.
+// When formats a time for messages.
 func When(at time.Time) string {
 	if at.IsZero() {
 		return "an unknown time"

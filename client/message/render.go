@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// longestSubject is what a phone shows of one, and more.
+// longestSubject is more than a phone shows of a subject.
 const longestSubject = 120
 
 func (r *Report) subject() string {
@@ -24,7 +24,7 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// text is the report for who reads no HTML.
+// text renders the report as plain text.
 func (r *Report) text() string {
 	var b strings.Builder
 	b.WriteString(r.Verdict + "\n")
@@ -48,13 +48,13 @@ func (r *Report) text() string {
 	return b.String()
 }
 
-// colours are those of levels: of a line beside what is said, and of its ground.
+// colours are the colours of levels: of a line's edge and of its background.
 var colours = map[Level][2]string{
 	Good: {"#1a7f37", "#e9f7ec"}, Warning: {"#9a6700", "#fff6d9"}, Bad: {"#c0222b", "#fdecec"}, "": {"#d0d7de", "#ffffff"},
 }
 
-// html is the report as a page of its own. Styles are where they are used, since many mail
-// programs know no others; lines break where a phone needs it.
+// html renders the report as an HTML page. Styles are inline, since many mail programs
+// support no others; lines can break anywhere that a phone needs it.
 func (r *Report) html() string {
 	var b strings.Builder
 	esc := html.EscapeString
