@@ -16,16 +16,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// askTimeout bounds a question: a gateway gives Redis ten seconds, and a load fifteen.
+// askTimeout bounds a request: a gateway gives Redis ten seconds, and a load fifteen.
 const askTimeout = 30 * time.Second
 
-// AwayError says that the gateway does not answer, or does not reach Redis: that passes.
+// AwayError says that the gateway does not answer, or cannot reach Redis: a temporary
+// failure.
 type AwayError struct{ err error }
 
 func (e *AwayError) Error() string { return e.err.Error() }
 func (e *AwayError) Unwrap() error { return e.err }
 
-// refusedError is a status that does not pass.
+// refusedError is a permanent refusal.
 type refusedError struct {
 	status int
 	text   string
@@ -33,21 +34,21 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.text }
 
-// IsUnknown reports whether an error may be of a gateway that knows no such question: it is
-// another program or an older one, or lets nobody in from here.
+// IsUnknown reports whether an error may come from a gateway without this API: another
+// program, an older version, or one that accepts nobody from here.
 func IsUnknown(err error) bool {
 	refused, ok := errors.AsType[*refusedError](err)
 	return ok && (refused.status == http.StatusForbidden || refused.status == http.StatusMethodNotAllowed || refused.status == http.StatusOK)
 }
 
-// IsInvalid reports whether an error says that what was posted is none that the gateway
-// takes, now or later.
+// IsInvalid reports whether an error says that the gateway will never accept what was
+// posted.
 func IsInvalid(err error) bool {
 	refused, ok := errors.AsType[*refusedError](err)
 	return ok && (refused.status == http.StatusBadRequest || refused.status == http.StatusForbidden || refused.status == http.StatusRequestEntityTooLarge)
 }
 
-// Facts are what a module must know of itself. Errors carry their exit code.
+// Facts returns what a module must know about itself. Errors carry their exit code.
 func Facts(ctx context.Context, env *host.Environment) (facts adminapi.ModuleFacts, err error) {
 	if err = ask(ctx, env, http.MethodGet, adminapi.ModuleFactsPath, nil, &facts); err == nil && facts.ID == "" {
 		err = notServed(env, http.StatusOK)
@@ -55,7 +56,7 @@ func Facts(ctx context.Context, env *host.Environment) (facts adminapi.ModuleFac
 	return facts, err
 }
 
-// Password is what opens a repository that the module may read.
+// Password returns the password of a repository that the module may read.
 func Password(ctx context.Context, env *host.Environment, destination, app, uuid string) (password adminapi.ModulePassword, err error) {
 	query := url.Values{"repository": {destination + "/" + app + "/" + uuid}}
 	if err = ask(ctx, env, http.MethodGet, adminapi.ModulePasswordPath+"?"+query.Encode(), nil, &password); err == nil && password.Password == "" {
@@ -64,17 +65,17 @@ func Password(ctx context.Context, env *host.Environment, destination, app, uuid
 	return password, err
 }
 
-// Dumps are those of the module's keys that each backup holds.
+// Dumps returns the module's keys that each backup holds.
 func Dumps(ctx context.Context, env *host.Environment) (dumps adminapi.ModuleDumps, err error) {
 	return dumps, ask(ctx, env, http.MethodGet, adminapi.ModuleDumpsPath, nil, &dumps)
 }
 
-// Post tells what backups of the module came to.
+// Post reports outcomes of the module's backups.
 func Post(ctx context.Context, env *host.Environment, outcomes []adminapi.ModuleOutcome) (reply adminapi.ModuleRecorded, err error) {
 	return reply, ask(ctx, env, http.MethodPost, adminapi.ModuleOutcomesPath, adminapi.ModuleOutcomes{Outcomes: outcomes}, &reply)
 }
 
-// ask asks the gateway as the module, and reads its answer.
+// ask sends a request as the module, and decodes the answer.
 func ask(ctx context.Context, env *host.Environment, method, path string, body, into any) error {
 	login, err := env.Credentials()
 	if err != nil {
@@ -98,7 +99,7 @@ func ask(ctx context.Context, env *host.Environment, method, path string, body, 
 	return nil
 }
 
-// unreached explains why there is no answer.
+// unreached returns the error for a request without an answer.
 func unreached(ctx context.Context, env *host.Environment, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -110,7 +111,7 @@ func unreached(ctx context.Context, env *host.Environment, err error) error {
 	return &AwayError{exit.Failf(exit.Unreachable, "the gateway at %s does not answer: %w; %s", env.GatewayURL(), err, advice)}
 }
 
-// refused explains a status.
+// refused returns the error for a status.
 func refused(env *host.Environment, user, path string, status int) error {
 	said := fmt.Sprintf("the gateway at %s answers %d %s", env.GatewayURL(), status, http.StatusText(status))
 	switch {
@@ -126,7 +127,7 @@ func refused(env *host.Environment, user, path string, status int) error {
 	return notServed(env, status)
 }
 
-// notServed is the error of a gateway that does not answer modules.
+// notServed returns the error for a gateway without an API for modules.
 func notServed(env *host.Environment, status int) error {
 	code := exit.Forbidden
 	if status == http.StatusOK || status == http.StatusNotFound || status == http.StatusMethodNotAllowed {

@@ -1,4 +1,4 @@
-// Package moduleapi asks the gateway what a module must know of itself, with the module's
-// own credentials: all of it where the host reaches no Redis, and else a password that
-// Redis does not tell modules.
+// Package moduleapi asks the gateway what a module must know about itself, with the
+// module's own credentials. Hosts without Redis get everything that way, others only
+// passwords that Redis does not show to modules.
 package moduleapi
