@@ -14,17 +14,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
-// completionTimeout bounds the wait for Redis while somebody waits for the shell.
+// completionTimeout bounds the wait for Redis during a completion.
 const completionTimeout = 2 * time.Second
 
-// AnyNumber is how many arguments a command takes that takes many.
+// AnyNumber stands for commands with any number of arguments.
 const AnyNumber = -1
 
-// lister returns all things of a kind.
+// lister returns all entries of a kind.
 type lister func(ctx context.Context, rdb *redis.Client) ([]naming.Entry, error)
 
-// Complete offers what list finds for the first arguments of a command, up to most
-// of them. Whatever fails, nothing is offered: a shell has no place for errors.
+// Complete completes up to most arguments of a command from what list returns. After an
+// error it offers nothing: a shell cannot show errors.
 func Complete(sys *host.System, list lister, most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most != AnyNumber && len(args) >= most {
@@ -35,17 +35,16 @@ func Complete(sys *host.System, list lister, most int) cobra.CompletionFunc {
 	}
 }
 
-// takeGlobals does before a completion what is done before a command: the options of
-// the program become its environment.
+// takeGlobals does what happens before a command: the program's options become environment
+// variables.
 func takeGlobals(cmd *cobra.Command) {
 	if take := cmd.Root().PersistentPreRunE; take != nil {
-		_ = take(cmd, nil) // a file that cannot be read leaves nothing to offer
+		_ = take(cmd, nil) // an unreadable file leaves nothing to offer
 	}
 }
 
-// offer returns the IDs that begin with what was typed, described by their names, and
-// the names that do, but for what args hold already. A name that more than one thing
-// has is offered by IDs alone.
+// offer returns the IDs that begin with the typed text, with names as descriptions, and the
+// names that begin with it, except those in args. Ambiguous names are left out.
 func offer(ctx context.Context, sys *host.System, list lister, args []string, typed string) []cobra.Completion {
 	if ctx == nil {
 		ctx = context.Background()
@@ -72,8 +71,8 @@ func offer(ctx context.Context, sys *host.System, list lister, args []string, ty
 	return found
 }
 
-// entriesOf asks Redis as whoever may read it: the administrator, the module, the node,
-// or user "default".
+// entriesOf asks Redis with the first credentials that work: the administrator's, the
+// module's, the node's, or user "default".
 func entriesOf(ctx context.Context, sys *host.System, list lister) []naming.Entry {
 	quiet := &host.System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Env: sys.Env}
 	for _, connect := range []func(context.Context) (*redis.Client, error){
@@ -94,8 +93,8 @@ func entriesOf(ctx context.Context, sys *host.System, list lister) []naming.Entr
 	return nil
 }
 
-// CompleteWrapper offers the values of restic-wrapper's own options, which it parses
-// itself, and their names.
+// CompleteWrapper completes restic-wrapper's own options and their values, since it parses
+// its arguments itself.
 func CompleteWrapper(ctx context.Context, sys *host.System, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	lists := map[string]lister{"--module": ModuleEntries, "--backup": ScheduleEntries, "--destination": DestinationEntries}
 	if len(args) > 0 {
@@ -122,13 +121,13 @@ func CompleteWrapper(ctx context.Context, sys *host.System, args []string, typed
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// CompleteFlag makes a flag's values completed.
+// CompleteFlag completes a flag's values.
 func CompleteFlag(cmd *cobra.Command, name string, offer cobra.CompletionFunc) {
-	// It fails only for a flag that is not there, which the tests of completion find.
+	// It fails only for an unknown flag, which the tests of completion would find.
 	_ = cmd.RegisterFlagCompletionFunc(name, offer)
 }
 
-// OneOf offers words.
+// OneOf completes from a list of words.
 func OneOf(words ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 }

@@ -1,4 +1,3 @@
-// Package names finds destinations, schedules and modules by the words that people
-// use for them, and completes those words in a shell. It reads Redis and changes
-// nothing.
+// Package names resolves the words by which people name destinations, schedules and
+// modules, and completes them in a shell. It only reads Redis.
 package names

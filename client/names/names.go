@@ -16,14 +16,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// The kinds of what people name, as errors call them.
+// The kinds of named things, for errors.
 const (
 	aDestination = "destination"
 	aSchedule    = "backup schedule"
 	aModule      = "module"
 )
 
-// DestinationEntries returns all destinations, as people name them.
+// DestinationEntries returns all destinations.
 func DestinationEntries(ctx context.Context, rdb *redis.Client) ([]naming.Entry, error) {
 	return namedHashes(ctx, rdb, catalog.DestinationKey(""), catalog.FieldName)
 }
@@ -58,8 +58,8 @@ func namedHashes(ctx context.Context, rdb *redis.Client, prefix, field string) (
 	return entries, nil
 }
 
-// ModuleEntries returns all modules. NethServer 8 gives some a name of their own,
-// which only administrators may read: it is not used.
+// ModuleEntries returns all modules. It ignores the names that NethServer 8 gives modules,
+// which only administrators may read.
 func ModuleEntries(ctx context.Context, rdb *redis.Client) ([]naming.Entry, error) {
 	uuids, err := rdb.HGetAll(ctx, catalog.ModuleUUID).Result()
 	if err != nil {
@@ -73,8 +73,8 @@ func ModuleEntries(ctx context.Context, rdb *redis.Client) ([]naming.Entry, erro
 	return entries, nil
 }
 
-// DestinationNamed returns the ID of the destination that a word means: an ID, the
-// beginning of one, or a name.
+// DestinationNamed returns the ID of the destination that a word names: an ID, its
+// beginning, or a name.
 func DestinationNamed(ctx context.Context, rdb *redis.Client, word string) (string, error) {
 	if there, err := exists(ctx, rdb, catalog.DestinationKey(word)); there || err != nil {
 		return word, err
@@ -82,7 +82,7 @@ func DestinationNamed(ctx context.Context, rdb *redis.Client, word string) (stri
 	return resolve(ctx, rdb, aDestination, word, "gatewayctl destination list", DestinationEntries)
 }
 
-// ScheduleNamed returns the ID of the backup schedule that a word means.
+// ScheduleNamed returns the ID of the backup schedule that a word names.
 func ScheduleNamed(ctx context.Context, rdb *redis.Client, word string) (string, error) {
 	if there, err := exists(ctx, rdb, catalog.BackupKey(word)); there || err != nil {
 		return word, err
@@ -90,8 +90,8 @@ func ScheduleNamed(ctx context.Context, rdb *redis.Client, word string) (string,
 	return resolve(ctx, rdb, aSchedule, word, "gatewayctl schedule list", ScheduleEntries)
 }
 
-// ModuleNamed returns the module that a word means, an ID or a UUID or the beginning
-// of one, with its UUID.
+// ModuleNamed returns the module, with its UUID, that a word names: an ID, a UUID, or its
+// beginning.
 func ModuleNamed(ctx context.Context, rdb *redis.Client, word string) (naming.Entry, error) {
 	uuid, err := rdb.HGet(ctx, catalog.ModuleUUID, word).Result()
 	if err == nil {
@@ -108,7 +108,8 @@ func ModuleNamed(ctx context.Context, rdb *redis.Client, word string) (naming.En
 	return found, namingError(err, "gatewayctl module list")
 }
 
-// DestinationAsAgent is DestinationNamed for a module or whoever else we are.
+// DestinationAsAgent is DestinationNamed with the credentials of a module, a node or
+// whoever we are.
 func DestinationAsAgent(ctx context.Context, sys *host.System, word string) (string, error) {
 	rdb, err := sys.Redis(ctx, host.LocalAgent)
 	if err != nil {
@@ -141,20 +142,19 @@ func among(entries []naming.Entry, kind, word, see string) (string, error) {
 	return found.ID, namingError(err, see)
 }
 
-// DestinationAmong returns the ID of the destination that a word means, among those that
-// are told.
+// DestinationAmong returns the ID of the destination that a word names, among the given
+// ones.
 func DestinationAmong(entries []naming.Entry, word string) (string, error) {
 	return among(entries, aDestination, word, "restic-wrapper --show")
 }
 
-// ScheduleAmong returns the ID of the backup schedule that a word means, among those that
-// are told.
+// ScheduleAmong returns the ID of the schedule that a word names, among the given ones.
 func ScheduleAmong(entries []naming.Entry, word string) (string, error) {
 	return among(entries, aSchedule, word, "restic-wrapper --show")
 }
 
-// namingError gives an error of [naming.Resolve] its exit status; where nothing is
-// near, it says what lists them.
+// namingError adds the exit status to an error of [naming.Resolve]; without suggestions it
+// names the command that lists the entries.
 func namingError(err error, see string) error {
 	if unknown, ok := errors.AsType[*naming.UnknownError](err); ok {
 		if len(unknown.Near) == 0 {
@@ -165,7 +165,7 @@ func namingError(err error, see string) error {
 	return exit.With(exit.Usage, err)
 }
 
-// CompareNumbers orders IDs by their value, and puts what is no number last.
+// CompareNumbers compares IDs by number; other IDs come last.
 func CompareNumbers(a, b string) int {
 	x, errX := strconv.ParseUint(a, 10, 64)
 	y, errY := strconv.ParseUint(b, 10, 64)
@@ -181,7 +181,7 @@ func CompareNumbers(a, b string) int {
 	}
 }
 
-// WronglyNamed makes a destination that does not exist a fault of what names it, a
+// WronglyNamed turns "destination does not exist" into an error of what names it, a
 // schedule or a command line.
 func WronglyNamed(err error) error {
 	if coded, ok := errors.AsType[*exit.Error](err); ok && coded.Code == exit.NotFound {
