@@ -1,6 +1,5 @@
-// Package naming finds what people mean: a thing by its ID, by the beginning of a
-// long ID, or by its name, and what they may have meant by a word that fits nothing.
-// It is pure.
+// Package naming resolves words to entries: by ID, by the beginning of a long ID, or by
+// name. It also suggests similar words. It does no I/O.
 package naming
 
 import (
@@ -11,14 +10,14 @@ import (
 	"strings"
 )
 
-// Entry is a thing that people name.
+// Entry is something with a name.
 type Entry struct {
 	ID string
-	// UUID and Name are what else it is known by; both may be empty.
+	// UUID and Name are its other names; both may be empty.
 	UUID, Name string
 }
 
-// String shows an entry so that it can be told from others.
+// String describes an entry unambiguously.
 func (e Entry) String() string {
 	if name := Printable(e.Name); name != "" {
 		return fmt.Sprintf("%s (%s)", e.ID, name)
@@ -26,17 +25,16 @@ func (e Entry) String() string {
 	return e.ID
 }
 
-// shortest is how many characters of a long ID name it at least.
+// shortest is the minimum length of the beginning of a long ID.
 const shortest = 4
 
-// long reports whether an ID has so many characters that its beginning may stand
-// for it. Numbers and names of modules are given whole.
+// long reports whether an ID is so long that its beginning may stand for it. Numbers and
+// module IDs must be complete.
 func long(id string) bool { return len(id) >= 32 }
 
-// Resolve returns the one entry that word means. An ID comes before a name, a name
-// before one in other letters (upper or lower case), and that before the beginning of
-// a long ID. Kind is what the entries are, for the error, which is an
-// [AmbiguousError] or an [UnknownError].
+// Resolve returns the one entry that word means. IDs come before names, names before names
+// that differ in case, and those before the beginnings of long IDs. kind names the entries
+// in the error, which is an [AmbiguousError] or an [UnknownError].
 func Resolve(kind, word string, entries []Entry) (Entry, error) {
 	for _, means := range []func(Entry) bool{
 		func(e Entry) bool { return e.ID == word || e.UUID == word },
@@ -61,7 +59,7 @@ func begins(id, word string) bool {
 	return long(id) && len(word) >= shortest && strings.HasPrefix(id, strings.ToLower(word))
 }
 
-// nearest returns the entries whose ID or name is near the word.
+// nearest returns the entries with an ID or a name similar to the word.
 func nearest(word string, entries []Entry) []Entry {
 	var words []string
 	of := map[string]Entry{}
@@ -82,20 +80,20 @@ func nearest(word string, entries []Entry) []Entry {
 	return found
 }
 
-// AmbiguousError says that a word means several entries.
+// AmbiguousError says that a word matches several entries.
 type AmbiguousError struct {
 	Kind, Word string
 	Found      []Entry
 }
 
-// mostShown is how many entries an error lists.
+// mostShown bounds the entries that an error lists.
 const mostShown = 10
 
 func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("%s means more than one %s: give the ID of one of %s", quoted(e.Word), e.Kind, listed(e.Found, ", "))
 }
 
-// UnknownError says that a word means no entry.
+// UnknownError says that a word matches no entry.
 type UnknownError struct {
 	Kind, Word string
 	Near       []Entry
@@ -109,7 +107,7 @@ func (e *UnknownError) Error() string {
 	return text
 }
 
-// quoted sets a word off from the sentence where it is more than one, or none.
+// quoted quotes a word that is empty or has spaces.
 func quoted(word string) string {
 	word = Printable(word)
 	if word == "" || strings.ContainsAny(word, ` "`) {
@@ -129,7 +127,7 @@ func listed(entries []Entry, separator string) string {
 	return strings.Join(texts, separator)
 }
 
-// Printable keeps control characters from the terminal.
+// Printable replaces control characters, for terminals.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

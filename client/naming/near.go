@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// mostNear is how many words are suggested.
+// mostNear bounds the suggestions.
 const mostNear = 3
 
-// DidYouMean returns ": did you mean …?" for a word that is not one of those wanted,
-// with the nearest of them, and nothing where none is near.
+// DidYouMean returns ": did you mean …?" with the words most similar to word, "" if none is
+// similar.
 func DidYouMean(word string, wanted []string) string {
 	near := Near(word, wanted)
 	if len(near) == 0 {
@@ -20,8 +20,8 @@ func DidYouMean(word string, wanted []string) string {
 	return ": did you mean " + strings.Join(near, " or ") + "?"
 }
 
-// Near returns the words that somebody who wrote word may have meant, the nearest
-// first: up to a third of their letters differ, or they begin with it.
+// Near returns the words that the writer of word may have meant, the most similar first: up
+// to a third of the letters differ, or word is their beginning.
 func Near(word string, wanted []string) []string {
 	type candidate struct {
 		word  string
@@ -33,7 +33,7 @@ func Near(word string, wanted []string) []string {
 		other := strings.ToLower(w)
 		steps := distance(typed, other)
 		if parts(typed) == parts(other) {
-			steps = min(steps, 1) // module-restore for restore-module
+			steps = min(steps, 1) // so that module-restore suggests restore-module
 		}
 		allowed := max(1, max(utf8.RuneCountInString(typed), utf8.RuneCountInString(other))/3)
 		if utf8.RuneCountInString(typed) > 1 && (steps <= allowed || strings.HasPrefix(other, typed)) {
@@ -50,18 +50,18 @@ func Near(word string, wanted []string) []string {
 	return words
 }
 
-// parts returns the parts of a word with hyphens in alphabetical order.
+// parts returns the hyphenated parts of a word in alphabetical order.
 func parts(word string) string {
 	sorted := strings.Split(word, "-")
 	slices.Sort(sorted)
 	return strings.Join(sorted, "-")
 }
 
-// longestTyped bounds what is compared letter by letter.
+// longestTyped bounds the words that are compared letter by letter.
 const longestTyped = 64
 
-// distance is how many letters must be put in, left out, replaced, or swapped with
-// their neighbour to make one word of the other.
+// distance returns the number of insertions, deletions, replacements and swaps of
+// neighbours between two words.
 func distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	if len(s) > longestTyped || len(t) > longestTyped {
