@@ -10,8 +10,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/trash"
 )
 
-// newRepository returns the command for whole repositories, whose subcommands are in the
-// rooms that they belong to.
+// newRepository returns the command repository. Its subcommands are in the packages of
+// their subjects.
 func newRepository(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repository",
