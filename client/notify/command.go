@@ -20,7 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/outbox"
 )
 
-// options are the flags of all of the commands.
+// options are the flags that all commands of notify share.
 type options struct {
 	config, stateDir string
 }
@@ -49,7 +49,7 @@ func status() map[string]string {
 	return exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Busy, exit.Redis, exit.Signal)
 }
 
-// add adds the flags that all of the commands have.
+// add adds the shared flags to a command.
 func (o *options) add(cmd *cobra.Command) *cobra.Command {
 	cmd.Args, cmd.Annotations = cobra.NoArgs, status()
 	cmd.Flags().StringVar(&o.config, "config", "", "read `FILE` (default: $GATEWAYCTL_NOTIFY_CONFIG or "+notifyfile.DefaultPath+")")
@@ -57,10 +57,10 @@ func (o *options) add(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// dir is the node's directory.
+// dir returns the node's state directory.
 func (o *options) dir(sys *host.System) (string, error) { return history.StateDir(sys.Env, o.stateDir) }
 
-// read reads the file, which must be there.
+// read reads the configuration file, which must exist.
 func (o *options) read(sys *host.System) (*notifyfile.File, string, error) {
 	dir, err := o.dir(sys)
 	if err != nil {
@@ -120,7 +120,7 @@ healthchecks is one for its log, which changes nothing there.`,
 	return cmd
 }
 
-// test sends a test over each channel, and says how that went.
+// test sends a test message over each channel, and prints the results.
 func test(ctx context.Context, sys *host.System, p *pass, only string) error {
 	for _, wrong := range p.file.Wrong {
 		sys.Warnf("%s: %s", p.file.Path, p.clean.Line(wrong.Error()))
@@ -152,14 +152,15 @@ func test(ctx context.Context, sys *host.System, p *pass, only string) error {
 	return nil
 }
 
-// standing is what notify status prints as JSON.
+// standing is the output of notify status.
 type standing struct {
 	Config   string           `json:"config"`
 	Channels []string         `json:"channels"`
 	Notes    []string         `json:"notes"`
 	Waiting  []outbox.Waiting `json:"waiting"`
 	Digest   time.Time        `json:"next_digest,omitzero"`
-	// Failing is what people know that fails, Unsteady what they get no messages about.
+	// Failing lists the failures that were reported, Unsteady the conditions that change
+	// too often to report.
 	Failing  []string `json:"failing"`
 	Unsteady []string `json:"unsteady"`
 }
@@ -198,7 +199,7 @@ the file, the exit status is 1.`,
 	return cmd
 }
 
-// stand finds out how telling people stands.
+// stand collects the standing.
 func stand(p *pass) (*standing, error) {
 	told, err := readState(p.stateDir)
 	if err != nil {
@@ -228,7 +229,7 @@ func stand(p *pass) (*standing, error) {
 	return s, nil
 }
 
-// print tells people.
+// print prints it for people.
 func (s *standing) print(to io.Writer) error {
 	digest := "not by the clock"
 	if !s.Digest.IsZero() {

@@ -13,17 +13,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runs"
 )
 
-// digest is what a digest is made of.
+// digest is the data for a digest.
 type digest struct {
 	*observation
 	*facts
 
 	host     string
-	schedule string   // of which alone it is, "" is all
-	notes    []string // about the messages themselves
+	schedule string   // the only one it covers; "" is all
+	notes    []string // about the notifications themselves
 }
 
-// report makes the digest.
+// report renders the digest.
 func (d *digest) report() *message.Report {
 	lines := of(d.overview.Modules, d.schedule)
 	verdict := d.overview
@@ -62,7 +62,7 @@ func (d *digest) report() *message.Report {
 	return r
 }
 
-// attention is what is wrong, and how much of it is no module's.
+// attention lists the problems, and counts those that concern no module.
 func (d *digest) attention(r *message.Report) (rows []message.Row, others int) {
 	for i := range d.conditions {
 		c := &d.conditions[i]
@@ -91,7 +91,7 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// schedules are a row for each.
+// schedules returns a row for each schedule.
 func (d *digest) schedules(lines []runs.Line) []message.Row {
 	var rows []message.Row
 	var order []string
@@ -139,7 +139,7 @@ func signed(n int64) string {
 	return "+" + host.FormatBytes(uint64(n))
 }
 
-// growers are the modules whose backups grew most.
+// growers returns the modules whose backups grew most.
 func (d *digest) growers(lines []runs.Line) []message.Row {
 	const most = 3
 	grown := func(l *runs.Line) growth { return d.grown[[2]string{l.Schedule, l.Module}] }
@@ -155,7 +155,7 @@ func (d *digest) growers(lines []runs.Line) []message.Row {
 	return rows
 }
 
-// storage is a row for each destination.
+// storage returns a row for each destination.
 func (d *digest) storage() []message.Row {
 	if d.noSpace != "" {
 		return []message.Row{{Level: message.Warning, Title: "The space is not known", Detail: d.noSpace}}
@@ -192,7 +192,7 @@ func spaceOf(p *gatewayadmin.Destination) message.Row {
 	return row
 }
 
-// proof says when something was last done, and what it was not done to.
+// proof says when something was last done, and for what it never was.
 func proof(title string, lines []runs.Line, at func(*runs.Line) time.Time) message.Row {
 	var last, oldest *runs.Line
 	never := 0

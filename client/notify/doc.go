@@ -1,11 +1,12 @@
-// Package notify tells people how the backups are: "gatewayctl notify".
+// Package notify implements "gatewayctl notify", which tells people about the state of the
+// backups.
 //
-// A pass compares what is with what people were told last, which is in a file of the node.
-// What fails and what works again goes into one message, at once; what changes all the time
-// is told once, until it is steady. A digest goes out when it is due. Messages wait in the
-// outbox until each channel has taken them. A pass that is killed, or run twice, tells
-// nothing twice.
+// A pass compares the present state with what was reported last, according to a file of the
+// node. New failures and recoveries go out at once, in one message. A condition that keeps
+// changing is reported once, until it is stable. A digest goes out when it is due. Messages
+// wait in the outbox until each channel has accepted them. A pass that is killed or
+// repeated reports nothing twice.
 //
-// "gatewayctl scheduler" makes a pass each minute, or a timer of systemd does, and so does
-// each run of a schedule at its end.
+// "gatewayctl scheduler" or a timer of systemd runs a pass each minute, and each run of a
+// schedule runs one at its end.
 package notify

@@ -15,19 +15,19 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// week is the time that growth is of.
+// week is the period over which growth is measured.
 const week = 7 * 24 * time.Hour
 
-// growth is what a week did to the backups of a module by a schedule.
+// growth is how much the backups of a module by a schedule grew in a week.
 type growth struct {
 	added  uint64 // to the repository
-	change int64  // of what a snapshot holds
+	change int64  // in the size of a snapshot
 }
 
 // audit is the head of the audit log of a node's gateway.
 type audit struct{ node, head, at string }
 
-// facts are what a digest says beside how everything is now.
+// facts is what a digest shows in addition to the present state.
 type facts struct {
 	grown  map[[2]string]growth // by schedule and module
 	audits []audit
@@ -59,7 +59,7 @@ func gather(ctx context.Context, rdb *redis.Client, now time.Time) (*facts, erro
 	return f, nil
 }
 
-// grow sums up backups, the newest first.
+// grow computes growth from backups, newest first.
 func (f *facts) grow(past []history.Run) {
 	newest := map[[2]string]uint64{}
 	for i := range past {
@@ -78,7 +78,7 @@ func (f *facts) grow(past []history.Run) {
 	}
 }
 
-// ran are the schedules whose last run has ended, with the ID of that run.
+// ran returns the schedules whose last run has ended, with the ID of that run.
 func ran(ctx context.Context, rdb *redis.Client, o *observation) (map[string]string, error) {
 	latest, err := history.Latest(ctx, rdb, "")
 	if err != nil {
@@ -106,7 +106,7 @@ func ran(ctx context.Context, rdb *redis.Client, o *observation) (map[string]str
 	return ids, nil
 }
 
-// going are the schedules of which something is being run, on any node.
+// going returns the schedules that have a run in progress on any node.
 func going(ctx context.Context, rdb *redis.Client) (map[string]bool, error) {
 	keys, err := host.ScanKeys(ctx, rdb, catalog.LiveRunsKey("*"))
 	if err != nil {
@@ -126,7 +126,7 @@ func going(ctx context.Context, rdb *redis.Client) (map[string]bool, error) {
 	return found, nil
 }
 
-// of leaves those of a schedule, or all where it is "".
+// of returns the runs of a schedule, or all runs if it is "".
 func of(lines []runs.Line, schedule string) []runs.Line {
 	if schedule == "" {
 		return lines

@@ -8,31 +8,31 @@ import (
 )
 
 const (
-	// flapping is how many changes within steady make something that people get no more
-	// messages about, until there was none for as long.
+	// flapping is the number of changes within steady that silences a condition, until it
+	// has not changed for that long.
 	flapping = 4
 	steady   = time.Hour
 )
 
-// told is what people know of a condition, and how it is.
+// told is the state of a condition, and what was reported of it.
 type told struct {
 	Title   string    `json:"title"`
 	Trouble string    `json:"trouble,omitempty"`
 	Why     string    `json:"why,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
-	// Ready is from when on trouble is told.
+	// Ready is when trouble may be reported.
 	Ready time.Time `json:"ready,omitzero"`
-	// Lasting is the trouble that has lasted for its grace: what comes and goes faster
-	// than that does not count.
+	// Lasting is the trouble that outlasted its grace period. Shorter trouble does not
+	// count.
 	Lasting string `json:"lasting,omitempty"`
-	// Told is the trouble that people know of.
+	// Told is the trouble that was reported.
 	Told string `json:"told,omitempty"`
-	// Changes are those within the last hour.
+	// Changes are the times of the changes within the last hour.
 	Changes  []time.Time `json:"changes,omitempty"`
 	Flapping bool        `json:"flapping,omitempty"`
 }
 
-// news is what people are to be told of a condition.
+// news is what must be reported of a condition.
 type news int
 
 const (
@@ -49,13 +49,13 @@ type item struct {
 	condition
 }
 
-// judge notes how everything is, and returns what people are to be told of it.
+// judge records the state of all conditions, and returns what must be reported.
 func judge(all map[string]*told, o *observation) (items []item) {
 	for _, c := range o.conditions {
 		t := all[c.key]
 		if t == nil {
 			if c.trouble == "" {
-				continue // nobody is told that nothing happened
+				continue // no trouble, and none was reported
 			}
 			t = &told{}
 			all[c.key] = t
@@ -74,7 +74,7 @@ func judge(all map[string]*told, o *observation) (items []item) {
 		if t := all[key]; t.Told != "" || t.Flapping {
 			what := notWatched
 			if strings.HasPrefix(key, ofNote) {
-				what = worksAgain // what was noted is over
+				what = worksAgain // the noted problem is gone
 			}
 			items = append(items, item{what, condition{key: key, title: t.Title, why: t.Why}})
 		}
@@ -83,7 +83,7 @@ func judge(all map[string]*told, o *observation) (items []item) {
 	return items
 }
 
-// judge notes how one condition is, and says what is news about it.
+// judge records the state of one condition, and returns what is new about it.
 func (t *told) judge(c *condition, now time.Time) (what news, is bool) {
 	t.note(c, now)
 	c.since = t.Since
@@ -106,7 +106,7 @@ func (t *told) judge(c *condition, now time.Time) (what news, is bool) {
 	return fails, true
 }
 
-// note notes how it is, and when what lasts has changed.
+// note records the state, and when the lasting trouble changed.
 func (t *told) note(c *condition, now time.Time) {
 	t.Title = c.title
 	if c.trouble != t.Trouble {

@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/message"
 )
 
-// newsReport is the message about what fails and what works again.
+// newsReport renders the message about new failures and recoveries.
 func newsReport(host string, items []item, o *observation) *message.Report {
 	r := &message.Report{Kind: message.Failures, Level: message.Good, Host: host, At: o.now}
 	rows := map[news][]message.Row{}
@@ -36,7 +36,7 @@ func newsReport(host string, items []item, o *observation) *message.Report {
 	return r
 }
 
-// problem says what is wrong in words of its own.
+// problem describes the trouble.
 func (it *item) problem() string {
 	if it.module == "" {
 		return it.title + ": " + it.why
@@ -44,7 +44,7 @@ func (it *item) problem() string {
 	return it.why
 }
 
-// level is how bad the trouble is.
+// level returns the severity of the trouble.
 func (it *item) level() message.Level {
 	if it.mild {
 		return message.Warning
@@ -76,7 +76,7 @@ func (it *item) row() message.Row {
 	return row
 }
 
-// newsVerdict is all of it in a few words.
+// newsVerdict summarizes everything in a few words.
 func newsVerdict(items []item, rows map[news][]message.Row) string {
 	if len(items) == 1 {
 		it := &items[0]
@@ -113,7 +113,7 @@ func newsVerdict(items []item, rows map[news][]message.Row) string {
 	return strings.Join(parts, ", ")
 }
 
-// testReport is the message of notify test.
+// testReport renders the message of notify test.
 func testReport(host string, now time.Time) *message.Report {
 	r := &message.Report{
 		Kind: message.Test, Level: message.Good, Host: host, At: now, Verdict: "this is a test",

@@ -26,37 +26,37 @@ const (
 	ofGateway     = "gateway"
 )
 
-// patience is how long something that may come back by itself is not told.
+// patience is the grace period for trouble that may end by itself.
 const patience = 5 * time.Minute
 
-// condition is something that is in order or not.
+// condition is something that is either in order or in trouble.
 type condition struct {
 	key, title       string
 	module, schedule string
-	// trouble is what is wrong in a word or two, "" is nothing; why says it in full.
+	// trouble is the problem in a word or two, "" for none; why describes it.
 	trouble, why string
 	since        time.Time
 	note         string
-	// grace is how long trouble must last before it is told.
+	// grace is how long trouble must last before it is reported.
 	grace time.Duration
-	// mild is trouble that nothing fails for yet.
+	// mild marks trouble that has not made anything fail yet.
 	mild bool
 }
 
-// observation is what is.
+// observation is the present state.
 type observation struct {
 	now        time.Time
 	conditions []condition
-	// known are the prefixes of keys of which all are among the conditions: what is missing
-	// there is gone.
+	// known are the key prefixes for which conditions is complete: a key with such a prefix
+	// that is missing there is gone.
 	known        []string
 	overview     runs.Overview
 	destinations []gatewayadmin.Destination
-	noSpace      string // why the destinations are not known
+	noSpace      string // why the state of destinations is unknown
 	redis        error
 }
 
-// observe looks at Redis, the gateway and what this node has noted.
+// observe collects conditions from Redis, the gateway and the notes of this node.
 func observe(ctx context.Context, sys *host.System, stateDir string, now time.Time) *observation {
 	o := &observation{now: now}
 	o.redis = o.observeModules(ctx, sys)
@@ -88,7 +88,7 @@ func (o *observation) observeModules(ctx context.Context, sys *host.System) erro
 	return nil
 }
 
-// connect reads Redis as the node.
+// connect opens Redis as the node.
 func connect(ctx context.Context, sys *host.System) (*redis.Client, error) {
 	if _, err := sys.Env.NodeCredentials(); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func connect(ctx context.Context, sys *host.System) (*redis.Client, error) {
 	return sys.Redis(ctx, host.LocalAgent)
 }
 
-// ofLine is the condition of a module by a schedule.
+// ofLine returns the condition of a module by a schedule.
 func ofLine(l *runs.Line, now time.Time) condition {
 	c := condition{
 		key: ofModule + l.Schedule + "/" + l.Module, title: l.Module + " (" + l.Name + ")",
@@ -107,7 +107,7 @@ func ofLine(l *runs.Line, now time.Time) condition {
 		c.note = "last good backup " + message.When(l.Success)
 	}
 	if l.Trouble == runs.Never {
-		// A module that is new is backed up with the next run.
+		// A new module is backed up by the next run.
 		c.grace = max(0, l.Next.Sub(now)) + time.Hour
 	}
 	return c
@@ -130,7 +130,7 @@ func (o *observation) observeDestinations(ctx context.Context, sys *host.System)
 	}
 }
 
-// ofPlace is the condition of a destination.
+// ofPlace returns the condition of a destination.
 func ofPlace(d *gatewayadmin.Destination) condition {
 	c := condition{key: ofDestination + d.ID, title: "Destination " + d.Name, grace: patience}
 	switch {
@@ -160,7 +160,7 @@ func (o *observation) observeNotes(stateDir string) {
 	}
 }
 
-// gone reports whether a key stands for what there is no longer.
+// gone reports whether the subject of a key no longer exists.
 func (o *observation) gone(key string) bool {
 	return slices.ContainsFunc(o.known, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) &&
 		!slices.ContainsFunc(o.conditions, func(c condition) bool { return c.key == key })

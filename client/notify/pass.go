@@ -21,17 +21,17 @@ import (
 )
 
 const (
-	// quiet is how long nothing more must have happened before news goes out, unless the
-	// time in which failures are one message is over.
+	// quiet is how long there must be no change before news goes out, up to the time within
+	// which failures share a message.
 	quiet = 10 * time.Second
-	// flushFor bounds how long a pass sends.
+	// flushFor bounds the time that a pass spends on sending.
 	flushFor = 2 * time.Minute
 )
 
-// errBusy says that another pass is going on, which tells what there is to tell.
+// errBusy says that another pass is running, which will report everything.
 var errBusy = errors.New("another pass is going on")
 
-// pass is one look at everything.
+// pass is one comparison of the state with what was reported.
 type pass struct {
 	sys      *host.System
 	stateDir string
@@ -46,7 +46,7 @@ type pass struct {
 	ran     func(ctx context.Context, o *observation) (map[string]string, error)
 }
 
-// newPass makes a pass for a file.
+// newPass creates a pass with a configuration.
 func newPass(sys *host.System, stateDir string, file *notifyfile.File) *pass {
 	p := &pass{sys: sys, stateDir: stateDir, file: file, box: outbox.Of(stateDir)}
 	p.observe = func(ctx context.Context, now time.Time) *observation { return observe(ctx, sys, stateDir, now) }
@@ -70,7 +70,7 @@ func newPass(sys *host.System, stateDir string, file *notifyfile.File) *pass {
 	return p
 }
 
-// open opens the channels, and notes what is wrong with the file.
+// open opens the channels, and notes mistakes in the configuration.
 func (p *pass) open() {
 	p.senders = map[string]outbox.Sender{}
 	var secrets []string
@@ -89,8 +89,8 @@ func (p *pass) open() {
 	}
 }
 
-// discreet is a channel whose errors, which are in the status, hold no secret either: a
-// server may repeat what it was sent.
+// discreet removes secrets from a channel's errors, which are shown in the status: a server
+// may repeat the request.
 type discreet struct {
 	outbox.Sender
 
@@ -105,19 +105,19 @@ func (d discreet) Send(ctx context.Context, m *message.Message) error {
 	return nil
 }
 
-// host is what messages call this installation.
+// host returns the name of this installation in messages.
 func (p *pass) host() string {
-	name, _ := os.Hostname() // it is for people to read
+	name, _ := os.Hostname() // only for people
 	return cmp.Or(p.file.Name, name, "this host")
 }
 
-// node is this node's ID, for the IDs of messages.
+// node returns this node's ID, for the IDs of messages.
 func (p *pass) node() string {
 	login, _ := p.sys.Env.NodeCredentials()
 	return cmp.Or(strings.TrimPrefix(login.User, "node/"), "0")
 }
 
-// lockPass has one pass go on at a time; it waits for another as long as patience.
+// lockPass keeps passes from overlapping; it waits for patience.
 func lockPass(ctx context.Context, stateDir string, patience time.Duration) (unlock func(), err error) {
 	dir := outbox.Dir(stateDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -142,7 +142,7 @@ func lockPass(ctx context.Context, stateDir string, patience time.Duration) (unl
 	}
 }
 
-// wait waits, and reports whether ctx has not ended.
+// wait waits, and reports whether ctx is still alive.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -154,7 +154,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// run is the pass, under the lock.
+// run performs the pass. The caller holds the lock.
 func (p *pass) run(ctx context.Context) error {
 	var err error
 	if p.state, err = readState(p.stateDir); err != nil {
@@ -179,7 +179,7 @@ func (p *pass) run(ctx context.Context) error {
 // aboutFile is the prefix of notes about the configuration.
 const aboutFile = "file/"
 
-// noteMistakes has mistakes in the file in the status, and told.
+// noteMistakes records mistakes in the configuration, so that they are shown and reported.
 func (p *pass) noteMistakes() error {
 	mistakes := map[string]string{}
 	if n := len(p.file.Wrong); n > 0 {
@@ -192,11 +192,11 @@ func (p *pass) noteMistakes() error {
 	return outbox.SetNotes(p.stateDir, aboutFile, time.Now(), mistakes)
 }
 
-// dropNotes drops those about hooks of schedules that are gone, which no run does.
+// dropNotes deletes the notes about hooks of deleted schedules. No run would do that.
 func (p *pass) dropNotes(o *observation) error {
 	notes, err := outbox.Notes(p.stateDir)
 	if err != nil || o.redis != nil {
-		return nil //nolint:nilerr // they are written over
+		return nil //nolint:nilerr // the next write replaces them
 	}
 	for about := range notes {
 		rest, isHook := strings.CutPrefix(about, outbox.AboutHooks)
@@ -209,7 +209,7 @@ func (p *pass) dropNotes(o *observation) error {
 	return err
 }
 
-// tellNews tells what fails and what works again, if that changed.
+// tellNews reports failures and recoveries, if they changed.
 func (p *pass) tellNews(ctx context.Context) (*observation, error) {
 	o := p.observe(ctx, time.Now())
 	all := p.state.clone()
@@ -235,12 +235,12 @@ func (p *pass) tellNews(ctx context.Context) (*observation, error) {
 	return o, p.state.post(p.box, m, p.file.For(func(c *notifyfile.Channel) bool { return c.Failures }))
 }
 
-// pause is how long more news is waited for, so that 500 failures within a minute are one
-// message, and the next one does not follow at once.
+// pause returns how long to wait for further news, so that 500 failures within a minute
+// share one message and the next message does not follow at once.
 func (p *pass) pause(now time.Time) time.Duration {
 	collect := p.file.Collect
 	pause := min(quiet, collect)
-	if since := now.Sub(p.state.News); since >= 0 { // else the clock was set back
+	if since := now.Sub(p.state.News); since >= 0 { // otherwise the clock was set back
 		pause = max(pause, collect-since)
 	}
 	return pause
@@ -260,7 +260,7 @@ func (p *pass) tellDigests(ctx context.Context, o *observation) error {
 	last := map[string]string{}
 	if p.file.Digest.When == notifyfile.AfterRuns {
 		if o.redis != nil {
-			return nil //nolint:nilerr // nobody knows what ran
+			return nil //nolint:nilerr // which schedules ran is unknown
 		}
 		var err error
 		if due, last, err = p.ranSince(ctx, o); err != nil {
@@ -289,8 +289,8 @@ func (p *pass) digestChannels() []string {
 	return p.file.For(func(c *notifyfile.Channel) bool { return c.Digest })
 }
 
-// ranSince are the schedules that ran since their last digest, with their last runs. Those
-// that are seen for the first time begin to count.
+// ranSince returns the schedules that ran since their last digest, with their last runs. A
+// schedule that is seen for the first time counts from its next run.
 func (p *pass) ranSince(ctx context.Context, o *observation) (due []string, last map[string]string, err error) {
 	first := p.state.Digest.IsZero()
 	p.state.Digest = o.now
@@ -311,7 +311,7 @@ func (p *pass) ranSince(ctx context.Context, o *observation) (due []string, last
 	return due, last, nil
 }
 
-// digest makes a digest, of one schedule or of all.
+// digest collects a digest of one schedule, or of all.
 func (p *pass) digest(ctx context.Context, o *observation, schedule string) (*message.Message, error) {
 	d := &digest{observation: o, facts: &facts{}, host: p.host(), schedule: schedule, notes: p.notes()}
 	if o.redis == nil {
@@ -325,7 +325,7 @@ func (p *pass) digest(ctx context.Context, o *observation, schedule string) (*me
 	return m, nil
 }
 
-// notes are about the messages themselves.
+// notes returns notes about the notifications themselves.
 func (p *pass) notes() (notes []string) {
 	if unsent := p.box.Unsent(); unsent != "" {
 		notes = append(notes, unsent)
@@ -336,7 +336,7 @@ func (p *pass) notes() (notes []string) {
 	return notes
 }
 
-// flush sends what waits.
+// flush sends the waiting messages.
 func (p *pass) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushFor)
 	defer cancel()

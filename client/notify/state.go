@@ -18,25 +18,26 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// state is what a node remembers of what people were told: a file.
+// state is the file in which a node remembers what was reported.
 type state struct {
 	// Seq numbers messages.
 	Seq  int              `json:"seq"`
 	Told map[string]*told `json:"told"`
-	// News is when the last failures were told.
+	// News is when failures were last reported.
 	News time.Time `json:"news,omitzero"`
-	// Digest is when the digest was last dealt with, Runs the last run of each schedule that
-	// one was sent after.
+	// Digest is when the last digest was handled, Runs the last run of each schedule that
+	// has had a digest.
 	Digest time.Time         `json:"digest,omitzero"`
 	Runs   map[string]string `json:"runs,omitempty"`
-	// Pending is a message that belongs in the outbox. It is written together with what it
-	// tells, so that neither is without the other.
+	// Pending is a message for the outbox. It is saved in the same write as the news that
+	// it reports, so that neither exists without the other.
 	Pending *pending `json:"pending,omitempty"`
-	// Dropped is how many messages no channel took in time, since the last digest.
+	// Dropped counts the messages since the last digest that expired before every channel
+	// accepted them.
 	Dropped int `json:"dropped,omitempty"`
 
 	file  string
-	saved []byte // what is in it
+	saved []byte // content of the file
 }
 
 type pending struct {
@@ -44,8 +45,8 @@ type pending struct {
 	Channels []string         `json:"channels"`
 }
 
-// readState reads that of a node. One that cannot be read is put aside: people are told
-// again what fails, which is better than nothing.
+// readState reads a node's state. It renames an unreadable file: failures are then reported
+// again, which is better than not at all.
 func readState(stateDir string) (*state, error) {
 	s := &state{file: filepath.Join(outbox.Dir(stateDir), "told.json")}
 	text, err := os.ReadFile(s.file)
@@ -86,7 +87,7 @@ func (s *state) save() error {
 	return nil
 }
 
-// clone is a copy of what people know, to see what would be told.
+// clone returns a copy, to try what would be reported.
 func (s *state) clone() map[string]*told {
 	all := map[string]*told{}
 	for key, t := range s.Told {
@@ -97,8 +98,8 @@ func (s *state) clone() map[string]*told {
 	return all
 }
 
-// post notes a message with what it tells, and puts it into the outbox: once, wherever this
-// is interrupted.
+// post saves a message together with the news that it reports, and puts it into the outbox:
+// exactly once, even if interrupted.
 func (s *state) post(box *outbox.Box, m *message.Message, channels []string) error {
 	s.Pending = &pending{m, channels}
 	if err := s.save(); err != nil {
@@ -107,7 +108,7 @@ func (s *state) post(box *outbox.Box, m *message.Message, channels []string) err
 	return s.settle(box)
 }
 
-// settle puts a message that is pending into the outbox.
+// settle moves a pending message to the outbox.
 func (s *state) settle(box *outbox.Box) error {
 	if s.Pending == nil {
 		return nil
@@ -119,22 +120,21 @@ func (s *state) settle(box *outbox.Box) error {
 	return s.save()
 }
 
-// next is the ID of the next message of a node.
+// next returns the ID of the node's next message.
 func (s *state) next(kind message.Kind, node string, now time.Time) string {
 	s.Seq++
 	return fmt.Sprintf("%s-%s-%s-%d", now.UTC().Format("20060102T150405Z"), kind, node, s.Seq)
 }
 
-// clockSlack is how far ahead of the clock the last digest may be: more means that the clock
-// had been wrong.
+// clockSlack is how far in the future the last digest may be. Beyond that, the clock was
+// wrong then.
 const clockSlack = 2 * time.Hour
 
-// digestDue reports whether a digest is due by the clock, and notes that it is dealt with. A
-// clock that is set back by an hour or two has none sent twice, and one that is set forward
-// loses none.
+// digestDue reports whether a digest is due, and marks it as handled. Setting the clock
+// back by an hour or two repeats no digest, and setting it forward loses none.
 func (s *state) digestDue(d *notifyfile.Digest, now time.Time) bool {
 	if s.Digest.IsZero() || s.Digest.Sub(now) > clockSlack {
-		s.Digest = now // begin to count
+		s.Digest = now // start counting
 		return false
 	}
 	next := d.Next(s.Digest)
@@ -145,7 +145,7 @@ func (s *state) digestDue(d *notifyfile.Digest, now time.Time) bool {
 	return true
 }
 
-// sorted is what people know, by its key.
+// sorted returns the conditions, by key.
 func (s *state) sorted() []*told {
 	all := make([]*told, 0, len(s.Told))
 	for _, key := range slices.Sorted(maps.Keys(s.Told)) {

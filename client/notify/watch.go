@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// every is how often the scheduler makes a pass.
+	// every is the interval between the scheduler's passes.
 	every = time.Minute
-	// turnFor is how long the pass of a run waits for another one.
+	// turnFor is how long the pass of a run waits for another pass.
 	turnFor = time.Minute
 )
 
-// once makes a pass, if there is a file. One whose channels are all wrong is noted as well.
+// once performs a pass if there is a configuration, also if no channel in it is usable.
 func once(ctx context.Context, sys *host.System, path, stateDir string, patience time.Duration) error {
 	file, err := notifyfile.Read(path)
 	if notifyfile.Missing(err) {
@@ -37,7 +37,7 @@ func once(ctx context.Context, sys *host.System, path, stateDir string, patience
 	return newPass(sys, stateDir, file).run(ctx)
 }
 
-// Watch makes a pass each minute, until ctx ends.
+// Watch performs a pass each minute, until ctx ends.
 func Watch(ctx context.Context, sys *host.System, stateDir string) {
 	said := ""
 	for wait(ctx, every) {
@@ -53,7 +53,7 @@ func Watch(ctx context.Context, sys *host.System, stateDir string) {
 	}
 }
 
-// AfterRun makes a pass at the end of a run, so that a failure is told at once.
+// AfterRun performs a pass after a run, so that a failure is reported at once.
 func AfterRun(ctx context.Context, sys *host.System, stateDir string) {
 	err := once(ctx, sys, notifyfile.Path(sys.Env, ""), stateDir, turnFor)
 	if err != nil && !errors.Is(err, errBusy) {
