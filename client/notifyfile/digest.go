@@ -6,18 +6,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// When a digest is sent, where it is not a calendar of systemd's.
+// Values of Digest.When that are not calendar expressions.
 const (
 	DefaultDigest = "07:00"
-	// Never is not at all.
+	// Never means no digest.
 	Never = "never"
-	// AfterRuns is one for each schedule, after its run.
+	// AfterRuns means one digest for each schedule after its run.
 	AfterRuns = "after runs"
 )
 
-// Digest is when people get a digest.
+// Digest says when people get a digest.
 type Digest struct {
-	// When is Never, AfterRuns, or a calendar in the form of systemd's OnCalendar.
+	// When is Never, AfterRuns, or a calendar expression as in systemd's OnCalendar.
 	When string
 }
 
@@ -31,7 +31,7 @@ func (d *Digest) set(text string) error {
 	return nil
 }
 
-// Next is when it is due for the first time after a time; zero is never, by the clock.
+// Next returns when it is first due after a time; zero if not at a fixed time.
 func (d *Digest) Next(after time.Time) time.Time {
 	event, err := calendar.Parse(d.When)
 	if d.When == Never || d.When == AfterRuns || err != nil {

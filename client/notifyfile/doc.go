@@ -1,7 +1,7 @@
-// Package notifyfile reads notify.conf: over which channels a node tells people how its
-// backups are, when, and how the hooks of runs are to be taken.
+// Package notifyfile reads notify.conf: the channels of a node's notifications, the time of
+// digests, and how the hooks of runs are called.
 //
-// The file is the administrator's: nothing in it comes from Redis, and secrets are in files
-// that it names. It has sections in brackets and lines KEY = VALUE. A section with a mistake
-// is left out, and the mistake named: the other channels work.
+// The file belongs to the administrator: nothing in it comes from Redis, and secrets are in
+// files that it names. It has sections in brackets and lines KEY = VALUE. A section with a
+// mistake is reported and left out; the other channels work.
 package notifyfile

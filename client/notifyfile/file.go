@@ -14,25 +14,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// DefaultPath is where the file is, unless $GATEWAYCTL_NOTIFY_CONFIG or an option says
-// otherwise.
+// DefaultPath is the path of the file, unless $GATEWAYCTL_NOTIFY_CONFIG or an option
+// overrides it.
 const DefaultPath = "/etc/rclone-gateway/notify.conf"
 
-// mostBytes is more than any such file has.
+// mostBytes bounds the size of the file.
 const mostBytes = 256 << 10
 
-// File is what an administrator wants people to be told, and how.
+// File is the content of notify.conf.
 type File struct {
-	// Path is where it was read.
+	// Path is where the file was read.
 	Path string
-	// Name is what messages call this installation.
+	// Name is the name of this installation in messages.
 	Name   string
 	Digest Digest
-	// Collect is within what time failures are one message; 0 is each by itself, at once.
+	// Collect is the time within which failures share a message; 0 sends each at once.
 	Collect  time.Duration
 	Hooks    Hooks
 	Channels []Channel
-	// Wrong are the mistakes in it, each with its line; what they are in is left out.
+	// Wrong lists the mistakes, with line numbers; the affected sections are left out.
 	Wrong []error
 }
 
@@ -47,34 +47,34 @@ const (
 	Healthchecks Kind = "healthchecks"
 )
 
-// Channel is a way to tell people.
+// Channel is a channel for messages to people.
 type Channel struct {
 	Kind Kind
-	// Name is that of its section: "mail", "mail office".
+	// Name is the name of its section: "mail", "mail office".
 	Name string
-	// Failures and Digest are what goes over it. Healthchecks gets pings alone.
+	// Failures and Digest select what goes over it. Healthchecks only gets pings.
 	Failures, Digest bool
 
 	From, Server, Security, User, Sendmail string // mail
 	To                                     []string
 	PasswordFile, CAFile                   string
 
-	URL, URLFile, TokenFile               string // of those with HTTP
+	URL, URLFile, TokenFile               string // those over HTTP
 	TemplateFile, ContentType, HeaderFile string // webhook
-	Schedule                              string // healthchecks: only of this schedule, "" is all
+	Schedule                              string // healthchecks: only this schedule, "" for all
 }
 
-// Hooks are how the programs that run before and after runs are taken.
+// Hooks say how the programs before and after runs are called.
 type Hooks struct {
-	// Dir holds them, in the directories before, after and failure.
+	// Dir holds them, in the subdirectories before, after and failure.
 	Dir string
 	// Limit is how long each may take.
 	Limit time.Duration
-	// Warn has a run go on where a program before it fails.
+	// Warn lets a run continue after a failed program before it.
 	Warn bool
 }
 
-// What holds where the file does not say.
+// Defaults.
 const (
 	DefaultHooksDir  = "/etc/rclone-gateway/hooks.d"
 	DefaultHookLimit = 10 * time.Minute
@@ -88,7 +88,7 @@ func newFile(path string) *File {
 	}
 }
 
-// Path is where the file is, unless path names it.
+// Path returns the path of the file; path overrides it.
 func Path(env *host.Environment, path string) string {
 	if path != "" {
 		return path
@@ -99,8 +99,8 @@ func Path(env *host.Environment, path string) string {
 	return DefaultPath
 }
 
-// Read reads the file. Where there is none it returns one without channels, and an error
-// that is [fs.ErrNotExist].
+// Read reads the file. If it does not exist, Read returns a File without channels, and an
+// error that is [fs.ErrNotExist].
 func Read(path string) (*File, error) {
 	f := newFile(path)
 	text, err := readText(path)
@@ -111,7 +111,8 @@ func Read(path string) (*File, error) {
 	return f, nil
 }
 
-// readText reads a file that nobody but its owner may write, who decides what is run.
+// readText reads the file. Only its owner may be able to write it, since it decides which
+// programs run.
 func readText(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -141,10 +142,10 @@ func readText(path string) (string, error) {
 	return text, nil
 }
 
-// Missing reports whether an error of [Read] is that there is no file.
+// Missing reports whether an error of [Read] says that there is no file.
 func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// For are the names of the channels for which choose holds.
+// For returns the names of the channels that choose accepts.
 func (f *File) For(choose func(c *Channel) bool) []string {
 	var names []string
 	for i := range f.Channels {
@@ -155,7 +156,7 @@ func (f *File) For(choose func(c *Channel) bool) []string {
 	return names
 }
 
-// section is one of the file, with its lines.
+// section is a section of the file with its lines.
 type section struct {
 	kind, name string
 	line       int
@@ -167,7 +168,7 @@ type keyLine struct {
 	line       int
 }
 
-// parse reads the text.
+// parse parses the text.
 func (f *File) parse(text string) {
 	for _, s := range f.sections(text) {
 		set := settings(f, &s)
@@ -189,7 +190,7 @@ func (f *File) wrong(line int, format string, args ...any) {
 	f.Wrong = append(f.Wrong, fmt.Errorf("line %d: "+format, append([]any{line}, args...)...))
 }
 
-// sections divides the text.
+// sections splits the text into sections.
 func (f *File) sections(text string) (all []section) {
 	number := 0
 	for line := range strings.Lines(text) {
@@ -223,7 +224,7 @@ func (f *File) sections(text string) (all []section) {
 	return slices.DeleteFunc(all, func(s section) bool { return s.kind == "?" })
 }
 
-// apply sets what the lines of a section say.
+// apply applies the lines of a section.
 func (s *section) apply(keys map[string]func(string) error) (errs []error) {
 	seen := map[string]bool{}
 	for _, k := range s.keys {

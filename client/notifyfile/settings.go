@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// setting is how a section is read: its keys, and what is done once all are set.
+// setting says how a section is read: its keys, and a check once all of them are set.
 type setting struct {
 	keys map[string]func(text string) error
 	done func() error
@@ -21,7 +21,7 @@ type setting struct {
 
 func nothing() error { return nil }
 
-// settings are those of a section, nil where no such section exists.
+// settings returns the setting for a section, nil for an unknown one.
 func settings(f *File, s *section) *setting {
 	switch s.kind {
 	case "general":
@@ -47,7 +47,7 @@ func settings(f *File, s *section) *setting {
 	}}
 }
 
-// keys are those of a channel of its kind.
+// keys returns the keys of a channel of its kind.
 func (c *Channel) keys() map[string]func(string) error {
 	switch c.Kind {
 	case Mail:
@@ -68,17 +68,17 @@ func (c *Channel) keys() map[string]func(string) error {
 	return nil
 }
 
-// How mail is kept from others on its way.
+// How mail is encrypted in transit.
 const (
 	StartTLS = "starttls"
 	TLS      = "tls"
 	NoTLS    = "none"
 )
 
-// DefaultSendmail is the program that takes mail where no server does.
+// DefaultSendmail is the program for mail without a server.
 const DefaultSendmail = "/usr/sbin/sendmail"
 
-// check checks a channel as a whole, and sets what holds where the file does not say.
+// check checks a channel as a whole, and sets defaults.
 func (c *Channel) check() error {
 	if c.Kind == Mail {
 		return c.checkMail()
@@ -157,7 +157,8 @@ func (c *Channel) setURL(text string) error {
 	return nil
 }
 
-// ParseURL reads the address of a service. The error does not quote it: it may be a secret.
+// ParseURL parses the address of a service. The error does not quote it, since it may be a
+// secret.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
