@@ -15,12 +15,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// Flag makes the command one of NethServer 8's actions.
+// Flag registers the command as one of NethServer 8's actions.
 func Flag(cmd *cobra.Command, value *bool, action string) {
 	cmd.Flags().BoolVar(value, "action", false, "be the action "+action+": JSON on stdin, its errors and exit codes")
 }
 
-// Unless wants arguments, except from an action.
+// Unless requires arguments, except when called as an action.
 func Unless(action *bool, arguments cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if *action {
@@ -30,8 +30,8 @@ func Unless(action *bool, arguments cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// Act runs an action: it reads the request from stdin, and tells faults in the
-// form of NethServer 8's agent.
+// Act runs an action: it reads the request from stdin, and reports faults in the form of
+// NethServer 8's agent.
 func Act(s *host.System, do func(raw map[string]any) (output any, err error)) error {
 	raw, err := readAction(s)
 	var output any
@@ -68,7 +68,7 @@ func readAction(s *host.System) (map[string]any, error) {
 	return raw, nil
 }
 
-// refuseAction tells the agent about a fault.
+// refuseAction reports a fault to the agent.
 func refuseAction(s *host.System, f *Fault) error {
 	s.Agent().SetStatus("validation-failed")
 	fields := make([]actioninput.InvalidField, len(f.Problems))

@@ -1,6 +1,6 @@
-// Package ns8action is the form of NethServer 8's actions: JSON on stdin, named errors on
-// stdout, and exit statuses that each action has of its own. A command that is an action
-// too has one way through it, and tells faults to either.
+// Package ns8action implements the form of NethServer 8's actions: JSON on stdin, named
+// errors on stdout, and exit statuses that differ by action. A command that is also an
+// action has one implementation, and reports faults to either caller.
 //
-// It knows no action.
+// It contains no action.
 package ns8action

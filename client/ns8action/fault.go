@@ -8,15 +8,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// Fault is why a request was refused: one of NethServer 8's named errors, with
-// the exit status of its action, and what people are told.
+// Fault says why a request was refused: a named error of NethServer 8, the exit status of
+// its action, and a message for people.
 type Fault struct {
 	Problems []destination.Problem
 	Value    any // of the field; never a secret
 	Action   exit.Code
-	Code     exit.Code // for people
+	Code     exit.Code // when called by people
 	Reason   string
-	Told     string // to people, unless empty, in place of all that
+	Told     string // message for people that replaces the default one
 }
 
 func (f *Fault) Error() string {
@@ -27,7 +27,7 @@ func (f *Fault) Error() string {
 	return text
 }
 
-// NewFault is a Fault of one field.
+// NewFault returns a Fault of one field.
 func NewFault(field, kind string, value any, action, code exit.Code, format string, args ...any) *Fault {
 	return &Fault{
 		Problems: []destination.Problem{{Field: field, Kind: kind}}, Value: value, Action: action, Code: code,
@@ -35,7 +35,7 @@ func NewFault(field, kind string, value any, action, code exit.Code, format stri
 	}
 }
 
-// Malformed are the faults that the schema of an action finds.
+// Malformed returns the faults that an action's schema finds.
 func Malformed(problems []destination.Problem) error {
 	if len(problems) == 0 {
 		return nil
@@ -43,8 +43,7 @@ func Malformed(problems []destination.Problem) error {
 	return &Fault{Problems: problems, Action: exit.Invalid, Code: exit.Invalid}
 }
 
-// ForPeople gives a fault the exit status and the words that people's form of a
-// command has.
+// ForPeople sets the exit status and the message for people.
 func ForPeople(err error) error {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		if f.Told != "" {
