@@ -17,19 +17,20 @@ import (
 )
 
 const (
-	// keepFor is how long a message is tried, mostMessages how many there are.
+	// keepFor is how long a message is retried, mostMessages how many may wait.
 	keepFor      = 7 * 24 * time.Hour
 	mostMessages = 200
-	// firstWait and longestWait bound how long it takes until a message is tried again.
+	// firstWait and longestWait bound the pause before a retry.
 	firstWait   = time.Minute
 	longestWait = time.Hour
 	suffix      = ".json"
 )
 
-// Box is a directory of messages. Any number of processes may add; one at a time sends.
+// Box is a directory of messages. Any number of processes may add to it; one at a time
+// sends.
 type Box struct{ Dir string }
 
-// attempt is what is known of a message that a channel has not taken.
+// attempt is the state of a message for a channel that has not accepted it.
 type attempt struct {
 	Tries int       `json:"tries,omitempty"`
 	Next  time.Time `json:"next,omitzero"`
@@ -37,7 +38,7 @@ type attempt struct {
 	Error string    `json:"error,omitempty"`
 }
 
-// entry is a message that waits.
+// entry is a waiting message.
 type entry struct {
 	Message *message.Message    `json:"message"`
 	Waiting map[string]*attempt `json:"waiting"`
@@ -45,8 +46,8 @@ type entry struct {
 	file string
 }
 
-// Add keeps a message for channels, on the disk before it returns. One of the same ID that
-// waits is replaced.
+// Add saves a message for channels; it is on disk when Add returns. A waiting message with
+// the same ID is replaced.
 func (b *Box) Add(m *message.Message, channels []string) error {
 	if len(channels) == 0 {
 		return nil
@@ -72,7 +73,7 @@ func (e *entry) save() error {
 	return nil
 }
 
-// load reads all that waits, the oldest first. A file that is no message is put aside.
+// load reads the waiting messages, oldest first. It renames files that are not messages.
 func (b *Box) load() (all []*entry, err error) {
 	files, err := os.ReadDir(b.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +104,7 @@ func (b *Box) load() (all []*entry, err error) {
 	return all, nil
 }
 
-// Waiting is a message that channels have not taken.
+// Waiting is a message that some channel has not accepted.
 type Waiting struct {
 	Channel string    `json:"channel"`
 	Subject string    `json:"subject"`
@@ -113,7 +114,7 @@ type Waiting struct {
 	Error   string    `json:"error,omitempty"`
 }
 
-// Waiting returns what waits, by channel, the oldest first.
+// Waiting returns the waiting messages by channel, oldest first.
 func (b *Box) Waiting() ([]Waiting, error) {
 	all, err := b.load()
 	if err != nil {
@@ -131,7 +132,7 @@ func (b *Box) Waiting() ([]Waiting, error) {
 	return waiting, nil
 }
 
-// Unsent says in a line what could not be sent yet, and why; "" is nothing.
+// Unsent says in a line what could not be sent yet, and why; "" if nothing waits.
 func (b *Box) Unsent() string {
 	all, err := b.Waiting()
 	if err != nil {

@@ -1,11 +1,11 @@
 // Package outbox keeps messages on the disk until each channel has taken them.
 //
-// A message is a file. It names the channels that it waits for, and is rewritten each time
-// that one has taken it, before the next is asked: what was sent is not sent again. Only
-// where the machine stops between a channel's yes and that note does this channel get the
-// message twice, with the same ID.
+// A message is a file that lists the channels it waits for. It is rewritten after each
+// channel that has accepted it, before the next one is tried, so that nothing is sent
+// twice. Only if the machine stops between a channel's acceptance and that write does the
+// channel get the message again, with the same ID.
 //
-// A new message is tried at once, one that failed again after a minute, then after twice as
-// long each time, up to an hour. What is a week old is dropped, and so is the oldest where
-// there are too many.
+// A new message is tried at once. After a failure it is retried after a minute, then after
+// twice as long each time, up to an hour. Messages older than a week are dropped, and the
+// oldest ones if there are too many.
 package outbox

@@ -14,14 +14,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/message"
 )
 
-// Sender is a channel. What it returns is kept, and shown to people.
+// Sender is a channel. Its errors are stored and shown to people.
 type Sender interface {
 	Send(ctx context.Context, m *message.Message) error
 }
 
-// Flush sends what is due to the channels by name, all of them at once. It returns how many
-// messages were dropped, which some channel never took, and an error where what was done
-// could not be noted.
+// Flush sends the messages that are due to all channels concurrently. It returns the number
+// of dropped messages that some channel never accepted, and an error if a result could not
+// be saved.
 func (b *Box) Flush(ctx context.Context, now time.Time, senders map[string]Sender) (dropped int, err error) {
 	all, err := b.load()
 	if err != nil {
@@ -37,7 +37,8 @@ func (b *Box) Flush(ctx context.Context, now time.Time, senders map[string]Sende
 	return dropped, errors.Join(err, f.err)
 }
 
-// tidy drops what is replaced, too old, too much, or for channels that there are no longer.
+// tidy drops messages that are obsolete, too old, too many, or only for channels that no
+// longer exist.
 func tidy(all []*entry, now time.Time, senders map[string]Sender) (kept []*entry, dropped int, err error) {
 	newest := map[string]*entry{}
 	for _, e := range all {
@@ -70,7 +71,7 @@ func (e *entry) remove() error {
 	return nil
 }
 
-// flush is one look at all that waits.
+// flush is one pass over the waiting messages.
 type flush struct {
 	now time.Time
 
@@ -78,8 +79,8 @@ type flush struct {
 	err error
 }
 
-// channel sends what is due to one channel, what was tried least first, until it fails:
-// one message that it never takes is not in the way of others.
+// channel sends what is due to one channel until it fails, the least tried messages first:
+// a message that it never accepts does not block others.
 func (f *flush) channel(ctx context.Context, name string, sender Sender, all []*entry) {
 	f.mu.Lock()
 	var due []*entry
@@ -94,7 +95,8 @@ func (f *flush) channel(ctx context.Context, name string, sender Sender, all []*
 		if ctx.Err() != nil {
 			return
 		}
-		// What cannot be noted is not sent, or a full disk would have it sent for ever.
+		// A message is not sent if that cannot be recorded: a full disk would repeat it
+		// forever.
 		if !f.note(e, func() { e.Waiting[name].again(f.now) }) {
 			return
 		}
@@ -112,19 +114,19 @@ func (f *flush) channel(ctx context.Context, name string, sender Sender, all []*
 	}
 }
 
-// due reports whether a message is to be tried. A clock that was set back holds up nothing.
+// due reports whether a message must be tried. A clock that was set back delays nothing.
 func (a *attempt) due(now time.Time) bool {
 	return !now.Before(a.Next) || now.Before(a.Last)
 }
 
-// again notes that a message is tried.
+// again records an attempt.
 func (a *attempt) again(now time.Time) {
 	const doublings = 6
 	wait := min(longestWait, firstWait<<min(a.Tries, doublings))
 	a.Tries, a.Last, a.Next, a.Error = a.Tries+1, now, now.Add(wait), cmp.Or(a.Error, "no answer yet")
 }
 
-// note changes what is known of a message, here and on the disk.
+// note changes the state of a message in memory and on disk.
 func (f *flush) note(e *entry, change func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

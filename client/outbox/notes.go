@@ -16,18 +16,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Of returns the box that is in a node's directory for what runs must remember.
+// Of returns the box in a node's directory of runs.
 func Of(stateDir string) *Box { return &Box{Dir: filepath.Join(Dir(stateDir), "queue")} }
 
-// Dir is the directory of all that is about messages.
+// Dir returns the directory for messages.
 func Dir(stateDir string) string { return filepath.Join(stateDir, "notify") }
 
-// AboutHooks begins what notes about hooks are about; behind it come the ID of a schedule,
-// when they are run, and their path.
+// AboutHooks begins the subjects of notes about hooks. The schedule's ID, when they run,
+// and their path follow.
 const AboutHooks = "hook/"
 
-// Note is something wrong on this node that no run has as its outcome, such as a hook that
-// failed.
+// Note is a problem of this node that is not an outcome of a run, such as a failed hook.
 type Note struct {
 	Text  string    `json:"text"`
 	Since time.Time `json:"since"`
@@ -35,7 +34,7 @@ type Note struct {
 
 func notesFile(stateDir string) string { return filepath.Join(Dir(stateDir), "notes.json") }
 
-// Notes are those of a node, by what they are about.
+// Notes returns a node's notes by subject.
 func Notes(stateDir string) (map[string]Note, error) {
 	notes := map[string]Note{}
 	text, err := os.ReadFile(notesFile(stateDir))
@@ -51,11 +50,11 @@ func Notes(stateDir string) (map[string]Note, error) {
 	return notes, nil
 }
 
-// SetNotes replaces the notes that are about something with a prefix. What was wrong before
+// SetNotes replaces the notes whose subject begins with a prefix. A problem that persists
 // keeps its time.
 func SetNotes(stateDir, prefix string, now time.Time, texts map[string]string) error {
 	if _, same := changed(stateDir, prefix, now, texts); same {
-		return nil // as most times
+		return nil // nothing changed, as usual
 	}
 	unlock, err := lockNotes(stateDir)
 	if err != nil {
@@ -73,11 +72,11 @@ func SetNotes(stateDir, prefix string, now time.Time, texts map[string]string) e
 	return atomicfile.Write(notesFile(stateDir), append(text, '\n'), 0o600)
 }
 
-// changed are the notes as they are to be, and whether they are so.
+// changed returns the new notes, and reports whether they differ from the present ones.
 func changed(stateDir, prefix string, now time.Time, texts map[string]string) (notes map[string]Note, same bool) {
 	old, err := Notes(stateDir)
 	if err != nil {
-		old = map[string]Note{} // one that cannot be read is written over
+		old = map[string]Note{} // an unreadable file is replaced
 	}
 	notes = maps.Clone(old)
 	maps.DeleteFunc(notes, func(about string, _ Note) bool { return strings.HasPrefix(about, prefix) })
@@ -91,7 +90,7 @@ func changed(stateDir, prefix string, now time.Time, texts map[string]string) (n
 	return notes, err == nil && maps.Equal(old, notes)
 }
 
-// lockNotes keeps other processes from writing them.
+// lockNotes locks the notes.
 func lockNotes(stateDir string) (unlock func(), err error) {
 	if err := os.MkdirAll(Dir(stateDir), 0o700); err != nil {
 		return nil, err
@@ -107,7 +106,7 @@ func lockNotes(stateDir string) (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
-// Lines says in lines what is wrong with telling people: what is not sent, and the notes.
+// Lines returns the problems of notifications for people: unsent messages, and the notes.
 func Lines(stateDir string) []string {
 	var lines []string
 	if unsent := Of(stateDir).Unsent(); unsent != "" {
