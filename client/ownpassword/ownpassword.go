@@ -1,5 +1,6 @@
-// Package ownpassword is about the passwords that modules have of their own, with which
-// their repositories open on each destination: how Redis keeps them, by the modules' UUIDs.
+// Package ownpassword handles the repository passwords of modules that have their own. Such
+// a password opens the module's repositories on every destination; Redis stores it by the
+// module's UUID.
 package ownpassword
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// All returns the passwords by the UUIDs of the modules, also of those that were removed.
+// All returns the passwords by module UUID, including those of removed modules.
 func All(ctx context.Context, rdb redis.Cmdable) (map[string]string, error) {
 	all, err := rdb.HGetAll(ctx, catalog.ModulePassword).Result()
 	if err != nil {
@@ -26,7 +27,7 @@ func All(ctx context.Context, rdb redis.Cmdable) (map[string]string, error) {
 	return all, nil
 }
 
-// Of returns the password of the module with a UUID, "" where it has none.
+// Of returns the password of the module with a UUID, "" if it has none.
 func Of(ctx context.Context, rdb redis.Cmdable, uuid string) (string, error) {
 	password, err := rdb.HGet(ctx, catalog.ModulePassword, uuid).Result()
 	if host.IgnoreNil(err) != nil {
@@ -35,7 +36,7 @@ func Of(ctx context.Context, rdb redis.Cmdable, uuid string) (string, error) {
 	return password, nil
 }
 
-// Valid reports whether restic can be given the password: it has one line.
+// Valid reports whether restic accepts the password, which must be one line.
 func Valid(password string) bool {
 	return password != "" && !strings.ContainsAny(password, "\r\n\x00")
 }
@@ -50,8 +51,8 @@ func FromFile(ctx context.Context, sys *host.System, flag, file, what string) (s
 	return password, err
 }
 
-// Import saves passwords that Redis lacks, and returns how many. What is there already
-// stays.
+// Import saves passwords that Redis does not have, and returns how many. Existing ones
+// stay.
 func Import(ctx context.Context, sys *host.System, rdb *redis.Client, passwords map[string]string) (int, error) {
 	there, err := All(ctx, rdb)
 	if err != nil {
