@@ -33,7 +33,7 @@ owner alone, and at most 512 MiB.`,
 	return cmd
 }
 
-// status are the exit statuses of these commands.
+// status returns the exit statuses of these commands.
 func status() map[string]string {
 	return exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Unreachable, exit.Forbidden, exit.Redis, exit.NotFound, exit.Password, exit.Signal)
 }

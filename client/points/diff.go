@@ -63,7 +63,7 @@ type totals struct {
 	} `json:"removed"`
 }
 
-// changeJSON is a change for programs.
+// changeJSON is a change in the JSON output.
 type changeJSON struct {
 	Change string `json:"change"`
 	Path   string `json:"path"`
@@ -91,7 +91,7 @@ func runDiff(ctx context.Context, sys *host.System, o *opened, words [2]string, 
 		}
 		switch {
 		case c.Kind == "statistics":
-			_ = json.Unmarshal(line, &sum) // it is for people alone
+			_ = json.Unmarshal(line, &sum) // only for people
 		case c.Kind != "change":
 		case asJSON:
 			failed = out.encode(changeJSON{c.Modifier, relative(c.Path)})

@@ -1,3 +1,3 @@
-// Package points are the commands that show what can be restored: repository list, and
-// snapshot list, show, ls, find and diff. They change nothing.
+// Package points holds the read-only commands that show what can be restored: repository
+// list, and snapshot list, show, ls, find and diff.
 package points

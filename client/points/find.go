@@ -17,15 +17,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/snapshot"
 )
 
-// finding is what to look for.
+// finding holds the options of find.
 type finding struct {
-	in         string // a snapshot, "" for all
-	newest     int    // of the snapshots, 0 for all
+	in         string // snapshot, "" for all
+	newest     int    // how many snapshots, 0 for all
 	ignoreCase bool
 	asJSON     bool
 
 	pattern string
-	exclude restic.Exclude // matches as the patterns of restic do
+	exclude restic.Exclude // matches by restic's rules for patterns
 }
 
 func newFind(sys *host.System) *cobra.Command {
@@ -77,13 +77,13 @@ func (f *finding) setPattern(pattern string) error {
 		return exit.Failf(exit.Usage, "%q is not a valid pattern", f.pattern)
 	}
 	if strings.HasPrefix(pattern, "!") {
-		pattern = `[!]` + pattern[1:] // a name may begin like that
+		pattern = `[!]` + pattern[1:] // the name may begin with "!"
 	}
 	f.exclude = restic.ParseExclude(pattern)
 	return nil
 }
 
-// matches reports whether a node itself matches, not only a directory above it.
+// matches reports whether a node itself matches, not only a parent directory.
 func (f *finding) matches(n snapshot.Node) bool {
 	name := n.Path
 	if f.ignoreCase {
@@ -128,7 +128,7 @@ func (f *finding) run(ctx context.Context, sys *host.System, o *opened) error {
 	return nil
 }
 
-// where are the snapshots to look into, the newest first.
+// where returns the snapshots to search, newest first.
 func (f *finding) where(ctx context.Context, o *opened) ([]snapshot.Snapshot, error) {
 	if f.in != "" {
 		s, err := o.snapshot(ctx, f.in)
@@ -145,7 +145,7 @@ func (f *finding) where(ctx context.Context, o *opened) ([]snapshot.Snapshot, er
 	return l.Snapshots, nil
 }
 
-// foundJSON is a node that was found, for programs.
+// foundJSON is a match in the JSON output.
 type foundJSON struct {
 	Snapshot string `json:"snapshot"`
 	Time     string `json:"time"`

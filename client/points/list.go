@@ -51,7 +51,7 @@ behind.`,
 	return cmd
 }
 
-// listed are the snapshots of one repository.
+// listed holds the snapshots of one repository.
 type listed struct {
 	*opened
 
@@ -84,7 +84,7 @@ func runList(ctx context.Context, sys *host.System, p *place, words []string, as
 	return errors.Join(err, failedListings(all))
 }
 
-// failedListings is the error of repositories that could not be read, which were told.
+// failedListings returns the error for unreadable repositories, which were reported.
 func failedListings(all []*listed) error {
 	failed, code := 0, exit.Failed
 	for _, l := range all {
@@ -102,7 +102,7 @@ func failedListings(all []*listed) error {
 	return exit.Failf(code, "the list is incomplete: %d of %d repositories could not be read", failed, len(all))
 }
 
-// repositories opens those of the words, or all that we may read.
+// repositories opens the named repositories, or all that we may read.
 func repositories(ctx context.Context, sys *host.System, p *place, words []string) ([]*listed, error) {
 	if len(words) == 0 {
 		return allRepositories(ctx, sys, p)
@@ -153,7 +153,7 @@ func allRepositories(ctx context.Context, sys *host.System, p *place) ([]*listed
 	return all, nil
 }
 
-// openFound opens a repository that a survey has found.
+// openFound opens a repository that a survey found.
 func openFound(ctx context.Context, sys *host.System, rdb *redis.Client, destination string, r inventory.Repository, c cluster) (*opened, error) {
 	from, err := source(ctx, sys, rdb, destination, r.App, r.UUID, nil)
 	return &opened{
@@ -162,8 +162,8 @@ func openFound(ctx context.Context, sys *host.System, rdb *redis.Client, destina
 	}, err
 }
 
-// readListings asks restic where it must, several at a time: each derives a key for about
-// a second, on one processor.
+// readListings asks restic where necessary, several repositories at a time: each restic
+// spends about a second of one CPU on deriving the key.
 func readListings(ctx context.Context, all []*listed) {
 	queue := make(chan *listed)
 	var workers sync.WaitGroup
@@ -200,7 +200,7 @@ func printList(sys *host.System, all []*listed) error {
 	return table.Flush()
 }
 
-// receipts are the times at which the gateway received the snapshots, by ID.
+// receipts returns the times at which the gateway received the snapshots, by ID.
 func receipts(r inventory.Repository) map[string]time.Time {
 	times := make(map[string]time.Time, len(r.Snapshots))
 	for _, s := range r.Snapshots {
@@ -209,24 +209,24 @@ func receipts(r inventory.Repository) map[string]time.Time {
 	return times
 }
 
-// snapshotJSON is a snapshot in the output of NethServer 8's action
-// read-backup-snapshots, with fields of ours behind.
+// snapshotJSON is a snapshot in the output of NethServer 8's action read-backup-snapshots,
+// with additional fields of ours.
 type snapshotJSON struct {
 	Timestamp   int64  `json:"timestamp"`
 	ID          string `json:"id"`
-	TotalBytes  int64  `json:"total_bytes"` // -1 where it is not known
+	TotalBytes  int64  `json:"total_bytes"` // -1 if unknown
 	BackupStart string `json:"backup_start"`
 	BackupEnd   string `json:"backup_end"`
 
 	Time         string   `json:"time"`
-	Received     string   `json:"received"` // "" where the storage does not know
+	Received     string   `json:"received"` // "" if the storage does not know
 	RepositoryID string   `json:"repository_id"`
 	Path         string   `json:"path"`
-	ModuleID     string   `json:"module_id"` // "" where it is not installed
+	ModuleID     string   `json:"module_id"` // "" if the module is not installed
 	Hostname     string   `json:"hostname"`
 	Tags         []string `json:"tags"`
 	Paths        []string `json:"paths"`
-	TotalFiles   int64    `json:"total_files"` // -1 where it is not known
+	TotalFiles   int64    `json:"total_files"` // -1 if unknown
 }
 
 func printListJSON(sys *host.System, all []*listed) error {

@@ -86,7 +86,7 @@ func runLs(ctx context.Context, sys *host.System, o *opened, word, dir string, r
 	})
 }
 
-// relative is a path of a snapshot as restore-module takes it.
+// relative returns a path of a snapshot in the form for restore-module.
 func relative(name string) string {
 	if name == "/" {
 		return name
@@ -94,7 +94,7 @@ func relative(name string) string {
 	return name[1:]
 }
 
-// nodePrinter returns what prints nodes, and what ends that.
+// nodePrinter returns a function that prints nodes, and one that ends the output.
 func nodePrinter(sys *host.System, asJSON bool) (show func(snapshot.Node) error, flush func() error) {
 	if asJSON {
 		lines := newLines(sys.Stdout)
@@ -115,7 +115,7 @@ func nodePrinter(sys *host.System, asJSON bool) (show func(snapshot.Node) error,
 	}, table.Flush
 }
 
-// modeText is a mode as ls shows it, in which a link has a small letter.
+// modeText formats a mode like ls, except that links have a small letter.
 func modeText(mode fs.FileMode) string {
 	text := mode.String()
 	if rest, ok := strings.CutPrefix(text, "L"); ok {
@@ -124,7 +124,7 @@ func modeText(mode fs.FileMode) string {
 	return text
 }
 
-// nodeJSON is a node for programs.
+// nodeJSON is a node in the JSON output.
 type nodeJSON struct {
 	Path  string `json:"path"`
 	Type  string `json:"type"`

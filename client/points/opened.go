@@ -22,7 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/snapshot"
 )
 
-// place are the options that say where a module's repository is.
+// place holds the options that select a module's repository.
 type place struct {
 	choice locate.Choice
 	wait   run.Waiting
@@ -37,7 +37,7 @@ func (p *place) addFlags(sys *host.System, cmd *cobra.Command) {
 	cmd.ValidArgsFunction = names.Complete(sys, names.ModuleEntries, 1)
 }
 
-// opened is a repository that a command looks at.
+// opened is a repository that a command reads.
 type opened struct {
 	place  locate.Place
 	found  inventory.Repository
@@ -45,7 +45,7 @@ type opened struct {
 	cache  snapshot.Cache
 }
 
-// open finds the repository of what a word means, a module or APP/UUID.
+// open finds the repository that a word names, a module or APP/UUID.
 func (p *place) open(ctx context.Context, sys *host.System, word string) (*opened, error) {
 	rdb, err := p.wait.Redis(ctx, sys)
 	if err != nil {
@@ -75,13 +75,13 @@ func (p *place) open(ctx context.Context, sys *host.System, word string) (*opene
 	return o, err
 }
 
-// source is a repository and what opens it.
+// source returns a repository as package snapshot reads it.
 func source(ctx context.Context, sys *host.System, rdb *redis.Client, destination, app, uuid string, command func(context.Context) (restic.Invocation, error)) (snapshot.Source, error) {
 	repository, err := run.OpenRepository(ctx, sys, rdb, destination, app, uuid)
 	return snapshot.Source{Repository: repository, Command: command}, err
 }
 
-// resticOnce finds restic out when it is first needed: much is shown without it.
+// resticOnce prepares restic at the first use; many commands do without.
 func resticOnce(sys *host.System) func(context.Context) (restic.Invocation, error) {
 	var mu sync.Mutex
 	var known bool
@@ -100,13 +100,13 @@ func resticOnce(sys *host.System) func(context.Context) (restic.Invocation, erro
 		own := command
 		if own.Name != "" {
 			number++
-			own.Name = fmt.Sprintf("%s-%d", own.Name, number) // several run at the same time
+			own.Name = fmt.Sprintf("%s-%d", own.Name, number) // several run concurrently
 		}
 		return own, nil
 	}
 }
 
-// ids are the IDs of all snapshots.
+// ids returns the IDs of all snapshots.
 func ids(r inventory.Repository) []string {
 	all := make([]string, len(r.Snapshots))
 	for i, s := range r.Snapshots {
@@ -122,10 +122,10 @@ func (o *opened) list(ctx context.Context) (snapshot.Listing, error) {
 
 var snapshotPrefix = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
 
-// latest means the last snapshot.
+// latest names the last snapshot.
 const latest = "latest"
 
-// snapshotNamed returns the whole ID of the snapshot that a word means.
+// snapshotNamed returns the complete ID of the snapshot that a word names.
 func (o *opened) snapshotNamed(ctx context.Context, word string) (string, error) {
 	if len(o.found.Snapshots) == 0 {
 		return "", exit.Failf(exit.NotFound, "repository %s holds no snapshot", o.source.Repository)
@@ -158,7 +158,7 @@ func (o *opened) snapshotNamed(ctx context.Context, word string) (string, error)
 	return "", exit.Failf(exit.Usage, "%d snapshots begin with %s: give more of its ID", len(found), word)
 }
 
-// word is how people name the repository.
+// word returns the repository's name for people.
 func (o *opened) word() string {
 	if o.place.Module != "" {
 		return o.place.Module

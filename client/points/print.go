@@ -7,13 +7,13 @@ import (
 	"unicode"
 )
 
-// timeFormat shows a time with its zone.
+// timeFormat is the format of times, with the zone.
 const timeFormat = "2006-01-02 15:04:05 -07:00"
 
-// timeJSON shows a time to programs.
+// timeJSON is the format of times in JSON.
 const timeJSON = time.RFC3339Nano
 
-// when shows a time with its zone, which is that of the machine; "-" where it is not known.
+// when formats a time in the machine's zone; "-" if it is unknown.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -21,8 +21,8 @@ func when(t time.Time) string {
 	return t.Local().Format(timeFormat)
 }
 
-// shown is a name as a terminal may have it: in quotes, as in Go, where a character of it
-// would not be seen, or where it is not UTF-8.
+// shown formats a name for a terminal: quoted as in Go if it has invisible characters or is
+// not UTF-8.
 func shown(name string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	if strings.ContainsFunc(name, odd) || strings.HasPrefix(name, `"`) {

@@ -82,7 +82,7 @@ func runRepositoryList(ctx context.Context, sys *host.System, wait *run.Waiting,
 	return errors.Join(err, failedDestinations(all))
 }
 
-// failedDestinations is the error of destinations that could not be read, which were told.
+// failedDestinations returns the error for unreadable destinations, which were reported.
 func failedDestinations(all []*surveyed) error {
 	var failed []string
 	code := exit.Failed
@@ -100,14 +100,14 @@ func failedDestinations(all []*surveyed) error {
 	return exit.Failf(code, "the list is incomplete: %d of %d destinations could not be read: %s", len(failed), len(all), strings.Join(failed, ", "))
 }
 
-// surveyed is a destination and what it holds.
+// surveyed is a destination and its content.
 type surveyed struct {
 	id, name, provider, url string
 	holding                 inventory.Holding
 	err                     error
 }
 
-// label is how people are told the destination.
+// label returns the destination's name for people.
 func (d *surveyed) label() string {
 	if d.name != "" {
 		return d.name
@@ -115,11 +115,11 @@ func (d *surveyed) label() string {
 	return d.id
 }
 
-// questionsAtOnce bounds the questions to the gateway that are under way.
+// questionsAtOnce bounds concurrent requests to the gateway.
 const questionsAtOnce = 16
 
-// surveyAll looks through all destinations at the same time, or through one of them. One
-// that fails has its error.
+// surveyAll surveys one destination, or all of them concurrently. A destination that fails
+// has an error of its own.
 func surveyAll(ctx context.Context, sys *host.System, rdb *redis.Client, only string) ([]*surveyed, error) {
 	all, err := destinations(ctx, rdb, only)
 	if err != nil {
@@ -148,8 +148,7 @@ func surveyAll(ctx context.Context, sys *host.System, rdb *redis.Client, only st
 	return all, nil
 }
 
-// surveyor is how a destination is looked through: as a whole by a node, and by a module
-// for what is its own.
+// surveyor surveys a destination: a node sees all of it, a module its own repositories.
 func surveyor(sys *host.System, gateway inventory.Gateway) (func(context.Context, string) (inventory.Holding, error), error) {
 	login, err := sys.Env.Credentials()
 	if err != nil {
@@ -177,8 +176,7 @@ func surveyor(sys *host.System, gateway inventory.Gateway) (func(context.Context
 	}, nil
 }
 
-// destinations reads all destinations, or the one that is meant, in the order of their
-// names.
+// destinations returns all destinations, or the selected one, ordered by name.
 func destinations(ctx context.Context, rdb *redis.Client, only string) ([]*surveyed, error) {
 	var ids []string
 	if only != "" {
@@ -205,11 +203,11 @@ func destinations(ctx context.Context, rdb *redis.Client, only string) ([]*surve
 	return all, nil
 }
 
-// cluster is what says whose a repository is.
+// cluster holds what is needed to tell whose a repository is.
 type cluster struct {
 	uuid    string
-	modules map[string]string // IDs by UUID
-	labels  map[string]string // by ID
+	modules map[string]string // module ID by UUID
+	labels  map[string]string // module label by ID
 }
 
 func readCluster(ctx context.Context, rdb *redis.Client) (cluster, error) {
@@ -240,7 +238,7 @@ func readCluster(ctx context.Context, rdb *redis.Client) (cluster, error) {
 	return c, nil
 }
 
-// notes say what is worth knowing of a repository.
+// notes returns remarks about a repository.
 func (c cluster) notes(r inventory.Repository) string {
 	var notes []string
 	if c.modules[r.UUID] == "" {

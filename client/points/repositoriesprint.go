@@ -10,8 +10,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/inventory"
 )
 
-// module is how people are told whose a repository is: the module that is installed, or
-// the one that its manifest names.
+// module returns the name of a repository's module for people: the installed module, or the
+// one in the manifest.
 func (c cluster) module(r inventory.Repository) string {
 	if id := c.modules[r.UUID]; id != "" {
 		return id
@@ -37,7 +37,7 @@ func printRepositories(sys *host.System, all []*surveyed, c cluster) error {
 	return nil
 }
 
-// tellForeign names what no backup has put there.
+// tellForeign lists what no backup created.
 func tellForeign(sys *host.System, all []*surveyed) {
 	for _, d := range all {
 		lines := make([]string, len(d.holding.Foreign))
@@ -51,7 +51,7 @@ func tellForeign(sys *host.System, all []*surveyed) {
 }
 
 // repositoryJSON is a repository in the output of NethServer 8's action
-// read-backup-repositories, with two fields of ours behind.
+// read-backup-repositories, with two additional fields of ours.
 type repositoryJSON struct {
 	ModuleID                string `json:"module_id"`
 	ModuleUIName            string `json:"module_ui_name"`
@@ -69,7 +69,7 @@ type repositoryJSON struct {
 	IsGeneratedLocally      *bool  `json:"is_generated_locally"`
 
 	Snapshots    int    `json:"snapshots"`
-	LastSnapshot string `json:"last_snapshot"` // "" where there is none, or its time is not known
+	LastSnapshot string `json:"last_snapshot"` // "" without one, or if its time is unknown
 }
 
 func printRepositoriesJSON(sys *host.System, all []*surveyed, c cluster) error {
@@ -83,7 +83,7 @@ func printRepositoriesJSON(sys *host.System, all []*surveyed, c cluster) error {
 	return sys.PrintJSON(list)
 }
 
-// unknownTime is what NethServer 8 prints for a time that is not known.
+// unknownTime is what NethServer 8 prints for an unknown time.
 const unknownTime = -1
 
 func (c cluster) json(d *surveyed, r inventory.Repository) repositoryJSON {

@@ -23,7 +23,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/browseapi"
 )
 
-// server shows the snapshots of the modules to whoever reaches its socket.
+// server shows the modules' snapshots to clients of its socket.
 type server struct {
 	sys           *host.System
 	socket, group string
@@ -78,13 +78,13 @@ func (s *server) run(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := server.Shutdown(limited); err != nil {
-		_ = server.Close() // cuts what is left
+		_ = server.Close() // cuts the remaining requests
 	}
 	return nil
 }
 
-// listen opens the socket, which nobody else may use before it has its rights: it gets
-// its name afterwards.
+// listen opens the socket under a temporary name, and renames it once its permissions are
+// set, so that nobody else can connect before.
 func (s *server) listen(ctx context.Context) (net.Listener, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(s.socket), ".snapshots-")
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *server) listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("--socket: %w", err)
 	}
 	if unix, ok := listener.(*net.UnixListener); ok {
-		unix.SetUnlinkOnClose(false) // it will have another name
+		unix.SetUnlinkOnClose(false) // it gets renamed
 	}
 	mode := fs.FileMode(0o600)
 	if s.group != "" {
@@ -135,13 +135,13 @@ func (s *server) routes() http.Handler {
 	return mux
 }
 
-// wanted is what a request is about.
+// wanted is what a request asks for.
 type wanted struct {
 	repository *opened
 	id, path   string
 }
 
-// answering opens the repository that a request is about, and says what is wrong.
+// answering opens the requested repository and calls the handler, and reports errors.
 func (s *server) answering(answer func(ctx context.Context, w http.ResponseWriter, what wanted) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		sent := &sentWriter{ResponseWriter: w}
@@ -150,7 +150,7 @@ func (s *server) answering(answer func(ctx context.Context, w http.ResponseWrite
 		case err == nil:
 		case sent.begun:
 			s.sys.Warnf("%s of %s: %v", r.FormValue("path"), r.FormValue("repository"), err)
-			panic(http.ErrAbortHandler) // what was sent is not whole
+			panic(http.ErrAbortHandler) // the answer is incomplete
 		default:
 			s.sys.Warnf("%s of %s: %v", r.FormValue("path"), r.FormValue("repository"), err)
 			http.Error(w, http.StatusText(statusOf(err)), statusOf(err))
@@ -171,7 +171,7 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, repository, 
 	return answer(ctx, w, wanted{o, id, path.Clean("/" + name)})
 }
 
-// statusOf is the HTTP status of an error.
+// statusOf returns the HTTP status for an error.
 func statusOf(err error) int {
 	if errors.Is(err, fs.ErrNotExist) {
 		return http.StatusNotFound
@@ -188,7 +188,7 @@ func statusOf(err error) int {
 	return http.StatusBadGateway
 }
 
-// sentWriter knows whether something was sent.
+// sentWriter remembers whether anything was sent.
 type sentWriter struct {
 	http.ResponseWriter
 
@@ -200,7 +200,7 @@ func (w *sentWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// list answers with what is in a directory.
+// list answers with the entries of a directory.
 func (*server) list(ctx context.Context, w http.ResponseWriter, what wanted) error {
 	reply := browseapi.Listing{Path: what.path, Entries: []browseapi.Entry{}}
 	err := what.repository.cache.WithTree(ctx, what.repository.source, what.id, func(t *snapshot.Tree) error {

@@ -73,7 +73,7 @@ func runShow(ctx context.Context, sys *host.System, o *opened, word string, asJS
 	return table.Flush()
 }
 
-// shownSnapshot is all that is known of a snapshot.
+// shownSnapshot is the output of show.
 type shownSnapshot struct {
 	snapshotJSON
 
@@ -85,7 +85,7 @@ type shownSnapshot struct {
 	Summary        *snapshot.Summary `json:"summary"`
 }
 
-// snapshot finds the snapshot that a word means.
+// snapshot returns the snapshot that a word names.
 func (o *opened) snapshot(ctx context.Context, word string) (snapshot.Snapshot, error) {
 	id, err := o.snapshotNamed(ctx, word)
 	if err != nil {
