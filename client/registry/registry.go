@@ -1,5 +1,5 @@
-// Package registry is Redis as administrators change it: its users, and what depends on
-// several keys. It knows no command.
+// Package registry is an administrator's access to Redis: its users, and changes that span
+// several keys. It contains no command.
 package registry
 
 import (
@@ -24,7 +24,7 @@ type Registry struct {
 	Version account.Version
 }
 
-// With runs do with an administrator's connection to a Redis that has users.
+// With calls do with an administrator's connection to a Redis that has users.
 func With(ctx context.Context, sys *host.System, do func(*Registry) error) error {
 	rdb, err := sys.Administrator(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func With(ctx context.Context, sys *host.System, do func(*Registry) error) error
 	return do(r)
 }
 
-// Failed explains an error of Redis's; nil stays nil.
+// Failed explains an error of Redis; nil stays nil.
 func (r *Registry) Failed(what string, err error) error {
 	if _, coded := errors.AsType[*exit.Error](err); coded {
 		return err
@@ -50,16 +50,16 @@ func (r *Registry) Failed(what string, err error) error {
 	return host.AdministrationError(r.Sys.Env, r.Redis, what, err)
 }
 
-// Users returns the users there are.
+// Users returns all users.
 func (r *Registry) Users(ctx context.Context) (account.List, error) {
 	list, err := r.Redis.ACLList(ctx).Result()
 	return list, r.Failed("list the users", err)
 }
 
-// attempts bounds the repetitions of a change that another one came between.
+// attempts bounds the retries of a change that conflicts with another one.
 const attempts = 50
 
-// Change is Transact for what an administrator changes: it is written down with it.
+// Change is Transact for an administrator's changes: it also records what was changed.
 func (r *Registry) Change(ctx context.Context, what string, decide func(tx *redis.Tx) (func(redis.Pipeliner), error), keys ...string) error {
 	return r.Transact(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		commands, err := decide(tx)
@@ -73,9 +73,9 @@ func (r *Registry) Change(ctx context.Context, what string, decide func(tx *redi
 	}, keys...)
 }
 
-// Transact makes a change that depends on keys, which decide reads: it returns the
-// commands to do at once. Where somebody changed one of the keys meanwhile, it all
-// begins again. Without commands nothing happens.
+// Transact makes a change that depends on keys. decide reads them and returns the commands
+// to execute atomically; nil means no change. If another client changes one of the keys
+// meanwhile, Transact starts again.
 func (r *Registry) Transact(ctx context.Context, what string, decide func(tx *redis.Tx) (func(redis.Pipeliner), error), keys ...string) error {
 	for range attempts {
 		err := r.Redis.Watch(ctx, func(tx *redis.Tx) error {
@@ -93,11 +93,11 @@ func (r *Registry) Transact(ctx context.Context, what string, decide func(tx *re
 	return exit.Failf(exit.Conflict, "%s: others keep changing the same: try again", what)
 }
 
-// Announce makes the users what the gateways see, and what Redis knows after a
-// restart. Whoever changed a user must come here afterwards.
+// Announce publishes the present users to the gateways, and has Redis persist them. Every
+// change of a user must be followed by it.
 //
-// The last one to write the set has listed the users after everybody else's
-// write: the set is watched, and each write touches it.
+// The published set always ends up complete: it is watched, and every Announce touches it,
+// so the last one to write it has listed the users after all other writes.
 func (r *Registry) Announce(ctx context.Context) error {
 	err := r.Transact(ctx, "publish the users in "+catalog.ACLs, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		list, err := tx.ACLList(ctx).Result()
@@ -106,7 +106,7 @@ func (r *Registry) Announce(ctx context.Context) error {
 		}
 		lines := account.List(list).Principals()
 		return func(p redis.Pipeliner) {
-			// Deleting a set that is not there would touch nothing.
+			// Deleting a missing set would not touch the key.
 			p.SAdd(ctx, catalog.ACLs, "")
 			p.Del(ctx, catalog.ACLs)
 			if len(lines) > 0 {
@@ -122,7 +122,7 @@ func (r *Registry) Announce(ctx context.Context) error {
 	return nil
 }
 
-// persist has Redis write its users where it finds them at its next start.
+// persist has Redis save its users, so that they survive a restart.
 func (r *Registry) persist(ctx context.Context) {
 	err := r.Redis.Do(ctx, "ACL", "SAVE").Err()
 	if err == nil {
@@ -138,8 +138,8 @@ func (r *Registry) persist(ctx context.Context) {
 	r.Sys.Warnf("redis at %s forgets its users when it restarts: %s: %v", host.ServerOf(r.Redis), how, err)
 }
 
-// OwnUsers returns the users of a Redis that is not NethServer 8's: there they are not
-// ours to make.
+// OwnUsers returns the users of a Redis that NethServer 8 does not manage; there, users are
+// not ours to change.
 func (r *Registry) OwnUsers(ctx context.Context) (account.List, error) {
 	list, err := r.Users(ctx)
 	if err == nil && list.OfNS8() {
@@ -148,7 +148,7 @@ func (r *Registry) OwnUsers(ctx context.Context) (account.List, error) {
 	return list, err
 }
 
-// SetUser is the command that makes a user, or changes one.
+// SetUser queues the command that creates or changes a user.
 func SetUser(ctx context.Context, p redis.Pipeliner, user string, rules ...string) {
 	args := []any{"ACL", "SETUSER", user}
 	for _, rule := range rules {
@@ -157,19 +157,19 @@ func SetUser(ctx context.Context, p redis.Pipeliner, user string, rules ...strin
 	p.Do(ctx, args...)
 }
 
-// CutOff ends the connections of a user, who logged in with what is no longer valid.
+// CutOff closes the connections of a user whose credentials are no longer valid.
 func (r *Registry) CutOff(ctx context.Context, user string) error {
 	return r.Failed("end the connections of "+user, r.Redis.Do(ctx, "CLIENT", "KILL", "USER", user).Err())
 }
 
-// WarnOfOpenDefault tells about a Redis in which everybody is an administrator.
+// WarnOfOpenDefault warns about a Redis in which everybody is an administrator.
 func (r *Registry) WarnOfOpenDefault(list account.List) {
 	if list.Open("default") {
 		r.Sys.Warnf("whoever reaches redis at %s may do everything, as its user \"default\" has no password: give it one (requirepass, or ACL SETUSER default), or only modules that you trust reach it", host.ServerOf(r.Redis))
 	}
 }
 
-// WarnOfMemory tells about a Redis that loses what it is told.
+// WarnOfMemory warns about a Redis without persistence.
 func (r *Registry) WarnOfMemory(ctx context.Context) {
 	for _, hazard := range redisconn.Hazards(ctx, r.Redis) {
 		r.Sys.Warnf("redis at %s %s", host.ServerOf(r.Redis), hazard)
