@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// nativeCache is where a native restic is to keep its cache where its environment does
-// not say so: in the service's cache directory, as systemd sets it, or where neither
-// that nor $HOME is there, as in units without CacheDirectory=, in the user's home. It
-// is "" where restic finds a place itself. Without a cache every run reads all indexes
-// of the repository again.
+// nativeCache returns the cache directory for a native restic whose environment does not
+// set one: the service's cache directory, as systemd sets it, or a directory in the user's
+// home if neither that nor $HOME is set, as in units without CacheDirectory=. It returns ""
+// if restic finds a directory itself. Without a cache every run reads all indexes of the
+// repository again.
 func nativeCache(env []string, home func() string) string {
 	vars := map[string]string{}
 	for _, assignment := range env {
@@ -20,7 +20,7 @@ func nativeCache(env []string, home func() string) string {
 	if vars["RESTIC_CACHE_DIR"] != "" {
 		return ""
 	}
-	// Systemd separates several by colons.
+	// Systemd separates several directories by colons.
 	if dir, _, _ := strings.Cut(vars["CACHE_DIRECTORY"], ":"); dir != "" {
 		return filepath.Join(dir, "restic")
 	}
@@ -33,7 +33,7 @@ func nativeCache(env []string, home func() string) string {
 	return ""
 }
 
-// homeOfUser is what the system says of the user, whatever the environment does.
+// homeOfUser returns the home directory in the system's user database.
 func homeOfUser() string {
 	if u, err := user.Current(); err == nil && u.HomeDir != "/" {
 		return u.HomeDir

@@ -1,9 +1,7 @@
-// Package restic runs restic, in a container or from PATH, and understands what
-// it says.
+// Package restic runs restic, in a container or from PATH, and parses its output.
 //
-// [Invocation] is pure: what is to be run becomes an argument list and an
-// environment, and no secret is in the arguments. [Invocation.Run] runs it so
-// that restic gets the time to drop its lock when the run is cancelled.
-// [ParseEvent] reads the lines of --json, [Failure] tells failures apart in all
-// versions of restic since 0.14.
+// [Invocation] does no I/O: it computes the arguments and the environment of a run, with
+// secrets only in the environment. [Invocation.Run] runs it, and gives restic time to drop
+// its lock when the run is cancelled. [ParseEvent] parses lines of --json, [Failure]
+// classifies failures of all versions of restic since 0.14.
 package restic

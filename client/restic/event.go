@@ -13,8 +13,8 @@ import (
 // [*FileError] or [*ExitMessage].
 type Event any
 
-// Status is the progress of a backup or of a restore. Totals are zero until the
-// scan has found something, and stay zero with --no-scan.
+// Status is the progress of a backup or a restore. Totals are zero until the scan has found
+// something, and always with --no-scan.
 type Status struct {
 	PercentDone float64 `json:"percent_done"` // 0 to 1
 	TotalFiles  uint64  `json:"total_files"`
@@ -31,7 +31,7 @@ type Status struct {
 	CurrentFiles     []string `json:"current_files"`
 }
 
-// Summary is the outcome of a backup or of a restore.
+// Summary is the result of a backup or a restore.
 type Summary struct {
 	FilesNew            uint64  `json:"files_new"`
 	FilesChanged        uint64  `json:"files_changed"`
@@ -50,7 +50,7 @@ type Summary struct {
 	SecondsElapsed uint64 `json:"seconds_elapsed"` // restore
 }
 
-// Duration is how long the backup took.
+// Duration returns how long the backup took.
 func (s *Summary) Duration() time.Duration {
 	return time.Duration(s.TotalDuration * float64(time.Second))
 }
@@ -62,14 +62,14 @@ type FileError struct {
 	Message string
 }
 
-// ExitMessage is the last word of restic 0.17 and newer when it fails.
+// ExitMessage is the last line of restic 0.17 and newer after a failure.
 type ExitMessage struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 }
 
-// ParseEvent reads one line. Lines that are no event, and events of no use here,
-// give nil.
+// ParseEvent parses one line. It returns nil for lines without an event and for events of
+// no use here.
 func ParseEvent(line []byte) Event {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 || line[0] != '{' {
@@ -100,8 +100,8 @@ func ParseEvent(line []byte) Event {
 	return event
 }
 
-// parseFileError reads an error event. Its field "error" is {"message": …} from
-// restic 0.17 on, and before that whatever the Go error looked like in JSON.
+// parseFileError parses an error event. Since restic 0.17 its field "error" is {"message":
+// …}; before, it is the JSON form of a Go error.
 func parseFileError(line []byte) Event {
 	var raw struct {
 		Error  json.RawMessage `json:"error"`
@@ -116,16 +116,16 @@ func parseFileError(line []byte) Event {
 		Op      string        `json:"Op"`
 		Err     syscall.Errno `json:"Err"`
 	}
-	// A shape of another kind leaves all empty.
+	// Any other form leaves all fields empty.
 	_ = json.Unmarshal(raw.Error, &shape)
 	message := cmp.Or(shape.Message, "cannot be read")
 	if shape.Message == "" && shape.Err != 0 {
 		message = shape.Op + ": " + shape.Err.Error()
 	}
-	// Restic 0.18 repeats the path.
+	// Restic 0.18 repeats the path in the message.
 	message = strings.TrimPrefix(message, raw.Item+": ")
 	return &FileError{Item: raw.Item, During: raw.During, Message: message}
 }
 
-// ShortID is a snapshot's ID as restic shows it to people, of eight digits.
+// ShortID returns the first eight digits of a snapshot's ID, as restic prints it.
 func ShortID(id string) string { return id[:min(8, len(id))] }

@@ -11,20 +11,19 @@ import (
 // Reason is why restic failed.
 type Reason uint8
 
-// The reasons. Unknown is every other one.
+// The reasons. Unknown covers all others.
 const (
 	Unknown Reason = iota
-	// Incomplete means that the snapshot was made, but that some files could
-	// not be read.
+	// Incomplete means that the snapshot was made, but some files could not be read.
 	Incomplete
-	// NoRepository means that there is none, or that restic could not find out.
+	// NoRepository means that the repository does not exist, or that restic could not find
+	// out.
 	NoRepository
 	Locked
 	WrongKey
-	// Unreachable means that the gateway, or the destination behind it, does
-	// not answer.
+	// Unreachable means that the gateway, or the destination behind it, does not answer.
 	Unreachable
-	// Full means that the quota is reached or the storage is full.
+	// Full means that a quota is exceeded or the storage is full.
 	Full
 	// Forbidden means that the gateway refused the credentials or the path.
 	Forbidden
@@ -32,20 +31,20 @@ const (
 	NoRuntime
 )
 
-// Failure is a run of restic that ended with another status than zero.
+// Failure is the error of a run of restic with an exit status other than zero.
 type Failure struct {
 	Reason Reason
-	// Code is the exit status; −1 when a signal ended the process.
+	// Code is the exit status; −1 after a signal.
 	Code int
-	// Detail is the end of what restic, or podman, said on stderr.
+	// Detail is the end of the output of restic, or podman, on stderr.
 	Detail string
-	// LockRefused means that restic could not write its lock, on a storage that refuses
-	// writes or fails. A lock that another process holds is not meant.
+	// LockRefused means that the storage refused to store restic's lock. It does not mean a
+	// lock that another process holds.
 	LockRefused bool
 }
 
-// Killed reports whether a signal ended restic, or podman, so that a lock may be
-// left in the repository.
+// Killed reports whether a signal ended restic or podman, so that a lock may be left in the
+// repository.
 func (f *Failure) Killed() bool { return f.Code == -1 || f.Code == 128+int(syscall.SIGKILL) }
 
 func (f *Failure) Error() string {
@@ -58,37 +57,37 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("restic ended with exit status %d: %s", f.Code, f.Detail)
 }
 
-// podmanFailed to podmanNotFound are the statuses podman run ends with when it
-// cannot run the command in the container.
+// podmanFailed to podmanNotFound are the exit statuses of podman run when it cannot run the
+// command in the container.
 const (
 	podmanFailed   = 125
 	podmanNotFound = 127
 )
 
-// exitReasons are restic's own statuses: from 0.17 on, and 3 in all versions.
+// exitReasons are restic's own exit statuses: since 0.17, and 3 in all versions.
 var exitReasons = map[int]Reason{3: Incomplete, 10: NoRepository, 11: Locked, 12: WrongKey}
 
 var fullStorage = regexp.MustCompile(`\(507\)|\b507 |Insufficient Storage|no space left on device|disk quota exceeded`)
 
-// retrying is how restic says that it will ask again.
+// retrying matches the lines with which restic announces a retry.
 var retrying = regexp.MustCompile(`^Save\(.* returned error, retrying after `)
 
 var (
-	// savingLock is how restic says that an attempt to write its lock failed.
+	// savingLock matches a failed attempt to store the lock.
 	savingLock = regexp.MustCompile(`^Save\(<lock/`)
-	// noLock is how it ends without one: at the beginning, or in a run so long that the
-	// lock had to be renewed.
+	// noLock matches the final failure to get a lock: at the start, or when a long run must
+	// renew it.
 	noLock = regexp.MustCompile(`unable to create lock in backend|failed to refresh lock in time`)
 )
 
-// patience decides when a run that tries again and again is to be ended.
+// patience decides when to end a run that keeps retrying.
 type patience struct {
 	lockTries int // see [Invocation.LockTries]
 	locksLost int
 }
 
-// hopeless returns a failure if restic tells in this line that it will try again
-// what cannot succeed, or has tried often enough.
+// hopeless returns a failure if the line announces a retry that cannot succeed, or one too
+// many.
 func (p *patience) hopeless(line []byte) *Failure {
 	if !retrying.Match(line) {
 		return nil
@@ -108,8 +107,8 @@ func (p *patience) hopeless(line []byte) *Failure {
 	return failure
 }
 
-// textReasons tell failures apart by what restic says: before 0.17, and where its
-// status is a plain 1. The first match counts.
+// textReasons recognize failures by their message: before 0.17, and for exit status 1. The
+// first match counts.
 var textReasons = []struct {
 	pattern *regexp.Regexp
 	reason  Reason
@@ -122,11 +121,11 @@ var textReasons = []struct {
 	{regexp.MustCompile(`Is there a repository at|config.*does not exist`), NoRepository},
 }
 
-// classify says why a process of the runtime ended with code, which is not zero.
+// classify finds the reason for a non-zero exit status.
 func classify(runtime Runtime, code int, stderr string) *Failure {
 	failure := &Failure{Code: code, Detail: readable(stderr)}
 	if failure.Killed() {
-		return failure // what it said before is not why
+		return failure // what it printed before is not the reason
 	}
 	if reason, ok := exitReasons[code]; ok {
 		failure.Reason = reason
@@ -150,11 +149,11 @@ func reasonOf(stderr string) Reason {
 	return Unknown
 }
 
-// mostLines is how much of what restic says at its end helps people.
+// mostLines bounds the detail to what helps people.
 const mostLines = 10
 
-// readable turns the events among the lines of stderr into plain text, and tells
-// each line once: on a full disk there is one for each part of each file.
+// readable converts events on stderr to plain text, and drops repeated lines: on a full
+// disk there is one for each part of each file.
 func readable(stderr string) string {
 	var lines []string
 	for line := range strings.Lines(stderr) {

@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// relayed are the signals that restic gets when somebody sends them to us.
+// relayed are the signals that are passed on to restic.
 var relayed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// Foreground runs restic as if it had taken our place: it has our terminal and our
-// process group, so that Ctrl-C and Ctrl-Z reach it, and the signals that we get. The
-// error is a [*Failure]; its code is 128 and the number of the signal that ended restic.
-// When ctx ends restic is interrupted: that is not to be for a signal, which it gets anyway.
+// Foreground runs restic as if it had replaced this process. Restic shares our terminal and
+// process group, so that Ctrl-C and Ctrl-Z reach it, and gets the signals that we get. The
+// error is a [*Failure]; after a signal its code is 128 plus the signal's number. When ctx
+// ends, restic is interrupted; do not end ctx because of a signal, which restic gets
+// anyway.
 func (i Invocation) Foreground(ctx context.Context, streams Streams) error {
 	argv := i.Argv()
 	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...) // signals end it
@@ -39,7 +40,7 @@ func (i Invocation) Foreground(ctx context.Context, streams Streams) error {
 				case sig := <-signals:
 					relay(cmd.Process, sig)
 				case <-stop:
-					_ = cmd.Process.Signal(syscall.SIGINT) // it may have ended
+					_ = cmd.Process.Signal(syscall.SIGINT) // it may have exited
 					stop = nil
 				case <-ended:
 					return
@@ -55,17 +56,16 @@ func (i Invocation) Foreground(ctx context.Context, streams Streams) error {
 	return i.explain(context.Background(), err, said.String())
 }
 
-// relay passes a signal on, unless restic has it from the terminal: a second SIGINT
-// would end it with its lock held.
+// relay passes a signal on, unless restic already got it from the terminal: a second SIGINT
+// would kill it while it holds its lock.
 func relay(restic *os.Process, sig os.Signal) {
 	if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && inForeground() {
 		return
 	}
-	_ = restic.Signal(sig) // it may have ended
+	_ = restic.Signal(sig) // it may have exited
 }
 
-// inForeground reports whether the keys of a terminal send their signals to our process
-// group.
+// inForeground reports whether the terminal's keys send signals to our process group.
 func inForeground() bool {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -10,34 +10,33 @@ import (
 // Runtime is the way restic is run.
 type Runtime string
 
-// The runtimes: a temporary container, or the program that PATH has.
+// The runtimes: a temporary container, or the program in PATH.
 const (
 	Podman Runtime = "podman"
 	Native Runtime = "native"
 )
 
-// Repository is where restic finds a repository, and what opens it.
+// Repository is the location of a repository, with its credentials and password.
 type Repository struct {
-	// URL is the repository's, "http://127.0.0.1:4694/<destination>/<app>/<uuid>".
+	// URL is the URL of the repository, "http://127.0.0.1:4694/<destination>/<app>/<uuid>".
 	URL string
-	// User and Password are what the gateway asks for.
+	// User and Password are the credentials for the gateway.
 	User, Password string
 	// Key is restic's own password, which decrypts the repository.
 	Key string
 }
 
-// String tells the address alone, so that no secret gets into a text.
+// String returns only the URL, so that no secret gets into a text.
 func (r Repository) String() string { return r.URL }
 
 // GoString does the same for %#v.
 func (r Repository) GoString() string { return r.URL }
 
-// Mount shows a directory, a file or a volume inside the container.
+// Mount makes a directory, a file or a volume visible in the container.
 type Mount struct {
-	// Source is an absolute path, or the name of a volume, which is made where
-	// it does not exist.
+	// Source is an absolute path, or the name of a volume, which is created if missing.
 	Source string
-	// Target is the absolute path inside the container.
+	// Target is the absolute path in the container.
 	Target   string
 	ReadOnly bool
 }
@@ -50,66 +49,66 @@ func (m Mount) flag() string {
 	return flag
 }
 
-// cacheDir is where the container keeps restic's cache, on a volume that all
-// runs of one user share.
+// cacheDir is the place of restic's cache in the container: a volume that all runs of one
+// user share.
 const cacheDir = "/var/cache/restic"
 
 // Invocation is one run of restic.
 type Invocation struct {
 	Runtime Runtime
-	// Version is that of the restic which will run. The zero Version stands for
-	// a new one.
+	// Version is the version of the restic that will run. The zero Version stands for a new
+	// one.
 	Version Version
-	// Repository may be zero for commands that need none.
+	// Repository may be zero for commands without a repository.
 	Repository Repository
-	// Dir is the working directory; inside the container with [Podman].
+	// Dir is the working directory, inside the container with [Podman].
 	Dir string
 	// Args are restic's arguments.
 	Args []string
-	// Env are further variables for restic, "RESTIC_…=…".
+	// Env holds additional variables for restic, "RESTIC_…=…".
 	Env []string
 
-	// LockTries is after how many failed attempts to write its lock a run is ended; 0
-	// leaves that to restic, which continues for minutes.
+	// LockTries ends a run after so many failed attempts to store its lock. With 0 it is up
+	// to restic, which retries for minutes.
 	LockTries int
 
-	// Files stay open in restic for as long as it lives, and Started, which may be
-	// nil, is told its process ID; for [Native] alone.
+	// Files stay open in restic for as long as it lives. Started, if not nil, gets its
+	// process ID. Both are for [Native] only.
 	Files   []*os.File
 	Started func(pid int)
 
-	// CACerts and ClientCert are files for TLS with the gateway, which go before the
-	// variables RESTIC_CACERT and RESTIC_TLS_CLIENT_CERT: an old restic does not read those.
+	// CACerts and ClientCert are TLS files for the gateway. They take precedence over
+	// RESTIC_CACERT and RESTIC_TLS_CLIENT_CERT, which an old restic does not read.
 	CACerts    []string
 	ClientCert string
-	// Socket is that of the gateway, where it has one. A container sees the socket
-	// and the files for TLS at the places that they have here.
+	// Socket is the gateway's unix socket, if it has one. The socket and the TLS files have
+	// the same paths in a container as outside.
 	Socket string
 
-	// Mounts are what restic sees: in the container, or, with [Native], in a mount
-	// namespace of its own, where sources are directories.
+	// Mounts are visible to restic: in the container or, with [Native], in a mount
+	// namespace of its own, where each source must be a directory.
 	Mounts []Mount
 
-	// Image, Name and PodmanArgs are for [Podman] alone: the image, the container's
-	// name, and further arguments of podman run.
+	// Image, Name and PodmanArgs are for [Podman] only: the image, the container's name,
+	// and additional arguments of podman run.
 	Image      string
 	Name       string
 	PodmanArgs []string
 }
 
-// With returns a copy of i that runs restic with other arguments.
+// With returns a copy of i with other arguments for restic.
 func (i Invocation) With(args ...string) Invocation {
 	i.Args = args
 	return i
 }
 
-// Argv is the command line, which holds no secret.
+// Argv returns the command line. It holds no secret.
 func (i Invocation) Argv() []string {
 	if i.Runtime == Native {
 		return slices.Concat([]string{"restic"}, i.tlsArgs(), i.Args)
 	}
-	// SIGINT is the one signal that every restic handles; as the container's
-	// first process it would ignore a signal without a handler.
+	// SIGINT is the only signal that every version of restic handles. As process 1 of the
+	// container, restic ignores signals without a handler.
 	argv := []string{
 		"podman", "run", "--interactive", "--rm", "--replace", "--name=" + i.Name,
 		"--privileged", "--network=host", "--env=RESTIC_*",
@@ -142,21 +141,21 @@ func (i Invocation) tlsArgs() []string {
 	return args
 }
 
-// repositoryEnv are the variables that say which repository is meant. Inherited
-// ones never get through.
+// repositoryEnv are the variables that select the repository. Inherited ones are always
+// removed.
 var repositoryEnv = []string{
 	"RESTIC_REPOSITORY", "RESTIC_REPOSITORY_FILE",
 	"RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND", "RESTIC_KEY_HINT",
 	"RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD",
-	"RESTIC_CACERT", "RESTIC_TLS_CLIENT_CERT", // are options
+	"RESTIC_CACERT", "RESTIC_TLS_CLIENT_CERT", // replaced by options
 }
 
-// Environ returns the environment for the command of [Invocation.Argv]: inherited
-// (in the form of os.Environ) with the repository's variables replaced.
+// Environ returns the environment for the command of [Invocation.Argv]: inherited, in the
+// form of os.Environ, with the repository's variables replaced.
 func (i Invocation) Environ(inherited []string) []string {
 	env := slices.DeleteFunc(slices.Clone(inherited), func(assignment string) bool {
 		name, _, _ := strings.Cut(assignment, "=")
-		// A cache directory of the host means nothing inside the container.
+		// The host's cache directory does not exist in the container.
 		return slices.Contains(repositoryEnv, name) || i.Runtime != Native && name == "RESTIC_CACHE_DIR"
 	})
 	if i.Runtime != Native {

@@ -2,19 +2,18 @@ package restic
 
 import "bytes"
 
-// maxLine is where a line is cut that has no end. Restic's longest are a few
-// kilobytes.
+// maxLine bounds a line. Restic's longest lines have a few kilobytes.
 const maxLine = 1 << 20
 
-// Lines is a writer that calls a function for each line, without its end. It is
-// not safe for concurrent use.
+// Lines is a writer that calls a function for each line, without the line end. It is not
+// safe for concurrent use.
 type Lines struct {
 	handle  func(line []byte)
 	partial []byte
 }
 
-// NewLines returns a writer that calls handle for each line; the slice is valid
-// only during the call. A last line without an end is handled by Flush.
+// NewLines returns a writer that calls handle for each line; the slice is valid only during
+// the call. Flush handles an unterminated last line.
 func NewLines(handle func(line []byte)) *Lines { return &Lines{handle: handle} }
 
 // Write never fails.
@@ -34,7 +33,7 @@ func (l *Lines) Write(p []byte) (int, error) {
 	}
 }
 
-// Flush handles what has come since the last end of line.
+// Flush handles what has been written since the last line end.
 func (l *Lines) Flush() {
 	if len(l.partial) > 0 {
 		l.handle(bytes.TrimSuffix(l.partial, []byte{'\r'}))

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountCommand is the first argument of this program when it is to run a native restic
-// that sees mounts of its own. [RunMounted] gets what follows.
+// MountCommand is this program's first argument when it runs a native restic with mounts of
+// its own. [RunMounted] gets the arguments that follow.
 const MountCommand = "restic-mounted"
 
-// mounted makes cmd, which runs a native restic, do so in a mount namespace in which the
-// mounts are bound to their targets. Restic keeps the process ID.
+// mounted wraps cmd, a native restic, so that it runs in a mount namespace with the mounts.
+// Restic keeps the process ID.
 func (i Invocation) mounted(cmd *exec.Cmd) error {
 	if i.Runtime != Native || len(i.Mounts) == 0 {
 		return nil
 	}
-	if cmd.Err != nil { // there is no restic
+	if cmd.Err != nil { // restic was not found
 		return i.explain(context.Background(), cmd.Err, "")
 	}
 	self, err := os.Executable()
@@ -46,7 +46,7 @@ func (i Invocation) mounted(cmd *exec.Cmd) error {
 	return nil
 }
 
-// mountError says what to do where this process may not have mounts of its own.
+// mountError says what to do if this process may not create mounts.
 func (i Invocation) mountError(err error) error {
 	if len(i.Mounts) == 0 || i.Runtime != Native || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) {
 		return err
@@ -55,14 +55,14 @@ func (i Invocation) mountError(err error) error {
 		i.Mounts[0].Source, i.Mounts[0].Target, err)
 }
 
-// RunMounted binds the sources to the targets, and becomes the program behind --:
-// SOURCE TARGET … -- PATH ARGV…. It returns only if that fails.
+// RunMounted binds the sources to the targets, and then executes the program behind --:
+// SOURCE TARGET … -- PATH ARGV…. It returns only after a failure.
 func RunMounted(args []string) error {
 	end := slices.Index(args, "--")
 	if end < 0 || end%2 != 0 || len(args) < end+3 {
 		return errors.New("wrong arguments")
 	}
-	// Nothing that is mounted here gets out.
+	// Keep the mounts from propagating out of the namespace.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts private: %w", err)
 	}

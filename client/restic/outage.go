@@ -11,16 +11,15 @@ var (
 	successLine = regexp.MustCompile(`^(\w+\(.*?\)) operation successful after \d+ retries`)
 )
 
-// Outage makes one line of the many that restic says while a storage fails, and one of
-// its end. The zero value is ready. It is not safe for concurrent use.
+// Outage condenses restic's many messages about a failing storage to one line at the
+// beginning and one at the end. The zero value is ready. It is not safe for concurrent use.
 type Outage struct {
 	since   time.Time
 	retries int
-	failing map[string]bool // operations that are repeated
+	failing map[string]bool // operations being retried
 }
 
-// Condense returns what people are to be told in place of a line of restic's, "" for
-// nothing.
+// Condense returns the line to print in place of a line of restic's, "" for none.
 func (o *Outage) Condense(line string, now time.Time) string {
 	if m := retryLine.FindStringSubmatch(line); m != nil {
 		o.retries++
@@ -43,8 +42,8 @@ func (o *Outage) Condense(line string, now time.Time) string {
 	return line
 }
 
-// End returns what people are to be told when a run succeeds: before version 0.16
-// restic does not say that a retry did. It is "" where there is no outage.
+// End returns the line to print when a run succeeds, "" if there was no outage. Restic
+// before 0.16 does not report successful retries itself.
 func (o *Outage) End(now time.Time) string {
 	if o.failing == nil {
 		return ""
@@ -57,7 +56,7 @@ func (o *Outage) End(now time.Time) string {
 	return text
 }
 
-// withoutRetries leaves out the lines about retries but the last.
+// withoutRetries drops all lines about retries except the last.
 func withoutRetries(lines []string) []string {
 	last := -1
 	for i, line := range lines {

@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// Exclude is a line of an exclude file: a pattern by which restic leaves out files, or,
-// with ! before it, does not.
+// Exclude is a line of an exclude file: a pattern of files that restic leaves out or, after
+// "!", does not leave out.
 type Exclude struct {
 	negated  bool
 	anchored bool
 	parts    []string
 }
 
-// ParseExclude reads a line. A pattern that begins with a slash matches from the root
-// on, any other one from each directory on; what it matches is matched with all below.
-// The parts between slashes are as for [path.Match], and ** stands for any number of
-// directories.
+// ParseExclude parses a line. A pattern that begins with a slash is matched from the root,
+// any other from every directory. A match includes everything below it. The parts between
+// slashes are patterns of [path.Match]; ** matches any number of directories.
 func ParseExclude(line string) Exclude {
 	pattern, negated := strings.CutPrefix(line, "!")
 	pattern = path.Clean(pattern)
@@ -24,8 +23,8 @@ func ParseExclude(line string) Exclude {
 	return Exclude{negated: negated, anchored: anchored, parts: strings.Split(rest, "/")}
 }
 
-// Matches reports whether the pattern, whatever stands before it, matches a file or a
-// directory above it. Name is absolute.
+// Matches reports whether the pattern, regardless of "!", matches a file or a directory
+// above it. name is absolute.
 func (e Exclude) Matches(name string) bool {
 	names := strings.Split(strings.Trim(name, "/"), "/")
 	if e.anchored {
@@ -39,7 +38,7 @@ func (e Exclude) Matches(name string) bool {
 	return false
 }
 
-// matchParts reports whether the pattern matches the names or the first of them.
+// matchParts reports whether the pattern matches the names or a prefix of them.
 func matchParts(parts, names []string) bool {
 	for i, part := range parts {
 		if part == "**" {
@@ -60,8 +59,8 @@ func matchParts(parts, names []string) bool {
 	return true
 }
 
-// Excluded reports whether restic leaves a file out: the last pattern that matches
-// decides. Name is absolute.
+// Excluded reports whether restic leaves out a file: the last matching pattern decides.
+// name is absolute.
 func Excluded(excludes []Exclude, name string) bool {
 	excluded := false
 	for _, e := range excludes {

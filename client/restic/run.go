@@ -14,27 +14,27 @@ import (
 	"time"
 )
 
-// Grace is the time restic has, after a run was cancelled, to drop its lock.
+// Grace is the time that restic has to drop its lock after a run was cancelled.
 const Grace = 60 * time.Second
 
-// Streams are what a run reads and writes. Nil ones are empty or thrown away.
+// Streams are the standard streams of a run. Nil ones are empty or discarded.
 type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
 
-// Run runs restic to its end. When ctx is cancelled restic gets SIGINT, which all
-// its versions handle, and [Grace] to drop its lock, before it is killed. When
-// this process is killed restic gets SIGINT as well.
+// Run runs restic until it exits. When ctx is cancelled, restic gets SIGINT, which all of
+// its versions handle, and is killed after [Grace]. If this process is killed, restic gets
+// SIGINT too.
 //
-// A storage that is full ends the run at the first answer that says so: restic
-// before 0.18.1 would ask again for a quarter of an hour.
+// If the storage is full, Run ends restic at the first answer that says so: restic before
+// 0.18.1 would retry for a quarter of an hour.
 //
-// Restic runs in a process group of its own, so that a Ctrl-C on the terminal
-// reaches it once, from us: a second SIGINT would end it with its lock held.
+// Restic runs in its own process group, so that a Ctrl-C on the terminal reaches it once,
+// through us: a second SIGINT would kill it while it holds its lock.
 //
-// The error is a [*Failure], or the context's cause when the run was cancelled.
-// Run is safe for concurrent use; the writers are used until it returns.
+// The error is a [*Failure], or the context's cause if the run was cancelled. Run is safe
+// for concurrent use; the writers are used until it returns.
 func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	argv := i.Argv()
 	ctx, giveUp := context.WithCancelCause(ctx)
@@ -71,9 +71,8 @@ func (i Invocation) Run(ctx context.Context, streams Streams) error {
 	return i.explain(ctx, err, said.String())
 }
 
-// RunOnOneThread runs cmd with its parent thread alive for as long as the process
-// is: the kernel sends the parent-death signal when that thread ends. Unless it is
-// nil, started is told the process ID.
+// RunOnOneThread runs cmd, and keeps its parent thread alive meanwhile: the kernel sends
+// the parent-death signal when that thread ends. started, if not nil, gets the process ID.
 func RunOnOneThread(cmd *exec.Cmd, started func(pid int)) error {
 	done := make(chan error)
 	go func() {
@@ -99,8 +98,8 @@ func killed(cmd *exec.Cmd) bool {
 	return ok && status.Signaled()
 }
 
-// stopContainer ends a container that a killed or interrupted podman may have
-// left. Errors are of no use: most times the container is gone already.
+// stopContainer stops a container that a killed or interrupted podman may have left. It
+// ignores errors: usually the container is already gone.
 func (i Invocation) stopContainer(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*Grace)
 	defer cancel()
@@ -109,8 +108,8 @@ func (i Invocation) stopContainer(ctx context.Context) {
 	_ = exec.CommandContext(ctx, "podman", "rm", "--force", "--ignore", i.Name).Run()
 }
 
-// StopContainers ends the containers that carry the label, as cancelling their
-// runs would have done.
+// StopContainers stops the containers with the label, as cancelling their runs would have
+// done.
 func StopContainers(ctx context.Context, label string) error {
 	output, err := exec.CommandContext(ctx, "podman", "ps", "--all", "--filter=label="+label, "--format={{.Names}}").Output()
 	if err != nil {
@@ -155,7 +154,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns whole lines, unless there is but one.
+// String returns complete lines, unless there is only one.
 func (t *tail) String() string {
 	text := t.buf.String()
 	if _, whole, found := strings.Cut(text, "\n"); t.cut && found && whole != "" {
