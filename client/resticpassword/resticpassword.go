@@ -1,5 +1,5 @@
-// Package resticpassword reports whether a password opens a restic repository by one of
-// its key files, as the repository design of restic describes them.
+// Package resticpassword checks a password against a key file of a restic repository, as
+// restic's design document describes the format.
 package resticpassword
 
 import (
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// keyFile is what of a key file is needed.
+// keyFile holds the fields of a key file that are needed here.
 type keyFile struct {
 	KDF  string `json:"kdf"`
 	N    int    `json:"N"`
@@ -22,24 +22,24 @@ type keyFile struct {
 	Data []byte `json:"data"`
 }
 
-// Sizes within the encrypted data, and of the derived keys, of which the first part
-// encrypts and the rest authenticates.
+// Sizes within the encrypted data, and of the derived keys: the first part encrypts, the
+// rest authenticates.
 const (
 	ivSize, macSize = aes.BlockSize, 16
 	keySize         = 64
 	cipherKeySize   = 32
 )
 
-// mostMemory bounds what a key file, which comes from a storage, may make us use.
+// mostMemory bounds the memory that a key file, which comes from a storage, can demand.
 const mostMemory = 512 << 20
 
-// errForeign says that a key file is not of the form that is known.
+// errForeign says that a key file has an unknown format.
 var errForeign = errors.New("this is not a key file that is understood")
 
 // Opens reports whether the password opens the key.
 //
-// The master key is JSON: with another password it decrypts to noise. So the
-// authentication code, which keeps forged keys away, is not needed here.
+// The master key is JSON: a wrong password decrypts it to noise. So there is no need for
+// the authentication code, which protects against forged keys.
 func Opens(key []byte, password string) (bool, error) {
 	var k keyFile
 	if err := json.Unmarshal(key, &k); err != nil || k.KDF != "scrypt" || len(k.Data) <= ivSize+macSize {
