@@ -26,8 +26,9 @@ const (
 	archiveZip = "zip"
 )
 
-// restoreArchive writes what is chosen of a snapshot to stdout, as an archive. Nothing is
-// written to a disk. An archive that breaks off has no end, and the status says so.
+// restoreArchive writes the selected part of a snapshot to stdout as an archive, without
+// using the disk. An archive that breaks off has no end marker, and the exit status reports
+// the error.
 func restoreArchive(ctx context.Context, sys *host.System, gather func() (restoreFacts, error), opts *restoreOptions, record *run.Record) error {
 	facts, err := gather()
 	record.Repository = facts.base.Repository.URL
@@ -58,7 +59,7 @@ func restoreArchive(ctx context.Context, sys *host.System, gather func() (restor
 	return nil
 }
 
-// withoutNested leaves out the paths that are below another one: they come with it.
+// withoutNested drops paths below other paths of the list.
 func withoutNested(paths []string) []string {
 	var kept []string
 	for i, p := range paths {
@@ -83,13 +84,14 @@ type archiving struct {
 	files, bytes uint64
 }
 
-// archive is what restored files are written into.
+// archive receives the restored files.
 type archive interface {
 	add(header *tar.Header, content io.Reader) error
 	finish() error
 }
 
-// add adds a file or a directory with all below. What must be there was looked for before.
+// add adds a file, or a directory with everything below it. Paths with must were checked
+// before.
 func (a *archiving) add(ctx context.Context, p string, must bool) error {
 	node, err := a.node(ctx, p)
 	if errors.Is(err, fs.ErrNotExist) && !must {
@@ -100,7 +102,7 @@ func (a *archiving) add(ctx context.Context, p string, must bool) error {
 	}
 	full := path.Join("/", a.source.folder, p)
 	if node.Type == "file" && !lossy(full) {
-		// Of a file restic dumps the content alone.
+		// Of a file, restic dumps only the content.
 		return a.dump(ctx, full, false, func(r io.Reader) error { return a.write(headerOf(p, node), r) })
 	}
 	from := full
@@ -109,18 +111,18 @@ func (a *archiving) add(ctx context.Context, p string, must bool) error {
 			return err
 		}
 	} else {
-		from = path.Dir(full) // restic dumps no single link
+		from = path.Dir(full) // restic cannot dump a link by itself
 	}
 	for lossy(from) {
-		from = path.Dir(from) // restic wants the name itself, which is not known
+		from = path.Dir(from) // restic needs the real name, which is unknown
 	}
 	return a.dump(ctx, from, true, func(r io.Reader) error { return a.copy(tar.NewReader(r), p, !node.IsDir()) })
 }
 
-// lossy reports whether a path may not be the one that restic has in the snapshot.
+// lossy reports whether a path may differ from the one that restic has in the snapshot.
 func lossy(name string) bool { return strings.ContainsRune(name, utf8.RuneError) }
 
-// node says what a path of the snapshot is.
+// node describes a path of the snapshot.
 func (a *archiving) node(ctx context.Context, p string) (found snapshot.Node, err error) {
 	full := path.Join("/", a.source.folder, p)
 	err = fs.ErrNotExist
@@ -137,7 +139,7 @@ func (a *archiving) node(ctx context.Context, p string) (found snapshot.Node, er
 	return found, err
 }
 
-// dump has restic write a part of the snapshot, which read takes.
+// dump lets restic write a part of the snapshot, which read consumes.
 func (a *archiving) dump(ctx context.Context, name string, folder bool, read func(io.Reader) error) error {
 	args := []string{"dump", "--no-lock", a.source.id, name}
 	if folder {
@@ -163,8 +165,8 @@ func (a *archiving) dump(ctx context.Context, name string, folder bool, read fun
 	return errors.Join(err, <-done)
 }
 
-// copy copies from an archive, whose names are paths of the snapshot, what is below a path,
-// or at it.
+// copy copies from an archive, whose names are paths of the snapshot, everything below a
+// path, or the path itself.
 func (a *archiving) copy(in *tar.Reader, p string, itself bool) error {
 	folder := strings.TrimPrefix(path.Join("/", a.source.folder)+"/", "/")
 	for {
@@ -176,7 +178,7 @@ func (a *archiving) copy(in *tar.Reader, p string, itself bool) error {
 			return err
 		}
 		header.Name = strings.TrimPrefix(strings.TrimPrefix(header.Name, "/"), folder)
-		// As restic lists it: that is what was asked for.
+		// Use the name as restic lists it, which is what was requested.
 		listed := strings.TrimSuffix(asListed(header.Name), "/")
 		if itself != (listed == p) || !itself && !strings.HasPrefix(listed, p+"/") {
 			continue
@@ -187,7 +189,7 @@ func (a *archiving) copy(in *tar.Reader, p string, itself bool) error {
 	}
 }
 
-// asListed is a name as restic lists it: each byte that is not UTF-8 is replaced.
+// asListed returns a name as restic lists it, with each byte that is not UTF-8 replaced.
 func asListed(name string) string {
 	if utf8.ValidString(name) {
 		return name
@@ -210,7 +212,7 @@ func (a *archiving) write(header *tar.Header, content io.Reader) error {
 	return nil
 }
 
-// headerOf describes a file or a directory that restic has listed.
+// headerOf returns the header for a file or a directory that restic listed.
 func headerOf(p string, n snapshot.Node) *tar.Header {
 	header := &tar.Header{
 		Typeflag: tar.TypeReg, Name: p, Size: int64(n.Size), Mode: int64(n.Mode.Perm()), //nolint:gosec // no file system holds more
@@ -253,7 +255,7 @@ func (z *zipArchive) add(header *tar.Header, content io.Reader) error {
 	case tar.TypeSymlink:
 		content, info.Method = strings.NewReader(header.Linkname), zip.Store
 	default:
-		return nil // a pipe or a device has no place in it
+		return nil // the format has no pipes and devices
 	}
 	w, err := z.CreateHeader(info)
 	if err != nil || header.Typeflag == tar.TypeDir {
@@ -265,7 +267,7 @@ func (z *zipArchive) add(header *tar.Header, content io.Reader) error {
 
 func (z *zipArchive) finish() error { return z.Close() }
 
-// checkArchive refuses options that make no sense with an archive.
+// checkArchive refuses options that cannot be combined with an archive.
 func (o *restoreOptions) checkArchive() error {
 	switch {
 	case o.archive == "":

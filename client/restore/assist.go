@@ -15,25 +15,24 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// assistance does what restic does itself from some version on: before a restore
-// it removes what stands in the way (before 0.17), and after it, of everything
-// that has changed since the restore began, it removes security.* attributes
-// (before 0.18), keeps sparse files sparse (before 0.15, and after a restore that
-// was interrupted) and counts (before 0.16).
+// assistance does work that newer versions of restic do themselves. Before a restore it
+// removes what is in the way (before 0.17). Afterwards, for all files changed since the
+// restore began, it removes security.* attributes (before 0.18), makes sparse files sparse
+// again (before 0.15, and after an interrupted restore) and counts (before 0.16).
 type assistance struct {
 	Places []state.Place `json:"places"`
-	Remove []string      `json:"remove"` // the paths in the snapshot that stand in the way
+	Remove []string      `json:"remove"` // paths in the snapshot that are in the way
 	Finish bool          `json:"finish"`
 	Sparse bool          `json:"sparse"`
 	Since  time.Time     `json:"since"`
 
 	clears   bool
 	finishes bool
-	volumes  []state.Volume // whose directories Podman knows
-	unshared bool           // what is restored belongs to users of Podman's user namespace
+	volumes  []state.Volume // volumes with directories known to Podman
+	unshared bool           // restored files belong to users of Podman's user namespace
 }
 
-// assisted is what came of it.
+// assisted is the result of an assistance.
 type assisted struct {
 	Files    uint64   `json:"files"`
 	Bytes    uint64   `json:"bytes"`
@@ -44,7 +43,7 @@ func planAssistance(f restoreFacts, volumes []state.Volume) assistance {
 	native, version := f.base.Runtime == restic.Native, f.base.Version
 	plan := assistance{
 		Sparse: !version.Has(restic.SparseVersion),
-		// Which links a pattern means only restic knows.
+		// Only restic knows which links a pattern matches.
 		clears:   !version.Has(restic.OverwriteVersion) && len(f.opts.include) == 0,
 		finishes: !version.Has(restic.ExcludeXattrVersion),
 		unshared: !native && !f.rootfull,
@@ -63,9 +62,8 @@ func planAssistance(f restoreFacts, volumes []state.Volume) assistance {
 	return plan
 }
 
-// clear removes links, pipes and devices that the snapshot holds too. Where one
-// exists restic before 0.17 fails, and of hard links it silently loses all but
-// one.
+// clear removes links, pipes and devices that are also in the snapshot. If one exists,
+// restic before 0.17 fails, and silently loses all but one of several hard links.
 func (a *assistance) clear(ctx context.Context, base restic.Invocation, source restoreSource, only []string) error {
 	if !a.clears {
 		return nil
@@ -80,9 +78,9 @@ func (a *assistance) clear(ctx context.Context, base restic.Invocation, source r
 	return err
 }
 
-// filesIn are the paths of all that the snapshot holds, as far as it is below one of the
-// paths in only, or on the way to one, or of everything where there are none. In place of a
-// directory a link may stand, through which an old restic would write.
+// filesIn returns the paths in the snapshot that are below one of the paths in only or lead
+// to one; an empty only selects everything. It includes directories: a link may have
+// replaced one, and an old restic would write through it.
 func filesIn(ctx context.Context, base restic.Invocation, source restoreSource, only []string) ([]string, error) {
 	var paths []string
 	out := restic.NewLines(func(line []byte) {
@@ -116,8 +114,8 @@ func (a *assistance) finish(ctx context.Context, started time.Time) (assisted, e
 	return after.run(ctx)
 }
 
-// run does the work, in Podman's user namespace where the files are foreign
-// outside of it.
+// run does the work, in Podman's user namespace if the files have foreign owners outside of
+// it.
 func (a *assistance) run(ctx context.Context) (assisted, error) {
 	if err := a.findVolumes(ctx); err != nil {
 		return assisted{}, err
@@ -128,7 +126,7 @@ func (a *assistance) run(ctx context.Context) (assisted, error) {
 	return a.assist()
 }
 
-// findVolumes adds the directories of those volumes that exist.
+// findVolumes adds the directories of the existing volumes.
 func (a *assistance) findVolumes(ctx context.Context) error {
 	if len(a.volumes) == 0 {
 		return nil
@@ -144,8 +142,8 @@ func (a *assistance) findVolumes(ctx context.Context) error {
 	return err
 }
 
-// assistFlag makes restore-module do nothing but assist, with an assistance on
-// stdin and what came of it on stdout.
+// assistFlag makes restore-module only perform an assistance, which comes on stdin; the
+// result goes to stdout.
 const assistFlag = "assist"
 
 func (a *assistance) runUnshared(ctx context.Context) (assisted, error) {

@@ -126,13 +126,12 @@ type restoreOptions struct {
 	assist bool
 }
 
-// partial reports whether this is about some files, not about the whole module.
+// partial reports whether only some files are restored, not the whole module.
 func (o *restoreOptions) partial() bool {
 	return len(o.include) > 0 || len(o.paths) > 0 || o.target != "" || o.archive != ""
 }
 
-// check refuses options that contradict each other, and brings paths into the
-// form that restic knows.
+// check refuses contradicting options, and converts paths to restic's form.
 func (o *restoreOptions) check() error {
 	if err := o.checkArchive(); err != nil {
 		return err
@@ -172,7 +171,7 @@ func (o *restoreOptions) check() error {
 	return err
 }
 
-// resolveDestination replaces by an ID what people call the destination.
+// resolveDestination replaces the name of a destination by its ID.
 func (o *restoreOptions) resolveDestination(ctx context.Context, sys *host.System) error {
 	if o.destination == "" {
 		return nil
@@ -190,7 +189,7 @@ func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOption
 	if err := errors.Join(opts.check(), opts.wait.Check()); err != nil {
 		return err
 	}
-	// It must be right before anything reads it.
+	// The environment must be restored before anything reads it.
 	if err := opts.wait.Retry(ctx, sys, func() error { return session.RecoverEnvironment(sys) }); err != nil && opts.target == "" && opts.archive == "" {
 		return err
 	}
@@ -232,7 +231,7 @@ func runRestoreModule(ctx context.Context, sys *host.System, opts *restoreOption
 	return run.AskWhy(ctx, sys, repository, false, err)
 }
 
-// input returns the request as the steps get it.
+// input returns the request in the form for the steps.
 func (o *restoreOptions) input(sys *host.System) ([]byte, error) {
 	if o.destination == "" {
 		if sys.Prompter() != nil {
@@ -257,7 +256,7 @@ func (o *restoreOptions) input(sys *host.System) ([]byte, error) {
 	})
 }
 
-// Two of the built-in steps: one does nothing, and one restores data.
+// Two built-in steps: one does nothing, the other restores the data.
 const (
 	replaceStep = "05replace"
 	restoreStep = "10restore"
@@ -272,7 +271,7 @@ func restoreStepNames() []string {
 	return names
 }
 
-// restoreSteps are the built-in steps of the action.
+// restoreSteps returns the built-in steps of the action.
 func restoreSteps(sys *host.System, gather func() (restoreFacts, error), opts *restoreOptions, record *run.Record) []step {
 	steps := []step{
 		{name: replaceStep},
@@ -291,7 +290,7 @@ func restoreSteps(sys *host.System, gather func() (restoreFacts, error), opts *r
 	return steps
 }
 
-// runBuiltIn runs one built-in step, the one that restores data if name is "".
+// runBuiltIn runs one built-in step; "" stands for the one that restores the data.
 func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) error {
 	if name == "" {
 		name = restoreStep
@@ -311,11 +310,11 @@ func runBuiltIn(ctx context.Context, steps []step, name string, input []byte) er
 	}
 }
 
-// restoreAction is the action's name in NS8.
+// restoreAction is the action's name in NethServer 8.
 const restoreAction = "restore-module"
 
-// runRestoreSteps runs all steps. Only those of the module read the request, which
-// is made when there are some.
+// runRestoreSteps runs all steps. Only the module's steps read the request, so it is
+// formatted only if there are any.
 func runRestoreSteps(ctx context.Context, sys *host.System, builtIn []step, request func() ([]byte, error)) error {
 	installDir, err := sys.Env.InstallDir()
 	if err != nil {

@@ -46,8 +46,8 @@ func restoreData(ctx context.Context, sys *host.System, gather func() (restoreFa
 	return run.inPlace(ctx)
 }
 
-// gatherRestoreFacts asks Redis, the module's files and the repository, which the facts
-// name, once it is known, beside an error too.
+// gatherRestoreFacts collects facts from Redis, the module's files and the repository.
+// Beside an error, the facts name the repository once it is known.
 func gatherRestoreFacts(ctx context.Context, sys *host.System, request restoreRequest, opts *restoreOptions) (facts restoreFacts, err error) {
 	facts.opts, facts.rootfull = opts, os.Geteuid() == 0
 	if facts.module, err = sys.Env.Module(); err != nil {
@@ -90,7 +90,7 @@ func (r *restoreRun) inPlace(ctx context.Context) error {
 	mark.HandTo(&r.plan.restic)
 	if mark.Interrupted {
 		r.sys.Notef("the last restore was not completed")
-		// Restic leaves no holes in a file that it finds half written.
+		// Restic does not make holes in a partly written file.
 		r.plan.assist.Sparse, r.plan.assist.finishes = true, true
 	}
 	restore := func() error { return r.restore(ctx) }
@@ -122,8 +122,8 @@ func requestedRepository(ctx context.Context, sys *host.System, request restoreR
 	return source.Repository(ctx, request.Repository, request.app(), request.uuid())
 }
 
-// checkAnswers reports an error if the destination does not answer: restic would ask
-// it for many minutes. What it answers is for restic to judge.
+// checkAnswers returns an error if the destination does not answer: restic would retry for
+// many minutes. Any answer is left for restic to judge.
 func checkAnswers(ctx context.Context, sys *host.System, repository restic.Repository) error {
 	_, err := run.NewProbe(sys.Env).Exists(ctx, repository)
 	if coded, ok := errors.AsType[*exit.Error](err); ok && coded.Code != exit.Unreachable {

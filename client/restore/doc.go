@@ -1,3 +1,3 @@
-// Package restore is restore-module: its request, its plan, the restore of the data and
-// the steps of a module.
+// Package restore implements restore-module: the request, the plan, the restore of the data
+// and the module's steps.
 package restore

@@ -14,9 +14,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// completeRequest adds to a request that has no environment the one of the module
-// that was saved, and the snapshot that it was read from, as NS8's cluster action
-// does before it calls the module's. The module's steps read their settings there.
+// completeRequest adds the environment of the saved module to a request without one, and
+// the snapshot that it came from, as NethServer 8's cluster action does before it calls the
+// module's. The module's steps read their settings there.
 func completeRequest(ctx context.Context, request restoreRequest, gather func() (restoreFacts, error)) (restoreRequest, error) {
 	facts, err := gather()
 	if err != nil {
@@ -32,14 +32,13 @@ func completeRequest(ctx context.Context, request restoreRequest, gather func() 
 			return request, err
 		}
 	}
-	// The latest snapshot may be another one when a step asks again.
+	// Pin the snapshot: "latest" may be another one when a step asks again.
 	request.Snapshot = facts.snapshot.id
 	return request, nil
 }
 
-// snapshotEnvironment reads the file state/environment of a snapshot. It takes no
-// lock: the file is small, and a restore must be possible from storage that refuses
-// writes.
+// snapshotEnvironment reads the file state/environment of a snapshot. It takes no lock: the
+// file is small, and restores must work from read-only storage.
 func snapshotEnvironment(ctx context.Context, base restic.Invocation, source restoreSource) (map[string]string, error) {
 	var file bytes.Buffer
 	name := path.Join("/", source.folder, "state/environment")
@@ -57,9 +56,9 @@ func snapshotEnvironment(ctx context.Context, base restic.Invocation, source res
 	return parseSavedEnvironment(file.String()), nil
 }
 
-// parseSavedEnvironment reads KEY=VALUE lines as NS8's cluster action does: a value
-// is everything behind the first "=", with its spaces and quotes. Comments and lines
-// without "=" are skipped.
+// parseSavedEnvironment parses KEY=VALUE lines like NethServer 8's cluster action: a value
+// is everything after the first "=", including spaces and quotes. It skips comments and
+// lines without "=".
 func parseSavedEnvironment(text string) map[string]string {
 	vars := map[string]string{}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)

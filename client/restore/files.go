@@ -17,7 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// assist does the work where the files are ours.
+// assist does the work where the files belong to us.
 func (a *assistance) assist() (assisted, error) {
 	if err := a.removeAll(); err != nil || !a.Finish {
 		return assisted{}, err
@@ -25,8 +25,8 @@ func (a *assistance) assist() (assisted, error) {
 	return a.walk()
 }
 
-// removeAll looks at everything before it removes the first: the last one of some
-// hard links would look like an ordinary file.
+// removeAll checks all paths before it removes the first: the last of several hard links
+// would look like an ordinary file.
 func (a *assistance) removeAll() error {
 	for _, p := range a.Places {
 		root, err := os.OpenRoot(p.Dir)
@@ -44,8 +44,8 @@ func (a *assistance) removeAll() error {
 	return nil
 }
 
-// removeIn removes what restic will make again of the snapshot's paths below
-// prefix. It follows no link out of root.
+// removeIn removes what restic will recreate from the snapshot's paths below prefix. It
+// follows no link out of root.
 func removeIn(root *os.Root, prefix string, paths []string) error {
 	var doomed []string
 	for _, p := range paths {
@@ -71,7 +71,7 @@ func hardLinked(info fs.FileInfo) bool {
 	return ok && stat.Nlink > 1
 }
 
-// walk finishes everything that was restored.
+// walk finishes all restored files.
 func (a *assistance) walk() (assisted, error) {
 	var done assisted
 	since := a.Since.Add(-state.ClockTolerance)
@@ -81,7 +81,7 @@ func (a *assistance) walk() (assisted, error) {
 				return err
 			}
 			if strings.HasPrefix(entry.Name(), session.RunNotePrefix) {
-				return nil // ours: it is written on when restic starts
+				return nil // our own file, which is written when restic starts
 			}
 			info, err := entry.Info()
 			if err != nil {
@@ -90,8 +90,8 @@ func (a *assistance) walk() (assisted, error) {
 			if state.ChangedSince(info, since) {
 				a.finishOne(name, info, &done)
 			}
-			// What we wrote ourselves just before is finished for safety, and is
-			// not restored.
+			// A file that we wrote just before is finished too, to be safe, but not counted
+			// as restored.
 			if state.ChangedSince(info, a.Since) {
 				done.count(info)
 			}
@@ -122,9 +122,8 @@ func (a *assistance) finishOne(name string, info fs.FileInfo, done *assisted) {
 	}
 }
 
-// dropSecurityAttributes removes security.* from a file, such as its
-// capabilities. The label of SELinux stays: each file has one, given by the
-// system.
+// dropSecurityAttributes removes security.* attributes, such as capabilities, from a file.
+// The SELinux label stays: the system gives one to every file.
 func dropSecurityAttributes(name string) error {
 	size, err := unix.Llistxattr(name, nil)
 	if err != nil || size == 0 {
@@ -150,11 +149,10 @@ func ignoreUnsupported(err error) error {
 	return err
 }
 
-// holeSize is the length of a run of zeros that is worth a hole.
+// holeSize is the minimum length of a run of zeros that becomes a hole.
 const holeSize = 64 << 10
 
-// digHoles frees the blocks of a file that hold nothing but zeros, and leaves its
-// times as they were.
+// digHoles frees the blocks of a file that contain only zeros, and keeps its times.
 func digHoles(name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || info.Size() < holeSize || stat.Blocks*512 < holeSize {

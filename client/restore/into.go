@@ -10,12 +10,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// Aim is a snapshot, and an empty directory that it is restored to.
+// Aim is a snapshot and an empty directory to restore it to.
 type Aim struct {
-	// Module is the one that was saved. Its state directory is where the run is noted, so
-	// that a lock of one that was killed is removed by the next.
+	// Module is the module that was saved. Its state directory gets the note of the run, so
+	// that the next run removes the lock of a killed one.
 	Module host.Module
-	// Base is how restic is run, with the repository.
+	// Base is the restic invocation, with the repository.
 	Base restic.Invocation
 	// Snapshot is an ID, or "" for the latest.
 	Snapshot string
@@ -23,16 +23,16 @@ type Aim struct {
 	Wait     *run.Waiting
 }
 
-// Restored is what came of it.
+// Restored is the result of Into.
 type Restored struct {
 	Snapshot     string
 	Time         time.Time // of the snapshot
 	Files, Bytes uint64
-	Took         time.Duration // of restic alone
+	Took         time.Duration // restic's time
 }
 
-// Into restores a snapshot's data into a directory, as restore-module --target does. What
-// it returns is as much as is known, beside an error too.
+// Into restores a snapshot's data into a directory, like restore-module --target. Beside an
+// error, the result holds what is known.
 func Into(ctx context.Context, sys *host.System, aim Aim) (Restored, error) {
 	var done Restored
 	opts := &restoreOptions{target: aim.Target, wait: *aim.Wait}

@@ -16,7 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// restoreFacts are what a restore is planned from.
+// restoreFacts is the input of a plan.
 type restoreFacts struct {
 	module   host.Module
 	rootfull bool
@@ -31,12 +31,12 @@ type restorePlan struct {
 	restic   restic.Invocation
 	snapshot restoreSource
 	partial  bool
-	dirs     []string // to be made before
+	dirs     []string // to create before
 	assist   assistance
 	warnings []string
 }
 
-// planRestore is pure.
+// planRestore computes the plan. It does no I/O.
 func planRestore(f restoreFacts) (restorePlan, error) {
 	plan := restorePlan{restic: f.base, snapshot: f.snapshot, partial: f.opts.partial(), warnings: f.includes.Warnings}
 	volumes, err := plan.volumes(f)
@@ -56,7 +56,7 @@ func planRestore(f restoreFacts) (restorePlan, error) {
 	return plan, nil
 }
 
-// volumes returns the volumes that state-include.conf or the snapshot name.
+// volumes returns the volumes that state-include.conf or the snapshot names.
 func (p *restorePlan) volumes(f restoreFacts) ([]state.Volume, error) {
 	names := slices.Concat(f.includes.VolumeNames(), f.snapshot.volumes)
 	slices.Sort(names)
@@ -75,7 +75,7 @@ func (p *restorePlan) volumes(f restoreFacts) ([]state.Volume, error) {
 	return volumes, nil
 }
 
-// place shows restic where to write.
+// place tells restic where to write.
 func (p *restorePlan) place(f restoreFacts, volumes []state.Volume) {
 	native := f.base.Runtime == restic.Native
 	switch {
@@ -85,7 +85,7 @@ func (p *restorePlan) place(f restoreFacts, volumes []state.Volume) {
 		p.restic.Mounts = []restic.Mount{{Source: f.opts.target, Target: run.ContainerRoot}}
 		p.dirs = []string{f.opts.target}
 	case native:
-		// Restic makes the directories of the snapshot itself.
+		// Restic creates the snapshot's directories itself.
 	default:
 		p.restic.Mounts = slices.Clone(f.base.Mounts)
 		for _, v := range state.WithoutPlaced(volumes, f.base) {
@@ -103,8 +103,8 @@ func (p *restorePlan) makeDirs() error {
 	return nil
 }
 
-// refuseLinks refuses a link where an old restic would write through it, out of the
-// directory that was named.
+// refuseLinks refuses links through which an old restic would write outside of the given
+// directory.
 func (p *restorePlan) refuseLinks() error {
 	if p.restic.Version.Has(restic.OverwriteVersion) {
 		return nil
@@ -120,18 +120,19 @@ func (p *restorePlan) refuseLinks() error {
 	return nil
 }
 
-// restoreFlags are the options of restic restore. Patterns begin with a slash: an
-// application may have a state/environment of its own, deeper down.
+// restoreFlags returns the options of restic restore. Patterns begin with a slash, since an
+// application may have another state/environment deeper down.
 func restoreFlags(f restoreFacts) []string {
 	var flags []string
 	for _, p := range f.opts.paths {
-		// What stands for a byte that is not UTF-8 matches it, as any other character.
+		// A replacement character in a path matches the byte that is not UTF-8, like any
+		// other character.
 		flags = append(flags, "--include=/"+strings.ReplaceAll(state.EscapePattern(p), string(utf8.RuneError), "?"))
 	}
 	for _, pattern := range f.opts.include {
 		flags = append(flags, "--include="+pattern)
 	}
-	// Restic refuses excludes beside includes.
+	// Restic does not combine includes and excludes.
 	if len(flags) == 0 && f.opts.target == "" {
 		flags = append(flags, "--exclude=/state/environment")
 	}

@@ -15,18 +15,18 @@ import (
 
 // restoreRequest is the input of the action restore-module.
 type restoreRequest struct {
-	Repository  string                     `json:"repository"` // the destination's ID
-	Path        string                     `json:"path"`       // <app>/<UUID> of the module that was saved
-	Snapshot    string                     `json:"snapshot"`   // "": the latest one
+	Repository  string                     `json:"repository"` // destination ID
+	Path        string                     `json:"path"`       // <app>/<UUID> of the saved module
+	Snapshot    string                     `json:"snapshot"`   // "" for the latest
 	Environment map[string]json.RawMessage `json:"environment"`
 	Replace     bool                       `json:"replace"`
 }
 
-// app and uuid are the two levels of the repository's path.
+// app and uuid return the two parts of the repository's path.
 func (r restoreRequest) app() string  { app, _, _ := strings.Cut(r.Path, "/"); return app }
 func (r restoreRequest) uuid() string { _, uuid, _ := strings.Cut(r.Path, "/"); return uuid }
 
-// requestField is how one field of the request is checked and taken over.
+// requestField says how a field of the request is checked and stored.
 type requestField struct {
 	name     string
 	required bool
@@ -46,8 +46,8 @@ var requestFields = []requestField{
 	{"replace", false, func(r *restoreRequest) any { return &r.Replace }, nil},
 }
 
-// parseRestoreRequest reads and checks the action's input. Its error is an
-// [InvalidInputError] with everything that is wrong.
+// parseRestoreRequest parses and checks the action's input. Its error is an
+// [InvalidInputError] that lists all mistakes.
 func parseRestoreRequest(data []byte) (restoreRequest, error) {
 	var request restoreRequest
 	fields, err := splitObject(data)
@@ -89,7 +89,7 @@ func splitObject(data []byte) (map[string]json.RawMessage, error) {
 	return nil, actioninput.Error{{Field: actioninput.WholeInput, Parameter: actioninput.WholeInput, Error: kind}}
 }
 
-// take stores the field's value in r, or returns what is wrong with it.
+// take stores the field's value in r, or returns the mistake in it.
 func (f requestField) take(r *restoreRequest, raw json.RawMessage, given bool) string {
 	if !given || string(raw) == "null" && !f.required {
 		if f.required {

@@ -25,17 +25,17 @@ type restoreRun struct {
 	module     host.Module
 	plan       restorePlan
 	record     *run.Record
-	clear      func() error // removes what stands in the way
+	clear      func() error // removes what is in restic's way
 	started    time.Time
-	resultFile string // where restic's last message goes, "" for nowhere
+	resultFile string // gets restic's last message, "" for none
 
 	progress run.Progress
 	last     []byte // restic's last message
 	summary  *restic.Summary
-	damaged  []string // the files that --verify found not to be what was restored
+	damaged  []string // files that --verify found to be wrong
 
-	warned     []string // what was told of single files, the first of them
-	untold     int      // how many there were besides
+	warned     []string // the first printed warnings about single files
+	untold     int      // number of further warnings
 	untoldLast string   // the last of these
 }
 
@@ -92,8 +92,8 @@ func (r *restoreRun) hear(event restic.Event, line []byte) {
 	}
 }
 
-// warn says what is wrong with a file, once: restic says it of each part of one. A
-// full disk is too small for all that is left, so that not every file is told.
+// warn prints a problem of a file once: restic repeats it for each part of the file. The
+// number of warnings is bounded, since a full disk affects every remaining file.
 func (r *restoreRun) warn(text string) {
 	if slices.Contains(r.warned, text) || text == r.untoldLast {
 		return
@@ -106,21 +106,21 @@ func (r *restoreRun) warn(text string) {
 	r.progress.Say("warning: " + text)
 }
 
-// warnOfMore says how much warn has not.
+// warnOfMore says how many warnings were left out.
 func (r *restoreRun) warnOfMore() {
 	if r.untold > 0 {
 		r.progress.Say(fmt.Sprintf("warning: and %d more", r.untold))
 	}
 }
 
-// hearText passes on what restic says besides its events. How it ended is told by
-// the error of the run.
+// hearText prints restic's output other than events. The final error is left to the run's
+// error.
 func (r *restoreRun) hearText(line string) {
 	r.noteDamage(line)
 	r.progress.Say(line)
 }
 
-// damage is how restic says that a file is not what it has written.
+// damage matches restic's message about a file that differs from what it wrote.
 var damage = regexp.MustCompile(`(?s)(?:Unexpected content in (.+), starting at offset|Invalid file size for (.+): expected) `)
 
 func (r *restoreRun) noteDamage(message string) {
@@ -169,7 +169,7 @@ func (r *restoreRun) conclude() error {
 	return nil
 }
 
-// explain is ResticError with the words that fit a restore.
+// explain is ResticError with wording for a restore.
 func (r *restoreRun) explain(err error) error {
 	if len(r.damaged) > 0 {
 		return exit.Failf(exit.Failed, "what was written is not what snapshot %s holds: %s: run the restore again, and check the disk",

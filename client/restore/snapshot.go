@@ -16,22 +16,22 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// restoreSource is a snapshot, as far as a restore must know it.
+// restoreSource describes the snapshot for a restore.
 type restoreSource struct {
 	id      string
 	time    time.Time
-	folder  string   // where state and volumes are in it, "" for its root
+	folder  string   // the folder in it that holds state and volumes, "" for its root
 	volumes []string // the names below volumes, sorted
 }
 
-// short is how people are told the snapshot's ID.
+// short returns the snapshot's ID for people.
 func (s restoreSource) short() string { return restic.ShortID(s.id) }
 
-// findSnapshot looks into the snapshot called name, or the latest one. All of
-// paths must be in it.
+// findSnapshot inspects the snapshot called name, or the latest. It must contain all of
+// paths.
 func findSnapshot(ctx context.Context, base restic.Invocation, name string, paths []string) (restoreSource, error) {
 	name = cmp.Or(name, "latest")
-	// Snapshots of absolute paths hold the whole way to them.
+	// Snapshots of absolute paths contain every directory on the way to them.
 	folders := slices.Compact([]string{"", base.Dir, run.ContainerRoot})
 	found, err := list(ctx, base, name, dirsOf(folders, paths))
 	if err != nil {
@@ -57,8 +57,8 @@ func findSnapshot(ctx context.Context, base restic.Invocation, name string, path
 	return s, nil
 }
 
-// dirsOf are the directories in which to look: for state and volumes in each of the
-// folders, for the names of volumes, and for the paths.
+// dirsOf returns the directories to list: each folder for state and volumes, volumes for
+// names, and the parents of paths.
 func dirsOf(folders, paths []string) []string {
 	dirs := []string{"/"}
 	for _, folder := range folders {
@@ -71,7 +71,7 @@ func dirsOf(folders, paths []string) []string {
 	return slices.Compact(dirs)
 }
 
-// list looks into those directories of a snapshot.
+// list lists those directories of a snapshot.
 func list(ctx context.Context, base restic.Invocation, snapshot string, dirs []string) (listing, error) {
 	var found listing
 	out := restic.NewLines(found.add)
@@ -80,7 +80,7 @@ func list(ctx context.Context, base restic.Invocation, snapshot string, dirs []s
 	return found, err
 }
 
-// snapshotError tells a snapshot that is not there from other failures.
+// snapshotError distinguishes a missing snapshot from other failures.
 func snapshotError(repository restic.Repository, name string, err error) error {
 	failure, ok := errors.AsType[*restic.Failure](err)
 	if ok && (strings.Contains(failure.Detail, "no matching ID found") || strings.Contains(failure.Detail, "no snapshot found")) {
@@ -89,7 +89,7 @@ func snapshotError(repository restic.Repository, name string, err error) error {
 	return run.ResticError(repository, err)
 }
 
-// listing is what restic ls --json says.
+// listing is the output of restic ls --json.
 type listing struct {
 	snapshot struct {
 		ID   string    `json:"id"`
@@ -119,7 +119,7 @@ func (l *listing) add(line []byte) {
 
 func (l *listing) has(p string) bool { return l.paths[p] }
 
-// below returns the names directly in dir, sorted.
+// below returns the sorted names directly in dir.
 func (l *listing) below(dir string) []string {
 	var names []string
 	for p := range l.paths {

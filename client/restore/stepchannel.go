@@ -11,11 +11,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// stepDescriptor is where a step finds the channel to the agent: NS8's agent passes
-// it as descriptor 3 to each step of an action, whatever descriptor it uses itself.
+// stepDescriptor is the descriptor of a step's channel to the agent. NethServer 8's agent
+// passes 3 to each step of an action, whatever descriptor it uses itself.
 const stepDescriptor = "3"
 
-// channelEnd marks the end of what a step has written. No step writes NUL bytes.
+// channelEnd marks the end of a step's output. Steps write no NUL bytes.
 const channelEnd = "\x00"
 
 // stepChannel is the pipe from a step to the agent.
@@ -24,8 +24,8 @@ type stepChannel struct {
 	write *os.File
 	read  *os.File
 	ended chan struct{}
-	// invalid reports whether the step refused the request (set-status
-	// validation-failed).
+	// invalid reports whether the step refused the request with set-status
+	// validation-failed.
 	invalid bool
 }
 
@@ -40,8 +40,8 @@ func openStepChannel(to host.Agent) (*stepChannel, error) {
 	return c, nil
 }
 
-// pass passes the rows on until the mark. What a process that outlives its step
-// writes later is read, so that the process does not block, and dropped.
+// pass passes on the rows before the end mark. It keeps reading and discards what a process
+// that outlives its step writes, so that the process does not block.
 func (c *stepChannel) pass(to host.Agent) {
 	lines := bufio.NewReader(c.read)
 	for {
@@ -57,7 +57,7 @@ func (c *stepChannel) pass(to host.Agent) {
 	_ = c.read.Close()
 }
 
-// row passes on one row as it is, and notes what it says about the request.
+// row passes on one row unchanged, and notes a refusal of the request.
 func (c *stepChannel) row(to host.Agent, line string) {
 	if line == "" {
 		return
@@ -70,8 +70,8 @@ func (c *stepChannel) row(to host.Agent, line string) {
 	_, _ = io.WriteString(to.W, line+"\r\n")
 }
 
-// close returns when everything that the step wrote before it ended has been passed
-// on. It does not wait for processes that the step has left behind.
+// close returns when all rows that the step wrote before it ended have been passed on. It
+// does not wait for processes that the step left behind.
 func (c *stepChannel) close() {
 	_, _ = io.WriteString(c.write, channelEnd+"\n")
 	<-c.ended

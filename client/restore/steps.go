@@ -23,17 +23,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/envfile"
 )
 
-// step is a part of an action: a program of the module, or built in.
+// step is a step of an action: a program of the module, or built in.
 type step struct {
 	name   string
-	weight int // of built-in steps: their share of the action's progress
+	weight int // of a built-in step: its share of the action's progress
 	file   string
 	run    func(ctx context.Context, input []byte) error
 }
 
-// withFiles returns the built-in steps and those of the module's directory dir in
-// the order of their names. A program of the same name replaces a built-in step.
-// What lies there and is not run is told by warn.
+// withFiles returns the built-in steps and those in the module's directory dir, ordered by
+// name. A program replaces the built-in step of the same name. It warns about files that
+// are not run.
 func withFiles(builtIn []step, dir string, warn func(format string, args ...any)) ([]step, error) {
 	steps := map[string]step{}
 	for _, s := range builtIn {
@@ -57,9 +57,9 @@ func withFiles(builtIn []step, dir string, warn func(format string, args ...any)
 	return slices.SortedFunc(maps.Values(steps), func(a, b step) int { return cmp.Compare(a.name, b.name) }), nil
 }
 
-// notMeantAsStep reports whether a file beside the steps is something else: the
-// schemas of input and output, or what tools leave, unless it can be run, since the
-// agent runs everything that can be.
+// notMeantAsStep reports whether a file beside the steps is something else: the schemas of
+// input and output, or leftovers of tools. An executable file always counts as a step,
+// since the agent runs it.
 func notMeantAsStep(file string) bool {
 	name := filepath.Base(file)
 	if name == "validate-input.json" || name == "validate-output.json" {
@@ -68,12 +68,12 @@ func notMeantAsStep(file string) bool {
 	return (strings.HasPrefix(name, ".") || filepath.Ext(name) == ".json") && state.UnusableProgram(file) != ""
 }
 
-// moduleSteps reports whether programs of the module are among the steps.
+// moduleSteps reports whether any step is a program of the module.
 func moduleSteps(steps []step) bool {
 	return slices.ContainsFunc(steps, func(s step) bool { return s.file != "" })
 }
 
-// action runs the steps of an action the way NS8's agent does.
+// action runs the steps of an action like NethServer 8's agent.
 type action struct {
 	sys                  *host.System
 	name                 string
@@ -81,8 +81,7 @@ type action struct {
 	input                []byte
 }
 
-// run runs the steps one after the other, each with the whole input. The first
-// one that fails ends it.
+// run runs the steps in order, each with the complete input. It ends at the first failure.
 func (a action) run(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		if ctx.Err() != nil {
@@ -106,9 +105,8 @@ func (a action) runStep(ctx context.Context, s step) error {
 	}
 }
 
-// runProgram runs a module's step. Its error leads to the step's own exit status.
-// When ctx is cancelled the step and what it has started get SIGTERM, and the
-// time that restic gets.
+// runProgram runs a module's step. Its error has the step's exit status. When ctx is
+// cancelled, the step and its children get SIGTERM, and as much time as restic.
 func (a action) runProgram(ctx context.Context, file string) error {
 	cmd := exec.CommandContext(ctx, file)
 	cmd.Dir = a.stateDir
@@ -129,9 +127,9 @@ func (a action) runProgram(ctx context.Context, file string) error {
 	return err
 }
 
-// stepEnvironment is the environment of a step: ours, with what the module's file
-// environment says by now, taken literally, what the agent adds, and the module's
-// programs in PATH.
+// stepEnvironment returns the environment of a step: ours, the literal content of the
+// module's present file environment, what the agent adds, and a PATH with the module's
+// programs.
 func (a action) stepEnvironment() ([]string, error) {
 	data, err := os.ReadFile(filepath.Join(a.stateDir, "environment"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -154,8 +152,8 @@ func (a action) stepEnvironment() ([]string, error) {
 	return append(env, a.agentVariables(own)...), nil
 }
 
-// agentVariables are those that every step of NS8's agent has, as far as they are
-// not there already.
+// agentVariables returns the variables that NethServer 8's agent gives every step, without
+// those already set.
 func (a action) agentVariables(own map[string]string) []string {
 	moduleID, _ := a.sys.Env.ModuleID()
 	var vars []string
@@ -174,7 +172,7 @@ func (a action) agentVariables(own map[string]string) []string {
 	return vars
 }
 
-// stepError gives a program's failure the exit status of the program.
+// stepError gives a program's failure the program's exit status.
 func stepError(err error) error {
 	ended, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
