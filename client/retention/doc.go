@@ -1,6 +1,5 @@
-// Package retention decides which snapshots of a repository go. It counts as restic's
-// forget does, with times that nobody but the gateway could choose, and leaves what
-// looks wrong out of the count: such a snapshot neither goes nor makes another go.
-//
-// It is pure: who calls it knows the snapshots and removes them.
+// Package retention decides which snapshots of a repository to remove. It applies the rules
+// of restic forget, but to times that only the gateway sets. Suspicious snapshots are held:
+// they are not removed, and do not count, so that they push out no other snapshot. The
+// package does no I/O.
 package retention

@@ -8,34 +8,34 @@ import (
 )
 
 const (
-	// maxDrift is how far the time that a snapshot claims may lie from when it was
-	// received. A backup claims when it began, and may take hours.
+	// maxDrift is how far the claimed time of a snapshot may be from its receipt. The
+	// claimed time is the start of the backup, which may take hours.
 	maxDrift = 24 * time.Hour
-	// burstSpan is the time in which as many snapshots of a repository as burstLeast,
-	// and as burstFactor times the usual, are a burst.
+	// Within burstSpan, at least burstLeast snapshots, and burstFactor times the usual
+	// number, make a burst.
 	burstSpan   = time.Hour
 	burstLeast  = 5
 	burstFactor = 4
-	// smallFactor is how much smaller than the median of the smallWindow before it a
-	// snapshot is far smaller; below smallFloor bytes sizes say nothing.
+	// A snapshot is far smaller if it is smallFactor times smaller than the median of the
+	// smallWindow before it. Below smallFloor bytes, sizes are not compared.
 	smallFactor = 4
 	smallWindow = 5
 	smallFloor  = 64 << 10
 )
 
-// Held is a snapshot that neither goes nor makes another go.
+// Held is a snapshot that is neither removed nor counted.
 type Held struct {
 	*Snapshot
 	Why string
 }
 
-// Plan is what would become of the snapshots of a repository.
+// Plan says what happens to the snapshots of a repository.
 type Plan struct {
 	Keep, Remove []*Snapshot
 	Held         []Held
 }
 
-// Decide makes a plan. What looks wrong, and nobody has acknowledged, is held.
+// Decide computes a plan. It holds suspicious snapshots that nobody has acknowledged.
 func Decide(snapshots []*Snapshot, p Policy, by GroupBy, now time.Time) Plan {
 	var plan Plan
 	why := map[*Snapshot]string{}
@@ -66,7 +66,7 @@ func Decide(snapshots []*Snapshot, p Policy, by GroupBy, now time.Time) Plan {
 	return plan
 }
 
-// drifts says why the time that a snapshot claims is not believed.
+// drifts says why the claimed time of a snapshot is not plausible.
 func (s *Snapshot) drifts(now time.Time) string {
 	if s.ByNode || s.Received.IsZero() {
 		if s.Time.After(now.Add(maxDrift)) {
@@ -80,7 +80,7 @@ func (s *Snapshot) drifts(now time.Time) string {
 	return ""
 }
 
-// bursts finds snapshots of modules that came at a rate that is not the repository's.
+// bursts finds snapshots of modules that arrived at an unusual rate.
 func bursts(snapshots []*Snapshot) map[*Snapshot]string {
 	var sorted []*Snapshot
 	for _, s := range snapshots {
@@ -89,7 +89,7 @@ func bursts(snapshots []*Snapshot) map[*Snapshot]string {
 		}
 	}
 	slices.SortStableFunc(sorted, func(a, b *Snapshot) int { return a.When().Compare(b.When()) })
-	around := make([]int, len(sorted)) // how many came within a span that begins with it
+	around := make([]int, len(sorted)) // how many arrived within a span that begins with it
 	for i, end := 0, 0; i < len(sorted); i++ {
 		for end < len(sorted) && sorted[end].When().Sub(sorted[i].When()) < burstSpan {
 			end++
@@ -109,8 +109,8 @@ func bursts(snapshots []*Snapshot) map[*Snapshot]string {
 	return found
 }
 
-// usualRate is how many snapshots come in an hour in which any comes: the median of all
-// such hours, so that one hour of many changes nothing.
+// usualRate is the median number of snapshots per hour, over the hours with any, so that a
+// single busy hour changes nothing.
 func usualRate(sorted []*Snapshot) int {
 	hours := map[int64]int{}
 	for _, s := range sorted {
@@ -140,9 +140,9 @@ func small(group []*Snapshot, why map[*Snapshot]string) map[*Snapshot]string {
 		if usual := median(before); usual >= smallFloor && s.Size < usual/smallFactor {
 			found[s] = fmt.Sprintf("it holds %d bytes, those before it %d", s.Size, usual)
 			if !s.Acknowledged {
-				continue // else the next ones would be measured by it
+				continue // must not lower the median for the next ones
 			}
-			before = nil // what was acknowledged is what is usual from here on
+			before = nil // an acknowledged size is the new normal
 		}
 		before = append(before, s.Size)
 		if len(before) > smallWindow {

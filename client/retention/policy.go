@@ -11,29 +11,29 @@ import (
 	"time"
 )
 
-// Snapshot is what is known of one.
+// Snapshot is a snapshot as far as retention needs it.
 type Snapshot struct {
 	ID       string
-	Time     time.Time // as whoever saved it claims
+	Time     time.Time // claimed by whoever saved it
 	Hostname string
 	Paths    []string
 	Tags     []string
-	// Size is how many bytes it holds, as whoever saved it claims; below 0 it is not
-	// known, as with restic before 0.17.
+	// Size is the claimed number of bytes it holds; negative if unknown, as with restic
+	// before 0.17.
 	Size int64
-	// Files and Added are how many files it holds, and how many bytes the repository grew
-	// by: what whoever saved it claims, 0 where that is not known.
+	// Files and Added are the claimed numbers of files and of bytes added to the
+	// repository; 0 if unknown.
 	Files, Added int64
-	// Received is when the gateway got it; zero is not known.
+	// Received is when the gateway received it; zero if unknown.
 	Received time.Time
-	// ByNode is true where a node saved it: with copy, tag or rewrite its time is that
-	// of a backup long ago.
+	// ByNode is true if a node saved it: after copy, tag or rewrite, the claimed time is
+	// that of an old backup.
 	ByNode bool
-	// Acknowledged is true where somebody has looked at it.
+	// Acknowledged is true if somebody has reviewed it.
 	Acknowledged bool
 }
 
-// When is the time that a snapshot counts by, in the time zone that it was saved in.
+// When is the time that counts for the policy, in the snapshot's time zone.
 func (s *Snapshot) When() time.Time {
 	if s.ByNode || s.Received.IsZero() {
 		return s.Time
@@ -41,24 +41,24 @@ func (s *Snapshot) When() time.Time {
 	return s.Received.In(s.Time.Location())
 }
 
-// All is a number in a [Policy] that keeps every one.
+// All as a number in a [Policy] keeps every snapshot.
 const All = -1
 
-// Policy says what is kept. Zero values keep nothing.
+// Policy says what to keep. Zero values keep nothing.
 type Policy struct {
 	Last, Hourly, Daily, Weekly, Monthly, Yearly int
 	Within                                       Span
 }
 
-// Empty reports whether the policy would keep nothing.
+// Empty reports whether the policy keeps nothing.
 func (p Policy) Empty() bool { return p == Policy{} }
 
-// Span is a duration of the calendar.
+// Span is a calendar duration.
 type Span struct{ Years, Months, Days, Hours int }
 
 var spanPattern = regexp.MustCompile(`^(?:(\d{1,4})y)?(?:(\d{1,5})m)?(?:(\d{1,6})d)?(?:(\d{1,7})h)?$`)
 
-// ParseSpan reads a duration as restic has it, such as 1y5m7d2h.
+// ParseSpan parses a duration in restic's form, such as 1y5m7d2h.
 func ParseSpan(text string) (Span, error) {
 	found := spanPattern.FindStringSubmatch(text)
 	if found == nil || text == "" {
@@ -68,7 +68,7 @@ func ParseSpan(text string) (Span, error) {
 	return Span{number(1), number(2), number(3), number(4)}, nil
 }
 
-// String writes the span as ParseSpan reads it; "" is none.
+// String formats the span for ParseSpan; "" for zero.
 func (s Span) String() string {
 	var text strings.Builder
 	for _, part := range []struct {
@@ -82,12 +82,12 @@ func (s Span) String() string {
 	return text.String()
 }
 
-// before returns the time that lies the span before t.
+// before returns the time one span before t.
 func (s Span) before(t time.Time) time.Time {
 	return t.AddDate(-s.Years, -s.Months, -s.Days).Add(-time.Duration(s.Hours) * time.Hour)
 }
 
-// rule keeps one snapshot of each period, until it has kept its number.
+// rule keeps one snapshot of each period, up to a number.
 type rule struct {
 	left   int
 	period func(t time.Time, nr int) int
@@ -107,8 +107,8 @@ func (p Policy) rules() []rule {
 
 func dayOf(t time.Time) int { return t.Year()*10000 + int(t.Month())*100 + t.Day() }
 
-// Apply divides snapshots, of one group, into those that are kept and those that go, the
-// newest first. Now is the time beyond which nothing is the latest.
+// Apply splits the snapshots of one group into kept and removed ones, newest first.
+// Snapshots later than now do not count as the latest.
 func (p Policy) Apply(snapshots []*Snapshot, now time.Time) (keep, remove []*Snapshot) {
 	sorted := slices.Clone(snapshots)
 	slices.SortStableFunc(sorted, func(a, b *Snapshot) int { return b.When().Compare(a.When()) })
@@ -126,8 +126,8 @@ func (p Policy) Apply(snapshots []*Snapshot, now time.Time) (keep, remove []*Sna
 			if r.left == 0 {
 				continue
 			}
-			// The oldest is kept where a rule has not kept its number: that makes the
-			// history as long as it can be.
+			// A rule with room left keeps the oldest snapshot, so that the history is as
+			// long as possible.
 			period := r.period(s.When(), nr)
 			if period == r.last && nr < len(sorted)-1 {
 				continue
@@ -147,10 +147,10 @@ func (p Policy) Apply(snapshots []*Snapshot, now time.Time) (keep, remove []*Sna
 	return keep, remove
 }
 
-// GroupBy is what snapshots have in common that are counted together.
+// GroupBy selects what snapshots must have in common to be counted together.
 type GroupBy struct{ Host, Paths, Tags bool }
 
-// ParseGroupBy reads host, paths and tags, separated by commas; "" is one group.
+// ParseGroupBy parses a list of host, paths and tags, separated by commas; "" is one group.
 func ParseGroupBy(fields []string) (GroupBy, error) {
 	var g GroupBy
 	for _, field := range fields {
@@ -169,7 +169,7 @@ func ParseGroupBy(fields []string) (GroupBy, error) {
 	return g, nil
 }
 
-// Groups divides snapshots, in the order of their first ones.
+// Groups splits snapshots into groups, in the order of their first snapshots.
 func (g GroupBy) Groups(snapshots []*Snapshot) [][]*Snapshot {
 	index := map[string]int{}
 	var groups [][]*Snapshot

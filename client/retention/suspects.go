@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Suspects returns the snapshots that somebody should look at, with all reasons, by when
-// they count: those that [Decide] holds, and those from another host than most.
+// Suspects returns the snapshots that somebody should review, by time and with all reasons:
+// those that [Decide] holds, and those from an unusual host.
 func Suspects(snapshots []*Snapshot, by GroupBy, now time.Time) []Held {
 	var found []Held
 	why := map[*Snapshot]string{}
@@ -40,8 +40,7 @@ func Suspects(snapshots []*Snapshot, by GroupBy, now time.Time) []Held {
 	return found
 }
 
-// usualHost is the host that more snapshots are from than from all others together, ""
-// where there is none.
+// usualHost returns the host of more than half of the snapshots, "" if there is none.
 func usualHost(snapshots []*Snapshot) string {
 	counts := map[string]int{}
 	for _, s := range snapshots {
