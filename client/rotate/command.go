@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// options are the command line.
+// options are the flags of rotate.
 type options struct {
 	destination  string
 	module       string
@@ -105,7 +105,7 @@ func (o *options) run(ctx context.Context, sys *host.System) error {
 	})
 }
 
-// chosen is the password that somebody wants, "" where one is to be made up.
+// chosen returns the password that was given, "" to generate one.
 func (o *options) chosen(ctx context.Context, sys *host.System) (string, error) {
 	if o.passwordFile == "" {
 		return "", nil

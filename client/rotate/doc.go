@@ -1,9 +1,9 @@
-// Package rotate is the command repository password rotate, which gives the repositories
-// of a destination a new password.
+// Package rotate implements repository password rotate, which changes the password of all
+// repositories of a destination, or of a module.
 //
-// All of them have one, which lies in Redis for whoever backs up. A rotation adds a key for
-// the new password to each repository, opens each with it, changes Redis, and removes the
-// keys of the old one. Until then both open them all: whoever has read the old one goes on.
-// Each step finds out what was done already, and Redis holds both passwords from the
-// beginning to the end, so that a rotation that was killed is finished by the next.
+// A rotation adds a key for the new password to each repository, opens each with it,
+// changes the password in Redis, and removes the keys of the old password. In between both
+// passwords open all repositories, so running backups continue. Each step checks what has
+// been done already, and Redis holds both passwords throughout, so that the next rotation
+// completes one that was killed.
 package rotate

@@ -15,7 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// keyring are the keys of one repository.
+// keyring manages the keys of one repository.
 type keyring struct {
 	sys     *host.System
 	gateway inventory.Gateway
@@ -26,10 +26,10 @@ type keyring struct {
 
 var keyName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// mostKey bounds what is read as a key.
+// mostKey bounds the size of a key file.
 const mostKey = 64 << 10
 
-// opening are the IDs of the keys that a password opens.
+// opening returns the IDs of the keys that a password opens.
 func (k *keyring) opening(ctx context.Context, password string) ([]string, error) {
 	entries, err := k.gateway.List(ctx, k.path+"/keys")
 	if err != nil {
@@ -42,7 +42,7 @@ func (k *keyring) opening(ctx context.Context, password string) ([]string, error
 		}
 		key, err := k.gateway.Read(ctx, k.path+"/keys/"+e.Name, mostKey)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was removed meanwhile
+			continue // removed meanwhile
 		}
 		if err != nil {
 			return nil, err
@@ -54,10 +54,10 @@ func (k *keyring) opening(ctx context.Context, password string) ([]string, error
 	return ids, nil
 }
 
-// errForeign says that a repository opens with neither password.
+// errForeign says that neither password opens a repository.
 var errForeign = errors.New("it opens neither with the old password nor with the new one")
 
-// add makes sure that the new password opens the repository, and proves it.
+// add ensures and verifies that the new password opens the repository.
 func (k *keyring) add(ctx context.Context, p passwords) error {
 	there, err := k.opening(ctx, p.New)
 	if err != nil {
@@ -71,7 +71,7 @@ func (k *keyring) add(ctx context.Context, p passwords) error {
 		if len(old) == 0 {
 			return errForeign
 		}
-		// By stdin it is in no file, and no argument.
+		// Stdin keeps the password out of files and arguments.
 		if err := k.run(ctx, p.Old, p.New+"\n", "key", "add", "--new-password-file=/dev/stdin"); err != nil {
 			return err
 		}
@@ -79,12 +79,12 @@ func (k *keyring) add(ctx context.Context, p passwords) error {
 	return k.prove(ctx, p.New)
 }
 
-// prove has restic open the repository.
+// prove lets restic open the repository.
 func (k *keyring) prove(ctx context.Context, password string) error {
 	return k.run(ctx, password, "", "cat", "config", "--no-lock")
 }
 
-// replace makes sure that only the new password opens the repository.
+// replace ensures that only the new password opens the repository.
 func (k *keyring) replace(ctx context.Context, p passwords) error {
 	if err := k.add(ctx, p); err != nil {
 		return err
@@ -92,8 +92,7 @@ func (k *keyring) replace(ctx context.Context, p passwords) error {
 	return k.remove(ctx, p)
 }
 
-// remove removes the keys of the old password. That the new one opens the repository was
-// proved just before.
+// remove removes the keys of the old password. The caller has just verified the new one.
 func (k *keyring) remove(ctx context.Context, p passwords) error {
 	old, err := k.opening(ctx, p.Old)
 	if err != nil || len(old) == 0 {
@@ -107,7 +106,7 @@ func (k *keyring) remove(ctx context.Context, p passwords) error {
 	return nil
 }
 
-// run runs restic with a password. What it wrote is an error's, if it fails.
+// run runs restic with a password. A failure includes restic's output.
 func (k *keyring) run(ctx context.Context, password, stdin string, args ...string) error {
 	command := k.command
 	command.Repository.Key = password

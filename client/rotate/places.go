@@ -11,13 +11,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/ownpassword"
 )
 
-// place is where a repository is: APP/UUID on a destination.
+// place is the location of a repository: APP/UUID on a destination.
 type place struct{ destination, path string }
 
-// questions bounds what the gateway is asked at once.
+// questions bounds concurrent requests to the gateway.
 const questions = 16
 
-// places are the repositories that open with the password.
+// places returns the repositories that use the password.
 func (r *rotation) places(ctx context.Context) ([]place, error) {
 	find := r.ofModule
 	if r.store.subject.destination != "" {
@@ -30,7 +30,7 @@ func (r *rotation) places(ctx context.Context) ([]place, error) {
 	return found, nil
 }
 
-// ofDestination are those on the destination, but for those of modules that have a
+// ofDestination returns the destination's repositories, except those of modules with a
 // password of their own.
 func (r *rotation) ofDestination(ctx context.Context) ([]place, error) {
 	destination := r.store.subject.destination
@@ -54,7 +54,7 @@ func (r *rotation) ofDestination(ctx context.Context) ([]place, error) {
 	return found, nil
 }
 
-// ofModule are those of the module, on each destination.
+// ofModule returns the module's repositories on all destinations.
 func (r *rotation) ofModule(ctx context.Context) ([]place, error) {
 	destinations, err := names.DestinationEntries(ctx, r.store.Redis)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *rotation) ofModule(ctx context.Context) ([]place, error) {
 	return found, nil
 }
 
-// list is a directory, empty where there is none.
+// list returns the entries of a directory, none if it does not exist.
 func (r *rotation) list(ctx context.Context, dir string) ([]inventory.Entry, error) {
 	entries, err := r.gateway.List(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -32,14 +32,14 @@ type rotation struct {
 	login   host.Credentials
 	command restic.Invocation
 
-	shared map[string]string // passwords of the destinations, where a module has none of its own
-	apart  []string          // repositories of modules that have a password of their own
+	shared map[string]string // passwords of the destinations, for a module without its own
+	apart  []string          // repositories of modules with a password of their own
 
 	mu      sync.Mutex
 	foreign []string // repositories that neither password opens
 }
 
-// run goes through the steps, of which each finds out what was done already.
+// run performs the steps. Each checks what has been done already.
 func (r *rotation) run(ctx context.Context, chosen string, keepOld bool) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (r *rotation) run(ctx context.Context, chosen string, keepOld bool) error {
 		r.sys.Notef("run it again without --keep-old to remove the old keys")
 		return r.tell()
 	}
-	// Somebody may have made a repository with the old password meanwhile.
+	// A repository may have been created with the old password meanwhile.
 	if err := r.each(ctx, p, "remove the old key", (*keyring).replace); err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (r *rotation) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// each does something with both passwords to each repository. All must succeed, but for
-// those that are not ours.
+// each calls do with both passwords for each repository. All must succeed, except foreign
+// ones.
 func (r *rotation) each(ctx context.Context, p passwords, what string, do func(*keyring, context.Context, passwords) error) error {
 	places, err := r.places(ctx)
 	if err != nil {
@@ -127,8 +127,8 @@ func (r *rotation) each(ctx context.Context, p passwords, what string, do func(*
 	return err
 }
 
-// leased does something under the lease of a repository, or, where none can be had, under
-// restic's lock.
+// leased calls do under a lease of the repository or, if none is available, under restic's
+// lock.
 func (r *rotation) leased(ctx context.Context, k *keyring, do func(context.Context, *keyring) error) error {
 	var held *lease.Lease
 	err := k.wait.Retry(ctx, r.sys, func() (err error) {
@@ -146,13 +146,13 @@ func (r *rotation) keyring(found place, number int) *keyring {
 	path := found.destination + "/" + found.path
 	command := r.command
 	if command.Name != "" {
-		command.Name = fmt.Sprintf("%s-%d", command.Name, number) // several run at the same time
+		command.Name = fmt.Sprintf("%s-%d", command.Name, number) // several run concurrently
 	}
 	command.Repository = restic.Repository{URL: r.sys.Env.GatewayURL() + "/" + path, User: r.login.User, Password: r.login.Password}
 	return &keyring{sys: r.sys, gateway: r.gateway, path: path, command: command, wait: &run.Waiting{Limit: r.wait.Limit}}
 }
 
-// tell names the repositories that did not take part.
+// tell lists the repositories that were left out.
 func (r *rotation) tell() error {
 	slices.Sort(r.apart)
 	for _, path := range host.LimitWarnings(r.apart) {

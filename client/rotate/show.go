@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// showOptions are the command line of show.
+// showOptions are the flags of show.
 type showOptions struct{ module, destination string }
 
 func newShow(sys *host.System) *cobra.Command {

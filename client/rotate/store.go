@@ -19,27 +19,27 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// passwords are those of a rotation that is under way.
+// passwords are the two passwords of a rotation in progress.
 type passwords struct {
-	Old   string    `json:"old"` // "" for a module that has had that of each destination
+	Old   string    `json:"old"` // "" for a module that used the password of each destination
 	New   string    `json:"new"`
 	Begun time.Time `json:"begun"`
 }
 
-// String keeps both out of every text.
+// String keeps both passwords out of every text.
 func (passwords) String() string { return "***" }
 
-// store is where the passwords of a subject lie.
+// store reads and writes the passwords of a subject in Redis.
 type store struct {
 	*registry.Registry
 	subject subject
 }
 
-// errRefused says that nothing was begun.
+// errRefused says that the rotation was not started.
 var errRefused = errors.New("nothing was changed")
 
-// begin returns the rotation that is under way, and the password that is in use. Where
-// there is none, one begins with the new password, or with one that is made up.
+// begin returns the rotation in progress, and the password in use. If there is no rotation,
+// it starts one with the new password, or with a generated one.
 func (s store) begin(ctx context.Context, chosen string) (p passwords, current string, resumed bool, err error) {
 	rotations, others := s.subject.rotations()
 	what := "begin to rotate the password of " + s.subject.String()
@@ -67,7 +67,7 @@ func (s store) begin(ctx context.Context, chosen string) (p passwords, current s
 	return p, current, resumed, err
 }
 
-// current is the password that is in use. A module may have none of its own.
+// current returns the password in use. A module may have none of its own.
 func (s store) current(ctx context.Context, rdb redis.Cmdable) (string, error) {
 	current, err := rdb.HGet(ctx, s.subject.passwords(), s.subject.field()).Result()
 	if errors.Is(err, redis.Nil) && s.subject.destination != "" {
@@ -76,7 +76,7 @@ func (s store) current(ctx context.Context, rdb redis.Cmdable) (string, error) {
 	return current, host.IgnoreNil(err)
 }
 
-// check refuses what cannot be begun.
+// check refuses a rotation that must not start.
 func (s store) check(ctx context.Context, tx *redis.Tx, p passwords) error {
 	if p.New == p.Old {
 		return exit.Failf(exit.Usage, "that is the password already: %w", errRefused)
@@ -104,7 +104,7 @@ func (s store) check(ctx context.Context, tx *redis.Tx, p passwords) error {
 	return nil
 }
 
-// read is the rotation that is under way.
+// read returns the rotation in progress.
 func (s store) read(ctx context.Context, rdb redis.Cmdable) (p passwords, found bool, err error) {
 	rotations, _ := s.subject.rotations()
 	text, err := rdb.HGet(ctx, rotations, s.subject.field()).Result()
@@ -120,8 +120,8 @@ func (s store) read(ctx context.Context, rdb redis.Cmdable) (p passwords, found 
 	return p, true, nil
 }
 
-// use makes the new password the one in use, unless somebody has set another one. A
-// module's user no longer reads those of the destinations from the same moment.
+// use sets the new password, unless another one was set meanwhile. In the same transaction
+// a module's user loses access to the passwords of destinations.
 func (s store) use(ctx context.Context, p passwords) error {
 	what := "rotate the password of " + s.subject.String()
 	return s.Change(ctx, what, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
@@ -148,7 +148,7 @@ func (s store) use(ctx context.Context, p passwords) error {
 	}, s.subject.passwords(), catalog.ACLs)
 }
 
-// users are those of modules, where one of them is concerned.
+// users returns the affected users, if the subject is a module.
 func (s store) users(ctx context.Context, tx *redis.Tx) (account.List, error) {
 	if s.subject.module == "" {
 		return nil, nil
@@ -156,7 +156,7 @@ func (s store) users(ctx context.Context, tx *redis.Tx) (account.List, error) {
 	return tx.ACLList(ctx).Result()
 }
 
-// settle makes what was changed of a module's user last.
+// settle changes the module's user after everything else.
 func (s store) settle(ctx context.Context) error {
 	if s.subject.module == "" {
 		return nil
@@ -164,14 +164,14 @@ func (s store) settle(ctx context.Context) error {
 	return s.Announce(ctx)
 }
 
-// shared are the passwords of the destinations, with which the repositories of a module
-// open that had none of its own.
+// shared returns the passwords of destinations, which open the repositories of a module
+// that had no password of its own.
 func (s store) shared(ctx context.Context) (map[string]string, error) {
 	all, err := s.Redis.HGetAll(ctx, catalog.ResticPassword).Result()
 	return all, s.Failed("read the passwords of the destinations", err)
 }
 
-// finish forgets the rotation.
+// finish deletes the record of the rotation.
 func (s store) finish(ctx context.Context) error {
 	rotations, _ := s.subject.rotations()
 	return s.Failed("end the rotation", s.Redis.HDel(ctx, rotations, s.subject.field()).Err())

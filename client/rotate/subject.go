@@ -14,14 +14,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// subject is whose password is changed: that of a destination, or that of a module.
+// subject says whose password changes: a destination's or a module's.
 type subject struct {
-	destination string // its ID, "" where it is a module's
+	destination string // ID, "" for a module
 	uuid        string // of the module
-	module      string // the module's ID, "" where it was removed
+	module      string // ID, "" if it was removed
 }
 
-// String is the subject as errors call it.
+// String returns the subject's name for errors.
 func (s subject) String() string {
 	if s.destination != "" {
 		return "destination " + s.destination
@@ -29,10 +29,10 @@ func (s subject) String() string {
 	return "module " + cmp.Or(s.module, s.uuid)
 }
 
-// field is where the subject is in the hashes of its kind.
+// field returns the subject's field in the hashes.
 func (s subject) field() string { return cmp.Or(s.destination, s.uuid) }
 
-// passwords is the hash of the passwords in use.
+// passwords returns the key of the passwords in use.
 func (s subject) passwords() string {
 	if s.destination != "" {
 		return catalog.ResticPassword
@@ -40,7 +40,8 @@ func (s subject) passwords() string {
 	return catalog.ModulePassword
 }
 
-// rotations are the hash of the rotations that are under way, and that of the other kind.
+// rotations returns the key of the rotations in progress, and that of the other kind of
+// subject.
 func (s subject) rotations() (own, other string) {
 	if s.destination != "" {
 		return catalog.ResticPasswordRotation, catalog.ModulePasswordRotation
@@ -48,7 +49,7 @@ func (s subject) rotations() (own, other string) {
 	return catalog.ModulePasswordRotation, catalog.ResticPasswordRotation
 }
 
-// subject finds what the command line names.
+// subject returns what the command line names.
 func (o *options) subject(ctx context.Context, r *registry.Registry) (s subject, err error) {
 	if o.module == "" {
 		s.destination, err = names.DestinationNamed(ctx, r.Redis, o.destination)
@@ -67,7 +68,7 @@ func (o *options) subject(ctx context.Context, r *registry.Registry) (s subject,
 	return s, err
 }
 
-// moduleNamed is the module that a word means. One that was removed is named by its UUID,
+// moduleNamed returns the module that a word names. A removed module is named by its UUID,
 // and has no ID.
 func moduleNamed(ctx context.Context, rdb *redis.Client, word string) (id, uuid string, err error) {
 	found, err := names.ModuleNamed(ctx, rdb, word)
