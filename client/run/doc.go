@@ -1,4 +1,4 @@
-// Package run is what backups, restores and restic-wrapper share: how restic is called
-// and its failures are explained, what the gateway says of a repository, progress,
-// waiting, and the record of a run. It knows none of those commands.
+// Package run holds what backups, restores and restic-wrapper share: running restic and
+// explaining its failures, asking the gateway about a repository, progress, waiting, and
+// the record of a run. It does not import these commands.
 package run

@@ -17,15 +17,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// healthTimeout is longer than a gateway tries out a destination.
+// healthTimeout is longer than a gateway takes to test a destination.
 const healthTimeout = 30 * time.Second
 
-// errNoHealth says that the gateway does not say how a destination is: it is another
-// program, or an older one.
+// errNoHealth says that the gateway has no health path: it is another program, or an older
+// version.
 var errNoHealth = errors.New("the gateway does not report the state of the destination")
 
-// destinationHealth asks the gateway how the destination of a repository is, as the
-// repository's user. With write, the gateway tries whether the storage takes writes.
+// destinationHealth asks the gateway for the state of a repository's destination, as the
+// repository's user. With write, the gateway tests whether the storage accepts writes.
 func destinationHealth(ctx context.Context, p Probe, gateway string, repository restic.Repository, write bool) (adminapi.HealthReply, error) {
 	var reply adminapi.HealthReply
 	path, below := strings.CutPrefix(repository.URL, gateway+"/")
@@ -54,8 +54,8 @@ func destinationHealth(ctx context.Context, p Probe, gateway string, repository 
 	return reply, nil
 }
 
-// AskWhy adds to an error of a backup or a restore what the gateway knows of its
-// cause: restic hears no more than a status.
+// AskWhy adds what the gateway knows about the cause to an error of a backup or a restore:
+// restic only sees a status.
 func AskWhy(ctx context.Context, sys *host.System, repository restic.Repository, write bool, err error) error {
 	if err == nil || ctx.Err() != nil || repository.URL == "" {
 		return err
@@ -74,7 +74,7 @@ func AskWhy(ctx context.Context, sys *host.System, repository restic.Repository,
 // plainName matches what needs no quotes in a shell.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// healthText is the sentence for a destination that does not work.
+// healthText describes a destination that does not work.
 func healthText(reply adminapi.HealthReply) string {
 	why := reply.Reason
 	if reply.KeyRefused {
@@ -86,7 +86,7 @@ func healthText(reply adminapi.HealthReply) string {
 	}
 	named := name
 	if !plainName.MatchString(named) {
-		named = reply.Destination // which a shell takes as it is
+		named = reply.Destination // needs no quotes
 	}
 	return fmt.Sprintf("destination %s: %s (request %s; %q on the gateway's host says more)",
 		host.Printable(name), why, reply.RequestID, "gatewayctl destination check "+host.Printable(named))

@@ -13,13 +13,13 @@ import (
 type Gauge struct {
 	Name, Help string
 	Value      float64
-	// Unknown keeps the value that the file has, if it has one.
+	// Unknown keeps the file's present value, if there is one.
 	Unknown bool
 }
 
-// WriteGauges writes a file of gauges that have the same labels, given as names and values
-// in turn. Node_exporter's textfile collector, another user, reads it; it is whole at every
-// moment.
+// WriteGauges writes a file of gauges that share their labels, given as names and values in
+// turn. It replaces the file atomically, for node_exporter's textfile collector, which is
+// another user.
 func WriteGauges(file string, labels []string, gauges ...Gauge) error {
 	before, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -10,13 +10,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// lockTries is how often a reading command tries to write its lock: a storage that
-// only fails temporarily takes it by then.
+// lockTries is how often a reading command tries to store its lock. That is enough for a
+// storage with temporary failures.
 const lockTries = 3
 
-// OrWithoutLock runs a command of restic that only reads, and if the storage does not
-// take restic's lock once more without one: what can be read must be readable from
-// storage that is read-only or full. It tells say so.
+// OrWithoutLock runs a read-only restic command. If the storage refuses restic's lock, it
+// warns and runs the command again without a lock, so that repositories on read-only or
+// full storage can be read.
 func OrWithoutLock(command restic.Invocation, say func(line string), run func(restic.Invocation) error) error {
 	command.LockTries = lockTries
 	err := run(command)
@@ -28,8 +28,8 @@ func OrWithoutLock(command restic.Invocation, say func(line string), run func(re
 	return run(withoutLock(command))
 }
 
-// readsRegardless reports whether reading may work where writing fails for that
-// reason. One that the gateway refuses reads nothing either.
+// readsRegardless reports whether reading may work although writing failed for that reason.
+// A repository that the gateway refuses cannot be read either.
 func readsRegardless(reason restic.Reason) bool {
 	return reason == restic.Full || reason == restic.Unreachable || reason == restic.Unknown
 }
@@ -42,19 +42,18 @@ func withoutLockText(reason restic.Reason) string {
 	return why + ": reading without a lock; let nothing prune the repository meanwhile"
 }
 
-// withoutLock adds --no-lock, before everything that may end restic's options.
+// withoutLock inserts --no-lock before anything that could end restic's options.
 func withoutLock(command restic.Invocation) restic.Invocation {
 	return command.With(slices.Insert(slices.Clone(command.Args), 1, "--no-lock")...)
 }
 
-// readingCommands are those of restic that lock a repository only to read it.
+// readingCommands are restic commands that lock a repository only to read it.
 var readingCommands = []string{"cat", "check", "diff", "dump", "find", "list", "ls", "mount", "restore", "snapshots", "stats"}
 
-// plainFlags are options of restic's without a value, which may come before its
-// command.
+// plainFlags are restic's options without a value that may precede its command.
 var plainFlags = []string{"--cleanup-cache", "--json", "--no-cache", "--quiet", "--verbose", "-q", "-v", "-vv"}
 
-// onlyReads reports whether a command line of restic's certainly is one that reads.
+// onlyReads reports whether a restic command line is certainly read-only.
 func onlyReads(args []string) bool {
 	for _, arg := range args {
 		switch {
@@ -67,15 +66,15 @@ func onlyReads(args []string) bool {
 	return false
 }
 
-// LockIfWritable adds --no-lock to a reading command where the gateway says that the
-// storage refuses writes. It is for who becomes restic and cannot try both.
+// LockIfWritable adds --no-lock to a read-only command if the gateway says that the storage
+// refuses writes. It is for callers that become restic and cannot try twice.
 func LockIfWritable(ctx context.Context, sys *host.System, run restic.Invocation) restic.Invocation {
 	if !onlyReads(run.Args) {
 		return run
 	}
 	reply, err := destinationHealth(ctx, NewProbe(sys.Env), sys.Env.GatewayURL(), run.Repository, true)
 	if err != nil || reply.State != adminapi.HealthUnwritable {
-		return run // restic says what is wrong
+		return run // restic will report the problem
 	}
 	sys.Warnf("%s", healthText(reply))
 	sys.Warnf("%s", withoutLockText(restic.Full))

@@ -19,10 +19,10 @@ type metric struct {
 	value      float64
 }
 
-// metricsFile is the file for the record's metrics: one for each module and
-// schedule, and one for a module's restores. It is "" where they have no name fit
-// for a file, or where the run does not count. NethServer 8 removes files that begin
-// with "backup" and are not its own.
+// metricsFile returns the path of the record's metrics: one file per module and schedule,
+// and one for a module's restores. It returns "" if the names do not fit into a file name,
+// or the run does not count. The name must not begin with "backup": NethServer 8 removes
+// such files.
 func (r *Record) metricsFile(dir string) string {
 	if r.Partial || !host.ModuleIDPattern.MatchString(r.Module) {
 		return ""
@@ -36,8 +36,8 @@ func (r *Record) metricsFile(dir string) string {
 	return filepath.Join(dir, r.Command+"-"+r.Schedule+"-"+r.Module+".prom")
 }
 
-// metrics are the record in Prometheus' text format. From the file as it was
-// before they take what a failed run cannot know.
+// metrics formats the record for Prometheus. Values that a failed run cannot know are
+// copied from the previous file.
 func (r *Record) metrics(before []byte) string {
 	if r.Command == "module-backup" {
 		return r.backupMetrics(before)
@@ -82,7 +82,7 @@ func (r *Record) restoreMetrics(before []byte) string {
 	return formatMetrics(ms, label("module_id", r.Module))
 }
 
-// lasting adds m if this run knows it, and else what the file had before.
+// lasting adds m, with the value in the previous file if this run does not know it.
 func lasting(ms []metric, before []byte, known bool, m metric) []metric {
 	if !known {
 		value, found := previousValue(before, m.name)
@@ -130,7 +130,7 @@ var (
 	labelUnescaper = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n")
 )
 
-// label writes a label as the text format wants it, which is UTF-8.
+// label formats a label for Prometheus, which requires UTF-8.
 func label(name, value string) string {
 	return name + `="` + labelEscaper.Replace(strings.ToValidUTF8(value, "\ufffd")) + `"`
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// ParseTime reads a time as people give it to that flag: as in RFC 3339, or how long ago.
-// Without a text it is zero.
+// ParseTime parses the value of a time flag: an RFC 3339 time, or how long ago. "" is the
+// zero time.
 func ParseTime(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -29,14 +29,14 @@ func ParseTime(flag, text string) (time.Time, error) {
 	return time.Now().Add(-ago), nil
 }
 
-// viewLayout is that of the time in the address of a repository as it was.
+// viewLayout is the format of the time in the URL of a past state of a repository.
 const viewLayout = "2006-01-02T15:04:05Z"
 
-// mostRefusal bounds what is read of why the gateway refuses.
+// mostRefusal bounds what is read of the gateway's reason for a refusal.
 const mostRefusal = 1 << 10
 
-// At returns a repository as it was at the end of that second. The error says why the
-// gateway has it not.
+// At returns the state of a repository at the end of a second. The error says why the
+// gateway does not have it.
 func At(ctx context.Context, sys *host.System, repository restic.Repository, at time.Time) (restic.Repository, error) {
 	repository.URL += "@" + at.UTC().Format(viewLayout)
 	p := NewProbe(sys.Env)
@@ -48,7 +48,7 @@ func At(ctx context.Context, sys *host.System, repository restic.Repository, at 
 	request.Header.Set("Accept", "application/vnd.x.restic.rest.v2")
 	response, err := p.client.Do(request)
 	if err != nil {
-		return repository, nil // who uses it asks again and again, and says what is wrong
+		return repository, nil // the caller retries, and reports what is wrong
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, mostRefusal))

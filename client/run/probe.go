@@ -11,27 +11,27 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Probe asks the gateway whether a repository exists. Only its 404 proves that it
-// does not: the gateway never sends one for something that failed.
+// Probe asks the gateway whether a repository exists. Only a 404 of the gateway proves that
+// it does not: failures never get that status.
 type Probe struct {
 	client *http.Client
-	advise func(error) string // what is missing to reach the gateway
-	// waits are the pauses before another try when the destination is
-	// unavailable; there is one try more than pauses.
+	advise func(error) string // advice on how to reach the gateway
+	// waits are the pauses before retries while the destination is unavailable: one attempt
+	// more than pauses.
 	waits []time.Duration
 }
 
-// NewProbe returns a probe that reaches the gateway as env says.
+// NewProbe returns a probe for the gateway that env describes.
 func NewProbe(env *host.Environment) Probe {
 	return Probe{
-		// A destination's first use may take a while behind the gateway.
+		// The first use of a destination may take a while.
 		client: env.GatewayClient(time.Minute),
 		advise: env.GatewayFiles().Advice,
 		waits:  []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second},
 	}
 }
 
-// Exists reports whether the repository is there. Errors carry their exit code.
+// Exists reports whether the repository exists. Errors carry their exit code.
 func (p Probe) Exists(ctx context.Context, repository restic.Repository) (bool, error) {
 	for attempt := 0; ; attempt++ {
 		status, err := p.Request(ctx, http.MethodHead, repository, "config")
@@ -63,10 +63,11 @@ func (p Probe) Exists(ctx context.Context, repository restic.Repository) (bool, 
 	}
 }
 
-// Close closes the connections that are idle: a run asks about many repositories.
+// Close closes idle connections: a run probes many repositories.
 func (p Probe) Close() { p.client.CloseIdleConnections() }
 
-// Age is how long ago an object was stored, by the clocks of storage and gateway alone.
+// Age returns how long ago an object was stored, by the clocks of the storage and the
+// gateway only.
 func (p Probe) Age(ctx context.Context, repository restic.Repository, object string) (age time.Duration, known bool) {
 	response, err := p.do(ctx, http.MethodHead, repository, object)
 	if err != nil {
@@ -81,8 +82,7 @@ func (p Probe) Age(ctx context.Context, repository restic.Repository, object str
 	return now.Sub(stored), true
 }
 
-// Request asks for an object of the repository, and returns the status of the
-// answer.
+// Request requests an object of the repository, and returns the status.
 func (p Probe) Request(ctx context.Context, method string, repository restic.Repository, object string) (int, error) {
 	response, err := p.do(ctx, method, repository, object)
 	if err != nil {

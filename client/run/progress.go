@@ -14,11 +14,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Progress shows how a run of restic goes. It is not safe for concurrent use.
+// Progress displays the progress of restic. It is not safe for concurrent use.
 type Progress interface {
 	// update takes restic's status.
 	Update(status restic.Status)
-	// say prints a line for people, without disturbing what is shown.
+	// say prints a line for people without damaging the display.
 	Say(line string)
 	// WantsTotal reports whether restic should count the files first.
 	WantsTotal() bool
@@ -26,9 +26,8 @@ type Progress interface {
 	Done()
 }
 
-// NewProgress picks the display: events on stdout when asked for, the agent when
-// it runs us, a bar on a terminal, lines elsewhere. The agent is told percents
-// from first to last.
+// NewProgress selects the display: events on stdout if requested, the agent if it runs us,
+// a bar on a terminal, lines otherwise. The agent gets percentages between first and last.
 func NewProgress(s *host.System, events bool, first, last int) Progress {
 	lines := &lineProgress{w: s.Stderr}
 	switch {
@@ -40,7 +39,7 @@ func NewProgress(s *host.System, events bool, first, last int) Progress {
 	if file, ok := s.Stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return &barProgress{w: file, width: func() int {
 			width, _, err := term.GetSize(int(file.Fd()))
-			if err != nil || width <= 0 { // a serial line does not tell
+			if err != nil || width <= 0 { // a serial line has no width
 				return 80
 			}
 			return width
@@ -49,23 +48,21 @@ func NewProgress(s *host.System, events bool, first, last int) Progress {
 	return lines
 }
 
-// LogProgressFlag makes module-backup write how far it has come to stderr, for a run of a
-// schedule.
+// LogProgressFlag makes module-backup write progress events to stderr, for run-backup.
 const LogProgressFlag = "log-progress"
 
-// LogProgress shows how a run of restic goes to whoever runs us: events on stderr, one on a
-// line, between what is for people.
+// LogProgress writes events to stderr, one per line, between the lines for people.
 func LogProgress(s *host.System) Progress {
 	return &eventProgress{lineProgress: &lineProgress{w: s.Stderr}, out: json.NewEncoder(s.Stderr)}
 }
 
-// ProgressEvent is how far a run has come.
+// ProgressEvent is the progress of a run.
 type ProgressEvent = progressEvent
 
-// doneBytes are the bytes that a backup or a restore has dealt with.
+// doneBytes returns the bytes that a backup or a restore has processed.
 func doneBytes(s restic.Status) uint64 { return max(s.BytesDone, s.BytesRestored) }
 
-// agentProgress tells whole percents to the agent, never going back.
+// agentProgress reports whole, never decreasing percentages to the agent.
 type agentProgress struct {
 	*lineProgress
 	agent       host.Agent
@@ -111,8 +108,7 @@ func (p *lineProgress) Update(s restic.Status) {
 func (p *lineProgress) Say(line string) { fmt.Fprintln(p.w, line) }
 func (p *lineProgress) Done()           {}
 
-// eventProgress writes JSON objects, one on a line, and what is for people to
-// stderr.
+// eventProgress writes JSON objects, one per line. Text for people goes to stderr.
 type eventProgress struct {
 	*lineProgress
 	out *json.Encoder
@@ -121,7 +117,7 @@ type eventProgress struct {
 // ProgressEventName is the name of that event.
 const ProgressEventName = "progress"
 
-// progressEvent is the event of a status.
+// progressEvent is the event for a status.
 type progressEvent struct {
 	Event       string  `json:"event"` // "progress"
 	PercentDone float64 `json:"percent_done"`
@@ -135,7 +131,7 @@ func (p *eventProgress) Update(s restic.Status) {
 	_ = p.out.Encode(progressEvent{ProgressEventName, s.PercentDone, doneBytes(s), s.TotalBytes})
 }
 
-// barProgress draws one line over and over.
+// barProgress redraws one line.
 type barProgress struct {
 	w       io.Writer
 	width   func() int
@@ -154,8 +150,8 @@ func (p *barProgress) Update(s restic.Status) {
 func (p *barProgress) Say(line string) { fmt.Fprintf(p.w, "\r\x1b[K%s\n", line) }
 func (p *barProgress) Done()           { fmt.Fprint(p.w, "\r\x1b[K") }
 
-// barLine draws a bar and says what is known, as far as it fits into so many
-// columns. The bar goes first, because it tells least.
+// barLine draws a bar and the status within so many columns. If space is short, it drops
+// the bar first, which tells least.
 func barLine(s restic.Status, elapsed time.Duration, columns int) string {
 	parts := statusParts(s, elapsed)
 	text := strings.Join(parts, "  ")
@@ -172,13 +168,13 @@ func barLine(s restic.Status, elapsed time.Duration, columns int) string {
 	return text[:min(len(text), max(columns, 0))]
 }
 
-// describeStatus is all that is known.
+// describeStatus returns everything that is known.
 func describeStatus(s restic.Status, elapsed time.Duration) string {
 	return strings.Join(statusParts(s, elapsed), "  ")
 }
 
-// statusParts are percent, size, rate, and the time it will take, as far as they are
-// known, the most telling first.
+// statusParts returns percentage, size, rate and remaining time, as far as they are known,
+// most important first.
 func statusParts(s restic.Status, elapsed time.Duration) []string {
 	done := doneBytes(s)
 	rate := 0.0

@@ -11,24 +11,24 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Receipt is what the gateway knows of a snapshot.
+// Receipt is what the gateway knows about a snapshot.
 type Receipt struct {
-	At     time.Time // zero where the storage does not know
-	ByNode bool      // a node saved it
+	At     time.Time // zero if the storage does not know
+	ByNode bool      // saved by a node
 }
 
-// The headers of an answer that make a receipt.
+// The headers of an answer that make up a receipt.
 const (
 	headerReceived = "Last-Modified"
 	headerNow      = "Date"
 	headerSavedBy  = "X-Rclone-Gateway-Saved-By"
 )
 
-// receiptsAtOnce bounds the questions under way.
+// receiptsAtOnce bounds concurrent requests.
 const receiptsAtOnce = 8
 
-// Receipts asks the gateway when it received snapshots, by their whole IDs. One that is
-// gone meanwhile is left out.
+// Receipts asks the gateway when it received snapshots, by complete ID. Snapshots removed
+// meanwhile are left out.
 func (p Probe) Receipts(ctx context.Context, repository restic.Repository, ids []string) (map[string]Receipt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

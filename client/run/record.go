@@ -15,8 +15,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Record is what a run came to, for machines: the line that --log-json writes,
-// in the words of the gateway's own log, and the source of the metrics.
+// Record is the result of a run for machines: the line that --log-json writes, with the
+// keys of the gateway's log, and the source of the metrics.
 type Record struct {
 	Time    time.Time `json:"time"`
 	Level   string    `json:"level"`
@@ -34,31 +34,31 @@ type Record struct {
 	Bytes      uint64   `json:"bytes"` // read, or restored
 	BytesAdded uint64   `json:"bytes_added,omitempty"`
 	Unreadable []string `json:"unreadable,omitempty"`
-	Missing    []string `json:"missing,omitempty"` // what else was asked for and not saved
+	Missing    []string `json:"missing,omitempty"` // what else was requested and not saved
 
 	Seconds    float64   `json:"seconds"`
 	ExitStatus exit.Code `json:"exit_status"`
 	Error      string    `json:"error,omitempty"`
 
 	started time.Time
-	Partial bool `json:"-"` // it is about some files, and no measure of the module's state
-	// Known is the ID of the schedule, once it is known to list the module.
+	Partial bool `json:"-"` // only some files: no measure of the module's state
+	// Known is the schedule's ID, once the schedule is known to list the module.
 	Known string `json:"-"`
 }
 
 // NewRecord begins the record of a run of command.
 func NewRecord(sys *host.System, command string) *Record {
 	r := &Record{Command: command, started: time.Now()}
-	// Without them the run fails, and says so.
+	// Without them the run fails and reports that.
 	r.Module, _ = sys.Env.ModuleID()
 	r.ModuleUUID, _ = sys.Env.ModuleUUID()
 	return r
 }
 
-// Started is when the run began.
+// Started returns when the run began.
 func (r *Record) Started() time.Time { return r.started }
 
-// end adds how the run ended.
+// end completes the record.
 func (r *Record) end(ctx context.Context, err error) {
 	r.Time = time.Now()
 	r.Seconds = r.Time.Sub(r.started).Seconds()
@@ -76,7 +76,7 @@ func (r *Record) end(ctx context.Context, err error) {
 	}
 }
 
-// RecordOptions say what to do with the record of a run.
+// RecordOptions say where the record of a run goes.
 type RecordOptions struct {
 	metricsDir string
 	logJSON    bool
@@ -92,8 +92,7 @@ func (o *RecordOptions) AddFlags(cmd *cobra.Command) {
 		"at the end write what happened to stderr, as one line of JSON; NS8_LOG_JSON=1 sets the default")
 }
 
-// complete takes what no option says from the environment, which holds by now what
-// --env-file names.
+// complete fills in options from the environment, which includes --env-file by now.
 func (o *RecordOptions) complete(sys *host.System) {
 	if !o.flags.Changed("metrics-dir") {
 		o.metricsDir, _ = sys.Env.Lookup("NS8_METRICS_DIR")
@@ -104,7 +103,7 @@ func (o *RecordOptions) complete(sys *host.System) {
 	}
 }
 
-// Finish ends the record and passes it on. Nothing of that makes a run fail.
+// Finish completes the record and writes it. A failure here does not fail the run.
 func (o *RecordOptions) Finish(ctx context.Context, sys *host.System, r *Record, err error) {
 	r.end(ctx, err)
 	o.complete(sys)
@@ -119,8 +118,8 @@ func (o *RecordOptions) Finish(ctx context.Context, sys *host.System, r *Record,
 	}
 }
 
-// counts reports whether the run says something about the module: one that found
-// another going on does not, nor does a wrong command line or request.
+// counts reports whether the run says something about the module. A usage error does not,
+// nor does a run that found another one in progress.
 func (r *Record) counts() bool {
 	switch r.ExitStatus {
 	case exit.Busy:
@@ -132,7 +131,7 @@ func (r *Record) counts() bool {
 	}
 }
 
-// writeMetrics writes the file of metrics, which is whole at every moment.
+// writeMetrics replaces the file of metrics atomically.
 func (r *Record) writeMetrics(dir string) error {
 	name := r.metricsFile(dir)
 	if name == "" {
@@ -142,6 +141,6 @@ func (r *Record) writeMetrics(dir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	// The collector looks at files that end in .prom alone, and is another user.
+	// The collector runs as another user, and reads only files that end in .prom.
 	return atomicfile.Write(name, []byte(r.metrics(before)), 0o644)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// OpenRepository returns the repository of an application's instance on a destination,
-// with the credentials of the agent and the password that opens it: the own one of the
-// module with that UUID, or else the destination's.
+// OpenRepository returns the repository of a module on a destination, with the agent's
+// credentials and the repository's password: the own password of the module with that UUID,
+// or else the destination's.
 func OpenRepository(ctx context.Context, s *host.System, rdb *redis.Client, destination, app, uuid string) (restic.Repository, error) {
 	if err := checkPath(destination, app, uuid); err != nil {
 		return restic.Repository{}, err
@@ -32,10 +32,10 @@ func OpenRepository(ctx context.Context, s *host.System, rdb *redis.Client, dest
 	return RepositoryAt(s, destination, app, uuid, key)
 }
 
-// repositoryPath names a repository.
+// repositoryPath returns the path of a repository.
 type repositoryPath struct{ destination, app, uuid string }
 
-// passwordForNode looks for a password where nodes may read.
+// passwordForNode looks up a password as a node.
 func passwordForNode(ctx context.Context, _ *host.System, rdb *redis.Client, at repositoryPath) (string, error) {
 	own, err := rdb.HGet(ctx, catalog.ModulePassword, at.uuid).Result()
 	switch {
@@ -47,8 +47,9 @@ func passwordForNode(ctx context.Context, _ *host.System, rdb *redis.Client, at 
 	return sharedPassword(ctx, rdb, at.destination)
 }
 
-// passwordForModule looks for a password as a module. Its own one, or that of the module
-// that it restores from, only the gateway tells; on NethServer 8 there are none.
+// passwordForModule looks up a password as a module. Only the gateway hands out the
+// module's own password, and that of a module it restores from. On NethServer 8 there are
+// no such passwords.
 func passwordForModule(ctx context.Context, s *host.System, rdb *redis.Client, at repositoryPath) (string, error) {
 	if uuid, err := s.Env.ModuleUUID(); err == nil && uuid != at.uuid && !s.Env.OnNS8() {
 		password, err := moduleapi.Password(ctx, s.Env, at.destination, at.app, at.uuid)
@@ -64,7 +65,7 @@ func passwordForModule(ctx context.Context, s *host.System, rdb *redis.Client, a
 	return shared, err
 }
 
-// sharedPassword is that of a destination.
+// sharedPassword returns the password of a destination.
 func sharedPassword(ctx context.Context, rdb *redis.Client, destination string) (string, error) {
 	key, err := rdb.HGet(ctx, catalog.ResticPassword, destination).Result()
 	switch {
@@ -85,7 +86,7 @@ func checkPath(segments ...string) error {
 	return nil
 }
 
-// RepositoryAt is OpenRepository where the password is known.
+// RepositoryAt is OpenRepository for a known password.
 func RepositoryAt(s *host.System, destination, app, uuid, key string) (restic.Repository, error) {
 	if err := checkPath(destination, app, uuid); err != nil {
 		return restic.Repository{}, err

@@ -20,7 +20,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/state"
 )
 
-// ContainerRoot is where state and volumes are inside restic's container.
+// ContainerRoot is the directory of state and volumes in restic's container.
 const ContainerRoot = "/srv"
 
 // ResticOptions say how an applet runs restic.
@@ -38,9 +38,9 @@ func (o *ResticOptions) AddFlags(cmd *cobra.Command) {
 		"native runtime: `DIR` that holds state and volumes/NAME (default: the one above the state directory)")
 }
 
-// NewInvocation returns what all runs of restic by one applet have in common: the
-// runtime, the image, the container's name, the working directory and restic's
-// version. With podman the state directory is mounted.
+// NewInvocation returns the common part of all restic runs of an applet: runtime, image,
+// container name, working directory and restic's version. With podman, the state directory
+// is mounted.
 func (o ResticOptions) NewInvocation(ctx context.Context, sys *host.System, m host.Module) (restic.Invocation, error) {
 	base, err := o.Unversioned(ctx, sys, m)
 	if err != nil {
@@ -56,7 +56,7 @@ func (o ResticOptions) NewInvocation(ctx context.Context, sys *host.System, m ho
 func (o ResticOptions) Unversioned(ctx context.Context, sys *host.System, m host.Module) (restic.Invocation, error) {
 	base := restic.Invocation{
 		Runtime: cmp.Or(restic.Runtime(o.runtime), sys.Env.ResticRuntime()),
-		// Restic would tell its progress sixty times a second.
+		// By default restic reports progress sixty times a second.
 		Env: []string{"RESTIC_PROGRESS_FPS=2"},
 	}
 	switch base.Runtime {
@@ -90,15 +90,15 @@ func (o ResticOptions) Unversioned(ctx context.Context, sys *host.System, m host
 	return base, state.PlaceVolumes(ctx, installDir, &base)
 }
 
-// VolumeMount shows a volume to restic under the name of the module's own files.
+// VolumeMount mounts a volume under the path that restic expects.
 func VolumeMount(v state.Volume) restic.Mount {
 	return restic.Mount{Source: v.Podman, Target: ContainerRoot + "/volumes/" + v.Name}
 }
 
-// Listen runs restic, which was told to write JSON. It hands over the events, each
-// with its line, and the other lines of stderr, one after the other.
+// Listen runs restic with JSON output. It passes on events, each with its line, and the
+// other lines of stderr, one at a time.
 func Listen(ctx context.Context, run restic.Invocation, plain func(line string), hear func(event restic.Event, line []byte)) error {
-	var mu sync.Mutex // stdout and stderr come from two goroutines
+	var mu sync.Mutex // stdout and stderr are copied by two goroutines
 	var outage restic.Outage
 	condensed := func(line string) {
 		if text := outage.Condense(line, time.Now()); text != "" {
@@ -126,7 +126,7 @@ func Listen(ctx context.Context, run restic.Invocation, plain func(line string),
 	return err
 }
 
-// resticExits are the exit statuses for restic's failures, and what to do.
+// resticExits maps restic's failures to exit statuses and advice.
 var resticExits = map[restic.Reason]struct {
 	code exit.Code
 	text string
@@ -142,8 +142,8 @@ var resticExits = map[restic.Reason]struct {
 	restic.Unknown:      {exit.Failed, "restic failed"},
 }
 
-// ResticError gives a failure of restic its exit status and a text that says what
-// to do. Errors of another kind pass.
+// ResticError adds exit status and advice to a failure of restic. It returns other errors
+// unchanged.
 func ResticError(repository restic.Repository, err error) error {
 	failure, ok := errors.AsType[*restic.Failure](err)
 	if !ok {
@@ -151,7 +151,7 @@ func ResticError(repository restic.Repository, err error) error {
 	}
 	ends := resticExits[failure.Reason]
 	if failure.Reason == restic.Incomplete {
-		// The files are reported one by one.
+		// The files were reported one by one.
 		return exit.Failf(ends.code, "repository %s: %s", repository, ends.text)
 	}
 	if repository.URL == "" {

@@ -18,12 +18,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Waiting is how long a command waits for what passes by itself: another run of the
-// same module, a lock in the repository, a Redis that is away. The zero value does not
-// wait, as NS8 expects.
+// Waiting is how long a command waits for temporary obstacles: another run of the module, a
+// lock in the repository, an unavailable Redis. The zero value does not wait, as NethServer
+// 8 expects.
 type Waiting struct {
 	Limit time.Duration
-	until time.Time // of the first thing that it waits for
+	until time.Time // set by the first wait
 	told  string
 }
 
@@ -32,7 +32,7 @@ func (w *Waiting) AddFlag(flags *pflag.FlagSet) {
 	flags.DurationVar(&w.Limit, "wait", 0, "wait up to `DURATION`, such as 30m, where another run, a lock in the repository or a Redis that is away hinders this one (default: fail at once)")
 }
 
-// Check refuses what is no time to wait.
+// Check refuses a negative time.
 func (w *Waiting) Check() error {
 	if w.Limit < 0 {
 		return exit.Failf(exit.Usage, "--wait %s is negative", w.Limit)
@@ -40,7 +40,7 @@ func (w *Waiting) Check() error {
 	return nil
 }
 
-// Left is how much of the time is left. It begins to run when it is first asked.
+// Left returns the remaining time, which starts with the first call.
 func (w *Waiting) Left() time.Duration {
 	if w.Limit <= 0 {
 		return 0
@@ -56,7 +56,7 @@ const (
 	longestPause = 10 * time.Second
 )
 
-// Retry repeats what fails because of something that passes, until the time is over.
+// Retry repeats do while it fails because of a temporary obstacle and time is left.
 func (w *Waiting) Retry(ctx context.Context, sys *host.System, do func() error) error {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := do()
@@ -75,8 +75,8 @@ func (w *Waiting) Retry(ctx context.Context, sys *host.System, do func() error) 
 	}
 }
 
-// Passes reports whether an error is of something that passes by itself: another run, a
-// lock, a Redis that is away.
+// Passes reports whether an error is a temporary obstacle: another run, a lock, an
+// unavailable Redis.
 func Passes(err error) bool {
 	coded, ok := errors.AsType[*exit.Error](err)
 	if !ok {
@@ -85,9 +85,8 @@ func Passes(err error) bool {
 	return coded.Code == exit.Busy || coded.Code == exit.Locked || RedisAway(err)
 }
 
-// RedisAway reports whether an error says that Redis does not answer, is starting, or is
-// failing over, or the same of the gateway that is asked in its place: not that it refuses
-// the credentials.
+// RedisAway reports whether an error says that Redis, or the gateway in its place, does not
+// answer, is starting or is failing over. Refused credentials do not count.
 func RedisAway(err error) bool {
 	if _, away := errors.AsType[*moduleapi.AwayError](err); away {
 		return true
@@ -103,7 +102,7 @@ func RedisAway(err error) bool {
 	})
 }
 
-// Redis connects to the node's replica as the agent, and waits for it.
+// Redis connects to the node's replica as the agent. It waits until Redis is available.
 func (w *Waiting) Redis(ctx context.Context, sys *host.System) (rdb *redis.Client, err error) {
 	err = w.Retry(ctx, sys, func() (err error) {
 		rdb, err = sys.Redis(ctx, host.LocalAgent)
@@ -112,14 +111,14 @@ func (w *Waiting) Redis(ctx context.Context, sys *host.System) (rdb *redis.Clien
 	return rdb, err
 }
 
-// lockPatience is how long restic waits for a lock in the repository at least.
+// lockPatience is the least time that restic waits for a lock in the repository.
 const lockPatience = 5 * time.Minute
 
-// ResticFlag has restic wait for a lock in the repository that another process holds.
+// ResticFlag returns the option with which restic waits for another process's lock.
 func (w *Waiting) ResticFlag() string { return RetryLockFlag(max(lockPatience, w.Left())) }
 
-// ForOthers is how long to wait for somebody else who works on the repository: as long as
-// restic waits for a lock.
+// ForOthers returns how long to wait for another user of the repository: as long as restic
+// waits for a lock.
 func (w *Waiting) ForOthers() *Waiting { return &Waiting{Limit: max(lockPatience, w.Left())} }
 
 // RetryLockFlag is the flag with which restic waits for a lock.
@@ -131,8 +130,8 @@ func RetryLockFlag(limit time.Duration) string {
 	return "--retry-lock=" + limit.String()
 }
 
-// ForLock repeats a run of restic for a lock in the repository, where restic is too old
-// to wait for it.
+// ForLock repeats a run of restic until it gets the lock, if restic is too old to wait
+// itself.
 func (w *Waiting) ForLock(ctx context.Context, sys *host.System, command restic.Invocation, run func() error) error {
 	if command.Version.Has(restic.RetryLockVersion) {
 		return run()
