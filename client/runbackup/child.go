@@ -21,18 +21,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/runner"
 )
 
-// childGrace is how long a command of a module may take to end when it is asked to: restic
-// drops its lock, and the module cleans up.
+// childGrace is how long a module's command may take to end after SIGTERM: restic drops its
+// lock, and the module cleans up.
 const childGrace = 2*restic.Grace + time.Minute
 
-// runChild runs module-backup as the module, and notes in the run what it came to.
+// runChild runs module-backup as the module, and records the outcome in the run.
 func (r *execution) runChild(ctx context.Context, m *module, record *history.Run) exit.Code {
 	how, err := runner.OnNode(r.sys.Env, m.ID)
 	if err != nil {
 		return failed(record, err)
 	}
 	args := []string{"module-backup"}
-	if !r.sys.Env.OnNS8() { // whose own command takes no option
+	if !r.sys.Env.OnNS8() { // NethServer 8's own command does not have the option
 		args = append(args, "--log-json", "--"+run.LogProgressFlag)
 	}
 	cmd, err := how.Invocation(ctx, append(args, r.facts.Schedule.ID)...)
@@ -46,28 +46,28 @@ func (r *execution) runChild(ctx context.Context, m *module, record *history.Run
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// In a group of its own a Ctrl-C reaches it once, from us; and without us it ends.
+	// Its own process group gets a Ctrl-C once, from us. If we are killed, it ends.
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGTERM
 	err = restic.RunOnOneThread(cmd, nil)
 	lines.Flush()
 	return out.judge(record, err)
 }
 
-// failed notes that a task could not even begin.
+// failed records that a task could not start.
 func failed(record *history.Run, err error) exit.Code {
 	status := exit.Failed
 	if coded, ok := errors.AsType[*exit.Error](err); ok {
 		status = coded.Code
 	}
-	if status == exit.Busy || status == exit.Locked { // of which nobody spoke
+	if status == exit.Busy || status == exit.Locked { // the command prints nothing about these
 		status = exit.Failed
 	}
 	record.Outcome, record.Error, record.ExitStatus = history.Failed, err.Error(), int(status)
 	return status
 }
 
-// childOutput passes on what a module's command says, with the module's name before it, and
-// keeps what the history wants.
+// childOutput prints the output of a module's command, each line after the module's name,
+// and collects what goes into the history.
 type childOutput struct {
 	name string
 	to   io.Writer
@@ -76,7 +76,7 @@ type childOutput struct {
 	mu     sync.Mutex
 	record *run.Record
 	last   string // line
-	told   string // by the program itself, what went wrong
+	told   string // the error that the program reported
 }
 
 func (o *childOutput) line(line []byte) {
@@ -104,7 +104,7 @@ func (o *childOutput) line(line []byte) {
 	_, _ = io.WriteString(o.to, o.name+": "+text+"\n")
 }
 
-// judge notes what the command came to.
+// judge records the outcome of the command.
 func (o *childOutput) judge(record *history.Run, err error) exit.Code {
 	o.mu.Lock()
 	defer o.mu.Unlock()

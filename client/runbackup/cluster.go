@@ -11,12 +11,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// clusterDump is where NethServer 8's cluster-backup leaves what it has encrypted, below
-// the state directory of its cluster.
+// clusterDump is where NethServer 8's cluster-backup leaves its encrypted file, below the
+// state directory of the cluster.
 const clusterDump = "backup/dump.json.gz.gpg"
 
-// backUpCluster has NethServer 8 save the configuration of the cluster, and stores that
-// beside the repositories. A failure is told, and is not the modules'.
+// backUpCluster lets NethServer 8 back up the cluster's configuration, and stores the file
+// next to the repositories. A failure is reported, but does not affect the modules'
+// outcomes.
 func (r *execution) backUpCluster(ctx context.Context) {
 	if err := r.saveCluster(ctx); err != nil && ctx.Err() == nil {
 		r.sys.Warnf("the backup of the cluster's configuration failed: %v", err)
@@ -31,7 +32,7 @@ func (r *execution) saveCluster(ctx context.Context) error {
 	}
 	file, err := os.Open(clusterDumpFile(r.sys.Env))
 	if err != nil {
-		return err // without a passphrase there is none
+		return err // without a passphrase there is no file
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
@@ -45,7 +46,7 @@ func (r *execution) saveCluster(ctx context.Context) error {
 	return d.send(ctx, http.MethodPut, "cluster-backup-"+r.facts.Cluster+".json.gz.gpg", "application/octet-stream", file, info.Size())
 }
 
-// clusterDumpFile is the file, beside the state directory of the node.
+// clusterDumpFile returns the path of the file, next to the node's state directory.
 func clusterDumpFile(env *host.Environment) string {
 	node := filepath.Dir(filepath.Dir(host.NodeAgentEnv)) // …/node
 	if state := env.Get("AGENT_STATE_DIR"); state != "" {

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// smallTimeout bounds what is sent of a few bytes.
+	// smallTimeout bounds the upload of a few bytes.
 	smallTimeout = 30 * time.Second
 	// clusterTimeout bounds the upload of the cluster's backup.
 	clusterTimeout = 10 * time.Minute
 )
 
-// dav stores files at a destination over WebDAV, as the node.
+// dav uploads files to a destination over WebDAV, as the node.
 type dav struct {
 	client *http.Client
 	base   string
@@ -31,7 +31,7 @@ func newDAV(sys *host.System, destination string) dav {
 	return d
 }
 
-// makeDir makes a directory, which may be there. What it cannot do the next upload says.
+// makeDir creates a directory, which may exist. The next upload reports its failure.
 func (d dav) makeDir(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
 	defer cancel()

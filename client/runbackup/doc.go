@@ -1,16 +1,15 @@
-// Package runbackup is run-backup: it runs a schedule on a node.
+// Package runbackup implements run-backup, which runs a schedule on a node.
 //
-// A run is made of tasks, each of one module: its backup, which is the module's own command
-// in its own environment, and then, as the node, its retention, and what is due of prune,
-// check and drill. Each has an outcome in the history, whatever happened, and is noted in
-// the journal, a file in the node's state directory: a run that was killed goes on where it
-// was, and what can no longer go on is recorded as failed.
+// A run consists of tasks. Each concerns one module: its backup, by the module's own
+// command in its own environment, and then, as the node, retention and whatever is due of
+// prune, check and drill. Every task has an outcome in the history and is noted in the
+// journal, a file in the node's state directory. A run that was killed continues from its
+// journal; what can no longer continue is recorded as failed.
 //
-// Redis decides what is run. Where it is away, a run goes by what it said last time, and
-// outcomes wait in files until it is back. What deletes from a repository waits for it, since
-// without it there are no leases.
+// Redis says what to run. While it is down, a run uses what Redis said last time, and
+// outcomes wait in files. Whatever deletes from a repository waits too, since there are no
+// leases without Redis.
 //
-// With NethServer 8 it stands in for the command of the same name: exit statuses, Redis
-// keys, the event, the manifest beside each repository, the backup of the cluster and the
-// file for Prometheus are the same.
+// On NethServer 8 it replaces the command of the same name, with the same exit statuses,
+// Redis keys, event, manifests, cluster backup and file for Prometheus.
 package runbackup

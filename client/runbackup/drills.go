@@ -12,13 +12,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
 
-// runDrills tries whether backups can be restored, where that is due: one module after the
-// other, when all are backed up.
+// runDrills runs the drills that are due, one module after another, after all backups.
 func (r *execution) runDrills(ctx context.Context) {
 	if r.facts.Schedule.Drill == schedule.Never || ctx.Err() != nil {
 		return
 	}
-	if r.journal.Drills == nil { // the run was not killed while it tried them
+	if r.journal.Drills == nil { // the run was not killed during its drills
 		if chosen := r.chooseDrills(ctx, time.Now()); len(chosen) > 0 {
 			if err := r.journal.chooseDrills(chosen); err != nil {
 				r.sys.Warnf("%v", err)
@@ -32,18 +31,18 @@ func (r *execution) runDrills(ctx context.Context) {
 		}
 		run := r.tryRestore(ctx, &r.facts.Modules[at])
 		if ctx.Err() != nil {
-			return // it is done again
+			return // it is repeated
 		}
 		r.ended(ctx, run)
 	}
 }
 
-// chooseDrills chooses the modules that are to be tried: those whose last drill is the
-// longest ago, as many as the schedule says, and those again whose last one failed.
+// chooseDrills selects the modules to drill: those with the oldest last drill, as many as
+// the schedule says, plus those whose last drill failed.
 func (r *execution) chooseDrills(ctx context.Context, now time.Time) []string {
 	s := &r.facts.Schedule
 	if r.upkeep.remember(ctx) != nil || !s.Due(s.Drill, r.lastDrill(), now) {
-		return nil // without Redis nobody knows what is due: it is with the next run
+		return nil // due drills are unknown without Redis; the next run does them
 	}
 	type turn struct {
 		id     string
@@ -73,7 +72,7 @@ func (r *execution) chooseDrills(ctx context.Context, now time.Time) []string {
 	return chosen
 }
 
-// lastDrill is when a module of the schedule was last tried on this node.
+// lastDrill returns the time of a module's last drill by the schedule on this node.
 func (r *execution) lastDrill() time.Time {
 	r.upkeep.memory.Lock()
 	defer r.upkeep.memory.Unlock()
@@ -90,7 +89,7 @@ func (r *execution) lastDrill() time.Time {
 	return newest
 }
 
-// lastTried is the last drill that was not skipped, as far as it is known.
+// lastTried returns the last known drill that was not skipped.
 func lastTried(last *history.Last) history.Run {
 	if run := last.Run[history.Drill]; run.Outcome != history.Skipped {
 		return run
@@ -98,7 +97,7 @@ func lastTried(last *history.Last) history.Run {
 	return last.Done[history.Drill]
 }
 
-// tryRestore is the drill of a module.
+// tryRestore drills a module.
 func (r *execution) tryRestore(ctx context.Context, m *module) history.Run {
 	run := r.newRun(m, history.Drill)
 	if why := r.tooLate(time.Now()); why != "" {

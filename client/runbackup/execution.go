@@ -27,7 +27,7 @@ type execution struct {
 	dir      string
 	planned  time.Time
 	facts    facts
-	wrong    error // with the schedule
+	wrong    error // in the schedule
 	lock     *session.MarkLock
 	journal  *journal
 	recorder history.Recorder
@@ -43,10 +43,10 @@ type execution struct {
 	statusMu sync.Mutex
 }
 
-// idPattern matches what an ID of a schedule can be a part of: file names.
+// idPattern matches IDs of schedules that can be part of a file name.
 var idPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
-// newExecution finds out what is to be run, and locks out other runs of it.
+// newExecution determines what to run, and locks out other runs of the schedule.
 func newExecution(ctx context.Context, sys *host.System, o *options, planned time.Time) (r *execution, err error) {
 	r = &execution{sys: sys, opts: o, planned: planned}
 	if r.dir, err = history.StateDir(sys.Env, o.stateDir); err != nil {
@@ -78,7 +78,7 @@ func newExecution(ctx context.Context, sys *host.System, o *options, planned tim
 	return r, nil
 }
 
-// unknown is the error for a schedule that is not there, whose status NethServer 8 has as 1.
+// unknown returns the error for an unknown schedule, with NethServer 8's status 1.
 func (r *execution) unknown(err error) error {
 	coded, ok := errors.AsType[*exit.Error](err)
 	if ok && coded.Code == exit.NotFound && r.sys.Env.OnNS8() {
@@ -92,7 +92,7 @@ func (r *execution) close() {
 	r.lock.Release()
 }
 
-// run runs what is to be run.
+// run performs the run.
 func (r *execution) run(ctx context.Context) error {
 	s := &r.facts.Schedule
 	now := time.Now()
@@ -115,7 +115,7 @@ func (r *execution) run(ctx context.Context) error {
 	}
 	if len(r.facts.Modules) == 0 && r.journal == nil {
 		r.sys.Notef("schedule %s has no modules on this node", s.ID)
-		return r.record(ctx) // what waits
+		return r.record(ctx) // whatever waits
 	}
 	if r.wrong != nil {
 		r.sys.Warnf("the schedule is wrong, so that nothing is deleted: %v", r.wrong)
@@ -137,7 +137,7 @@ func (r *execution) run(ctx context.Context) error {
 	return err
 }
 
-// announcement is what others are told of the run by.
+// announcement returns the announcement of the run.
 func (r *execution) announcement() *announce.Run {
 	s := &r.facts.Schedule
 	a := &announce.Run{
@@ -150,7 +150,7 @@ func (r *execution) announcement() *announce.Run {
 	return a
 }
 
-// work does the tasks of the run.
+// work performs the tasks of the run.
 func (r *execution) work(ctx context.Context) error {
 	r.live = runlive.New(r.sys, r.facts.Node, r.facts.Schedule.ID)
 	defer r.live.Stop()
@@ -160,13 +160,13 @@ func (r *execution) work(ctx context.Context) error {
 	r.runModules(ctx)
 	r.runDrills(ctx)
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // the journal stays, for whoever begins again
+		return context.Cause(ctx) // the journal stays for the next start
 	}
 	r.storeWaiting(ctx)
 	return errors.Join(r.conclude(), r.journal.end())
 }
 
-// dropMetrics removes what tells when schedules run next that there are no longer.
+// dropMetrics deletes the metrics of deleted schedules.
 func (r *execution) dropMetrics(ctx context.Context) {
 	others := r.metrics.Others()
 	if len(others) == 0 || r.facts.stale != nil {
@@ -206,11 +206,11 @@ func (r *execution) newRun(m *module, kind history.Kind) history.Run {
 	return run
 }
 
-// record records outcomes, in Redis or in a file until it is back.
+// record records outcomes in Redis, or in a file until Redis is back.
 func (r *execution) record(ctx context.Context, runs ...history.Run) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// What happened is recorded also where a signal ends the run.
+	// Record past events even after a signal.
 	said, err := r.recorder.Record(context.WithoutCancel(ctx), runs...)
 	if said != nil && said.Error() != r.noted {
 		r.noted = said.Error()
@@ -219,7 +219,7 @@ func (r *execution) record(ctx context.Context, runs ...history.Run) error {
 	return err
 }
 
-// ended records the outcome of a task, notes it, and tells people.
+// ended records, notes and prints the outcome of a task.
 func (r *execution) ended(ctx context.Context, run history.Run) {
 	run.Ended = time.Now()
 	r.live.End(&run, sentence(&run))
@@ -240,12 +240,12 @@ func (r *execution) ended(ctx context.Context, run history.Run) {
 	r.sys.Notef("%s", said)
 }
 
-// bad reports whether an outcome is a failure: NethServer 8 knows no partial backups.
+// bad reports whether an outcome is a failure. NethServer 8 has no partial backups.
 func (r *execution) bad(outcome history.Outcome) bool {
 	return outcome == history.Failed || outcome == history.Partial && r.sys.Env.OnNS8()
 }
 
-// sentence is what people are told of an outcome.
+// sentence describes an outcome for people.
 func sentence(run *history.Run) string {
 	text := fmt.Sprintf("%s: %s %s", run.Module, run.Kind, run.Outcome)
 	if run.Snapshot != "" && run.Kind == history.Backup {

@@ -21,39 +21,39 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// module is one that a schedule names.
+// module is a module in a schedule.
 type module struct {
 	ID   string `json:"id"`
 	UUID string `json:"uuid,omitempty"`
 	App  string `json:"app,omitempty"`
-	// Name is what people call it.
+	// Name is its name for people.
 	Name string `json:"name,omitempty"`
-	// Elsewhere is true where it is on a host of its own, which makes its backups.
+	// Elsewhere is true if it is on another host, which makes its backups.
 	Elsewhere bool `json:"elsewhere,omitempty"`
-	// Gone is true where it is nowhere any longer.
+	// Gone is true if it no longer exists.
 	Gone bool `json:"gone,omitempty"`
 }
 
-// path is that of its repository on a destination.
+// path returns the path of its repository on a destination.
 func (m *module) path() string { return m.App + "/" + m.UUID }
 
-// facts are what Redis says of a schedule, as far as a run depends on it.
+// facts are the parts of Redis that a run depends on.
 type facts struct {
 	Schedule schedule.Schedule `json:"-"`
 	Node     string            `json:"node"`
 	Leader   bool              `json:"leader"`
-	Cluster  string            `json:"cluster"` // its UUID
-	Modules  []module          `json:"modules"` // of this node; those that are gone are the leader's
+	Cluster  string            `json:"cluster"` // UUID of the cluster
+	Modules  []module          `json:"modules"` // of this node; the leader also has the deleted ones
 
-	// What the schedule was parsed from.
+	// The hashes that the schedule was parsed from.
 	Fields map[string]string `json:"fields"`
 	Plan   map[string]string `json:"plan,omitempty"`
 
-	// stale is why the facts are those of the last run; nil where they are not.
+	// stale says why the facts are from the last run; nil if they are current.
 	stale error
 }
 
-// nodeID is which node this is.
+// nodeID returns the ID of this node.
 func nodeID(env *host.Environment) (string, error) {
 	if node := env.Get("NODE_ID"); node != "" {
 		return node, nil
@@ -68,8 +68,8 @@ func nodeID(env *host.Environment) (string, error) {
 	return "", err
 }
 
-// gather asks Redis. Where that is away, what it said last time is taken, which lies in
-// the state directory.
+// gather reads the facts from Redis or, if it is down, from the copy that the last run left
+// in the state directory.
 func gather(ctx context.Context, sys *host.System, dir, word string) (facts, error) {
 	node, err := nodeID(sys.Env)
 	if err != nil {
@@ -146,7 +146,7 @@ func ask(ctx context.Context, rdb *redis.Client, node, word string) (facts, erro
 	return f, nil
 }
 
-// choose leaves the modules that the command line names.
+// choose keeps the modules that the command line names.
 func (f *facts) choose(words []string) error {
 	if len(words) == 0 {
 		return nil
@@ -165,7 +165,7 @@ func (f *facts) choose(words []string) error {
 	return nil
 }
 
-// knownFile is where it lies what Redis said of a schedule.
+// knownFile returns the path of the copy for a schedule.
 func knownFile(dir, id string) string { return filepath.Join(dir, "known-"+id+".json") }
 
 func (f *facts) remember(dir string) error {
@@ -176,7 +176,7 @@ func (f *facts) remember(dir string) error {
 	return atomicfile.Write(knownFile(dir, f.Schedule.ID), append(text, '\n'), 0o600)
 }
 
-// recall finds what Redis said last time of the schedule with that ID or name.
+// recall reads the copy for the schedule with that ID or name.
 func recall(dir, word string) (facts, error) {
 	files, err := filepath.Glob(knownFile(dir, "*"))
 	if err != nil {

@@ -13,37 +13,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// resumable is how old a run may be that was killed, to go on where it was, if nobody says
-// for when the new one was planned.
+// resumable is the age up to which a killed run is continued, unless the caller says for
+// which time the new run was planned.
 const resumable = 12 * time.Hour
 
-// journal is what is known of a run that goes on, or was killed: a file in the node's state
-// directory, gone when the run has ended.
+// journal is the state of a run in progress, or of a killed one: a file in the node's state
+// directory that is deleted at the end of the run.
 type journal struct {
 	ID      string    `json:"id"`
 	Planned time.Time `json:"planned,omitzero"`
 	Started time.Time `json:"started"`
-	// Modules are those of the run, Done what was done of each, by module and kind.
+	// Modules lists the modules of the run; Done holds outcomes by module and kind.
 	Modules []module                                    `json:"modules"`
 	Done    map[string]map[history.Kind]history.Outcome `json:"done"`
-	// Due is what a module's repository is due for, as soon as that is known.
+	// Due lists what is due for a module's repository, once that is known.
 	Due map[string][]history.Kind `json:"due,omitempty"`
-	// Chosen are the modules that the command line named; none is all of the schedule.
+	// Chosen lists the modules that the command line named; empty means all.
 	Chosen []string `json:"chosen,omitempty"`
-	// Drills are the modules that were chosen for a drill; nil before.
+	// Drills lists the modules chosen for a drill; nil before that choice.
 	Drills []string `json:"drills,omitempty"`
 
 	file string
 	mu   sync.Mutex
 }
 
-// readJournal reads that of a run that was killed; nil where none was.
+// readJournal reads the journal of a killed run; nil if there is none.
 func readJournal(dir, schedule string) (*journal, error) {
 	j := &journal{file: history.JournalFile(dir, schedule)}
 	text, err := os.ReadFile(j.file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, nil //nolint:nilnil // none was killed, as most times
+		return nil, nil //nolint:nilnil // usually no run was killed
 	case err != nil:
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func readJournal(dir, schedule string) (*journal, error) {
 	return j, nil
 }
 
-// newJournal begins that of a run.
+// newJournal begins the journal of a run.
 func newJournal(dir, schedule string, planned, now time.Time, modules []module) *journal {
 	return &journal{
 		ID: history.NewID(schedule, now), Planned: planned, Started: now, Modules: modules,
@@ -64,7 +64,7 @@ func newJournal(dir, schedule string, planned, now time.Time, modules []module) 
 	}
 }
 
-// goesOn reports whether a run that is begun now is the one that was killed.
+// goesOn reports whether a run that starts now continues the killed one.
 func (j *journal) goesOn(planned time.Time, chosen []string, now time.Time) bool {
 	switch {
 	case !slices.Equal(slices.Sorted(slices.Values(chosen)), slices.Sorted(slices.Values(j.Chosen))):
@@ -75,7 +75,7 @@ func (j *journal) goesOn(planned time.Time, chosen []string, now time.Time) bool
 	return now.Sub(j.Started) < resumable && !now.Before(j.Started)
 }
 
-// plan notes what a module's repository is due for.
+// plan notes what is due for a module's repository.
 func (j *journal) plan(m string, due []history.Kind) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -86,14 +86,14 @@ func (j *journal) plan(m string, due []history.Kind) error {
 	return j.save()
 }
 
-// due is what a module's repository was found to be due for.
+// due returns what was noted as due for a module's repository.
 func (j *journal) due(m string) []history.Kind {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.Due[m])
 }
 
-// owed are the kinds of which a module has no outcome yet.
+// owed returns the kinds for which a module has no outcome yet.
 func (j *journal) owed(m *module) []history.Kind {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -114,7 +114,7 @@ func (j *journal) owed(m *module) []history.Kind {
 	return owed
 }
 
-// note notes what was done, on the disk before it returns.
+// note notes an outcome; it is on disk when note returns.
 func (j *journal) note(m string, kind history.Kind, outcome history.Outcome) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -125,7 +125,7 @@ func (j *journal) note(m string, kind history.Kind, outcome history.Outcome) err
 	return j.save()
 }
 
-// chooseDrills notes which modules are to be tried, on the disk before it returns.
+// chooseDrills notes the modules to drill; they are on disk when it returns.
 func (j *journal) chooseDrills(modules []string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -133,7 +133,7 @@ func (j *journal) chooseDrills(modules []string) error {
 	return j.save()
 }
 
-// outcome is what was done of a module's kind, "" where nothing was.
+// outcome returns the outcome for a module and a kind, "" if there is none.
 func (j *journal) outcome(m string, kind history.Kind) history.Outcome {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -151,5 +151,5 @@ func (j *journal) save() error {
 	return nil
 }
 
-// end ends the run.
+// end deletes the journal.
 func (j *journal) end() error { return os.Remove(j.file) }

@@ -12,17 +12,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 )
 
-// turn is a module that waits for its turn.
+// turn is a module that waits to be backed up.
 type turn struct {
 	module module
-	// busy is since when it cannot be done; zero is not, and again when it is tried next.
+	// busy is when it was first found busy; zero if it was not.
 	busy, again time.Time
-	// full is true where the destination was full.
+	// full is true if the destination was full.
 	full bool
 }
 
-// runModules runs all modules, as many at once as the schedule says. What is busy is tried
-// again at the end.
+// runModules backs up all modules, as many in parallel as the schedule says. Busy modules
+// are retried at the end.
 func (r *execution) runModules(ctx context.Context) {
 	waiting := make([]turn, 0, len(r.facts.Modules))
 	for _, m := range r.facts.Modules {
@@ -45,7 +45,7 @@ func (r *execution) runModules(ctx context.Context) {
 		}
 		done := ctx.Done()
 		if running > 0 {
-			done = nil // it ends by itself, and is waited for
+			done = nil // running modules see the end of ctx, and are waited for
 		}
 		select {
 		case t := <-results:
@@ -59,8 +59,8 @@ func (r *execution) runModules(ctx context.Context) {
 	}
 }
 
-// nextTurn is the first module whose turn it is, -1 where it is nobody's. Those that were
-// busy come after the others.
+// nextTurn returns the index of the next turn, -1 if none is ready. Busy modules come after
+// the others.
 func nextTurn(waiting []turn, now time.Time) int {
 	for i := range waiting {
 		if waiting[i].again.IsZero() {
@@ -85,14 +85,14 @@ func untilTurn(waiting []turn, now time.Time) time.Duration {
 	return max(0, first.Sub(now))
 }
 
-// runTurn does all that is to be done for a module. Where it is busy, and may be tried
-// again, the turn that is returned says when.
+// runTurn does everything for a module. If it is busy and may be retried, the returned turn
+// says when.
 func (r *execution) runTurn(ctx context.Context, t turn) turn {
 	m := &t.module
 	t.again = time.Time{}
 	backup := r.journal.outcome(m.ID, history.Backup)
 	if backup == "" && m.Elsewhere {
-		backup = history.Done // its host's own, which is in the history by that
+		backup = history.Done // made by its host, which has recorded it
 	}
 	if backup == "" {
 		run, busy := r.backUp(ctx, &t)
@@ -108,7 +108,7 @@ func (r *execution) runTurn(ctx context.Context, t turn) turn {
 	return t
 }
 
-// backUp backs a module up, unless it is not to begin any longer.
+// backUp backs up a module, unless it is too late to start.
 func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy bool) {
 	m := &t.module
 	run = r.newRun(m, history.Backup)
@@ -120,7 +120,7 @@ func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy 
 		run.Outcome, run.ExitStatus = history.Failed, int(exit.NotFound)
 		run.Error = fmt.Sprintf("module %s does not exist any longer: take it out of the schedule", m.ID)
 		if r.sys.Env.OnNS8() {
-			run.Outcome = history.Skipped // there it is nobody's failure
+			run.Outcome = history.Skipped // NethServer 8 does not count that as a failure
 		}
 		return run, false
 	}
@@ -142,7 +142,7 @@ func (r *execution) backUp(ctx context.Context, t *turn) (run history.Run, busy 
 	return run, false
 }
 
-// tooLate says why nothing may begin any longer, "" where it may.
+// tooLate says why nothing may start any longer, "" if it may.
 func (r *execution) tooLate(now time.Time) string {
 	s := &r.facts.Schedule
 	if s.Quiet.Contain(now.In(s.Location())) {
@@ -154,7 +154,7 @@ func (r *execution) tooLate(now time.Time) string {
 	return ""
 }
 
-// tryAgain decides whether what cannot be done now is tried again, after the other modules.
+// tryAgain decides whether a busy module is retried after the other modules.
 func (r *execution) tryAgain(t *turn, why error) bool {
 	now := time.Now()
 	if now.Add(r.opts.retryEvery).Sub(cmp.Or(t.busy, now)) > r.opts.retryFor {

@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// backupStatus is what NethServer 8's listings read of a module's last backup.
+// backupStatus is the status of a module's last backup, as NethServer 8's listings read it.
 type backupStatus struct {
 	Start      int64 `json:"start"`
 	TotalSize  int64 `json:"total_size"`
@@ -23,9 +23,9 @@ type backupStatus struct {
 	End        int64 `json:"end"`
 }
 
-// manifestAndStatus tells others of a module's backup: NethServer 8's listings, by Redis,
-// and whoever looks at the destination without it, by the file beside the repository. That
-// it fails is said, and changes nothing.
+// manifestAndStatus publishes the result of a module's backup: in Redis for NethServer 8's
+// listings, and in the manifest next to the repository for readers without Redis. A failure
+// is only reported.
 func (r *execution) manifestAndStatus(ctx context.Context, m *module, run *history.Run) {
 	status := backupStatus{Start: run.Started.Unix()}
 	if run.Outcome != history.Done {
@@ -44,15 +44,15 @@ func (r *execution) manifestAndStatus(ctx context.Context, m *module, run *histo
 	}
 }
 
-// stats finds out what the last snapshot holds: from what its backup said, or as NethServer
-// 8 does, whose users see the same figures from either.
+// stats determines the size of the last snapshot: from the output of its backup or, as
+// NethServer 8 does, from restic. Both give users the same figures.
 func (u *upkeep) stats(ctx context.Context, m *module, run *history.Run, status *backupStatus) error {
 	if run.Snapshot != "" && !u.sys.Env.OnNS8() {
 		status.TotalSize, status.TotalFiles, status.Snapshots = int64(run.Bytes), int64(run.Files), 1
 		return nil
 	}
 	if run.Outcome == history.Failed && !u.sys.Env.OnNS8() {
-		return nil // what is there is of another run
+		return nil // the latest snapshot is from another run
 	}
 	base, err := u.invocation(ctx, m)
 	if err != nil {
@@ -72,7 +72,7 @@ func (u *upkeep) stats(ctx context.Context, m *module, run *history.Run, status 
 	return u.findSnapshot(ctx, base, run)
 }
 
-// findSnapshot finds the snapshot that a backup has made which did not name it.
+// findSnapshot finds the snapshot of a backup that did not print its ID.
 func (u *upkeep) findSnapshot(ctx context.Context, base restic.Invocation, run *history.Run) error {
 	var out bytes.Buffer
 	if err := base.With("snapshots", "--json", "--no-lock", "latest").Run(ctx, restic.Streams{Stdout: &out}); err != nil {
@@ -100,7 +100,7 @@ func (u *upkeep) findSnapshot(ctx context.Context, base restic.Invocation, run *
 	return nil
 }
 
-// statusChanged is the event of a status.
+// statusChanged is the event for a new status.
 func statusChanged(node, schedule, module string) string {
 	number := func(text string) any {
 		if n, err := strconv.Atoi(text); err == nil {
@@ -112,11 +112,11 @@ func statusChanged(node, schedule, module string) string {
 		Node     any    `json:"node_id"`
 		Schedule any    `json:"backup_id"`
 		Module   string `json:"module_id"`
-	}{number(node), number(schedule), module}) // it cannot fail
+	}{number(node), number(schedule), module}) // cannot fail
 	return string(text)
 }
 
-// manifest is the file beside a repository, by which NethServer 8 knows what it is of.
+// manifest is the file next to a repository in which NethServer 8 describes it.
 type manifest struct {
 	Module    string `json:"module_id"`
 	Name      string `json:"module_ui_name"`
@@ -128,7 +128,7 @@ type manifest struct {
 }
 
 func (r *execution) putManifest(ctx context.Context, m *module, success bool) error {
-	name, _ := os.Hostname() // without a name it is not said
+	name, _ := os.Hostname() // optional
 	text, err := json.Marshal(manifest{m.ID, m.Name, name, r.facts.Cluster, m.UUID, time.Now().Unix(), success})
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 )
 
-// settle finds what a run that was killed has left: it goes on, or what it did not do is
+// settle handles the journal of a killed run: the run continues, or what it did not do is
 // recorded as failed.
 func (r *execution) settle(ctx context.Context, now time.Time) error {
 	killed, err := readJournal(r.dir, r.facts.Schedule.ID)
@@ -36,7 +36,7 @@ func (r *execution) settle(ctx context.Context, now time.Time) error {
 	return ended(killed)
 }
 
-// ended ends the run of a journal, whether or not there is its file.
+// ended deletes a journal, which may not have a file.
 func ended(j *journal) error {
 	if err := j.end(); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -44,8 +44,8 @@ func ended(j *journal) error {
 	return nil
 }
 
-// leaveOut records what a run that goes on can no longer do, since the schedule does not
-// have the module here any longer.
+// leaveOut records the tasks of a continued run that are no longer possible, since the
+// module is no longer in the schedule or on this node.
 func (r *execution) leaveOut(ctx context.Context) error {
 	here := func(m module) bool {
 		return slices.ContainsFunc(r.facts.Modules, func(other module) bool { return other.ID == m.ID })
@@ -64,7 +64,7 @@ func (r *execution) leaveOut(ctx context.Context) error {
 	return r.journal.save()
 }
 
-// begin begins the journal, or goes on with that of the run that was killed.
+// begin begins a journal, or continues that of the killed run.
 func (r *execution) begin(now time.Time) error {
 	if r.journal == nil {
 		r.journal = newJournal(r.dir, r.facts.Schedule.ID, r.planned, now, r.facts.Modules)
@@ -75,7 +75,7 @@ func (r *execution) begin(now time.Time) error {
 	return nil
 }
 
-// owed are outcomes of all that modules have none of in a journal.
+// owed returns outcomes for everything that has none in a journal.
 func (r *execution) owed(j *journal, modules []module, outcome history.Outcome, why string, status int) []history.Run {
 	var runs []history.Run
 	for i := range modules {
@@ -102,7 +102,7 @@ func (r *execution) failAll(ctx context.Context, why error) error {
 	return errors.Join(why, r.allAre(ctx, history.Failed, why.Error(), exit.CodeOf(ctx, why)))
 }
 
-// allAre records one outcome of all that is not done yet.
+// allAre records the same outcome for everything that has none.
 func (r *execution) allAre(ctx context.Context, outcome history.Outcome, why string, status int) error {
 	j := r.journal
 	if j == nil {
@@ -114,8 +114,8 @@ func (r *execution) allAre(ctx context.Context, outcome history.Outcome, why str
 	return ended(j)
 }
 
-// conclude says what the run came to, by its exit status: all of it, also what was done
-// before it was killed.
+// conclude returns the exit status of the whole run, including the part before it was
+// killed.
 func (r *execution) conclude() error {
 	id := r.facts.Schedule.ID
 	failed, skipped, partial := r.tally()
@@ -146,7 +146,7 @@ func (r *execution) tally() (failed []string, skipped, partial int) {
 			case r.bad(outcome):
 				failed = append(failed, m.ID)
 			case outcome == history.Skipped && m.Gone && r.sys.Env.OnNS8():
-				// There it is nobody's failure.
+				// NethServer 8 does not count that as a failure.
 			case outcome == history.Skipped:
 				skipped++
 			case outcome == history.Partial:

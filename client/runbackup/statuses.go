@@ -17,15 +17,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// statuses are those of modules that Redis does not know yet: a file of each schedule.
+// statuses is a file per schedule with the module statuses that Redis does not have yet.
 type statuses map[string]json.RawMessage
 
 func (r *execution) statusFile() string {
 	return filepath.Join(r.dir, "status-"+r.facts.Schedule.ID+".json")
 }
 
-// storeStatus writes the status of a module's backup, and announces it. Where Redis does
-// not take it, it waits.
+// storeStatus stores and announces the status of a module's backup, or keeps it until Redis
+// is back.
 func (r *execution) storeStatus(ctx context.Context, m *module, status *backupStatus) error {
 	text, err := json.Marshal(status)
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *execution) storeStatus(ctx context.Context, m *module, status *backupSt
 	return r.dropStatuses()
 }
 
-// storeWaiting writes what waits, if Redis takes it now.
+// storeWaiting stores what waits, if Redis accepts it now.
 func (r *execution) storeWaiting(ctx context.Context) {
 	r.statusMu.Lock()
 	defer r.statusMu.Unlock()
@@ -76,7 +76,7 @@ func (r *execution) writeStatuses(ctx context.Context, waiting statuses) error {
 	return host.TransactionError(commands, err)
 }
 
-// waitingStatuses are those that wait. A file that cannot be read is written over.
+// waitingStatuses returns the waiting statuses. An unreadable file is replaced.
 func (r *execution) waitingStatuses() (statuses, error) {
 	text, err := os.ReadFile(r.statusFile())
 	if errors.Is(err, os.ErrNotExist) {

@@ -17,7 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// acknowledged are the snapshots that somebody on the node has looked at.
+// acknowledged is the set of snapshots that somebody has reviewed on the node.
 func acknowledged(ctx context.Context, rdb *redis.Client, node string) (map[string]bool, error) {
 	members, err := rdb.SMembers(ctx, catalog.AcknowledgedKey(node)).Result()
 	if err != nil {
@@ -30,10 +30,10 @@ func acknowledged(ctx context.Context, rdb *redis.Client, node string) (map[stri
 	return seen, nil
 }
 
-// retain lets old snapshots go, as the schedule says. All of a repository count together:
-// they are those of one module.
+// retain removes old snapshots, as the schedule says. All snapshots of a repository form
+// one group: they belong to one module.
 func (u *upkeep) retain(ctx context.Context, w *work, record *history.Run) error {
-	// The lease keeps others away, and reading needs no lock of restic's then.
+	// The lease keeps others away, so reading needs no restic lock.
 	snapshots, err := expire.List(ctx, u.sys, w.restic.With("snapshots", "--json", "--no-lock"))
 	if err != nil {
 		return explained(ctx, w, err)
@@ -62,12 +62,12 @@ func (u *upkeep) retain(ctx context.Context, w *work, record *history.Run) error
 	})
 }
 
-// few is how many snapshots may go whatever their share: those of a week of daily runs in
-// which nothing was let go. A schedule that keeps one would never get over one run that was
-// killed.
+// few is how many snapshots may be removed regardless of their share: those of a week of
+// daily runs without retention. Otherwise a schedule that keeps one snapshot would never
+// recover from a single killed run.
 const few = 7
 
-// shareOf is how many of the snapshots may go by a plan, in percent.
+// shareOf returns the percentage of snapshots that a plan removes.
 func shareOf(plan retention.Plan) int {
 	if len(plan.Remove) <= few {
 		return 100
@@ -75,7 +75,7 @@ func shareOf(plan retention.Plan) int {
 	return expire.DefaultMaxShare
 }
 
-// prune frees the space of what went, for as long as the schedule allows.
+// prune frees the space of removed snapshots, within the schedule's time limit.
 func (u *upkeep) prune(ctx context.Context, w *work, record *history.Run) error {
 	s := &u.facts.Schedule
 	if s.PruneLimit > 0 {
@@ -92,11 +92,11 @@ func (u *upkeep) prune(ctx context.Context, w *work, record *history.Run) error 
 	return err
 }
 
-// maxParts is the most parts that restic divides a repository into.
+// maxParts is the most parts into which restic divides a repository.
 const maxParts = 256
 
-// check checks the repository's structure, and reads a part of its data: the one behind the
-// part that was read last, so that all is read in the schedule's time.
+// check checks the repository's structure and reads a part of its data: the one after the
+// part that was read last, so that everything is read within the schedule's period.
 func (u *upkeep) check(ctx context.Context, w *work, record *history.Run) error {
 	args := []string{"check"}
 	if parts := u.parts(time.Now()); parts > 0 {
@@ -117,16 +117,16 @@ func (u *upkeep) check(ctx context.Context, w *work, record *history.Run) error 
 	return err
 }
 
-// nextPart is the part of the data that is read next, if the last one was a part of a
-// number of parts that may have been another.
+// nextPart returns the next part to read. The number of parts may have changed since the
+// last one.
 func nextPart(last, lastParts, parts int) int {
 	if lastParts > 0 && lastParts != parts {
-		last = last * parts / lastParts // about where it was
+		last = last * parts / lastParts // about the same position
 	}
 	return last%parts + 1
 }
 
-// parts are in how many parts checks read the data; 0 is not at all.
+// parts returns the number of parts in which checks read the data; 0 means none is read.
 func (u *upkeep) parts(now time.Time) int {
 	s := &u.facts.Schedule
 	if s.ReadDays <= 0 {

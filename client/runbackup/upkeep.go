@@ -19,7 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/session"
 )
 
-// upkeep is what the node does to the repositories of its modules after their backups.
+// upkeep is the node's work on its modules' repositories after their backups.
 type upkeep struct {
 	*execution
 
@@ -38,23 +38,23 @@ type upkeep struct {
 
 func newUpkeep(r *execution) *upkeep { return &upkeep{execution: r} }
 
-// task is one thing that is due.
+// task is something that is due.
 type task struct {
 	kind history.Kind
 	do   func(ctx context.Context, w *work, record *history.Run) error
 }
 
-// work is the time in which the node works on a module's repository.
+// work is the node's work on one repository.
 type work struct {
 	module  *module
 	restic  restic.Invocation
 	session *session.Session
-	// lock is the context of what holds a lease.
+	// lock is the context of work that needs the lease.
 	lock context.Context
 }
 
-// run does what is due for a module, whose backup came to an outcome. Where somebody else
-// works on the repository, or Redis is away, its turn comes again.
+// run does what is due for a module after its backup. If the repository is in use or Redis
+// is down, the module gets another turn.
 func (u *upkeep) run(ctx context.Context, t *turn, backup history.Outcome) {
 	m := &t.module
 	due, err := u.due(ctx, t)
@@ -73,7 +73,7 @@ func (u *upkeep) run(ctx context.Context, t *turn, backup history.Outcome) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		// Nothing was begun, and whoever begins again does it.
+		// Nothing started; the continued run does it.
 	case err != nil && run.Passes(err) && u.tryAgain(t, err):
 		return
 	case err != nil:
@@ -87,7 +87,8 @@ func (u *upkeep) run(ctx context.Context, t *turn, backup history.Outcome) {
 	}
 }
 
-// settled reports whether a task has an outcome, and gives it one that is not to be done.
+// settled reports whether a task has an outcome; it records one for tasks that must not
+// run.
 func (u *upkeep) settled(ctx context.Context, m *module, kind history.Kind, backup history.Outcome) bool {
 	late := u.tooLate(time.Now())
 	switch {
@@ -104,7 +105,7 @@ func (u *upkeep) settled(ctx context.Context, m *module, kind history.Kind, back
 	return true
 }
 
-// work does tasks, each with an outcome of its own.
+// work performs tasks, and records an outcome for each.
 func (u *upkeep) work(ctx context.Context, w *work, tasks []task) {
 	var err error
 	worked := false
@@ -113,7 +114,7 @@ func (u *upkeep) work(ctx context.Context, w *work, tasks []task) {
 		u.live.Begin(&record)
 		err = t.do(w.lock, w, &record)
 		if ctx.Err() != nil {
-			break // it is done again
+			break // it is repeated
 		}
 		record.Outcome = history.Done
 		if err != nil {
@@ -138,9 +139,8 @@ func (u *upkeep) skip(ctx context.Context, m *module, kind history.Kind, why str
 	u.ended(ctx, record)
 }
 
-// due are the tasks that a module's repository is due for, in their order. Where Redis is
-// away they are those that are known to be, and the error says so. A full destination is
-// pruned at once.
+// due returns the tasks that are due for a repository, in order. While Redis is down it
+// returns the known ones and an error. If the destination is full, prune is due at once.
 func (u *upkeep) due(ctx context.Context, t *turn) ([]task, error) {
 	m, s := &t.module, &u.facts.Schedule
 	err := u.remember(ctx)
@@ -167,7 +167,7 @@ func (u *upkeep) due(ctx context.Context, t *turn) ([]task, error) {
 	return tasks, err
 }
 
-// last are the last runs of a module by this schedule, as far as they are remembered.
+// last returns the last known runs of a module by this schedule.
 func (u *upkeep) last(m *module) *history.Last {
 	u.memory.Lock()
 	defer u.memory.Unlock()
@@ -184,7 +184,7 @@ func (u *upkeep) acknowledged(snapshot string) bool {
 	return u.memory.seen[snapshot]
 }
 
-// remember reads, once, what Redis says of the last runs, and of snapshots.
+// remember reads the last runs, and the acknowledged snapshots, from Redis once.
 func (u *upkeep) remember(ctx context.Context) error {
 	u.memory.Lock()
 	defer u.memory.Unlock()
@@ -204,7 +204,7 @@ func (u *upkeep) remember(ctx context.Context) error {
 	return err
 }
 
-// begin gets a lease of a module's repository, which waits for nobody.
+// begin gets a lease of a module's repository, without waiting for another holder.
 func (u *upkeep) begin(ctx context.Context, m *module) (*work, error) {
 	w := &work{module: m}
 	var err error
@@ -223,7 +223,7 @@ func (u *upkeep) begin(ctx context.Context, m *module) (*work, error) {
 	return w, nil
 }
 
-// invocation is restic on a module's repository, as the node.
+// invocation returns the restic invocation for a module's repository, as the node.
 func (u *upkeep) invocation(ctx context.Context, m *module) (restic.Invocation, error) {
 	base := restic.Invocation{Runtime: u.sys.Env.ResticRuntime()}
 	if base.Runtime != restic.Native {
@@ -251,12 +251,11 @@ func (u *upkeep) invocation(ctx context.Context, m *module) (restic.Invocation, 
 	return base, err
 }
 
-// lockPatience is how long restic waits for a lock in the repository, of a run without a
-// lease.
+// lockPatience is how long restic waits for a lock in the repository, without a lease.
 const lockPatience = 10 * time.Minute
 
-// locked runs a restic that takes a lock. Where the repository is locked, stale locks are
-// removed, and restic waits for the others.
+// locked runs a restic that takes a lock. If the repository is locked, it removes stale
+// locks, and restic waits for the others.
 func (u *upkeep) locked(ctx context.Context, w *work, streams restic.Streams, args ...string) error {
 	err := w.restic.With(args...).Run(ctx, streams)
 	failure, ok := errors.AsType[*restic.Failure](err)
@@ -275,7 +274,7 @@ func (u *upkeep) locked(ctx context.Context, w *work, streams restic.Streams, ar
 	return explained(ctx, w, err)
 }
 
-// explained is an error of restic as people read it; that of a lease that was lost says so.
+// explained adds advice to an error of restic, or says that the lease was lost.
 func explained(ctx context.Context, w *work, err error) error {
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, lease.ErrLost) {
 		return exit.Failf(exit.Locked, "stopped: %w", cause)
@@ -283,7 +282,7 @@ func explained(ctx context.Context, w *work, err error) error {
 	return run.ResticError(w.restic.Repository, err)
 }
 
-// prefixed passes on what restic says, with the module's name before each line.
+// prefixed prints restic's output, each line after the module's name.
 func (u *upkeep) prefixed(m *module) *restic.Lines {
 	return restic.NewLines(func(line []byte) {
 		if text := strings.TrimSpace(string(line)); text != "" {
