@@ -1,5 +1,5 @@
-// Package runlive tells Redis, for the pages of gateways, how far a run has come and what it
-// says. It decides nothing.
+// Package runlive publishes the progress and the output of runs in Redis, for the gateways'
+// pages. It makes no decisions.
 package runlive
 
 import (
@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	// liveInterval is how often Redis is told how far runs have come.
+	// liveInterval is how often progress is published.
 	liveInterval = 2 * time.Second
-	// logFor is how long the lines of a run are kept, keptLines how many of a module, and
-	// longestLine how long each is.
+	// logFor is how long a run's lines are kept, keptLines how many per module, and
+	// longestLine bounds each.
 	logFor      = 7 * 24 * time.Hour
 	keptLines   = 60
 	longestLine = 300
 )
 
-// liveRun is how far a run has come with a module, as the page shows it.
+// liveRun is the progress of a run with a module, as the page shows it.
 type liveRun struct {
 	Run      string       `json:"run"`
 	Schedule string       `json:"schedule"`
@@ -38,32 +38,32 @@ type liveRun struct {
 	Percent  float64      `json:"percent,omitempty"` // 0 to 100
 	Bytes    uint64       `json:"bytes,omitempty"`
 	Total    uint64       `json:"total,omitempty"`
-	Line     string       `json:"line,omitempty"` // what was said last
+	Line     string       `json:"line,omitempty"` // last line of output
 }
 
-// Teller reports one run. Where Redis is away nobody is told, and the run goes on.
+// Teller publishes one run. While Redis is down the run continues unpublished.
 //
-// A nil Teller tells nobody. Its methods may be called at the same time.
+// A nil Teller does nothing. The methods are safe for concurrent use.
 type Teller struct {
 	sys            *host.System
 	node, schedule string
 
 	mu    sync.Mutex
 	going map[string]*liveRun // by module
-	lines map[string][]string // of what is going on, by module
+	lines map[string][]string // recent lines, by module
 	ended []endedRun
 
 	stopped chan struct{}
 	done    chan struct{}
 }
 
-// endedRun is a module that a run has dealt with, and what was said of it.
+// endedRun is a module that the run has finished, and its output.
 type endedRun struct {
 	run, module string
 	lines       []string
 }
 
-// New begins to tell; Stop ends that.
+// New starts publishing; Stop ends it.
 func New(sys *host.System, node, schedule string) *Teller {
 	l := &Teller{
 		sys: sys, node: node, schedule: schedule, going: map[string]*liveRun{}, lines: map[string][]string{},
@@ -73,7 +73,7 @@ func New(sys *host.System, node, schedule string) *Teller {
 	return l
 }
 
-// work tells Redis every now and again, until Stop.
+// work publishes periodically, until Stop.
 func (l *Teller) work() {
 	defer close(l.done)
 	ctx := context.Background()
@@ -102,7 +102,7 @@ func (l *Teller) work() {
 	}
 }
 
-// tell writes how far everything has come. What Redis does not take is told again.
+// tell publishes all progress. What Redis does not accept is repeated.
 func (l *Teller) tell(ctx context.Context, rdb *redis.Client) {
 	l.mu.Lock()
 	now := time.Now().UTC()
@@ -146,10 +146,10 @@ func (l *Teller) tell(ctx context.Context, rdb *redis.Client) {
 	l.ended = l.ended[len(ended):]
 }
 
-// field is where the hash has a module.
+// field returns a module's field in the hash.
 func (l *Teller) field(module string) string { return l.schedule + " " + module }
 
-// Begin says that something begins for a module; End or Forget must follow.
+// Begin says that a task begins for a module; End or Forget must follow.
 func (l *Teller) Begin(r *history.Run) {
 	if l == nil {
 		return
@@ -159,7 +159,7 @@ func (l *Teller) Begin(r *history.Run) {
 	l.going[r.Module] = &liveRun{Run: r.ID, Schedule: l.schedule, Module: r.Module, Kind: r.Kind, Started: r.Started.UTC()}
 }
 
-// End says that it ended, and what it came to.
+// End says that the task ended, with its outcome.
 func (l *Teller) End(r *history.Run, sentence string) {
 	if l == nil {
 		return
@@ -172,7 +172,7 @@ func (l *Teller) End(r *history.Run, sentence string) {
 	delete(l.lines, r.Module)
 }
 
-// Forget says that what was begun for a module is not going on.
+// Forget says that the task of a module did not start after all.
 func (l *Teller) Forget(module string) {
 	if l == nil {
 		return
@@ -190,7 +190,7 @@ func (l *Teller) drop(module string) {
 	delete(l.lines, module)
 }
 
-// Say notes a line about a module.
+// Say adds a line of a module's output.
 func (l *Teller) Say(module, line string) {
 	if l == nil {
 		return
@@ -205,7 +205,7 @@ func (l *Teller) Say(module, line string) {
 	}
 }
 
-// Progress notes how far a module's backup has come.
+// Progress sets the progress of a module's backup.
 func (l *Teller) Progress(module string, e run.ProgressEvent) {
 	if l == nil {
 		return
@@ -217,7 +217,7 @@ func (l *Teller) Progress(module string, e run.ProgressEvent) {
 	}
 }
 
-// lineOf is a line as it is kept.
+// lineOf returns a line in the size that is kept.
 func lineOf(text string) string {
 	text = host.Printable(strings.TrimSpace(text))
 	if r := []rune(text); len(r) > longestLine {
@@ -226,7 +226,7 @@ func lineOf(text string) string {
 	return text
 }
 
-// Stop tells what is left, and ends.
+// Stop publishes what is left, and ends.
 func (l *Teller) Stop() {
 	l.mu.Lock()
 	for module := range l.going {
