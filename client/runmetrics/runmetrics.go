@@ -1,5 +1,5 @@
-// Package runmetrics writes files that Prometheus reads about the runs of a schedule: whether
-// they fail, and when the next one is. It knows no run.
+// Package runmetrics writes files for Prometheus about the runs of a schedule: their
+// success, and when the next one is due.
 package runmetrics
 
 import (
@@ -15,18 +15,19 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Files are those of one schedule, and of others in the same directory.
+// Files are the files of one schedule.
 type Files struct {
 	sys      *host.System
-	dir      string // "" is none
+	dir      string // "" disables them
 	schedule *schedule.Schedule
 }
 
-// exporterDir is where NethServer 8's node_exporter looks, in the node's state directory.
+// exporterDir is where NethServer 8's node_exporter reads, below the node's state
+// directory.
 const exporterDir = "node_exporter"
 
-// New returns the files in a directory; "" is that of NS8_METRICS_DIR, or NethServer 8's own,
-// or none.
+// New returns the files in a directory; "" selects NS8_METRICS_DIR, or NethServer 8's
+// directory, or none.
 func New(sys *host.System, dir string, s *schedule.Schedule) *Files {
 	if dir == "" {
 		dir, _ = sys.Env.Lookup("NS8_METRICS_DIR")
@@ -44,8 +45,8 @@ func New(sys *host.System, dir string, s *schedule.Schedule) *Files {
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-// Write writes the file that NethServer 8 has: 0 from the first failure on, 1 after a run
-// that was complete, and else as it was.
+// Write writes NethServer 8's file: 0 after a failure, 1 after a complete run, otherwise
+// unchanged.
 func (m *Files) Write(complete bool) {
 	if m.dir == "" {
 		return
@@ -61,8 +62,8 @@ func (m *Files) Write(complete bool) {
 	m.warn(atomicfile.Write(filepath.Join(m.dir, "backup"+m.schedule.ID+".prom"), []byte(text), 0o644))
 }
 
-// Plan writes when the schedule runs next, which tells a run that is overdue. A schedule
-// that is disabled has no such file.
+// Plan writes when the schedule runs next, so that an overdue run shows. A disabled
+// schedule has no such file.
 func (m *Files) Plan(now time.Time) {
 	if m.dir == "" {
 		return
@@ -80,18 +81,18 @@ func (m *Files) Plan(now time.Time) {
 		run.Gauge{Name: "schedule_next_run_timestamp_seconds", Help: "When the schedule is planned to run next on this node.", Value: float64(next.Unix())}))
 }
 
-// planPrefix begins the names of the files that tell when schedules run next. NethServer 8
-// removes files that begin with "backup" and are not its own.
+// planPrefix begins the names of the files with the next run. They must not begin with
+// "backup": NethServer 8 removes such files.
 const planPrefix = "run-backup-"
 
 func (m *Files) planFile(id string) string { return filepath.Join(m.dir, planPrefix+id+".prom") }
 
-// Others are the schedules, but for this one, of which such a file tells.
+// Others returns the other schedules with such a file.
 func (m *Files) Others() []string {
 	if m.dir == "" {
 		return nil
 	}
-	files, _ := filepath.Glob(m.planFile("*")) // a directory with such a name has none
+	files, _ := filepath.Glob(m.planFile("*")) // no files in a directory with a malformed name
 	var ids []string
 	for _, file := range files {
 		id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), planPrefix), ".prom")
@@ -102,14 +103,14 @@ func (m *Files) Others() []string {
 	return ids
 }
 
-// Drop removes the file of a schedule that is gone, which is never overdue.
+// Drop deletes the file of a deleted schedule, which is never overdue.
 func (m *Files) Drop(id string) {
 	if err := os.Remove(m.planFile(id)); err != nil && !os.IsNotExist(err) {
 		m.warn(err)
 	}
 }
 
-// Dir is where they are; "" is nowhere.
+// Dir returns the directory; "" if disabled.
 func (m *Files) Dir() string { return m.dir }
 
 func (m *Files) warn(err error) {
