@@ -17,16 +17,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// passedOn are the variables that a module's command gets from who runs it. Others, the
-// password of the node among them, it does not.
+// passedOn are the variables that a module's command inherits. It does not get any others,
+// such as the node's password.
 var passedOn = []string{
 	"PATH", "LANG", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "RESTIC_CACHE_DIR",
 	"DOCKER_HOST", "CONTAINER_HOST", "NS8_GATEWAY_URL", "NS8_LOG_JSON", "NS8_METRICS_DIR", "NS8_RESTIC_RUNTIME", "NS8_CORE_ENV",
 	"GOCOVERDIR", "GORACE",
 }
 
-// OnNode is how a module of this node is run: as its file says, and without one with
-// NethServer 8 by runagent.
+// OnNode returns how a module of this node is run: as its file says or, without a file on
+// NethServer 8, by runagent.
 func OnNode(env *host.Environment, id string) (Runner, error) {
 	r, err := DirOf(env).Read(id)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -39,9 +39,9 @@ func OnNode(env *host.Environment, id string) (Runner, error) {
 		id, DirOf(env).Path(id))
 }
 
-// Invocation is a command of a module with the arguments, such as module-backup 1, which
-// is started with [exec.Cmd.Start]. Its streams are to be set. When ctx ends the process is
-// asked to end (SIGTERM) and waited for.
+// Invocation returns a command of a module with arguments, such as module-backup 1. Start
+// it with [exec.Cmd.Start] after setting its streams. When ctx ends, the process gets
+// SIGTERM and is waited for.
 func (r Runner) Invocation(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	var cmd *exec.Cmd
 	if len(r.Command) > 0 {
@@ -61,10 +61,10 @@ func (r Runner) Invocation(ctx context.Context, args ...string) (*exec.Cmd, erro
 	return cmd, r.become(cmd)
 }
 
-// ownAccount are passed on to what runs as the same user.
+// ownAccount are variables for processes of the same user.
 var ownAccount = []string{"HOME", "USER", "LOGNAME"}
 
-// environment is what of those variables there is, and what says the language.
+// environment returns those variables that are set, and those of the locale.
 func environment(names []string) []string {
 	var env []string
 	for _, assignment := range os.Environ() {
@@ -101,8 +101,7 @@ type account struct {
 	groups     []uint32
 }
 
-// lookUp finds a user by name, or by the form UID:GID where the system does not know one,
-// as in a container.
+// lookUp finds a user by name or, as in a container without a user database, by UID:GID.
 func lookUp(name string) (account, error) {
 	if uid, gid, found := strings.Cut(name, ":"); found {
 		u, err1 := parseID(uid)
@@ -142,8 +141,8 @@ func parseID(text string) (uint32, error) {
 	return uint32(id), err
 }
 
-// checkEnvFile refuses an environment file that others than the module's user may write:
-// it could set PATH. A file that is missing fails when it is used.
+// checkEnvFile refuses an environment file that users other than the module's may write: it
+// could set PATH. A missing file fails when it is used.
 func (r Runner) checkEnvFile() error {
 	var others []uint32
 	if r.User != "" {

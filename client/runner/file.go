@@ -17,26 +17,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// DefaultDir is where the files of modules are, unless $GATEWAY_MODULES_DIR says otherwise.
+// DefaultDir is the directory of the files, unless $GATEWAY_MODULES_DIR overrides it.
 const DefaultDir = "/etc/rclone-gateway/modules.d"
 
-// A Runner says how the commands of one module are run.
+// A Runner says how to run a module's commands.
 type Runner struct {
-	// EnvFile is the environment file of the module, as "module add --env-file" writes it;
-	// it is passed to gatewayctl as --env-file.
+	// EnvFile is the module's environment file, as "module add --env-file" writes it; it is
+	// passed to gatewayctl as --env-file.
 	EnvFile string
-	// User is the user of the system that the module's commands run as; "" is who runs
-	// backups.
+	// User is the system user for the module's commands; "" is the user of the backups.
 	User string
-	// Command begins the command line, such as docker exec or runagent -m; what is to be
-	// run follows. Without one it is this program.
+	// Command is a prefix for the command line, such as docker exec or runagent -m. Without
+	// one, this program runs directly.
 	Command []string
 }
 
 // Dir is a directory with a file for each module.
 type Dir string
 
-// DirOf is the directory of an environment.
+// DirOf returns the directory for an environment.
 func DirOf(env *host.Environment) Dir {
 	if dir, _ := env.Lookup("GATEWAY_MODULES_DIR"); dir != "" {
 		return Dir(dir)
@@ -44,11 +43,11 @@ func DirOf(env *host.Environment) Dir {
 	return DefaultDir
 }
 
-// Path is the file of a module.
+// Path returns the path of a module's file.
 func (d Dir) Path(id string) string { return filepath.Join(string(d), id) }
 
-// Read reads the file of a module. The error is [fs.ErrNotExist] where there is none, and
-// else says what is wrong with it.
+// Read reads the file of a module. The error is [fs.ErrNotExist] if it does not exist,
+// otherwise it says what is wrong.
 func (d Dir) Read(id string) (Runner, error) {
 	if !host.ModuleIDPattern.MatchString(id) {
 		return Runner{}, exit.Failf(exit.Usage, "%q is not a module ID", host.Printable(id))
@@ -64,7 +63,7 @@ func (d Dir) Read(id string) (Runner, error) {
 	return r, r.check(d.Path(id))
 }
 
-// Modules are the modules that have a file, sorted.
+// Modules returns the modules with a file, sorted.
 func (d Dir) Modules() ([]string, error) {
 	entries, err := os.ReadDir(string(d))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +79,7 @@ func (d Dir) Modules() ([]string, error) {
 	return ids, nil
 }
 
-// Write writes the file of a module, and makes the directory where it is missing.
+// Write writes the file of a module, and creates the directory if missing.
 func (d Dir) Write(id string, r Runner) error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
 		return fmt.Errorf("make the directory of modules: %w", err)
@@ -91,7 +90,7 @@ func (d Dir) Write(id string, r Runner) error {
 	return nil
 }
 
-// Remove removes the file of a module, if there is one.
+// Remove deletes the file of a module, if there is one.
 func (d Dir) Remove(id string) error {
 	err := os.Remove(d.Path(id))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -118,8 +117,8 @@ func (r Runner) text(id string) string {
 	return text.String()
 }
 
-// parse reads KEY=VALUE lines. What it does not know is an error: a mistyped USER would
-// have a module run with too many rights.
+// parse parses KEY=VALUE lines. An unknown key is an error: after a typo in USER, the
+// module would run with too many rights.
 func parse(data []byte) (Runner, error) {
 	var r Runner
 	number := 0
@@ -152,8 +151,8 @@ func parse(data []byte) (Runner, error) {
 	return r, nil
 }
 
-// SplitWords splits a command line at its spaces. A word that holds spaces is in double
-// quotes; a shell is not involved.
+// SplitWords splits a command line at spaces. Double quotes protect spaces; no shell is
+// involved.
 func SplitWords(text string) ([]string, error) {
 	reader := csv.NewReader(strings.NewReader(text))
 	reader.Comma = ' '
@@ -179,7 +178,7 @@ func joinWords(words []string) string {
 	return strings.TrimSpace(text.String())
 }
 
-// check refuses what cannot be run, and what others could make run something else.
+// check refuses a runner that cannot work, or that other users could manipulate.
 func (r Runner) check(where string) error {
 	if r.EnvFile == "" && len(r.Command) == 0 {
 		return exit.Failf(exit.Usage, "%s has neither %s nor %s: how is the module to be run?", where, keyEnvFile, keyCommand)

@@ -13,11 +13,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// biggest is more than any file of a module needs.
+// biggest bounds the size of a module's file.
 const biggest = 64 << 10
 
-// readTrusted reads a file that nobody but root and this user may write, nor its
-// directory. What is read is what was checked: the file stays open.
+// readTrusted reads a file that, like its directory, only root and this user may write. It
+// checks the open file, so that what it reads is what it checked.
 func readTrusted(path string) ([]byte, error) {
 	info, err := os.Stat(filepath.Dir(path))
 	if err != nil {
@@ -53,7 +53,8 @@ func readTrusted(path string) ([]byte, error) {
 	return data, nil
 }
 
-// CheckOwner refuses what others than root, this user and the users given may write.
+// CheckOwner refuses files that anybody may write except root, this user and the given
+// users.
 func CheckOwner(path string, info fs.FileInfo, others ...uint32) error {
 	trusted := slices.Concat(others, []uint32{0, uint32(os.Geteuid())})
 	stat, ok := info.Sys().(*syscall.Stat_t)
