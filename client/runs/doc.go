@@ -1,3 +1,3 @@
-// Package runs shows what planned runs came to: "gatewayctl status", one line for each
-// module of a schedule with a verdict on top, and "gatewayctl runs", the history.
+// Package runs shows the outcomes of runs: "gatewayctl status" with one line for each
+// module of a schedule and a verdict on top, and "gatewayctl runs", the history.
 package runs

@@ -74,7 +74,7 @@ func words[T ~string](values []T) []string {
 	return texts
 }
 
-// query checks the flags.
+// query converts the flags to a query.
 func (o *listOptions) query() (history.Query, error) {
 	q := history.Query{Module: o.module, Kind: history.Kind(o.kind), Outcome: history.Outcome(o.outcome), Most: o.most}
 	switch {
@@ -131,7 +131,7 @@ func (o *listOptions) run(ctx context.Context, sys *host.System) error {
 	return table.Flush()
 }
 
-// detail is what a line says of a run.
+// detail returns the last column for a run.
 func detail(r *history.Run) string {
 	switch {
 	case r.Error != "":

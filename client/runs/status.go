@@ -51,7 +51,7 @@ an hour. Then the exit status is 1.`,
 	return cmd
 }
 
-// addChoice adds the flags that choose runs.
+// addChoice adds the flags that select runs.
 func addChoice(sys *host.System, cmd *cobra.Command, schedule, module *string) {
 	cmd.Flags().StringVar(schedule, "schedule", "", "only of this schedule, by `NAME` or ID")
 	names.CompleteFlag(cmd, "schedule", names.Complete(sys, names.ScheduleEntries, names.AnyNumber))
@@ -59,7 +59,7 @@ func addChoice(sys *host.System, cmd *cobra.Command, schedule, module *string) {
 	names.CompleteFlag(cmd, "module", names.Complete(sys, names.ModuleEntries, names.AnyNumber))
 }
 
-// connect reads Redis as the node, or as an administrator.
+// connect opens Redis as the node, or as an administrator.
 func connect(ctx context.Context, sys *host.System) (*redis.Client, error) {
 	if _, err := sys.Env.NodeCredentials(); err == nil {
 		return sys.Redis(ctx, host.LocalAgent)
@@ -67,21 +67,21 @@ func connect(ctx context.Context, sys *host.System) (*redis.Client, error) {
 	return sys.Administrator(ctx)
 }
 
-// overdueAfter is how late a run may be, if its schedule sets no deadline.
+// overdueAfter is how late a run may be if its schedule has no deadline.
 const overdueAfter = time.Hour
 
-// Line is the state of a module by a schedule.
+// Line is the state of a module's backups by a schedule.
 type Line struct {
 	Schedule string `json:"schedule"`
 	Name     string `json:"schedule_name"`
 	Module   string `json:"module"`
-	// OK is false where it needs attention, for Why.
+	// OK is false if it needs attention; Why is the reason.
 	OK  bool   `json:"ok"`
 	Why string `json:"why,omitempty"`
-	// Trouble is Why in a word or two, the same for as long as the reason is: "overdue",
+	// Trouble is Why in a word or two, unchanged while the reason lasts: "overdue",
 	// [Never], or a kind and its outcome.
 	Trouble string `json:"trouble,omitempty"`
-	// Since is when that began, zero where it is not known.
+	// Since is when that began, zero if unknown.
 	Since time.Time `json:"since,omitzero"`
 
 	Success  time.Time `json:"last_success,omitzero"`
@@ -96,15 +96,14 @@ type Line struct {
 	Outcome history.Outcome `json:"last_outcome,omitempty"`
 }
 
-// Never is the trouble of what was never backed up.
+// Never is the trouble of a module without any backup.
 const Never = "never backed up"
 
-// Overview is the state of all modules, those that need attention first.
+// Overview is the state of all modules. Those that need attention come first.
 type Overview struct {
 	OK      bool   `json:"ok"`
 	Verdict string `json:"verdict"`
-	// Notes say what else is wrong on this node: messages that could not be sent yet, hooks
-	// that failed.
+	// Notes lists other problems of this node: unsent messages, failed hooks.
 	Notes   []string `json:"notes,omitempty"`
 	Modules []Line   `json:"modules"`
 }
@@ -119,7 +118,7 @@ func Survey(ctx context.Context, rdb *redis.Client, scheduleID string, now time.
 	return Judge(lines), nil
 }
 
-// Judge says how good lines are together.
+// Judge summarizes lines.
 func Judge(lines []Line) Overview {
 	all := Overview{Modules: lines}
 	var bad int
@@ -165,7 +164,7 @@ func (o *statusOptions) run(ctx context.Context, sys *host.System) error {
 	return err
 }
 
-// lines are the states of all that was chosen, those that need attention first.
+// lines returns the states of everything selected. Those that need attention come first.
 func (o *statusOptions) lines(ctx context.Context, rdb *redis.Client, now time.Time) ([]Line, error) {
 	chosen := ""
 	var err error
@@ -221,7 +220,7 @@ func newLine(s *schedule.Schedule, module string, last *history.Last, now time.T
 	return l
 }
 
-// judge finds out why a module needs attention, if it does.
+// judge decides whether a module needs attention, and why.
 func (l *Line) judge(s *schedule.Schedule, last *history.Last, now time.Time) {
 	newest := last.Run[history.Backup]
 	if late := lateSince(s, newest, now); !late.IsZero() && !s.IsPaused(now) {
@@ -243,10 +242,10 @@ func (l *Line) judge(s *schedule.Schedule, last *history.Last, now time.Time) {
 	}
 }
 
-// lateSince is when a run was planned that has not ended and is overdue; zero is none.
+// lateSince returns the planned time of an overdue run; zero if there is none.
 func lateSince(s *schedule.Schedule, newest history.Run, now time.Time) time.Time {
 	if newest.ID == "" {
-		return time.Time{} // it is not known since when there is the schedule
+		return time.Time{} // the schedule's age is unknown
 	}
 	from := newest.Started
 	if !newest.Planned.IsZero() {
@@ -271,7 +270,7 @@ func firstLine(text string) string {
 	return text
 }
 
-// print tells people.
+// print prints the overview for people.
 func (all *Overview) print(sys *host.System) error {
 	fmt.Fprintf(sys.Stdout, "%s\n", all.Verdict)
 	for _, note := range all.Notes {
@@ -295,7 +294,7 @@ func (all *Overview) print(sys *host.System) error {
 	return table.Flush()
 }
 
-// minute is a time as tables have it.
+// minute formats a time for tables.
 func minute(at time.Time) string {
 	if at.IsZero() {
 		return "-"
@@ -303,7 +302,7 @@ func minute(at time.Time) string {
 	return at.Local().Format("2006-01-02 15:04")
 }
 
-// shortAge is how long ago something was, in its largest unit.
+// shortAge formats how long ago something was, in its largest unit.
 func shortAge(d time.Duration) string {
 	switch {
 	case d < time.Minute:
