@@ -1,17 +1,17 @@
-// Package schedule holds the one type of a backup schedule, and what reads, checks, writes
-// and announces it in Redis. The commands for people are in schedules.
+// Package schedule holds the type of a backup schedule, and reads, checks, writes and
+// announces schedules in Redis. The commands for people are in package schedules.
 //
-// A schedule is two hashes. The one below cluster/backup/ is NethServer 8's, in its words:
-// destination, modules, calendar, how many snapshots are kept, whether it is turned on. It
-// stays as NethServer 8 has it, since modules and NethServer 8's own actions read it. The
-// one below cluster/backup_plan/ is this program's ([Plan]); without it a schedule does
-// what NethServer 8's does, with prune and check at their default times.
+// A schedule is two hashes. The one below cluster/backup/ belongs to NethServer 8:
+// destination, modules, calendar, number of snapshots to keep, enabled. It keeps NethServer
+// 8's form, since modules and NethServer 8's own actions read it. The one below
+// cluster/backup_plan/ is ours ([Plan]). Without it a schedule acts like NethServer 8's,
+// plus prune and check at their default times.
 //
-// Where a schedule is to have all modules, instances holds them by name anyway: who adds a
-// module adds it there (Plan.All, Plan.Except), so that modules and NethServer 8 need not
-// know of the plan.
+// If a schedule covers all modules (Plan.All, Plan.Except), its field instances still lists
+// them by name, and adding a module extends the list. So modules and NethServer 8 need not
+// know the plan.
 //
-// Reading never fails because of what a schedule says: [Schedule.Check] does, and says all
-// that is wrong with it. Whoever saves a schedule checks it first; a run of one that is
-// wrong fails with that text.
+// Reading accepts any content. [Schedule.Check] reports everything that is wrong with a
+// schedule. Commands that save a schedule check it first; a run of an invalid schedule
+// fails with that report.
 package schedule

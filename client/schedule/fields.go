@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/retention"
 )
 
-// unless is a value, "" where it is the default.
+// unless returns the text of a value, "" for the default.
 func unless[T comparable](value, normal T) T {
 	if value == normal {
 		var none T
@@ -105,7 +105,7 @@ func timeField(place func(*Plan) *time.Time) planField {
 	}
 }
 
-// calendarField keeps the text as it is: Check says whether it is a calendar.
+// calendarField keeps the text as it is; Check validates it.
 func calendarField(place func(*Plan) *string, normal string) planField {
 	return planField{
 		func(p *Plan, text string) error { *place(p) = text; return nil },

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Hours are a part of every day, from a time of the clock until before another one, which
-// may be on the next day. The zero value is no time at all.
+// Hours is a part of every day, from one time of day until before another, which may be on
+// the next day. The zero value is empty.
 type Hours struct{ From, To time.Duration } // since midnight
 
 var hoursPattern = regexp.MustCompile(`^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$`)
 
-// ParseHours reads hours such as 08:00-18:30; "" is none.
+// ParseHours parses hours such as 08:00-18:30; "" is the zero value.
 func ParseHours(text string) (Hours, error) {
 	if text == "" {
 		return Hours{}, nil
@@ -33,7 +33,7 @@ func ParseHours(text string) (Hours, error) {
 	return h, nil
 }
 
-// String writes the hours as ParseHours reads them.
+// String formats the hours for ParseHours.
 func (h Hours) String() string {
 	if h == (Hours{}) {
 		return ""
@@ -44,7 +44,7 @@ func (h Hours) String() string {
 	return clock(h.From) + "-" + clock(h.To)
 }
 
-// Contain reports whether a time is within the hours, by the clock of its time zone.
+// Contain reports whether a time is within the hours, by the clock in its time zone.
 func (h Hours) Contain(at time.Time) bool {
 	shown := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute + time.Duration(at.Second())*time.Second
 	if h.From <= h.To {

@@ -9,15 +9,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// Planned is a schedule that has something to do on a node.
+// Planned is a schedule that concerns a node.
 type Planned struct {
 	Schedule
-	// Here are its modules on the node, and those that are nowhere.
+	// Here are its modules on the node, including those that no longer exist anywhere.
 	Here []string
 }
 
-// OfNode returns the schedules that have modules on a node, or modules that are nowhere:
-// of those it is to be told that they are gone.
+// OfNode returns the schedules with modules on a node. A module that no longer exists
+// counts as on the node, whose run reports it.
 func OfNode(ctx context.Context, rdb *redis.Client, node string) ([]Planned, error) {
 	all, err := All(ctx, rdb)
 	if err != nil {

@@ -17,64 +17,64 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// Never is the calendar of what is not to be done by itself.
+// Never is the calendar of what is not done automatically.
 const Never = "never"
 
-// What a plan says where its hash does not.
+// Defaults of a plan.
 const (
 	DefaultPrune     = "weekly"
 	DefaultCheck     = "weekly"
 	DefaultMaxUnused = "5%"
-	// DefaultReadDays is in how many days checks read all data of a repository.
+	// DefaultReadDays is the number of days in which checks read all data of a repository.
 	DefaultReadDays   = 30
 	DefaultPruneLimit = 6 * time.Hour
-	// DefaultDrillModules is how many modules of a node are tried each time.
+	// DefaultDrillModules is how many modules of a node are drilled each time.
 	DefaultDrillModules = 1
 )
 
-// Plan is what this program adds to a schedule of NethServer 8. The zero value but for
-// defaults is a schedule as NethServer 8 has it.
+// Plan is our addition to a schedule of NethServer 8. With the default plan, a schedule
+// acts like NethServer 8's.
 type Plan struct {
-	// Keep is what is kept of each module's snapshots, instead of the last few.
+	// Keep says which of each module's snapshots to keep, instead of Retention.
 	Keep retention.Policy
-	// All is true where the schedule takes every module that is added, but for those of
-	// Except. Node restricts that to the modules of one node.
+	// All is true if the schedule takes every new module, except those in Except. Node
+	// limits that to the modules of one node.
 	All    bool
 	Node   string
 	Except []string
-	// Parallel is how many modules of a node are backed up at once; 0 is one.
+	// Parallel is how many modules of a node are backed up concurrently; 0 is one.
 	Parallel int
-	// Deadline is how long after its beginning a run begins nothing more; what was
-	// begun goes on. 0 is none.
+	// Deadline is how long after its start a run may start new tasks; running ones
+	// continue. 0 is no deadline.
 	Deadline time.Duration
-	// Quiet are hours in which nothing begins.
+	// Quiet are the hours in which no task starts.
 	Quiet Hours
-	// Prune, Check and Drill are when that is done: a calendar, or Never. They come with
-	// the first run of the schedule from then on.
+	// Prune, Check and Drill say when these tasks are due: a calendar expression, or Never.
+	// They run with the next run of the schedule.
 	Prune, Check, Drill string
-	// DrillModules is how many modules of a node are tried each time, those first whose
-	// last drill is the longest ago; 0 is all.
+	// DrillModules is how many modules of a node are drilled each time, the least recently
+	// drilled first; 0 is all.
 	DrillModules int
-	// MaxUnused is how much of a repository may be unused after a prune, as restic's
-	// --max-unused takes it. PruneLimit is how long one prune may take.
+	// MaxUnused is the value of restic's --max-unused for prunes. PruneLimit bounds the
+	// time of a prune.
 	MaxUnused  string
 	PruneLimit time.Duration
-	// ReadDays is in how many days the checks read all data once; 0 is never.
+	// ReadDays is the number of days in which checks read all data; 0 is never.
 	ReadDays int
-	// Paused is since when the schedule is paused; zero is not. Until is when it goes on
-	// by itself; zero is never.
+	// Paused is when the schedule was paused, zero if it is not. Until is when the pause
+	// ends by itself; zero is never.
 	Paused, Until time.Time
-	// TimeZone is that of When, Quiet and the other calendars, by its name; "" is the
+	// TimeZone is the time zone of When, Quiet and the other calendars, by name; "" is the
 	// node's.
 	TimeZone string
 	// RandomDelay bounds how much later than When the schedule runs.
 	RandomDelay time.Duration
-	// NoCatchUp leaves out a run that came while nothing could run it; else it runs
-	// when that is possible again.
+	// NoCatchUp skips a run whose time passed while nothing could run it. By default it
+	// runs as soon as possible.
 	NoCatchUp bool
 }
 
-// Takes reports whether a module that is added to a node joins the schedule by itself.
+// Takes reports whether a module that is added to a node joins the schedule automatically.
 func (p *Plan) Takes(module, node string) bool {
 	return p.All && (p.Node == "" || p.Node == node) && !slices.Contains(p.Except, module)
 }
@@ -84,10 +84,10 @@ func (p *Plan) IsPaused(now time.Time) bool {
 	return !p.Paused.IsZero() && (p.Until.IsZero() || now.Before(p.Until))
 }
 
-// planField is how one field of the hash is read and written.
+// planField says how a field of the hash is read and written.
 type planField struct {
 	read  func(p *Plan, text string) error
-	write func(p *Plan) string // "" is the default, which the hash does not hold
+	write func(p *Plan) string // "" is the default, which is not stored
 }
 
 // planFields are the fields of the hash catalog.PlanKey.
@@ -125,7 +125,7 @@ var planFields = map[string]planField{
 	"no_catch_up":  boolField(func(p *Plan) *bool { return &p.NoCatchUp }),
 }
 
-// DefaultPlan is the plan of a schedule of which the hash says nothing.
+// DefaultPlan returns the plan of a schedule with an empty hash.
 func DefaultPlan() Plan {
 	return Plan{
 		Prune: DefaultPrune, Check: DefaultCheck, Drill: Never,
@@ -151,7 +151,7 @@ func parsePlan(fields map[string]string) (Plan, []error) {
 	return p, wrong
 }
 
-// Fields are those of the hash that holds the plan; what is the default is left out.
+// Fields returns the fields of the plan's hash, without defaults.
 func (p *Plan) Fields() map[string]string {
 	fields := map[string]string{}
 	for name, field := range planFields {
@@ -162,8 +162,8 @@ func (p *Plan) Fields() map[string]string {
 	return fields
 }
 
-// Check says all that is wrong with a schedule, but for what it names: whether its
-// destination and modules are there is for whoever asks Redis.
+// Check reports everything that is wrong with a schedule itself. Whether its destination
+// and modules exist is up to the caller.
 func (s *Schedule) Check(now time.Time) error {
 	errs := slices.Clone(s.wrong)
 	if s.Retention < 1 {

@@ -19,8 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// DefaultRetention is how many snapshots are kept where a schedule does not say, as
-// NethServer 8 does.
+// DefaultRetention is how many snapshots are kept by default, as on NethServer 8.
 const DefaultRetention = 3
 
 // Schedule is a backup schedule: which modules go where, and when.
@@ -29,18 +28,18 @@ type Schedule struct {
 	Destination string
 	Modules     []string
 	Enabled     bool
-	// When is a time in the form of systemd's OnCalendar.
+	// When is a calendar expression as in systemd's OnCalendar.
 	When string
-	// Retention is how many snapshots of each module are kept, where the plan does not
-	// say otherwise.
+	// Retention is how many snapshots of each module are kept, unless the plan says
+	// otherwise.
 	Retention int
 	Plan
 
-	wrong []error // fields that cannot be read
+	wrong []error // fields that could not be parsed
 }
 
-// Read reads the schedule that a word means from Redis. Where there is none,
-// it is the command line that is wrong.
+// Read reads the schedule that a word names from Redis. If there is none, the error is a
+// usage error.
 func Read(ctx context.Context, rdb *redis.Client, word string) (Schedule, error) {
 	id, err := names.ScheduleNamed(ctx, rdb, word)
 	if err != nil {
@@ -56,21 +55,21 @@ func Read(ctx context.Context, rdb *redis.Client, word string) (Schedule, error)
 	return s, nil
 }
 
-// ReadID reads the schedule with an ID. One that is not there has no destination.
+// ReadID reads the schedule with an ID. If it does not exist, its destination is empty.
 func ReadID(ctx context.Context, rdb redis.Cmdable, id string) (Schedule, error) {
 	fields, err := rdb.HGetAll(ctx, catalog.BackupKey(id)).Result()
 	if err != nil {
 		return Schedule{}, host.ReadError(catalog.BackupKey(id), err)
 	}
 	plan, err := rdb.HGetAll(ctx, catalog.PlanKey(id)).Result()
-	// A module may not read the plan, and needs none of it.
+	// A module may not read the plan, and does not need it.
 	if err != nil && !redis.IsPermissionError(err) {
 		return Schedule{}, host.ReadError(catalog.PlanKey(id), err)
 	}
 	return Parse(id, fields, plan), nil
 }
 
-// All returns all backup schedules in the order of their numbers.
+// All returns all backup schedules, ordered by number.
 func All(ctx context.Context, rdb *redis.Client) ([]Schedule, error) {
 	ids, err := host.KeysBelow(ctx, rdb, catalog.BackupKey(""))
 	if err != nil {
@@ -97,8 +96,8 @@ func All(ctx context.Context, rdb *redis.Client) ([]Schedule, error) {
 	return schedules, nil
 }
 
-// Parse makes a schedule of its two hashes. What cannot be read is left out, and
-// [Schedule.Check] says so.
+// Parse parses the two hashes of a schedule. It leaves out what it cannot parse;
+// [Schedule.Check] reports that.
 func Parse(id string, fields, plan map[string]string) Schedule {
 	s := Schedule{
 		ID: id, Name: fields["name"], Destination: fields[catalog.FieldRepository],
@@ -122,10 +121,10 @@ func Parse(id string, fields, plan map[string]string) Schedule {
 // Lists reports whether the schedule backs the module up.
 func (s *Schedule) Lists(moduleID string) bool { return slices.Contains(s.Modules, moduleID) }
 
-// Title is what people call the schedule.
+// Title returns the schedule's name for people.
 func (s *Schedule) Title() string { return cmp.Or(s.Name, "schedule "+s.ID) }
 
-// Policy is what is kept of each module's snapshots.
+// Policy returns which of each module's snapshots to keep.
 func (s *Schedule) Policy() retention.Policy {
 	if s.Keep.Empty() {
 		return retention.Policy{Last: s.Retention}
@@ -133,20 +132,20 @@ func (s *Schedule) Policy() retention.Policy {
 	return s.Keep
 }
 
-// Location is the time zone of the schedule's times.
+// Location returns the time zone of the schedule's times.
 func (s *Schedule) Location() *time.Location {
 	if s.TimeZone == "" {
 		return time.Local
 	}
 	zone, err := time.LoadLocation(s.TimeZone)
 	if err != nil {
-		return time.Local // Check names it
+		return time.Local // Check reports the unknown name
 	}
 	return zone
 }
 
-// Delay is how much later than its calendar says the schedule runs: between nothing and
-// its random delay, always the same.
+// Delay returns the constant delay of this schedule after its calendar, between zero and
+// RandomDelay.
 func (s *Schedule) Delay() time.Duration {
 	if s.RandomDelay <= 0 {
 		return 0
@@ -156,13 +155,13 @@ func (s *Schedule) Delay() time.Duration {
 	return (time.Duration(hash.Sum64()>>1) % s.RandomDelay).Truncate(time.Second)
 }
 
-// Next is when the schedule runs for the first time after a time; zero is never. Neither
-// pauses nor the quiet hours count.
+// Next returns the schedule's next time after a time; zero is never. It ignores pauses and
+// quiet hours.
 func (s *Schedule) Next(after time.Time) time.Time {
 	return s.nextOf(s.When, after, s.Delay())
 }
 
-// nextOf is when a calendar comes for the first time after a time, with a delay.
+// nextOf returns a calendar's next time after a time, plus a delay.
 func (s *Schedule) nextOf(text string, after time.Time, delay time.Duration) time.Time {
 	event, err := calendar.Parse(text)
 	if err != nil {
@@ -175,7 +174,7 @@ func (s *Schedule) nextOf(text string, after time.Time, delay time.Duration) tim
 	return next.Add(delay)
 }
 
-// NextCheck is when a check is due for the first time after a time; zero is never.
+// NextCheck returns when a check is next due after a time; zero is never.
 func (s *Schedule) NextCheck(after time.Time) time.Time {
 	if s.Plan.Check == Never {
 		return time.Time{}
@@ -183,8 +182,8 @@ func (s *Schedule) NextCheck(after time.Time) time.Time {
 	return s.nextOf(s.Plan.Check, after, 0)
 }
 
-// Due reports whether what has a calendar of its own is to be done, if it was done last at
-// a time, zero for never.
+// Due reports whether a task with its own calendar is due, given when it was last done;
+// zero is never.
 func (s *Schedule) Due(text string, last, now time.Time) bool {
 	if text == "" || text == Never {
 		return false

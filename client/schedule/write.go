@@ -14,8 +14,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// Save writes the schedule in a transaction, and announces it: what NethServer 8 has in
-// its words, and the plan. Fields of NethServer 8's that are not in [Schedule] stay.
+// Save writes and announces the schedule in a transaction: NethServer 8's hash and the
+// plan. It keeps fields of NethServer 8's that [Schedule] does not have.
 func (s *Schedule) Save(ctx context.Context, p redis.Pipeliner) {
 	p.HSet(ctx, catalog.BackupKey(s.ID), s.BackupFields())
 	p.HSetNX(ctx, catalog.BackupKey(s.ID), "schedule_hint", "{}")
@@ -23,7 +23,7 @@ func (s *Schedule) Save(ctx context.Context, p redis.Pipeliner) {
 	s.SavePlan(ctx, p)
 }
 
-// BackupFields are those of the hash catalog.BackupKey, as [Parse] reads them.
+// BackupFields returns the fields of the hash catalog.BackupKey, for [Parse].
 func (s *Schedule) BackupFields() map[string]string {
 	enabled := ""
 	if s.Enabled {
@@ -35,8 +35,8 @@ func (s *Schedule) BackupFields() map[string]string {
 	}
 }
 
-// SavePlan writes the plan alone, in a transaction, and announces it. With NethServer 8,
-// which keeps the rest, it is all that may be changed here.
+// SavePlan writes and announces only the plan, in a transaction. On NethServer 8, which
+// manages the rest, nothing else may be changed.
 func (s *Schedule) SavePlan(ctx context.Context, p redis.Pipeliner) {
 	p.Del(ctx, catalog.PlanKey(s.ID))
 	if fields := s.Fields(); len(fields) > 0 {
@@ -45,20 +45,20 @@ func (s *Schedule) SavePlan(ctx context.Context, p redis.Pipeliner) {
 	Publish(ctx, p, s.ID)
 }
 
-// Remove removes the schedule and its plan in a transaction, and announces it. The
-// history of its runs stays.
+// Remove removes and announces the schedule and its plan in a transaction. The history of
+// its runs stays.
 func Remove(ctx context.Context, p redis.Pipeliner, id string) {
 	p.Del(ctx, catalog.BackupKey(id), catalog.PlanKey(id))
 	Publish(ctx, p, id)
 }
 
-// Publish announces that schedules changed, in a transaction.
+// Publish announces changed schedules, in a transaction.
 func Publish(ctx context.Context, p redis.Pipeliner, ids ...string) {
-	text, _ := json.Marshal(map[string][]string{"backup_ids": ids}) // of texts it cannot fail
+	text, _ := json.Marshal(map[string][]string{"backup_ids": ids}) // cannot fail
 	p.Publish(ctx, catalog.ChannelScheduleChanged, string(text))
 }
 
-// Instances are the modules of a schedule.
+// Instances returns the modules of a schedule.
 func Instances(ctx context.Context, tx *redis.Tx, id string) ([]string, error) {
 	n, err := tx.Exists(ctx, catalog.BackupKey(id)).Result()
 	if err != nil {
@@ -71,8 +71,7 @@ func Instances(ctx context.Context, tx *redis.Tx, id string) ([]string, error) {
 	return strings.Fields(text), host.IgnoreNil(err)
 }
 
-// Join returns the modules of a schedule with one more; nothing without a
-// schedule.
+// Join returns the modules of a schedule plus one; nil if the schedule does not exist.
 func Join(ctx context.Context, tx *redis.Tx, id, module string) (string, error) {
 	if id == "" {
 		return "", nil
@@ -84,7 +83,7 @@ func Join(ctx context.Context, tx *redis.Tx, id, module string) (string, error) 
 	return strings.Join(modules, " "), err
 }
 
-// Leave returns the modules of a schedule without one.
+// Leave returns the modules of a schedule minus one.
 func Leave(ctx context.Context, tx *redis.Tx, id, module string) (string, error) {
 	modules, err := Instances(ctx, tx, id)
 	return strings.Join(slices.DeleteFunc(modules, func(m string) bool { return m == module }), " "), err
