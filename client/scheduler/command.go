@@ -22,16 +22,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/notify"
 )
 
-// defaultDir is where what is to be known without Redis is, unless an option or systemd
-// says otherwise.
+// defaultDir is the directory for the state that is needed without Redis, unless an option
+// or systemd overrides it.
 const defaultDir = "/var/lib/rclone-gateway-runs"
 
-// options are those of the command.
+// options are the flags of scheduler.
 type options struct {
 	parallel int
 	stateDir string
 	once     string
-	requests bool // alone
+	requests bool // run only requests
 }
 
 // NewCommand returns the command scheduler.
@@ -97,7 +97,7 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 		}
 		defer unlock()
 	}
-	// It waits most of the time: memory is worth more than the time to collect it.
+	// It is idle most of the time: save memory rather than collection time.
 	debug.SetGCPercent(10)
 	store := &RedisStore{Sys: sys, Node: node, Now: time.Now}
 	defer store.Close()
@@ -128,7 +128,8 @@ func run(ctx context.Context, sys *host.System, opts options) error {
 	return err
 }
 
-// memoryFile is the file of what is known without Redis: of its own for one schedule.
+// memoryFile returns the file of the state that is needed without Redis. Single schedules
+// have their own.
 func memoryFile(once string) string {
 	if once == "" {
 		return "scheduler.json"
@@ -136,7 +137,7 @@ func memoryFile(once string) string {
 	return "scheduler-" + once + ".json"
 }
 
-// NodeOf is the node whose user this is.
+// NodeOf returns the node that we run as.
 func NodeOf(env *host.Environment) (string, error) {
 	login, err := env.Credentials()
 	if err != nil {
@@ -149,9 +150,9 @@ func NodeOf(env *host.Environment) (string, error) {
 	return node, nil
 }
 
-// newOwner is a name that no other scheduler has, before or after.
+// newOwner returns a unique name for this scheduler.
 func newOwner() string {
-	name, _ := os.Hostname() // it is for people to read
+	name, _ := os.Hostname() // only for people
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r == '/' || r > '~' {
 			return '-'

@@ -1,12 +1,12 @@
-// Package scheduler starts the runs of schedules at their times, where no systemd does: in
-// containers, and on hosts without it.
+// Package scheduler starts the runs of schedules at their times on hosts without systemd,
+// such as containers.
 //
-// An [Engine] decides, with a clock, a [Store] and a way to start runs that are given to
-// it. For each schedule it remembers one thing, the [State]: the last time that it was
-// planned for and that was dealt with. A time is dealt with once: whoever starts it claims
-// it first, in Redis, so that neither a restart nor a second scheduler runs it again. What
-// was begun and did not end, and whose scheduler is gone, is begun again. What came while
-// nobody was there runs once, late; all that it stands for is recorded as missed.
+// An [Engine] decides, using a clock, a [Store] and a function that starts runs. For each
+// schedule it remembers a [State]: the last planned time that was handled. Each time is
+// handled once: a scheduler claims it in Redis before it starts the run, so that neither a
+// restart nor a second scheduler repeats it. A run that began and did not end, and whose
+// scheduler is gone, is started again. After a period without a scheduler, one late run is
+// started, and the other missed times are recorded as missed.
 //
-// Where Redis is away the engine goes on with what it knows, and tells Redis later.
+// While Redis is down the engine continues with what it knows, and updates Redis later.
 package scheduler

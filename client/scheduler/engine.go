@@ -14,60 +14,60 @@ import (
 )
 
 const (
-	// refresh is how often schedules are read again, and how long a wait is at most: a
-	// clock that is set is noticed as late as that.
+	// refresh is how often schedules are read, and the longest wait: a change of the clock
+	// is noticed within that time.
 	refresh = 15 * time.Second
-	// soon is how late a run may be that is not to be caught up.
+	// soon is how late a run without catch-up may start.
 	soon = 5 * time.Minute
-	// clockSlack is how far a clock may be set back before it is taken for one that had
-	// been wrong: what was dealt with in its future counts no longer.
+	// clockSlack is how far the clock may be set back. Beyond that, it must have been wrong
+	// before, and times that were handled in its future no longer count.
 	clockSlack = time.Hour
-	// tries is how often a run is begun that ends without saying why, such as by SIGKILL.
+	// tries is how often a run is started that ends without an outcome, for example by
+	// SIGKILL.
 	tries = 3
-	// retryAfter is how long that waits.
+	// retryAfter is the pause before such a retry.
 	retryAfter = time.Minute
 )
 
 // Result is how a run ended.
 type Result struct {
 	Status int
-	// Err is that it could not be started, or was ended by a signal: it told its outcome
-	// to nobody.
+	// Err says that the run could not start, or was ended by a signal and so reported no
+	// outcome.
 	Err error
 }
 
 // Engine starts the runs of schedules. The fields are set before [Engine.Run].
 type Engine struct {
-	// Owner is this scheduler's name, unlike that of any other, before and after.
+	// Owner is the unique name of this scheduler process.
 	Owner string
 	Store Store
-	// Start starts a run that was planned for a time, and returns once it has ended. It
-	// ends early when ctx does.
+	// Start runs the schedule for a planned time, and returns when the run has ended. The
+	// run must end early when ctx does.
 	Start func(ctx context.Context, p Planned, planned time.Time) Result
-	// Unfinished reports whether a run of a schedule was killed here before it had done all
-	// of its work: nil is never.
+	// Unfinished reports whether a run of a schedule was killed on this node before all its
+	// work was done. Nil means never.
 	Unfinished func(id string) bool
-	// Record records outcomes. What it cannot record it keeps.
+	// Record records outcomes. It keeps those that Redis does not accept.
 	Record func(ctx context.Context, runs ...history.Run)
 	// Now is the clock.
 	Now func() time.Time
-	// Notef tells people what happens.
+	// Notef prints a message for people.
 	Notef func(format string, args ...any)
-	// Parallel is how many runs there are at once.
+	// Parallel is how many runs may run at once.
 	Parallel int
-	// Known is kept after each change, so that a start without Redis knows it: nil is not
-	// at all.
+	// Known is updated after each change, for a start without Redis. Nil disables that.
 	Known Memory
 
-	single  bool // somebody else has the time of a schedule
+	single  bool // only one schedule; another program has its timer
 	entries map[string]*entry
 	running int
 	ended   chan ended
 	loaded  time.Time
-	away    bool             // Redis is
-	dirty   bool             // Known lacks something
-	kept    time.Time        // when it did not
-	unsaved map[string]State // what Redis does not know yet
+	away    bool             // Redis is down
+	dirty   bool             // Known is out of date
+	kept    time.Time        // when Known was last updated
+	unsaved map[string]State // states that Redis does not have yet
 }
 
 // Memory is what a node knows without Redis.
@@ -76,25 +76,25 @@ type Memory interface {
 	Keep(planned []Planned, states map[string]State) error
 }
 
-// entry is what is known of one schedule.
+// entry is a schedule and its state.
 type entry struct {
 	Planned
 	state   State
-	next    time.Time // when it is planned for next
-	running bool      // here
+	next    time.Time // next planned time
+	running bool      // on this node
 	tries   int
-	retry   time.Time // when to begin again what ended without a word
-	foreign bool      // another scheduler that is alive is at work
-	wrong   string    // what is wrong with its calendar, which was told
+	retry   time.Time // when to retry after a run without an outcome
+	foreign bool      // another live scheduler runs it
+	wrong   string    // reported mistake in the schedule
 }
 
-// dealtWith is a state of the schedule.
+// dealtWith completes a state with the present times of the schedule.
 func (x *entry) dealtWith(s State) State {
 	s.When = whenOf(&x.Schedule)
 	return s
 }
 
-// whenOf is all that the times of a schedule depend on.
+// whenOf returns everything that the times of a schedule depend on.
 func whenOf(s *schedule.Schedule) string {
 	return s.When + "|" + s.TimeZone + "|" + s.RandomDelay.String()
 }
@@ -104,8 +104,7 @@ type ended struct {
 	Result
 }
 
-// Run starts runs until ctx ends. Then it waits until those that are going on have ended,
-// whose ctx has ended too.
+// Run starts runs until ctx ends. Then it cancels the running ones, and waits for them.
 func (e *Engine) Run(ctx context.Context) error {
 	e.prepare()
 	runs, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -132,7 +131,7 @@ func (e *Engine) prepare() {
 	e.entries, e.unsaved, e.ended = map[string]*entry{}, map[string]State{}, make(chan ended)
 }
 
-// step does all that is to be done now.
+// step does everything that is due now.
 func (e *Engine) step(ctx, runs context.Context) {
 	now := e.Now()
 	e.contact(ctx, now)
@@ -151,7 +150,7 @@ func (e *Engine) step(ctx, runs context.Context) {
 	}
 }
 
-// wait is how long nothing is to be done.
+// wait returns the time until something is due.
 func (e *Engine) wait() time.Duration {
 	now := e.Now()
 	wait := refresh
@@ -166,8 +165,8 @@ func (e *Engine) wait() time.Duration {
 	return wait
 }
 
-// contact reads schedules and states, says that this scheduler is alive, and tells Redis
-// what it does not know yet, every now and again.
+// contact synchronizes with Redis when refresh has passed: it reports that this scheduler
+// is alive, saves pending states, and reads schedules and states.
 func (e *Engine) contact(ctx context.Context, now time.Time) {
 	if since := now.Sub(e.loaded); 0 <= since && since < refresh {
 		return
@@ -202,13 +201,13 @@ func (e *Engine) contact(ctx context.Context, now time.Time) {
 	if e.away {
 		e.Notef("redis is back")
 		e.away = false
-		e.Record(ctx) // what waits
+		e.Record(ctx) // recorded outcomes that wait
 	}
 	e.merge(ctx, planned, states, now, true)
 	e.dirty = true
 }
 
-// lost notes that Redis is away, once.
+// lost notes, once, that Redis is down.
 func (e *Engine) lost(err error) {
 	if !e.away {
 		e.Notef("redis is away; going on with what is known: %v", err)
@@ -216,7 +215,7 @@ func (e *Engine) lost(err error) {
 	e.away = true
 }
 
-// merge takes over what was read. A state here that Redis does not know is the newer one.
+// merge takes over what was read. A state that is not yet in Redis is newer than Redis's.
 func (e *Engine) merge(ctx context.Context, planned []Planned, states map[string]State, now time.Time, asked bool) {
 	alive := e.alive(ctx, states, asked)
 	seen := map[string]bool{}
@@ -242,8 +241,8 @@ func (e *Engine) merge(ctx context.Context, planned []Planned, states map[string
 	}
 }
 
-// settle begins to count where there is nothing to count from: with a new schedule, and
-// with one whose times were changed, so that times of before do not count.
+// settle initializes the state of a new schedule, and of one whose times were changed, so
+// that earlier times do not count.
 func (e *Engine) settle(ctx context.Context, x *entry, now time.Time) {
 	wrong := ""
 	if err := x.Check(now); err != nil {
@@ -256,7 +255,7 @@ func (e *Engine) settle(ctx context.Context, x *entry, now time.Time) {
 	if x.running || x.state.Going() || x.state.When == whenOf(&x.Schedule) {
 		return
 	}
-	// One that was added between two looks is not to miss its first time.
+	// A schedule added since the last refresh must not miss its first time.
 	from := now.Add(-refresh)
 	if e.single {
 		from = lastTurn(x, now)
@@ -265,7 +264,7 @@ func (e *Engine) settle(ctx context.Context, x *entry, now time.Time) {
 	e.save(ctx, x.ID, x.state)
 }
 
-// alive is which schedulers are that are at work.
+// alive returns the owners among the states that are alive.
 func (e *Engine) alive(ctx context.Context, states map[string]State, asked bool) map[string]bool {
 	var owners []string
 	for _, s := range states {
@@ -281,13 +280,13 @@ func (e *Engine) alive(ctx context.Context, states map[string]State, asked bool)
 		e.lost(err)
 		alive = map[string]bool{}
 		for _, owner := range owners {
-			alive[owner] = true // until the opposite is known
+			alive[owner] = true // assume so until Redis answers
 		}
 	}
 	return alive
 }
 
-// consider records what of a schedule is not to run, and reports whether a run is due.
+// consider reports whether a run is due. It records times that must not run.
 func (e *Engine) consider(ctx context.Context, x *entry, now time.Time) bool {
 	if x.running || x.foreign {
 		return false
@@ -312,7 +311,8 @@ func (e *Engine) consider(ctx context.Context, x *entry, now time.Time) bool {
 	return false
 }
 
-// notRun is why what is due is not to run, and what that comes to; nothing where it is.
+// notRun returns why the due time must not run, and the outcome to record; "" if it must
+// run.
 func (x *entry) notRun(now time.Time) (why string, outcome history.Outcome) {
 	switch {
 	case !x.Enabled || x.IsPaused(now):
@@ -326,7 +326,7 @@ func (x *entry) notRun(now time.Time) (why string, outcome history.Outcome) {
 	return "", ""
 }
 
-// pass records times that are not run, and counts them as dealt with.
+// pass marks times as handled and records that they did not run.
 func (e *Engine) pass(ctx context.Context, x *entry, now time.Time, outcome history.Outcome, why string, planned ...time.Time) {
 	state := x.dealtWith(State{Planned: planned[len(planned)-1], Owner: e.Owner, Ended: now})
 	if !e.claim(ctx, x, state) {
@@ -335,7 +335,7 @@ func (e *Engine) pass(ctx context.Context, x *entry, now time.Time, outcome hist
 	e.record(ctx, x, now, outcome, why, planned...)
 }
 
-// record records an outcome of all modules here, for each time.
+// record records an outcome of all modules on this node, for each time.
 func (e *Engine) record(ctx context.Context, x *entry, now time.Time, outcome history.Outcome, why string, planned ...time.Time) {
 	runs := Outcomes(x.Planned, now, outcome, why, planned...)
 	if len(runs) > 0 {
@@ -343,8 +343,8 @@ func (e *Engine) record(ctx context.Context, x *entry, now time.Time, outcome hi
 	}
 }
 
-// Outcomes are those of all modules of a schedule on a node, for each of the times at which
-// it did not run.
+// Outcomes returns the outcomes of all modules of a schedule on a node, for each of the
+// times that did not run.
 func Outcomes(p Planned, now time.Time, outcome history.Outcome, why string, planned ...time.Time) []history.Run {
 	var runs []history.Run
 	for _, at := range planned {
@@ -383,11 +383,11 @@ func (e *Engine) begin(ctx, runs context.Context, x *entry, now time.Time) {
 	go func() { e.ended <- ended{p.ID, e.Start(runs, p, at)} }()
 }
 
-// over reports whether a run ended whose scheduler was killed before it could note that:
-// then it is noted, and not begun again.
+// over reports whether a run has ended whose scheduler was killed before it could note
+// that. It notes that now, and the run is not repeated.
 func (e *Engine) over(ctx context.Context, x *entry, now time.Time) bool {
 	if e.Unfinished != nil && e.Unfinished(x.ID) {
-		return false // its backups may be in the history, and the rest not
+		return false // some of its work may be missing
 	}
 	recorded, err := e.Store.Recorded(ctx, x.Planned, x.state.Planned)
 	if err != nil {
@@ -400,11 +400,11 @@ func (e *Engine) over(ctx context.Context, x *entry, now time.Time) bool {
 	return recorded
 }
 
-// shownTime is how times are told, with their zone.
+// shownTime is the format of times in messages, with the zone.
 const shownTime = "2006-01-02 15:04:05 MST"
 
-// recordPassed records the times for which one run stands: those that came while the run
-// before was going on, and those at which nobody was there.
+// recordPassed records the earlier times that one run stands for: those that passed during
+// the previous run as skipped, those without a scheduler as missed.
 func (e *Engine) recordPassed(ctx context.Context, x *entry, now, lastEnd time.Time, before []time.Time) {
 	during := 0
 	for during < len(before) && before[during].Before(lastEnd) {
@@ -418,8 +418,8 @@ func (e *Engine) recordPassed(ctx context.Context, x *entry, now, lastEnd time.T
 	}
 }
 
-// claim takes a time for this scheduler, in Redis where that is possible. Where another one
-// was faster its state is taken over.
+// claim claims a time for this scheduler, in Redis if possible. If another scheduler was
+// faster, it takes over that one's state.
 func (e *Engine) claim(ctx context.Context, x *entry, state State) bool {
 	current, claimed, err := e.Store.Claim(ctx, x.ID, state)
 	switch {
@@ -440,7 +440,7 @@ func (e *Engine) claim(ctx context.Context, x *entry, state State) bool {
 	return true
 }
 
-// finish notes that a run has ended.
+// finish records the end of a run.
 func (e *Engine) finish(ctx context.Context, end ended) {
 	x := e.entries[end.id]
 	x.running = false
@@ -470,7 +470,7 @@ func failedStatus(err error) int {
 	return 0
 }
 
-// save writes a state that is this scheduler's own.
+// save saves a state that this scheduler owns.
 func (e *Engine) save(ctx context.Context, id string, state State) {
 	if err := e.Store.Save(ctx, id, state); err != nil {
 		e.lost(err)
@@ -481,12 +481,12 @@ func (e *Engine) save(ctx context.Context, id string, state State) {
 	e.dirty = true
 }
 
-// keepEvery is how often what Redis knows as well is kept at most.
+// keepEvery is the least interval between updates of Known whose content is also in Redis.
 const keepEvery = 10 * time.Second
 
-// keep writes what is known where a start without Redis finds it.
+// keep updates Known.
 func (e *Engine) keep(stopping bool) {
-	now := time.Now() // by which nothing is planned
+	now := time.Now() // schedules do not depend on it
 	if e.Known == nil || !e.dirty || len(e.unsaved) == 0 && !stopping && now.Sub(e.kept) < keepEvery {
 		return
 	}
@@ -502,8 +502,7 @@ func (e *Engine) keep(stopping bool) {
 	}
 }
 
-// stop waits for the runs that are going on. What was interrupted is left to whoever
-// starts next.
+// stop waits for the running runs. The next scheduler starts interrupted ones again.
 func (e *Engine) stop(ctx context.Context) {
 	for e.running > 0 {
 		end := <-e.ended

@@ -12,7 +12,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// FileMemory keeps what a node knows in a file. It holds no secret.
+// FileMemory keeps the state of a node in a file. It holds no secret.
 type FileMemory string
 
 // remembered is the content of the file.

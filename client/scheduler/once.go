@@ -8,9 +8,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/history"
 )
 
-// Once runs one schedule that another one has the time of, such as a timer of systemd: it
-// claims the time that was planned last, records those before that nobody ran, and waits
-// for the run. The error is that nothing was run, and why.
+// Once runs one schedule whose timer belongs to another program, such as systemd. It claims
+// the last planned time, records earlier missed ones, and waits for the run. An error says
+// why nothing was run.
 func (e *Engine) Once(ctx context.Context, id string) (Result, error) {
 	e.prepare()
 	e.single = true
@@ -58,8 +58,8 @@ func errBusy(x *entry) error {
 // lateTimer is how late a timer may be.
 const lateTimer = time.Hour
 
-// lastTurn is a moment just before the last time that a schedule was planned for; where
-// that is long ago it is run now.
+// lastTurn returns a moment just before the schedule's last planned time. If that is long
+// ago, the run counts as planned for now.
 func lastTurn(x *entry, now time.Time) time.Time {
 	last := turns(&x.Schedule, now.Add(-lateTimer), now)
 	if len(last) == 0 {
@@ -68,7 +68,7 @@ func lastTurn(x *entry, now time.Time) time.Time {
 	return last[len(last)-1].Add(-1)
 }
 
-// statusOf is the exit status of a run of one schedule.
+// statusOf returns the exit status of a run of one schedule.
 func statusOf(result Result, err error) error {
 	switch {
 	case err != nil:

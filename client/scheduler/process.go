@@ -14,26 +14,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// endPatience is how long a run that is told to end may take: restic has its lock to
-// remove.
+// endPatience is how long a run may take to end after SIGTERM: restic removes its lock.
 const endPatience = 2 * time.Minute
 
-// Process starts runs as processes of this program, as a timer of systemd does.
+// Process starts runs as child processes of this program, like a timer of systemd.
 type Process struct {
-	// Command makes a command of this program.
+	// Command returns a command of this program.
 	Command func(ctx context.Context, args ...string) (*exec.Cmd, error)
-	// Output is where what they say goes.
+	// Output receives the output of runs.
 	Output io.Writer
-	// Dir is the directory of the node for what runs must remember.
+	// Dir is the node's directory for the state of runs.
 	Dir string
 }
 
-// Run is for [Engine.Start]. When ctx ends the process is told to end (SIGTERM).
+// Run implements [Engine.Start]. When ctx ends the process gets SIGTERM.
 func (p Process) Run(ctx context.Context, planned Planned, at time.Time) Result {
 	return p.run(ctx, "--backup", planned.ID, "--planned", at.UTC().Format(time.RFC3339))
 }
 
-// Now runs a schedule that was not planned for now.
+// Now runs a schedule outside of its planned times.
 func (p Process) Now(ctx context.Context, id string) Result { return p.run(ctx, "--backup", id) }
 
 func (p Process) run(ctx context.Context, args ...string) Result {
@@ -50,13 +49,13 @@ func (p Process) run(ctx context.Context, args ...string) Result {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// Without its scheduler it ends: the next one begins it again, and goes on where it was.
+	// It ends with its scheduler: the next scheduler starts it again, and it continues.
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	err = restic.RunOnOneThread(cmd, nil)
 	return resultOf(err, cmd.ProcessState)
 }
 
-// resultOf tells a run that has told its outcome from one that could not.
+// resultOf distinguishes a run that reported its outcome from one that could not.
 func resultOf(err error, state *os.ProcessState) Result {
 	if err == nil {
 		return Result{}

@@ -15,10 +15,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// aliveFor is how long a scheduler counts as alive after it said so.
+// aliveFor is how long a scheduler counts as alive after a heartbeat.
 const aliveFor = 4 * refresh
 
-// RedisStore keeps states in the keys of a node.
+// RedisStore stores states in the keys of a node.
 type RedisStore struct {
 	Sys  *host.System
 	Node string
@@ -27,7 +27,7 @@ type RedisStore struct {
 	rdb *redis.Client
 }
 
-// connect connects once.
+// connect connects at the first call.
 func (s *RedisStore) connect(ctx context.Context) (*redis.Client, error) {
 	if s.rdb != nil {
 		return s.rdb, nil
@@ -39,7 +39,7 @@ func (s *RedisStore) connect(ctx context.Context) (*redis.Client, error) {
 	return rdb, err
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (s *RedisStore) Close() {
 	if s.rdb != nil {
 		_ = s.rdb.Close()
@@ -75,7 +75,7 @@ func (s *RedisStore) Load(ctx context.Context) ([]Planned, map[string]State, err
 	return planned, states, nil
 }
 
-// parseState reads a state; what cannot be read is none.
+// parseState parses a state; a malformed one is the zero State.
 func parseState(text string) (State, bool) {
 	var state State
 	if text == "" || json.Unmarshal([]byte(text), &state) != nil {
@@ -107,10 +107,10 @@ func (s *RedisStore) Save(ctx context.Context, id string, state State) error {
 	}, state)
 }
 
-// attempts bounds the repetitions of a change that another one came between.
+// attempts bounds the retries of a change that conflicts with another one.
 const attempts = 10
 
-// change makes a state the schedule's, if decide says so of the one there is.
+// change sets the schedule's state if decide accepts the present one.
 func (s *RedisStore) change(ctx context.Context, id string, decide func(tx *redis.Tx, now State) (bool, error), state State) error {
 	rdb, err := s.connect(ctx)
 	if err != nil {

@@ -16,31 +16,31 @@ import (
 )
 
 const (
-	// requestInterval is how often requests are looked for.
+	// requestInterval is the interval between looks for requests.
 	requestInterval = 3 * time.Second
-	// requestFor is how long a request holds: what nobody ran until then was missed.
+	// requestFor is how long a request stays valid; after that it is recorded as missed.
 	requestFor = time.Hour
 )
 
-// request is what somebody asked for on the page: a run of a schedule now.
+// request asks for a run of a schedule now. The gateways' pages make requests.
 type request struct {
 	At time.Time `json:"at"`
 	By string    `json:"by"`
 }
 
-// Requests runs what is asked for on the page of any gateway: a run of a schedule, now. The
-// fields are set before [Requests.Run].
+// Requests runs what people request on the gateways' pages. Set the fields before
+// [Requests.Run].
 type Requests struct {
 	Sys  *host.System
 	Node string
-	// Start starts a run now, and returns once it has ended.
+	// Start runs a schedule now, and returns when the run has ended.
 	Start func(ctx context.Context, id string) Result
 
 	mu      sync.Mutex
 	running map[string]bool
 }
 
-// Run looks for requests until ctx ends, and waits for the runs then.
+// Run handles requests until ctx ends, and then waits for the runs.
 func (r *Requests) Run(ctx context.Context) {
 	r.running = map[string]bool{}
 	var runs sync.WaitGroup
@@ -62,7 +62,7 @@ func (r *Requests) Run(ctx context.Context) {
 		if rdb == nil {
 			var err error
 			if rdb, err = r.Sys.Redis(ctx, host.LeaderAgent); err != nil {
-				rdb = nil // the scheduler says that Redis is away
+				rdb = nil // the scheduler reports that Redis is down
 				continue
 			}
 		}
@@ -72,7 +72,7 @@ func (r *Requests) Run(ctx context.Context) {
 	}
 }
 
-// look returns what was asked for and is still to be begun here.
+// look returns the valid requests for this node.
 func (r *Requests) look(ctx context.Context, rdb *redis.Client) map[string]request {
 	lines, err := rdb.SMembers(ctx, catalog.ACLs).Result()
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *Requests) look(ctx context.Context, rdb *redis.Client) map[string]reque
 	return r.here(ctx, rdb, asked)
 }
 
-// here leaves out what has no module on this node.
+// here drops the schedules without a module on this node.
 func (r *Requests) here(ctx context.Context, rdb *redis.Client, asked map[string]request) map[string]request {
 	planned, err := schedule.OfNode(ctx, rdb, r.Node)
 	if err != nil {
@@ -119,7 +119,8 @@ func (r *Requests) here(ctx context.Context, rdb *redis.Client, asked map[string
 	return asked
 }
 
-// begin starts a run, unless one that was asked for is going on: then it is begun after it.
+// begin starts a run. If a requested run of the schedule is in progress, the new one
+// follows it.
 func (r *Requests) begin(ctx context.Context, rdb *redis.Client, runs *sync.WaitGroup, id string, asked request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,7 +128,7 @@ func (r *Requests) begin(ctx context.Context, rdb *redis.Client, runs *sync.Wait
 		return
 	}
 	if err := rdb.HSet(ctx, catalog.RunsBegunKey(r.Node), id, asked.At.UTC().Format(time.RFC3339Nano)).Err(); err != nil {
-		return // else it would be run again and again
+		return // otherwise it would be repeated
 	}
 	r.running[id] = true
 	r.Sys.Notef("schedule %s: started, as %s asked for on the page", id, host.Printable(asked.By))

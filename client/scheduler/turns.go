@@ -6,11 +6,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
 
-// mostTurns is how many times that were missed are recorded, one by one: the newest.
+// mostTurns bounds the missed times that are recorded individually.
 const mostTurns = 20
 
-// turns are the times that a schedule was planned for after one time and not after
-// another, in order: all of them, or the newest few.
+// turns returns the planned times of a schedule after one time and up to another, in order,
+// and not more than the newest few.
 func turns(s *schedule.Schedule, after, until time.Time) []time.Time {
 	for window := time.Minute; ; window *= 2 {
 		from := until.Add(-window)
