@@ -66,7 +66,7 @@ func (o *options) checkNew() error {
 	return checkAll(&o.given, len(o.given.Modules) > 0)
 }
 
-// checkAll refuses what contradicts itself about which modules are meant.
+// checkAll refuses contradictions about which modules are meant.
 func checkAll(s *schedule.Schedule, named bool) error {
 	switch {
 	case s.All && named:
@@ -93,7 +93,7 @@ func (a *admin) runAdd(ctx context.Context, opts *options) error {
 		return err
 	}
 	described := false
-	// Destinations and modules are watched, so that none goes while it is named.
+	// Watching destinations and modules ensures that those named still exist.
 	watched := []string{catalog.ModuleUUID, catalog.ModuleNode, catalog.DestinationKey(s.Destination), catalog.BackupSequence}
 	err = a.Change(ctx, "add the schedule", func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		if err := checkNamed(ctx, tx, s); err != nil {
@@ -127,7 +127,7 @@ func (a *admin) runAdd(ctx context.Context, opts *options) error {
 	return err
 }
 
-// resolveSchedule replaces by IDs what people call a destination and modules.
+// resolveSchedule replaces the names of the destination and the modules by their IDs.
 func resolveSchedule(ctx context.Context, rdb *redis.Client, s *schedule.Schedule) error {
 	var err error
 	if s.Destination, err = names.DestinationNamed(ctx, rdb, s.Destination); err != nil {
@@ -140,7 +140,7 @@ func resolveSchedule(ctx context.Context, rdb *redis.Client, s *schedule.Schedul
 	return err
 }
 
-// resolveModules are the IDs of what people call modules, each once.
+// resolveModules returns the IDs of named modules, without duplicates.
 func resolveModules(ctx context.Context, rdb *redis.Client, words []string) ([]string, error) {
 	var modules []string
 	for _, word := range words {
@@ -155,8 +155,8 @@ func resolveModules(ctx context.Context, rdb *redis.Client, words []string) ([]s
 	return modules, nil
 }
 
-// checkNamed refuses a schedule of what does not exist, and gives one of all modules those
-// that there are.
+// checkNamed refuses a schedule that names something that does not exist, and fills in the
+// modules of a schedule for all.
 func checkNamed(ctx context.Context, tx *redis.Tx, s *schedule.Schedule) error {
 	n, err := tx.Exists(ctx, catalog.DestinationKey(s.Destination)).Result()
 	if err != nil {
@@ -177,7 +177,7 @@ func checkNamed(ctx context.Context, tx *redis.Tx, s *schedule.Schedule) error {
 	return takeAll(ctx, tx, s)
 }
 
-// takeAll gives a schedule of all modules those that there are.
+// takeAll fills in the modules of a schedule for all.
 func takeAll(ctx context.Context, tx *redis.Tx, s *schedule.Schedule) error {
 	if !s.All {
 		return nil

@@ -15,15 +15,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// admin is Redis as far as schedules go.
+// admin is an administrator's access to the schedules in Redis.
 type admin struct{ *registry.Registry }
 
-// withAdmin runs do with an administrator's connection.
+// withAdmin calls do with an administrator's connection.
 func withAdmin(ctx context.Context, sys *host.System, do func(*admin) error) error {
 	return registry.With(ctx, sys, func(r *registry.Registry) error { return do(&admin{r}) })
 }
 
-// NewCommand returns the command for schedules.
+// NewCommand returns the command schedule.
 func NewCommand(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
@@ -80,8 +80,8 @@ func (a *admin) runRemove(ctx context.Context, word string) error {
 	}, catalog.BackupKey(id))
 }
 
-// changeSchedule changes the schedule that a word means. With NethServer 8 the change may
-// touch only what NethServer 8 does not keep. The schedule is returned as it was saved.
+// changeSchedule changes the schedule that a word names, and returns it as saved. On
+// NethServer 8 the change may only touch the plan.
 func (a *admin) changeSchedule(ctx context.Context, what, word string, dryRun bool, alter func(tx *redis.Tx, s *schedule.Schedule) error) (*schedule.Schedule, error) {
 	list, err := a.Users(ctx)
 	if err != nil {
@@ -119,7 +119,7 @@ func (a *admin) changeSchedule(ctx context.Context, what, word string, dryRun bo
 	return saved, err
 }
 
-// differs names a field that differs.
+// differs returns the name of a field that differs.
 func differs(before, after map[string]string) string {
 	for _, name := range []string{catalog.FieldRepository, "name", "schedule", "retention", catalog.FieldInstances, catalog.FieldEnabled} {
 		if before[name] != after[name] {

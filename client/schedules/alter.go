@@ -72,7 +72,7 @@ func (a *admin) runAlter(ctx context.Context, word string, opts *options, flags 
 	return err
 }
 
-// resolveAltered replaces words by IDs. A module that is to be left out may be gone.
+// resolveAltered replaces names by IDs. A module to be removed may no longer exist.
 func (a *admin) resolveAltered(ctx context.Context, opts *options) error {
 	list, err := a.Users(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (a *admin) resolveAltered(ctx context.Context, opts *options) error {
 	return err
 }
 
-// alterSchedule applies options to a schedule that is there.
+// alterSchedule applies options to an existing schedule.
 func alterSchedule(ctx context.Context, tx *redis.Tx, s *schedule.Schedule, opts *options, flags *pflag.FlagSet) error {
 	before := slices.Clone(s.Modules)
 	opts.apply(flags, s)
@@ -122,7 +122,7 @@ func alterSchedule(ctx context.Context, tx *redis.Tx, s *schedule.Schedule, opts
 	if err := takeAll(ctx, tx, s); err != nil {
 		return err
 	}
-	// What the schedule names already may be gone: that is told by its runs.
+	// What the schedule already names may have been removed: its runs report that.
 	added := *s
 	added.All, added.Modules = false, without(s.Modules, before)
 	if !flags.Changed("destination") && len(added.Modules) == 0 {
@@ -175,7 +175,7 @@ func (a *admin) runPause(ctx context.Context, word, until string) error {
 	return nil
 }
 
-// untilTime reads the end of a pause; "" is none.
+// untilTime parses the end of a pause; "" is zero.
 func untilTime(text string, now time.Time, loc *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

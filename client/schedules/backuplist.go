@@ -34,7 +34,7 @@ type listedInstance struct {
 	Status *listedStatus `json:"status"`
 }
 
-// listedStatus is what a module's last backup came to.
+// listedStatus is the result of a module's last backup in that output.
 type listedStatus struct {
 	Start      int64 `json:"start"`
 	End        int64 `json:"end"`
@@ -44,13 +44,13 @@ type listedStatus struct {
 	Success    bool  `json:"success"`
 }
 
-// unlistedInstance is a module that no schedule backs up.
+// unlistedInstance is a module without a schedule.
 type unlistedInstance struct {
 	ID   string `json:"id"`
 	Name string `json:"ui_name"`
 }
 
-// actListBackups is the action list-backups.
+// actListBackups implements the action list-backups.
 func (a *admin) actListBackups(ctx context.Context) error {
 	schedules, err := schedule.All(ctx, a.Redis)
 	if err != nil {
@@ -86,13 +86,13 @@ func (a *admin) actListBackups(ctx context.Context) error {
 	}{listed, unlisted})
 }
 
-// backupFact is what the action says of a module.
+// backupFact is what the action needs to know about a module.
 type backupFact struct {
 	name, path, node string
-	withoutData      bool // nobody is to be warned that it is not backed up
+	withoutData      bool // no warning that it is not backed up
 }
 
-// backupFacts are those of all modules.
+// backupFacts returns the facts of all modules.
 func (a *admin) backupFacts(ctx context.Context) (map[string]backupFact, error) {
 	uuids, err := a.Redis.HGetAll(ctx, catalog.ModuleUUID).Result()
 	if err != nil {
@@ -121,19 +121,19 @@ func (a *admin) backupFacts(ctx context.Context) (map[string]backupFact, error) 
 	}
 	facts := make(map[string]backupFact, len(uuids))
 	for id, answer := range answers {
-		app, _ := host.AppOfImage(answer.image.Val()) // without an image nothing is known of it
+		app, _ := host.AppOfImage(answer.image.Val()) // without an image the type is unknown
 		facts[id] = backupFact{answer.label.Val(), app + "/" + uuids[id], nodes[id], answer.flag.Val()}
 	}
 	return facts, nil
 }
 
-// listedBackup is a schedule in the output; nil is one that has no place in it, since its
-// ID is no number.
+// listedBackup converts a schedule for the output. It returns nil for an ID that is not a
+// number, which the output cannot hold.
 func (a *admin) listedBackup(ctx context.Context, s *schedule.Schedule, modules map[string]backupFact) (*listedBackup, error) {
 	id, err := strconv.Atoi(s.ID)
 	if err != nil {
 		a.Sys.Warnf("schedule %s is left out: its ID is not a number", host.Printable(s.ID))
-		return nil, nil //nolint:nilerr,nilnil // it has no place there
+		return nil, nil //nolint:nilerr,nilnil // the output cannot hold it
 	}
 	hint, err := a.Redis.HGet(ctx, catalog.BackupKey(s.ID), "schedule_hint").Bytes()
 	if host.IgnoreNil(err) != nil {
@@ -149,7 +149,7 @@ func (a *admin) listedBackup(ctx context.Context, s *schedule.Schedule, modules 
 	for _, module := range s.Modules {
 		m, known := modules[module]
 		if !known {
-			continue // it was removed
+			continue // removed meanwhile
 		}
 		status, err := a.listedStatus(ctx, m.node, s.ID, module)
 		if err != nil {
@@ -160,7 +160,8 @@ func (a *admin) listedBackup(ctx context.Context, s *schedule.Schedule, modules 
 	return listed, nil
 }
 
-// listedStatus is what run-backup has stored of a module's last backup; nil is nothing.
+// listedStatus converts what run-backup stored about a module's last backup; nil if
+// nothing.
 func (a *admin) listedStatus(ctx context.Context, node, id, module string) (*listedStatus, error) {
 	text, err := a.Redis.HGet(ctx, catalog.BackupStatusKey(node, id), module).Bytes()
 	if host.IgnoreNil(err) != nil {

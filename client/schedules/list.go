@@ -19,7 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// shownSchedule is a schedule as it may be shown.
+// shownSchedule is a schedule in the output of schedule list.
 type shownSchedule struct {
 	ID          string     `json:"id"`
 	Name        string     `json:"name"`
@@ -31,12 +31,12 @@ type shownSchedule struct {
 	Enabled     bool       `json:"enabled"`
 	Paused      bool       `json:"paused"`
 	Modules     []string   `json:"modules"`
-	// Plan are the fields that differ from what is usual.
+	// Plan holds the fields of the plan that differ from the default.
 	Plan  map[string]string `json:"plan,omitempty"`
 	Wrong string            `json:"error,omitempty"`
 }
 
-// schedules returns all schedules in the order of their numbers.
+// schedules returns all schedules, ordered by number.
 func (a *admin) schedules(ctx context.Context) ([]shownSchedule, error) {
 	all, err := schedule.All(ctx, a.Redis)
 	if err != nil {
@@ -63,7 +63,7 @@ func show(s *schedule.Schedule, now time.Time) shownSchedule {
 	return shown
 }
 
-// nextRun is when a schedule runs next, pauses included; zero is never.
+// nextRun returns when a schedule runs next, pauses included; zero is never.
 func nextRun(s *schedule.Schedule, now time.Time) time.Time {
 	from := now
 	switch {
@@ -169,7 +169,7 @@ func newShow(sys *host.System) *cobra.Command {
 	return cmd
 }
 
-// printSchedule prints all of a schedule.
+// printSchedule prints a schedule in detail.
 func (a *admin) printSchedule(s *schedule.Schedule, now time.Time) error {
 	table := tabwriter.NewWriter(a.Sys.Stdout, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
@@ -211,7 +211,7 @@ func (a *admin) printSchedule(s *schedule.Schedule, now time.Time) error {
 	return nil
 }
 
-// drillText says when drills are, and of how many modules.
+// drillText describes when drills run, and of how many modules.
 func drillText(s *schedule.Schedule) string {
 	switch {
 	case s.Drill == schedule.Never:
@@ -254,7 +254,7 @@ func whenText(s *schedule.Schedule) string {
 	return text
 }
 
-// keepText is the policy in the words of its options.
+// keepText formats the policy as options.
 func keepText(s *schedule.Schedule) string {
 	p := s.Policy()
 	var parts []string

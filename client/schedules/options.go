@@ -20,23 +20,23 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// options are what the commands say of a schedule.
+// options are the flags that describe a schedule.
 type options struct {
 	id            string
-	given         schedule.Schedule // by options
+	given         schedule.Schedule // values of the flags
 	quiet, within string
 	add, remove   []string
 	dryRun        bool
 }
 
-// newOptions are those of a schedule of which nothing is said.
+// newOptions returns options with the defaults of a new schedule.
 func newOptions() *options {
 	return &options{given: schedule.Schedule{
 		When: "daily", Retention: schedule.DefaultRetention, Enabled: true, Plan: schedule.DefaultPlan(),
 	}}
 }
 
-// register gives a command the options of a schedule.
+// register adds the options to a command.
 func (o *options) register(cmd *cobra.Command, sys *host.System) {
 	flags, s := cmd.Flags(), &o.given
 	flags.StringVar(&s.Destination, "destination", "", "`NAME` or ID of the destination")
@@ -80,7 +80,7 @@ func (o *options) registerKeep(flags *pflag.FlagSet) {
 	flags.StringVar(&o.within, "keep-within", "", "keep all snapshots of the last `SPAN`, such as 1y5m7d2h")
 }
 
-// finish reads what options say in words.
+// finish parses and checks the options.
 func (o *options) finish() error {
 	s := &o.given
 	var err error
@@ -117,7 +117,7 @@ func (o *options) finish() error {
 	return nil
 }
 
-// whenOf is the calendar that an option names, in systemd's vocabulary.
+// whenOf parses a calendar option to systemd's form.
 func whenOf(option, text string) (string, error) {
 	if text == schedule.Never && option != "when" {
 		return text, nil
@@ -150,7 +150,7 @@ func checkTimes(s *schedule.Schedule, now time.Time) error {
 	return s.Check(now)
 }
 
-// copies are how options that were given become part of a schedule that is there.
+// copies maps each option to a function that copies it from one schedule to another.
 var copies = map[string]func(to, from *schedule.Schedule){
 	"destination":   func(to, from *schedule.Schedule) { to.Destination = from.Destination },
 	"name":          func(to, from *schedule.Schedule) { to.Name = from.Name },
@@ -181,7 +181,7 @@ var copies = map[string]func(to, from *schedule.Schedule){
 	"drill-modules": func(to, from *schedule.Schedule) { to.DrillModules = from.DrillModules },
 }
 
-// apply takes over the options that were given.
+// apply copies the given options to a schedule.
 func (o *options) apply(flags *pflag.FlagSet, s *schedule.Schedule) {
 	flags.Visit(func(f *pflag.Flag) {
 		if take := copies[f.Name]; take != nil {
@@ -190,11 +190,11 @@ func (o *options) apply(flags *pflag.FlagSet, s *schedule.Schedule) {
 	})
 }
 
-// describe says when a schedule runs: for people, before it is saved.
+// describe prints when a schedule will run, before it is saved.
 func (a *admin) describe(s *schedule.Schedule, now time.Time) {
 	event, err := calendar.Parse(s.When)
 	if err != nil {
-		return // it was refused before
+		return // refused before
 	}
 	text := event.String()
 	if s.When != text {
@@ -214,11 +214,11 @@ func (a *admin) describe(s *schedule.Schedule, now time.Time) {
 }
 
 const (
-	shownTimes = 3 // how many times are shown
+	shownTimes = 3 // how many times are printed
 	shownTime  = "Mon 2006-01-02 15:04:05 MST"
 )
 
-// zoneOf names the time zone of a schedule's times.
+// zoneOf returns the name of the time zone of a schedule.
 func zoneOf(s *schedule.Schedule, event *calendar.Event) string {
 	loc := event.Location(s.Location())
 	if loc != time.Local {
@@ -228,7 +228,7 @@ func zoneOf(s *schedule.Schedule, event *calendar.Event) string {
 	return fmt.Sprintf("the time zone of the node (here %s)", name)
 }
 
-// without are the words of a list that are not in another one.
+// without returns the words of one list that are not in another.
 func without(list, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(word string) bool { return slices.Contains(others, word) })
 }

@@ -31,7 +31,7 @@ with status 17.`,
 	}
 }
 
-// runSchedule runs run-backup, and ends as it does.
+// runSchedule runs run-backup, and exits with its status.
 func runSchedule(ctx context.Context, sys *host.System, name string) error {
 	run, err := host.Self(ctx, "run-backup", "--backup", name)
 	if err != nil {
