@@ -1,4 +1,4 @@
-// Package session guards a module and its repository while restic works on them: the
-// locks in the state directory, the notes of runs, the locks that killed runs have left
-// in the repository, and the module's environment during a restore.
+// Package session protects a module and its repository while restic works on them: with
+// locks in the state directory, notes of runs, the removal of locks that killed runs left
+// in the repository, and a copy of the module's environment during a restore.
 package session

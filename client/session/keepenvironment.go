@@ -13,14 +13,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// environmentCopy is, in the state directory, the module's own file environment while
-// a restore may write over it: restic takes no exclude beside includes. A restore that
-// was killed leaves it.
+// environmentCopy is a copy of the module's own file environment, in the state directory,
+// while a restore may overwrite the file: restic cannot combine excludes with includes. A
+// killed restore leaves the copy behind.
 const environmentCopy = ".restore-module.environment"
 
-// KeepingEnvironment calls restore and puts the module's own file environment back if
-// it was changed: its content, its mode or its owner. The caller holds the lock on
-// restores.
+// KeepingEnvironment calls restore, and afterwards restores the content, mode and owner of
+// the module's file environment. The caller holds the lock on restores.
 func KeepingEnvironment(stateDir string, restore func() error) error {
 	name, kept := filepath.Join(stateDir, "environment"), filepath.Join(stateDir, environmentCopy)
 	before, err := os.Stat(name)
@@ -31,7 +30,8 @@ func KeepingEnvironment(stateDir string, restore func() error) error {
 		}
 		return err
 	}
-	// What a killed restore has kept is right, whatever its container does until we end it.
+	// The copy of a killed restore is the right one, whatever its container does until we
+	// stop it.
 	if err == nil && !IsKept(stateDir) {
 		err = copyWhole(name, kept, before)
 	}
@@ -42,13 +42,13 @@ func KeepingEnvironment(stateDir string, restore func() error) error {
 	return errors.Join(err, putBack(name, kept))
 }
 
-// IsKept reports whether there is a copy, of a restore that runs or was killed.
+// IsKept reports whether a copy exists, because a restore is running or was killed.
 func IsKept(stateDir string) bool {
 	_, err := os.Lstat(filepath.Join(stateDir, environmentCopy))
 	return err == nil
 }
 
-// putBack makes the file what was kept of it, and takes the copy away.
+// putBack restores the file from the copy, and deletes the copy.
 func putBack(name, kept string) error {
 	if sameFile(name, kept) {
 		return os.Remove(kept)
@@ -56,32 +56,33 @@ func putBack(name, kept string) error {
 	return os.Rename(kept, name)
 }
 
-// RecoverEnvironment puts back what a killed restore has kept of the module's file
-// environment, before anything reads that. The copy stays, because the restore's
-// container may be at work yet. It is an error if the restore itself still runs: until
-// it ends the file may be another module's.
+// RecoverEnvironment restores the module's file environment from the copy of a killed
+// restore, before anything reads it. The copy stays, since the restore's container may
+// still be running. If the restore itself is still running, that is an error: until it ends
+// the file may be another module's.
 func RecoverEnvironment(s *host.System) error {
 	stateDir, ok := s.Env.Lookup("AGENT_STATE_DIR")
 	if !ok {
-		return nil // which is told where it is needed
+		return nil // reported where it is needed
 	}
 	return ofKilledRestore(stateDir, func(name, kept string, info fs.FileInfo) error {
 		return copyWhole(kept, name, info)
 	})
 }
 
-// SettleEnvironment does so for good, when nothing of the killed restore is left.
+// SettleEnvironment does the same once nothing of the killed restore is left, and deletes
+// the copy.
 func SettleEnvironment(stateDir string) error {
 	return ofKilledRestore(stateDir, func(name, kept string, _ fs.FileInfo) error {
 		return putBack(name, kept)
 	})
 }
 
-// ofKilledRestore calls put with the file environment and its copy, if a killed
-// restore has left one.
+// ofKilledRestore calls put with the file environment and its copy, if a killed restore
+// left one.
 func ofKilledRestore(stateDir string, put func(name, kept string, info fs.FileInfo) error) error {
 	if !IsKept(stateDir) {
-		return nil // as most times
+		return nil // the usual case
 	}
 	mark, err := LockRestores(stateDir)
 	if err != nil {
@@ -91,7 +92,7 @@ func ofKilledRestore(stateDir string, put func(name, kept string, info fs.FileIn
 	kept := filepath.Join(stateDir, environmentCopy)
 	info, err := os.Lstat(kept)
 	if errors.Is(err, fs.ErrNotExist) {
-		return mark.Remove() // of a restore that has ended meanwhile
+		return mark.Remove() // left by a restore that has ended meanwhile
 	}
 	if err != nil {
 		return err
@@ -99,8 +100,7 @@ func ofKilledRestore(stateDir string, put func(name, kept string, info fs.FileIn
 	return put(filepath.Join(stateDir, "environment"), kept, info)
 }
 
-// copyWhole makes a copy of a file, with its mode and owner, that is there whole or
-// not at all.
+// copyWhole copies a file with mode and owner, atomically.
 func copyWhole(from, to string, info fs.FileInfo) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -111,7 +111,7 @@ func copyWhole(from, to string, info fs.FileInfo) error {
 		return err
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		// Whoever may not do this cannot change the owner by a restore either.
+		// A user who may not change the owner cannot lose it by a restore either.
 		_ = os.Lchown(half.Name(), int(stat.Uid), int(stat.Gid))
 	}
 	if err := os.Chmod(half.Name(), info.Mode().Perm()); err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// Lease gets a lease of the session's repository, waiting for whoever has it, until End.
-// Where none can be had, which is a [lease.NoneError], a backup may go on under restic's lock
-// alone; whatever deletes may not.
+// Lease gets a lease of the session's repository until End, and waits for another holder.
+// If no lease is available, the error is a [lease.NoneError]: a backup may then continue
+// under restic's lock alone, but work that deletes may not.
 func (s *Session) Lease(ctx context.Context, wait *run.Waiting, base *restic.Invocation, purpose string) error {
 	return wait.ForOthers().Retry(ctx, s.sys, func() error { return s.get(ctx, base, purpose) })
 }
@@ -47,7 +47,7 @@ func (s *Session) get(ctx context.Context, base *restic.Invocation, purpose stri
 	return nil
 }
 
-// LeaseForBackup is Lease for what may do without one.
+// LeaseForBackup is Lease for work that can continue without one.
 func (s *Session) LeaseForBackup(ctx context.Context, wait *run.Waiting, base *restic.Invocation, purpose string) error {
 	err := s.Lease(ctx, wait, base, purpose)
 	none, unknown := lease.IsNone(err)
@@ -60,14 +60,14 @@ func (s *Session) LeaseForBackup(ctx context.Context, wait *run.Waiting, base *r
 	return err
 }
 
-// LeaseToDelete is Lease for what deletes: without Redis it waits for as long as it may,
-// and a gateway that knows no leases grants none that anybody needs. What deletes works in
-// the context that it returns, which ends when the lease is lost.
+// LeaseToDelete is Lease for work that deletes. It waits for Redis; from a gateway without
+// leases it needs none. The work must use the returned context, which ends when the lease
+// is lost.
 func (s *Session) LeaseToDelete(ctx context.Context, wait *run.Waiting, base *restic.Invocation, purpose string) (context.Context, error) {
 	err := wait.Retry(ctx, s.sys, func() error {
 		err := s.get(ctx, base, purpose)
 		if none, unknown := lease.IsNone(err); none && !unknown {
-			return exit.With(exit.Locked, err) // it passes, as a lock does
+			return exit.With(exit.Locked, err) // temporary, like a lock
 		}
 		return err
 	})

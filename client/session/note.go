@@ -16,31 +16,30 @@ import (
 // RunNotePrefix begins the names of the notes in the state directory.
 const RunNotePrefix = ".restic-run."
 
-// runNote is a file that says which repository a backup or a restore works on: a
-// line with its URL, and one for each native restic that it started. It is locked
-// for as long as the process lives, and is gone when the run has ended by itself: one
-// that nobody locks is that of a run that was killed.
+// runNote is a file that says which repository a run works on: a line with the URL, and a
+// line for each native restic that the run started. It is locked while the process lives,
+// and deleted at the end of the run. A note without a lock belongs to a killed run.
 type runNote struct {
-	id         string // of the run
-	repository string // its URL
+	id         string // ID of the run
+	repository string // URL
 	processes  []process
-	file       *os.File // nil where it could not be written
+	file       *os.File // nil if it could not be written
 }
 
-// process is a native restic, as its locks name it.
+// process identifies a native restic, as its locks do.
 type process struct {
 	host string
 	pid  int
 }
 
-// newRunID names a run. It is a part of a host name, which has little room.
+// newRunID returns a unique ID, short enough for a part of a host name.
 func newRunID(does, moduleID string) string {
 	const longest = 40
 	return fmt.Sprintf("%s-%s-%08x", does, moduleID[:min(len(moduleID), longest)], rand.Uint32())
 }
 
 func writeRunNote(stateDir, id, repository string) (*runNote, error) {
-	// Another run may find the note before it is locked, and takes it away then.
+	// Another run may find the note before it is locked, and delete it.
 	file, err := openLocked(filepath.Join(stateDir, RunNotePrefix+id), os.O_RDWR|os.O_CREATE, inTurn)
 	if err != nil {
 		return nil, err
@@ -53,8 +52,8 @@ func writeRunNote(stateDir, id, repository string) (*runNote, error) {
 	return note, nil
 }
 
-// addProcess notes a native restic on this host. Where that fails, its lock may have
-// to wait until restic takes it for stale.
+// addProcess notes a native restic on this host. If that fails, its lock may stay until
+// restic considers it stale.
 func (n *runNote) addProcess(pid int) {
 	if host, err := os.Hostname(); err == nil {
 		n.processes = append(n.processes, process{host, pid})
@@ -62,8 +61,8 @@ func (n *runNote) addProcess(pid int) {
 	}
 }
 
-// readRunNote reads the note of a run that was killed. It has no repository if restic
-// had not begun.
+// readRunNote reads the note of a killed run. It has no repository if restic had not
+// started.
 func readRunNote(file *os.File, id string) (*runNote, error) {
 	note := &runNote{id: id, file: file}
 	content, err := io.ReadAll(file)
@@ -78,8 +77,7 @@ func readRunNote(file *os.File, id string) (*runNote, error) {
 	return note, err
 }
 
-// deadRunNotes takes over the notes of killed runs. Each is to be removed or
-// closed.
+// deadRunNotes takes over the notes of killed runs. The caller must remove or close each.
 func deadRunNotes(stateDir string) ([]*runNote, error) {
 	entries, err := os.ReadDir(stateDir)
 	if err != nil {
@@ -92,7 +90,7 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 			continue
 		}
 		file, err := openLocked(filepath.Join(stateDir, entry.Name()), os.O_RDWR, atOnce)
-		// It is of a run that lives, has gone meanwhile, is another user's, or on a
+		// The run is alive, or its note was deleted, belongs to another user, or is on a
 		// read-only disk.
 		if errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
 			continue
@@ -113,7 +111,7 @@ func deadRunNotes(stateDir string) ([]*runNote, error) {
 	return notes, nil
 }
 
-// remove takes the note away: nothing of the run is left.
+// remove deletes the note: nothing of the run is left.
 func (n *runNote) remove() {
 	if n.file == nil {
 		return

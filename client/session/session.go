@@ -12,37 +12,36 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// What a module's runs of restic do: a part of their IDs.
+// What a module's restic runs do: a part of their IDs.
 const (
 	DoesBackup  = "backup"
 	DoesRestore = "restore"
-	// DoesUpkeep is what a node does to the repositories of its modules: forget, prune, check.
+	// DoesUpkeep stands for a node's work on its modules' repositories: forget, prune,
+	// check.
 	DoesUpkeep = "upkeep"
 )
 
-// Session is the time in which a backup or a restore works on a repository
-// with restic, and at whose end no lock of a killed restic stays there.
+// Session is the work of a backup or a restore on a repository. At its end, no lock of a
+// killed restic is left there.
 //
-// Restic takes a lock for stale when it is older than half an hour, or when it
-// names this host and a process that is not alive. In a container restic is always
-// process 1, and process 1 is alive in every other container too, so that plain
-// unlock keeps the lock of a killed container, and prune fails. Therefore the
-// containers of each session have a host name of their own. Whoever has found the note
-// of a dead session, and has ended what it left running, knows that a lock of that
-// name belongs to nobody. A native restic may be in a container too, together with
-// us: the note tells its host name and its process.
+// Restic considers a lock stale if it is older than half an hour, or if it names this host
+// and a dead process. In a container restic is always process 1, and every other container
+// has a live process 1. So restic unlock keeps the lock of a killed container, and prune
+// fails. Therefore the containers of each session have their own host name. Whoever finds
+// the note of a dead session, and has stopped what it left running, knows that locks with
+// that host name are stale. A native restic may run in our container: its note records host
+// name and process.
 type Session struct {
 	sys   *host.System
 	probe run.Probe
 	own   *runNote
-	lease *lease.Lease // nil where there is none
+	lease *lease.Lease // nil without a lease
 	clean bool         // no lock of a dead run is left
-	dead  []*runNote   // of sessions that were killed, and have no containers any more
+	dead  []*runNote   // killed sessions whose containers are gone
 }
 
-// Begin ends what killed sessions of the module have left running, and notes
-// that one begins that works on base's repository. With Podman it gives base's
-// containers their host name.
+// Begin stops what killed sessions of the module left running, and notes the beginning of a
+// session on base's repository. With Podman it sets the host name of base's containers.
 func Begin(ctx context.Context, sys *host.System, does string, m host.Module, base *restic.Invocation) (_ *Session, err error) {
 	s := &Session{sys: sys, probe: run.NewProbe(sys.Env)}
 	defer func() {
@@ -70,28 +69,29 @@ func Begin(ctx context.Context, sys *host.System, does string, m host.Module, ba
 	switch {
 	case err == nil:
 	case does == DoesRestore:
-		// Whoever gets files out of a module may do so where its own disk is full or broken.
+		// Restoring files to elsewhere must work even if the module's own disk is full or
+		// broken.
 		sys.Warnf("the run is not noted, so that nobody will remove its lock if it is killed: %v", err)
 		s.own = &runNote{id: id, repository: base.Repository.URL}
 	default:
 		return nil, fmt.Errorf("note the run in the state directory: %w", err)
 	}
 	if base.Runtime == restic.Native && s.own.file != nil {
-		base.Files = append(base.Files, s.own.file) // an orphan is not dead
+		base.Files = append(base.Files, s.own.file) // an orphaned restic is still alive
 		base.Started = s.own.addProcess
 	}
 	return s, nil
 }
 
-// lockLabel marks the containers of a run.
+// lockLabel is the label of a run's containers.
 func lockLabel(runID string) string { return "restic-run=" + runID }
 
-// End ends the session, in which restic ended with err. Where a lock may have
-// stayed it is removed, if restic could work at all: such a lock does not hinder a
-// backup or a restore, but it does hinder prune.
+// End ends the session; err is the error of restic. If a lock may be left, End removes it,
+// provided that restic could work at all: it would not block backups and restores, but
+// prune.
 func (s *Session) End(ctx context.Context, base restic.Invocation, worked bool, err error) {
 	defer s.close(ctx)
-	// Restic before 0.17 leaves its lock when the signal comes while it is making it.
+	// Restic before 0.17 leaves its lock if the signal comes while it creates it.
 	if ctx.Err() != nil {
 		return
 	}
@@ -100,7 +100,7 @@ func (s *Session) End(ctx context.Context, base restic.Invocation, worked bool, 
 	if killed || worked && (len(s.deadHere()) > 0 || len(s.lease.Dead()) > 0 && !s.clean) {
 		s.sys.Notef("a run was interrupted: removing stale locks")
 		if err := s.RemoveStaleLocks(ctx, base); err != nil {
-			if ctx.Err() == nil { // a signal leaves them to the next run
+			if ctx.Err() == nil { // after a signal the next run does it
 				s.sys.Warnf("stale locks are not removed: %v", err)
 			}
 			return
@@ -109,8 +109,8 @@ func (s *Session) End(ctx context.Context, base restic.Invocation, worked bool, 
 	s.own.remove()
 }
 
-// RemoveStaleLocks removes the locks that killed runs, this one too, have left in
-// the repository.
+// RemoveStaleLocks removes the locks that killed runs, including this one, left in the
+// repository.
 func (s *Session) RemoveStaleLocks(ctx context.Context, base restic.Invocation) error {
 	dead := s.deadHere()
 	locks := staleLocks{restic: base, probe: s.probe, dead: append(slices.Clone(dead), s.own), lockers: s.lease.Dead()}
@@ -125,7 +125,7 @@ func (s *Session) RemoveStaleLocks(ctx context.Context, base restic.Invocation) 
 	return nil
 }
 
-// deadHere are those of the dead that worked on this session's repository.
+// deadHere returns the dead sessions that worked on this session's repository.
 func (s *Session) deadHere() []*runNote {
 	var here []*runNote
 	for _, note := range s.dead {
@@ -136,7 +136,7 @@ func (s *Session) deadHere() []*runNote {
 	return here
 }
 
-// close leaves to the next session what is not settled.
+// close leaves unsettled notes to the next session.
 func (s *Session) close(ctx context.Context) {
 	s.lease.Release(ctx, s.clean)
 	s.probe.Close()

@@ -19,17 +19,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// hostNameLimit is the kernel's.
+// hostNameLimit is the kernel's limit.
 const hostNameLimit = 64
 
-// lockHost is the host name of the containers of a run: its ID, up to the first dot.
-// It names the node too, because people read it where restic lists locks.
+// lockHost returns the host name for the containers of a run: its ID, up to the first dot.
+// It includes the node's name for people who list locks.
 func lockHost(runID, node string) string {
 	name := runID + "." + node
 	return strings.TrimRight(name[:min(len(name), hostNameLimit)], "-.")
 }
 
-// nodeName is this machine's host name, up to the first dot.
+// nodeName returns this machine's host name, up to the first dot.
 func nodeName() (string, error) {
 	name, err := os.Hostname()
 	if err != nil {
@@ -39,25 +39,25 @@ func nodeName() (string, error) {
 	return name, nil
 }
 
-// staleLocks removes locks that nobody holds any more.
+// staleLocks removes locks that nobody holds.
 type staleLocks struct {
 	restic restic.Invocation
 	probe  run.Probe
-	dead   []*runNote // of runs of which no restic is left
-	// lockers are those of runs elsewhere that ended without releasing their lease, and of
-	// which a restic may be left that has lost its gateway.
+	dead   []*runNote // runs without any restic left
+	// lockers are runs elsewhere that ended without releasing their lease. A restic of
+	// theirs may be left, without access to its gateway.
 	lockers []string
-	// fresh is true where a lock of such a run stays, since it may be alive.
+	// fresh is true if a lock of such a run was kept, because it may be alive.
 	fresh bool
 }
 
-// lockFile is what restic writes into a lock.
+// lockFile is the content of a lock.
 type lockFile struct {
 	Hostname string `json:"hostname"`
 	PID      int    `json:"pid"`
 }
 
-// remove removes the locks of those runs, and the ones that restic takes for stale.
+// remove removes the locks of those runs, and those that restic considers stale.
 func (l *staleLocks) remove(ctx context.Context) error {
 	if err := l.unlock(ctx); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (l *staleLocks) remove(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// unlock removes the locks that restic takes for stale, and no others.
+// unlock removes the locks that restic considers stale, and no others.
 func (l *staleLocks) unlock(ctx context.Context) error {
 	return run.ResticError(l.restic.Repository, l.restic.With("unlock").Run(ctx, restic.Streams{}))
 }
@@ -88,10 +88,10 @@ func (l *staleLocks) list(ctx context.Context) ([]string, error) {
 	return lockID.FindAllString(output.String(), -1), nil
 }
 
-// removeIfDead removes the lock if who made it is gone.
+// removeIfDead removes the lock if its holder is gone.
 func (l *staleLocks) removeIfDead(ctx context.Context, id string) error {
 	object := "locks/" + id
-	// Others come and go, and restic asks for long for one that has gone.
+	// Other locks come and go, and restic retries for long if one has been removed.
 	if l.hasGone(ctx, object) {
 		return nil
 	}
@@ -119,18 +119,17 @@ func (l *staleLocks) removeIfDead(ctx context.Context, id string) error {
 	return nil
 }
 
-// hasGone reports whether it is proven that the lock is not there.
+// hasGone reports whether the lock provably does not exist.
 func (l *staleLocks) hasGone(ctx context.Context, object string) bool {
 	status, err := l.probe.Request(ctx, http.MethodHead, l.restic.Repository, object)
 	return err == nil && status == http.StatusNotFound
 }
 
-// isDead reports whether who made the lock is gone. A container is known by its host
-// name. A native restic, on this host, is one that the kernel does not know or that
-// only waits for its parent to see it end: restic, which finds out by a signal, takes
-// the latter for alive, and then its parent sees it. One of a dead run is gone too
-// where a machine or a container has started again: it has another host name, or
-// another program has the process ID.
+// isDead reports whether the lock's holder is gone. A container is identified by its host
+// name. A native restic on this host is dead if the kernel does not know the process, or if
+// it is a zombie: restic itself, which probes with a signal, takes a zombie for alive. A
+// restic of a dead run is gone too if its machine or container was restarted: the host name
+// differs, or another program has the process ID.
 func (l *staleLocks) isDead(lock lockFile) bool {
 	if l.restic.Runtime == restic.Podman {
 		run, _, _ := strings.Cut(lock.Hostname, ".")
@@ -151,11 +150,10 @@ func (l *staleLocks) isDead(lock lockFile) bool {
 	return program != "restic" && slices.ContainsFunc(l.dead, func(n *runNote) bool { return slices.Contains(n.processes, locker) })
 }
 
-// refreshed is longer than restic leaves a lock of its own without making it again, which
-// is five minutes.
+// refreshed is longer than the five minutes after which restic rewrites its own lock.
 const refreshed = 7 * time.Minute
 
-// isAbandoned reports whether a lock is that of a run which ended without releasing its
+// isAbandoned reports whether a lock belongs to a run that ended without releasing its
 // lease, and no restic refreshes it.
 func (l *staleLocks) isAbandoned(ctx context.Context, object string, lock lockFile) bool {
 	if !slices.Contains(l.lockers, lock.Hostname) && !slices.Contains(l.lockers, fmt.Sprintf("%s %d", lock.Hostname, lock.PID)) {
@@ -169,16 +167,16 @@ func (l *staleLocks) isAbandoned(ctx context.Context, object string, lock lockFi
 	return true
 }
 
-// programOf names the program of a process or a thread (proc(5), /proc/pid/stat), and
-// reports whether it lives: one that has ended does not, whether or not its parent has
-// seen that. The name is not known where /proc hides the processes of others.
+// programOf returns the name of the program of a process or a thread (proc(5),
+// /proc/pid/stat), and whether it lives; a zombie does not. The name is unknown if /proc
+// hides other users' processes.
 func programOf(pid int) (name string, alive bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 	}
 	_, named, _ := strings.Cut(string(status), " (")
-	afterName := strings.LastIndex(named, ") ") // which may hold anything
+	afterName := strings.LastIndex(named, ") ") // the name may contain anything
 	if afterName < 0 {
 		return "", true
 	}

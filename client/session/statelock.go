@@ -8,18 +8,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// LockBackups lets one backup of a module run at a time.
+// LockBackups allows one backup of a module at a time.
 func LockBackups(stateDir string) (*MarkLock, error) {
 	return lockState(stateDir, ".module-backup.lock", "backup")
 }
 
-// LockRestores lets one restore into place of a module run at a time. Its mark stands
-// for one that has begun and was not completed.
+// LockRestores allows one restore of a module into place at a time. The mark shows that a
+// restore began and was not completed.
 func LockRestores(stateDir string) (*MarkLock, error) {
 	return lockState(stateDir, ".restore-module.incomplete", "restore")
 }
 
-// LockRun lets one run of a schedule go on at a time on a node, whose directory it is.
+// LockRun allows one run of a schedule on a node at a time. The directory is the node's.
 func LockRun(dir, schedule string) (*MarkLock, error) {
 	lock, err := takeMarkLock(filepath.Join(dir, "run-"+schedule+".lock"))
 	switch {
@@ -31,7 +31,7 @@ func LockRun(dir, schedule string) (*MarkLock, error) {
 	return lock, nil
 }
 
-// lockState takes the lock on a file in the state directory, without waiting.
+// lockState locks a file in the state directory, without waiting.
 func lockState(stateDir, name, does string) (*MarkLock, error) {
 	lock, err := takeMarkLock(filepath.Join(stateDir, name))
 	switch {
