@@ -16,7 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/past"
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest"
-	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 	"github.com/rclone-gateway/rclone-gateway/internal/redistest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
@@ -165,7 +165,7 @@ func TestARepositoryIsServedAsItWas(t *testing.T) {
 		t.Errorf("a time to come: %s", answer)
 	}
 	// What is purged takes all times before its deletion along.
-	if _, err := a.gateway.state.Latest().Mounts[destID].Trash().Empty(t.Context(), "", func(*trash.Entry) bool { return true }); err != nil {
+	if _, err := a.gateway.state.Latest().Mounts[destID].Trash().Empty(t.Context(), "", func(*ledger.Entry) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if answer := want("module/mail2", "GET", in(repo)+"/config", "", 403); !strings.Contains(answer, "the earliest time is 20") {

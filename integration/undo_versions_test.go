@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote"
-	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // TestPacksAreMovedOutOfListsWhereVersionsCanBeDeleted: a pack that is moved into the trash
@@ -50,7 +50,7 @@ func TestPacksAreMovedOutOfListsWhereVersionsCanBeDeleted(t *testing.T) {
 	if err := s.Put(t.Context(), pack, int64(len(content)), bytes.NewReader(content)); err != nil {
 		t.Fatal(err)
 	}
-	copied := trash.Dir + "/" + mailRepo + "/kept/data_" + name
+	copied := ledger.Dir + "/" + mailRepo + "/kept/data_" + name
 	if err := s.Copy(t.Context(), pack, copied); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -20,7 +21,7 @@ import (
 func (*Handlers) trashList(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		reply := adminapi.TrashReply{Objects: []adminapi.Deleted{}}
-		err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
+		err := eachDeleted(ctx, kept, req, func(e ledger.Entry) error {
 			reply.Objects = append(reply.Objects, adminapi.Deleted{
 				Repository: e.Repo, Kind: e.Kind, Name: e.Name, Size: e.Size,
 				Received: e.Received, Deleted: e.Deleted, Expires: e.Expires,
@@ -39,8 +40,8 @@ func (*Handlers) trashRestore(w *observe.Response, r *http.Request, v *live.View
 }
 
 func restoreChosen(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (adminapi.TrashDone, error) {
-	var chosen []trash.Entry
-	err := eachDeleted(ctx, kept, req, func(e trash.Entry) error {
+	var chosen []ledger.Entry
+	err := eachDeleted(ctx, kept, req, func(e ledger.Entry) error {
 		chosen = append(chosen, e)
 		return nil
 	})
@@ -67,7 +68,7 @@ func (*Handlers) RestoreTrash(ctx context.Context, v *live.View, req adminapi.Tr
 // trashEmpty purges what was chosen.
 func (*Handlers) trashEmpty(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
-		done, err := kept.Empty(ctx, req.Repository, func(e *trash.Entry) bool { return isChosen(e, req) })
+		done, err := kept.Empty(ctx, req.Repository, func(e *ledger.Entry) bool { return isChosen(e, req) })
 		return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes}, err
 	})
 }
@@ -120,7 +121,7 @@ func isRepository(text string) bool {
 }
 
 // eachDeleted calls fn for what was chosen, repository by repository.
-func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest, fn func(trash.Entry) error) error {
+func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest, fn func(ledger.Entry) error) error {
 	repos := []string{req.Repository}
 	if req.Repository == "" {
 		var err error
@@ -146,7 +147,7 @@ func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashReque
 }
 
 // isChosen reports whether a request chooses an entry.
-func isChosen(e *trash.Entry, req adminapi.TrashRequest) bool {
+func isChosen(e *ledger.Entry, req adminapi.TrashRequest) bool {
 	return (req.Repository == "" || e.Repo == req.Repository) &&
 		(len(req.Kinds) == 0 || slices.Contains(req.Kinds, e.Kind)) &&
 		strings.HasPrefix(e.Name, req.Name) &&

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/audit"
 	"github.com/rclone-gateway/rclone-gateway/gateway/form"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
@@ -86,14 +87,14 @@ func (t *teller) readNodes(ctx context.Context) error {
 }
 
 // object adds one that is there, or in the trash as e.
-func (t *teller) object(ctx context.Context, o *trash.Object, deleted time.Time, e *trash.Entry) error {
+func (t *teller) object(ctx context.Context, o *trash.Object, deleted time.Time, e *ledger.Entry) error {
 	if !o.Received.IsZero() {
 		add(t.day(o.Received).Received, o)
 	}
 	if !deleted.IsZero() {
 		add(t.day(deleted).Deleted, o)
 	}
-	if o.Kind == trash.Snapshots {
+	if o.Kind == ledger.Snapshots {
 		t.reply.Snapshots = append(t.reply.Snapshots, adminapi.HistorySnapshot{
 			ID: o.Name, Size: o.Size, Received: o.Received, Deleted: deleted, ByNode: t.nodes[o.Name],
 		})
@@ -126,14 +127,14 @@ func add(to map[string]adminapi.Count, o *trash.Object) {
 
 // malformed says why an object is not what restic saves. Whether random bytes of a legal
 // size are sealed with the repository's key shows only to who has it.
-func (t *teller) malformed(ctx context.Context, o *trash.Object, e *trash.Entry) (string, error) {
-	if o.Kind == trash.Data {
+func (t *teller) malformed(ctx context.Context, o *trash.Object, e *ledger.Entry) (string, error) {
+	if o.Kind == ledger.Data {
 		return "", nil
 	}
 	if err := form.Size(o.Kind, o.Size); err != nil {
 		return err.Error(), nil
 	}
-	if o.Kind != trash.Keys || e != nil {
+	if o.Kind != ledger.Keys || e != nil {
 		return "", nil
 	}
 	body, _, err := t.kept.Open(ctx, o.Path(), 0, -1)

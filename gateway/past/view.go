@@ -11,6 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // separator stands between a repository and the time in the name of a view.
@@ -66,13 +67,13 @@ func (v *View) place(op, name string) (kind, object, current string, err error) 
 	}
 	kind, object, deeper := strings.Cut(below, "/")
 	switch kind {
-	case trash.Config:
+	case ledger.Config:
 		if !deeper {
-			return kind, trash.Config, "", nil
+			return kind, ledger.Config, "", nil
 		}
-	case trash.Data:
+	case ledger.Data:
 		return kind, object[strings.IndexByte(object, '/')+1:], "", nil
-	case trash.Keys, trash.Index, trash.Snapshots:
+	case ledger.Keys, ledger.Index, ledger.Snapshots:
 		return kind, object, "", nil
 	}
 	return "", "", v.repo + "/" + below, nil
@@ -108,7 +109,7 @@ func (v *View) List(ctx context.Context, dir string, fn func(fs.FileInfo) error)
 	switch {
 	case err != nil:
 		return err
-	case current != "" || object != "" || kind == trash.Config:
+	case current != "" || object != "" || kind == ledger.Config:
 		return &fs.PathError{Op: "list", Path: dir, Err: fs.ErrNotExist}
 	}
 	return v.past.List(ctx, kind, fn)

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // Errors of the contract. Besides them stores return those of the standard
@@ -46,3 +47,11 @@ var (
 	// destination's section.
 	ErrUnknownType = errors.New("no such remote type")
 )
+
+// IgnoreAbsent leaves out that something is not there.
+func IgnoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

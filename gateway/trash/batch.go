@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // A storage that removes many objects in one request is asked to purge that many at once.
@@ -20,12 +21,12 @@ import (
 const batchDirs = 16
 
 // batches takes what is to be purged apart, in the order of Kinds.
-func (s *Store) batches(going []Entry) [][]Entry {
-	slices.SortStableFunc(going, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(order(a.Kind), order(b.Kind)), cmp.Compare(rank(a.marked), rank(b.marked)), cmp.Compare(a.Name, b.Name))
+func (s *Store) batches(going []ledger.Entry) [][]ledger.Entry {
+	slices.SortStableFunc(going, func(a, b ledger.Entry) int {
+		return cmp.Or(cmp.Compare(ledger.Order(a.Kind), ledger.Order(b.Kind)), cmp.Compare(rank(a.Marked), rank(b.Marked)), cmp.Compare(a.Name, b.Name))
 	})
 	most := storage.Bulk(s.store)
-	var batches [][]Entry
+	var batches [][]ledger.Entry
 	begin, dirs := 0, 1
 	for i := range going {
 		if i == begin {
@@ -33,10 +34,10 @@ func (s *Store) batches(going []Entry) [][]Entry {
 			continue
 		}
 		first, before, e := &going[begin], &going[i-1], &going[i]
-		if e.marked && e.object().dir() != before.object().dir() {
+		if e.Marked && e.Ref().Dir() != before.Ref().Dir() {
 			dirs++
 		}
-		if i-begin == most || e.Kind != first.Kind || e.marked != first.marked || dirs > batchDirs {
+		if i-begin == most || e.Kind != first.Kind || e.Marked != first.Marked || dirs > batchDirs {
 			batches = append(batches, going[begin:i])
 			begin, dirs = i, 1
 		}
@@ -54,24 +55,21 @@ func rank(marked bool) int {
 	return 0
 }
 
-// dir is where the object lies.
-func (o object) dir() string { return path.Dir(o.path()) }
-
 // purgeBatch removes a batch for good, and what is noted of it.
-func (s *Store) purgeBatch(ctx context.Context, batch []Entry, n notes) error {
+func (s *Store) purgeBatch(ctx context.Context, batch []ledger.Entry, n ledger.Notes) error {
 	if len(batch) == 1 {
 		return s.purge(ctx, &batch[0], n)
 	}
 	switch {
-	case batch[0].marked:
+	case batch[0].Marked:
 		return s.purgeMarkedBatch(ctx, batch, n)
-	case batch[0].Kind == Snapshots:
+	case batch[0].Kind == ledger.Snapshots:
 		if err := s.dropNodeReceipts(ctx, batch); err != nil {
 			return err
 		}
-	case batch[0].Kind == Data:
+	case batch[0].Kind == ledger.Data:
 		for i := range batch {
-			if err := s.dropPackReceipt(ctx, batch[i].object(), n); err != nil {
+			if err := s.dropPackReceipt(ctx, batch[i].Ref(), n); err != nil {
 				return err
 			}
 		}
@@ -80,33 +78,33 @@ func (s *Store) purgeBatch(ctx context.Context, batch []Entry, n notes) error {
 }
 
 // placesOf are the names that entries have in the trash.
-func placesOf(entries []Entry) []string {
+func placesOf(entries []ledger.Entry) []string {
 	places := make([]string, len(entries))
 	for i := range entries {
-		places[i] = entries[i].at
+		places[i] = entries[i].At
 	}
 	return places
 }
 
 // dropNodeReceipts is dropNodeReceipt for several snapshots of one repository.
-func (s *Store) dropNodeReceipts(ctx context.Context, batch []Entry) error {
+func (s *Store) dropNodeReceipts(ctx context.Context, batch []ledger.Entry) error {
 	dir := path.Dir(storage.NodeReceipt(batch[0].Repo, ""))
 	noted := make(map[string]bool)
 	err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
 		noted[info.Name()] = true
 		return nil
 	})
-	if err := ignoreAbsent(err); err != nil {
+	if err := storage.IgnoreAbsent(err); err != nil {
 		return err
 	}
 	var going []string
 	for i := range batch {
-		o := batch[i].object()
-		receipt := storage.NodeReceipt(o.repo, o.name)
+		o := batch[i].Ref()
+		receipt := storage.NodeReceipt(o.Repo, o.Name)
 		if !noted[path.Base(receipt)] {
 			continue
 		}
-		_, err := s.store.Stat(ctx, o.path())
+		_, err := s.store.Stat(ctx, o.Path())
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			going = append(going, receipt)
@@ -119,7 +117,7 @@ func (s *Store) dropNodeReceipts(ctx context.Context, batch []Entry) error {
 
 // purgeMarkedBatch removes packs that lie under marks, and the marks. Of packs that are
 // being uploaded, one after the other is waited for at the end.
-func (s *Store) purgeMarkedBatch(ctx context.Context, batch []Entry, n notes) error {
+func (s *Store) purgeMarkedBatch(ctx context.Context, batch []ledger.Entry, n ledger.Notes) error {
 	awaited, err := s.purgeMarkedNow(ctx, batch, n)
 	if err != nil {
 		return err
@@ -134,8 +132,8 @@ func (s *Store) purgeMarkedBatch(ctx context.Context, batch []Entry, n notes) er
 
 // purgeMarkedNow is purgeMarkedBatch, but for packs that are being uploaded: those it
 // returns.
-func (s *Store) purgeMarkedNow(ctx context.Context, batch []Entry, n notes) (awaited []Entry, err error) {
-	var locked []Entry
+func (s *Store) purgeMarkedNow(ctx context.Context, batch []ledger.Entry, n ledger.Notes) (awaited []ledger.Entry, err error) {
+	var locked []ledger.Entry
 	var unlocks []func()
 	defer func() {
 		for _, unlock := range unlocks {
@@ -143,7 +141,7 @@ func (s *Store) purgeMarkedNow(ctx context.Context, batch []Entry, n notes) (awa
 		}
 	}()
 	for i := range batch {
-		unlock, ok := s.packs.TryLock(batch[i].object().path())
+		unlock, ok := s.packs.TryLock(batch[i].Ref().Path())
 		if !ok {
 			awaited = append(awaited, batch[i])
 			continue
@@ -156,13 +154,13 @@ func (s *Store) purgeMarkedNow(ctx context.Context, batch []Entry, n notes) (awa
 	}
 	packs := make([]string, len(hidden))
 	for i := range hidden {
-		packs[i] = hidden[i].object().path()
+		packs[i] = hidden[i].Ref().Path()
 	}
 	if err := storage.RemoveAll(ctx, s.store, packs); err != nil {
 		return nil, err
 	}
 	for i := range hidden {
-		if err := s.forgetReceipt(ctx, hidden[i].object(), n); err != nil {
+		if err := s.ledger.ForgetReceipt(ctx, hidden[i].Ref(), n); err != nil {
 			return nil, err
 		}
 	}
@@ -171,36 +169,36 @@ func (s *Store) purgeMarkedNow(ctx context.Context, batch []Entry, n notes) (awa
 
 // stillHidden looks again which packs of a batch lie under their marks: since they were
 // listed some may have been uploaded again, or brought back, by other gateways too.
-func (s *Store) stillHidden(ctx context.Context, batch []Entry) ([]Entry, error) {
+func (s *Store) stillHidden(ctx context.Context, batch []ledger.Entry) ([]ledger.Entry, error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
 	newer := make(map[string]bool)
-	byName := make(map[string]*Entry, len(batch))
+	byName := make(map[string]*ledger.Entry, len(batch))
 	var dirs []string
 	for i := range batch {
 		byName[batch[i].Name] = &batch[i]
-		dirs = append(dirs, batch[i].object().dir())
+		dirs = append(dirs, batch[i].Ref().Dir())
 	}
 	for _, dir := range slices.Compact(dirs) {
 		err := s.store.List(ctx, dir, func(info fs.FileInfo) error {
-			if e, ours := byName[info.Name()]; ours && info.ModTime().After(e.changed) {
+			if e, ours := byName[info.Name()]; ours && info.ModTime().After(e.Changed) {
 				newer[e.Name] = true
 			}
 			return nil
 		})
-		if err := ignoreAbsent(err); err != nil {
+		if err := storage.IgnoreAbsent(err); err != nil {
 			return nil, err
 		}
 	}
 	marks := make(map[string]bool)
-	if err := s.each(ctx, batch[0].Repo, dirMarks, func(e Entry) error {
-		marks[e.at] = true
+	if err := s.ledger.EachMark(ctx, batch[0].Repo, func(e ledger.Entry) error {
+		marks[e.At] = true
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(batch), func(e Entry) bool {
-		return newer[e.Name] || !marks[e.at] || !s.marks.hides(e.object())
+	return slices.DeleteFunc(slices.Clone(batch), func(e ledger.Entry) bool {
+		return newer[e.Name] || !marks[e.At] || !s.ledger.Marks.Hides(e.Ref())
 	}), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // bulkBucket is a bucket that removes many objects in one request, and notes the requests
@@ -35,7 +36,7 @@ func (b *bulkBucket) note(method string, names ...string) {
 	defer b.mu.Unlock()
 	kinds := map[string]bool{}
 	for _, name := range names {
-		kinds[strings.Split(strings.TrimPrefix(name, Dir+"/"), "/")[2]] = true
+		kinds[strings.Split(strings.TrimPrefix(name, ledger.Dir+"/"), "/")[2]] = true
 	}
 	for kind := range kinds {
 		b.requests = append(b.requests, fmt.Sprint(method, " ", kind, " ", len(names)))
@@ -81,21 +82,21 @@ func TestAPurgeRemovesManyObjectsInOneRequest(t *testing.T) {
 	const each = 40
 	var packs []string
 	for i := range each {
-		for _, kind := range []string{Data, Snapshots, Index} {
+		for _, kind := range []string{ledger.Data, ledger.Snapshots, ledger.Index} {
 			name := put(t, s, kind, fmt.Sprint(kind, " ", i))
 			remove(t, s, name)
-			if kind == Data {
+			if kind == ledger.Data {
 				packs = append(packs, name)
 			}
 		}
 	}
-	stays := put(t, s, Data, "a pack that stays")
-	byNode := storage.NodeReceipt(repo, objectOf(Snapshots, "snapshots 3").name)
+	stays := put(t, s, ledger.Data, "a pack that stays")
+	byNode := storage.NodeReceipt(repo, objectOf(ledger.Snapshots, "snapshots 3").Name)
 	if err := bucket.Put(t.Context(), byNode, 0, strings.NewReader("")); err != nil {
 		t.Fatal(err)
 	}
 	bucket.taken()
-	done, err := s.Empty(t.Context(), repo, func(*Entry) bool { return true })
+	done, err := s.Empty(t.Context(), repo, func(*ledger.Entry) bool { return true })
 	if err != nil || done.Objects != 3*each {
 		t.Fatalf("purged %+v, %v", done, err)
 	}
@@ -133,11 +134,11 @@ func TestAPackThatComesBackElsewhereBeforeItIsPurgedStays(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{1, 1000} {
 		for name, comeBack := range map[string]func(t *testing.T, other *Store){
-			"uploaded again": func(t *testing.T, other *Store) { t.Helper(); put(t, other, Data, "a pack") },
+			"uploaded again": func(t *testing.T, other *Store) { t.Helper(); put(t, other, ledger.Data, "a pack") },
 			"brought back": func(t *testing.T, other *Store) {
 				t.Helper()
 				for _, e := range entries(t, other) {
-					if e.object() != objectOf(Data, "a pack") {
+					if e.Ref() != objectOf(ledger.Data, "a pack") {
 						continue
 					}
 					if _, err := other.Restore(t.Context(), e); err != nil {
@@ -150,9 +151,9 @@ func TestAPackThatComesBackElsewhereBeforeItIsPurgedStays(t *testing.T) {
 				t.Parallel()
 				bucket := newBulkBucket(most)
 				s, other := newStore(t, bucket, time.Hour), newStore(t, bucket, time.Hour)
-				pack := put(t, s, Data, "a pack")
+				pack := put(t, s, ledger.Data, "a pack")
 				remove(t, s, pack)
-				remove(t, s, put(t, s, Data, "another pack"))
+				remove(t, s, put(t, s, ledger.Data, "another pack"))
 				cameBack := false
 				s.opts.Pace = func(context.Context) error {
 					if !cameBack {
@@ -161,7 +162,7 @@ func TestAPackThatComesBackElsewhereBeforeItIsPurgedStays(t *testing.T) {
 					}
 					return nil
 				}
-				if _, err := s.Empty(t.Context(), repo, func(*Entry) bool { return true }); err != nil {
+				if _, err := s.Empty(t.Context(), repo, func(*ledger.Entry) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
 				if got := list(t, other, repo); !slices.Equal(got, []string{path.Base(pack)}) {
@@ -181,16 +182,16 @@ func TestAPackThatIsUploadedWhileABatchIsPurgedIsWaitedFor(t *testing.T) {
 	bucket := newBulkBucket(1000)
 	s := newStore(t, bucket, time.Hour)
 	for i := range 3 {
-		remove(t, s, put(t, s, Data, fmt.Sprint("pack ", i)))
+		remove(t, s, put(t, s, ledger.Data, fmt.Sprint("pack ", i)))
 	}
-	o := objectOf(Data, "pack 1")
-	unlock, locked := s.packs.TryLock(o.path())
+	o := objectOf(ledger.Data, "pack 1")
+	unlock, locked := s.packs.TryLock(o.Path())
 	if !locked {
 		t.Fatal("it is being uploaded")
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := s.Empty(t.Context(), repo, func(*Entry) bool { return true })
+		_, err := s.Empty(t.Context(), repo, func(*ledger.Entry) bool { return true })
 		ended <- err
 	}()
 	for len(list(t, bucket, repo)) > 1 {

@@ -17,12 +17,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/local"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // packName is the name of one of many packs.
 func packName(i int) string {
 	sum := sha256.Sum256(fmt.Append(nil, i))
-	return object{repo, Data, hex.EncodeToString(sum[:])}.path()
+	return ledger.Ref{Repo: repo, Kind: ledger.Data, Name: hex.EncodeToString(sum[:])}.Path()
 }
 
 // disk is a directory that is synced, as the default one for temporary files may not be.

@@ -3,23 +3,9 @@
 // invisible and leaves it where it can be brought back from. Locks and all that is in
 // no repository are removed as ever.
 //
-// # Layout
-//
-// All of it lies in one directory of the destination, named [Dir], which neither
-// protocol serves or accepts:
-//
-//	rclone-gateway-trash/<app>/<uuid>/kept/<entry>    an object, moved there
-//	rclone-gateway-trash/<app>/<uuid>/marks/<entry>   an empty mark: its pack lies where it was
-//	rclone-gateway-trash/<app>/<uuid>/notes/<note>    an empty file whose name says all
-//
-// An entry is named by its kind, its name, and three times in UTC: of its receipt,
-// of its deletion, and of its expiry.
-//
-//	snapshots_<64 digits>_r20261129T200000.000Z_d20261130T081500.250000Z_e20261207T081500Z
-//
-// So an expiry is fixed with the deletion, whatever the setting becomes. No file in
-// there is called "config", so that nothing in it passes for a repository, and no
-// program that lists repositories by that name finds one.
+// Here is what is done with the trash: to put something into it, purge it, bring it back,
+// roll a repository back and show it as it was. What lies on the storage, and by which
+// names, is package ledger's.
 //
 // # Two ways
 //

@@ -3,6 +3,8 @@ package trash
 import (
 	"context"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // spared is the age below which nothing gives way, however full the storage is.
@@ -30,11 +32,11 @@ func (s *Store) GiveWay(ctx context.Context, need int64) (Purged, error) {
 			break
 		}
 		e := &oldest[i]
-		chosen[e.at], repos[e.Repo] = true, true
+		chosen[e.At], repos[e.Repo] = true, true
 		need -= e.Size
 	}
 	for repo := range repos {
-		purged, err := s.sweepPaced(ctx, repo, func(e *Entry) bool { return chosen[e.at] }, nil)
+		purged, err := s.sweepPaced(ctx, repo, func(e *ledger.Entry) bool { return chosen[e.At] }, nil)
 		done.Objects += purged.Objects
 		done.Bytes += purged.Bytes
 		if err != nil {
@@ -45,14 +47,14 @@ func (s *Store) GiveWay(ctx context.Context, need int64) (Purged, error) {
 }
 
 // oldest returns what was deleted before a time, in all repositories, the oldest first.
-func (s *Store) oldest(ctx context.Context, before time.Time) ([]Entry, error) {
-	repos, err := s.Repos(ctx)
+func (s *Store) oldest(ctx context.Context, before time.Time) ([]ledger.Entry, error) {
+	repos, err := s.ledger.Repos(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var oldest []Entry
+	var oldest []ledger.Entry
 	for _, repo := range repos {
-		entries, err := s.Entries(ctx, repo)
+		entries, err := s.ledger.Entries(ctx, repo)
 		if err != nil {
 			return nil, err
 		}
@@ -62,6 +64,6 @@ func (s *Store) oldest(ctx context.Context, before time.Time) ([]Entry, error) {
 			}
 		}
 	}
-	sortByDeletion(oldest)
+	ledger.SortByDeletion(oldest)
 	return oldest, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // Past is a repository as it stood at the end of a second: what had been received by then
@@ -35,7 +36,7 @@ type Past struct {
 // facts are what says of an object that lies where it always does whether it was there
 // then.
 type facts struct {
-	receipts map[receiptKey]time.Time
+	receipts map[ledger.Key]time.Time
 	// marks are those under which packs lay at that time already: when each was made.
 	marks map[string]time.Time
 }
@@ -46,7 +47,7 @@ type record struct {
 
 	began time.Time // when the reading did
 	// deleted is what was there then and was deleted since, where it was moved.
-	deleted map[receiptKey]kept
+	deleted map[ledger.Key]kept
 }
 
 // kept is an object in the trash: its name there, and when it was received.
@@ -129,10 +130,10 @@ func (p *Past) known(ctx context.Context, since time.Time) (*record, error) {
 // read reads the trash and then, so that nothing is missing which was purged meanwhile,
 // the notes.
 func (p *Past) read(ctx context.Context, began time.Time) (*record, error) {
-	r := &record{began: began, deleted: map[receiptKey]kept{}}
-	err := p.s.each(ctx, p.repo, dirKept, func(e Entry) error {
+	r := &record{began: began, deleted: map[ledger.Key]kept{}}
+	err := p.s.ledger.EachKept(ctx, p.repo, func(e ledger.Entry) error {
 		if p.wasThere(e.Received, e.Deleted) {
-			r.deleted[receiptKey{e.Kind, e.Name}] = kept{e.at, e.Received, e.Size}
+			r.deleted[ledger.Key{Kind: e.Kind, Name: e.Name}] = kept{e.At, e.Received, e.Size}
 		}
 		return nil
 	})
@@ -157,7 +158,7 @@ func (p *Past) oldMarks(ctx context.Context) (map[string]time.Time, error) {
 	if marks != nil {
 		return marks, nil
 	}
-	marks, _, err := p.s.marksAround(ctx, p.repo, p.at)
+	marks, _, err := p.s.ledger.MarksAround(ctx, p.repo, p.at)
 	if err != nil {
 		return nil, err
 	}
@@ -169,30 +170,30 @@ func (p *Past) oldMarks(ctx context.Context) (map[string]time.Time, error) {
 
 // checkHorizon refuses a time that cannot be had, and returns the receipts that are in
 // notes.
-func (p *Past) checkHorizon(ctx context.Context) (map[receiptKey]time.Time, error) {
+func (p *Past) checkHorizon(ctx context.Context) (map[ledger.Key]time.Time, error) {
 	if !time.Now().After(p.at.Add(time.Second)) {
 		return nil, fmt.Errorf("%w: %s", storage.ErrFuture, p.at.UTC().Format(time.RFC3339))
 	}
-	n, err := p.s.readNotes(ctx, p.repo)
+	n, err := p.s.ledger.ReadNotes(ctx, p.repo)
 	if err != nil {
 		return nil, err
 	}
-	return n.receipts, checkHorizon(p.at, n.horizon)
+	return n.Receipts, checkHorizon(p.at, n.Horizon)
 }
 
 // has reports whether an object that lies where it always does was there then.
 func (p *Past) has(f *facts, kind string, info fs.FileInfo) (received time.Time, there bool, err error) {
 	received = info.ModTime()
-	if first, noted := f.receipts[receiptKey{kind, info.Name()}]; noted {
+	if first, noted := f.receipts[ledger.Key{Kind: kind, Name: info.Name()}]; noted {
 		received = first
 	}
-	if kind == Keys {
+	if kind == ledger.Keys {
 		return received, true, nil // see Past
 	}
 	if received.IsZero() {
 		return received, false, errNoReceipts(p.repo)
 	}
-	if kind == Data && len(f.marks) > 0 {
+	if kind == ledger.Data && len(f.marks) > 0 {
 		if marked, hidden := f.marks[info.Name()]; hidden && !info.ModTime().After(marked) {
 			return received, false, nil
 		}
@@ -215,10 +216,10 @@ func (p *Past) List(ctx context.Context, kind string, fn func(fs.FileInfo) error
 		return err
 	}
 	for key, k := range r.deleted {
-		if key.kind != kind || there.has(key.name) {
+		if key.Kind != kind || there.has(key.Name) {
 			continue
 		}
-		if err := fn(pastInfo{name: key.name, size: k.size, received: k.received}); err != nil {
+		if err := fn(pastInfo{name: key.Name, size: k.size, received: k.received}); err != nil {
 			return err
 		}
 	}
@@ -239,14 +240,14 @@ func (p *Past) listThere(ctx context.Context, kind string, fn func(fs.FileInfo) 
 		return nil, err
 	}
 	var since map[string]string
-	if kind == Data && !p.s.renames {
-		if f.marks, since, err = p.s.marksAround(ctx, p.repo, p.at); err != nil {
+	if kind == ledger.Data && !p.s.renames {
+		if f.marks, since, err = p.s.ledger.MarksAround(ctx, p.repo, p.at); err != nil {
 			return nil, err
 		}
 	}
 	there := digests{}
 	err = p.s.store.List(ctx, p.repo+"/"+kind, func(info fs.FileInfo) error {
-		if !isHash(info.Name()) {
+		if !ledger.IsHash(info.Name()) {
 			return nil
 		}
 		if len(since) > 0 {
@@ -259,7 +260,7 @@ func (p *Past) listThere(ctx context.Context, kind string, fn func(fs.FileInfo) 
 		there.add(info.Name())
 		return fn(pastInfo{name: info.Name(), size: info.Size(), received: received})
 	})
-	if err := ignoreAbsent(err); err != nil {
+	if err := storage.IgnoreAbsent(err); err != nil {
 		return nil, err
 	}
 	return there, p.s.noticeLost(ctx, p.repo, since)
@@ -294,10 +295,10 @@ func (p *Past) Open(ctx context.Context, kind, name string, off, n int64) (body 
 // where it lies where it always does. What moved meanwhile is looked for again.
 func (p *Past) find(ctx context.Context, kind, name string, use func(place string, k *kept) error) error {
 	began := time.Now()
-	o := object{p.repo, kind, name}
-	absent := &fs.PathError{Op: "open", Path: o.path(), Err: fs.ErrNotExist}
+	o := ledger.Ref{Repo: p.repo, Kind: kind, Name: name}
+	absent := &fs.PathError{Op: "open", Path: o.Path(), Err: fs.ErrNotExist}
 	since := time.Time{}
-	if kind == Config {
+	if kind == ledger.Config {
 		since = began // a client begins with it: it must hear of the horizon of now
 	}
 	for range 3 {
@@ -317,26 +318,26 @@ func (p *Past) find(ctx context.Context, kind, name string, use func(place strin
 }
 
 // tryAt has an object used at the place that a record and the storage say.
-func (p *Past) tryAt(ctx context.Context, r *record, o object, use func(place string, k *kept) error) (found bool, err error) {
-	if k, deleted := r.deleted[receiptKey{o.kind, o.name}]; deleted {
+func (p *Past) tryAt(ctx context.Context, r *record, o ledger.Ref, use func(place string, k *kept) error) (found bool, err error) {
+	if k, deleted := r.deleted[o.Key()]; deleted {
 		return true, use(k.at, &k)
 	}
 	p.mu.Lock()
-	listed := p.listed[o.kind].has(o.name)
+	listed := p.listed[o.Kind].has(o.Name)
 	p.mu.Unlock()
 	if !listed {
-		info, err := p.s.store.Stat(ctx, o.path())
+		info, err := p.s.store.Stat(ctx, o.Path())
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		if _, there, err := p.has(&r.facts, o.kind, info); err != nil || !there {
+		if _, there, err := p.has(&r.facts, o.Kind, info); err != nil || !there {
 			return false, err
 		}
 	}
-	return true, use(o.path(), nil)
+	return true, use(o.Path(), nil)
 }
 
 // pastInfo describes an object of a Past.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // listPast lists one kind of a repository as it was.
@@ -28,11 +29,11 @@ func listPast(tb testing.TB, p *Past, kind string) ([]string, error) {
 // TestWhatVanishesOutsideOfTheTrashRaisesTheHorizon deletes as another program does.
 func TestWhatVanishesOutsideOfTheTrashRaisesTheHorizon(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{Index, Snapshots, Keys, Config} {
+	for _, kind := range []string{ledger.Index, ledger.Snapshots, ledger.Keys, ledger.Config} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-				stays := put(t, s, Index, "an index that stays")
+				stays := put(t, s, ledger.Index, "an index that stays")
 				name := put(t, s, kind, "some "+kind)
 				if err := s.LookAtChanged(t.Context()); err != nil {
 					t.Fatal(err)
@@ -46,7 +47,7 @@ func TestWhatVanishesOutsideOfTheTrashRaisesTheHorizon(t *testing.T) {
 				if err != nil || horizon.Before(began.Truncate(time.Microsecond)) {
 					t.Fatalf("the horizon is %v, %v; want the time of the look, after %v", horizon, err, began)
 				}
-				if _, err := listPast(t, s.Past(repo, began.Add(-time.Hour)), Index); !errors.Is(err, storage.ErrHorizon) {
+				if _, err := listPast(t, s.Past(repo, began.Add(-time.Hour)), ledger.Index); !errors.Is(err, storage.ErrHorizon) {
 					t.Errorf("as it was an hour ago: %v", err)
 				}
 				// It is noticed once, by another process too.
@@ -68,7 +69,7 @@ func TestWhatVanishesOutsideOfTheTrashRaisesTheHorizon(t *testing.T) {
 func TestWhatIsDeletedRestoredOrPurgedHereHasNotVanished(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		back, purged := put(t, s, Snapshots, "a snapshot that comes back"), put(t, s, Index, "an index that is purged")
+		back, purged := put(t, s, ledger.Snapshots, "a snapshot that comes back"), put(t, s, ledger.Index, "an index that is purged")
 		look := func() {
 			t.Helper()
 			if err := s.Look(t.Context(), repo); err != nil {
@@ -87,7 +88,7 @@ func TestWhatIsDeletedRestoredOrPurgedHereHasNotVanished(t *testing.T) {
 		}
 		remove(t, s, purged)
 		deleted := entries(t, s)[0].Deleted
-		if _, err := s.Empty(t.Context(), "", func(*Entry) bool { return true }); err != nil {
+		if _, err := s.Empty(t.Context(), "", func(*ledger.Entry) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		look()
@@ -103,16 +104,16 @@ func TestAPackThatVanishesUnderItsMarkRaisesTheHorizon(t *testing.T) {
 	t.Parallel()
 	beneath := storetest.NewMem()
 	s := newStore(t, beneath, time.Hour)
-	name := put(t, s, Data, "a pack")
-	put(t, s, Data, "another one")
+	name := put(t, s, ledger.Data, "a pack")
+	put(t, s, ledger.Data, "another one")
 	remove(t, s, name)
 	deleted := entries(t, s)[0].Deleted
 	hourAgo := s.Past(repo, time.Now().Add(-time.Hour))
-	if _, err := listPast(t, hourAgo, Data); err != nil {
+	if _, err := listPast(t, hourAgo, ledger.Data); err != nil {
 		t.Fatal(err)
 	}
 	remove(t, beneath, name)
-	if _, err := listPast(t, hourAgo, Data); !errors.Is(err, storage.ErrHorizon) {
+	if _, err := listPast(t, hourAgo, ledger.Data); !errors.Is(err, storage.ErrHorizon) {
 		t.Errorf("as it was an hour ago: %v", err)
 	}
 	if horizon, err := s.Horizon(t.Context(), repo); err != nil || !horizon.Equal(deleted) {
@@ -125,7 +126,7 @@ func TestWhereNothingIsKeptADeletionRaisesTheHorizon(t *testing.T) {
 	for name, beneath := range stores(t) {
 		s := newStore(t, beneath, 0)
 		for i := range 3 {
-			remove(t, s, put(t, s, Data, fmt.Sprint("pack ", i)))
+			remove(t, s, put(t, s, ledger.Data, fmt.Sprint("pack ", i)))
 		}
 		horizon, err := s.Horizon(t.Context(), repo)
 		if err != nil || horizon.Before(time.Now()) || time.Until(horizon) > destroyedSpan {
@@ -140,8 +141,8 @@ func TestWhereNothingIsKeptADeletionRaisesTheHorizon(t *testing.T) {
 func TestATimeThatIsNotOverIsRefused(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		put(t, s, Index, "an index")
-		if _, err := listPast(t, s.Past(repo, time.Now().Add(time.Minute)), Index); !errors.Is(err, storage.ErrFuture) {
+		put(t, s, ledger.Index, "an index")
+		if _, err := listPast(t, s.Past(repo, time.Now().Add(time.Minute)), ledger.Index); !errors.Is(err, storage.ErrFuture) {
 			t.Errorf("in a minute: %v", err)
 		}
 	})
@@ -195,7 +196,7 @@ func BenchmarkPast(b *testing.B) {
 			b.Run("as it was", func(b *testing.B) {
 				for b.Loop() {
 					n := 0
-					if err := s.Past(repo, at).List(b.Context(), Data, func(fs.FileInfo) error { n++; return nil }); err != nil || n != packs {
+					if err := s.Past(repo, at).List(b.Context(), ledger.Data, func(fs.FileInfo) error { n++; return nil }); err != nil || n != packs {
 						b.Fatal(n, err)
 					}
 				}

@@ -7,20 +7,22 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // Restore brings an entry back. It reports false where an object of that name is there
 // already, or the entry is gone. What comes back keeps the time of its first receipt.
-func (s *Store) Restore(ctx context.Context, e Entry) (restored bool, err error) {
+func (s *Store) Restore(ctx context.Context, e ledger.Entry) (restored bool, err error) {
 	return s.restore(ctx, e, nil)
 }
 
 // restore is Restore, with the marks of the repository where they are known.
-func (s *Store) restore(ctx context.Context, e Entry, marks map[string][]string) (restored bool, err error) {
-	o := e.object()
+func (s *Store) restore(ctx context.Context, e ledger.Entry, marks map[string][]string) (restored bool, err error) {
+	o := e.Ref()
 	s.returned.Add(1)
 	defer s.returned.Add(1)
-	if e.marked {
+	if e.Marked {
 		restored, err = s.liftMarks(ctx, o, marks)
 		if restored {
 			s.held.moved(e.Size)
@@ -28,26 +30,26 @@ func (s *Store) restore(ctx context.Context, e Entry, marks map[string][]string)
 		}
 		return restored, err
 	}
-	switch info, err := s.store.Stat(ctx, o.path()); {
+	switch info, err := s.store.Stat(ctx, o.Path()); {
 	case err == nil:
 		return s.restoreOver(ctx, e, info)
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
 	if !s.renames && !e.Received.IsZero() {
-		if err := s.noteReceipt(ctx, o, e.Received); err != nil {
+		if err := s.ledger.NoteReceipt(ctx, o, e.Received); err != nil {
 			return false, err
 		}
 	}
-	err = s.moveTo(ctx, e.at, func(fs.FileInfo) string { return o.path() })
+	err = s.moveTo(ctx, e.At, func(fs.FileInfo) string { return o.Path() })
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("bring back %s: %w", o.path(), err)
+		return false, fmt.Errorf("bring back %s: %w", o.Path(), err)
 	}
 	s.held.less(Purged{Objects: 1, Bytes: e.Size})
-	if len(marks[o.name]) > 0 || s.marks.has(o) { // whoever moved it did not come to the end
+	if len(marks[o.Name]) > 0 || s.ledger.Marks.Has(o) { // whoever moved it did not come to the end
 		return s.liftMarks(ctx, o, marks)
 	}
 	return true, nil
@@ -55,39 +57,39 @@ func (s *Store) restore(ctx context.Context, e Entry, marks map[string][]string)
 
 // restoreOver brings an entry back where an object of that name is: only of a pack that
 // lies under a mark is that possible, which has the same content.
-func (s *Store) restoreOver(ctx context.Context, e Entry, there fs.FileInfo) (restored bool, err error) {
-	if s.renames || e.Kind != Data {
+func (s *Store) restoreOver(ctx context.Context, e ledger.Entry, there fs.FileInfo) (restored bool, err error) {
+	if s.renames || e.Kind != ledger.Data {
 		return false, nil
 	}
-	hidden, err := s.readMarks(ctx, e.Repo)
+	hidden, err := s.ledger.ReadMarks(ctx, e.Repo)
 	if err != nil {
 		return false, err
 	}
 	if at, marked := hidden[e.Name]; !marked || there.ModTime().After(at) {
 		return false, nil
 	}
-	if err := s.noteReceipt(ctx, e.object(), e.Received); err != nil {
+	if err := s.ledger.NoteReceipt(ctx, e.Ref(), e.Received); err != nil {
 		return false, err
 	}
-	if restored, err = s.liftMarks(ctx, e.object(), nil); err != nil || !restored {
+	if restored, err = s.liftMarks(ctx, e.Ref(), nil); err != nil || !restored {
 		return restored, err
 	}
-	return true, s.remove(ctx, e.at)
+	return true, s.ledger.Remove(ctx, e.At)
 }
 
 // RestoreAll brings entries back, packs first, so that nothing that is there ever
 // points at what is not. Of several of one name the one deleted last comes back.
-func (s *Store) RestoreAll(ctx context.Context, entries []Entry) (Purged, error) {
+func (s *Store) RestoreAll(ctx context.Context, entries []ledger.Entry) (Purged, error) {
 	entries = slices.Clone(entries)
-	slices.SortStableFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(order(b.Kind), order(a.Kind)), b.Deleted.Compare(a.Deleted))
+	slices.SortStableFunc(entries, func(a, b ledger.Entry) int {
+		return cmp.Or(cmp.Compare(ledger.Order(b.Kind), ledger.Order(a.Kind)), b.Deleted.Compare(a.Deleted))
 	})
 	var done Purged
 	marks := make(map[string]map[string][]string) // by repository
 	for _, e := range entries {
-		if e.marked && marks[e.Repo] == nil {
+		if e.Marked && marks[e.Repo] == nil {
 			var err error
-			if marks[e.Repo], err = s.marksOf(ctx, e.Repo); err != nil {
+			if marks[e.Repo], err = s.ledger.MarksOf(ctx, e.Repo); err != nil {
 				return done, err
 			}
 		}
@@ -101,4 +103,18 @@ func (s *Store) RestoreAll(ctx context.Context, entries []Entry) (Purged, error)
 		}
 	}
 	return done, nil
+}
+
+// liftMarks removes all marks of a pack, which are listed unless they are known. The pack
+// may not be there afterwards, where another gateway has been moving it into the trash:
+// then it is brought back from there. It reports whether the pack is there.
+func (s *Store) liftMarks(ctx context.Context, o ledger.Ref, known map[string][]string) (there bool, err error) {
+	if err := s.ledger.Unmark(ctx, o, known); err != nil {
+		return false, err
+	}
+	_, err = s.store.Stat(ctx, o.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.returnSettled(ctx, o)
+	}
+	return err == nil, err
 }

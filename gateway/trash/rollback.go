@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // checkHorizon refuses times before the horizon. At the end of its very second all that
@@ -26,7 +27,7 @@ type Plan struct {
 	// Leaving are the objects that were received since, which go to the trash; Returning
 	// those that were deleted since.
 	Leaving   []Object
-	Returning []Entry
+	Returning []ledger.Entry
 	// Locks are how many locks are removed.
 	Locks int
 }
@@ -46,8 +47,8 @@ func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, wit
 	if err := checkHorizon(to, horizon); err != nil {
 		return plan, err
 	}
-	affected := func(kind string) bool { return withKeys || kind != Keys && kind != Config }
-	there := make(map[receiptKey]bool)
+	affected := func(kind string) bool { return withKeys || kind != ledger.Keys && kind != ledger.Config }
+	there := make(map[ledger.Key]bool)
 	for o, err := range s.Objects(ctx, repo) {
 		switch {
 		case err != nil:
@@ -58,15 +59,15 @@ func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, wit
 		case later(o.Received, to):
 			plan.Leaving = append(plan.Leaving, o)
 		default:
-			there[receiptKey{o.Kind, o.Name}] = true
+			there[ledger.Key{Kind: o.Kind, Name: o.Name}] = true
 		}
 	}
-	entries, err := s.Entries(ctx, repo)
+	entries, err := s.ledger.Entries(ctx, repo)
 	if err != nil {
 		return plan, err
 	}
 	for _, e := range slices.Backward(entries) { // the one deleted last, of several
-		key := receiptKey{e.Kind, e.Name}
+		key := ledger.Key{Kind: e.Kind, Name: e.Name}
 		if affected(e.Kind) && !later(e.Received, to) && later(e.Deleted, to) && !there[key] {
 			there[key] = true
 			plan.Returning = append(plan.Returning, e)
@@ -76,7 +77,7 @@ func (s *Store) PlanRollback(ctx context.Context, repo string, to time.Time, wit
 		plan.Locks++
 		return nil
 	})
-	return plan, ignoreAbsent(err)
+	return plan, storage.IgnoreAbsent(err)
 }
 
 // later reports whether something happened after the second of a time. Not every storage
@@ -110,7 +111,7 @@ func (s *Store) Rollback(ctx context.Context, repo string, plan Plan) error {
 // leavingOrder is that in which kinds leave: nothing that stays for a moment points at
 // what has left.
 func leavingOrder(kind string) int {
-	return slices.Index([]string{Snapshots, Index, Data, Keys, Config}, kind)
+	return slices.Index([]string{ledger.Snapshots, ledger.Index, ledger.Data, ledger.Keys, ledger.Config}, kind)
 }
 
 // removeLocks removes all locks of a repository: those who hold them work on what it no
@@ -121,7 +122,7 @@ func (s *Store) removeLocks(ctx context.Context, repo string) error {
 		names = append(names, repo+"/locks/"+info.Name())
 		return nil
 	})
-	if err := ignoreAbsent(err); err != nil {
+	if err := storage.IgnoreAbsent(err); err != nil {
 		return err
 	}
 	return storage.RemoveAll(ctx, s.store, names)

@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry/expirytest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // model is what a repository and its trash must be: for each object, from when to when
@@ -35,7 +36,7 @@ type model struct {
 
 // history of one object: it was received once, as far as anybody can tell.
 type history struct {
-	object   object
+	object   ledger.Ref
 	content  string
 	there    bool
 	received time.Time // of what is there
@@ -90,22 +91,22 @@ func (m *model) save(random *rand.Rand, kind string, n int) {
 	content := fmt.Sprintf("%s %d", kind, n)
 	o := objectOf(kind, content)
 	m.do(random, random.IntN(4) == 0, func() error {
-		return m.s.Put(m.t.Context(), o.path(), int64(len(content)), strings.NewReader(content))
+		return m.s.Put(m.t.Context(), o.Path(), int64(len(content)), strings.NewReader(content))
 	})
-	h := m.objects[o.path()]
+	h := m.objects[o.Path()]
 	if h == nil {
 		h = &history{object: o}
-		m.objects[o.path()] = h
+		m.objects[o.Path()] = h
 	}
 	if !m.bucket() && (!h.there || h.content != content) {
 		now := time.Now()
-		if err := os.Chtimes(filepath.Join(m.root, o.path()), now, now); err != nil {
+		if err := os.Chtimes(filepath.Join(m.root, o.Path()), now, now); err != nil {
 			m.t.Fatal(err)
 		}
 	}
 	now := time.Now()
 	switch {
-	case h.there && h.content == content && kind != Config:
+	case h.there && h.content == content && kind != ledger.Config:
 		return
 	case h.there:
 		h.kept = append(h.kept, interval{received: h.received, deleted: now, expires: now.Add(modelKeep)})
@@ -123,7 +124,7 @@ func (m *model) save(random *rand.Rand, kind string, n int) {
 func (m *model) remove(random *rand.Rand, h *history) {
 	m.t.Helper()
 	m.do(random, random.IntN(4) == 0, func() error {
-		err := m.s.Remove(m.t.Context(), h.object.path())
+		err := m.s.Remove(m.t.Context(), h.object.Path())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it had been removed before the process was killed
 		}
@@ -137,7 +138,7 @@ func (m *model) remove(random *rand.Rand, h *history) {
 func (m *model) hasLeft(h *history) {
 	now := time.Now()
 	h.there = false
-	h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep), m.bucket() && h.object.kind == Data})
+	h.kept = append(h.kept, interval{h.received, now, now.Add(modelKeep), m.bucket() && h.object.Kind == ledger.Data})
 }
 
 // adopt takes over what only a kill explains: of one object the trash may have several.
@@ -145,8 +146,8 @@ func (m *model) adopt() {
 	m.t.Helper()
 	got := map[string][]interval{}
 	for _, e := range entries(m.t, m.s) {
-		path := e.object().path()
-		got[path] = append(got[path], interval{e.Received, e.Deleted, e.Expires, e.marked})
+		path := e.Ref().Path()
+		got[path] = append(got[path], interval{e.Received, e.Deleted, e.Expires, e.Marked})
 	}
 	for path, h := range m.objects {
 		for _, i := range got[path] {
@@ -205,7 +206,7 @@ func (m *model) settle() {
 	}
 	inPlace := map[string]bool{}
 	for _, e := range entries(m.t, m.s) {
-		if e.marked {
+		if e.Marked {
 			inPlace[fmt.Sprint(e.Received.UnixMilli(), e.Deleted.UnixMilli())] = true
 		}
 	}
@@ -287,7 +288,7 @@ func (m *model) check() {
 		}
 	}
 	for _, e := range entries(m.t, m.s) {
-		gotKept = append(gotKept, fmt.Sprint(e.object().path(), " ", e.Received.UnixMilli(), " ", e.Deleted.UnixMilli(), " ", e.marked))
+		gotKept = append(gotKept, fmt.Sprint(e.Ref().Path(), " ", e.Received.UnixMilli(), " ", e.Deleted.UnixMilli(), " ", e.Marked))
 	}
 	for _, s := range [][]string{want, got, wantKept, gotKept} {
 		slices.Sort(s)
@@ -313,7 +314,7 @@ func (m *model) checkPast(random *rand.Rand) {
 		return
 	}
 	was := m.s.Past(repo, at)
-	for _, kind := range []string{Data, Index, Snapshots, Keys} {
+	for _, kind := range []string{ledger.Data, ledger.Index, ledger.Snapshots, ledger.Keys} {
 		var got, want []string
 		err := was.List(ctx, kind, func(info fs.FileInfo) error {
 			got = append(got, info.Name())
@@ -329,19 +330,19 @@ func (m *model) checkPast(random *rand.Rand) {
 			m.t.Fatal(err)
 		}
 		for _, h := range m.objects {
-			if h.object.kind != kind {
+			if h.object.Kind != kind {
 				continue
 			}
-			_, err := was.Stat(ctx, kind, h.object.name)
+			_, err := was.Stat(ctx, kind, h.object.Name)
 			there := h.wasThere(at)
 			if there != (err == nil) || err != nil && !errors.Is(err, fs.ErrNotExist) {
-				m.t.Fatalf("as it was at %v, %s: %v; want it there: %v", at, h.object.path(), err, there)
+				m.t.Fatalf("as it was at %v, %s: %v; want it there: %v", at, h.object.Path(), err, there)
 			}
 			if !there {
 				continue
 			}
-			want = append(want, h.object.name)
-			body, _, err := was.Open(ctx, kind, h.object.name, 0, -1)
+			want = append(want, h.object.Name)
+			body, _, err := was.Open(ctx, kind, h.object.Name, 0, -1)
 			if err != nil {
 				m.t.Fatal(err)
 			}
@@ -359,7 +360,7 @@ func (m *model) checkPast(random *rand.Rand) {
 
 // wasThere reports whether an object was there at the end of a second.
 func (h *history) wasThere(at time.Time) bool {
-	if h.there && (h.object.kind == Keys || !later(h.received, at)) {
+	if h.there && (h.object.Kind == ledger.Keys || !later(h.received, at)) {
 		return true // keys of now open it, too
 	}
 	return slices.ContainsFunc(h.kept, func(i interval) bool { return !later(i.received, at) && later(i.deleted, at) })
@@ -367,7 +368,7 @@ func (h *history) wasThere(at time.Time) bool {
 
 // step does one thing at random.
 func (m *model) step(random *rand.Rand) {
-	kinds := []string{Data, Data, Index, Snapshots, Keys}
+	kinds := []string{ledger.Data, ledger.Data, ledger.Index, ledger.Snapshots, ledger.Keys}
 	var there []*history
 	var paths []string
 	for path, h := range m.objects {
@@ -434,8 +435,8 @@ func TestARollbackLeavesKeysAndConfigAndRemovesLocks(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
 		long := time.Now().Add(-time.Hour)
-		config, key := put(t, s, Config, "a config"), put(t, s, Keys, "a key")
-		put(t, s, Index, "an index")
+		config, key := put(t, s, ledger.Config, "a config"), put(t, s, ledger.Keys, "a key")
+		put(t, s, ledger.Index, "an index")
 		lock := put(t, s, "locks", "a lock")
 		plan, err := s.PlanRollback(t.Context(), repo, long, false)
 		if err != nil || len(plan.Leaving) != 1 || plan.Locks != 1 || len(plan.Returning) != 0 {
@@ -467,8 +468,8 @@ func TestARollbackNeedsATrash(t *testing.T) {
 func TestARollbackBeforeWhatWasPurgedIsRefused(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		remove(t, s, put(t, s, Data, "a pack"))
-		if _, err := s.Empty(t.Context(), "", func(*Entry) bool { return true }); err != nil {
+		remove(t, s, put(t, s, ledger.Data, "a pack"))
+		if _, err := s.Empty(t.Context(), "", func(*ledger.Entry) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.PlanRollback(t.Context(), repo, time.Now().Add(-time.Hour), false); !errors.Is(err, storage.ErrHorizon) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // settling returns a store that leaves one pack under its mark.
@@ -27,7 +28,7 @@ func settling(tb testing.TB, beneath storage.Store) *Store {
 func deletePacks(tb testing.TB, s *Store, n int) (names []string) {
 	tb.Helper()
 	for i := range n {
-		name := put(tb, s, Data, fmt.Sprint("pack ", i))
+		name := put(tb, s, ledger.Data, fmt.Sprint("pack ", i))
 		time.Sleep(time.Second)
 		remove(tb, s, name)
 		names = append(names, name)
@@ -40,13 +41,13 @@ func TestPacksUnderMarksAreMovedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beneath := storetest.NewBucket()
 		s := settling(t, beneath)
-		stays := put(t, s, Data, "a pack that stays")
+		stays := put(t, s, ledger.Data, "a pack that stays")
 		names := deletePacks(t, s, 5)
 		before := entries(t, s)
 		if _, err := s.Purge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := list(t, beneath, repoDir(repo)+"/"+dirMarks); len(got) != 5 || s.Due() {
+		if got := list(t, beneath, ledger.Dir+"/"+repo+"/marks"); len(got) != 5 || s.Due() {
 			t.Errorf("an hour has not passed, and of 5 marks there are %d; due: %v", len(got), s.Due())
 		}
 		time.Sleep(settleAfter)
@@ -56,10 +57,10 @@ func TestPacksUnderMarksAreMovedInTheBackground(t *testing.T) {
 		if _, err := s.Purge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := list(t, beneath, repoDir(repo)+"/"+dirMarks); len(got) != 1 || s.Due() {
+		if got := list(t, beneath, ledger.Dir+"/"+repo+"/marks"); len(got) != 1 || s.Due() {
 			t.Errorf("there are %d marks; want one; due: %v", len(got), s.Due())
 		}
-		if got := list(t, beneath, repo+"/"+Data); len(got) != 2 {
+		if got := list(t, beneath, repo+"/"+ledger.Data); len(got) != 2 {
 			t.Errorf("the bucket has %d packs where they were; want that which stays, and one under a mark", len(got))
 		}
 		wantSame(t, entries(t, s), before)
@@ -74,7 +75,7 @@ func TestPacksUnderMarksAreMovedInTheBackground(t *testing.T) {
 			read(t, s, name)
 		}
 		for o, err := range s.Objects(t.Context(), repo) {
-			i := slices.IndexFunc(before, func(e Entry) bool { return e.Name == o.Name })
+			i := slices.IndexFunc(before, func(e ledger.Entry) bool { return e.Name == o.Name })
 			if err != nil || i >= 0 && !sameMilli(o.Received, before[i].Received) {
 				t.Errorf("%s was received at %v, %v; want %v", o.Name, o.Received, err, before[i].Received)
 			}
@@ -83,9 +84,9 @@ func TestPacksUnderMarksAreMovedInTheBackground(t *testing.T) {
 }
 
 // wantSame compares entries by all that people see of them.
-func wantSame(tb testing.TB, got, want []Entry) {
+func wantSame(tb testing.TB, got, want []ledger.Entry) {
 	tb.Helper()
-	text := func(entries []Entry) (all []string) {
+	text := func(entries []ledger.Entry) (all []string) {
 		for _, e := range entries {
 			all = append(all, fmt.Sprint(e.Kind, e.Name, e.Size, e.Received.UnixMilli(), e.Deleted.UnixMicro(), e.Expires.Unix()))
 		}
@@ -123,7 +124,7 @@ func TestAGatewayKilledWhileItMovesAPackLosesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantSame(t, entries(t, s), before)
-			if got := list(t, beneath, repo+"/"+Data); len(got) != 1 {
+			if got := list(t, beneath, repo+"/"+ledger.Data); len(got) != 1 {
 				t.Errorf("killed before step %d, %d packs lie where they were after the next round; want 1", steps, len(got))
 			}
 			if done, err := s.RestoreAll(t.Context(), entries(t, s)); err != nil || done.Objects != 3 {
@@ -185,7 +186,7 @@ func TestAPackThatIsBroughtBackWhileItIsMovedStays(t *testing.T) {
 				time.Sleep(settleAfter)
 				between.do = func() {
 					if upload {
-						put(t, other, Data, "pack 0")
+						put(t, other, ledger.Data, "pack 0")
 						return
 					}
 					if _, err := other.RestoreAll(t.Context(), marked); err != nil {
@@ -261,7 +262,7 @@ func TestAVersionedBucketKeepsItsPacksUnderMarks(t *testing.T) {
 		if _, err := s.Purge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := list(t, beneath, repoDir(repo)+"/"+dirMarks); len(got) != 3 {
+		if got := list(t, beneath, ledger.Dir+"/"+repo+"/marks"); len(got) != 3 {
 			t.Errorf("%d marks are left; want all 3", len(got))
 		}
 	})
@@ -276,8 +277,8 @@ func TestARecordOfANodeGoesWithItsSnapshot(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
 		record := func(name string) string {
-			o, _ := parseObject(name)
-			record := storage.NodeReceipt(o.repo, o.name)
+			o, _ := ledger.ParseRef(name)
+			record := storage.NodeReceipt(o.Repo, o.Name)
 			if err := s.Put(t.Context(), record, 4, strings.NewReader("node")); err != nil {
 				t.Fatal(err)
 			}
@@ -287,7 +288,7 @@ func TestARecordOfANodeGoesWithItsSnapshot(t *testing.T) {
 			_, err := beneath.Stat(t.Context(), name)
 			return err == nil
 		}
-		gone, again := put(t, s, Snapshots, "one that goes"), put(t, s, Snapshots, "one that comes back")
+		gone, again := put(t, s, ledger.Snapshots, "one that goes"), put(t, s, ledger.Snapshots, "one that comes back")
 		recordOfGone, recordOfAgain := record(gone), record(again)
 		for _, name := range []string{gone, again} {
 			remove(t, s, name)
@@ -295,8 +296,8 @@ func TestARecordOfANodeGoesWithItsSnapshot(t *testing.T) {
 		if !has(recordOfGone) {
 			t.Error("the record goes while the snapshot can still come back")
 		}
-		put(t, s, Snapshots, "one that comes back")
-		if _, err := s.Empty(t.Context(), "", func(*Entry) bool { return true }); err != nil {
+		put(t, s, ledger.Snapshots, "one that comes back")
+		if _, err := s.Empty(t.Context(), "", func(*ledger.Entry) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		if has(recordOfGone) || !has(recordOfAgain) {

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
 )
 
@@ -31,10 +31,9 @@ type Store struct {
 	store   storage.Store
 	renames bool
 	opts    Options
-	marks   marks
+	ledger  *ledger.Ledger
 	packs   keyedmutex.Mutex[string] // lets no pack be purged while it is uploaded
 	held    held
-	noted   noted        // what the notes say of receipts
 	last    atomic.Int64 // the last time of deletion, in microseconds
 
 	settleLeast int // see settle.go
@@ -52,7 +51,8 @@ var (
 
 // New wraps a store.
 func New(store storage.Store, opts Options) *Store {
-	return &Store{store: store, renames: Renames(store), opts: opts, settleLeast: settleLeast, settleAfter: settleAfter}
+	renames := Renames(store)
+	return &Store{store: store, renames: renames, ledger: ledger.New(store, renames), opts: opts, settleLeast: settleLeast, settleAfter: settleAfter}
 }
 
 // Renames reports whether what is removed from a store is renamed into the trash; else
@@ -72,8 +72,8 @@ func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	if err != nil || s.renames {
 		return info, err
 	}
-	if o, ok := parseObject(name); ok && o.kind == Snapshots {
-		return s.withReceipt(ctx, o, info)
+	if o, ok := ledger.ParseRef(name); ok && o.Kind == ledger.Snapshots {
+		return s.ledger.WithReceipt(ctx, o, info)
 	}
 	return info, nil
 }
@@ -94,66 +94,52 @@ func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 	return s.store.Open(ctx, name, off, n)
 }
 
-// hidden refuses names of the trash, and of packs that are known to be under a mark.
-func (s *Store) hidden(op, name string) error {
-	if isOurs(name) {
-		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
-	}
-	if s.renames || !s.marks.any() {
-		return nil
-	}
-	if o, ok := parseObject(name); ok && o.kind == Data && s.marks.has(o) {
-		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
-	}
-	return nil
-}
-
 // Put implements [storage.Store]. A pack that is uploaded again is no longer under a
 // mark. A config that is replaced by another is kept.
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	if isOurs(name) {
 		return refuse("put", name)
 	}
-	o, ok := parseObject(name)
-	if ok && o.kind != Data {
-		defer s.seen.touch(o.repo)
+	o, ok := ledger.ParseRef(name)
+	if ok && o.Kind != ledger.Data {
+		defer s.seen.touch(o.Repo)
 	}
 	switch {
 	case !ok:
-	case o.kind == Config:
+	case o.Kind == ledger.Config:
 		if err := s.keepReplaced(ctx, o); err != nil {
 			return err
 		}
-	case o.kind == Data && !s.renames:
+	case o.Kind == ledger.Data && !s.renames:
 		return s.putPack(ctx, o, size, body)
 	}
 	return s.store.Put(ctx, name, size, body)
 }
 
 // putPack stores a pack where it may be under a mark.
-func (s *Store) putPack(ctx context.Context, o object, size int64, body io.Reader) error {
-	unlock, err := s.packs.Lock(ctx, o.path())
+func (s *Store) putPack(ctx context.Context, o ledger.Ref, size int64, body io.Reader) error {
+	unlock, err := s.packs.Lock(ctx, o.Path())
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	stayed, err := storage.PutNew(ctx, s.store, o.path(), size, body)
+	stayed, err := storage.PutNew(ctx, s.store, o.Path(), size, body)
 	if err != nil {
 		return err
 	}
-	if stayed && !s.marks.has(o) {
+	if stayed && !s.ledger.Marks.Has(o) {
 		// It keeps its time, by which a list would see that it is there again: another
 		// process may have put it under a mark.
-		if _, err := s.readMarks(ctx, o.repo); err != nil {
+		if _, err := s.ledger.ReadMarks(ctx, o.Repo); err != nil {
 			return err
 		}
 	}
-	if !s.marks.has(o) {
+	if !s.ledger.Marks.Has(o) {
 		return nil
 	}
 	there, err := s.liftMarks(ctx, o, nil)
 	if err == nil && !there {
-		return fmt.Errorf("%w: pack %s was taken away while it was uploaded again", storage.ErrUnavailable, o.name)
+		return fmt.Errorf("%w: pack %s was taken away while it was uploaded again", storage.ErrUnavailable, o.Name)
 	}
 	return err
 }
@@ -163,12 +149,12 @@ func (s *Store) putPack(ctx context.Context, o object, size int64, body io.Reade
 const maxConfig = 1 << 20
 
 // keepReplaced copies a config that is about to be replaced into the trash.
-func (s *Store) keepReplaced(ctx context.Context, o object) error {
+func (s *Store) keepReplaced(ctx context.Context, o ledger.Ref) error {
 	keep := s.opts.Keep()
 	if keep <= 0 {
 		return nil
 	}
-	info, err := s.store.Stat(ctx, o.path())
+	info, err := s.store.Stat(ctx, o.Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -178,7 +164,7 @@ func (s *Store) keepReplaced(ctx context.Context, o object) error {
 	if info.Size() > maxConfig {
 		return nil // nothing that restic wrote
 	}
-	body, _, err := s.store.Open(ctx, o.path(), 0, -1)
+	body, _, err := s.store.Open(ctx, o.Path(), 0, -1)
 	if err != nil {
 		return fmt.Errorf("keep what is replaced: %w", err)
 	}
@@ -202,9 +188,9 @@ func (s *Store) deletionTime() time.Time {
 }
 
 // keptName is the name that an object gets in the trash now.
-func (s *Store) keptName(o object, received time.Time, keep time.Duration) string {
+func (s *Store) keptName(o ledger.Ref, received time.Time, keep time.Duration) string {
 	now := s.deletionTime()
-	return repoDir(o.repo) + "/" + dirKept + "/" + entryName(o, received, now, s.opts.Clock.Expiry(now, keep))
+	return ledger.KeptName(o, received, now, s.opts.Clock.Expiry(now, keep))
 }
 
 // Remove implements [storage.Store]. What is under a mark afterwards was not looked
@@ -213,29 +199,34 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if isOurs(name) {
 		return refuse("remove", name)
 	}
-	o, ok := parseObject(name)
+	o, ok := ledger.ParseRef(name)
 	keep := s.opts.Keep()
 	switch {
 	case !ok:
 		return s.store.Remove(ctx, name)
 	case keep <= 0:
 		return s.destroy(ctx, o)
-	case o.kind == Data && !s.renames:
-		return s.mark(ctx, o, keep)
+	case o.Kind == ledger.Data && !s.renames:
+		now := s.deletionTime()
+		if err := s.ledger.Mark(ctx, o, now, s.opts.Clock.Expiry(now, keep)); err != nil {
+			return err
+		}
+		s.held.add(0)
+		return nil
 	}
 	return s.move(ctx, o, keep)
 }
 
 // move gives an object a name in the trash.
-func (s *Store) move(ctx context.Context, o object, keep time.Duration) error {
-	n, err := s.readReceipts(ctx, o.repo)
+func (s *Store) move(ctx context.Context, o ledger.Ref, keep time.Duration) error {
+	n, err := s.ledger.ReadReceipts(ctx, o.Repo)
 	if err != nil {
 		return err
 	}
 	var size int64
-	err = s.moveTo(ctx, o.path(), func(info fs.FileInfo) string {
+	err = s.moveTo(ctx, o.Path(), func(info fs.FileInfo) string {
 		size = info.Size()
-		received, noted := n.receipts[receiptKey{o.kind, o.name}]
+		received, noted := n.Receipts[o.Key()]
 		if !noted {
 			received = info.ModTime()
 		}
@@ -243,12 +234,12 @@ func (s *Store) move(ctx context.Context, o object, keep time.Duration) error {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.Join(err, s.forgetReceipt(ctx, o, n)) // an earlier attempt got so far
+		return errors.Join(err, s.ledger.ForgetReceipt(ctx, o, n)) // an earlier attempt got so far
 	case err != nil:
 		return err
 	}
 	s.held.add(size)
-	return s.forgetReceipt(ctx, o, n)
+	return s.ledger.ForgetReceipt(ctx, o, n)
 }
 
 // moveTo moves an object, by way of this process where the store does not.
@@ -280,24 +271,19 @@ func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error
 	switch {
 	case !ok:
 		return s.listAbove(ctx, dir, fn)
-	case !s.renames && below == Snapshots:
-		return s.listSnapshots(ctx, repo, s.store.List, fn)
-	case s.renames || below != "" && below != Data && (len(below) < 5 || below[:5] != Data+"/"):
+	case !s.renames && below == ledger.Snapshots:
+		return s.ledger.ListSnapshots(ctx, repo, s.store.List, fn)
+	case s.renames || below != "" && below != ledger.Data && (len(below) < 5 || below[:5] != ledger.Data+"/"):
 		return s.store.List(ctx, dir, fn)
 	}
-	hidden, err := s.readMarks(ctx, repo)
+	hidden, err := s.ledger.ReadMarks(ctx, repo)
 	if err != nil {
 		return err
 	}
 	if len(hidden) == 0 {
 		return s.store.List(ctx, dir, fn)
 	}
-	return s.store.List(ctx, dir, func(info fs.FileInfo) error {
-		if at, marked := hidden[info.Name()]; marked && !info.ModTime().After(at) {
-			return nil
-		}
-		return fn(info)
-	})
+	return s.store.List(ctx, dir, unmarked(hidden, fn))
 }
 
 // listAbove lists what is above the repositories, without the trash. A store lists a
@@ -309,7 +295,7 @@ func (s *Store) listAbove(ctx context.Context, dir string, fn func(fs.FileInfo) 
 		return s.store.List(ctx, dir, fn)
 	}
 	// Where there is no trash, one list is enough.
-	err := tree.ReadDir(ctx, Dir, func(fs.FileInfo) error { return errEnough })
+	err := tree.ReadDir(ctx, ledger.Dir, func(fs.FileInfo) error { return errEnough })
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.store.List(ctx, dir, fn)
 	}
@@ -319,7 +305,7 @@ func (s *Store) listAbove(ctx context.Context, dir string, fn func(fs.FileInfo) 
 	var below []string
 	err = tree.ReadDir(ctx, dir, func(info fs.FileInfo) error {
 		switch {
-		case info.Name() == "." || info.Name() == Dir:
+		case info.Name() == "." || info.Name() == ledger.Dir:
 			return nil
 		case info.IsDir():
 			below = append(below, info.Name())
@@ -346,9 +332,4 @@ func (s *Store) Create(ctx context.Context, dir string) error {
 		return refuse("create", dir)
 	}
 	return storage.Create(ctx, s.store, dir)
-}
-
-// putEmpty stores an empty file.
-func (s *Store) putEmpty(ctx context.Context, name string) error {
-	return s.store.Put(ctx, name, 0, http.NoBody)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storetest"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry/expirytest"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 const repo = "notes/0b8fbdc4-8d4b-4d1c-9c45-6e6f0f3f5d11"
@@ -57,9 +58,9 @@ func newStore(tb testing.TB, beneath storage.Store, keep time.Duration) *Store {
 func put(tb testing.TB, s storage.Store, kind, content string) string {
 	tb.Helper()
 	o := objectOf(kind, content)
-	name := repo + "/locks/" + o.name
+	name := repo + "/locks/" + o.Name
 	if kind != "locks" {
-		name = o.path()
+		name = o.Path()
 	}
 	if err := s.Put(tb.Context(), name, int64(len(content)), strings.NewReader(content)); err != nil {
 		tb.Fatal(err)
@@ -68,12 +69,12 @@ func put(tb testing.TB, s storage.Store, kind, content string) string {
 }
 
 // objectOf is the object of that kind that holds content.
-func objectOf(kind, content string) object {
-	if kind == Config {
-		return object{repo, kind, Config}
+func objectOf(kind, content string) ledger.Ref {
+	if kind == ledger.Config {
+		return ledger.Ref{Repo: repo, Kind: kind, Name: ledger.Config}
 	}
 	sum := sha256.Sum256([]byte(content))
-	return object{repo, kind, hex.EncodeToString(sum[:])}
+	return ledger.Ref{Repo: repo, Kind: kind, Name: hex.EncodeToString(sum[:])}
 }
 
 func remove(tb testing.TB, s storage.Store, name string) {
@@ -111,7 +112,7 @@ func list(tb testing.TB, s storage.Store, dir string) []string {
 	return names
 }
 
-func entries(tb testing.TB, s *Store) []Entry {
+func entries(tb testing.TB, s *Store) []ledger.Entry {
 	tb.Helper()
 	entries, err := s.Entries(tb.Context(), repo)
 	if err != nil {
@@ -145,7 +146,7 @@ func TestTheStoreConforms(t *testing.T) {
 func TestWhatIsRemovedIsKeptAndNotSeen(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		for _, kind := range Kinds {
+		for _, kind := range ledger.Kinds {
 			name := put(t, s, kind, "some "+kind)
 			stays := put(t, s, "locks", "a lock of "+kind)
 			remove(t, s, name)
@@ -160,7 +161,7 @@ func TestWhatIsRemovedIsKeptAndNotSeen(t *testing.T) {
 			}
 		}
 		got := entries(t, s)
-		if len(got) != len(Kinds) {
+		if len(got) != len(ledger.Kinds) {
 			t.Fatalf("the trash has %d entries; want one of each kind: %+v", len(got), got)
 		}
 		for _, e := range got {
@@ -170,7 +171,7 @@ func TestWhatIsRemovedIsKeptAndNotSeen(t *testing.T) {
 			if restored, err := s.Restore(t.Context(), e); err != nil || !restored {
 				t.Fatalf("Restore(%s) = %v, %v", e.Kind, restored, err)
 			}
-			if got := read(t, s, e.object().path()); got != "some "+e.Kind {
+			if got := read(t, s, e.Ref().Path()); got != "some "+e.Kind {
 				t.Errorf("what came back holds %q", got)
 			}
 			if !slices.Contains(list(t, s, repo), e.Name) {
@@ -193,7 +194,7 @@ func TestLocksAndOtherFilesAreNotKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		remove(t, s, manifest)
-		if got := list(t, beneath, Dir); len(got) != 0 {
+		if got := list(t, beneath, ledger.Dir); len(got) != 0 {
 			t.Errorf("the trash holds %v", got)
 		}
 	})
@@ -203,8 +204,8 @@ func TestADestinationThatKeepsNothingDeletes(t *testing.T) {
 	t.Parallel()
 	for name, beneath := range stores(t) {
 		s := newStore(t, beneath, 0)
-		remove(t, s, put(t, s, Data, "a pack"))
-		if got := list(t, beneath, "."); len(got) != 1 || !strings.HasPrefix(got[0], noteHorizon) {
+		remove(t, s, put(t, s, ledger.Data, "a pack"))
+		if got := list(t, beneath, "."); len(got) != 1 || !strings.HasPrefix(got[0], "horizon") {
 			t.Errorf("a store %s holds %v; want the horizon alone", name, got)
 		}
 	}
@@ -213,10 +214,10 @@ func TestADestinationThatKeepsNothingDeletes(t *testing.T) {
 func TestNobodyReachesIntoTheTrash(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		remove(t, s, put(t, s, Snapshots, "a snapshot"))
+		remove(t, s, put(t, s, ledger.Snapshots, "a snapshot"))
 		ctx := t.Context()
-		kept := entries(t, s)[0].at
-		for _, name := range []string{Dir, kept, Dir + "/notes/x/config"} {
+		kept := entries(t, s)[0].At
+		for _, name := range []string{ledger.Dir, kept, ledger.Dir + "/notes/x/config"} {
 			_, errStat := s.Stat(ctx, name)
 			_, _, errOpen := s.Open(ctx, name, 0, -1)
 			errList := s.List(ctx, name, func(fs.FileInfo) error { return nil })
@@ -235,11 +236,11 @@ func TestNobodyReachesIntoTheTrash(t *testing.T) {
 				}
 			}
 		}
-		if got := list(t, beneath, Dir); len(got) != 1 {
+		if got := list(t, beneath, ledger.Dir); len(got) != 1 {
 			t.Errorf("the trash holds %v; want its one entry", got)
 		}
 		err := s.ReadDir(ctx, ".", func(info fs.FileInfo) error {
-			if info.Name() == Dir {
+			if info.Name() == ledger.Dir {
 				t.Error("the root shows the trash")
 			}
 			return nil
@@ -256,8 +257,8 @@ func TestNobodyReachesIntoTheTrash(t *testing.T) {
 func TestNothingInTheTrashIsCalledConfig(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		remove(t, s, put(t, s, Config, "a config"))
-		for _, name := range list(t, beneath, Dir) {
+		remove(t, s, put(t, s, ledger.Config, "a config"))
+		for _, name := range list(t, beneath, ledger.Dir) {
 			if name == "config" || strings.HasSuffix(name, ".json") {
 				t.Errorf("the trash holds a file called %s", name)
 			}
@@ -268,9 +269,9 @@ func TestNothingInTheTrashIsCalledConfig(t *testing.T) {
 func TestAPackThatIsUploadedAgainIsThere(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		name := put(t, s, Data, "a pack")
+		name := put(t, s, ledger.Data, "a pack")
 		remove(t, s, name)
-		put(t, s, Data, "a pack")
+		put(t, s, ledger.Data, "a pack")
 		if got := read(t, s, name); got != "a pack" {
 			t.Errorf("it holds %q", got)
 		}
@@ -288,13 +289,13 @@ func TestAPackThatAnotherGatewayUploadsAgainIsThere(t *testing.T) {
 	t.Parallel()
 	beneath := storetest.NewBucket()
 	one, other := newStore(t, beneath, time.Hour), newStore(t, beneath, time.Hour)
-	name := put(t, one, Data, "a pack")
+	name := put(t, one, ledger.Data, "a pack")
 	remove(t, one, name)
 	if got := list(t, other, repo); len(got) != 0 {
 		t.Errorf("the other one lists %v after it was removed", got)
 	}
 	stranger := newStore(t, beneath, time.Hour) // has not seen the mark
-	put(t, stranger, Data, "a pack")
+	put(t, stranger, ledger.Data, "a pack")
 	for who, s := range map[string]*Store{"the one that uploaded it": stranger, "another one": newStore(t, beneath, time.Hour)} {
 		if got := list(t, s, repo); len(got) != 1 {
 			t.Errorf("%s lists %v after it was uploaded again", who, got)
@@ -305,10 +306,10 @@ func TestAPackThatAnotherGatewayUploadsAgainIsThere(t *testing.T) {
 func TestAConfigThatIsReplacedIsKept(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		put(t, s, Config, "version 1")
-		put(t, s, Config, "version 2")
+		put(t, s, ledger.Config, "version 1")
+		put(t, s, ledger.Config, "version 2")
 		got := entries(t, s)
-		if len(got) != 1 || got[0].Kind != Config {
+		if len(got) != 1 || got[0].Kind != ledger.Config {
 			t.Fatalf("the trash has %+v", got)
 		}
 		if restored, err := s.Restore(t.Context(), got[0]); err != nil || restored {
@@ -327,11 +328,11 @@ func TestAConfigThatIsReplacedIsKept(t *testing.T) {
 func TestOfARepositoryWithoutConfigTheTrashHoldsWhatItIsMadeOf(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, _ storage.Store, s *Store) {
-		remove(t, s, put(t, s, Keys, "the key of an unfinished init"))
+		remove(t, s, put(t, s, ledger.Keys, "the key of an unfinished init"))
 		if held, err := s.Holds(t.Context(), repo); held || err != nil {
 			t.Errorf("with a key alone: %v, %v", held, err)
 		}
-		remove(t, s, put(t, s, Data, "a pack"))
+		remove(t, s, put(t, s, ledger.Data, "a pack"))
 		if held, err := s.Holds(t.Context(), repo); !held || err != nil {
 			t.Errorf("with a pack: %v, %v", held, err)
 		}
@@ -344,7 +345,7 @@ func TestAYearAheadEmptiesNothing(t *testing.T) {
 		h := &expirytest.Hands{Wall: time.Now()}
 		clock := h.Clock(t, filepath.Join(t.TempDir(), "clock"))
 		s := New(beneath, Options{Keep: func() time.Duration { return 7 * 24 * time.Hour }, Clock: clock})
-		remove(t, s, put(t, s, Data, "a pack"))
+		remove(t, s, put(t, s, ledger.Data, "a pack"))
 		h.Wall = h.Wall.AddDate(1, 0, 0)
 		for range 23 {
 			h.Run(clock, time.Hour)
@@ -377,10 +378,10 @@ func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 	h := &expirytest.Hands{Wall: time.Now()}
 	clock := h.Clock(t, filepath.Join(t.TempDir(), "clock"))
 	s := New(beneath, Options{Keep: func() time.Duration { return time.Hour }, Clock: clock})
-	for _, kind := range []string{Data, Keys, Snapshots, Config, Index} {
+	for _, kind := range []string{ledger.Data, ledger.Keys, ledger.Snapshots, ledger.Config, ledger.Index} {
 		remove(t, s, put(t, s, kind, "some "+kind))
 	}
-	later := put(t, s, Snapshots, "removed later")
+	later := put(t, s, ledger.Snapshots, "removed later")
 	if held := s.Held(); held.Objects != 5 {
 		t.Errorf("it holds %+v; want 5 objects", held)
 	}
@@ -395,13 +396,13 @@ func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 	}
 	var kinds []string
 	for _, name := range beneath.removed {
-		for _, kind := range Kinds {
-			if strings.Contains(name, "/"+kind+"_") || kind == Data && strings.HasPrefix(name, repo+"/data/") {
+		for _, kind := range ledger.Kinds {
+			if strings.Contains(name, "/"+kind+"_") || kind == ledger.Data && strings.HasPrefix(name, repo+"/data/") {
 				kinds = append(kinds, kind)
 			}
 		}
 	}
-	if want := []string{Index, Snapshots, Keys, Config, Data, Data}; !slices.Equal(kinds, want) {
+	if want := []string{ledger.Index, ledger.Snapshots, ledger.Keys, ledger.Config, ledger.Data, ledger.Data}; !slices.Equal(kinds, want) {
 		t.Errorf("it removed %v; want %v", kinds, want)
 	}
 	if held := s.Held(); held.Objects != 0 || held.Bytes != 0 || s.Due() {
@@ -419,11 +420,11 @@ func TestPurgeTakesIndexesFirstAndPacksLast(t *testing.T) {
 func TestPurgeLeavesAPackThatWasUploadedAgain(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		name := put(t, s, Data, "a pack")
+		name := put(t, s, ledger.Data, "a pack")
 		remove(t, s, name)
 		// Another gateway uploads it.
-		put(t, newStore(t, beneath, time.Hour), Data, "a pack")
-		if _, err := s.Empty(t.Context(), "", func(*Entry) bool { return true }); err != nil {
+		put(t, newStore(t, beneath, time.Hour), ledger.Data, "a pack")
+		if _, err := s.Empty(t.Context(), "", func(*ledger.Entry) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, newStore(t, beneath, time.Hour), name); got != "a pack" {
@@ -435,12 +436,12 @@ func TestPurgeLeavesAPackThatWasUploadedAgain(t *testing.T) {
 func TestWhatComesBackKeepsItsFirstReceipt(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		for _, kind := range []string{Data, Snapshots} {
+		for _, kind := range []string{ledger.Data, ledger.Snapshots} {
 			put(t, s, kind, "some "+kind)
 		}
 		before := receipts(t, s)
 		for range 2 {
-			for _, kind := range []string{Data, Snapshots} {
+			for _, kind := range []string{ledger.Data, ledger.Snapshots} {
 				o := before[kind]
 				remove(t, s, o.Path())
 			}
@@ -464,7 +465,7 @@ func TestWhatComesBackKeepsItsFirstReceipt(t *testing.T) {
 func TestAListTellsWhenWhatCameBackWasReceivedFirst(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, beneath storage.Store, s *Store) {
-		name := put(t, s, Snapshots, "a snapshot")
+		name := put(t, s, ledger.Snapshots, "a snapshot")
 		first, err := s.Stat(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
@@ -475,7 +476,7 @@ func TestAListTellsWhenWhatCameBackWasReceivedFirst(t *testing.T) {
 				t.Fatal(restored, err)
 			}
 		}
-		for what, list := range map[string]lister{"List": s.List, "ReadDir": s.ReadDir} {
+		for what, list := range map[string]func(context.Context, string, func(fs.FileInfo) error) error{"List": s.List, "ReadDir": s.ReadDir} {
 			found := 0
 			err := list(t.Context(), repo+"/snapshots", func(info fs.FileInfo) error {
 				if info.IsDir() { // ReadDir has the directory itself
@@ -498,10 +499,10 @@ func TestAListReadsNotesOnlyForWhoAsksForTimes(t *testing.T) {
 	t.Parallel()
 	beneath := storetest.NewFaulty(t, storetest.NewBucket())
 	s := newStore(t, beneath, time.Hour)
-	put(t, s, Snapshots, "a snapshot")
+	put(t, s, ledger.Snapshots, "a snapshot")
 	list(t, s, repo+"/snapshots")
 	errPlanned := errors.New("planned")
-	beneath.Plan(storetest.List, storetest.Fail(errPlanned).On(notesDir(repo)))
+	beneath.Plan(storetest.List, storetest.Fail(errPlanned).On(ledger.Dir+"/"+repo+"/notes"))
 	list(t, s, repo+"/snapshots")
 	err := s.List(t.Context(), repo+"/snapshots", func(info fs.FileInfo) error {
 		_ = info.ModTime()
@@ -529,44 +530,11 @@ func receipts(tb testing.TB, s *Store) map[string]Object {
 	return objects
 }
 
-func TestEntriesAreParsedAsTheyAreNamed(t *testing.T) {
-	t.Parallel()
-	received := time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)
-	for _, kind := range Kinds {
-		o := object{repo, kind, strings.Repeat("ab", 32)}
-		if kind == Config {
-			o.name = Config
-		}
-		name := entryName(o, received, received.Add(time.Hour), received.Add(2*time.Hour))
-		if len(name) > 143 {
-			t.Errorf("the name %s is too long for file systems that encrypt names", name)
-		}
-		e, ok := parseEntry(repo, dirKept, named(name))
-		if !ok || e.object() != o || !e.Received.Equal(received) || !e.Expires.Equal(received.Add(2*time.Hour)) {
-			t.Errorf("%s reads as %+v, %v", name, e, ok)
-		}
-	}
-	for _, name := range []string{"", "config", "data_x_r-_d-_e-", "data__r-_d20261129T200000.000Z_e20261129T200000.000Z", "config_other_r-_d20261129T200000.000Z_e20261129T200000.000Z"} {
-		if e, ok := parseEntry(repo, dirKept, named(name)); ok {
-			t.Errorf("%q reads as %+v", name, e)
-		}
-	}
-}
-
-type named string
-
-func (n named) Name() string     { return string(n) }
-func (named) Size() int64        { return 0 }
-func (named) Mode() fs.FileMode  { return 0 }
-func (named) ModTime() time.Time { return time.Time{} }
-func (named) IsDir() bool        { return false }
-func (named) Sys() any           { return nil }
-
 func TestAnUploadThatFailsLeavesTheMark(t *testing.T) {
 	t.Parallel()
 	beneath := storetest.NewFaulty(t, storetest.NewBucket())
 	s := newStore(t, beneath, time.Hour)
-	name := put(t, s, Data, "a pack")
+	name := put(t, s, ledger.Data, "a pack")
 	remove(t, s, name)
 	broken := errors.New("broken")
 	beneath.Plan(storetest.Put, storetest.Fail(broken).On(name))
@@ -577,7 +545,7 @@ func TestAnUploadThatFailsLeavesTheMark(t *testing.T) {
 		t.Errorf("the repository lists %v", got)
 	}
 	// A mark that cannot be made is an error, and the pack is there.
-	other := put(t, s, Data, "another pack")
+	other := put(t, s, ledger.Data, "another pack")
 	beneath.Plan(storetest.Put, storetest.Fail(broken))
 	if err := s.Remove(t.Context(), other); !errors.Is(err, broken) {
 		t.Errorf("Remove: %v", err)

@@ -2,21 +2,18 @@ package trash
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
-
-var errTreeless = fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
 
 // tree returns the directories of the store.
 func (s *Store) tree() (storage.Tree, error) {
 	if tree, ok := s.store.(storage.Tree); ok {
 		return tree, nil
 	}
-	return nil, errTreeless
+	return nil, ledger.ErrTreeless
 }
 
 // ReadDir implements [storage.Tree].
@@ -31,29 +28,24 @@ func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) er
 	show := fn
 	if dir == "." {
 		show = func(info fs.FileInfo) error {
-			if info.Name() == Dir {
+			if info.Name() == ledger.Dir {
 				return nil
 			}
 			return fn(info)
 		}
 	}
 	repo, below, ok := repoOf(dir)
-	if ok && !s.renames && below == Snapshots {
-		return s.listSnapshots(ctx, repo, tree.ReadDir, fn)
+	if ok && !s.renames && below == ledger.Snapshots {
+		return s.ledger.ListSnapshots(ctx, repo, tree.ReadDir, fn)
 	}
 	if s.renames || !ok || len(below) != len("data/00") || below[:5] != "data/" {
 		return tree.ReadDir(ctx, dir, show)
 	}
-	hidden, err := s.readMarks(ctx, repo)
+	hidden, err := s.ledger.ReadMarks(ctx, repo)
 	if err != nil {
 		return err
 	}
-	return tree.ReadDir(ctx, dir, func(info fs.FileInfo) error {
-		if at, marked := hidden[info.Name()]; marked && !info.ModTime().After(at) {
-			return nil
-		}
-		return fn(info)
-	})
+	return tree.ReadDir(ctx, dir, unmarked(hidden, fn))
 }
 
 // Mkdir implements [storage.Tree].

@@ -1,17 +1,15 @@
 package trash
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
 // What vanishes from a repository outside of the trash, by a program that goes past this
@@ -27,12 +25,6 @@ import (
 // A prune replaces indexes, so that one by another program shows. What came and went
 // between two looks does not, nor does a pack that vanishes while the indexes stay (restic
 // check finds that), nor what somebody changes in the trash itself.
-
-// seenName is the file that keeps the last look: one "<kind>/<name>" a line.
-const seenName = "objects.txt"
-
-// lookedAt are the kinds that a look is about.
-var lookedAt = []string{Config, Keys, Index, Snapshots}
 
 // seen are the repositories in which something was saved since the last look.
 type seen struct {
@@ -74,15 +66,13 @@ func (s *Store) LookAtChanged(ctx context.Context) error {
 	return nil
 }
 
-func seenPath(repo string) string { return repoDir(repo) + "/" + dirSeen + "/" + seenName }
-
 // Look looks for what has vanished from a repository since the last look, raises the
 // horizon where something has, and keeps what is there now.
 func (s *Store) Look(ctx context.Context, repo string) error {
 	if s.opts.Keep() <= 0 {
 		return nil // nothing of the past is kept
 	}
-	before, err := s.readSeen(ctx, repo)
+	before, err := s.ledger.ReadSeen(ctx, repo)
 	if err != nil {
 		return err
 	}
@@ -92,35 +82,35 @@ func (s *Store) Look(ctx context.Context, repo string) error {
 		return err
 	}
 	missing := maps.Clone(before)
-	maps.DeleteFunc(missing, func(key receiptKey, _ bool) bool { return now[key] })
+	maps.DeleteFunc(missing, func(key ledger.Key, _ bool) bool { return now[key] })
 	if len(missing) > 0 {
 		if err := s.explain(ctx, repo, missing); err != nil {
 			return err
 		}
 	}
 	if len(missing) > 0 {
-		if err := s.raiseHorizon(ctx, repo, began); err != nil {
+		if err := s.ledger.RaiseHorizon(ctx, repo, began); err != nil {
 			return err
 		}
 	}
 	if maps.Equal(before, now) {
 		return nil
 	}
-	return s.writeSeen(ctx, repo, now)
+	return s.ledger.WriteSeen(ctx, repo, now)
 }
 
 // explain leaves of what is missing only what has vanished: not what is in the trash, came
 // back meanwhile, or was purged meanwhile.
-func (s *Store) explain(ctx context.Context, repo string, missing map[receiptKey]bool) error {
-	err := s.each(ctx, repo, dirKept, func(e Entry) error {
-		delete(missing, receiptKey{e.Kind, e.Name})
+func (s *Store) explain(ctx context.Context, repo string, missing map[ledger.Key]bool) error {
+	err := s.ledger.EachKept(ctx, repo, func(e ledger.Entry) error {
+		delete(missing, ledger.Key{Kind: e.Kind, Name: e.Name})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for key := range maps.Clone(missing) {
-		_, err := s.store.Stat(ctx, object{repo, key.kind, key.name}.path())
+		_, err := s.store.Stat(ctx, ledger.Ref{Repo: repo, Kind: key.Kind, Name: key.Name}.Path())
 		if err == nil {
 			delete(missing, key)
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -130,20 +120,20 @@ func (s *Store) explain(ctx context.Context, repo string, missing map[receiptKey
 	if len(missing) == 0 {
 		return nil
 	}
-	still, err := s.readSeen(ctx, repo)
+	still, err := s.ledger.ReadSeen(ctx, repo)
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(missing, func(key receiptKey, _ bool) bool { return !still[key] })
+	maps.DeleteFunc(missing, func(key ledger.Key, _ bool) bool { return !still[key] })
 	return nil
 }
 
 // namesNow are the objects that are there, of the kinds that a look is about.
-func (s *Store) namesNow(ctx context.Context, repo string) (map[receiptKey]bool, error) {
-	now := make(map[receiptKey]bool)
-	for _, kind := range lookedAt {
+func (s *Store) namesNow(ctx context.Context, repo string) (map[ledger.Key]bool, error) {
+	now := make(map[ledger.Key]bool)
+	for _, kind := range ledger.LookedAt {
 		err := s.listKind(ctx, repo, kind, func(info fs.FileInfo) error {
-			now[receiptKey{kind, info.Name()}] = true
+			now[ledger.Key{Kind: kind, Name: info.Name()}] = true
 			return nil
 		})
 		if err != nil {
@@ -151,63 +141,6 @@ func (s *Store) namesNow(ctx context.Context, repo string) (map[receiptKey]bool,
 		}
 	}
 	return now, nil
-}
-
-// readSeen reads what the last look found.
-func (s *Store) readSeen(ctx context.Context, repo string) (map[receiptKey]bool, error) {
-	found := make(map[receiptKey]bool)
-	body, _, err := s.store.Open(ctx, seenPath(repo), 0, -1)
-	if errors.Is(err, fs.ErrNotExist) {
-		return found, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what was there before: %w", err)
-	}
-	defer body.Close()
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		kind, name, _ := strings.Cut(lines.Text(), "/")
-		if slices.Contains(lookedAt, kind) && (isHash(name) || kind == Config && name == Config) {
-			found[receiptKey{kind, name}] = true
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read what was there before: %w", err)
-	}
-	return found, nil
-}
-
-// writeSeen keeps what a look found.
-func (s *Store) writeSeen(ctx context.Context, repo string, now map[receiptKey]bool) error {
-	names := make([]string, 0, len(now))
-	for key := range now {
-		names = append(names, key.kind+"/"+key.name+"\n")
-	}
-	slices.Sort(names)
-	content := []byte(strings.Join(names, ""))
-	if err := s.store.Put(ctx, seenPath(repo), int64(len(content)), bytes.NewReader(content)); err != nil {
-		return fmt.Errorf("keep what is there: %w", err)
-	}
-	return nil
-}
-
-// unsee takes what is about to be purged out of the last look.
-func (s *Store) unsee(ctx context.Context, repo string, going []Entry) error {
-	if !slices.ContainsFunc(going, func(e Entry) bool { return e.Kind != Data }) {
-		return nil
-	}
-	before, err := s.readSeen(ctx, repo)
-	if err != nil {
-		return err
-	}
-	now := maps.Clone(before)
-	for _, e := range going {
-		delete(now, receiptKey{e.Kind, e.Name})
-	}
-	if len(now) == len(before) {
-		return nil
-	}
-	return s.writeSeen(ctx, repo, now)
 }
 
 // noticeLost raises the horizon over the marks that have no pack any more, which are given
@@ -218,13 +151,13 @@ func (s *Store) noticeLost(ctx context.Context, repo string, marks map[string]st
 	}
 	// It may have been moved into the trash meanwhile, or purged, or come back. A mark
 	// goes last, so that one that is still there has its pack in one place or the other.
-	still, err := s.marksOf(ctx, repo)
+	still, err := s.ledger.MarksOf(ctx, repo)
 	if err != nil {
 		return err
 	}
 	maps.DeleteFunc(marks, func(name, _ string) bool { return len(still[name]) == 0 })
-	err = s.each(ctx, repo, dirKept, func(e Entry) error {
-		if e.Kind == Data {
+	err = s.ledger.EachKept(ctx, repo, func(e ledger.Entry) error {
+		if e.Kind == ledger.Data {
 			delete(marks, e.Name)
 		}
 		return nil
@@ -234,18 +167,18 @@ func (s *Store) noticeLost(ctx context.Context, repo string, marks map[string]st
 	}
 	newest := ""
 	for name, deleted := range marks {
-		_, err := s.store.Stat(ctx, object{repo, Data, name}.path())
+		_, err := s.store.Stat(ctx, ledger.Ref{Repo: repo, Kind: ledger.Data, Name: name}.Path())
 		if errors.Is(err, fs.ErrNotExist) {
 			newest = max(newest, deleted)
 		} else if err != nil {
 			return err
 		}
 	}
-	at, ok := parseStamp(newest)
+	at, ok := ledger.ParseStamp(newest)
 	if newest == "" || !ok {
 		return nil
 	}
-	return s.raiseHorizon(ctx, repo, at)
+	return s.ledger.RaiseHorizon(ctx, repo, at)
 }
 
 // destroyedSpan is the precision of the horizon where nothing is kept: so that not every
@@ -253,20 +186,20 @@ func (s *Store) noticeLost(ctx context.Context, repo string, marks map[string]st
 const destroyedSpan = 10 * time.Second
 
 // destroy removes an object for good, where nothing is kept, and raises the horizon first.
-func (s *Store) destroy(ctx context.Context, o object) error {
+func (s *Store) destroy(ctx context.Context, o ledger.Ref) error {
 	to := time.Now().Truncate(destroyedSpan).Add(destroyedSpan)
 	s.seen.mu.Lock()
-	raised := !s.seen.horizon[o.repo].Before(to)
+	raised := !s.seen.horizon[o.Repo].Before(to)
 	s.seen.mu.Unlock()
 	if !raised {
-		if err := s.raiseHorizon(ctx, o.repo, to); err != nil {
+		if err := s.ledger.RaiseHorizon(ctx, o.Repo, to); err != nil {
 			return err
 		}
 		s.seen.mu.Lock()
 		if s.seen.horizon == nil {
 			s.seen.horizon = make(map[string]time.Time)
 		}
-		s.seen.horizon[o.repo] = to
+		s.seen.horizon[o.Repo] = to
 		s.seen.mu.Unlock()
 	}
 	return s.removeForGood(ctx, o)

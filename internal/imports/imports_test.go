@@ -142,7 +142,13 @@ var rules = []rule{
 	{
 		name:     "the trash is a store around another one, and knows nothing else",
 		about:    of("gateway/trash"),
-		forbids:  both(of(redis, rclone, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/trash/expiry"))),
+		forbids:  both(of(redis, rclone, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/trash/expiry", module+"/gateway/trash/ledger"))),
+		indirect: true,
+	},
+	{
+		name:     "what the trash writes down does not know what is done with it",
+		about:    of("gateway/trash/ledger"),
+		forbids:  both(of(redis, rclone, module), not(of(module+"/gateway/storage"))),
 		indirect: true,
 	},
 	{

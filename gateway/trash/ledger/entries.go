@@ -1,4 +1,4 @@
-package trash
+package ledger
 
 import (
 	"cmp"
@@ -8,16 +8,14 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // each calls fn for the entries of one directory of a repository's trash. What it does
 // not understand, of a later version perhaps, it leaves alone.
-func (s *Store) each(ctx context.Context, repo, dir string, fn func(Entry) error) error {
-	err := s.store.List(ctx, repoDir(repo)+"/"+dir, func(info fs.FileInfo) error {
+func (l *Ledger) each(ctx context.Context, repo, dir string, fn func(Entry) error) error {
+	err := l.store.List(ctx, repoDir(repo)+"/"+dir, func(info fs.FileInfo) error {
 		if e, ok := parseEntry(repo, dir, info); ok {
 			return fn(e)
 		}
@@ -29,11 +27,24 @@ func (s *Store) each(ctx context.Context, repo, dir string, fn func(Entry) error
 	return err
 }
 
+// EachKept calls fn for what lies in a repository's trash.
+func (l *Ledger) EachKept(ctx context.Context, repo string, fn func(Entry) error) error {
+	return l.each(ctx, repo, dirKept, fn)
+}
+
+// EachMark calls fn for the marks of a repository.
+func (l *Ledger) EachMark(ctx context.Context, repo string, fn func(Entry) error) error {
+	return l.each(ctx, repo, dirMarks, fn)
+}
+
+// ErrTreeless says that a storage has no [storage.Tree].
+var ErrTreeless = fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
+
 // Repos returns the repositories that have anything in the trash.
-func (s *Store) Repos(ctx context.Context) ([]string, error) {
-	tree, ok := s.store.(storage.Tree)
+func (l *Ledger) Repos(ctx context.Context) ([]string, error) {
+	tree, ok := l.store.(storage.Tree)
 	if !ok {
-		return nil, fmt.Errorf("look for trash: %w", errTreeless)
+		return nil, fmt.Errorf("look for trash: %w", ErrTreeless)
 	}
 	apps, err := subdirs(ctx, tree, Dir)
 	if err != nil {
@@ -71,26 +82,27 @@ func subdirs(ctx context.Context, tree storage.Tree, dir string) ([]string, erro
 // Entries returns what a repository has in the trash, by the time of deletion. Packs
 // that were uploaded again since are no longer in it. The receipt of a pack under a
 // mark, and its size, are those of the pack, which takes a list of all packs.
-func (s *Store) Entries(ctx context.Context, repo string) ([]Entry, error) {
+func (l *Ledger) Entries(ctx context.Context, repo string) ([]Entry, error) {
 	var entries []Entry
-	if err := s.each(ctx, repo, dirKept, func(e Entry) error {
+	if err := l.each(ctx, repo, dirKept, func(e Entry) error {
 		entries = append(entries, e)
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	p, err := s.markedPacks(ctx, repo)
+	p, err := l.MarkedPacks(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	entries = append(withoutCopies(entries, p.hidden), p.hidden...)
-	sortByDeletion(entries)
+	entries = append(withoutCopies(entries, p.Hidden), p.Hidden...)
+	SortByDeletion(entries)
 	return entries, nil
 }
 
-func sortByDeletion(entries []Entry) {
+// SortByDeletion sorts entries, the one deleted first in front.
+func SortByDeletion(entries []Entry) {
 	slices.SortStableFunc(entries, func(a, b Entry) int {
-		return cmp.Or(a.Deleted.Compare(b.Deleted), strings.Compare(a.at, b.at))
+		return cmp.Or(a.Deleted.Compare(b.Deleted), strings.Compare(a.At, b.At))
 	})
 }
 
@@ -108,51 +120,51 @@ func withoutCopies(kept, marked []Entry) []Entry {
 	return slices.DeleteFunc(kept, func(e Entry) bool { return e.Kind == Data && inPlace[key(&e)] })
 }
 
-// packs are the packs of a repository as their marks have it.
-type packs struct {
-	hidden []Entry // under marks
-	stale  []Entry // marks that hide nothing
-	live   int     // how many are not hidden
+// Packs are the packs of a repository as their marks have it.
+type Packs struct {
+	Hidden []Entry // under marks
+	Stale  []Entry // marks that hide nothing
+	Live   int     // how many are not hidden
 }
 
-// markedPacks looks at the packs that lie under marks. Without marks the packs are not
+// MarkedPacks looks at the packs that lie under marks. Without marks the packs are not
 // listed, and none are counted.
-func (s *Store) markedPacks(ctx context.Context, repo string) (p packs, err error) {
+func (l *Ledger) MarkedPacks(ctx context.Context, repo string) (p Packs, err error) {
 	var marked []Entry
-	err = s.each(ctx, repo, dirMarks, func(e Entry) error {
+	err = l.each(ctx, repo, dirMarks, func(e Entry) error {
 		marked = append(marked, e)
 		return nil
 	})
 	if err != nil || len(marked) == 0 {
 		return p, err
 	}
-	n, err := s.readReceipts(ctx, repo)
+	n, err := l.ReadReceipts(ctx, repo)
 	if err != nil {
 		return p, err
 	}
 	hides := make([]bool, len(marked))
 	byName := lastMarks(marked)
-	err = s.store.List(ctx, repo+"/"+Data, func(info fs.FileInfo) error {
+	err = l.store.List(ctx, repo+"/"+Data, func(info fs.FileInfo) error {
 		i, ok := byName[info.Name()]
-		if !ok || info.ModTime().After(marked[i].changed) {
-			p.live++
+		if !ok || info.ModTime().After(marked[i].Changed) {
+			p.Live++
 			return nil
 		}
 		hides[i] = true
 		e := marked[i]
 		e.Size, e.Received = info.Size(), info.ModTime()
-		if first, noted := n.receipts[receiptKey{Data, e.Name}]; noted {
+		if first, noted := n.Receipts[Key{Data, e.Name}]; noted {
 			e.Received = first
 		}
-		p.hidden = append(p.hidden, e)
+		p.Hidden = append(p.Hidden, e)
 		return nil
 	})
 	for i, hides := range hides {
 		if !hides {
-			p.stale = append(p.stale, marked[i])
+			p.Stale = append(p.Stale, marked[i])
 		}
 	}
-	return p, ignoreAbsent(err)
+	return p, storage.IgnoreAbsent(err)
 }
 
 // lastMarks are the places of the marks that count: of several for a pack the last.
@@ -160,7 +172,7 @@ func lastMarks(marked []Entry) map[string]int {
 	byName := make(map[string]int, len(marked))
 	for i := range marked {
 		e := &marked[i]
-		if j, twice := byName[e.Name]; twice && marked[j].changed.After(e.changed) {
+		if j, twice := byName[e.Name]; twice && marked[j].Changed.After(e.Changed) {
 			continue
 		}
 		byName[e.Name] = i
@@ -168,58 +180,17 @@ func lastMarks(marked []Entry) map[string]int {
 	return byName
 }
 
-// Held is how much the trash of a destination holds.
-type Held struct {
-	Objects, Bytes int64
-	// InPlace is the part of Bytes that lies where it was, in lists of the destination.
-	InPlace int64
-	// At is when that was counted; zero where it was not yet.
-	At time.Time
-}
-
-// held is what was counted last, and what came since.
-type held struct {
-	mu    sync.Mutex
-	now   Held
-	fresh bool // nothing came since the last count
-	// next is when the first of what was counted expires, and settle when packs may be
-	// moved from under their marks.
-	next, settle time.Time
-}
-
-func (h *held) add(size int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now.Objects++
-	h.now.Bytes += size
-	h.fresh = false
-}
-
-// Held returns how much the trash holds, as far as it was counted.
-func (s *Store) Held() Held {
-	s.held.mu.Lock()
-	defer s.held.mu.Unlock()
-	return s.held.now
-}
-
-// Kept returns how many bytes the trash holds that no list shows, as far as they were
-// counted.
-func (s *Store) Kept() int64 {
-	held := s.Held()
-	return held.Bytes - held.InPlace
-}
-
 // Holds reports whether the trash has anything of a repository but keys, which an init
 // leaves that was not finished.
-func (s *Store) Holds(ctx context.Context, repo string) (bool, error) {
+func (l *Ledger) Holds(ctx context.Context, repo string) (bool, error) {
 	for _, dir := range []string{dirKept, dirMarks} {
-		err := s.each(ctx, repo, dir, func(e Entry) error {
+		err := l.each(ctx, repo, dir, func(e Entry) error {
 			if e.Kind != Keys {
-				return errEnough
+				return errFound
 			}
 			return nil
 		})
-		if errors.Is(err, errEnough) {
+		if errors.Is(err, errFound) {
 			return true, nil
 		}
 		if err != nil {
@@ -228,3 +199,5 @@ func (s *Store) Holds(ctx context.Context, repo string) (bool, error) {
 	}
 	return false, nil
 }
+
+var errFound = errors.New("something was found")

@@ -1,4 +1,4 @@
-package trash
+package ledger
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ type noted struct {
 }
 
 type readNotes struct {
-	notes
+	Notes
 	at time.Time
 }
 
@@ -31,14 +31,14 @@ func (n *noted) forget(repo string) {
 	delete(n.repos, repo)
 }
 
-func (n *noted) of(repo string) (notes, bool) {
+func (n *noted) of(repo string) (Notes, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r, known := n.repos[repo]
-	return r.notes, known && time.Since(r.at) < notedFor
+	return r.Notes, known && time.Since(r.at) < notedFor
 }
 
-func (n *noted) learn(repo string, read notes) {
+func (n *noted) learn(repo string, read Notes) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for other, r := range n.repos {
@@ -53,25 +53,25 @@ func (n *noted) learn(repo string, read notes) {
 }
 
 // recentNotes are the notes of a repository, read within notedFor.
-func (s *Store) recentNotes(ctx context.Context, repo string) (notes, error) {
-	n, known := s.noted.of(repo)
+func (l *Ledger) recentNotes(ctx context.Context, repo string) (Notes, error) {
+	n, known := l.noted.of(repo)
 	if known {
 		return n, nil
 	}
-	n, err := s.readReceipts(ctx, repo)
+	n, err := l.ReadReceipts(ctx, repo)
 	if err == nil {
-		s.noted.learn(repo, n)
+		l.noted.learn(repo, n)
 	}
 	return n, err
 }
 
-// withReceipt describes an object by the time of its first receipt.
-func (s *Store) withReceipt(ctx context.Context, o object, info fs.FileInfo) (fs.FileInfo, error) {
-	n, err := s.recentNotes(ctx, o.repo)
+// WithReceipt describes an object by the time of its first receipt.
+func (l *Ledger) WithReceipt(ctx context.Context, o Ref, info fs.FileInfo) (fs.FileInfo, error) {
+	n, err := l.recentNotes(ctx, o.Repo)
 	if err != nil {
 		return nil, err
 	}
-	if first, noted := n.receipts[receiptKey{o.kind, o.name}]; noted {
+	if first, noted := n.Receipts[o.Key()]; noted {
 		return receivedAt{info, first}, nil
 	}
 	return info, nil
@@ -89,16 +89,16 @@ func (i receivedAt) ModTime() time.Time { return i.at }
 // lister lists a directory.
 type lister func(ctx context.Context, dir string, fn func(fs.FileInfo) error) error
 
-// listSnapshots lists the snapshots of a repository by the times of their first receipts,
+// ListSnapshots lists the snapshots of a repository by the times of their first receipts,
 // as Stat has them. The notes are read when fn asks for the first time: restic's lists ask
 // for none, and cost no request more.
-func (s *Store) listSnapshots(ctx context.Context, repo string, list lister, fn func(fs.FileInfo) error) error {
+func (l *Ledger) ListSnapshots(ctx context.Context, repo string, list lister, fn func(fs.FileInfo) error) error {
 	var once sync.Once
-	var n notes
+	var n Notes
 	var failed error
-	read := func() map[receiptKey]time.Time {
-		once.Do(func() { n, failed = s.recentNotes(ctx, repo) })
-		return n.receipts
+	read := func() map[Key]time.Time {
+		once.Do(func() { n, failed = l.recentNotes(ctx, repo) })
+		return n.Receipts
 	}
 	return list(ctx, repo+"/"+Snapshots, func(info fs.FileInfo) error {
 		err := fn(listedSnapshot{info, read})
@@ -110,11 +110,11 @@ func (s *Store) listSnapshots(ctx context.Context, repo string, list lister, fn 
 type listedSnapshot struct {
 	fs.FileInfo
 
-	receipts func() map[receiptKey]time.Time
+	receipts func() map[Key]time.Time
 }
 
 func (l listedSnapshot) ModTime() time.Time {
-	if first, noted := l.receipts()[receiptKey{Snapshots, l.Name()}]; noted {
+	if first, noted := l.receipts()[Key{Snapshots, l.Name()}]; noted {
 		return first
 	}
 	return l.FileInfo.ModTime()
