@@ -12,8 +12,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/naming"
 )
 
-// onlyCommands wants no argument: what a command with subcommands gets is the name of
-// one that does not exist.
+// onlyCommands accepts no argument: an argument of a command with subcommands is the name
+// of an unknown subcommand.
 func onlyCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -25,7 +25,7 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q for %s%s", naming.Printable(args[0]), cmd.CommandPath(), naming.DidYouMean(args[0], names))
 }
 
-// otherWords are what people call commands elsewhere.
+// otherWords maps words for commands in other programs to ours.
 var otherWords = map[string]string{
 	"delete": "remove", "del": "remove", "create": "add", "new": "add", "edit": "alter", "modify": "alter",
 	"update": "alter", "set": "alter", "test": "check", "get": "show",
@@ -43,7 +43,7 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// suggestFlag adds to an error about an unknown flag which one may be meant.
+// suggestFlag adds a suggestion to an error about an unknown flag.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
