@@ -11,11 +11,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// otherStorage is the answer for a storage that is not a directory.
+// otherStorage is the answer for a storage other than a directory.
 const otherStorage = "other"
 
-// complete asks whoever is at the terminal for what no option gives, or says which
-// options are missing.
+// complete asks at the terminal for what the options leave out. Without a terminal it
+// returns an error that lists the missing options.
 func (o *options) complete(ctx context.Context, sys *host.System) error {
 	prompt := sys.Prompter()
 	if prompt == nil {
@@ -101,8 +101,7 @@ func (o *options) askModules(ctx context.Context, prompt *host.Prompter) error {
 	}
 }
 
-// directoryComplaint says what is wrong with a directory to be backed up, "" where
-// nothing is.
+// directoryComplaint says why a directory cannot be backed up, "" if it can.
 func directoryComplaint(dir string) string {
 	info, err := os.Stat(dir)
 	switch {

@@ -80,7 +80,7 @@ func (o *options) run(ctx context.Context, sys *host.System) error {
 	return s.run(ctx)
 }
 
-// run shows the steps, and takes them.
+// run prints the steps and performs them.
 func (s *setup) run(ctx context.Context) error {
 	steps := s.steps()
 	if s.opts.dryRun {
@@ -103,7 +103,7 @@ func (s *setup) run(ctx context.Context) error {
 	return s.tell(ctx)
 }
 
-// agree asks whether to begin, where somebody can be asked.
+// agree asks for confirmation, if anybody can be asked.
 func (s *setup) agree(ctx context.Context, steps []step) error {
 	prompt := s.sys.Prompter()
 	if prompt == nil || s.opts.yes {
@@ -123,7 +123,7 @@ func (s *setup) agree(ctx context.Context, steps []step) error {
 	return nil
 }
 
-// tell says what there is now, and prints the passwords of the backups.
+// tell prints what was set up, and the passwords of the backups.
 func (s *setup) tell(ctx context.Context) error {
 	s.sys.Notef("Done. The page that shows your backups is at http://%s/-/status; its first user is made with\n  %s --env-file %s admin add NAME",
 		s.layout.address, programName, s.layout.adminEnv())
@@ -133,7 +133,7 @@ func (s *setup) tell(ctx context.Context) error {
 	return s.tellPasswords(ctx)
 }
 
-// tellPasswords prints a line for each new module: its name, and the password of its
+// tellPasswords prints a line for each new module: its name and the password of its
 // backups.
 func (s *setup) tellPasswords(ctx context.Context) error {
 	if len(s.added) == 0 {

@@ -1,8 +1,7 @@
-// Package setup takes a machine with nothing to a running gateway with a first backup: a
-// Redis of its own, a node, the gateway, a destination, modules, a schedule, the backup,
-// and a restore that proves it.
+// Package setup takes an empty machine to a running gateway with a first backup: it sets up
+// Redis, a node, the gateway, a destination, modules and a schedule, makes a backup, and
+// proves it with a restore.
 //
-// Each step runs the very command that it shows, of this program or of the system, so that
-// people can see, repeat and undo what was done. A step whose result is there already does
-// nothing.
+// Each step runs exactly the command that it prints, of this program or of the system, so
+// that people can inspect, repeat and undo it. A step whose result exists does nothing.
 package setup

@@ -24,7 +24,7 @@ func writeFile(path, text string, mode fs.FileMode) error {
 	return nil
 }
 
-// keepPassword makes a password, unless the file has one.
+// keepPassword generates a password, unless the file has one.
 func keepPassword(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -32,7 +32,7 @@ func keepPassword(path string) error {
 	return writeFile(path, host.NewPassword()+"\n", 0o600)
 }
 
-// addLines adds to a file of variables those that it lacks.
+// addLines appends missing variables to a file of variables.
 func addLines(path string, lines []string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {

@@ -10,27 +10,27 @@ import (
 
 const (
 	defaultAddress = "127.0.0.1:4694"
-	// gatewayUser and redisUser are the users that the services run as.
+	// gatewayUser and redisUser are the system users of the services.
 	gatewayUser = "rclone-gateway"
 	redisUser   = "redis"
-	// redisUnit is the unit of the gateway's own Redis, which the package brings.
+	// redisUnit is the unit of the gateway's own Redis, part of the package.
 	redisUnit = "rclone-gateway-redis.service"
-	// maxSocketPath is how long the path of a unix socket may be.
+	// maxSocketPath is the maximum length of a unix socket's path.
 	maxSocketPath = 100
 )
 
-// layout is where everything is.
+// layout says where everything is.
 type layout struct {
-	// services is true where systemd runs everything.
+	// services is true if systemd runs everything.
 	services bool
-	// config holds what people may look at and change, modules what belongs to each
-	// module, redis the data of Redis, and state that of the gateway.
+	// config holds files for administrators, modules the files of each module, redis the
+	// data of Redis, and state the state of the gateway.
 	config, modules, redis, state string
 	socket                        string // of Redis
 	address                       string // of the gateway
 }
 
-// newLayout decides between the system's directories and one directory.
+// newLayout selects the system's directories, or a single directory.
 func newLayout(o *options) (layout, error) {
 	if o.dir == "" {
 		return systemLayout(o)
@@ -59,7 +59,7 @@ func systemLayout(o *options) (layout, error) {
 	}
 	_, err := os.Stat("/run/systemd/system")
 	switch {
-	case o.dryRun: // it is shown elsewhere, too
+	case o.dryRun: // the printed paths may not exist here
 		return l, nil
 	case err != nil:
 		return l, exit.Failf(exit.Usage, "this host has no systemd that runs services: say with --dir DIR where everything is to be; a script there starts it")
@@ -71,17 +71,17 @@ func systemLayout(o *options) (layout, error) {
 	return l, nil
 }
 
-// adminEnv is the environment of administrators' commands, nodeEnv that of the gateway
-// and of the node's commands.
+// adminEnv is the environment of administrators' commands, nodeEnv that of the gateway and
+// the node's commands.
 func (l *layout) adminEnv() string     { return filepath.Join(l.config, "admin.env") }
 func (l *layout) nodeEnv() string      { return filepath.Join(l.config, "node.env") }
 func (l *layout) nodePassword() string { return filepath.Join(l.config, "redis-password") }
 func (l *layout) redisConf() string    { return filepath.Join(l.config, "redis.conf") }
 func (l *layout) users() string        { return filepath.Join(l.redis, "users.acl") }
 
-// moduleEnv is the environment of a module's commands, and moduleDir what belongs to it.
+// moduleEnv is the environment of a module's commands, moduleDir its directory.
 func (l *layout) moduleEnv(name string) string { return filepath.Join(l.modules, name+".env") }
 func (l *layout) moduleDir(name string) string { return filepath.Join(l.modules, name) }
 
-// script is a program of a layout without systemd: "start" or "stop".
+// script returns a script of a layout without systemd: "start" or "stop".
 func (l *layout) script(name string) string { return filepath.Join(l.config, name) }

@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// options are the answers to all questions, by flags or a file.
+// options answer all questions, from flags or a file.
 type options struct {
 	file, dir, addr string
 	modules         []string // NAME=DIR
@@ -25,7 +25,7 @@ type options struct {
 	noBackup        bool
 }
 
-// storage are the options of "destination add" that say which storage it is.
+// storage holds the options of "destination add" that describe the storage.
 type storage struct {
 	provider, url, conf, section, basePath, passwordFile string
 	set, secretFiles                                     []string
@@ -53,7 +53,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.dryRun, "dry-run", false, "show what would be done, and do nothing")
 }
 
-// readFile gives the flags that the command line does not have what the file says.
+// readFile sets flags from a file, except those on the command line.
 func readFile(sys *host.System, flags *pflag.FlagSet, name string) error {
 	text, err := sys.ReadText(name)
 	if err != nil {
@@ -83,10 +83,10 @@ func readFile(sys *host.System, flags *pflag.FlagSet, name string) error {
 	return exit.With(exit.Usage, lines.Err())
 }
 
-// module is a directory that is backed up, under a name.
+// module is a directory to back up, and its name.
 type module struct{ name, dir string }
 
-// parseModule reads NAME=DIR.
+// parseModule parses NAME=DIR.
 func parseModule(text string) (module, error) {
 	name, dir, ok := strings.Cut(text, "=")
 	if !ok {
@@ -99,7 +99,7 @@ func parseModule(text string) (module, error) {
 	return m, nil
 }
 
-// complaint says what is wrong with a module, "" where nothing is.
+// complaint says what is wrong with a module, "" if nothing.
 func (m module) complaint() string {
 	switch {
 	case !account.ValidModuleID(m.name):
@@ -110,7 +110,7 @@ func (m module) complaint() string {
 	return directoryComplaint(m.dir)
 }
 
-// chosen are the modules of the options.
+// chosen returns the modules that the options name.
 func (o *options) chosen() ([]module, error) {
 	var all []module
 	for _, text := range o.modules {
@@ -126,7 +126,7 @@ func (o *options) chosen() ([]module, error) {
 	return all, nil
 }
 
-// arguments are those of "destination add".
+// arguments returns the arguments of "destination add".
 func (s *storage) arguments(name string) []string {
 	args := []string{"--provider", s.provider, "--name", name}
 	for _, option := range []struct{ name, value string }{

@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// makeRedis writes what Redis needs, starts it, and logs in.
+// makeRedis writes the files for Redis, starts it, and logs in.
 func (s *setup) makeRedis(ctx context.Context) (string, error) {
 	l := &s.layout
 	if err := os.MkdirAll(l.config, 0o755); err != nil { //nolint:gosec // the files in it that are secret are their owner's alone
@@ -44,8 +44,8 @@ func (s *setup) makeRedis(ctx context.Context) (string, error) {
 	return "its configuration is " + l.redisConf() + ", its administrator's environment " + l.adminEnv(), err
 }
 
-// adminPassword returns the password of the administrator of Redis: of an earlier setup,
-// or a new one.
+// adminPassword returns the password of Redis' administrator, from an earlier setup or
+// generated.
 func (s *setup) adminPassword() (string, error) {
 	l := &s.layout
 	_, errUsers := os.Stat(l.users())
@@ -66,7 +66,7 @@ func (s *setup) adminPassword() (string, error) {
 	return password, writeFile(l.adminEnv(), adminVariables(l, password), 0o600)
 }
 
-// writeRedis writes the configuration, and the users where Redis has none yet.
+// writeRedis writes the configuration, and the users if Redis has none.
 func (s *setup) writeRedis(password string) error {
 	l := &s.layout
 	if err := writeFile(l.redisConf(), redisConf(l), 0o644); err != nil {

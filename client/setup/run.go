@@ -13,27 +13,27 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// programName is how people call this program.
+// programName is this program's name in printed commands.
 const programName = "gatewayctl"
 
-// setup is one that is going on.
+// setup is a setup in progress.
 type setup struct {
 	sys     *host.System
 	opts    *options
 	layout  layout
 	modules []module
-	program string   // the path of this program
-	added   []module // of modules, those that were not there
+	program string   // path of this program
+	added   []module // the new ones among modules
 }
 
-// own runs this program with an environment file, and returns what it printed.
+// own runs this program with an environment file, and returns its output.
 func (s *setup) own(ctx context.Context, env string, args ...string) (string, error) {
 	args = append([]string{"--env-file", env}, args...)
 	s.show(programName, args...)
 	return s.execute(ctx, s.program, args...)
 }
 
-// quiet is own for what only asks: neither the command nor its messages are shown.
+// quiet is own for queries: it prints neither the command nor its messages.
 func (s *setup) quiet(ctx context.Context, env string, args ...string) ([]byte, error) {
 	cmd := s.command(ctx, s.program, append([]string{"--env-file", env}, args...)...)
 	var said bytes.Buffer
@@ -69,7 +69,7 @@ func (s *setup) command(ctx context.Context, path string, args ...string) *exec.
 	return cmd
 }
 
-// execute runs a program that may ask whoever is at the terminal.
+// execute runs a program that may ask questions at the terminal.
 func (s *setup) execute(ctx context.Context, path string, args ...string) (string, error) {
 	cmd := s.command(ctx, path, args...)
 	var out bytes.Buffer
@@ -81,7 +81,7 @@ func (s *setup) execute(ctx context.Context, path string, args ...string) (strin
 	return out.String(), ended(err, cmd.Args[0], "see above")
 }
 
-// ended explains how a program ended; nil stays nil.
+// ended explains a program's exit; nil stays nil.
 func ended(err error, name, more string) error {
 	if err == nil {
 		return nil
@@ -93,12 +93,12 @@ func ended(err error, name, more string) error {
 	return exit.With(code, fmt.Errorf("%s: %w: %s", name, err, more))
 }
 
-// neededPrograms are those of others, and the packages that bring them.
+// neededPrograms are required programs and the packages that contain them.
 var neededPrograms = []struct{ name, of string }{
 	{"redis-server", "redis-server (Debian), redis (others)"}, {"restic", "restic"}, {"rclone-gateway", "rclone-gateway"},
 }
 
-// checkPrograms says which programs are missing.
+// checkPrograms returns an error that lists missing programs.
 func checkPrograms() error {
 	var missing []string
 	for _, p := range neededPrograms {

@@ -15,10 +15,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// dropInDir holds what is particular to this host of the gateway's unit.
+// dropInDir holds this host's settings for the gateway's unit.
 const dropInDir = "/etc/systemd/system/rclone-gateway.service.d"
 
-// startGatewayUnit has the gateway's unit use the Redis of its own, and starts it.
+// startGatewayUnit points the gateway's unit at its own Redis, and starts it.
 func (s *setup) startGatewayUnit(ctx context.Context) (string, error) {
 	l := &s.layout
 	if err := os.MkdirAll(dropInDir, 0o755); err != nil { //nolint:gosec // as systemd has it
@@ -45,7 +45,7 @@ func (s *setup) startGatewayUnit(ctx context.Context) (string, error) {
 	return "it serves, with " + filepath.Join(l.config, "setup.env"), s.awaitGateway(ctx)
 }
 
-// giveDirectory makes a directory of the gateway's user, which its unit may write to.
+// giveDirectory creates a directory for the gateway's user, and lets its unit write there.
 func (s *setup) giveDirectory(ctx context.Context, dir string) error {
 	for _, hidden := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
 		if strings.HasPrefix(dir+"/", hidden) {
@@ -71,8 +71,8 @@ func (s *setup) giveDirectory(ctx context.Context, dir string) error {
 	return s.awaitGateway(ctx)
 }
 
-// ownDirectory makes a directory, or takes an empty one, for the gateway's user. One with
-// files of others is refused.
+// ownDirectory creates a directory for the gateway's user, or takes over an empty one. It
+// refuses a directory with files of others.
 func ownDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory of backups: %w", err)
@@ -100,7 +100,7 @@ func ownDirectory(dir string) error {
 	return giveTo(gatewayUser, dir)
 }
 
-// idsOf returns the IDs of a user of the system.
+// idsOf returns the user and group ID of a system user.
 func idsOf(name string) (uid, gid int, err error) {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -111,7 +111,7 @@ func idsOf(name string) (uid, gid int, err error) {
 	return uid, gid, errors.Join(errUser, errGroup)
 }
 
-// giveTo gives a file to a user.
+// giveTo changes the owner of a file.
 func giveTo(name, path string) error {
 	uid, gid, err := idsOf(name)
 	if err != nil {

@@ -15,16 +15,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// step is a part of a setup.
+// step is a step of a setup.
 type step struct {
 	title string
-	// undo is how people undo it.
+	// undo is the command that undoes it.
 	undo string
-	// do takes it, and returns what it did. A step that was taken before changes nothing.
+	// do performs it, and says what it did. Performing a step again changes nothing.
 	do func(context.Context) (did string, err error)
 }
 
-// steps are all of them, in their order.
+// steps returns all steps, in order.
 func (s *setup) steps() []step {
 	l := &s.layout
 	admin := programName + " --env-file " + shellWord(l.adminEnv())
@@ -60,7 +60,7 @@ func (s *setup) steps() []step {
 	return steps
 }
 
-// undoService is how a service is stopped for good.
+// undoService returns the command that stops a service for good.
 func (s *setup) undoService(name, units string) string {
 	if s.layout.services {
 		return "systemctl disable --now " + units
@@ -71,7 +71,7 @@ func (s *setup) undoService(name, units string) string {
 // startTimeout bounds how long a service may take to answer.
 const startTimeout = time.Minute
 
-// until tries again until it works, or for startTimeout.
+// until retries until try succeeds, for up to startTimeout.
 func until(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -94,7 +94,7 @@ func (s *setup) makeNode(ctx context.Context) (string, error) {
 	l := &s.layout
 	args := []string{"node", "add", "--env-file", l.nodeEnv()}
 	if l.services {
-		// The gateway's unit gets the password as a credential.
+		// The gateway's unit gets the password as a credential of systemd.
 		if err := keepPassword(l.nodePassword()); err != nil {
 			return "", err
 		}
@@ -118,7 +118,7 @@ func (s *setup) startGateway(ctx context.Context) (string, error) {
 	return "it serves; its log is " + filepath.Join(l.config, "gateway.log"), s.awaitGateway(ctx)
 }
 
-// awaitGateway waits until the gateway serves what Redis says.
+// awaitGateway waits until the gateway is ready.
 func (s *setup) awaitGateway(ctx context.Context) error {
 	err := until(ctx, func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.layout.address+"/-/ready", http.NoBody)
@@ -145,7 +145,7 @@ func (s *setup) awaitGateway(ctx context.Context) error {
 	return exit.Failf(exit.Unreachable, "the gateway does not serve: %w: %s", err, log)
 }
 
-// makeDestination adds the destination, or tests the one that is there.
+// makeDestination adds the destination, or tests the existing one.
 func (s *setup) makeDestination(ctx context.Context) (string, error) {
 	l := &s.layout
 	var known []struct{ Name string }
@@ -174,7 +174,7 @@ func (s *setup) makeDestination(ctx context.Context) (string, error) {
 	return "a file was written there, read back and deleted", nil
 }
 
-// addDestination has "destination add" ask where something is left open.
+// addDestination lets "destination add" ask for what is missing.
 func (s *setup) addDestination(ctx context.Context, storage *storage) error {
 	args := []string{"destination", "add", "--json", "--name", s.opts.name}
 	if storage.provider != "" {
@@ -184,7 +184,7 @@ func (s *setup) addDestination(ctx context.Context, storage *storage) error {
 	return err
 }
 
-// makeDirectory makes the directory of backups, and the section of rclone's that means it.
+// makeDirectory creates the directory for backups, and its rclone section.
 func (s *setup) makeDirectory(ctx context.Context) (storage, error) {
 	dir := filepath.Clean(s.opts.to)
 	if s.layout.services {
@@ -201,7 +201,7 @@ func (s *setup) makeDirectory(ctx context.Context) (storage, error) {
 	return storage{provider: "rclone", conf: conf, basePath: dir, passwordFile: s.opts.storage.passwordFile}, nil
 }
 
-// makeModule adds a module whose files are one directory.
+// makeModule adds a module that consists of one directory.
 func (s *setup) makeModule(ctx context.Context, m module) (string, error) {
 	l := &s.layout
 	if err := os.MkdirAll(l.modules, 0o700); err != nil {
@@ -214,13 +214,13 @@ func (s *setup) makeModule(ctx context.Context, m module) (string, error) {
 	return "what is left out of its backups is in " + filepath.Join(l.moduleDir(m.name), "etc") + ", its environment in " + l.moduleEnv(m.name), err
 }
 
-// scheduleID is the schedule of all modules.
+// scheduleID returns the ID of the schedule for all modules.
 const scheduleID = "1"
 
-// kept are the backups that a new schedule keeps.
+// kept is the retention of a new schedule.
 var kept = []string{"--keep-daily", "7", "--keep-weekly", "4", "--keep-monthly", "6"}
 
-// makeSchedule adds the schedule. One that is there is left as somebody may have made it.
+// makeSchedule adds the schedule, and leaves an existing one unchanged.
 func (s *setup) makeSchedule(ctx context.Context) (string, error) {
 	l := &s.layout
 	if _, err := s.quiet(ctx, l.adminEnv(), "schedule", "show", scheduleID); err == nil {
@@ -233,7 +233,7 @@ func (s *setup) makeSchedule(ctx context.Context) (string, error) {
 	return "it keeps 7 daily, 4 weekly and 6 monthly backups", err
 }
 
-// startScheduler has the schedule run.
+// startScheduler starts what runs the schedule.
 func (s *setup) startScheduler(ctx context.Context) (string, error) {
 	l := &s.layout
 	if l.services {
@@ -243,7 +243,7 @@ func (s *setup) startScheduler(ctx context.Context) (string, error) {
 	return "it runs it; its log is " + filepath.Join(l.config, "scheduler.log"), s.other(ctx, l.script("start"), "scheduler")
 }
 
-// backUp runs the schedule, so that the backups are in the history.
+// backUp runs the schedule, so that the backups appear in the history.
 func (s *setup) backUp(ctx context.Context) (string, error) {
 	_, err := s.own(ctx, s.layout.nodeEnv(), "run-backup", "--backup", scheduleID)
 	return "each module has a backup, and its repository was checked", err

@@ -8,15 +8,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/account"
 )
 
-// mark begins what is written here and may be written again.
+// mark begins generated files, which a later setup may overwrite.
 const mark = "# Written by \"gatewayctl setup\".\n"
 
-// redisConf is the configuration of a Redis of the gateway's own, which nobody reaches
-// over a network.
+// redisConf returns the configuration of the gateway's own Redis, which listens only on a
+// unix socket.
 func redisConf(l *layout) string {
 	mode := "700"
 	if l.services {
-		mode = "770" // of the group of the gateway
+		mode = "770" // for the gateway's group
 	}
 	return mark + fmt.Sprintf(`# Redis of the backup gateway: on a socket alone, users in a file of their own, and each
 # change written to disk within a second.
@@ -30,13 +30,13 @@ daemonize no
 `, l.socket, mode, l.redis, l.users())
 }
 
-// aclUsers are the first users of that Redis: one who administers it. Redis 7.0 replays its
-// files as the user default, who must keep all rights for that.
+// aclUsers returns the initial users of that Redis: an administrator. The default user must
+// keep all permissions, since Redis 7.0 replays its append-only file as that user.
 func aclUsers(password string) string {
 	return "user default off resetpass ~* &* +@all\nuser admin on #" + account.Digest(password) + " ~* &* +@all\n"
 }
 
-// adminVariables are the environment of administrators' commands.
+// adminVariables returns the environment of administrators' commands.
 func adminVariables(l *layout, password string) string {
 	lines := append([]string{
 		"REDIS_ADDRESS=" + l.socket, "REDIS_USER=admin", "REDIS_PASSWORD=" + password, "NS8_AGENT_ENV=" + l.nodeEnv(),
@@ -44,7 +44,8 @@ func adminVariables(l *layout, password string) string {
 	return mark + strings.Join(lines, "\n") + "\n"
 }
 
-// ownVariables are those by which commands find what is not in the system's directories.
+// ownVariables returns the variables that point commands at this layout instead of the
+// system's directories.
 func (l *layout) ownVariables() []string {
 	if l.services {
 		return nil
@@ -55,12 +56,12 @@ func (l *layout) ownVariables() []string {
 	}
 }
 
-// gatewayVariables are read by the gateway's unit after its own file.
+// gatewayVariables returns the variables that the gateway's unit reads after its own file.
 func gatewayVariables(l *layout) string {
 	return mark + "REDIS_ADDRESS=" + l.socket + "\nREDIS_USER=node/1\nNODE_ID=1\n"
 }
 
-// dropIn has the gateway's unit use that Redis.
+// dropIn returns the drop-in that makes the gateway's unit use that Redis.
 func dropIn(l *layout) string {
 	return mark + `[Unit]
 Wants=` + redisUnit + `
@@ -70,18 +71,18 @@ After=` + redisUnit + `
 EnvironmentFile=` + filepath.Join(l.config, "setup.env") + "\n"
 }
 
-// writable lets the gateway's unit write to a directory.
+// writable returns the drop-in that lets the gateway's unit write to a directory.
 func writable(dir string) string {
 	return mark + "[Unit]\nRequiresMountsFor=" + unitPath(dir) + "\n\n[Service]\nReadWritePaths=" + unitPath(dir) + "\n"
 }
 
-// unitPath is a path as a unit file has it.
+// unitPath escapes a path for a unit file.
 func unitPath(path string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(path) + `"`
 }
 
-// startScript starts what does not run yet. A lock tells: it is held as long as the
-// program runs, and none stays behind.
+// startScript returns the script that starts what is not running. A lock, held as long as
+// the program runs, shows that; a killed program leaves none behind.
 func startScript(l *layout, program string) string {
 	return `#!/bin/sh
 ` + mark + `# Starts Redis, the gateway and the scheduler, or those that are named, unless they run.
@@ -105,7 +106,7 @@ done
 `
 }
 
-// stopScript ends what the other script started, in the other order, and waits for it.
+// stopScript returns the script that stops everything in reverse order, and waits.
 func stopScript(l *layout) string {
 	return `#!/bin/sh
 ` + mark + `# Stops the scheduler, the gateway and Redis, or those that are named, and waits for them.
@@ -122,7 +123,7 @@ done
 `
 }
 
-// shellWord quotes a word for a shell, where it needs that.
+// shellWord quotes a word for a shell if necessary.
 func shellWord(word string) string {
 	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:=@,+[]") == "" {
 		return word
