@@ -15,20 +15,21 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/host"
 )
 
-// MostCached is how many bytes the trees in a cache take, and the lists of snapshots.
+// MostCached is the maximum size of the trees in a cache, and of the lists.
 const MostCached = 256 << 20
 
-// Cache is a directory of what was read before. The zero value keeps nothing.
+// Cache is a directory with snapshots and trees that were read before. The zero value
+// caches nothing.
 type Cache struct {
 	dir  string
-	most int64 // bytes in each of its directories
+	most int64 // bytes in each directory
 }
 
-// cacheName is the name of our directory among the caches of other programs.
+// cacheName is our directory's name among other programs' caches.
 const cacheName = "gatewayctl"
 
-// OpenCache returns the cache of this user: below CACHE_DIRECTORY, as systemd sets it,
-// XDG_CACHE_HOME or HOME. Where there is none, or it cannot be written, nothing is kept.
+// OpenCache returns this user's cache: below CACHE_DIRECTORY, as systemd sets it,
+// XDG_CACHE_HOME or HOME. Without a writable directory nothing is cached.
 func OpenCache(env *host.Environment) Cache {
 	service, _ := env.Lookup("CACHE_DIRECTORY")
 	service, _, _ = strings.Cut(service, ":") // systemd separates several by colons
@@ -44,8 +45,7 @@ func OpenCache(env *host.Environment) Cache {
 	return NewCache(filepath.Join(dir, cacheName), MostCached)
 }
 
-// NewCache returns a cache in a directory of its own, which holds up to most bytes of
-// each kind.
+// NewCache returns a cache in its own directory, with up to most bytes of each kind.
 func NewCache(dir string, most int64) Cache {
 	for _, kind := range []string{listsDir, treesDir} {
 		if os.MkdirAll(filepath.Join(dir, kind), 0o700) != nil {
@@ -55,13 +55,13 @@ func NewCache(dir string, most int64) Cache {
 	return Cache{dir, most}
 }
 
-// The directories in a cache: of lists of snapshots, and of their trees.
+// The subdirectories of a cache: lists of snapshots, and trees.
 const (
 	listsDir = "snapshots"
 	treesDir = "trees"
 )
 
-// path is where something of a kind is kept, "" where nothing is.
+// path returns the path of a cached file, "" without a cache.
 func (c Cache) path(kind, name string) string {
 	if c.dir == "" {
 		return ""
@@ -69,17 +69,17 @@ func (c Cache) path(kind, name string) string {
 	return filepath.Join(c.dir, kind, name)
 }
 
-// used notes that something was used just now.
+// used marks a file as just used.
 func used(path string) {
 	now := time.Now()
-	_ = os.Chtimes(path, now, now) // on a read-only disk it goes earlier
+	_ = os.Chtimes(path, now, now) // on a read-only disk it expires earlier
 }
 
-// temporary begins the names of files that are being written.
+// temporary begins the names of incomplete files.
 const temporary = ".new-"
 
-// trim removes what was not used for longest, until the rest has room, and what a killed
-// process has left half written.
+// trim removes the least recently used files until the rest fits, and incomplete files of
+// killed processes.
 func (c Cache) trim(kind string) {
 	if c.dir == "" {
 		return
@@ -112,7 +112,7 @@ func (c Cache) trim(kind string) {
 	}
 }
 
-// alone runs do while no other process does the same for the same file.
+// alone calls do while no other process does the same for the same file.
 func alone(path string, do func() error) error {
 	lock, err := os.OpenFile(filepath.Join(filepath.Dir(path), ".lock-"+filepath.Base(path)), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

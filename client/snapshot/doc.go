@@ -1,7 +1,6 @@
-// Package snapshot reads the snapshots of a repository and their trees, and keeps what it
-// has read: a snapshot never changes, and restic needs a second for each question. It
-// prints nothing.
+// Package snapshot reads the snapshots of a repository and their trees. It caches them,
+// since snapshots never change and each call of restic takes a second. It prints nothing.
 //
-// What is kept holds names, sizes and times of files in clear, no content and no password,
-// and is for its owner alone.
+// The cache contains names, sizes and times of files in clear text, but no content and no
+// password. Only its owner can read it.
 package snapshot

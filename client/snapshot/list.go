@@ -21,7 +21,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Source is a repository, and how restic is run on it, where it must be.
+// Source is a repository, and how to run restic on it if necessary.
 type Source struct {
 	Repository restic.Repository
 	Command    func(context.Context) (restic.Invocation, error)
@@ -37,16 +37,15 @@ func (s Source) Run(ctx context.Context, out io.Writer, args ...string) error {
 	return run.ResticError(s.Repository, command.With(args...).Run(ctx, restic.Streams{Stdout: out}))
 }
 
-// Listing are the snapshots of a repository.
+// Listing holds the snapshots of a repository.
 type Listing struct {
-	Snapshots []Snapshot // the oldest first
-	// Unreadable are the IDs of snapshots that are there and that restic does not show.
+	Snapshots []Snapshot // oldest first
+	// Unreadable holds the IDs of existing snapshots that restic does not list.
 	Unreadable []string
 }
 
-// List returns the snapshots with those IDs, which the gateway has just listed, in the
-// order of their times. Restic is only asked where one of them was not seen before: what
-// has the same ID has the same content.
+// List returns the snapshots with those IDs, which the gateway has just listed, by time. It
+// asks restic only if one of them is not cached: equal IDs have equal content.
 func (c Cache) List(ctx context.Context, from Source, ids []string) (Listing, error) {
 	if len(ids) == 0 {
 		return Listing{}, nil
@@ -67,13 +66,13 @@ func (c Cache) List(ctx context.Context, from Source, ids []string) (Listing, er
 	return choose(fresh, ids), nil
 }
 
-// nameOf is the name of what is kept of a repository.
+// nameOf returns the name of a repository's cached files.
 func nameOf(r restic.Repository) string {
 	sum := sha256.Sum256([]byte(r.URL))
 	return hex.EncodeToString(sum[:16])
 }
 
-// choose returns the snapshots that are meant.
+// choose returns the snapshots with those IDs.
 func choose(known map[string]Snapshot, ids []string) Listing {
 	var l Listing
 	for _, id := range ids {
@@ -89,8 +88,8 @@ func choose(known map[string]Snapshot, ids []string) Listing {
 	return l
 }
 
-// askRestic lists all snapshots of the repository. It takes no lock: nothing is written,
-// and what goes meanwhile is not shown.
+// askRestic lists all snapshots of the repository. It takes no lock: it writes nothing, and
+// snapshots removed meanwhile are left out.
 func askRestic(ctx context.Context, from Source) (map[string]Snapshot, error) {
 	var out bytes.Buffer
 	if err := from.Run(ctx, &out, "snapshots", "--json", "--no-lock"); err != nil {
@@ -111,8 +110,7 @@ func parseList(repository restic.Repository, text []byte) (map[string]Snapshot, 
 	return byID, nil
 }
 
-// Learn keeps the list of all snapshots that restic has written for another purpose, so
-// that List need not ask.
+// Learn caches a list of all snapshots that restic printed for another purpose.
 func (c Cache) Learn(repository restic.Repository, text []byte) {
 	path := c.path(listsDir, nameOf(repository))
 	if path == "" {
@@ -123,7 +121,7 @@ func (c Cache) Learn(repository restic.Repository, text []byte) {
 	}
 }
 
-// readList reads a list that was kept. Whatever is wrong with it, it is read again.
+// readList reads a cached list. After any error the list is fetched again.
 func readList(path string) map[string]Snapshot {
 	file, err := os.Open(path)
 	if err != nil {
@@ -142,7 +140,7 @@ func readList(path string) map[string]Snapshot {
 	return known
 }
 
-// keepList keeps a list for the next time. Nothing depends on it.
+// keepList caches a list. Nothing depends on its success.
 func (c Cache) keepList(path string, list map[string]Snapshot) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -151,8 +149,7 @@ func (c Cache) keepList(path string, list map[string]Snapshot) {
 	}
 }
 
-// One asks restic for one snapshot, by the beginning of its ID, or for the latest where
-// that is "".
+// One asks restic for one snapshot, by the beginning of its ID; "" is the latest.
 func One(ctx context.Context, from Source, id string) (Snapshot, error) {
 	all, err := askRestic(ctx, from)
 	if err != nil {

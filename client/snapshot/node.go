@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Node is a file, a directory or whatever else a snapshot holds.
+// Node is a file, a directory or any other entry of a snapshot.
 type Node struct {
 	// Path is absolute in the snapshot. Restic replaces each byte that is not UTF-8 by
-	// U+FFFD; [Lossy] reports whether it may have.
+	// U+FFFD; [Lossy] reports whether that may have happened.
 	Path  string
-	Type  string // as restic calls it: file, dir, symlink, fifo, socket, dev, chardev
+	Type  string // as in restic: file, dir, symlink, fifo, socket, dev, chardev
 	Size  uint64
 	Mode  fs.FileMode
 	UID   uint32

@@ -6,7 +6,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Snapshot is what restic says of one.
+// Snapshot is a snapshot as restic describes it.
 type Snapshot struct {
 	ID             string    `json:"id"`
 	Time           time.Time `json:"time"`
@@ -21,7 +21,7 @@ type Snapshot struct {
 	Summary        *Summary  `json:"summary,omitempty"`
 }
 
-// Summary is what restic 0.17 and newer saves of the run that made a snapshot.
+// Summary is what restic 0.17 and newer stores about the run that made a snapshot.
 type Summary struct {
 	BackupStart     time.Time `json:"backup_start"`
 	BackupEnd       time.Time `json:"backup_end"`
@@ -34,5 +34,5 @@ type Summary struct {
 	Bytes           uint64    `json:"total_bytes_processed"`
 }
 
-// Short is the ID as people are told it.
+// Short returns the short ID.
 func (s Snapshot) Short() string { return restic.ShortID(s.ID) }

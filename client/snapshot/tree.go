@@ -19,20 +19,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// Tree is the tree of a snapshot as it was listed once.
+// Tree is the cached tree of a snapshot.
 type Tree struct {
 	file     *os.File
 	size     int64
 	sections map[string][]section
-	// Nodes is how many files and directories there are, Bytes what the files hold.
+	// Nodes counts files and directories, Bytes is their total size.
 	Nodes, Bytes uint64
 
-	at      int64 // the pack that content is of
+	at      int64 // offset of the pack in content
 	content []byte
 }
 
-// WithTree calls do with the tree of a snapshot, by its whole ID. Where it is not in the
-// cache, or is damaged there, restic lists it.
+// WithTree calls do with the tree of a snapshot, by complete ID. If it is not cached, or
+// the cached one is damaged, restic lists it.
 func (c Cache) WithTree(ctx context.Context, from Source, id string, do func(*Tree) error) error {
 	for again := false; ; again = true {
 		tree, err := c.tree(ctx, from, id)
@@ -68,13 +68,13 @@ func (c Cache) tree(ctx context.Context, from Source, id string) (*Tree, error) 
 	return tree, err
 }
 
-// isOfDisk reports whether an error is that the disk of the cache takes nothing.
+// isOfDisk reports whether an error comes from the cache's disk.
 func isOfDisk(err error) bool {
 	return slices.ContainsFunc([]error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EACCES}, func(e error) bool { return errors.Is(err, e) })
 }
 
-// listTree has restic list a tree, into the file at path, or, where that is "", into one
-// without a name.
+// listTree lets restic list a tree into the file at path, or into an unnamed file if path
+// is "".
 func listTree(ctx context.Context, from Source, id, path string) (*Tree, error) {
 	dir := ""
 	if path != "" {
@@ -84,7 +84,7 @@ func listTree(ctx context.Context, from Source, id, path string) (*Tree, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // where it has no other name by now
+	defer func() { _ = os.Remove(file.Name()) }() // after a rename there is nothing to remove
 	out := bufio.NewWriterSize(file, packSize)
 	if err := errors.Join(list(ctx, from, id, &treeWriter{out: out}), out.Flush(), file.Close()); err != nil {
 		return nil, err
@@ -96,8 +96,8 @@ func listTree(ctx context.Context, from Source, id, path string) (*Tree, error) 
 	return tree, err
 }
 
-// list has restic list a tree. It takes no lock: nothing is written, and it must be
-// possible from storage that is read-only.
+// list lets restic list a tree. It takes no lock: it writes nothing, and must work on
+// read-only storage.
 func list(ctx context.Context, from Source, id string, w *treeWriter) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -115,7 +115,7 @@ func list(ctx context.Context, from Source, id string, w *treeWriter) error {
 	return w.finish()
 }
 
-// ParseNode reads a line of restic ls --json, unless it is about something else.
+// ParseNode parses a line of restic ls --json. It reports false for other lines.
 func ParseNode(line []byte) (Node, bool) {
 	var read struct {
 		Kind  string      `json:"struct_type"`
@@ -160,8 +160,8 @@ func openTree(name string) (*Tree, error) {
 	return t, nil
 }
 
-// ReadDir returns what is directly in a directory, in the order of the names; nothing
-// where it is empty, or not there.
+// ReadDir returns the entries of a directory, by name; none if it is empty or does not
+// exist.
 func (t *Tree) ReadDir(dir string) ([]Node, error) {
 	var nodes []Node
 	for _, s := range t.sections[path.Clean("/"+dir)] {
@@ -193,7 +193,8 @@ func (t *Tree) Stat(name string) (Node, error) {
 	return Node{}, fs.ErrNotExist
 }
 
-// Walk calls do for each node below a directory, those of one directory in their order.
+// Walk calls do for each node below a directory, in the order of ReadDir within each
+// directory.
 func (t *Tree) Walk(dir string, do func(Node) error) error {
 	dir = path.Clean("/" + dir)
 	var dirs []string
@@ -202,7 +203,7 @@ func (t *Tree) Walk(dir string, do func(Node) error) error {
 			dirs = append(dirs, name)
 		}
 	}
-	// By packs, so that each is unpacked about once.
+	// Order directories by pack, so that each pack is decompressed about once.
 	slices.SortFunc(dirs, func(a, b string) int {
 		x, y := t.sections[a][0], t.sections[b][0]
 		return cmp.Or(cmp.Compare(x.pack, y.pack), cmp.Compare(x.offset, y.offset))
@@ -221,7 +222,7 @@ func (t *Tree) Walk(dir string, do func(Node) error) error {
 	return nil
 }
 
-// read reads one part of a directory.
+// read reads one directory from its pack.
 func (t *Tree) read(s section) ([]Node, error) {
 	if t.at != s.pack {
 		content, err := unpack(t.file, s.pack, t.size)

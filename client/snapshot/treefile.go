@@ -12,42 +12,42 @@ import (
 	"time"
 )
 
-// A file of a tree has, one after the other, packs, an index and a footer. A pack is one
-// gzip stream of the contents of some directories; the index, another one, says for each
-// directory in which pack its content is, and where; the footer says where the index is.
-// So a directory is read by unpacking little more than itself.
+// A tree file consists of packs, an index and a footer. A pack is a gzip stream with the
+// contents of some directories. The index, another gzip stream, says for each directory
+// which pack its content is in, and where. The footer says where the index is. So reading a
+// directory decompresses little more than the directory itself.
 
-// packSize is how much is packed together, before compression.
+// packSize is the size of a pack before compression.
 const packSize = 128 << 10
 
-// footerMagic ends a whole file. Another form of the file gets another one.
+// footerMagic ends a complete file. A new format needs another magic.
 const footerMagic = "gctltre1"
 
-// footerSize is that of the index's offset and of the magic.
+// footerSize is the size of the index's offset and the magic.
 const footerSize = 8 + len(footerMagic)
 
-// section is where the content of a directory is.
+// section is the location of a directory's content.
 type section struct {
 	dir    string
 	pack   int64 // offset of the pack in the file
-	offset int   // in the pack, unpacked
-	size   int   // unpacked
+	offset int   // in the decompressed pack
+	size   int   // decompressed
 }
 
-// treeWriter writes the tree of a snapshot whose nodes come as restic ls shows them: each
-// directory before what is in it.
+// treeWriter writes the tree of a snapshot. Nodes must come in the order of restic ls: each
+// directory before its entries.
 type treeWriter struct {
 	out     io.Writer
 	written int64
 	open    []*openDir
 	pack    bytes.Buffer
-	waiting []section // in the pack that is not written yet
+	waiting []section // sections in the unwritten pack
 	index   []section
 	nodes   uint64
 	bytes   uint64
 }
 
-// openDir is a directory of which more may come.
+// openDir is an incomplete directory.
 type openDir struct {
 	path    string
 	content []byte
@@ -71,12 +71,12 @@ func (w *treeWriter) add(n Node) error {
 	return nil
 }
 
-// within reports whether a directory is another one, or below it.
+// within reports whether a directory is equal to or below another one.
 func within(dir, other string) bool {
 	return dir == other || other == "/" || len(dir) > len(other) && dir[len(other)] == '/' && dir[:len(other)] == other
 }
 
-// closeDir packs the innermost open directory.
+// closeDir writes the innermost open directory to the pack.
 func (w *treeWriter) closeDir() error {
 	top := w.open[len(w.open)-1]
 	w.open = w.open[:len(w.open)-1]
@@ -112,7 +112,7 @@ func (w *treeWriter) compress(content []byte) error {
 	return err
 }
 
-// finish writes what is left. Only then the file is whole.
+// finish writes the rest. Without it the file is incomplete.
 func (w *treeWriter) finish() error {
 	for len(w.open) > 0 {
 		if err := w.closeDir(); err != nil {
@@ -143,7 +143,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendNode appends a node, whose directory is known.
+// appendNode appends a node without its directory.
 func appendNode(b []byte, n Node) []byte {
 	b = appendString(b, n.Name())
 	b = appendString(b, n.Type)
@@ -155,10 +155,10 @@ func appendNode(b []byte, n Node) []byte {
 	return binary.AppendUvarint(b, uint64(n.MTime.Nanosecond()))
 }
 
-// errBroken says that a file is not what was written.
+// errBroken says that a file is damaged.
 var errBroken = errors.New("the cached tree is damaged")
 
-// fields reads what the functions above have appended. Its first error stays.
+// fields decodes what the functions above encode. Its first error stays.
 type fields struct {
 	rest []byte
 	err  error
