@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// ChangedSince tells by the time of the inode's last change, which no restore of
-// times can set back.
+// ChangedSince compares the inode's change time, which restoring times cannot set back.
 func ChangedSince(info fs.FileInfo, since time.Time) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && !time.Unix(stat.Ctim.Unix()).Before(since)

@@ -1,3 +1,3 @@
-// Package state is about what a module has on disk: its hooks, its include and exclude
-// patterns and its volumes. It starts no restic and reads no Redis.
+// Package state knows a module's files: its hooks, its include and exclude patterns and its
+// volumes. It runs no restic and reads no Redis.
 package state

@@ -19,27 +19,26 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// hookGrace is the time a module's command has to end after SIGTERM.
+// hookGrace is the time that a module's command has to end after SIGTERM.
 const hookGrace = 30 * time.Second
 
-// The commands of a module that a backup runs.
+// The module's commands that a backup runs.
 const (
 	DumpHook    = "module-dump-state"
 	CleanUpHook = "module-cleanup-state"
 )
 
-// Hook is a command of a module, as far as it was found.
+// Hook is a command of a module.
 type Hook struct {
 	name string
-	Path string // of the program; "" where there is none that can be run
-	// Unusable says of each file that seems to be meant and is not run what is wrong
-	// with it.
+	Path string // "" if there is no executable program
+	// Unusable says, for each file that seems to be meant as the command, why it cannot
+	// run.
 	Unusable []string
 }
 
-// findHook looks for a module's command where NethServer 8's agent finds it: on the
-// module's search path. Where no such file can be run, one in bin with nearly that name
-// is taken for a mistake.
+// findHook finds a module's command as NethServer 8's agent does, on the module's search
+// path. If it cannot be found, a file in bin with a similar name is reported as a mistake.
 func findHook(searchPath, bin, name string) Hook {
 	hook := Hook{name: name}
 	for _, dir := range filepath.SplitList(searchPath) {
@@ -60,7 +59,7 @@ func findHook(searchPath, bin, name string) Hook {
 	return hook
 }
 
-// misnamedHooks are the files in bin that seem to be meant as name.
+// misnamedHooks returns files in bin with a name similar to name.
 func misnamedHooks(bin, name string) []string {
 	entries, _ := os.ReadDir(bin) // most modules have none
 	var found []string
@@ -77,8 +76,8 @@ func misnamedHooks(bin, name string) []string {
 	return found
 }
 
-// moduleSearchPath is the PATH of a module's programs: its own bin comes first, as in
-// the environment that NethServer 8 gives them, unless path has it already.
+// moduleSearchPath returns the PATH for a module's programs: its own bin first, as in the
+// environment that NethServer 8 sets, unless path contains it.
 func moduleSearchPath(path, installDir string) string {
 	bin := filepath.Join(installDir, "bin")
 	if installDir == "" || slices.Contains(filepath.SplitList(path), bin) {
@@ -90,7 +89,7 @@ func moduleSearchPath(path, installDir string) string {
 	return bin + string(os.PathListSeparator) + path
 }
 
-// UnusableProgram says why a file cannot be run, or returns "".
+// UnusableProgram says why a file cannot be executed; "" if it can.
 func UnusableProgram(name string) string {
 	info, err := os.Stat(name)
 	switch {
@@ -105,16 +104,16 @@ func UnusableProgram(name string) string {
 	}
 }
 
-// RunModuleCommand runs a command of a module in a process group of its own. When
-// cmd's context is cancelled, the command and its children get SIGTERM and
-// cmd.WaitDelay to end. When we are killed the command itself gets SIGTERM.
+// RunModuleCommand runs a command of a module in its own process group. When cmd's context
+// is cancelled, the command and its children get SIGTERM, and cmd.WaitDelay to end. If we
+// are killed, the command itself gets SIGTERM.
 func RunModuleCommand(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	return explainStart(restic.RunOnOneThread(cmd, nil))
 }
 
-// explainStart says of a script that cannot be started what the kernel only hints at.
+// explainStart explains why a script cannot be started, which the kernel's error does not.
 func explainStart(err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); !ok || failed.Op != "fork/exec" {
 		return err
@@ -129,16 +128,15 @@ func explainStart(err error) error {
 	}
 }
 
-// HookOf looks for a command of the module whose environment this is.
+// HookOf finds a command of the module with this environment.
 func HookOf(e *host.Environment, name string) Hook {
 	path, _ := e.Lookup("PATH")
-	installDir, _ := e.InstallDir() // without one there is PATH
+	installDir, _ := e.InstallDir() // without one only PATH counts
 	return findHook(moduleSearchPath(path, installDir), filepath.Join(installDir, "bin"), name)
 }
 
-// RunHook runs a module's command in the state directory, if there is one. What it
-// prints goes to stderr. When ctx is cancelled the command and its children get SIGTERM
-// and a time to end.
+// RunHook runs a module's command, if it exists, in the state directory. Its output goes to
+// stderr. When ctx is cancelled, the command and its children get SIGTERM and time to end.
 func RunHook(ctx context.Context, s *host.System, hook Hook, stateDir string, args ...string) error {
 	for _, wrong := range hook.Unusable {
 		s.Warnf("%s", wrong)

@@ -11,14 +11,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 )
 
-// Identity is who a module is.
+// Identity identifies a module.
 type Identity struct {
 	ID, UUID, Image string
 }
 
-// Make makes the state directory below dir, with the file without which no backup is made,
-// and writes where volumes are that lie elsewhere. What is there stays. The file holds no
-// secret, as it is in the backups.
+// Make creates the state directory below dir with the file that every backup needs, and
+// records where placed volumes are. Existing files stay. The file holds no secret, since it
+// is part of the backups.
 func Make(ctx context.Context, dir string, volumes []PlacedVolume, m Identity) error {
 	for i, v := range volumes {
 		var err error
@@ -52,7 +52,7 @@ func Make(ctx context.Context, dir string, volumes []PlacedVolume, m Identity) e
 	return errors.Join(err, file.Close())
 }
 
-// ParsePlacedVolumes reads what --volume was given.
+// ParsePlacedVolumes parses the values of --volume.
 func ParsePlacedVolumes(texts []string) ([]PlacedVolume, error) {
 	var volumes []PlacedVolume
 	for _, text := range texts {

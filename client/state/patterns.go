@@ -13,12 +13,11 @@ import (
 	"strings"
 )
 
-// maxPatternFile bounds the files of patterns: something larger is not one.
+// maxPatternFile bounds the size of a file of patterns.
 const maxPatternFile = 1 << 20
 
-// readPatternFile returns the lines of a file of restic patterns: without the
-// spaces around them, without comments and without blank lines. A file that does
-// not exist has none.
+// readPatternFile returns the lines of a file of restic patterns, without surrounding
+// spaces, comments and blank lines. A missing file has no lines.
 func readPatternFile(name string) ([]string, error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,9 +52,9 @@ type Includes struct {
 	File     string
 	Patterns []string
 	Warnings []string
-	Ignored  []string // those of the warnings about lines which stand for nothing
-	// Commented are, by the pattern that a whole line is, those of the line without what
-	// may be a comment: one of the two is meant.
+	Ignored  []string // the warnings about lines without effect
+	// Commented maps the pattern of a complete line to the pattern of the part before a
+	// possible comment: one of the two is meant.
 	Commented map[string]string
 }
 
@@ -71,8 +70,8 @@ func ReadIncludes(installDir string) (Includes, error) {
 	return in, nil
 }
 
-// parseIncludes keeps the patterns that lie in the state directory or in a
-// volume, and warns of the others.
+// parseIncludes keeps the patterns in the state directory or in a volume, and warns about
+// the others.
 func parseIncludes(lines []string) Includes {
 	var in Includes
 	for _, line := range lines {
@@ -82,7 +81,7 @@ func parseIncludes(lines []string) Includes {
 			continue
 		}
 		in.Patterns = append(in.Patterns, line)
-		// A name may hold " #", so the line counts as it stands too.
+		// A name may contain " #", so the complete line counts too.
 		if before, comment := cutComment(line); comment {
 			in.Patterns = append(in.Patterns, before)
 			if in.Commented == nil {
@@ -124,8 +123,8 @@ func cutComment(line string) (before string, found bool) {
 	return line[:at[0]], true
 }
 
-// VolumeNames are the names of the volumes that the patterns spell out, sorted.
-// A wildcard instead of the name stands for none.
+// VolumeNames returns the sorted names of the volumes that the patterns spell out. It skips
+// names with wildcards.
 func (in Includes) VolumeNames() []string {
 	var names []string
 	for _, pattern := range in.Patterns {
@@ -148,8 +147,8 @@ type Excludes struct {
 	Warnings []string
 }
 
-// ReadExcludes reads state-exclude.conf from both places where modules may have
-// it: etc below the install directory, and the install directory itself.
+// ReadExcludes reads state-exclude.conf from both possible places: etc below the install
+// directory, and the install directory itself.
 func ReadExcludes(installDir string) (Excludes, error) {
 	var ex Excludes
 	for _, name := range []string{
@@ -171,13 +170,13 @@ func ReadExcludes(installDir string) (Excludes, error) {
 	return ex, nil
 }
 
-// EscapePattern makes a path match itself alone, in a file of patterns in which
-// restic also replaces $VARIABLES.
+// EscapePattern returns a pattern that matches only a path. It is for pattern files in
+// which restic also expands $VARIABLES.
 func EscapePattern(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `$`, `[$]`).Replace(name)
 }
 
-// MayMean reports whether one of the patterns may be about the volume.
+// MayMean reports whether any of the patterns may concern the volume.
 func (in Includes) MayMean(volume string) bool {
 	return slices.ContainsFunc(in.Patterns, func(pattern string) bool {
 		rest, ok := strings.CutPrefix(pattern, "volumes/")

@@ -16,19 +16,19 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 )
 
-// PlacedVolume is a volume of a module that lies elsewhere than below its directory.
+// PlacedVolume is a volume of a module outside of the module's directory.
 type PlacedVolume struct {
-	Name   string // as in state-include.conf, behind volumes/
+	Name   string // as in state-include.conf, after volumes/
 	Source string // an absolute path, or ENGINE:VOLUME
 }
 
-// engines are the programs that know volumes by name.
+// engines are the container engines that have named volumes.
 var engines = []string{"docker", "podman"}
 
 // VolumesFile holds NAME=SOURCE lines below the install directory.
 const VolumesFile = "etc/volumes.conf"
 
-// readPlacedVolumes reads the module's volumes that lie elsewhere, sorted by name.
+// readPlacedVolumes reads the module's placed volumes, sorted by name.
 func readPlacedVolumes(installDir string) ([]PlacedVolume, error) {
 	name := filepath.Join(installDir, VolumesFile)
 	lines, err := readPatternFile(name)
@@ -46,7 +46,7 @@ func readPlacedVolumes(installDir string) ([]PlacedVolume, error) {
 	return volumes, nil
 }
 
-// withPlaced returns the volumes with v, instead of the one of its name.
+// withPlaced returns the volumes with v added, replacing one of the same name.
 func withPlaced(volumes []PlacedVolume, v PlacedVolume) []PlacedVolume {
 	volumes = slices.DeleteFunc(slices.Clone(volumes), func(o PlacedVolume) bool { return o.Name == v.Name })
 	volumes = append(volumes, v)
@@ -54,7 +54,7 @@ func withPlaced(volumes []PlacedVolume, v PlacedVolume) []PlacedVolume {
 	return volumes
 }
 
-// ParsePlacedVolume reads NAME=PATH, NAME=docker:VOLUME or NAME=podman:VOLUME.
+// ParsePlacedVolume parses NAME=PATH, NAME=docker:VOLUME or NAME=podman:VOLUME.
 func ParsePlacedVolume(text string) (PlacedVolume, error) {
 	name, source, _ := strings.Cut(text, "=")
 	v := PlacedVolume{name, source}
@@ -72,7 +72,7 @@ func ParsePlacedVolume(text string) (PlacedVolume, error) {
 	}
 }
 
-// engine is the program that knows the volume, if it is named, and what it calls it.
+// engine returns the volume's engine, if it names one, and its name there.
 func (v PlacedVolume) engine() (engine, volume string) {
 	for _, engine := range engines {
 		if volume, ok := strings.CutPrefix(v.Source, engine+":"); ok {
@@ -82,8 +82,7 @@ func (v PlacedVolume) engine() (engine, volume string) {
 	return "", v.Source
 }
 
-// Settle finds out which program knows a volume that has a name alone, and sees that
-// the volume is there.
+// Settle finds the engine of a volume without one, and checks that the volume exists.
 func (v PlacedVolume) Settle(ctx context.Context) (PlacedVolume, error) {
 	if engine, _ := v.engine(); filepath.IsAbs(v.Source) || engine != "" {
 		_, err := v.dir(ctx)
@@ -106,7 +105,7 @@ func (v PlacedVolume) Settle(ctx context.Context) (PlacedVolume, error) {
 	}
 }
 
-// dir is the directory of the volume, behind all links.
+// dir returns the directory of the volume, with links resolved.
 func (v PlacedVolume) dir(ctx context.Context) (string, error) {
 	dir := v.Source
 	if engine, volume := v.engine(); engine != "" {
@@ -129,7 +128,7 @@ func (v PlacedVolume) dir(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// PlaceVolumes shows restic the volumes of a module that lie elsewhere.
+// PlaceVolumes mounts the placed volumes of a module for restic.
 func PlaceVolumes(ctx context.Context, installDir string, base *restic.Invocation) error {
 	volumes, err := readPlacedVolumes(installDir)
 	if err != nil {
@@ -160,7 +159,7 @@ func sameDir(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// Placed are the places of the volumes that lie elsewhere.
+// Placed returns the places of the placed volumes.
 func Placed(base restic.Invocation) []Place {
 	var places []Place
 	for _, m := range base.Mounts {
@@ -171,7 +170,7 @@ func Placed(base restic.Invocation) []Place {
 	return places
 }
 
-// WithoutPlaced leaves out the volumes that lie elsewhere.
+// WithoutPlaced drops the placed volumes.
 func WithoutPlaced(volumes []Volume, base restic.Invocation) []Volume {
 	elsewhere := Placed(base)
 	return slices.DeleteFunc(slices.Clone(volumes), func(v Volume) bool {
@@ -179,8 +178,8 @@ func WithoutPlaced(volumes []Volume, base restic.Invocation) []Volume {
 	})
 }
 
-// PlaceNew writes the volumes of a new module, and an include file that names them where
-// there is none.
+// PlaceNew records the volumes of a new module, and writes an include file that names them
+// if there is none.
 func PlaceNew(dir string, added []PlacedVolume) error {
 	if len(added) == 0 {
 		return nil

@@ -22,19 +22,19 @@ import (
 
 // Volume is a named volume of a module.
 type Volume struct {
-	Name   string // as in state-include.conf, behind volumes/
-	Podman string // as Podman knows it
+	Name   string // as in state-include.conf, after volumes/
+	Podman string // as in Podman
 }
 
-// resticVolumes begin the names of the volumes that are restic's own.
+// resticVolumes begins the names of restic's own volumes.
 const resticVolumes = "restic-"
 
 // VolumePattern matches the name of a volume.
 var VolumePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// ModuleVolume returns the volume that state-include.conf of the module calls
-// name: of the same name for a rootless module, and with the module's ID before
-// it for a rootfull one.
+// ModuleVolume returns the volume with that name in the module's state-include.conf. In
+// Podman it has the same name for a rootless module; for a rootfull one, the module's ID is
+// prepended.
 func ModuleVolume(moduleID string, rootfull bool, name string) (Volume, error) {
 	if !VolumePattern.MatchString(name) {
 		return Volume{}, exit.Failf(exit.Usage, "%q cannot be the name of a volume", name)
@@ -45,8 +45,8 @@ func ModuleVolume(moduleID string, rootfull bool, name string) (Volume, error) {
 	return Volume{name, name}, nil
 }
 
-// ModuleVolumes picks a module's volumes, sorted by name, out of the names that
-// Podman knows. A rootfull module sees only those that carry its ID.
+// ModuleVolumes returns the module's volumes, sorted by name, among Podman's volumes. A
+// rootfull module only sees those with its ID.
 func ModuleVolumes(moduleID string, rootfull bool, podmanNames []string) []Volume {
 	var volumes []Volume
 	for _, podmanName := range podmanNames {
@@ -66,7 +66,7 @@ func ModuleVolumes(moduleID string, rootfull bool, podmanNames []string) []Volum
 	return volumes
 }
 
-// ListPodmanVolumes asks Podman for the names of all volumes of this user.
+// ListPodmanVolumes returns the names of all of this user's volumes.
 func ListPodmanVolumes(ctx context.Context) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "podman", "volume", "ls", "--format={{.Name}}").Output()
 	if err != nil {
@@ -78,10 +78,9 @@ func ListPodmanVolumes(ctx context.Context) ([]string, error) {
 	return strings.Fields(string(output)), nil
 }
 
-// CheckNativeRoot reports whether root holds a module as restic without a container
-// must find it: the directory state, which is the module's state directory, and,
-// where there are volumes, directories below volumes. Symbolic links in their
-// place are refused, because restic would save the link and not what is behind.
+// CheckNativeRoot checks that root has the layout that a native restic needs: the directory
+// state, which is the module's state directory, and optionally directories below volumes.
+// It refuses symbolic links, since restic would save the link instead of its target.
 func CheckNativeRoot(root, stateDir string) error {
 	state := filepath.Join(root, "state")
 	info, err := os.Lstat(state)
@@ -107,8 +106,8 @@ func CheckNativeRoot(root, stateDir string) error {
 	return nil
 }
 
-// CheckWritable reports whether we may write to the state directory and to each
-// volume below root, before restic fails at each file.
+// CheckWritable checks that we may write to the state directory and to each volume below
+// root, before restic fails for each file.
 func CheckWritable(base restic.Invocation) error {
 	root := base.Dir
 	dirs := []string{filepath.Join(root, "state")}
@@ -121,7 +120,7 @@ func CheckWritable(base restic.Invocation) error {
 	}
 	for _, entry := range volumes {
 		if slices.ContainsFunc(Placed(base), func(p Place) bool { return p.Path == "volumes/"+entry.Name() }) {
-			continue // restic sees another one there
+			continue // restic sees another directory there
 		}
 		dirs = append(dirs, filepath.Join(root, "volumes", entry.Name()))
 	}
@@ -133,8 +132,7 @@ func CheckWritable(base restic.Invocation) error {
 	return nil
 }
 
-// VolumeDirs are the directories of Podman's volumes, which exist, as places of the
-// backup.
+// VolumeDirs returns the directories of Podman's existing volumes as places of the backup.
 func VolumeDirs(ctx context.Context, volumes []Volume) ([]Place, error) {
 	places := make([]Place, len(volumes))
 	for i, v := range volumes {
@@ -147,8 +145,8 @@ func VolumeDirs(ctx context.Context, volumes []Volume) ([]Place, error) {
 	return places, nil
 }
 
-// InPodmanNamespace runs a command of ours where the files of Podman's volumes have
-// their owners: in the user namespace of a user's Podman. It passes in and out as JSON.
+// InPodmanNamespace runs a command of ours in the user namespace of the user's Podman,
+// where the files of volumes have their real owners. in and out are passed as JSON.
 func InPodmanNamespace(ctx context.Context, command, flag string, in, out any) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -175,7 +173,7 @@ func InPodmanNamespace(ctx context.Context, command, flag string, in, out any) e
 	return nil
 }
 
-// Place is where a directory of the snapshot is restored to.
+// Place says where a directory of the snapshot is restored to.
 type Place struct {
 	Path string `json:"path"` // "state", "volumes/data"
 	Dir  string `json:"dir"`
