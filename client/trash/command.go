@@ -19,7 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// NewCommand returns the command with its subcommands.
+// NewCommand returns the command trash.
 func NewCommand(sys *host.System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trash",
@@ -43,7 +43,7 @@ func status() map[string]string {
 	return exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Unreachable, exit.Forbidden, exit.Redis, exit.NotFound, exit.Signal)
 }
 
-// choice is which deleted objects a command is about.
+// choice holds the flags that select deleted objects.
 type choice struct {
 	destination, repository string
 	name                    string
@@ -52,7 +52,7 @@ type choice struct {
 	asJSON                  bool
 }
 
-// kinds are what a repository's deleted objects can be.
+// kinds are the kinds of deleted objects of a repository.
 var kinds = []string{"config", "data", "index", "keys", "snapshots"}
 
 func (c *choice) register(flags *pflag.FlagSet) {
@@ -65,7 +65,7 @@ func (c *choice) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON")
 }
 
-// request makes of the flags what the gateway is asked.
+// request converts the flags to a request to the gateway.
 func (c *choice) request(ctx context.Context, sys *host.System) (adminapi.TrashRequest, error) {
 	req := adminapi.TrashRequest{Repository: c.repository, Kinds: c.kinds, Name: c.name}
 	if c.destination == "" {
@@ -90,8 +90,8 @@ func (c *choice) request(ctx context.Context, sys *host.System) (adminapi.TrashR
 	return req, err
 }
 
-// destinationID returns the ID of the destination that a word means. A whole ID is left
-// to the gateway: it needs no Redis.
+// destinationID returns the ID of the destination that a word names. A complete ID is not
+// looked up, so that it works without Redis.
 func destinationID(ctx context.Context, sys *host.System, word string) (string, error) {
 	if account.ValidUUID(word) {
 		return word, nil
@@ -117,7 +117,7 @@ func newList(sys *host.System) *cobra.Command {
 	return cmd
 }
 
-// completeFlags lets a shell complete destinations and kinds.
+// completeFlags completes destinations and kinds in a shell.
 func completeFlags(sys *host.System, cmd *cobra.Command) {
 	completeDestination(sys, cmd)
 	must(cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kinds, cobra.ShellCompDirectiveNoFileComp)))
@@ -184,7 +184,7 @@ forget or a prune, bring back everything that it deleted; restic needs no repair
 	return cmd
 }
 
-// report says what was done.
+// report prints what was done.
 func (c *choice) report(sys *host.System, what string, done adminapi.TrashDone) error {
 	if c.asJSON {
 		return sys.PrintJSON(done)

@@ -1,3 +1,3 @@
-// Package trash is "gatewayctl trash": what was deleted from repositories, and how it
-// comes back. The gateway does the work; this asks it.
+// Package trash implements "gatewayctl trash", which lists and restores deleted objects of
+// repositories, and the commands for a repository's past. The gateway does the work.
 package trash

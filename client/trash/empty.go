@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// defaultStateDir is where the packaged unit keeps the gateway's state.
+// defaultStateDir is the gateway's state directory in the packaged unit.
 const defaultStateDir = "/var/lib/rclone-gateway"
 
 func newEmpty(sys *host.System) *cobra.Command {
@@ -56,7 +56,7 @@ repository, kind, name or time, --all must say that all of it is meant.`,
 	return cmd
 }
 
-// chooses reports whether a part of the trash was chosen.
+// chooses reports whether the flags select a part of the trash.
 func (c *choice) chooses() bool {
 	return c.repository != "" || c.name != "" || len(c.kinds) > 0 || c.since != "" || c.before != ""
 }

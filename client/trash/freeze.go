@@ -47,11 +47,11 @@ module's password, change it before, with "module passwd".`,
 	})
 }
 
-// freezing asks the gateway for one or the other.
+// freezing is a request to freeze or to thaw.
 type freezing func(context.Context, *host.System, adminapi.RepositoryRequest) (adminapi.FreezeReply, error)
 
-// newFreezing completes a command that freezes a repository or thaws it; say puts into
-// words what came of it.
+// newFreezing completes a command that freezes or thaws a repository; say describes the
+// result.
 func newFreezing(sys *host.System, cmd *cobra.Command, do freezing, say func(adminapi.FreezeReply) string) *cobra.Command {
 	var w which
 	var asJSON bool
@@ -72,7 +72,7 @@ func newFreezing(sys *host.System, cmd *cobra.Command, do freezing, say func(adm
 	return cmd
 }
 
-// frozenBy says since when a repository is or was frozen, and who did that.
+// frozenBy says since when a repository is or was frozen, and by whom.
 func frozenBy(done adminapi.FreezeReply) string {
 	return done.Since.Local().Format(time.DateTime) + ", by " + host.Printable(done.By)
 }

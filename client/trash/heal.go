@@ -22,7 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// healFlags are those of heal.
+// healFlags are the flags of heal.
 type healFlags struct {
 	which
 
@@ -62,22 +62,22 @@ the index, and checks again. It needs restic, and the password of the repository
 	return cmd
 }
 
-// healRounds is how often a repository is checked at most. What is missing below a
-// directory that is missing shows only in the round after.
+// healRounds bounds the checks of a repository. What is missing below a missing directory
+// only shows in the next round.
 const healRounds = 5
 
-// healer mends one repository.
+// healer repairs one repository.
 type healer struct {
 	sys     *host.System
 	command restic.Invocation
 	req     adminapi.RepositoryRequest
 
-	indexes []adminapi.Deleted    // in the trash, the one deleted last first, that were not read yet
-	blobs   map[string]packOfBlob // of the packs in the trash, as far as their indexes were read
-	kept    map[string]bool       // the packs in the trash
+	indexes []adminapi.Deleted    // unread ones in the trash, last deleted first
+	blobs   map[string]packOfBlob // packs in the trash, by blob, from the indexes read
+	kept    map[string]bool       // packs in the trash
 }
 
-// packOfBlob is where a blob is.
+// packOfBlob is the location of a blob.
 type packOfBlob struct {
 	pack string
 	tree bool
@@ -115,14 +115,14 @@ func (h *healer) heal(ctx context.Context, dryRun bool) error {
 	return exit.Failf(exit.Failed, "restic still misses something after %d rounds: run it again, or look at restic check", healRounds)
 }
 
-// isDamage reports whether restic ran and found something wrong: it has other statuses, or
-// reasons, for all else.
+// isDamage reports whether restic ran and found damage: other failures have other statuses
+// or reasons.
 func isDamage(err error) bool {
 	failure, ok := errors.AsType[*restic.Failure](err)
 	return ok && failure.Reason == restic.Unknown
 }
 
-// check has restic check the repository, and returns what it says.
+// check lets restic check the repository, and returns its output.
 func (h *healer) check(ctx context.Context) (said []byte, err error) {
 	var all bytes.Buffer
 	both := io.MultiWriter(h.sys.Stderr, &all)
@@ -130,10 +130,10 @@ func (h *healer) check(ctx context.Context) (said []byte, err error) {
 	return all.Bytes(), err
 }
 
-// longID matches what restic calls blobs and trees in its messages.
+// longID matches IDs of blobs and trees in restic's messages.
 var longID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 
-// missing are the IDs in what restic says: those of what it misses among others.
+// missing returns the IDs in restic's messages: those of missing blobs, among others.
 func missing(said []byte) map[string]bool {
 	ids := map[string]bool{}
 	for _, id := range longID.FindAll(said, -1) {
@@ -142,9 +142,9 @@ func missing(said []byte) map[string]bool {
 	return ids
 }
 
-// find returns the packs in the trash that hold blobs of these IDs. Where directories are
-// missing, what is below them does not show: then all packs of directories come back,
-// which are small.
+// find returns the packs in the trash that contain blobs with these IDs. If a directory is
+// missing, restic does not name what is below it: then find returns all packs of
+// directories, which are small.
 func (h *healer) find(ctx context.Context, ids map[string]bool) ([]string, error) {
 	if err := h.readTrash(ctx); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (h *healer) find(ctx context.Context, ids map[string]bool) ([]string, error
 			}
 		}
 		if len(h.indexes) > 0 && found < len(ids) {
-			// Not all IDs are of blobs: then all indexes are read.
+			// Not all IDs are those of blobs, so all indexes may have to be read.
 			if err := h.readIndex(ctx); err != nil {
 				return nil, err
 			}
@@ -197,14 +197,14 @@ func (h *healer) readTrash(ctx context.Context) error {
 	return nil
 }
 
-// readIndex has restic read the next index in the trash, from the repository as it was
-// before it was deleted.
+// readIndex lets restic read the next index in the trash, from the state of the repository
+// before its deletion.
 func (h *healer) readIndex(ctx context.Context) error {
 	index := h.indexes[0]
 	h.indexes = h.indexes[1:]
 	at := index.Deleted.Truncate(time.Second).Add(-time.Second)
 	if !index.Received.IsZero() && at.Before(index.Received.Truncate(time.Second)) {
-		at = index.Deleted // it came and went in one second: then it is in no view
+		at = index.Deleted // added and deleted within a second: no view has it
 	}
 	repository, err := run.At(ctx, h.sys, h.command.Repository, at)
 	if err != nil {
@@ -242,10 +242,10 @@ func (h *healer) readIndex(ctx context.Context) error {
 	return nil
 }
 
-// repairIndexVersion is the first restic that calls it so.
+// repairIndexVersion is the first restic with "repair index".
 var repairIndexVersion = restic.Version{0, 16, 0}
 
-// bringBack has packs brought back, and the index repaired.
+// bringBack restores packs, and repairs the index.
 func (h *healer) bringBack(ctx context.Context, packs []string) error {
 	done, err := gatewayadmin.TrashRestore(ctx, h.sys, adminapi.TrashRequest{
 		Destination: h.req.Destination, Repository: h.req.Repository, Kinds: []string{"data"}, Names: packs,

@@ -21,23 +21,23 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// historyFlags are those of a history.
+// historyFlags are the flags of history.
 type historyFlags struct {
 	which
 
 	asJSON, noRestic bool
 }
 
-// told is a history with what looks wrong in it.
+// told is the output: a history, and what looks wrong in it.
 type told struct {
 	adminapi.HistoryReply
 
 	Flags []flag `json:"flags"`
-	// Unread says why restic could not be asked, so that snapshots were not looked into.
+	// Unread says why restic could not read the snapshots.
 	Unread string `json:"unread,omitempty"`
 }
 
-// flag is an object that somebody should look at.
+// flag is an object that somebody should review.
 type flag struct {
 	Kind     string    `json:"kind"`
 	Name     string    `json:"name"`
@@ -101,7 +101,7 @@ func (f *historyFlags) run(ctx context.Context, sys *host.System) error {
 	return t.print(sys)
 }
 
-// aSnapshot is one as restic prints it.
+// aSnapshot is a snapshot as restic prints it.
 type aSnapshot struct {
 	ID          string
 	Time        time.Time
@@ -112,7 +112,7 @@ type aSnapshot struct {
 	}
 }
 
-// lookInto has restic read the snapshots, and flags those that look wrong.
+// lookInto lets restic read the snapshots, and flags suspicious ones.
 func (t *told) lookInto(ctx context.Context, sys *host.System, req adminapi.RepositoryRequest) error {
 	command, err := resticOn(ctx, sys, req)
 	if err != nil {
@@ -148,10 +148,10 @@ func (t *told) lookInto(ctx context.Context, sys *host.System, req adminapi.Repo
 	return nil
 }
 
-// mostAlone is how many snapshots are read one by one where one of them stops restic.
+// mostAlone bounds the snapshots that are read one by one.
 const mostAlone = 50
 
-// readSnapshots has restic read all snapshots at once or, where one of them stops it, the
+// readSnapshots lets restic read all snapshots at once or, if a damaged one stops it, the
 // latest ones one by one.
 func readSnapshots(ctx context.Context, command restic.Invocation, all []adminapi.HistorySnapshot) (read []aSnapshot, unreadable []string, err error) {
 	var out bytes.Buffer
@@ -179,13 +179,13 @@ func readSnapshots(ctx context.Context, command restic.Invocation, all []adminap
 		read = append(read, one)
 	}
 	if !works {
-		return nil, nil, err // it is not the snapshots
+		return nil, nil, err // the failure is not a snapshot's
 	}
 	return read, unreadable, nil
 }
 
-// missingOf returns the snapshots that are there and that restic did not tell: newer ones
-// go on behind what they cannot read.
+// missingOf returns the existing snapshots that restic did not print: newer versions skip
+// what they cannot read.
 func missingOf(all []adminapi.HistorySnapshot, read []aSnapshot) (missing []string) {
 	for _, s := range all {
 		if s.Deleted.IsZero() && !slices.ContainsFunc(read, func(r aSnapshot) bool { return r.ID == s.ID }) {
@@ -227,7 +227,7 @@ func (t *told) print(sys *host.System) error {
 	return nil
 }
 
-// deletions says how many objects were deleted of each kind.
+// deletions describes how many objects of each kind were deleted.
 func deletions(deleted map[string]adminapi.Count) string {
 	numbers := map[string]int{}
 	for kind, count := range deleted {
@@ -236,7 +236,7 @@ func deletions(deleted map[string]adminapi.Count) string {
 	return counts(numbers)
 }
 
-// deeds says who did what on a day; locks come and go, and are left out.
+// deeds describes who did what on a day, without locks.
 func (t *told) deeds(day string) string {
 	byWhat := map[string]int{}
 	for _, deed := range t.Deeds {

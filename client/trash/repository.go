@@ -15,12 +15,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// RepositoryCommands returns the subcommands of repository that are about its past.
+// RepositoryCommands returns the subcommands of repository for a repository's past.
 func RepositoryCommands(sys *host.System) []*cobra.Command {
 	return []*cobra.Command{newHistory(sys), newFreeze(sys), newThaw(sys), newRollback(sys), newHeal(sys)}
 }
 
-// which is the repository that a command is about.
+// which holds the flags that select a repository.
 type which struct{ destination, repository string }
 
 func (w *which) register(sys *host.System, cmd *cobra.Command) *pflag.FlagSet {
@@ -31,7 +31,7 @@ func (w *which) register(sys *host.System, cmd *cobra.Command) *pflag.FlagSet {
 	return flags
 }
 
-// request names the repository as the gateway knows it.
+// request returns the repository's name for the gateway.
 func (w *which) request(ctx context.Context, sys *host.System) (adminapi.RepositoryRequest, error) {
 	req := adminapi.RepositoryRequest{Repository: w.repository}
 	if w.destination == "" {
@@ -45,8 +45,8 @@ func (w *which) request(ctx context.Context, sys *host.System) (adminapi.Reposit
 	return req, err
 }
 
-// resticOn returns restic on a repository, as the node and with the password that Redis
-// has.
+// resticOn returns a restic invocation for a repository, as the node and with the password
+// in Redis.
 func resticOn(ctx context.Context, sys *host.System, req adminapi.RepositoryRequest) (restic.Invocation, error) {
 	rdb, err := sys.Redis(ctx, host.LocalAgent)
 	if err != nil {

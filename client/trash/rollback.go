@@ -18,7 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// rollbackFlags are those of a rollback.
+// rollbackFlags are the flags of rollback.
 type rollbackFlags struct {
 	which
 
@@ -104,8 +104,8 @@ func (f *rollbackFlags) report(sys *host.System, done adminapi.RollbackReply) er
 	return err
 }
 
-// checkResult has restic check a repository, where that can be done here. Its words go to
-// stderr.
+// checkResult lets restic check a repository, if restic is installed here. Its output goes
+// to stderr.
 func checkResult(ctx context.Context, sys *host.System, req adminapi.RepositoryRequest) error {
 	command, err := resticOn(ctx, sys, req)
 	if err == nil {
@@ -124,7 +124,7 @@ func checkResult(ctx context.Context, sys *host.System, req adminapi.RepositoryR
 	return nil
 }
 
-// counts says how many objects there are of each kind.
+// counts formats the number of objects of each kind.
 func counts(byKind map[string]int) string {
 	var parts []string
 	for _, kind := range kinds {
