@@ -1,4 +1,4 @@
-// Package units has systemd run the schedules of a node: it writes a timer and a service for
-// each, and keeps them in step. It touches no unit but its own, which begin with
-// rclone-gateway-backup-.
+// Package units lets systemd run the schedules of a node: it writes a timer and a service
+// for each, and keeps them up to date. It only touches its own units, whose names begin
+// with rclone-gateway-backup-.
 package units

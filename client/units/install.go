@@ -19,7 +19,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/schedule"
 )
 
-// defaultDir is where an administrator's units are.
+// defaultDir is the directory for an administrator's units.
 const defaultDir = "/etc/systemd/system"
 
 type options struct {
@@ -113,7 +113,7 @@ func (o *options) run(ctx context.Context, sys *host.System, cmd *cobra.Command)
 	return nil
 }
 
-// files are the units that there are to be.
+// files returns the content of all units, by name.
 func (o *options) files(ctx context.Context, sys *host.System, cmd *cobra.Command, h *Host) (map[string]string, error) {
 	var err error
 	if h.Program, err = os.Executable(); err != nil {
@@ -137,7 +137,7 @@ func (o *options) files(ctx context.Context, sys *host.System, cmd *cobra.Comman
 	return h.Files(schedules)
 }
 
-// ofNode are the schedules that have something to do on this node.
+// ofNode returns the schedules that concern this node.
 func ofNode(ctx context.Context, sys *host.System) ([]schedule.Planned, error) {
 	login, err := sys.Env.Credentials()
 	if err != nil {
@@ -155,8 +155,7 @@ func ofNode(ctx context.Context, sys *host.System) ([]schedule.Planned, error) {
 	return schedule.OfNode(ctx, rdb, node)
 }
 
-// ofModule are the schedules that back up the module of a host of its own, as the gateway
-// says.
+// ofModule returns the schedules of a module on its own host, according to the gateway.
 func ofModule(ctx context.Context, sys *host.System) ([]schedule.Planned, error) {
 	facts, err := moduleapi.Facts(ctx, sys.Env)
 	if err != nil {
@@ -174,7 +173,7 @@ func ofModule(ctx context.Context, sys *host.System) ([]schedule.Planned, error)
 	return planned, nil
 }
 
-// own are those of the units that are there and were written here.
+// own returns the names of existing units of ours.
 func (h Host) own(names ...string) []string {
 	var found []string
 	for _, name := range names {
@@ -186,8 +185,7 @@ func (h Host) own(names ...string) []string {
 	return found
 }
 
-// apply has systemd stop what is gone, and start what is new or has another time. A run
-// that is going on goes on.
+// apply stops removed units and starts new and changed ones. A running backup continues.
 func (o *options) apply(ctx context.Context, change Change) error {
 	if timers := startable(change.Removed); len(timers) > 0 {
 		if err := systemctl(ctx, append([]string{"disable", "--now"}, timers...)...); err != nil {
@@ -210,7 +208,7 @@ func (o *options) apply(ctx context.Context, change Change) error {
 	return systemctl(ctx, append([]string{"restart"}, timers...)...)
 }
 
-// startable are the units that are started: timers, and what runs all the time.
+// startable returns the units to start: timers, and permanent services.
 func startable(names []string) []string {
 	var found []string
 	for _, name := range names {

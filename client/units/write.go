@@ -19,43 +19,43 @@ import (
 
 const (
 	prefix = "rclone-gateway-backup-"
-	// modulePrefix begins the units of a module on a host of its own. Behind it come the
-	// module's ID and, behind a dot, which no ID has, the schedule's.
+	// modulePrefix begins the units of a module on its own host. The module's ID, a dot,
+	// which no ID contains, and the schedule's ID follow.
 	modulePrefix = "rclone-gateway-module-"
-	// mark begins each file that is written here: others are not touched.
+	// mark begins every file written here; files without it are not touched.
 	mark = "# Written by \"gatewayctl schedule install\", which replaces it: change the schedule instead.\n"
-	// syncName is the unit that keeps the others in step.
+	// syncName is the unit that updates the others.
 	syncName = "rclone-gateway-schedules"
-	// requestsName is the unit that runs what is asked for on the page.
+	// requestsName is the unit that runs what is requested on the page.
 	requestsName = "rclone-gateway-requests.service"
-	// notifyName is the unit that tells people how the backups are.
+	// notifyName is the unit that sends notifications.
 	notifyName = "rclone-gateway-notify"
 )
 
-// extras are the units that are there only where they are wanted, beside those of schedules.
+// extras are the optional units besides those of schedules.
 var extras = []string{requestsName, notifyName + ".timer", notifyName + ".service"}
 
-// Host is what the units depend on.
+// Host is the input of the units.
 type Host struct {
-	Dir     string // of units
-	Program string // the path of gatewayctl
+	Dir     string // for units
+	Program string // path of gatewayctl
 	EnvFile string // of the node, or the module
-	// Module is the ID of the one whose backups are all that is run, on a host of its own.
+	// Module is the ID of the only module to back up, on its own host.
 	Module string
-	// Requests has what somebody asks for on the page run at once.
+	// Requests adds the unit that runs requests of the page.
 	Requests bool
-	// Notify has people told how the backups are.
+	// Notify adds the units that send notifications.
 	Notify bool
 }
 
-// Files are the units of schedules, by name.
+// Files returns the units of schedules, by name.
 func (h Host) Files(schedules []schedule.Planned) (map[string]string, error) {
 	files := map[string]string{}
 	for i := range schedules {
 		s := &schedules[i].Schedule
 		event, err := calendar.Parse(s.When)
 		if err != nil {
-			continue // its runs would fail; the lists say what is wrong
+			continue // its runs would fail; schedule list reports the mistake
 		}
 		if !idOfUnit(s.ID) {
 			return nil, exit.Failf(exit.Usage, "%q cannot be part of the name of a unit", s.ID)
@@ -90,7 +90,7 @@ ExecStart=` + h.command(h.syncArguments()...) + "\n"
 	return files, nil
 }
 
-// prefix begins the names of the units of schedules.
+// prefix begins the names of this host's units for schedules.
 func (h Host) prefix() string {
 	if h.Module != "" {
 		return modulePrefix + h.Module + "."
@@ -98,12 +98,12 @@ func (h Host) prefix() string {
 	return prefix
 }
 
-// owns reports whether a name is one of what this host's schedules have.
+// owns reports whether a name is that of a unit of this host.
 func (h Host) owns(name string) bool {
 	return strings.HasPrefix(name, h.prefix()) || h.Module == "" && slices.Contains(extras, name)
 }
 
-// syncUnit is the unit that keeps the others in step.
+// syncUnit returns the unit that updates the others.
 func (h Host) syncUnit() string {
 	if h.Module != "" {
 		return modulePrefix + h.Module
@@ -111,7 +111,7 @@ func (h Host) syncUnit() string {
 	return syncName
 }
 
-// syncArguments are those of the command that keeps the units in step.
+// syncArguments are the arguments of its command.
 func (h Host) syncArguments() []string {
 	args := []string{"schedule", "install", "--quiet", "--dir", h.Dir}
 	if h.Requests {
@@ -120,7 +120,7 @@ func (h Host) syncArguments() []string {
 	return args
 }
 
-// requestsService is the service that runs what somebody asks for on the page.
+// requestsService returns the service that runs requests of the page.
 func (h Host) requestsService() string {
 	return mark + `[Unit]
 Description=Run backups that are asked for on the page
@@ -142,8 +142,8 @@ WantedBy=multi-user.target
 `
 }
 
-// addNotify adds the timer and the service that tell people. That it runs each minute is not
-// in the journal, but what it says is.
+// addNotify adds the timer and the service of notifications. The journal only shows the
+// output of the service, not its start each minute.
 func (h Host) addNotify(files map[string]string) {
 	files[notifyName+".timer"] = mark + `[Unit]
 Description=Each minute: tell people how the backups are
@@ -177,8 +177,8 @@ func idOfUnit(id string) bool {
 	return id != "" && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
 
-// timer is the timer of a schedule. The delay is the service's, so that the timer shows
-// what the calendar says.
+// timer returns the timer of a schedule. The service implements the delay, so that the
+// timer shows the calendar's times.
 func (h Host) timer(s *schedule.Schedule, event *calendar.Event) string {
 	when := event.String()
 	if loc := event.Location(s.Location()); loc != time.Local && !strings.HasSuffix(when, " "+loc.String()) {
@@ -188,7 +188,7 @@ func (h Host) timer(s *schedule.Schedule, event *calendar.Event) string {
 		"\nAccuracySec=1s\nPersistent=" + map[bool]string{true: "no", false: "yes"}[s.NoCatchUp] + "\n\n[Install]\nWantedBy=timers.target\n"
 }
 
-// service is the service that the timer starts.
+// service returns the service that the timer starts.
 func (h Host) service(s *schedule.Schedule) string {
 	text := mark + "[Unit]\nDescription=" + escaped("Backups: "+s.Title()) + `
 After=network-online.target redis-server.service redis.service rclone-gateway-redis.service rclone-gateway.service
@@ -227,7 +227,7 @@ func (h Host) command(args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// escaped keeps specifiers and control characters out of a text.
+// escaped escapes specifiers and control characters in a text.
 func escaped(text string) string {
 	return strings.ReplaceAll(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -237,7 +237,7 @@ func escaped(text string) string {
 	}, strings.TrimRight(text, `\ `)), "%", "%%")
 }
 
-// quoted is a word of a command line of systemd's.
+// quoted quotes an argument for a command line in a unit file.
 func quoted(word string) string {
 	word = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(word)
 	if strings.ContainsAny(word, " \t'\";") {
@@ -246,10 +246,10 @@ func quoted(word string) string {
 	return word
 }
 
-// Change is what an installation did, by names of units, sorted.
+// Change lists what an installation changed, by sorted unit names.
 type Change struct{ Written, Removed []string }
 
-// Write writes the files that differ, and removes those of schedules that are gone.
+// Write writes the changed files, and returns the units of removed schedules.
 func (h Host) Write(files map[string]string) (Change, error) {
 	var c Change
 	for name, text := range files {
@@ -274,7 +274,7 @@ func (h Host) Write(files map[string]string) (Change, error) {
 	return c, err
 }
 
-// old are the units of schedules that are gone. Their files stay until they were stopped.
+// old returns the units of removed schedules. Their files stay until they are stopped.
 func (h Host) old(files map[string]string) ([]string, error) {
 	entries, err := os.ReadDir(h.Dir)
 	if err != nil {
