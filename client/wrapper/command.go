@@ -73,19 +73,19 @@ place of a container.`,
 	}
 }
 
-// choice is how the options name a repository.
+// choice holds the options that select a repository.
 func (w *wrapperArgs) choice() *locate.Choice {
 	return &locate.Choice{Module: w.module, Backup: w.backup, Destination: w.destination, Repopath: w.repopath}
 }
 
-// wrapperInvocation is how restic is run with the options.
+// wrapperInvocation returns the restic invocation for the options.
 func wrapperInvocation(ctx context.Context, sys *host.System, w wrapperArgs) (restic.Invocation, error) {
 	command, err := locate.Invocation(ctx, sys, w.podman...)
 	return command.With(w.restic...), err
 }
 
-// wrappedRepository is the repository that w means. What it names and is not there is a
-// wrong command line.
+// wrappedRepository returns the repository that w selects. If something that it names does
+// not exist, that is a usage error.
 func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (restic.Repository, error) {
 	repository, err := w.choice().Repository(ctx, sys, &w.wait)
 	if err != nil || w.at == "" {
@@ -98,7 +98,7 @@ func wrappedRepository(ctx context.Context, sys *host.System, w *wrapperArgs) (r
 	return run.At(ctx, sys, repository, at)
 }
 
-// showBackups prints what the options can name.
+// showBackups prints possible values for the options.
 func showBackups(ctx context.Context, sys *host.System, w wrapperArgs) error {
 	source, done, err := facts.Open(ctx, sys, &w.wait)
 	if err != nil {

@@ -1,3 +1,3 @@
-// Package wrapper is restic-wrapper: restic on a module's repository, with every
-// argument that is not ours passed on.
+// Package wrapper implements restic-wrapper, which runs restic on a module's repository and
+// passes on every argument that is not its own, and forget.
 package wrapper

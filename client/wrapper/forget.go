@@ -18,7 +18,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// forgetOptions are the command line of forget.
+// forgetOptions are the flags of forget.
 type forgetOptions struct {
 	where       wrapperArgs
 	policy      retention.Policy
@@ -153,7 +153,8 @@ func runForget(ctx context.Context, sys *host.System, o *forgetOptions) error {
 	})
 }
 
-// waiting returns a run of restic that waits for a lock in the repository, where it can.
+// waiting returns a function that runs restic, waiting for a lock in the repository if
+// possible.
 func (o *forgetOptions) waiting(command restic.Invocation, args ...string) restic.Invocation {
 	if left := o.where.wait.Left(); left > 0 && command.Version.Has(restic.RetryLockVersion) {
 		args = append([]string{run.RetryLockFlag(left)}, args...)
@@ -161,7 +162,7 @@ func (o *forgetOptions) waiting(command restic.Invocation, args ...string) resti
 	return command.With(args...)
 }
 
-// settleAcknowledged marks what somebody has looked at, now or before.
+// settleAcknowledged marks the snapshots that somebody has reviewed, now or before.
 func (o *forgetOptions) settleAcknowledged(ctx context.Context, sys *host.System, snapshots []*retention.Snapshot) error {
 	var named []string
 	for _, id := range o.acknowledge {
@@ -189,7 +190,7 @@ func (o *forgetOptions) settleAcknowledged(ctx context.Context, sys *host.System
 	return nil
 }
 
-// showPlan prints what becomes of each snapshot, the held ones first.
+// showPlan prints what happens to each snapshot, held ones first.
 func showPlan(sys *host.System, plan retention.Plan) error {
 	table := tabwriter.NewWriter(sys.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SNAPSHOT\tCOUNTS AS OF\tHOST\tWHAT BECOMES OF IT")
@@ -213,7 +214,7 @@ func showPlan(sys *host.System, plan retention.Plan) error {
 	return err
 }
 
-// forget has restic remove snapshots, by their IDs.
+// forget lets restic remove snapshots, by ID.
 func (o *forgetOptions) forget(ctx context.Context, sys *host.System, command restic.Invocation, remove []*retention.Snapshot) error {
 	err := expire.Remove(remove, func(args ...string) error {
 		err := o.waiting(command, args...).Run(ctx, restic.Streams{Stdout: sys.Stdout, Stderr: sys.Stderr})

@@ -12,20 +12,19 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// deleting are the commands of restic that delete from a repository.
+// deleting are the restic commands that delete from a repository.
 var deleting = []string{"forget", "key", "migrate", "prune", "rebuild-index", "recover", "repair", "rewrite", "tag", "unlock"}
 
-// reading are those that only read, and are better not disturbed.
+// reading are restic commands that only read, but that other work would disturb.
 var reading = []string{"check", "copy"}
 
-// valued are the options of restic that may stand before its command with a value of their
-// own behind a space.
+// valued are restic options that may precede the command and take a separate value.
 var valued = []string{
 	"-o", "--option", "-p", "--password-file", "--password-command", "-r", "--repo", "--repository-file", "--cacert", "--cache-dir", "--compression",
 	"--http-user-agent", "--key-hint", "--limit-download", "--limit-upload", "--pack-size", "--retry-lock", "--stuck-request-timeout", "--tls-client-cert",
 }
 
-// commandOf is the command of restic in its arguments.
+// commandOf returns the restic command in its arguments.
 func commandOf(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch {
@@ -38,9 +37,9 @@ func commandOf(args []string) string {
 	return ""
 }
 
-// withLease calls do with a lease of the repository, where the command of restic wants
-// one. Where none can be had, what deletes fails; what reads goes on. What needs the lease
-// works in the context that do gets.
+// withLease calls do with a lease of the repository, if the restic command needs one. If no
+// lease is available, a deleting command fails, and a reading one continues. do must work
+// in the context that it gets.
 func withLease(ctx context.Context, sys *host.System, wait *run.Waiting, repository restic.Repository, command string, do func(context.Context) error) error {
 	deletes := slices.Contains(deleting, command)
 	if !deletes && !slices.Contains(reading, command) {
@@ -50,7 +49,7 @@ func withLease(ctx context.Context, sys *host.System, wait *run.Waiting, reposit
 	err := wait.Retry(ctx, sys, func() (err error) {
 		held, err = lease.Get(ctx, sys, repository, command)
 		if none, unknown := lease.IsNone(err); none && !unknown && deletes {
-			return exit.With(exit.Locked, err) // it passes, as a lock does
+			return exit.With(exit.Locked, err) // temporary, like a lock
 		}
 		return err
 	})

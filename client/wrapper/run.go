@@ -16,8 +16,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// runResticWrapper runs restic in our place: signals, terminal, output and exit status
-// are its own. Where it fails for a reason that is known, a line says what to do.
+// runResticWrapper runs restic in our place: with our signals, terminal and output, and
+// restic's exit status. It adds advice to known failures.
 func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) error {
 	repository, err := wrappedRepository(ctx, sys, &w)
 	if err != nil {
@@ -42,8 +42,9 @@ func runResticWrapper(ctx context.Context, sys *host.System, w wrapperArgs) erro
 	return remedied(ctx, sys, repository, err)
 }
 
-// inForeground runs restic, and where it is locked out waits as long as --wait says. When
-// its lease is lost restic is interrupted: somebody else may delete by then what it needs.
+// inForeground runs restic, and retries for as long as --wait says if the repository is
+// locked. If its lease is lost, restic is interrupted: another process may now delete what
+// it needs.
 func (w *wrapperArgs) inForeground(ctx context.Context, sys *host.System, command restic.Invocation, streams restic.Streams) error {
 	leased, cancel := context.WithCancel(context.WithoutCancel(ctx)) // restic gets signals by itself
 	defer cancel()
@@ -80,8 +81,7 @@ func onPath(program string) bool {
 	return err == nil
 }
 
-// remedied gives a failure of restic, which has said what happened, what to do about it.
-// The exit status is restic's.
+// remedied adds advice to a failure that restic has already printed. The exit status stays.
 func remedied(ctx context.Context, sys *host.System, repository restic.Repository, err error) error {
 	failure, ok := errors.AsType[*restic.Failure](err)
 	if !ok {
@@ -91,20 +91,20 @@ func remedied(ctx context.Context, sys *host.System, repository restic.Repositor
 	case restic.Unknown, restic.Incomplete, restic.NoRuntime:
 		return exit.Silent(failure.Code)
 	}
-	failure.Detail = "" // it is on the terminal
+	failure.Detail = "" // already on the terminal
 	remedy := run.AskWhy(ctx, sys, repository, false, run.ResticError(repository, failure))
 	return exit.With(exit.Code(failure.Code), remedy)
 }
 
-// refusalHeld passes on what restic says on stderr, and holds back from where it says
-// that it got no lock: it may be run again.
+// refusalHeld passes on restic's stderr, but holds back everything from a message about a
+// failed lock on: restic may be run again.
 type refusalHeld struct {
 	io.Writer
 
 	held []byte
 }
 
-// noLock is how restic before 0.16 says so, in a line of its own.
+// noLock is the message of restic before 0.16, on a line of its own.
 var noLock = []byte("unable to create lock")
 
 func (h *refusalHeld) Write(p []byte) (int, error) {
@@ -124,7 +124,7 @@ func (h *refusalHeld) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tell passes on what is held back.
+// tell prints what was held back.
 func (h *refusalHeld) tell() {
 	_, _ = h.Writer.Write(h.held)
 	h.held = nil

@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
 
-// wrapperArgs is the command line of restic-wrapper, taken apart.
+// wrapperArgs is the parsed command line of restic-wrapper.
 type wrapperArgs struct {
 	module, backup, destination, repopath string
 	at                                    string
@@ -18,12 +18,11 @@ type wrapperArgs struct {
 	restic                                []string
 }
 
-// splitWrapperArgs picks the wrapper's own options out of args and leaves all else
-// for restic, untouched and in order. Behind "--" nothing is the wrapper's. The "--"
-// is restic's too, unless it comes before all that is: restic would take what follows
-// for no command, and print its help as a success. A flag parser would not do: told
-// to let unknown flags pass, it drops them, and "forget --dry-run" would become
-// "forget".
+// splitWrapperArgs takes the wrapper's own options out of args and leaves everything else
+// for restic, unchanged and in order. The wrapper has no options after "--". The "--"
+// itself is passed on, unless it comes first: restic would take what follows for no
+// command, print its help and succeed. A flag parser cannot do this: if told to accept
+// unknown flags it drops them, and "forget --dry-run" would become "forget".
 func splitWrapperArgs(args []string) (wrapperArgs, error) {
 	var w wrapperArgs
 	values := map[string]*string{
@@ -66,7 +65,7 @@ func splitWrapperArgs(args []string) (wrapperArgs, error) {
 	return w, nil
 }
 
-// take stores the value of one of the wrapper's options, in target where it has one.
+// take stores the value of one of the wrapper's options, in target if it takes one.
 func (w *wrapperArgs) take(name, value string, target *string) error {
 	switch {
 	case target != nil:
