@@ -11,8 +11,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// A node of a cluster with two modules: one that is backed up, and a new one
-// that is restored from it. All IDs are such as NethServer 8 gives.
+// A node of a cluster with two modules: one that is backed up, and a new one that is
+// restored from it. The IDs have NethServer 8's form.
 const (
 	destination = "76d73f29-7446-5baf-a700-3ad39be75475"
 	schedule    = "1"
@@ -24,7 +24,7 @@ var (
 	restored = module{id: "myapp2", app: "myapp", uuid: "5a6d3c1e-1111-4222-8333-0123456789ab"}
 )
 
-// cluster is the Redis that a cluster shares.
+// cluster is the Redis that the nodes of a cluster share.
 type cluster struct {
 	redis     *miniredis.Miniredis
 	passwords map[string]string // by Redis user
@@ -64,7 +64,7 @@ func startCluster(store string) (*cluster, error) {
 	return c, nil
 }
 
-// addUser makes a Redis user, and the line that ACL LIST would show of it.
+// addUser adds a Redis user, and its line of ACL LIST.
 func (c *cluster) addUser(name string) error {
 	password := secret()
 	digest := sha256.Sum256([]byte(password))
@@ -80,7 +80,7 @@ func secret() string {
 	return hex.EncodeToString(b[:])
 }
 
-// password is the one that opens the repositories of the destination.
+// password returns the password of the destination's repositories.
 func (c *cluster) password() (string, error) {
 	value := c.redis.HGet(catalog.ResticPassword, destination)
 	if value == "" {

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// foreign are the beginnings of variables that say where somebody's own Redis, gateway
-// and repositories are. The demo has its own.
+// foreign are prefixes of variables that may point to a real Redis, gateway or repository.
+// The demo has its own.
 var foreign = []string{
 	"REDIS_", "RESTIC_", "NS8_", "GATEWAY_", "AGENT_", "MODULE_", "NODE_ID=", "IMAGE_URL=",
 	"STATE_DIRECTORY=", "CACHE_DIRECTORY=", "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "RCLONE_",
 }
 
-// cleanEnvironment is the process's environment without what a shell exports for
-// another gateway.
+// cleanEnvironment returns the environment without those variables.
 func cleanEnvironment() []string { return withoutForeign(os.Environ()) }
 
 func withoutForeign(env []string) []string {

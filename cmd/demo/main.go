@@ -1,7 +1,6 @@
-// Command demo shows the main job to a newcomer: a module of a cluster is backed
-// up through the gateway, changes, is backed up again, is lost, and comes back.
-// Everything is real but for Redis, which is embedded; everything lives in one
-// temporary directory.
+// Command demo shows the main use to a newcomer: a module of a cluster is backed up through
+// the gateway, changes, is backed up again, is lost, and is restored. Everything is real
+// except Redis, which is embedded, and is kept in one temporary directory.
 package main
 
 import (

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 )
 
-// module is an application as the agent of its node knows it.
+// module is an application as its node's agent knows it.
 type module struct {
 	id, app, uuid string
-	root          string // holds state, volumes, and what the image installed
+	root          string // has state, volumes, and what the image installed
 }
 
 func (m module) user() string     { return "module/" + m.id }
@@ -18,11 +18,11 @@ func (m module) image() string    { return "ghcr.io/example/" + m.app + ":1.0" }
 func (m module) stateDir() string { return filepath.Join(m.root, "state") }
 func (m module) dataDir() string  { return filepath.Join(m.root, "volumes", m.app+"-data") }
 
-// key is the key of Redis that belongs to the module's data.
+// key returns the Redis key that is part of the module's data.
 func (m module) key() string { return "module/" + m.id + "/mykey" }
 
-// install lays out the module: what its developer wrote, as the documentation of
-// NethServer 8 prints it, and its state.
+// install creates the module's files: those of its developer, as in NethServer 8's
+// documentation, and its state.
 func (m module) install() error {
 	files := []struct {
 		path, content string
@@ -42,7 +42,8 @@ func (m module) install() error {
 	return errors.Join(append(errs, os.MkdirAll(m.dataDir(), 0o755))...)
 }
 
-// environment is what the agent of NethServer 8 gives to a module's commands.
+// environment returns the environment in which NethServer 8's agent runs a module's
+// commands.
 func (m module) environment(c *cluster, gatewayURL, links string) []string {
 	return append(cleanEnvironment(),
 		"PATH="+filepath.Join(m.root, "bin")+":"+links+":"+os.Getenv("PATH"),

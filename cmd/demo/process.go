@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// startGateway runs the gateway for the cluster and returns when it is ready. It
-// takes the port that modules expect, or any other where that one is taken.
+// startGateway runs the gateway for the cluster, and returns when it is ready. It uses the
+// port that modules expect, or another one if that is taken.
 func startGateway(ctx context.Context, binary string, c *cluster, logFile string) (url string, stop func() error, err error) {
 	addr, err := freeAddr(ctx)
 	if err != nil {
@@ -29,7 +29,7 @@ func startGateway(ctx context.Context, binary string, c *cluster, logFile string
 		"REDIS_ADDRESS="+c.redis.Addr(),
 		"REDIS_USER="+node, "REDIS_PASSWORD="+c.passwords[node], "NODE_ID=1", "GATEWAY_LOG_FORMAT=text")
 	cmd.Stderr = log
-	// Ctrl-C is for the demo, which then ends the gateway.
+	// Ctrl-C goes to the demo, which then stops the gateway.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start the gateway: %w (make build)", err)
@@ -41,14 +41,14 @@ func startGateway(ctx context.Context, binary string, c *cluster, logFile string
 		close(ended)
 	}()
 	stop = func() error {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself, which Wait tells
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have exited, which Wait reports
 		<-ended
 		return errors.Join(waited, log.Close())
 	}
 	url = "http://" + addr
 	if err := awaitReady(ctx, url, ended); err != nil {
 		stopped := stop()
-		said, _ := os.ReadFile(logFile) // it may have said nothing
+		said, _ := os.ReadFile(logFile) // it may have printed nothing
 		return "", nil, errors.Join(fmt.Errorf("the gateway does not get ready: %w\n%s", err, said), stopped)
 	}
 	return url, stop, nil
@@ -86,7 +86,7 @@ func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
 	}
 }
 
-// ask sends a request as restic does and returns the status.
+// ask sends a request like restic, and returns the status.
 func ask(ctx context.Context, method, url, user, password string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
@@ -103,7 +103,7 @@ func ask(ctx context.Context, method, url, user, password string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// linkClient makes the client's commands, module-backup and the others, in dir.
+// linkClient creates links to the client for its commands in dir.
 func linkClient(ctx context.Context, binary, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

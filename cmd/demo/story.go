@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// story is the demo from its beginning to its end.
+// story is one demo.
 type story struct {
 	tree, gateway, client string
 	keep                  bool
@@ -24,10 +24,10 @@ type story struct {
 	url     string
 	links   string
 	began   time.Time
-	quiet   bool // nothing was said since the last headline
+	quiet   bool // nothing was printed since the last headline
 }
 
-// tell runs the whole demo.
+// tell runs the demo.
 func (s *story) tell(ctx context.Context) (err error) {
 	s.began = time.Now()
 	if _, err := exec.LookPath("restic"); err != nil {
@@ -124,7 +124,7 @@ func (s *story) secondBackup(ctx context.Context) error {
 	return s.run(ctx, original, nil, "module-backup", schedule)
 }
 
-// theft tries what somebody would who has stolen the module's password.
+// theft tries what a thief of the module's password would try.
 func (s *story) theft(ctx context.Context) error {
 	s.headline("Somebody steals the module's password, and tries to destroy its backups")
 	repository := s.url + "/" + destination + "/" + original.app + "/" + original.uuid + "/"
@@ -217,7 +217,7 @@ Files and the gateway's log are in %s. Ctrl-C ends it.
 	return os.RemoveAll(s.dir)
 }
 
-// run runs a command of the client as the module's agent does, and shows it.
+// run runs and shows a command of the client, as the module's agent would.
 func (s *story) run(ctx context.Context, m module, input []byte, name string, args ...string) error {
 	if !s.quiet {
 		fmt.Println()
@@ -249,7 +249,7 @@ func (s *story) say(format string, args ...any) {
 	s.quiet = false
 }
 
-// indented prints lines with a margin, so that what a command says is told apart.
+// indented indents the output of commands.
 type indented struct{ line []byte }
 
 func (w *indented) Write(p []byte) (int, error) {

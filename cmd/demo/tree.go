@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// tree is what a directory holds.
+// tree describes the content of a directory.
 type tree struct {
 	files int
 	bytes int64
@@ -38,8 +38,8 @@ func measure(dir string) (tree, error) {
 	return t, err
 }
 
-// change does what a day of work does to a tree: it edits every hundredth file,
-// removes every thousandth, and adds one.
+// change simulates a day of work on a tree: it edits every hundredth file, removes every
+// thousandth, and adds one.
 func change(dir string) (edited, removed int, err error) {
 	seen := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -72,7 +72,7 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// compare holds two trees against one another, name by name and byte by byte.
+// compare compares two trees by name and content.
 func compare(want, got string) (differences []string, err error) {
 	walk := func(from, to string, check func(name string, a, b fs.FileInfo) error) error {
 		return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
