@@ -15,10 +15,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/flagenv"
 )
 
-// noAudit is the value of --audit-log that turns it off.
+// noAudit is the value of --audit-log that disables it.
 const noAudit = "none"
 
-// auditFile returns where the audit log is, "" where there is none.
+// auditFile returns the path of the audit log, "" if disabled.
 func (s *settings) auditFile() string {
 	switch {
 	case s.auditLog == noAudit, s.auditLog == "" && s.stateDir == "":
@@ -29,7 +29,7 @@ func (s *settings) auditFile() string {
 	return s.auditLog
 }
 
-// openAudit opens the audit log; nil is none.
+// openAudit opens the audit log; nil if disabled.
 func (s *settings) openAudit() (*audit.Log, error) {
 	size, errSize := strconv.ParseUint(s.auditSize, 10, 32)
 	keep, errKeep := strconv.ParseUint(s.auditFiles, 10, 16)
@@ -69,7 +69,7 @@ elsewhere, anybody can prove that nothing was changed or cut since.
 	return cmd
 }
 
-// auditFlags are those of both commands.
+// auditFlags are the flags that both commands share.
 type auditFlags struct{ file, stateDir string }
 
 func (f *auditFlags) register(cmd *cobra.Command) {

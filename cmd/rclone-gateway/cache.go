@@ -8,8 +8,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/blobcache"
 )
 
-// openCache opens the cache of small objects; nil is none. One that cannot be used is none,
-// too: it makes things faster, and nothing else depends on it.
+// openCache opens the cache of small objects; nil if disabled. It logs an error instead of
+// returning it: the cache only makes things faster.
 func (s *settings) openCache() (*blobcache.Cache, error) {
 	size, err := strconv.ParseUint(s.cacheSize, 10, 32)
 	if err != nil || size == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// candidateID stands for a destination that has none yet.
+// candidateID stands for the ID of a destination without one.
 const candidateID = "00000000-0000-4000-8000-000000000000"
 
 func newCheckDestination() *cobra.Command {
@@ -71,7 +71,7 @@ there does not harm backups; what FAILED does.
 	return cmd
 }
 
-// readCandidate reads one section; its name does not matter.
+// readCandidate reads one section, with any name.
 func readCandidate(stdin io.Reader, base string) (*adminapi.Candidate, error) {
 	text, err := io.ReadAll(io.LimitReader(stdin, 1<<20))
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// hazardTimeout bounds a question that nothing waits for.
+// hazardTimeout bounds the check.
 const hazardTimeout = 10 * time.Second
 
-// warnOfRedis logs the settings of Redis by which credentials get lost, as far as the
-// gateway's user may ask for them.
+// warnOfRedis warns about settings with which Redis can lose credentials, as far as the
+// gateway's user may read them.
 func warnOfRedis(ctx context.Context, server redisconn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, hazardTimeout)
 	defer cancel()
 	rdb, err := server.Open()
 	if err != nil {
-		return // the load has told
+		return // the load has reported the error
 	}
 	defer func() { _ = rdb.Close() }()
 	for _, hazard := range redisconn.Hazards(ctx, rdb) {

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout bounds a question for health.
+// healthTimeout bounds the requests of health.
 const healthTimeout = 5 * time.Second
 
 func newHealth() *cobra.Command {
@@ -73,7 +73,7 @@ func checkHealth(ctx context.Context, s *settings, path string) error {
 	return p.ask(ctx, path)
 }
 
-// addressToAsk prefers a unix socket, on which TLS is never spoken.
+// addressToAsk prefers a unix socket, which never uses TLS.
 func addressToAsk(addrs []string) (string, error) {
 	for _, addr := range addrs {
 		if strings.HasPrefix(addr, "unix:") {
@@ -86,15 +86,15 @@ func addressToAsk(addrs []string) (string, error) {
 	return addrs[0], nil
 }
 
-// prober asks a gateway on this host for its health.
+// prober sends health requests to a gateway on this host.
 type prober struct {
-	name   string // of the gateway's address, for errors
+	name   string // the gateway's address, for errors
 	client *http.Client
 	scheme string
 }
 
-// newProber takes an address as --addr has it, and the TLS that the server speaks
-// there, if it does.
+// newProber takes an address in the form of --addr, and the TLS settings of the server
+// there, if any.
 func newProber(addr string, server *tls.Config) (*prober, error) {
 	network, targets, err := dialTargets(addr)
 	if err != nil {
@@ -116,8 +116,8 @@ func newProber(addr string, server *tls.Config) (*prober, error) {
 	if server != nil && network != "unix" {
 		p.scheme = "https"
 		transport.TLSClientConfig = &tls.Config{
-			// Its certificate names no loopback address, and may have been renewed
-			// since it started. Nothing is told to it that is secret.
+			// The certificate names no loopback address, and may have been renewed since
+			// the server started. The request holds no secret.
 			InsecureSkipVerify: true,
 			Certificates:       server.Certificates,
 		}
@@ -126,8 +126,8 @@ func newProber(addr string, server *tls.Config) (*prober, error) {
 	return p, nil
 }
 
-// dialTargets returns where a gateway that listens on addr is reached from this
-// host: the first that answers is meant.
+// dialTargets returns addresses of this host for a gateway that listens on addr. The first
+// that answers is used.
 func dialTargets(addr string) (network string, targets []string, err error) {
 	if path, unix := strings.CutPrefix(addr, "unix:"); unix {
 		return "unix", []string{path}, nil
@@ -152,7 +152,7 @@ func dialTargets(addr string) (network string, targets []string, err error) {
 	return "tcp", targets, nil
 }
 
-// ask returns nil where the path answers 200.
+// ask returns nil if the path answers 200.
 func (p *prober) ask(ctx context.Context, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.scheme+"://gateway"+path, http.NoBody)
 	if err != nil {
@@ -174,7 +174,7 @@ func (p *prober) ask(ctx context.Context, path string) error {
 	return nil
 }
 
-// errCertificate says that the gateway answers, and wants another client.
+// errCertificate says that the gateway runs, but wants a client certificate.
 var errCertificate = errors.New("the gateway there does not take --tls-cert for a client's certificate: let it listen on a unix socket too (--addr unix:/path)")
 
 func (p *prober) explain(err error) error {
@@ -194,7 +194,7 @@ func (p *prober) explain(err error) error {
 		return fmt.Errorf("%s: answers without TLS: the gateway there runs without --tls-cert", p.name)
 	}
 	if request, ok := errors.AsType[*url.Error](err); ok {
-		err = request.Err // the URL is not the one that the user knows
+		err = request.Err // the URL differs from the one that the user knows
 	}
 	return fmt.Errorf("%s: %w", p.name, err)
 }

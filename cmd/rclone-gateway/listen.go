@@ -17,8 +17,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// listen returns the sockets that systemd handed over, or else opens those of
-// --addr: all of them or none.
+// listen returns the sockets that systemd passed, or opens those of --addr: all of them or
+// none.
 func listen(ctx context.Context, addrs []string) (listeners []net.Listener, inherited bool, err error) {
 	handed, err := activation.Listeners()
 	if err != nil {
@@ -40,7 +40,7 @@ func listen(ctx context.Context, addrs []string) (listeners []net.Listener, inhe
 	return listeners, false, nil
 }
 
-// open listens on the address that the flag names.
+// open listens on the address of a flag.
 func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	path, unix := strings.CutPrefix(addr, "unix:")
@@ -61,8 +61,8 @@ func open(ctx context.Context, flag, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// listenAdmin opens the administrative socket in the state directory; without one there
-// is none. Only the gateway's own user may connect to it.
+// listenAdmin opens the administrative socket in the state directory, if there is one. Only
+// the gateway's own user may connect to it.
 func listenAdmin(ctx context.Context, stateDir string) (net.Listener, error) {
 	if stateDir == "" {
 		return nil, nil
@@ -80,7 +80,7 @@ func listenAdmin(ctx context.Context, stateDir string) (net.Listener, error) {
 	if err != nil {
 		slog.Warn("no administrative socket: the trash cannot be emptied early", "err", err,
 			"hint", "give each gateway a state directory of its own (--state-dir)")
-		return nil, nil // it serves without
+		return nil, nil // the gateway works without it
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -88,10 +88,10 @@ func listenAdmin(ctx context.Context, stateDir string) (net.Listener, error) {
 	return listener, nil
 }
 
-// maxSocketPath is the longest path that a unix socket can have on all systems.
+// maxSocketPath is the maximum length of a unix socket's path on all systems.
 const maxSocketPath = 103
 
-// listenAdvice says what to do about an address that cannot be listened on.
+// listenAdvice says what to do about a failure to listen.
 func listenAdvice(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -106,8 +106,7 @@ func listenAdvice(err error) string {
 	return ""
 }
 
-// removeStale removes the socket that a killed process left behind: one that
-// nobody answers on.
+// removeStale removes the socket of a killed process, recognized by refused connections.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +121,7 @@ func removeStale(ctx context.Context, path string) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err == nil {
-		_ = conn.Close() // only asked whether somebody is there
+		_ = conn.Close() // it only tested whether a server answers
 		return errors.New("another process listens there")
 	}
 	return os.Remove(path)

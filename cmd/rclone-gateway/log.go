@@ -15,10 +15,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 )
 
-// logLevel is the least level that is logged. Signals change it at run time.
+// logLevel is the minimum level that is logged. Signals change it.
 var logLevel slog.LevelVar
 
-// startLog makes the process's logger of the settings; rclone logs to it too.
+// startLog creates the process's logger, which rclone uses too.
 func (s *settings) startLog(w io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
@@ -45,16 +45,16 @@ func (s *settings) startLog(w io.Writer) error {
 	return nil
 }
 
-// encoders make the handler of each format. Which levels pass is logLevel's.
+// encoders create the handler of each format. logLevel decides which levels pass.
 var encoders = map[string]func(io.Writer) slog.Handler{
 	"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, &slog.HandlerOptions{Level: &logLevel}) },
 	"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: &logLevel}) },
 }
 
-// logSteps are the levels that the signals go through, the most verbose one first.
+// logSteps are the levels that the signals select, most verbose first.
 var logSteps = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-// stepLog logs more, one step, or less, and says so at the one level that is
+// stepLog makes the log one level more or less verbose, and says so at a level that is
 // always logged.
 func stepLog(more bool) {
 	place := 0
@@ -73,9 +73,9 @@ func stepLog(more bool) {
 		"log_level", strings.ToLower(logSteps[place].String()))
 }
 
-// isJournal reports whether w is the stream that systemd connected with its journal;
-// JOURNAL_STREAM holds that one's device and inode. A child whose output somebody
-// redirected inherits the variable, and not the stream.
+// isJournal reports whether w is the stream that systemd connected to the journal, whose
+// device and inode are in JOURNAL_STREAM. A child inherits the variable even if its output
+// is redirected.
 func isJournal(w io.Writer, stream string) bool {
 	f, ok := w.(*os.File)
 	if !ok || stream == "" {
@@ -89,7 +89,7 @@ func isJournal(w io.Writer, stream string) bool {
 	return ok && stream == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// Priorities of syslog, as the journal reads them at the beginning of a line.
+// Syslog priorities, which the journal reads at the beginning of a line.
 const (
 	priorityError   = "<3>"
 	priorityWarning = "<4>"
@@ -97,7 +97,7 @@ const (
 	priorityDebug   = "<7>"
 )
 
-// journalHandler puts before each line the priority that its level has.
+// journalHandler prefixes each line with the priority of its level.
 type journalHandler struct {
 	byPriority map[string]slog.Handler
 }
@@ -151,8 +151,8 @@ func (h journalHandler) each(change func(slog.Handler) slog.Handler) slog.Handle
 	return changed
 }
 
-// prefixed writes each line, which comes in one Write, in one Write behind its
-// prefix; lock keeps it apart from those with other prefixes.
+// prefixed writes each line, which comes as one Write, in one Write with a prefix; lock
+// serializes the writers of all prefixes.
 type prefixed struct {
 	w      io.Writer
 	prefix string
@@ -170,7 +170,7 @@ func (p *prefixed) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// lastWord prints why the program ends: one line, for the journal an error.
+// lastWord prints why the program ends: one line, at error level for the journal.
 func lastWord(w io.Writer, err error) {
 	prefix := ""
 	if isJournal(w, os.Getenv("JOURNAL_STREAM")) {

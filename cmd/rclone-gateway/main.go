@@ -13,13 +13,13 @@ import (
 )
 
 func main() {
-	_ = programfile.Started() // without it the process only takes more memory
+	_ = programfile.Started() // without it the process only needs more memory
 	if command.Called() {
 		command.Main()
 		return
 	}
 	root := newRoot()
-	// What cobra refuses before a command begins is its usage.
+	// Cobra's own errors come before a command begins: usage errors.
 	began := false
 	prepare := root.PersistentPreRunE
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {

@@ -30,7 +30,7 @@ EXIT STATUS
   2  wrong flags, environment or files named there
   3  check-config, check-destination: a destination does not work`
 
-// codedError carries its exit code to main.
+// codedError is an error with an exit code.
 type codedError struct {
 	error
 	code int
@@ -40,7 +40,7 @@ func (e codedError) Unwrap() error { return e.error }
 
 func usageError(err error) error { return codedError{err, exitUsage} }
 
-// newRoot returns the program with all its commands.
+// newRoot returns the program's root command.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           program,
@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// setVariable puts a variable into the environment of this program; none is empty.
+// setVariable sets a variable in this process's environment; "" clears it.
 func setVariable(name, value string) error {
 	if value == "" {
 		return os.Unsetenv(name)
@@ -74,7 +74,7 @@ func setVariable(name, value string) error {
 	return os.Setenv(name, value)
 }
 
-// manual is in the section of administrators' commands.
+// manual is the section of man pages for administrators' commands.
 func manual() docgen.Manual {
 	return docgen.Manual{Section: 8, Version: version.String(), Date: version.Date()}
 }
@@ -88,8 +88,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// versions names what a report of a defect must: our version, and those of
-// rclone and Go that are linked.
+// versions returns what a bug report needs: our version, and those of rclone and Go.
 func versions() string {
 	text := "rclone-gateway " + version.String() + "\n"
 	info, ok := debug.ReadBuildInfo()

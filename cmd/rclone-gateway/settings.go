@@ -24,7 +24,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// settings are the flags and the environment, as they were given.
+// settings are the unparsed values of flags and environment variables.
 type settings struct {
 	addrs           []string
 	addrsGiven      bool
@@ -57,8 +57,7 @@ type settings struct {
 	logFormat       string
 }
 
-// registerAddresses defines the flags that say where the gateway is, and with
-// what TLS.
+// registerAddresses defines the flags for the gateway's addresses and TLS.
 func (s *settings) registerAddresses(flags *pflag.FlagSet) {
 	b := flagenv.Binder{Flags: flags}
 	b.List(&s.addrs, "addr", "GATEWAY_ADDR", []string{"127.0.0.1:4694"}, "`address` to listen on: host:port or unix:/path; may be given more than once. Where it is not given, and there is a --node-id, port 4694 of the node's address in the cluster's VPN as well, as Redis has it")
@@ -105,7 +104,7 @@ func (s *settings) registerServe(flags *pflag.FlagSet) {
 	duration(&s.shutdownTimeout, "shutdown-timeout", "GATEWAY_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, "how long requests may take to finish after SIGTERM")
 }
 
-// completeValues lets a shell complete the options that take one of a few words.
+// completeValues completes flags with a fixed set of values.
 func completeValues(cmd *cobra.Command) {
 	for flag, words := range map[string][]string{
 		"acl-source": {"auto", "list", "set"},
@@ -121,8 +120,7 @@ func completeValues(cmd *cobra.Command) {
 	}
 }
 
-// complete fills in the environment where no flag was given, and reads the
-// passwords.
+// complete sets flags from the environment unless given, and reads passwords.
 func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	errFill := flagenv.Fill(flags, lookup)
 	s.addrsGiven = flags.Changed("addr")
@@ -135,14 +133,14 @@ func (s *settings) complete(flags *pflag.FlagSet, lookup func(string) (string, b
 	}
 	errRedis := s.redis.Complete(lookup)
 	s.writerPassword, _ = lookup("REDIS_WRITER_PASSWORD")
-	// NethServer 8's default user has no password and takes any.
+	// On NethServer 8 the default user accepts any password.
 	s.eventsPassword, _ = lookup("REDIS_EVENTS_PASSWORD")
 	s.eventsPassword = cmp.Or(s.eventsPassword, "node/"+s.nodeID)
 	return errors.Join(errFill, errRedis)
 }
 
-// options checks the settings and makes the gateway's options of them; the
-// listeners are still to come.
+// options validates the settings and converts them to the gateway's options, without
+// listeners.
 func (s *settings) options() (gateway.Options, error) {
 	source, err := catalog.ParseACLSource(s.aclSource)
 	if err != nil {
@@ -194,7 +192,7 @@ func (s *settings) options() (gateway.Options, error) {
 	return opts, err
 }
 
-// checkAddresses finds what cannot be listened on anywhere.
+// checkAddresses refuses malformed addresses.
 func (s *settings) checkAddresses() error {
 	for _, addr := range s.addrs {
 		if err := checkAddress(addr); err != nil {
@@ -229,16 +227,16 @@ func checkAddress(addr string) error {
 	return nil
 }
 
-// checkRedis finds what no Redis can be asked with.
+// checkRedis refuses unusable settings of the Redis connection.
 func (s *settings) checkRedis() error {
-	client, err := s.redis.OpenReader() // connects when it is used
+	client, err := s.redis.OpenReader() // connects at the first use
 	if err != nil {
 		return err
 	}
 	return client.Close()
 }
 
-// parseNetwork takes the address of one host as well.
+// parseNetwork also accepts the address of one host.
 func parseNetwork(text string) (netip.Prefix, error) {
 	text = strings.TrimSpace(text)
 	if network, err := netip.ParsePrefix(text); err == nil {
@@ -251,7 +249,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(host, host.BitLen()), nil
 }
 
-// tls loads the certificates, nil where there are none.
+// tls loads the certificates; nil without TLS.
 func (s *settings) tls() (*tls.Config, error) {
 	if s.tlsCert == "" && s.tlsKey == "" && s.tlsClientCA == "" {
 		return nil, nil

@@ -13,18 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hintNotify is what to do where systemd does not hear us.
+// hintNotify is the advice for failed notifications to systemd.
 const hintNotify = "check NotifyAccess= of the unit, and that the process may use the socket of $NOTIFY_SOCKET"
 
-// notify tells systemd, where it listens, about the service's state.
+// notify sends the service's state to systemd, if it listens.
 func notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		slog.Warn("sd_notify", "err", err, "hint", hintNotify)
 	}
 }
 
-// notifyReloading opens a reload for Type=notify-reload, which wants to know
-// when it began.
+// notifyReloading begins a reload for Type=notify-reload, which needs its start time.
 func notifyReloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -34,8 +33,8 @@ func notifyReloading() {
 	notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/int64(time.Microsecond)))
 }
 
-// watchdog tells systemd that the process is alive, for as long as alive says
-// so, until ctx ends. Without WatchdogSec= in the unit it does nothing.
+// watchdog tells systemd that the process is alive as long as alive reports true, until ctx
+// ends. It does nothing without WatchdogSec= in the unit.
 func watchdog(ctx context.Context, alive func(context.Context) bool) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
@@ -59,8 +58,8 @@ func watchdog(ctx context.Context, alive func(context.Context) bool) {
 	}
 }
 
-// answers asks the gateway over its own first socket whether it serves, as a
-// client would: a process that only waits, or can open nothing more, does not.
+// answers sends a request to the gateway's first socket, like a client: a process that
+// hangs or cannot open more files does not answer.
 func answers(ctx context.Context, listeners []net.Listener, tls *tls.Config) bool {
 	if len(listeners) == 0 {
 		return true
@@ -75,7 +74,7 @@ func answers(ctx context.Context, listeners []net.Listener, tls *tls.Config) boo
 		err = p.ask(ctx, "/-/healthy")
 	}
 	if errors.Is(err, errCertificate) {
-		return true // so it answered
+		return true // it did answer
 	}
 	if err != nil {
 		slog.Debug("asked for health", "err", err)
