@@ -21,7 +21,7 @@ import (
 // rclone section of NethServer 8 has up to 100,000 characters.
 const maxAdminBody = 1 << 20
 
-// adminRoutes adds the administrative endpoint, for the nodes' own tools on this host.
+// adminRoutes adds the administrative paths, for the nodes' tools on this host.
 func (g *Gateway) adminRoutes(mux chi.Router) {
 	for _, route := range g.admin.Routes() {
 		if !route.Host {
@@ -30,7 +30,7 @@ func (g *Gateway) adminRoutes(mux chi.Router) {
 	}
 }
 
-// administered lets in who calls from this host with the credentials of a node.
+// administered admits callers on this host with the credentials of a node.
 func (g *Gateway) administered(route admin.Route) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path, w.Entry.Action = operation.Admin, route.Path, route.Action
@@ -47,8 +47,8 @@ func (g *Gateway) administered(route admin.Route) observe.Handler {
 	}
 }
 
-// serveAdmin serves the administrative socket, for what nobody may do from elsewhere,
-// whatever they know: only processes of the gateway's own user, or of root, are heard.
+// serveAdmin serves the administrative socket. Only processes of the gateway's own user, or
+// of root, may connect. It offers what no credentials give access to.
 func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) error) {
 	server := &http.Server{
 		Handler:           g.socketRoutes(),
@@ -60,7 +60,7 @@ func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) 
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = server.Serve(wire.OwnPeers{Listener: listener}) // until the stop
+		_ = server.Serve(wire.OwnPeers{Listener: listener}) // until server.Shutdown
 	}()
 	return func(ctx context.Context) error {
 		err := server.Shutdown(ctx)
@@ -72,7 +72,7 @@ func (g *Gateway) serveAdmin(listener net.Listener) (stop func(context.Context) 
 	}
 }
 
-// socketRoutes are the paths of the administrative socket.
+// socketRoutes returns the paths of the administrative socket.
 func (g *Gateway) socketRoutes() *chi.Mux {
 	mux := chi.NewRouter()
 	for _, route := range g.admin.Routes() {
@@ -84,7 +84,7 @@ func (g *Gateway) socketRoutes() *chi.Mux {
 	return mux
 }
 
-// onThisHost answers what came by the administrative socket.
+// onThisHost returns the handler of a route on the administrative socket.
 func (g *Gateway) onThisHost(route admin.Route) observe.Handler {
 	return func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path, w.Entry.Action = operation.Admin, route.Path, route.Action
