@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Gate is where requests are admitted.
+// Gate admits requests.
 type Gate struct {
 	State *live.State
 	// AllowFrom are networks whose callers are accepted in addition to those of this host
@@ -24,38 +24,38 @@ type Gate struct {
 	unproven unproven
 }
 
-// Request is what a request wants, as far as it matters to whether it may have it.
+// Request is what a request asks for, as far as permissions depend on it.
 type Request struct {
 	Operation operation.Operation
-	// Root is true for the list of destinations; the others are empty then.
+	// Root is true for the list of destinations; the other fields are empty then.
 	Root bool
-	// Destination is its ID, and Inside the path within it, as it stood on the wire.
+	// Destination is its ID, and Inside the path below it, as received.
 	Destination, Inside string
-	// Valid is false where the path can name nothing in a destination.
+	// Valid is false if the path cannot name anything in a destination.
 	Valid bool
-	// MayBeGranted is true where the path is that of some repository, so that a refusal
-	// may rest on what Redis did not say yet.
+	// MayBeGranted is true for the path of a repository. A refusal may then be outdated:
+	// Redis may have a new grant.
 	MayBeGranted bool
-	// Repo is the repository, empty where there is none, or it is one as it was. Refused is why what is
-	// asked is refused to everybody, who may ask it.
+	// Repo is the repository; it is empty outside of repositories and for their past
+	// states. Refused is an error for requests that are refused to everybody with the
+	// permission to make them.
 	Repo    string
 	Refused error
 }
 
-// Admission is what a view says of a request.
+// Admission is the decision about a request, made by one view.
 type Admission struct {
 	View      *live.View
 	Principal *catalog.Principal
 	Mount     *live.Mount // nil for the gateway's own paths and the list of destinations
-	// News is true where a refusal rests on something that the view lacks and
-	// that Redis may have by now: a user, a password, a module's UUID, a grant,
-	// a destination.
+	// News is true if the refusal may be outdated, because the view lacks something that
+	// Redis may have by now: a user, a password, a module's UUID, a grant, a destination.
 	News bool
-	// Frozen is true for a module at a repository that is frozen.
+	// Frozen is true for a module whose repository is frozen.
 	Frozen bool
 }
 
-// User is the name of who was admitted, or refused, where that is known.
+// User returns the name of the admitted or refused user, "" if it is not known.
 func (a *Admission) User() string {
 	if a.Principal == nil {
 		return ""
@@ -81,11 +81,10 @@ func (g *Gate) AdmitRole(v *live.View, r *http.Request, role catalog.Role) (Admi
 	return g.Again(r.Context(), adm, err, r.Header.Get("Authorization"), func(v *live.View) (Admission, error) { return admitRole(v, r, role) })
 }
 
-// Again asks Redis once more about a refusal that may be news, so that a module
-// gets in that was created a moment ago; where Redis cannot be asked, the refusal
-// is not proven. Where it was asked about the same credentials, in whatever form they
-// came, within the last second, they are refused as they were, after a while: whoever
-// tries again and again does not keep others waiting.
+// Again asks Redis about a refusal that may be outdated, so that a new module is admitted
+// at once; if Redis does not answer, the refusal is not proven. Credentials that Redis
+// refused within the last second, in whatever form they were sent, are refused again after
+// a pause without asking Redis, so that a client in a loop does not delay others.
 func (g *Gate) Again(ctx context.Context, refused Admission, cause error, credentials string, judge func(*live.View) (Admission, error)) (Admission, error) {
 	renew := g.State.Renew
 	asked := time.Now()
@@ -120,7 +119,7 @@ func wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// Decide is the decision itself. It allocates nothing where it says yes.
+// Decide decides by a single view. It does not allocate when it admits.
 func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
 	adm := Admission{View: v}
 	var err error
@@ -157,8 +156,8 @@ func Decide(v *live.View, r *http.Request, req Request) (Admission, error) {
 	return adm, refusal.ErrNotFound
 }
 
-// saves reports whether an operation of a module changes a repository. Locks do not: those
-// of a module at a frozen one are its own.
+// saves reports whether an operation changes a repository. A module may keep locks of its
+// own at a frozen repository.
 func saves(op operation.Operation) bool {
 	switch op {
 	case operation.Create, operation.SaveConfig, operation.Save, operation.SaveKey, operation.AddKey, operation.Remove, operation.Put, operation.Change:
@@ -167,7 +166,7 @@ func saves(op operation.Operation) bool {
 	return false
 }
 
-// admitRole is the decision for what only users of a role may do.
+// admitRole decides for paths that are open to one role only.
 func admitRole(v *live.View, r *http.Request, role catalog.Role) (Admission, error) {
 	adm := Admission{View: v}
 	var err error
@@ -181,7 +180,7 @@ func admitRole(v *live.View, r *http.Request, role catalog.Role) (Admission, err
 	return adm, nil
 }
 
-// authenticate returns who sent the request.
+// authenticate returns the sender of the request.
 func authenticate(v *live.View, r *http.Request) (*catalog.Principal, error) {
 	var buf [MaxCredentials]byte
 	user, secret, ok := ParseBasic(r.Header.Get("Authorization"), buf[:])
@@ -198,8 +197,7 @@ func authenticate(v *live.View, r *http.Request) (*catalog.Principal, error) {
 	return principal, nil
 }
 
-// Unaccepted tells, for the log and the metrics alone, why credentials are not
-// accepted.
+// Unaccepted says why credentials are not accepted. It is only for the log and the metrics.
 func Unaccepted(principal *catalog.Principal) error {
 	if principal == nil {
 		return refusal.ErrUnknownUser

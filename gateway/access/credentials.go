@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// MaxCredentials bounds user and password together, in bytes. Redis passwords
-// of NethServer 8 have 36.
+// MaxCredentials bounds user and password together, in bytes. Redis passwords of NethServer
+// 8 have 36 characters.
 const MaxCredentials = 4096
 
-// ParseBasic decodes the value of an Authorization header into buf, which user
-// and secret then share. It reports false for anything that is not Basic with a
-// user and a colon, or that does not fit. The scheme's name is case-insensitive
-// (RFC 9110); a password may hold colons.
+// ParseBasic decodes an Authorization header into buf, which user and secret then share. It
+// reports false unless it is Basic with a user and a colon, and fits. The scheme's name is
+// case-insensitive (RFC 9110); a password may contain colons.
 func ParseBasic(header string, buf []byte) (user, secret []byte, ok bool) {
 	const scheme = "basic "
 	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {

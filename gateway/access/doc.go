@@ -1,7 +1,7 @@
-// Package access decides who may do what: by the caller's address, by credentials against
-// Redis's users, and by one table of permissions. A refusal that may be news is asked
-// of Redis once more.
+// Package access decides who may do what: by the caller's address, by credentials of Redis
+// users, and by one table of permissions. If a refusal may be outdated, it asks Redis
+// again.
 //
-// It reads no URL, opens no store and answers nothing: it is told what a request wants
-// and returns an [Admission], or an error of package refusal.
+// It reads no URL, opens no store and sends no response. It gets what a request asks for,
+// and returns an [Admission] or an error of package refusal.
 package access

@@ -8,20 +8,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/operation"
 )
 
-// Relation is how a principal stands to a repository.
+// Relation is the relation of a principal to a repository.
 type Relation uint8
 
 // The relations.
 const (
 	Nobody      Relation = iota // neither a module nor a node
-	Stranger                    // a module, of whose the repository is not, nor granted
-	Grantee                     // a module that restores from it
-	Owner                       // the module whose repository it is
+	Stranger                    // a module without access to the repository
+	Grantee                     // a module that may restore from the repository
+	Owner                       // the module that the repository belongs to
 	Operator                    // a node
-	RelationEnd                 // is behind the last one
+	RelationEnd                 // the number of relations
 )
 
-// permissions is the whole of who may do what.
+// permissions is the complete table of permissions.
 var permissions = [RelationEnd][operation.End]bool{
 	Stranger: {
 		operation.Roots: true,
@@ -49,7 +49,7 @@ var permissions = [RelationEnd][operation.End]bool{
 		operation.RemoveLock: true,
 	},
 	Operator: {
-		operation.Other:      true, // answered by the protocol: 404 or 405
+		operation.Other:      true, // the protocol answers these: 404 or 405
 		operation.Head:       true,
 		operation.Read:       true,
 		operation.List:       true,
@@ -68,9 +68,8 @@ var permissions = [RelationEnd][operation.End]bool{
 	},
 }
 
-// Relate returns how p stands to the repository that holds the path inside a
-// destination, or that the path or the manifest beside it is. Paths are compared
-// byte by byte.
+// Relate returns the relation of p to the repository that contains the path inside a
+// destination, or whose directory or manifest the path is. It compares paths byte by byte.
 func Relate(p *catalog.Principal, inside string) Relation {
 	covers := func(repo string) bool {
 		below, ok := strings.CutPrefix(inside, repo)
@@ -89,11 +88,11 @@ func Relate(p *catalog.Principal, inside string) Relation {
 	return Stranger
 }
 
-// manifestSuffix is that of the file beside a repository, <app>/<uuid>.json, in which
-// NethServer 8 describes it.
+// manifestSuffix ends the name of a manifest, the file <app>/<uuid>.json next to a
+// repository in which NethServer 8 describes it.
 const manifestSuffix = ".json"
 
-// Allow reports whether a principal of that relation may do that.
+// Allow reports whether a principal with that relation may perform the operation.
 func Allow(r Relation, op operation.Operation) bool {
 	return permissions[r][op]
 }

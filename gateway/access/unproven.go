@@ -7,25 +7,23 @@ import (
 )
 
 const (
-	// unprovenTime is how long credentials stay refused that Redis was asked about:
-	// a module that is created meanwhile, and not announced, waits that long at most.
+	// unprovenTime is how long credentials that Redis refused stay refused. A module that
+	// is created meanwhile without an event waits at most so long.
 	unprovenTime = time.Second
-	// refusedPause is how long the answer takes to credentials that were refused within
-	// that time.
+	// refusedPause delays the answer to credentials that were refused within that time.
 	refusedPause = 100 * time.Millisecond
-	// unprovenMax bounds how many are remembered. Those beyond wait for Redis.
+	// unprovenMax bounds how many are remembered. Further ones are checked with Redis.
 	unprovenMax = 4096
 )
 
-// unproven remembers which credentials were refused by what Redis said, so that whoever
-// sends the same ones again and again costs no more than the answer. It is safe for
-// concurrent use; the zero value is ready.
+// unproven remembers credentials that Redis refused, so that a client that repeats them
+// causes no load on Redis. It is safe for concurrent use; the zero value is ready.
 type unproven struct {
 	mu    sync.Mutex
-	asked map[[sha256.Size]byte]time.Time // when the question was put, by credentials
+	asked map[[sha256.Size]byte]time.Time // time of the question to Redis, by hash of the credentials
 }
 
-// lately reports whether Redis was asked about credentials within the last second.
+// lately reports whether Redis refused the credentials within the last second.
 func (u *unproven) lately(credentials string, now time.Time) bool {
 	key := sha256.Sum256([]byte(credentials))
 	u.mu.Lock()
@@ -34,8 +32,7 @@ func (u *unproven) lately(credentials string, now time.Time) bool {
 	return known && now.Sub(asked) < unprovenTime
 }
 
-// note remembers that Redis was asked about credentials, and that they were refused
-// nevertheless.
+// note remembers that Redis was asked about credentials at a time, and refused them.
 func (u *unproven) note(credentials string, asked time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
