@@ -10,42 +10,41 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// A Route is a path that is asked with POST.
+// A Route is a path for POST requests.
 type Route struct {
 	Path string
-	// Action is what the audit log calls a request that succeeds, "" where it holds none.
+	// Action is the name of a successful request in the audit log, "" to leave it out.
 	Action string
-	// Host is true for what only the administrative socket of the gateway's own host
-	// takes; the others are for nodes.
+	// Host limits the route to the administrative socket; other routes are for nodes.
 	Host bool
-	// Serve answers whoever was admitted in that view, which is nil for the socket where
-	// Redis has not been read.
+	// Serve answers an admitted request. The view is the one in which the caller was
+	// admitted; on the socket it is nil until Redis has been read.
 	Serve func(w *observe.Response, r *http.Request, v *live.View) error
 }
 
-// Handlers answer administrators' commands. Make them with New.
+// Handlers answers administrators' commands. Make one with New.
 type Handlers struct {
 	state *live.State
 	opts  Options
 }
 
-// Options are what handlers need beside the state.
+// Options are the dependencies of handlers, except the state.
 type Options struct {
 	// Redis is where freezes are written, as the user of this node.
 	Redis catalog.Redis
 	Load  catalog.LoadOptions
-	// Audit, where set, says who did what.
+	// Audit, where set, is the audit log, from which history reads.
 	Audit *audit.Log
-	// LocksRemoved is told that all locks of a repository were removed.
+	// LocksRemoved is called after all locks of a repository were removed.
 	LocksRemoved func(destination, repo string)
 }
 
-// New returns the handlers for that state.
+// New returns the handlers for a state.
 func New(state *live.State, opts Options) *Handlers {
 	return &Handlers{state: state, opts: opts}
 }
 
-// Routes are all that the handlers answer.
+// Routes returns all routes.
 func (h *Handlers) Routes() []Route {
 	return []Route{
 		{Path: adminapi.CheckPath, Serve: h.check},

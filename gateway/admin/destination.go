@@ -15,8 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// check tests a destination and answers with the report, whether it
-// works or not.
+// check tests a destination and answers with the report.
 func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.CheckRequest
 	if err := ReadJSON(r, &req); err != nil {
@@ -24,7 +23,7 @@ func (h *Handlers) check(w *observe.Response, r *http.Request, v *live.View) err
 	}
 	w.Entry.Destination = req.ID
 	if req.Candidate == nil {
-		// It may have been written a moment ago.
+		// The destination may have been saved after the view was loaded.
 		fresh, err := h.state.Refresh(r.Context())
 		if err != nil {
 			return err
@@ -58,7 +57,7 @@ func (h *Handlers) examine(ctx context.Context, v *live.View, req adminapi.Check
 	return examine.Run(ctx, d, &limits, h.state.Open(), req), nil
 }
 
-// obscure answers with the values as an rclone section holds them.
+// obscure answers with the values in obscured form.
 func (*Handlers) obscure(w *observe.Response, r *http.Request, _ *live.View) error {
 	var req adminapi.ObscureRequest
 	if err := ReadJSON(r, &req); err != nil {
@@ -71,8 +70,8 @@ func (*Handlers) obscure(w *observe.Response, r *http.Request, _ *live.View) err
 	return WriteJSON(w, reply)
 }
 
-// Obscure answers with the values of a section as rclone holds them. Its error
-// names none.
+// Obscure returns the values of a section with passwords obscured as rclone does. Its error
+// quotes no value.
 func Obscure(req adminapi.ObscureRequest) (adminapi.ObscureReply, error) {
 	values, err := backend.Obscure(req.Type, req.Values)
 	return adminapi.ObscureReply{Values: values}, err

@@ -1,7 +1,7 @@
-// Package admin answers what administrators' commands ask of the gateway itself: the
-// test of a destination, the space of all of them, and what is to be done with the
-// trash. Bodies hold secrets: no part of one is logged, or answered.
+// Package admin answers administrators' commands: tests of destinations, their space, the
+// trash, freezing, history and rollback of repositories. Request bodies contain secrets, so
+// no part of one is logged or returned.
 //
-// Who may ask is decided before: each handler gets the view in which its caller was
-// admitted. It knows no URL but those of package adminapi.
+// Callers are admitted before; each handler gets the view in which its caller was admitted.
+// The package knows no URL except those of package adminapi.
 package admin

@@ -15,7 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// freezeTimeout bounds how long a freeze waits until this gateway knows of it.
+// freezeTimeout bounds the wait until this gateway's view has the freeze.
 const freezeTimeout = 10 * time.Second
 
 // freeze keeps a module from writing to a repository.
@@ -23,7 +23,7 @@ func (h *Handlers) freeze(w *observe.Response, r *http.Request, v *live.View) er
 	return h.setFrozen(w, r, v, true)
 }
 
-// thaw lets it write again.
+// thaw lets the module write again.
 func (h *Handlers) thaw(w *observe.Response, r *http.Request, v *live.View) error {
 	return h.setFrozen(w, r, v, false)
 }
@@ -42,12 +42,12 @@ func (h *Handlers) setFrozen(w *observe.Response, r *http.Request, v *live.View,
 		return err
 	}
 	if !reply.Changed {
-		w.Entry.Action = "" // there was nothing to do
+		w.Entry.Action = "" // nothing changed
 	}
 	return WriteJSON(w, reply)
 }
 
-// wantRepository refuses what can be no repository of a destination that is known.
+// wantRepository refuses what cannot be a repository of a known destination.
 func wantRepository(v *live.View, destination, repo string) error {
 	switch {
 	case v == nil:
@@ -60,11 +60,11 @@ func wantRepository(v *live.View, destination, repo string) error {
 	return nil
 }
 
-// errNoNode says that a freeze has no place in Redis.
+// errNoNode says that a freeze cannot be stored without a node ID.
 var errNoNode = fmt.Errorf("a freeze is kept in Redis below node/NODE/, and this gateway has no --node-id: %w", errors.ErrUnsupported)
 
 // makeFrozen freezes or thaws a repository for all gateways of the cluster, and returns
-// when this one knows. The others hear it at the same time.
+// when this one has loaded that. Others load it at the same time.
 func (h *Handlers) makeFrozen(ctx context.Context, repository catalog.Repository, frozen bool, by string) (reply adminapi.FreezeReply, err error) {
 	v, err := h.state.Refresh(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func (h *Handlers) makeFrozen(ctx context.Context, repository catalog.Repository
 	if err := catalog.WriteFreeze(limited, rdb, node, repository, frozen, by, then.At); err != nil {
 		return reply, fmt.Errorf("%w: %w", refusal.ErrUnready, err)
 	}
-	// A replica may lag behind.
+	// A replica may lag.
 	does := func(v *live.View) bool { return v.Snapshot.IsFrozen(repository.Destination, repository.Path) == frozen }
 	for v, err = h.state.Refresh(limited); err == nil && !does(v); {
 		v, err = h.state.Renew(limited, v, does)

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// history answers with what came to a repository and went.
+// history answers with the history of a repository.
 func (h *Handlers) history(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RepositoryRequest
 	if err := ReadJSON(r, &req); err != nil {

@@ -15,11 +15,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// rollbackRounds is how often a rollback is planned and done at most: uploads that began
-// before the freeze may end after the first round.
+// rollbackRounds bounds the rounds of planning and rolling back: uploads that began before
+// the freeze may end after the first round.
 const rollbackRounds = 3
 
-// rollback freezes a repository and makes it what it was, or says how.
+// rollback freezes a repository and returns it to a past state, or does a dry run.
 func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) error {
 	var req adminapi.RollbackRequest
 	if err := ReadJSON(r, &req); err != nil {
@@ -35,7 +35,7 @@ func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) 
 	}
 	defer release()
 	reply := adminapi.RollbackReply{Leaving: map[string]int{}, Returning: map[string]int{}}
-	// What cannot be is refused before anything is frozen.
+	// Refuse the impossible before anything is frozen.
 	plan, err := kept.PlanRollback(r.Context(), req.Repository, req.To, req.Keys)
 	if early, ok := errors.AsType[*storage.HorizonError](err); ok {
 		w.Entry.Action = ""
@@ -45,7 +45,7 @@ func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) 
 		return err
 	}
 	if req.DryRun {
-		w.Entry.Action = "" // nothing is done
+		w.Entry.Action = "" // a dry run
 		addPlan(&reply, plan)
 		reply.Frozen = v.Snapshot.IsFrozen(req.Destination, req.Repository)
 		return WriteJSON(w, reply)
@@ -80,7 +80,7 @@ func rollBack(ctx context.Context, kept *trash.Store, req adminapi.RollbackReque
 	return nil
 }
 
-// addPlan counts what a plan does.
+// addPlan adds a plan to the reply's counts.
 func addPlan(reply *adminapi.RollbackReply, plan trash.Plan) {
 	for _, o := range plan.Leaving {
 		reply.Leaving[o.Kind]++

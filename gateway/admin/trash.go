@@ -17,7 +17,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// trashList answers with what was chosen of a destination's trash.
+// trashList answers with the selected objects of a destination's trash.
 func (*Handlers) trashList(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		reply := adminapi.TrashReply{Objects: []adminapi.Deleted{}}
@@ -32,7 +32,7 @@ func (*Handlers) trashList(w *observe.Response, r *http.Request, v *live.View) e
 	})
 }
 
-// trashRestore brings back what was chosen.
+// trashRestore restores the selected objects.
 func (*Handlers) trashRestore(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		return restoreChosen(ctx, kept, req)
@@ -52,7 +52,7 @@ func restoreChosen(ctx context.Context, kept *trash.Store, req adminapi.TrashReq
 	return adminapi.TrashDone{Objects: done.Objects, Bytes: done.Bytes, Skipped: int64(len(chosen)) - done.Objects}, err
 }
 
-// RestoreTrash brings back what was chosen, for the page.
+// RestoreTrash restores the selected objects, for the page.
 func (*Handlers) RestoreTrash(ctx context.Context, v *live.View, req adminapi.TrashRequest) (adminapi.TrashDone, error) {
 	if !isRepository(req.Repository) {
 		return adminapi.TrashDone{}, fmt.Errorf("repository %.128q: %w", req.Repository, fs.ErrInvalid)
@@ -65,7 +65,7 @@ func (*Handlers) RestoreTrash(ctx context.Context, v *live.View, req adminapi.Tr
 	return restoreChosen(ctx, kept, req)
 }
 
-// trashEmpty purges what was chosen.
+// trashEmpty purges the selected objects.
 func (*Handlers) trashEmpty(w *observe.Response, r *http.Request, v *live.View) error {
 	return withTrash(w, r, v, func(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest) (any, error) {
 		done, err := kept.Empty(ctx, req.Repository, func(e *ledger.Entry) bool { return isChosen(e, req) })
@@ -73,7 +73,7 @@ func (*Handlers) trashEmpty(w *observe.Response, r *http.Request, v *live.View) 
 	})
 }
 
-// withTrash has a request for the trash of a destination answered.
+// withTrash decodes a request, and calls do with the trash of its destination.
 func withTrash(w *observe.Response, r *http.Request, v *live.View, answer func(context.Context, *trash.Store, adminapi.TrashRequest) (any, error)) error {
 	var req adminapi.TrashRequest
 	if err := ReadJSON(r, &req); err != nil {
@@ -95,7 +95,7 @@ func withTrash(w *observe.Response, r *http.Request, v *live.View, answer func(c
 	return WriteJSON(w, reply)
 }
 
-// acquireTrash returns the trash of a destination, for use until release is called.
+// acquireTrash returns the trash of a destination, to use until release is called.
 func acquireTrash(ctx context.Context, v *live.View, destination string) (kept *trash.Store, release func(), err error) {
 	if v == nil {
 		return nil, nil, refusal.ErrUnready
@@ -120,7 +120,7 @@ func isRepository(text string) bool {
 	return fs.ValidPath(text) && strings.Count(text, "/") == 1
 }
 
-// eachDeleted calls fn for what was chosen, repository by repository.
+// eachDeleted calls fn for the selected objects, repository by repository.
 func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashRequest, fn func(ledger.Entry) error) error {
 	repos := []string{req.Repository}
 	if req.Repository == "" {
@@ -146,7 +146,7 @@ func eachDeleted(ctx context.Context, kept *trash.Store, req adminapi.TrashReque
 	return nil
 }
 
-// isChosen reports whether a request chooses an entry.
+// isChosen reports whether a request selects an entry.
 func isChosen(e *ledger.Entry, req adminapi.TrashRequest) bool {
 	return (req.Repository == "" || e.Repo == req.Repository) &&
 		(len(req.Kinds) == 0 || slices.Contains(req.Kinds, e.Kind)) &&
