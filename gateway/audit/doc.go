@@ -1,16 +1,16 @@
-// Package audit writes down who did what, so that nobody can change it afterwards
-// without being found out.
+// Package audit records who did what, in a log that cannot be changed without being
+// noticed.
 //
-// The log is a file of JSON lines. Each line has a number and the SHA-256 of the line
-// before it, so that a head (the number and the hash of the last line) that is kept
-// elsewhere proves all lines up to it. It is a plain chain and not a tree of hashes
-// such as golang.org/x/mod/sumdb/tlog: whoever verifies reads the whole file, so that
-// short proofs would gain nothing, and a plain chain can be checked with sha256sum.
+// The log is a file of JSON lines. Each line has a number and the SHA-256 of the previous
+// line. So a head (number and hash of the last line) that is archived elsewhere proves all
+// lines up to it. It is a plain chain rather than a tree of hashes such as
+// golang.org/x/mod/sumdb/tlog: verification reads the whole file, so short proofs would
+// gain nothing, and sha256sum can check a chain.
 //
-// A file that has grown is renamed and another one begun; the chain continues in it.
-// Several processes may write to one log. A process that is killed in the middle of a
-// line leaves a part of one, which the next writer cuts off and writes down.
+// A file that reaches its maximum size is renamed, and the chain continues in a new one.
+// Several processes may write to one log. If a process is killed while it writes a line,
+// the next writer cuts off the partial line and records that.
 //
-// It imports nothing of the gateway: whoever does something that others must be able
-// to prove calls [Log.Write].
+// The package imports nothing else of the gateway. Code that does something auditable calls
+// [Log.Write].
 package audit

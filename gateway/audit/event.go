@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Event is something that somebody did. It must hold no secret.
+// Event is an action to record. It must hold no secret.
 type Event struct {
-	Time time.Time `json:"time"` // when it is zero, now
-	// What is what was done: "delete", "refused", "change", "rollback".
+	Time time.Time `json:"time"` // now if zero
+	// What is the action: "delete", "refused", "change", "rollback".
 	What string `json:"what"`
-	// Who is the user, From the address that the request came from.
+	// Who is the user, From the address of the request.
 	Who  string `json:"who,omitempty"`
 	From string `json:"from,omitempty"`
-	// Destination, Repository and Object are what it was done to.
+	// Destination, Repository and Object say what it was done to.
 	Destination string `json:"destination,omitempty"`
 	Repository  string `json:"repository,omitempty"`
 	Object      string `json:"object,omitempty"`
@@ -27,33 +27,33 @@ type Event struct {
 	Request string `json:"request,omitempty"`
 	// Result is the HTTP status, or "ok".
 	Result string `json:"result,omitempty"`
-	// Detail says more, in words.
+	// Detail is further information.
 	Detail string `json:"detail,omitempty"`
-	// Count is how many such events this line stands for, where that is not one.
+	// Count is how many such events the line stands for, if not one.
 	Count int `json:"count,omitempty"`
 }
 
-// line is an event as the log has it.
+// line is an event as written to the log.
 type line struct {
 	Seq  uint64 `json:"seq"`
 	Prev string `json:"prev"`
 	Event
 }
 
-// Head names a line, and by its hash all lines before it. The zero value is that of an
-// empty log.
+// Head identifies a line and, by its hash, all lines before it. The zero value is the head
+// of an empty log.
 type Head struct {
 	Seq  uint64
 	Hash string // 64 hex digits
 }
 
-// genesis stands for the line before the first.
+// genesis is the previous hash of the first line.
 var genesis = Head{Hash: strings.Repeat("0", 2*sha256.Size)}
 
-// String returns the head as [ParseHead] reads it.
+// String formats the head for [ParseHead].
 func (h Head) String() string { return strconv.FormatUint(h.Seq, 10) + ":" + h.Hash }
 
-// ParseHead reads a head, NUMBER:HASH.
+// ParseHead parses a head, NUMBER:HASH.
 func ParseHead(text string) (Head, error) {
 	number, hash, ok := strings.Cut(text, ":")
 	seq, err := strconv.ParseUint(number, 10, 64)
@@ -63,7 +63,7 @@ func ParseHead(text string) (Head, error) {
 	return Head{seq, strings.ToLower(hash)}, nil
 }
 
-// after returns the head that a line without its end makes of the one before.
+// after returns the head after a line, which comes without its line end.
 func (h Head) after(content []byte) Head {
 	sum := sha256.Sum256(content)
 	return Head{h.Seq + 1, hex.EncodeToString(sum[:])}
@@ -72,10 +72,10 @@ func (h Head) after(content []byte) Head {
 // maxLine bounds a line, so that the last one can be found.
 const maxLine = 64 << 10
 
-// maxField bounds what a caller makes up.
+// maxField bounds fields whose values come from callers.
 const maxField = 1024
 
-// encode returns the line that follows h, without its end.
+// encode returns the line after h, without its line end.
 func encode(h Head, e Event) ([]byte, error) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
@@ -89,10 +89,10 @@ func encode(h Head, e Event) ([]byte, error) {
 	return json.Marshal(line{h.Seq + 1, h.Hash, e})
 }
 
-// errLine says that a line is not one of this log's.
+// errLine says that a line is not part of the log.
 var errLine = errors.New("it is not a line of an audit log")
 
-// decode reads a line.
+// decode parses a line.
 func decode(content []byte) (line, error) {
 	var l line
 	if err := json.Unmarshal(content, &l); err != nil || l.Seq == 0 || len(l.Prev) != 2*sha256.Size {

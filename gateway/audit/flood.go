@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// floodSpan is the time in which floodMost refusals of one user are written down
-	// one by one. What comes beyond is counted: else somebody with a module's password
-	// would fill the log, and drive out what is in it.
+	// Up to floodMost refusals of a user within floodSpan are recorded individually,
+	// further ones are counted. Otherwise anybody with a module's password could fill the
+	// log and push out older events.
 	floodSpan = time.Minute
 	floodMost = 60
 )
 
-// Refused is the What of events that are counted where they come in floods.
+// Refused is the What of events that are counted during floods.
 const Refused = "refused"
 
 // flood counts refusals by user. The zero value is ready.
@@ -23,10 +23,10 @@ type flood struct{ users map[string]*spate }
 type spate struct {
 	began time.Time
 	count int
-	last  Event // the last one that was not written
+	last  Event // the last one that was not recorded
 }
 
-// admit returns what is to be written of an event, and of those that were held back.
+// admit returns the lines to write for an event, including counts of earlier ones.
 func (f *flood) admit(e Event) []Event {
 	now := time.Now()
 	var due []Event
@@ -55,7 +55,7 @@ func (f *flood) admit(e Event) []Event {
 	return append(due, e)
 }
 
-// held is the line that stands for all that was not written.
+// held returns the line that stands for all events that were counted.
 func (s *spate) held() []Event {
 	if s.count <= floodMost {
 		return nil
@@ -66,7 +66,7 @@ func (s *spate) held() []Event {
 	return []Event{e}
 }
 
-// rest returns what was held back.
+// rest returns the lines for what is still held back.
 func (f *flood) rest() (events []Event) {
 	for _, user := range slices.Sorted(maps.Keys(f.users)) {
 		events = append(events, f.users[user].held()...)

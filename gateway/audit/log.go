@@ -14,30 +14,30 @@ import (
 	"syscall"
 )
 
-// Options are how a log is kept.
+// Options configure a log.
 type Options struct {
-	// MaxSize is how large a file grows before another one is begun, Keep how many
-	// full ones are kept; zero keeps all.
+	// MaxSize is the size at which a new file begins, Keep the number of full files to
+	// keep; zero keeps all.
 	MaxSize int64
 	Keep    int
-	// Log is told of what cannot be written.
+	// Log receives errors of the audit log.
 	Log *slog.Logger
 }
 
-// Log is an audit log that is written to. The nil Log writes nothing. It is safe for
-// concurrent use, and other processes may write to the same file.
+// Log is an open audit log. A nil Log discards events. It is safe for concurrent use, and
+// other processes may write to the same file.
 type Log struct {
 	path string
 	opts Options
 
 	mu    sync.Mutex
 	file  *os.File
-	size  int64 // of the file, after what we wrote last
+	size  int64 // size of the file after our last write
 	head  Head
 	flood flood
 }
 
-// Open opens the log at that path, or begins it.
+// Open opens or creates the log at that path.
 func Open(path string, opts Options) (*Log, error) {
 	l := &Log{path: path, opts: opts}
 	if err := l.locked(func() error { return nil }); err != nil {
@@ -46,11 +46,11 @@ func Open(path string, opts Options) (*Log, error) {
 	return l, nil
 }
 
-// Path is the file that is written to.
+// Path returns the path of the current file.
 func (l *Log) Path() string { return l.path }
 
-// Write appends an event. What cannot be written is told in the log of the program, and
-// keeps nobody from anything: a full disk must not stop backups.
+// Write appends an event. Errors are logged, but do not prevent anything: a full disk must
+// not stop backups.
 func (l *Log) Write(e Event) {
 	if l == nil {
 		return
@@ -88,7 +88,7 @@ func (l *Log) Head() (Head, error) {
 	return l.head, nil
 }
 
-// Close writes what is left to say, and closes the log.
+// Close writes held-back events, and closes the log.
 func (l *Log) Close() error {
 	if l == nil {
 		return nil
@@ -107,7 +107,7 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.file.Close())
 }
 
-// locked runs do while no other process writes to the log, with the head that it has.
+// locked calls do with the present head while no other process writes to the log.
 func (l *Log) locked(do func() error) error {
 	for {
 		if err := l.lock(); err != nil {
@@ -132,7 +132,7 @@ func (l *Log) locked(do func() error) error {
 	}
 }
 
-// lock opens the file where it is not open, and keeps other processes from it.
+// lock opens the file if necessary, and locks out other processes.
 func (l *Log) lock() error {
 	if l.file == nil {
 		file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
@@ -144,7 +144,7 @@ func (l *Log) lock() error {
 	return syscall.Flock(int(l.file.Fd()), syscall.LOCK_EX)
 }
 
-// unlock lets other processes write, unless rotate has closed the file.
+// unlock drops the lock, unless rotate has closed the file.
 func (l *Log) unlock() error {
 	if l.file == nil {
 		return nil
@@ -170,8 +170,8 @@ func (l *Log) append(e Event) error {
 	return nil
 }
 
-// recover reads the head of a file that somebody else has written to, and cuts off what
-// is left of a line.
+// recover reads the head of a file that another process has written to, and cuts off a
+// partial line.
 func (l *Log) recover(size int64) error {
 	if size == 0 {
 		head, err := l.lastOfFull()
@@ -213,7 +213,7 @@ func (l *Log) recover(size int64) error {
 	return l.append(Event{What: "recovered", Detail: fmt.Sprintf("a line that was not finished was cut off: %d bytes", len(part))})
 }
 
-// setAside renames a file whose last line is not ours, and begins another chain.
+// setAside renames a file with a malformed last line, and begins a new chain.
 func (l *Log) setAside() error {
 	l.opts.Log.Error("the audit log was damaged, or changed by somebody", "file", l.path,
 		"hint", "the file is kept with .damaged in its name, and a new chain was begun: rclone-gateway audit verify with a head that was kept elsewhere says what is missing")
@@ -231,7 +231,7 @@ func (l *Log) setAside() error {
 	return l.append(Event{What: "recovered", Detail: "the log was damaged, and its chain was begun again"})
 }
 
-// freeName returns a name that is not taken.
+// freeName returns an unused name.
 func freeName(name string) string {
 	for i := 1; ; i++ {
 		free := fmt.Sprintf("%s.%d", name, i)
@@ -241,7 +241,7 @@ func freeName(name string) string {
 	}
 }
 
-// readTail returns the end of a file: two lines at least, where it has them.
+// readTail returns the end of a file with at least two lines, if it has them.
 func readTail(file io.ReaderAt, size int64) ([]byte, error) {
 	tail := make([]byte, min(size, 3*maxLine))
 	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil {
@@ -273,12 +273,12 @@ func (l *Log) lastOfFull() (Head, error) {
 	last := tail[bytes.LastIndexByte(tail, '\n')+1:]
 	read, err := decode(last)
 	if err != nil {
-		return genesis, nil // verify finds it
+		return genesis, nil // Verify reports it
 	}
 	return Head{Seq: read.Seq - 1}.after(last), nil
 }
 
-// rotate begins another file where this one is full.
+// rotate begins a new file if this one is full.
 func (l *Log) rotate() error {
 	if l.opts.MaxSize <= 0 || l.size < l.opts.MaxSize {
 		return nil
@@ -289,7 +289,7 @@ func (l *Log) rotate() error {
 	if err := os.Rename(l.path, fullName(l.path, l.head.Seq)); err != nil {
 		return err
 	}
-	if err := l.file.Close(); err != nil { // and with it the lock
+	if err := l.file.Close(); err != nil { // this drops the lock too
 		return err
 	}
 	l.file = nil
@@ -303,10 +303,10 @@ func (l *Log) rotate() error {
 	return err
 }
 
-// fullName is what a file is called that is full: by its last line.
+// fullName returns the name of a full file, which contains the number of its last line.
 func fullName(path string, last uint64) string { return fmt.Sprintf("%s.%020d", path, last) }
 
-// full returns the full files of a log, the oldest first.
+// full returns the full files of a log, oldest first.
 func full(path string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // maxTail bounds what is read of a file for its last events, in bytes.
 const maxTail = 1 << 20
 
-// Tail returns the last events of a log, the newest first, without proving anything. What
-// is no line of a log is left out.
+// Tail returns the last events of a log, newest first, without verification. It skips
+// malformed lines.
 func Tail(path string, most int) ([]Event, error) {
 	files, err := full(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func Tail(path string, most int) ([]Event, error) {
 	return events, nil
 }
 
-// lastBytes reads the end of a file, perhaps from the middle of a line on.
+// lastBytes reads the end of a file, possibly starting within a line.
 func lastBytes(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {

@@ -10,23 +10,22 @@ import (
 	"os"
 )
 
-// Verified is what a log was found to be.
+// Verified is the result of a verification.
 type Verified struct {
-	// First is the number of the first line that is kept, Last the head.
+	// First is the number of the first line that still exists, Last the head.
 	First uint64
 	Last  Head
-	// Part is true where the last line is not finished: somebody is writing it, or was
-	// killed doing so.
+	// Part is true if the last line is incomplete: a writer is active, or was killed.
 	Part bool
 }
 
-// ErrBroken says that a log was changed, or cut.
+// ErrBroken says that a log was modified or truncated.
 var ErrBroken = errors.New("the audit log was changed")
 
-// Verify reads a log, with the full files that are kept, and proves that no line was
-// changed, removed or inserted between the first and the last. With heads that were kept
-// elsewhere it proves that none was since they were taken, and that the end was not cut
-// off. The error wraps [ErrBroken] where it was.
+// Verify reads a log, including its full files, and proves that no line between the first
+// and the last was changed, removed or inserted. With heads archived elsewhere, it also
+// proves that nothing up to them was replaced, and that the end was not cut off. Otherwise
+// the error wraps [ErrBroken].
 func Verify(path string, heads ...Head) (Verified, error) {
 	files, err := full(path)
 	if err != nil {
@@ -36,7 +35,7 @@ func Verify(path string, heads ...Head) (Verified, error) {
 	for _, name := range append(files, path) {
 		err := v.file(name)
 		if errors.Is(err, fs.ErrNotExist) && name == path && len(files) > 0 {
-			continue // a new one is about to be begun
+			continue // a new file is about to be created
 		}
 		if err != nil {
 			return v.found, err
@@ -45,7 +44,7 @@ func Verify(path string, heads ...Head) (Verified, error) {
 	return v.found, v.settle()
 }
 
-// verifier is a verification under way.
+// verifier is a verification in progress.
 type verifier struct {
 	wanted []Head
 	found  Verified
@@ -78,7 +77,7 @@ func (v *verifier) file(name string) error {
 	}
 }
 
-// line checks one line against the one before, and against the heads.
+// line checks a line against the previous one and the heads.
 func (v *verifier) line(content []byte) error {
 	read, err := decode(content)
 	if err != nil {
@@ -106,7 +105,7 @@ func (v *verifier) line(content []byte) error {
 	return nil
 }
 
-// settle judges the heads that no line has met.
+// settle judges the heads that matched no line.
 func (v *verifier) settle() error {
 	for _, head := range v.wanted {
 		switch {
@@ -119,9 +118,8 @@ func (v *verifier) settle() error {
 	return nil
 }
 
-// Events calls fn for the events of a log, with the full files that are kept, the oldest
-// first: those whose lines hold a text. What is no line of the log is left out; Verify
-// finds it.
+// Events calls fn for the events of a log, including its full files, oldest first, whose
+// lines contain a text. It skips malformed lines, which Verify reports.
 func (l *Log) Events(text string, fn func(Event) error) error {
 	if l == nil {
 		return nil
@@ -148,7 +146,7 @@ func events(name string, text []byte, fn func(Event) error) error {
 	for {
 		content, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return nil // what is not finished is no line yet
+			return nil // an incomplete line does not count yet
 		}
 		if err != nil {
 			return err
