@@ -1,7 +1,7 @@
-// Package auditsync keeps the audit log and Redis in step: what administrators' commands
-// have changed is written into the log, and the log's head into Redis.
+// Package auditsync synchronizes the audit log with Redis: it copies changes by
+// administrators' commands from Redis to the log, and publishes the log's head in Redis.
 //
-// It sees no request and serves nothing.
+// It handles no requests.
 package auditsync
 
 import (
@@ -22,33 +22,32 @@ import (
 )
 
 const (
-	// interval lies between writes of the head to Redis.
+	// interval is the time between updates of the head in Redis.
 	interval = time.Minute
-	// timeout bounds what is asked of Redis for it.
+	// timeout bounds each exchange with Redis.
 	timeout = 10 * time.Second
 )
 
-// Options is everything that a Keeper is made of.
+// Options configure a Keeper.
 type Options struct {
-	// Audit is the log; where it is nil the Keeper does nothing.
+	// Audit is the log; with nil the Keeper does nothing.
 	Audit *audit.Log
-	// State is the file in which it is kept what is written there already.
+	// State is a file that records which changes have been copied.
 	State  string
 	Redis  catalog.Redis
 	NodeID string
 	Log    *slog.Logger
 }
 
-// Keeper writes into the audit log what Redis says of changes, and the head of the
-// log into Redis.
+// Keeper copies changes from Redis to the audit log, and publishes the log's head in Redis.
 type Keeper struct {
 	opts Options
 	wake chan struct{}
-	last string // the last change that is written
+	last string // ID of the last change that was copied
 	head audit.Head
 }
 
-// New makes a Keeper; it does nothing before Run.
+// New returns a Keeper. It does nothing before Run.
 func New(opts Options) *Keeper {
 	k := &Keeper{opts: opts, wake: make(chan struct{}, 1)}
 	if opts.Audit != nil && opts.State != "" {
@@ -59,7 +58,7 @@ func New(opts Options) *Keeper {
 	return k
 }
 
-// Loaded learns that Redis was read: something may have changed.
+// Loaded tells the Keeper that Redis was loaded: there may be changes.
 func (k *Keeper) Loaded() {
 	select {
 	case k.wake <- struct{}{}:
@@ -67,7 +66,7 @@ func (k *Keeper) Loaded() {
 	}
 }
 
-// Run works until ctx ends, and writes the head once more then.
+// Run works until ctx ends, and then publishes the head once more.
 func (k *Keeper) Run(ctx context.Context) {
 	if k.opts.Audit == nil {
 		return
@@ -97,7 +96,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	k.publish(context.WithoutCancel(ctx), writer)
 }
 
-// writeChanges writes down what administrators' commands have changed since.
+// writeChanges records the new changes by administrators' commands.
 func (k *Keeper) writeChanges(ctx context.Context, rdb redis.UniversalClient) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -120,7 +119,7 @@ func (k *Keeper) writeChanges(ctx context.Context, rdb redis.UniversalClient) {
 	}
 }
 
-// publish writes the head into Redis, where it has changed.
+// publish writes the head to Redis if it has changed.
 func (k *Keeper) publish(ctx context.Context, rdb redis.UniversalClient) {
 	head, err := k.opts.Audit.Head()
 	if err != nil {
