@@ -1,10 +1,10 @@
-// Package blobcache keeps small objects of far storage on a local disk: index, snapshots and
-// keys of repositories, which clients read again and again, and which never change.
+// Package blobcache caches small objects of remote storage on a local disk: index,
+// snapshots and keys of repositories, which clients read often and which never change.
 //
-// What is read from the disk must hash to its name, or it is thrown away and read from the
-// storage. Whether an object is there the disk does not know: it is served only where the
-// storage said so a moment ago (see [sizes.MaxAge]). What cannot be kept is not: a disk that
-// is full or fails costs nothing but time. The objects are encrypted by restic.
+// An object that does not hash to its name is deleted and read from the storage instead.
+// The disk cannot know whether an object still exists, so it is used only if the storage
+// confirmed that a moment ago (see [sizes.MaxAge]). A full or failing disk costs nothing
+// but time. The objects are encrypted by restic.
 package blobcache
 
 import (
@@ -26,11 +26,11 @@ import (
 )
 
 const (
-	// maxObject is how large an object may be that is kept.
+	// maxObject is the maximum size of a cached object.
 	maxObject = 32 << 20
-	// block is what a file takes of a disk at least.
+	// block is the minimum space of a file on disk.
 	block = 4 << 10
-	// tempPrefix begins the names of what is being written.
+	// tempPrefix begins the names of incomplete files.
 	tempPrefix = "tmp-"
 	// lockFile keeps other processes out.
 	lockFile = "lock"
@@ -40,8 +40,8 @@ type digest [sha256.Size]byte
 
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
-// Cache is a directory that holds at most a number of bytes. What was used last stays. It is
-// safe for concurrent use.
+// Cache is a directory with a maximum size. The least recently used objects are removed
+// first. It is safe for concurrent use.
 type Cache struct {
 	dir  string
 	max  int64
@@ -50,9 +50,9 @@ type Cache struct {
 
 	mu     sync.Mutex
 	size   int64
-	use    *list.List // of *kept, the last used first
+	use    *list.List // of *kept, most recently used first
 	kept   map[digest]*list.Element
-	failed bool // the disk did not take the last object
+	failed bool // the last write to disk failed
 }
 
 type kept struct {
@@ -60,7 +60,8 @@ type kept struct {
 	size   int64
 }
 
-// Open makes the directory, and takes over what is in it. It belongs to one process.
+// Open creates the directory, or takes over its content. The directory must belong to one
+// process.
 func Open(dir string, most int64, log *slog.Logger) (*Cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cache directory: %w", err)
@@ -79,10 +80,10 @@ func Open(dir string, most int64, log *slog.Logger) (*Cache, error) {
 	return c, nil
 }
 
-// Close lets another process use the directory.
+// Close releases the directory.
 func (c *Cache) Close() error { return c.lock.Close() }
 
-// takeOver finds what an earlier process left, and removes what it had not written to its end.
+// takeOver registers the objects of an earlier process, and deletes incomplete ones.
 func (c *Cache) takeOver() error {
 	type found struct {
 		kept
@@ -126,8 +127,8 @@ func (c *Cache) path(d digest) string {
 	return filepath.Join(c.dir, name[:2], name)
 }
 
-// note takes an object that is on the disk into account, and removes those that have not
-// been used for the longest time where there are too many.
+// note registers an object on disk, and removes the least recently used ones if the cache
+// is full.
 func (c *Cache) note(k kept) {
 	c.mu.Lock()
 	if old := c.kept[k.digest]; old != nil {
@@ -143,11 +144,11 @@ func (c *Cache) note(k kept) {
 	}
 	c.mu.Unlock()
 	for _, d := range gone {
-		_ = os.Remove(c.path(d)) // else the next start finds it
+		_ = os.Remove(c.path(d)) // otherwise the next start finds it
 	}
 }
 
-// forget runs with mu held.
+// forget unregisters an object. The caller holds mu.
 func (c *Cache) forget(e *list.Element) {
 	k := c.use.Remove(e).(*kept)
 	delete(c.kept, k.digest)
@@ -156,7 +157,7 @@ func (c *Cache) forget(e *list.Element) {
 
 func onDisk(size int64) int64 { return (size + block - 1) / block * block }
 
-// open returns an object that is kept, after its content was compared with its name.
+// open returns a cached object whose content matches its name.
 func (c *Cache) open(d digest, size int64) (*os.File, bool) {
 	c.mu.Lock()
 	e := c.kept[d]
@@ -180,7 +181,7 @@ func (c *Cache) open(d digest, size int64) (*os.File, bool) {
 		return nil, false
 	}
 	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now) // by which the next process knows what was used last
+	_ = os.Chtimes(f.Name(), now, now) // tells the next process when it was used
 	return f, true
 }
 
@@ -193,11 +194,11 @@ func (c *Cache) drop(d digest) {
 	}
 	c.mu.Unlock()
 	if e != nil {
-		_ = os.Remove(c.path(d)) // the next start finds it, and nobody is told that it is there
+		_ = os.Remove(c.path(d)) // the next start finds it; until then it is not used
 	}
 }
 
-// tell logs once that the disk takes nothing, and again once it did meanwhile.
+// tell logs the first of a series of write errors.
 func (c *Cache) tell(err error) {
 	c.mu.Lock()
 	first := err != nil && !c.failed

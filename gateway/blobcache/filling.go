@@ -8,19 +8,19 @@ import (
 	"path/filepath"
 )
 
-// filling is the body of an object that is kept as soon as all of it was read and it hashes
-// to its name.
+// filling is the body of an object that is added to the cache once all of it was read and
+// it hashes to its name.
 type filling struct {
 	io.ReadCloser
 
 	cache *Cache
 	want  kept
-	file  *os.File // nil once nothing is to be kept
+	file  *os.File // nil if it is not cached
 	hash  hash.Hash
 	read  int64
 }
 
-// fill returns body so that it is kept.
+// fill wraps body so that it is added to the cache.
 func (c *Cache) fill(d digest, size int64, body io.ReadCloser) io.ReadCloser {
 	if size > maxObject || onDisk(size) > c.max {
 		return body
@@ -33,7 +33,7 @@ func (c *Cache) fill(d digest, size int64, body io.ReadCloser) io.ReadCloser {
 	return &filling{ReadCloser: body, cache: c, want: kept{d, size}, file: file, hash: sha256.New()}
 }
 
-// Read implements [io.Reader]. That the disk fails does not matter to the reader.
+// Read implements [io.Reader]. Errors of the cache's disk do not affect the reader.
 func (f *filling) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
 	if f.file == nil || n == 0 {
@@ -57,7 +57,8 @@ func (f *filling) Close() error {
 	return f.ReadCloser.Close()
 }
 
-// keep gives the file its name. It is not synced: what a crash damages does not hash to it.
+// keep renames the file to its name, without a sync: a file damaged in a crash does not
+// hash to its name.
 func (f *filling) keep() error {
 	to := f.cache.path(f.want.digest)
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
@@ -74,12 +75,12 @@ func (f *filling) keep() error {
 	return nil
 }
 
-// abandon removes what was written, where that was not kept.
+// abandon deletes the incomplete file.
 func (f *filling) abandon() {
 	if f.file == nil {
 		return
 	}
 	_ = f.file.Close()           // it may be closed
-	_ = os.Remove(f.file.Name()) // else the next start does
+	_ = os.Remove(f.file.Name()) // otherwise the next start does
 	f.file = nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Store is a [sizes.Store] whose small objects are read from the cache where they are known
-// to be there.
+// Store is a [sizes.Store] that reads small objects from the cache if they are known to
+// exist.
 type Store struct {
 	*sizes.Store
 
@@ -30,7 +30,7 @@ var (
 // Around wraps a store.
 func (c *Cache) Around(s *sizes.Store) *Store { return &Store{s, c} }
 
-// kindOf returns the digest of an object that may be kept.
+// kindOf returns the digest of an object that can be cached.
 func kindOf(name string) (d digest, ok bool) {
 	dir, last := path.Split(name)
 	switch path.Base(dir) {
@@ -60,7 +60,7 @@ func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 	return body, size, err
 }
 
-// section returns a range of an object.
+// section returns a range of a cached object.
 func section(f *os.File, name string, size, off, n int64) (io.ReadCloser, int64, error) {
 	var err error
 	switch {
@@ -91,7 +91,7 @@ type part struct {
 	io.Closer
 }
 
-// drop removes objects from the cache that are being taken away.
+// drop removes deleted objects from the cache.
 func (s *Store) drop(names ...string) {
 	for _, name := range names {
 		if d, ok := kindOf(name); ok {
