@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Why a user that looks like a principal is none. The texts stand in warnings:
+// Reasons why a user that looks like a principal is not one. They appear in warnings, so
 // they name no rule and no hash.
 var (
 	errNotACL     = errors.New("not a line of ACL LIST")
@@ -18,9 +18,9 @@ var (
 	errBadHash    = errors.New("a password is not a SHA-256 hash in lower-case hexadecimal")
 )
 
-// Accepts reports whether the password is one of the principal's. It takes the
-// same time for every password of one length, does not allocate, and refuses
-// everything for a nil Principal after the same hashing.
+// Accepts reports whether a password is one of the principal's. It takes the same time for
+// all passwords of one length, does not allocate, and does the same work for a nil
+// Principal, which has no passwords.
 func (p *Principal) Accepts(password []byte) bool {
 	sum := sha256.Sum256(password)
 	if p == nil {
@@ -33,8 +33,8 @@ func (p *Principal) Accepts(password []byte) bool {
 	return found == 1
 }
 
-// Mark changes whenever the passwords do. It is of use to nobody who has not got them, but
-// it is not for anybody to see.
+// Mark changes whenever the passwords do. It must not be shown, although it reveals no
+// password.
 func (p *Principal) Mark() [sha256.Size]byte {
 	hash := sha256.New()
 	for i := range p.passwords {
@@ -43,10 +43,10 @@ func (p *Principal) Mark() [sha256.Size]byte {
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 
-// String is the principal's name, so that no digest gets into a log.
+// String returns the principal's name, so that no digest gets into a log.
 func (p *Principal) String() string { return p.Name }
 
-// splitACL cuts a line of ACL LIST, "user <name> <rules>".
+// splitACL splits a line of ACL LIST, "user <name> <rules>".
 func splitACL(line string) (name, rules string, err error) {
 	rest, ok := strings.CutPrefix(line, "user ")
 	if !ok {
@@ -59,11 +59,10 @@ func splitACL(line string) (name, rules string, err error) {
 	return name, rules, nil
 }
 
-// parsePrincipal reads the rules of one user as ACL LIST writes them. It returns
-// nil and no error for users that are not meant to use the gateway: those with
-// another kind of name, and those that are switched off.
+// parsePrincipal parses the rules of one user in the form of ACL LIST. It returns nil and
+// no error for disabled users, and for names that are not those of principals.
 func parsePrincipal(name, rules string) (*Principal, error) {
-	name = strings.Clone(name) // of a line that need not stay in memory
+	name = strings.Clone(name) // do not keep the whole line in memory
 	p := &Principal{Name: name}
 	if id, ok := strings.CutPrefix(name, "node/"); ok {
 		p.Role, p.ID = RoleNode, id
@@ -87,9 +86,9 @@ func parsePrincipal(name, rules string) (*Principal, error) {
 	return p, nil
 }
 
-// readRules collects the passwords, and whether the user is on. Names and
-// patterns hold no spaces; only selectors, "(~key* +get)", do, and what stands
-// in them is about commands, keys and channels, which do not concern us.
+// readRules collects the passwords, and whether the user is enabled. Names and patterns
+// contain no spaces. Only selectors do, "(~key* +get)"; they concern commands, keys and
+// channels, which are irrelevant here.
 func (p *Principal) readRules(rules string) (on bool, err error) {
 	off, selector := false, false
 	for rule := range strings.SplitSeq(rules, " ") {
@@ -105,7 +104,7 @@ func (p *Principal) readRules(rules string) (on bool, err error) {
 		case "nopass":
 			return false, errNoPass
 		case "reset", "resetpass":
-			return false, errNotACL // an instruction to ACL SETUSER
+			return false, errNotACL // an instruction to ACL SETUSER, never in ACL LIST
 		}
 		switch {
 		case strings.HasPrefix(rule, "#"):
@@ -121,7 +120,7 @@ func (p *Principal) readRules(rules string) (on bool, err error) {
 	return on && !off, nil
 }
 
-// parseDigest reads the only spelling of a hash that Redis accepts and writes.
+// parseDigest parses a hash in the only form that Redis uses.
 func parseDigest(s string) (digest [sha256.Size]byte, ok bool) {
 	if len(s) != hex.EncodedLen(len(digest)) || strings.ContainsAny(s, "ABCDEF") {
 		return digest, false

@@ -12,10 +12,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
-// DefaultClusterStore is where a node keeps destinations of provider cluster.
+// DefaultClusterStore is a node's default directory for destinations of provider cluster.
 const DefaultClusterStore = "/srv/repo"
 
-// Providers that are treated by their name; all others by the scheme of their URL.
+// Providers with special treatment; others are recognized by the scheme of their URL.
 const (
 	ProviderCluster = "cluster"
 	providerRclone  = "rclone"
@@ -23,16 +23,16 @@ const (
 
 const typeLocal = "local"
 
-// site is what placing a destination depends on besides its own record.
+// site is what the place of a destination depends on besides its own record.
 type site struct {
 	nodeID       string
 	clusterStore string
 	nodes        map[string]*Node
 }
 
-// place fills in what d's provider, URL and section tell: Type, Section and Base,
-// or PeerNode. BasePath is the field of that name in the destination's record,
-// values its rclone section, nil where there is none.
+// place derives the fields Type, Section and Base, or PeerNode, of d from its provider, its
+// URL and its section. basePath is the record's field of that name, values its rclone
+// section, nil if it has none.
 func (s site) place(d *Destination, basePath string, values map[string]string) error {
 	if d.Provider == ProviderCluster {
 		return s.placeCluster(d)
@@ -61,10 +61,10 @@ func (s site) place(d *Destination, basePath string, values map[string]string) e
 
 var errNoSection = errors.New("the destination has no rclone section in " + RcloneConf)
 
-// basePathOf is the part of a destination's URL behind what leads to the server.
+// basePathOf returns the path in a destination's URL, after the server or the endpoint.
 func basePathOf(d *Destination, basePath string) (string, error) {
 	if d.Provider == providerRclone {
-		// Here a leading slash may matter: sftp tells / from the home directory.
+		// A leading slash can matter here: sftp distinguishes / from the home directory.
 		if base := strings.TrimRight(basePath, "/"); base != "" || basePath == "" {
 			return base, nil
 		}
@@ -86,7 +86,7 @@ func basePathOf(d *Destination, basePath string) (string, error) {
 	case "webdav":
 		u, err := url.Parse(rest)
 		if err != nil || u.Host == "" {
-			return "", errors.New("its webdav url cannot be read") // the cause would hold a password in it
+			return "", errors.New("its webdav url cannot be read") // the cause would quote a password
 		}
 		rest = u.Path
 	}
@@ -96,8 +96,8 @@ func basePathOf(d *Destination, basePath string) (string, error) {
 	return strings.Trim(rest, "/"), nil
 }
 
-// placeCluster finds the node that holds the destination: the one whose VPN
-// address is in its URL, webdav:http://10.5.4.2:4694.
+// placeCluster finds the node of the destination: the one whose VPN address is in the URL,
+// webdav:http://10.5.4.2:4694.
 func (s site) placeCluster(d *Destination) error {
 	u, err := url.Parse(strings.TrimPrefix(d.URL, "webdav:"))
 	if err != nil {
@@ -126,14 +126,14 @@ func (s site) placeCluster(d *Destination) error {
 	return nil
 }
 
-// Record is a destination as Redis holds it: the hash DestinationKey and its
-// field in RcloneConf. Section is full of secrets.
+// Record is a destination as Redis stores it: the hash DestinationKey and its field in
+// RcloneConf. Section holds secrets.
 type Record struct {
 	Provider, URL, BasePath, Section string
 }
 
-// Candidate makes of a record the destination that Load would make of it, were
-// it in Redis beside what s knows. Errors name no secret.
+// Candidate returns the destination that Load would return for a record in Redis, given the
+// rest of s. Errors quote no secret.
 func (s *Snapshot) Candidate(id string, r Record, opts LoadOptions) (*Destination, error) {
 	if !validUUID(id) {
 		return nil, errors.New("the destination's ID is no UUID in lower case")

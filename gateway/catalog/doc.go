@@ -1,3 +1,3 @@
-// Package catalog reads what Redis says about users, modules, destinations and
-// nodes, and hears when it changes. The keys are those of NethServer 8.
+// Package catalog reads users, modules, destinations and nodes from Redis. The keys are
+// those of NethServer 8.
 package catalog

@@ -8,7 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// explain adds what to do about an error of Redis's that met us at the key.
+// explain adds advice to an error of Redis about a key.
 func (o LoadOptions) explain(err error, key string) error {
 	what := "read " + key
 	if redis.HasErrorPrefix(err, "WRONGPASS") || redisconn.NoUsers(err) {
@@ -19,7 +19,7 @@ func (o LoadOptions) explain(err error, key string) error {
 		advise = Redis{}.Advice
 	}
 	switch advice := advise(err); {
-	case advice != "" && redisconn.Ended(err): // what the network says of that helps nobody
+	case advice != "" && redisconn.Ended(err): // the network's own message helps nobody
 		return fmt.Errorf("%s: Redis %s", what, advice)
 	case advice != "":
 		return fmt.Errorf("%s: %w; %s", what, err, advice)
@@ -33,7 +33,7 @@ func (o LoadOptions) explain(err error, key string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// explainNoUsers is about an ACL LIST that was refused.
+// explainNoUsers adds advice to a refused ACL LIST.
 func (o LoadOptions) explainNoUsers(err error) error {
 	if !redis.HasErrorPrefix(err, "NOPERM") {
 		return o.explain(err, "ACL LIST")

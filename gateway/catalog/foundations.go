@@ -2,8 +2,8 @@ package catalog
 
 import "github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 
-// Foundations returns id and the destinations that its section names, as crypt,
-// alias, combine and union do with "remote = ID:path", and theirs in turn.
+// Foundations returns id and the destinations that its section refers to, directly or
+// indirectly: crypt, alias, combine and union do so with "remote = ID:path".
 func (s *Snapshot) Foundations(id string) map[string]bool {
 	found := map[string]bool{}
 	for queue := []string{id}; len(queue) > 0; queue = queue[1:] {

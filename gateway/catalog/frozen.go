@@ -10,16 +10,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Repository names one by its destination and its path there, "<app type>/<module UUID>".
+// Repository is a destination and a path on it, "<app type>/<module UUID>".
 type Repository struct{ Destination, Path string }
 
-// Freeze is who froze a repository, and when.
+// Freeze says who froze a repository, and when.
 type Freeze struct {
 	At time.Time
 	By string
 }
 
-// IsFrozen reports whether modules may read a repository and not write.
+// IsFrozen reports whether modules may only read a repository.
 func (s *Snapshot) IsFrozen(destination, path string) bool {
 	if len(s.Frozen) == 0 {
 		return false
@@ -28,13 +28,13 @@ func (s *Snapshot) IsFrozen(destination, path string) bool {
 	return frozen
 }
 
-// The first words of a value of FrozenKey.
+// The first words of a value in FrozenKey.
 const (
 	wordFrozen = "frozen"
 	wordThawed = "thawed"
 )
 
-// freezing is a value of FrozenKey.
+// freezing is a value in FrozenKey.
 type freezing struct {
 	frozen bool
 	Freeze
@@ -50,7 +50,7 @@ func parseFreezing(text string) (freezing, error) {
 	return freezing{word == wordFrozen, Freeze{at, by}}, nil
 }
 
-// parseRepository reads a field of FrozenKey.
+// parseRepository parses a field of FrozenKey.
 func parseRepository(field string) (Repository, error) {
 	destination, path, _ := strings.Cut(field, "/")
 	if !validUUID(destination) || strings.Count(path, "/") != 1 {
@@ -59,8 +59,8 @@ func parseRepository(field string) (Repository, error) {
 	return Repository{destination, path}, nil
 }
 
-// readFrozen finds, of what all nodes have said of each repository, the latest. What cannot
-// be read leaves a repository frozen: it was no thaw.
+// readFrozen finds the latest statement of all nodes about each repository. A malformed one
+// does not thaw a repository.
 func (l *loader) readFrozen(second *details) {
 	latest := make(map[Repository]freezing)
 	for node, cmd := range second.frozen {
@@ -87,12 +87,12 @@ func (l *loader) readFrozen(second *details) {
 	}
 }
 
-// WriteFreeze freezes or thaws a repository, as the user of a node, later than whatever
-// was said of it before, and announces it.
+// WriteFreeze freezes or thaws a repository as the user of a node, with a time after every
+// earlier statement about it, and announces that.
 func WriteFreeze(ctx context.Context, rdb redis.UniversalClient, node string, repository Repository, frozen bool, by string, before time.Time) error {
 	at := time.Now()
 	if !at.After(before) {
-		at = before.Add(time.Nanosecond) // by the clock of another node
+		at = before.Add(time.Nanosecond) // earlier by the clock of another node
 	}
 	word := wordThawed
 	if frozen {

@@ -2,9 +2,9 @@ package catalog
 
 import "strings"
 
-// validUUID reports whether s is a UUID as NethServer 8 writes it: in lower case
-// with hyphens. Other spellings are not normalised: what is compared with the
-// path of a request is what stands in Redis.
+// validUUID reports whether s is a UUID in NethServer 8's form: lower case with hyphens.
+// Other forms are not normalized, since paths of requests are compared with the value in
+// Redis.
 func validUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -22,7 +22,7 @@ func validUUID(s string) bool {
 	return true
 }
 
-// validNodeID reports whether s is a decimal number from 1 on, without leading zeros.
+// validNodeID reports whether s is a decimal number of at least 1, without leading zeros.
 func validNodeID(s string) bool {
 	if s == "" || len(s) > 9 || s[0] == '0' {
 		return false
@@ -30,12 +30,12 @@ func validNodeID(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// validModuleID reports whether s is an app type with or without a number behind it.
+// validModuleID reports whether s is an app type, optionally followed by a number.
 func validModuleID(s string) bool { return validApp(s) && validApp(appOfModule(s)) }
 
-// validApp reports whether s can be an app type, the name of a container image:
-// lower-case letters, digits and inner ".", "_" and "-". A dot at the end is
-// excluded, because some file systems drop it.
+// validApp reports whether s can be an app type, the name of a container image: lower-case
+// letters, digits and inner ".", "_" and "-". A trailing dot is excluded, because some file
+// systems drop it.
 func validApp(s string) bool {
 	if s == "" || len(s) > 128 || s[len(s)-1] == '.' {
 		return false
@@ -51,10 +51,10 @@ func validApp(s string) bool {
 	return true
 }
 
-// appOfModule is the app type that a module's ID tells: "traefik" of "traefik1".
+// appOfModule returns the app type in a module's ID: "traefik" for "traefik1".
 func appOfModule(id string) string { return strings.TrimRight(id, "0123456789") }
 
-// appOfImage is the app type that a module's image tells: "traefik" of
+// appOfImage returns the app type in a module's image: "traefik" for
 // "ghcr.io/nethserver/traefik:3.0@sha256:…".
 func appOfImage(url string) string {
 	name := url[strings.LastIndexByte(url, '/')+1:]

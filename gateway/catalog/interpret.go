@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/rcloneconf"
 )
 
-// readUsers makes the principals.
+// readUsers builds the principals.
 func (l *loader) readUsers(ctx context.Context, set *redis.StringSliceCmd) error {
 	source, lines := ACLs, set.Val()
 	if l.opts.ACLSource == ACLList || len(lines) == 0 && l.opts.ACLSource != ACLSet {
@@ -37,7 +37,7 @@ func (l *loader) readUsers(ctx context.Context, set *redis.StringSliceCmd) error
 		p, err := parsePrincipal(name, rules)
 		switch {
 		case seen[name]:
-			// Which of the two is the current one cannot be told.
+			// It is unknown which of the two is current.
 			delete(l.snapshot.Principals, name)
 			l.warn(source+" "+name, errors.New("the user is listed twice; it is refused"))
 		case err != nil:
@@ -110,9 +110,9 @@ func (l *loader) readNodes(second *details) {
 	}
 }
 
-// readRepositories tells each module its repositories: below the app type that
-// its ID names, and the one that its image names. The module can write its own
-// IMAGE_URL, but neither its UUID nor its grants.
+// readRepositories sets the repositories of each module: below the app type in its ID, and
+// the one in its image's name. The module can write its own IMAGE_URL, but neither its UUID
+// nor its grants.
 func (l *loader) readRepositories(modules, grants map[string]string, second *details) {
 	for id, uuid := range modules {
 		p := l.snapshot.Principals["module/"+id]
@@ -122,8 +122,8 @@ func (l *loader) readRepositories(modules, grants map[string]string, second *det
 	}
 }
 
-// ownRepositories sets the repositories of a module. An error is about its image, and leaves
-// those that its ID names.
+// ownRepositories sets the repositories of a module. An error is about its image; the
+// repository that follows from its ID is set anyway.
 func (p *Principal) ownRepositories(uuid, image string, grants map[string]string) (err error) {
 	apps := []string{appOfModule(p.ID)}
 	if image != "" {
@@ -149,13 +149,13 @@ func (l *loader) readDestinations(first *lists, second *details) {
 	sections := first.sections.Val()
 	for id, cmd := range second.destinations {
 		if cmd.Err() != nil {
-			l.snapshot.Broken[id] = "its record cannot be read" // and was warned of
+			l.snapshot.Broken[id] = "its record cannot be read" // a warning exists
 			continue
 		}
 		text, hasSection := sections[id]
 		d, basePath := newDestination(id, cmd.Val())
 		if d == nil {
-			// A password that outlived its destination harms nobody.
+			// A password that outlived its destination does no harm.
 			if hasSection {
 				l.warn(RcloneConf+" "+id, errors.New("there is no "+DestinationKey(id)))
 			}
@@ -176,7 +176,7 @@ func (l *loader) readDestinations(first *lists, second *details) {
 	}
 }
 
-// readLimits keeps the limits of the destinations that have any.
+// readLimits reads the limits of the destinations that have any.
 func (l *loader) readLimits(second *details) {
 	for id, cmd := range second.limits {
 		if l.snapshot.Destinations[id] == nil || len(cmd.Val()) == 0 {
@@ -190,7 +190,7 @@ func (l *loader) readLimits(second *details) {
 	}
 }
 
-// newDestination reads the reply to HMGET; it returns nil where there is no such hash.
+// newDestination parses the reply to HMGET; it returns nil if the hash does not exist.
 func newDestination(id string, values []any) (d *Destination, basePath string) {
 	if len(values) != 4 || !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
 		return nil, ""

@@ -3,13 +3,13 @@ package catalog
 import "time"
 
 const (
-	// DefaultKeepDeleted is how long deleted objects are kept where nothing else is set.
+	// DefaultKeepDeleted is how long deleted objects are kept by default.
 	DefaultKeepDeleted = 7 * 24 * time.Hour
-	// KeepNothing is the value of KeepDeleted that keeps nothing.
+	// KeepNothing is the value of KeepDeleted for no trash.
 	KeepNothing = -1
 )
 
-// Keep is how long what is deleted is kept; zero is not at all.
+// Keep returns how long deleted objects are kept; zero for no trash.
 func (l *Limits) Keep() time.Duration {
 	switch l.KeepDeleted {
 	case 0:

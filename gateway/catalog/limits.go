@@ -8,32 +8,30 @@ import (
 	"strings"
 )
 
-// Limits are what an administrator allows of a destination. Zero is no limit, where
-// nothing else is said.
+// Limits are the limits of a destination. Zero means no limit, unless stated otherwise.
 type Limits struct {
-	// Upload and Download are in bytes per second, over all requests together.
+	// Upload and Download are in bytes per second, for all requests together.
 	Upload, Download int64
-	// Operations is how many requests the destination gets at once.
+	// Operations is the maximum number of concurrent operations.
 	Operations int64
-	// Quota is how many bytes the destination may hold, ModuleQuota how many of
-	// each module; ModuleQuotas, by module UUID, go before that.
+	// Quota is the maximum size of the destination in bytes, ModuleQuota of each module;
+	// ModuleQuotas, by module UUID, takes precedence.
 	Quota, ModuleQuota int64
 	ModuleQuotas       map[string]int64
-	// ModuleSnapshots and ModuleIndexes are how many each module may save in an hour,
-	// ModuleLocks how many locks its repository may have. Zero is the default of the
-	// gateway.
+	// ModuleSnapshots and ModuleIndexes bound how many each module may save in an hour,
+	// ModuleLocks the locks in its repository. Zero is the gateway's default.
 	ModuleSnapshots, ModuleIndexes, ModuleLocks int64
-	// KeepDeleted is for how many seconds the destination keeps what is deleted: zero
-	// is DefaultKeepDeleted, and KeepNothing not at all.
+	// KeepDeleted is how many seconds deleted objects are kept: zero is DefaultKeepDeleted,
+	// and KeepNothing disables the trash.
 	KeepDeleted int64
-	// TrashGivesWay is 1 where what is kept longest is purged early once the storage is
-	// full, and 0 where uploads are refused then.
+	// TrashGivesWay is 1 if the oldest deleted objects are purged early when the storage is
+	// full, and 0 if uploads are refused then.
 	TrashGivesWay int64
-	// Leases is 1 where nodes delete nothing from a repository of which they hold no lease.
+	// Leases is 1 if nodes may only delete from a repository while they hold its lease.
 	Leases int64
 }
 
-// QuotaOf is the quota of the module with that UUID, in bytes; zero is none.
+// QuotaOf returns the quota of the module with that UUID, in bytes; zero is none.
 func (l *Limits) QuotaOf(uuid string) int64 {
 	if quota, ok := l.ModuleQuotas[uuid]; ok {
 		return quota
@@ -41,8 +39,7 @@ func (l *Limits) QuotaOf(uuid string) int64 {
 	return l.ModuleQuota
 }
 
-// Fields are the fields of the hash LimitsKey that holds these limits, as
-// [ParseLimits] reads them.
+// Fields returns the limits as fields of the hash LimitsKey, for [ParseLimits].
 func (l *Limits) Fields() map[string]int64 {
 	fields := map[string]int64{}
 	for field, place := range l.places() {
@@ -59,7 +56,7 @@ func (l *Limits) Fields() map[string]int64 {
 	return fields
 }
 
-// places are where the limits of the whole destination are, by field.
+// places returns where the limits of the whole destination are stored, by field.
 func (l *Limits) places() map[string]*int64 {
 	return map[string]*int64{
 		FieldUpload: &l.Upload, FieldDownload: &l.Download, FieldOperations: &l.Operations,
@@ -88,8 +85,8 @@ const (
 	FieldLeases            = "leases"          // 1: nodes delete only from repositories of which they hold a lease
 )
 
-// ParseLimits reads the hash LimitsKey. Fields that cannot be read are left out
-// and named by the error; the limits beside them hold anyway.
+// ParseLimits parses the hash LimitsKey. The error lists malformed fields; the other limits
+// are returned anyway.
 func ParseLimits(fields map[string]string) (Limits, error) {
 	var l Limits
 	var errs []error

@@ -12,17 +12,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ACLSource is where the users are read from.
+// ACLSource says where users are read from.
 type ACLSource string
 
 // The sources of users. The zero value means auto.
 const (
-	ACLAuto ACLSource = "auto" // the set cluster/acls; ACL LIST where there is none
+	ACLAuto ACLSource = "auto" // the set cluster/acls, or ACL LIST if it does not exist
 	ACLSet  ACLSource = "set"  // the set cluster/acls, as NethServer 8 keeps it
-	ACLList ACLSource = "list" // ACL LIST of the server that is read
+	ACLList ACLSource = "list" // ACL LIST of the server
 )
 
-// ParseACLSource reads the value of a flag.
+// ParseACLSource parses the value of a flag.
 func ParseACLSource(s string) (ACLSource, error) {
 	switch source := ACLSource(s); source {
 	case ACLAuto, ACLSet, ACLList:
@@ -34,23 +34,22 @@ func ParseACLSource(s string) (ACLSource, error) {
 // LoadOptions says how to read the catalog.
 type LoadOptions struct {
 	ACLSource ACLSource
-	// NodeID is the node this is, for destinations of provider cluster. Where it
-	// is empty, those all belong to peers.
+	// NodeID is the ID of this node, for destinations of provider cluster. If it is empty,
+	// they all belong to peers.
 	NodeID string
-	// ClusterStore is the directory that destinations of provider cluster have
-	// on their node; empty means DefaultClusterStore.
+	// ClusterStore is the directory of this node's destination of provider cluster; empty
+	// means DefaultClusterStore.
 	ClusterStore string
-	// Advise says what to do about a connection that failed; nil is the advice for a
-	// connection without any settings.
+	// Advise returns advice for a failed connection; nil is the advice for a connection
+	// without any settings.
 	Advise func(error) string
 }
 
-// Load reads the whole catalog in two round trips (three where ACL LIST stands
-// in for the set). An entry that cannot be used is left out with a warning. An
-// error means that Redis did not say everything, and that nothing can be
-// concluded from what it said: keep the last snapshot.
+// Load reads the whole catalog in two round trips (three if ACL LIST replaces the set). It
+// leaves out unusable entries with a warning. An error means that the data is incomplete
+// and that nothing follows from it: keep the last snapshot.
 //
-// The error says what to do. It wraps Redis's own, or the network's.
+// The error includes advice. It wraps the error of Redis or of the network.
 func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (*Snapshot, error) {
 	l, err := read(ctx, rdb, opts)
 	if err != nil {
@@ -60,7 +59,7 @@ func Load(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (*Sn
 }
 
 func read(ctx context.Context, rdb redis.UniversalClient, opts LoadOptions) (l *loader, err error) {
-	// The client library panics on some replies that no Redis would send.
+	// The client library panics on some replies that Redis would not send.
 	defer func() {
 		if p := recover(); p != nil {
 			l, err = nil, fmt.Errorf("load the catalog: the server's reply is not Redis's: %v", p)
@@ -88,8 +87,8 @@ type loader struct {
 	opts     LoadOptions
 	snapshot *Snapshot
 
-	userSource string   // what the users were read from
-	userLines  []string // as they stood there
+	userSource string   // source of the users
+	userLines  []string // as read from it
 }
 
 // lists is the reply to the first round trip.
@@ -155,7 +154,7 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 	}
 	_, _ = p.Exec(ctx) // each command has its own error
 
-	// Without these there is nobody to accept, or nowhere to go.
+	// Without these there is nobody to accept, or no destination.
 	if err := first.acls.Err(); err != nil && l.opts.ACLSource != ACLList {
 		return nil, l.opts.explain(err, ACLs)
 	}
@@ -175,8 +174,7 @@ func (l *loader) askLists(ctx context.Context) (*lists, error) {
 	)
 }
 
-// tolerate turns an error that is about one key alone into a warning. An absent
-// key is none.
+// tolerate turns an error about a single key into a warning. An absent key is not an error.
 func (l *loader) tolerate(key string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, redis.Nil):
@@ -256,7 +254,7 @@ func (l *loader) checkDetails(second *details) error {
 	return nil
 }
 
-// nodeIDs are those of the nodes that are principals or that run a module.
+// nodeIDs returns the IDs of the nodes that are principals or run a module.
 func (l *loader) nodeIDs(first *lists) map[string]bool {
 	ids := make(map[string]bool)
 	for _, p := range l.snapshot.Principals {
@@ -272,9 +270,8 @@ func (l *loader) nodeIDs(first *lists) map[string]bool {
 	return ids
 }
 
-// destinationIDs are those of the destinations with an rclone section, and of
-// those with a restic password: a destination of provider cluster may have but
-// that.
+// destinationIDs returns the IDs of the destinations with an rclone section or a restic
+// password: a destination of provider cluster may have only the latter.
 func (l *loader) destinationIDs(first *lists) map[string]bool {
 	ids := make(map[string]bool)
 	for id := range first.sections.Val() {

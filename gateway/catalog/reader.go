@@ -14,25 +14,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog/listreply"
 )
 
-// Reader loads the catalog again and again, for one goroutine.
+// Reader loads the catalog repeatedly, for one goroutine.
 type Reader struct {
 	rdb  redis.UniversalClient
 	opts LoadOptions
 	seed maphash.Seed
 
 	last  *Snapshot
-	lines map[string]*userLine // by user; nil where they are not one for each
+	lines map[string]*userLine // by user; nil unless each user has exactly one line
 	ask   []any                // the command that lists them
 	round int
 }
 
-// userLine is what stands of a user in the list of users.
+// userLine is a user's line in the list of users.
 type userLine struct {
 	hash  uint64
-	round int // the last one that it was seen in
+	round int // the last round in which it was seen
 }
 
-// maxUserChanges is how many users may have changed that are read one by one.
+// maxUserChanges bounds how many changed users are read individually.
 const maxUserChanges = 500
 
 // NewReader returns a Reader that has read nothing.
@@ -40,7 +40,7 @@ func NewReader(rdb redis.UniversalClient, opts LoadOptions) *Reader {
 	return &Reader{rdb: rdb, opts: opts, seed: maphash.MakeSeed()}
 }
 
-// Load is Load.
+// Load is like the function Load, and remembers the users for LoadUsers.
 func (r *Reader) Load(ctx context.Context) (*Snapshot, error) {
 	l, err := read(ctx, r.rdb, r.opts)
 	if err != nil {
@@ -62,12 +62,12 @@ func (r *Reader) Load(ctx context.Context) (*Snapshot, error) {
 	return l.snapshot, nil
 }
 
-// LoadUsers returns the last snapshot with the users as they are now: those that came, went
-// or changed since, and modules that had no UUID. All else is as it was, and shared. It reads
-// the list of users and what is new in it, and parses that alone.
+// LoadUsers returns the last snapshot with the present users: those added, removed or
+// changed since, and modules that had no UUID. Everything else is shared with the last
+// snapshot. It reads the list of users, and parses only what is new in it.
 //
-// Not ok means that more has changed than it can tell, or that Redis did not say everything:
-// Load does, or says why not.
+// It reports false if too much has changed, or Redis did not answer completely: call Load,
+// which succeeds or returns the error.
 func (r *Reader) LoadUsers(ctx context.Context) (snapshot *Snapshot, ok bool) {
 	defer func() {
 		if recover() != nil { // as in read
@@ -100,17 +100,17 @@ func (r *Reader) LoadUsers(ctx context.Context) (snapshot *Snapshot, ok bool) {
 	return r.last, true
 }
 
-// difference is what has changed of the users.
+// difference is the change of the users.
 type difference struct {
 	changed map[string]changedUser // by name
 	gone    []string
-	odd     bool // something that LoadUsers does not deal with
+	odd     bool // something that LoadUsers does not handle
 }
 
-// changedUser is a user as it is now.
+// changedUser is the present state of a user.
 type changedUser struct {
-	line      *userLine  // nil where it is as it was
-	principal *Principal // nil for a user that is not one of ours
+	line      *userLine  // nil if unchanged
+	principal *Principal // nil for a user that is not a principal
 }
 
 // compare finds the users whose lines differ from the last ones.
@@ -122,7 +122,7 @@ func (r *Reader) compare(ctx context.Context) *difference {
 		if known := r.known(line); known == nil || known.hash != maphash.Bytes(r.seed, line) {
 			d.add(r, string(line))
 		} else {
-			d.odd = d.odd || known.round == r.round // it is there twice
+			d.odd = d.odd || known.round == r.round // it is listed twice
 			known.round = r.round
 			same++
 		}
@@ -139,14 +139,14 @@ func (r *Reader) compare(ctx context.Context) *difference {
 	return d
 }
 
-// known is what stood in the list for the user of a line; nil for a new one.
+// known returns the known line of a line's user; nil for a new user.
 func (r *Reader) known(line []byte) *userLine {
 	rest, _ := bytes.CutPrefix(line, []byte("user "))
 	name, _, _ := bytes.Cut(rest, []byte(" "))
 	return r.lines[string(name)]
 }
 
-// add notes a line that was not there.
+// add registers a new line.
 func (d *difference) add(r *Reader, line string) {
 	name, rules, err := splitACL(line)
 	if err != nil || len(d.changed) >= maxUserChanges {
@@ -167,8 +167,7 @@ func (d *difference) add(r *Reader, line string) {
 	d.changed[name] = changedUser{line: &userLine{hash: maphash.String(r.seed, line)}, principal: p}
 }
 
-// plain reports whether a user is not a node, on which more depends, and whether no warning
-// is about them.
+// plain reports whether a user is not a node, which more depends on, and has no warnings.
 func (r *Reader) plain(name string) bool {
 	if p := r.last.Principals[name]; p != nil && p.Role == RoleNode {
 		return false
@@ -177,7 +176,7 @@ func (r *Reader) plain(name string) bool {
 	return !slices.ContainsFunc(r.last.Warnings, func(w Warning) bool { return id != "" && strings.Contains(w.Key, id) })
 }
 
-// moduleReplies are those about one module.
+// moduleReplies are the replies about one module.
 type moduleReplies struct{ uuid, node, image *redis.StringCmd }
 
 // describe reads the repositories of the modules that changed, and of those that had none.
@@ -215,7 +214,7 @@ func (r *Reader) describe(ctx context.Context, d *difference) bool {
 	return true
 }
 
-// modulesToAsk are fresh copies of the modules whose repositories are to be read.
+// modulesToAsk returns fresh copies of the modules whose repositories must be read.
 func (r *Reader) modulesToAsk(d *difference) map[string]*Principal {
 	modules := map[string]*Principal{}
 	for name, p := range r.last.Principals {
@@ -236,8 +235,8 @@ func (r *Reader) modulesToAsk(d *difference) map[string]*Principal {
 	return modules
 }
 
-// describeModule gives a module its node and its repositories, and reports whether Redis said
-// everything about it that a snapshot wants, and nothing to warn of.
+// describeModule sets a module's node and repositories. It reports whether the replies were
+// complete and without a reason for a warning.
 func (r *Reader) describeModule(p *Principal, said moduleReplies, grants map[string]string) bool {
 	for _, cmd := range []*redis.StringCmd{said.uuid, said.node, said.image} {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {

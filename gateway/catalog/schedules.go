@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// Schedule says which modules are to be backed up to which destination, and when.
+// Schedule says which modules are backed up to which destination, and when.
 type Schedule struct {
 	ID          string
 	Name        string
 	Destination string
 	Calendar    string
-	Modules     []string // by ID, some of which may be gone
+	Modules     []string // by ID; some may no longer exist
 }
 
-// maxSchedules bounds how many schedules are asked for: the newest.
+// maxSchedules bounds how many schedules are read: the newest.
 const maxSchedules = 500
 
-// scheduleIDs are those that a schedule may have, given the counter that they are
-// taken from.
+// scheduleIDs returns the IDs that schedules can have, given the counter of IDs.
 func scheduleIDs(last string) []string {
 	n, err := strconv.Atoi(last)
 	if err != nil {
@@ -33,11 +32,11 @@ func scheduleIDs(last string) []string {
 	return ids
 }
 
-// scheduleFields are what is read of a schedule, in this order.
+// scheduleFields are the fields that are read of a schedule, in order.
 var scheduleFields = []string{FieldRepository, FieldEnabled, FieldInstances, "name", "schedule"}
 
-// readSchedules keeps the schedules in the order of their numbers, those that are turned
-// off by themselves.
+// readSchedules reads the schedules in the order of their numbers. Disabled ones are kept
+// separately.
 func (l *loader) readSchedules(second *details) {
 	for id, cmd := range second.schedules {
 		fields := texts(cmd.Val())
@@ -60,7 +59,7 @@ func byNumber(a, b Schedule) int {
 	return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(a.ID, b.ID))
 }
 
-// texts are the values of a reply to HMGET; those that are missing are empty.
+// texts returns the values of a reply to HMGET; missing ones are empty.
 func texts(values []any) []string {
 	fields := make([]string, len(values))
 	for i, value := range values {
@@ -69,7 +68,7 @@ func texts(values []any) []string {
 	return fields
 }
 
-// readModuleNodes tells each module the node that it runs on.
+// readModuleNodes sets the node that each module runs on.
 func (l *loader) readModuleNodes(first *lists) {
 	for id, node := range first.moduleNodes.Val() {
 		if p := l.snapshot.Principals["module/"+id]; p != nil {
