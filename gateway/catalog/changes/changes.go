@@ -1,5 +1,5 @@
-// Package changes keeps in Redis what administrators' commands changed, until gateways have
-// taken it over into their audit logs.
+// Package changes records changes by administrators' commands in Redis, until gateways have
+// copied them to their audit logs.
 package changes
 
 import (
@@ -15,17 +15,17 @@ import (
 // maxChanges is how many changes Redis keeps at least, for gateways that are down.
 const maxChanges = 10_000
 
-// Change is something that an administrator's command changed. It holds no secret.
+// Change is a change by an administrator's command. It holds no secret.
 type Change struct {
-	ID   string // Redis's own, of what was read
+	ID   string // assigned by Redis
 	Time time.Time
-	// Who did it, as the command's system names them, From is the host.
+	// Who is the user on the command's system, From the host.
 	Who, From string
-	// What was done, in words: "add module mail1".
+	// What describes it: "add module mail1".
 	What string
 }
 
-// Write adds the change to a transaction, with which it is done.
+// Write adds the record to the transaction that makes the change.
 func (c Change) Write(ctx context.Context, p redis.Pipeliner) {
 	p.XAdd(ctx, &redis.XAddArgs{
 		Stream: catalog.ChangesKey, MaxLen: maxChanges, Approx: true,
@@ -33,8 +33,7 @@ func (c Change) Write(ctx context.Context, p redis.Pipeliner) {
 	})
 }
 
-// After reads the changes behind one, by its ID; behind "" are all that Redis
-// keeps.
+// After reads the changes after one, by its ID; "" reads all that Redis keeps.
 func After(ctx context.Context, rdb redis.UniversalClient, id string) ([]Change, error) {
 	start := "-"
 	if id != "" {
