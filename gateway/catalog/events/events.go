@@ -1,5 +1,5 @@
-// Package events hears from Redis that the catalog may have changed. It reads nothing of
-// what changed: whoever listens loads again.
+// Package events receives events from Redis that the catalog may have changed. It does not
+// read the changes: the listener loads again.
 package events
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/redisconn"
 )
 
-// Event says why the catalog may have changed.
+// Event is a reason why the catalog may have changed.
 type Event uint8
 
 // The events.
 const (
-	// MaybeMissed comes whenever a subscription begins, the first one
-	// included: what was announced before it went unheard.
+	// MaybeMissed comes after every new subscription, including the first: earlier events
+	// may have been missed.
 	MaybeMissed Event = iota + 1
 	ACLChanged
 	DestinationChanged
@@ -30,7 +30,7 @@ const (
 	ScheduleChanged
 )
 
-// String is the event's name in logs.
+// String returns the event's name for logs.
 func (e Event) String() string {
 	switch e {
 	case MaybeMissed:
@@ -47,39 +47,37 @@ func (e Event) String() string {
 	return "unknown event"
 }
 
-// Options says who listens.
+// Options select the user that subscribes.
 type Options struct {
-	// Username and Password are of the user that hears events. On NethServer 8
-	// the user of a node may not subscribe while "default" may, with any
-	// password; an empty Username means that one. Where it is refused, the user
-	// of the catalog's own connection is tried.
+	// Username and Password belong to the user that subscribes. On NethServer 8 a node's
+	// user may not subscribe while "default" may, with any password; an empty Username
+	// stands for that one. If it is refused, the user of the catalog's connection is tried.
 	Username, Password string
-	// Log hears of each change between hearing and not hearing; nil means
-	// slog.Default.
+	// Log receives changes between subscribed and not subscribed; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Times between attempts to subscribe.
+// Pauses before a new attempt to subscribe.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 15 * time.Second
-	refusedPause = time.Minute // permissions change seldom
+	refusedPause = time.Minute // permissions rarely change
 )
 
-// confirmTimeout is how long Redis has to confirm a subscription, and to answer.
+// confirmTimeout bounds the confirmation of a subscription, and each answer.
 const confirmTimeout = 5 * time.Second
 
-// liveness is how long a subscription may be silent before it is asked whether it
-// lives, and how long it has to answer.
+// liveness is how long a subscription may be silent before it is pinged, and how long the
+// answer may take.
 type liveness struct{ idle, answer time.Duration }
 
 var watchLiveness = liveness{idle: 30 * time.Second, answer: confirmTimeout}
 
-// Watch calls fn, in one goroutine, for each event until the context ends. It
-// connects like a reader: events that are heard at the replica come after the
-// data they are about. Lost connections are renewed with growing pauses. Where
-// no user may subscribe, Watch says so once and tries again every minute; the
-// caller polls anyway. An error is about the configuration and comes at once.
+// Watch calls fn, in one goroutine, for each event until the context ends. It connects to
+// the same server as a reader: at a replica, events arrive after the data they are about.
+// After a lost connection it reconnects with growing pauses. If no user may subscribe, it
+// says so once and retries every minute; the caller polls anyway. An error is about the
+// configuration and is returned at once.
 func Watch(ctx context.Context, r catalog.Redis, opts Options, fn func(Event)) error {
 	return watch(ctx, r, opts, watchLiveness, fn)
 }
@@ -108,7 +106,7 @@ func watch(ctx context.Context, r catalog.Redis, opts Options, live liveness, fn
 }
 
 type watcher struct {
-	clients []redis.UniversalClient // in the order they are tried
+	clients []redis.UniversalClient // in the order of attempts
 	log     *slog.Logger
 	live    liveness
 	fn      func(Event)
@@ -153,15 +151,15 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// enter reports whether the state is a new one, which is worth a line in the log.
+// enter reports whether the state changed, which is worth a log line.
 func (w *watcher) enter(state watchState) bool {
 	changed := w.state != state
 	w.state = state
 	return changed
 }
 
-// hear subscribes with the first user that may, and reports events until the
-// connection fails. Heard reports whether there was a subscription.
+// hear subscribes with the first user that may, and reports events until the connection
+// fails. heard reports whether there was a subscription.
 func (w *watcher) hear(ctx context.Context) (heard bool, err error) {
 	for _, client := range w.clients {
 		if heard, err = w.hearAs(ctx, client); !redisconn.Refused(err) || heard {
@@ -172,7 +170,7 @@ func (w *watcher) hear(ctx context.Context) (heard bool, err error) {
 }
 
 func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (heard bool, err error) {
-	// The client library panics on some messages that no Redis would send.
+	// The client library panics on some messages that Redis would not send.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the server's message is not Redis's: %v", p)
@@ -193,7 +191,8 @@ func (w *watcher) hearAs(ctx context.Context, client redis.UniversalClient) (hea
 	if w.enter(stateHearing) {
 		w.log.InfoContext(ctx, "subscribed to Redis events")
 	}
-	// Users that an earlier version made may not hear these: then it is found by polling.
+	// Users created by an earlier version lack this permission; polling finds these
+	// changes.
 	if err := errors.Join(sub.Subscribe(ctx, catalog.ChannelScheduleChanged), sub.PSubscribe(ctx, catalog.ChannelFrozen("*"))); err != nil {
 		return true, err
 	}
@@ -211,7 +210,7 @@ func confirm(message any, err error) error {
 	return nil
 }
 
-// listen reports events; it returns when the connection fails.
+// listen reports events until the connection fails.
 func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 	asked := false
 	for {
@@ -228,7 +227,7 @@ func (w *watcher) listen(ctx context.Context, sub *redis.PubSub) error {
 			continue
 		}
 		if redisconn.Refused(err) {
-			continue // of those that earlier users may not hear
+			continue // channels that such users may not subscribe to
 		}
 		if err != nil {
 			return err
