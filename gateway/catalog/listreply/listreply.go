@@ -10,12 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNoList says that the reply is something else than a list of strings: ask in the
-// ordinary way, which tells what it is.
+// ErrNoList says that the reply is not a list of strings. Send the command in the ordinary
+// way to get its error.
 var ErrNoList = errors.New("the reply is no list of strings")
 
-// Each calls fn with each string of the reply to a command. They are valid during the call.
-// An error comes after some of them, perhaps.
+// Each calls fn for each string of the reply to a command. The string is valid during the
+// call. fn may have been called before an error occurs.
 func Each(ctx context.Context, rdb redis.UniversalClient, fn func([]byte), command ...any) error {
 	s := &sink{fn: fn}
 	cmd := redis.NewRawWriteToCmd(ctx, s, command...)
@@ -28,8 +28,8 @@ func Each(ctx context.Context, rdb redis.UniversalClient, fn func([]byte), comma
 	return nil
 }
 
-// sink takes a reply as the client library passes it on: heads by Write, and what is in
-// strings, with the end of the line behind, by ReadFrom.
+// sink parses a reply in the pieces that the client library passes on: headers by Write;
+// the content of strings, with the line end, by ReadFrom.
 type sink struct {
 	fn                        func([]byte)
 	buf                       []byte
@@ -37,7 +37,7 @@ type sink struct {
 	odd                       bool
 }
 
-// Write takes the head of a list or of a string.
+// Write takes the header of a list or of a string.
 func (s *sink) Write(p []byte) (int, error) {
 	switch p[0] {
 	case '*', '~':
