@@ -1,5 +1,5 @@
-// Package outcome is how outcomes of runs are written into Redis, by nodes and by the
-// gateways for modules of other hosts.
+// Package outcome writes outcomes of runs to Redis. Nodes use it, and gateways for modules
+// of other hosts.
 package outcome
 
 import (
@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// Field holds a run in an entry of a history.
+	// Field holds the run in an entry of a history.
 	Field = "run"
-	// DoneSuffix is behind the field of the last run that succeeded.
+	// DoneSuffix ends the field of the last successful run.
 	DoneSuffix = " done"
 
 	// keep is about how many runs of a module by a schedule are kept, of all kinds.
 	keep = 500
 )
 
-// Place is where an outcome belongs.
+// Place is the history that an outcome belongs to.
 type Place struct{ Node, Schedule, Module, Kind string }
 
-// Add adds an outcome, in JSON, to a transaction. Done says that the run succeeded.
+// Add adds an outcome, in JSON, to a transaction. done says that the run succeeded.
 func Add(ctx context.Context, p redis.Pipeliner, at Place, done bool, text []byte) {
 	p.XAdd(ctx, &redis.XAddArgs{
 		Stream: catalog.HistoryKey(at.Node, at.Schedule, at.Module), MaxLen: keep, Approx: true,
