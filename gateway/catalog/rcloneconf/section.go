@@ -1,6 +1,6 @@
 // Package rcloneconf reads and writes sections of an rclone configuration file, in which
-// NethServer 8 keeps a destination's backend and its secrets. It imports nothing, and
-// no error of it holds a value.
+// NethServer 8 stores a destination's backend and its secrets. It has no imports outside
+// the standard library, and its errors quote no value.
 package rcloneconf
 
 import (
@@ -19,15 +19,14 @@ var (
 	errMultiline   = errors.New("value spans lines, which a section cannot hold")
 )
 
-// Parse reads one section of an rclone configuration file: a [name] and
-// "key = value" lines, with blank lines and lines of comment anywhere. Values
-// are read as rclone does: white space around them is dropped, and a pair of `
-// or """ around them. There is one difference: rclone replaces %(key)s in a
-// value by another key's value, which no destination means; here it stays. The
-// last of several lines with one key wins.
+// Parse reads one section of an rclone configuration file: a [name] and "key = value"
+// lines, with blank lines and comments anywhere. Values are parsed as by rclone, which
+// removes surrounding white space and a pair of ` or """. Unlike rclone it does not replace
+// %(key)s by another key's value, which no destination intends. Of several lines with one
+// key, the last wins.
 //
-// Keys are those that rclone's options have: letters, digits, "_", "." and "-",
-// and not a digit first. Errors name the line's number and nothing of its text.
+// Keys have the form of rclone's options: letters, digits, "_", "." and "-", not beginning
+// with a digit. Errors give the line's number without its text.
 func Parse(text string) (name string, values map[string]string, err error) {
 	return parse(text, "")
 }
@@ -38,7 +37,7 @@ func ParseSettings(text string) (values map[string]string, err error) {
 	return values, err
 }
 
-// parse reads a section whose name, unless empty, is known.
+// parse parses a section with a known name, if that is not empty.
 func parse(text, known string) (name string, values map[string]string, err error) {
 	name = known
 	values = make(map[string]string)
@@ -72,8 +71,8 @@ func parse(text, known string) (name string, values map[string]string, err error
 	return name, values, nil
 }
 
-// Format writes a section so that Parse and rclone read the same
-// values from it: type first, the other keys sorted. Errors name no value.
+// Format formats a section for Parse and rclone: type first, the other keys sorted. Errors
+// quote no value.
 func Format(name string, values map[string]string) (string, error) {
 	if name == "" || strings.TrimSpace(name) != name || strings.Contains(name, "\n") {
 		return "", errSectionName
@@ -100,7 +99,7 @@ func Format(name string, values map[string]string) (string, error) {
 	return b.String(), nil
 }
 
-// parseSetting reads "key = value", or "key: value", which rclone takes too.
+// parseSetting parses "key = value" or "key: value", which rclone accepts too.
 func parseSetting(line string) (key, value string, err error) {
 	i := strings.IndexAny(line, "=:")
 	if i < 0 {
@@ -113,8 +112,8 @@ func parseSetting(line string) (key, value string, err error) {
 	return key, value, err
 }
 
-// parseValue drops the white space and the quotes that rclone drops. A quote is
-// ended by the last of its kind; what follows it is dropped too.
+// parseValue removes the white space and the quotes that rclone removes. The last quote of
+// the same kind ends the value; what follows is dropped.
 func parseValue(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	var quote string
@@ -146,8 +145,8 @@ func validKey(s string) bool {
 	return s != ""
 }
 
-// Remotes returns the destination IDs that stand before a colon in the values
-// of a section, as in "remote = ID:path" or "upstreams = a=ID:x b=ID:y".
+// Remotes returns the destination IDs before a colon in the values of a section, as in
+// "remote = ID:path" or "upstreams = a=ID:x b=ID:y".
 func Remotes(values map[string]string) []string {
 	const idLength = 36
 	var ids []string
