@@ -13,15 +13,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// The headers in which NethServer 8's tools, and its administrators, read which node
-// answered.
+// The headers by which NethServer 8's tools, and administrators, see which node answered.
 const (
 	headerBackend = "X-Backend"
 	headerHAProxy = "X-Haproxy-Backend" // as net/http spells it
 )
 
-// forward passes an admitted request, a node's or a module's, on to a peer. Nothing of
-// its body was read.
+// forward passes an admitted request of a node or a module on to a peer. Nothing of its
+// body was read before.
 func (g *Gateway) forward(w *observe.Response, r *http.Request, req request, node bool, link *peer.Link, err error) error {
 	if err != nil {
 		return err
@@ -47,7 +46,7 @@ func (g *Gateway) forward(w *observe.Response, r *http.Request, req request, nod
 }
 
 // answerProbe answers 404 while this node itself reaches a destination, as peers and
-// NethServer 8's health checks expect, else 503. It touches nothing.
+// NethServer 8's health checks expect, otherwise 503. It does not contact the storage.
 func (g *Gateway) answerProbe(w *observe.Response, v *live.View, req request) error {
 	if v == nil {
 		return refusal.ErrUnready
@@ -69,10 +68,10 @@ func (g *Gateway) answerProbe(w *observe.Response, v *live.View, req request) er
 	return refusal.ErrNotFound
 }
 
-// backendOf is what the headers call a node.
+// backendOf returns a node's name in the headers.
 func backendOf(node string) []string { return []string{"backend@node" + node} }
 
-// nameBackend notes which node answers; outside a cluster none is named.
+// nameBackend sets the headers to the node that answers; outside a cluster there is none.
 func nameBackend(header http.Header, backend []string) {
 	if backend != nil {
 		header[headerBackend], header[headerHAProxy] = backend, backend

@@ -38,72 +38,73 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
-// Options is everything that a Gateway is made of.
+// Options configure a Gateway.
 type Options struct {
-	// Listeners serve the gateway; it closes them.
+	// Listeners accept requests; the gateway closes them.
 	Listeners []net.Listener
-	// Metrics, where set, serves the metrics to whoever can reach it, without TLS;
-	// the gateway closes it. Nodes find them on the Listeners anyway.
+	// Metrics, if set, serves the metrics without TLS and credentials; the gateway closes
+	// it. Nodes get them on the Listeners too.
 	Metrics net.Listener
-	// Admin, where set, is a unix socket for what only this host's administrators may do;
-	// the gateway closes it.
+	// Admin, if set, is a unix socket for this host's administrators; the gateway closes
+	// it.
 	Admin net.Listener
-	// TLS, where set, is spoken on every listener that is not a unix socket.
+	// TLS, if set, is used on every listener except unix sockets.
 	TLS *tls.Config
 	// AllowFrom are networks whose callers are accepted in addition to those of this host
 	// and of cluster/network.
 	AllowFrom []netip.Prefix
 
-	// ClusterPort, where it is not 0, is where the gateway listens on this node's address
-	// in the cluster's VPN as well, as Redis has it.
+	// ClusterPort, if not 0, is the port on which the gateway also listens on this node's
+	// VPN address, as stored in Redis.
 	ClusterPort uint16
-	// DialPeer, where set, connects to other nodes.
+	// DialPeer, if set, connects to other nodes.
 	DialPeer peer.Dial
 
 	Redis catalog.Redis
 	Load  catalog.LoadOptions
-	// Writer, where set, is Redis as a user that may write refreshed tokens back
-	// into the rclone sections; a node's own user may not on NethServer 8.
+	// Writer, if set, is Redis as a user that may write refreshed tokens to the rclone
+	// sections. On NethServer 8 a node's own user may not.
 	Writer *catalog.Redis
-	// Events is who hears of changes.
+	// Events select the user that subscribes to events.
 	Events events.Options
 
-	// StateDir is where the gateway remembers which local destinations it has
-	// seen, to tell a disk that is not mounted from an empty one; it is made. It
-	// must not lie on such a disk. Empty means that a restart forgets them.
+	// StateDir is the directory where the gateway remembers which local destinations it has
+	// seen, to distinguish an unmounted disk from an empty one; it is created. It must not
+	// be on such a disk. If empty, a restart forgets them.
 	StateDir string
 
-	// Cache, where set, keeps index, snapshots and keys of far storage on a local disk; the
-	// caller closes it.
+	// Cache, if set, caches index, snapshots and keys of remote storage on a local disk;
+	// the caller closes it.
 	Cache *blobcache.Cache
 
-	// RefreshInterval lies between loads from Redis that no event asked for.
+	// RefreshInterval is the time between loads from Redis without an event.
 	RefreshInterval time.Duration
-	// MaxStale is how long the last state serves while Redis is away; so long
-	// may a revoked credential live.
+	// MaxStale is how long the last state is used while Redis is down. A revoked credential
+	// stays valid as long.
 	MaxStale time.Duration
-	// StallTimeout ends a request in which no byte has moved for so long.
+	// StallTimeout ends a request without progress.
 	StallTimeout time.Duration
 	// ShutdownTimeout is how long requests may take to finish after Stop.
 	ShutdownTimeout time.Duration
 
-	// SnapshotsSocket, where set, is that of "gatewayctl snapshot serve", which has the
+	// SnapshotsSocket, if set, is the socket of "gatewayctl snapshot serve", which has the
 	// passwords of repositories: the pages then show files of snapshots.
 	SnapshotsSocket string
-	// StatusActions lets administrators do something on the pages, not only look.
+	// StatusActions enables actions on the pages.
 	StatusActions bool
 
-	// Audit, where set, is where it is written down who did what; the caller closes it.
+	// Audit, if set, is the audit log; the caller closes it.
 	Audit *audit.Log
-	// AuditState is the file in which it is kept what is written there already.
+	// AuditState is the file that records which changes in Redis were copied to the audit
+	// log.
 	AuditState string
 
 	Log *slog.Logger
-	// Changed, where set, is told whenever readiness changes.
+	// Changed, if set, is called whenever readiness changes.
 	Changed func(ready bool)
 }
 
-// Defaults returns the options that a flag or the environment may change.
+// Defaults returns the defaults of the options with a flag.
 func Defaults() Options {
 	return Options{
 		RefreshInterval: 30 * time.Second,
@@ -113,13 +114,13 @@ func Defaults() Options {
 	}
 }
 
-// Source is where the gateway's state comes from, for whoever examines the same
+// Source returns where the gateway's state comes from, for code that examines the same
 // destinations.
 func (o *Options) Source() live.Source {
 	return live.Source{Redis: o.Redis, Load: o.Load, Writer: o.Writer, StateDir: o.StateDir, Log: o.Log}
 }
 
-// node is the ID of this node, "" where that is not known.
+// node returns the ID of this node, "" if unknown.
 func (o *Options) node() string {
 	if o.Load.NodeID != "" {
 		return o.Load.NodeID
@@ -130,8 +131,8 @@ func (o *Options) node() string {
 
 const (
 	headerTimeout = 30 * time.Second
-	// idleTimeout is longer than the 90 s of restic's own client, so that the
-	// client, who knows whether it is about to send, closes first.
+	// idleTimeout is longer than the 90 s of restic's client, so that the client closes
+	// first: it knows whether it is about to send.
 	idleTimeout    = 3 * time.Minute
 	maxHeaderBytes = 64 << 10
 )
@@ -143,28 +144,28 @@ type Gateway struct {
 	state    *live.State
 	rest     *rest.Handler
 	dav      *dav.Handler
-	locks    past.Spaces // of clients that may not write
+	locks    past.Spaces // of clients without write access
 	peers    *peer.Peers
 	coverage *coverage.Coverage
 	dash     *dashboard.Dashboard
-	backend  []string // what this node is called in answers
+	backend  []string // this node's name in responses
 	gate     *access.Gate
 	observer *observe.Observer
 	admin    *admin.Handlers
 	keeper   *auditsync.Keeper
 	counts   *metrics.Metrics
-	leases   *lease.Keeper // nil where it is not known which node this is
+	leases   *lease.Keeper // nil if the node's ID is unknown
 	ownLocks lease.OwnLocks
 	pairing  *pairing.Desk
 	modules  *moduleapi.API
 	registry *prometheus.Registry
-	scrapes  http.Handler // answers with what is registered
+	scrapes  http.Handler // the handler of the metrics
 
 	server, metricsServer *http.Server
 
 	arrivals  wire.Arrivals
 	listening sync.WaitGroup
-	failed    chan error // the first listener that gave up
+	failed    chan error // first error of a listener
 	cleanup   cleanup
 }
 
@@ -294,7 +295,7 @@ func actorOf(opts *Options, administration *admin.Handlers) dashboard.Actor {
 	return administration
 }
 
-// Start serves and begins to load; it returns at once. Until Redis has been
+// Start starts the listeners and the first load, and returns at once. Until Redis has been
 // read, requests are answered 503.
 func (g *Gateway) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -316,7 +317,7 @@ func (g *Gateway) Start() {
 		g.cleanup.add(g.serveAdmin(g.opts.Admin))
 	}
 	g.cleanup.add(func(context.Context) error {
-		_ = g.metricsServer.Close() // the next scrape finds the next gateway
+		_ = g.metricsServer.Close() // the next scrape reaches the next gateway
 		return nil
 	})
 	for _, listener := range g.opts.Listeners {
@@ -328,8 +329,8 @@ func (g *Gateway) Start() {
 	}
 }
 
-// listenForCluster begins to listen on this node's address in the cluster, and returns
-// what ends that.
+// listenForCluster starts listening on this node's VPN address, and returns a function that
+// stops it.
 func (g *Gateway) listenForCluster() (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
@@ -351,7 +352,7 @@ func (g *Gateway) listenForCluster() (stop func(context.Context) error) {
 	}
 }
 
-// serveOn serves a listener until that is closed.
+// serveOn serves a listener until it is closed.
 func (g *Gateway) serveOn(listener net.Listener) error {
 	if g.opts.TLS != nil && listener.Addr().Network() != "unix" {
 		return g.server.ServeTLS(listener, "", "")
@@ -365,24 +366,24 @@ func (g *Gateway) listen(listener net.Listener) {
 	}
 }
 
-// Reload loads from Redis now and returns when that is done.
+// Reload loads from Redis now, and returns when that is done.
 func (g *Gateway) Reload(ctx context.Context) error {
 	_, err := g.state.Refresh(ctx)
 	return err
 }
 
-// Ready reports whether the gateway serves what Redis says now.
+// Ready reports whether the gateway serves the present content of Redis.
 func (g *Gateway) Ready() bool { return g.state.Ready() }
 
-// Alive reports, within seconds, whether the gateway still goes about its work. It
-// is for a watchdog.
+// Alive reports, within seconds, whether the gateway's main loop works. It is for a
+// watchdog.
 func (g *Gateway) Alive(ctx context.Context) bool { return g.state.Alive(ctx) }
 
-// Stop ends the gateway: no new connection is accepted, requests under way may
-// finish until ctx ends, then they are cut. It returns ctx's error where some were.
+// Stop stops the gateway: it accepts no new connections, and lets requests finish until ctx
+// ends. If it has to abort some, it returns ctx's error.
 func (g *Gateway) Stop(ctx context.Context) error { return g.cleanup.run(ctx) }
 
-// drain lets the requests under way finish until ctx ends, and cuts them then.
+// drain lets running requests finish until ctx ends, and aborts the others.
 func (g *Gateway) drain(ctx context.Context) error {
 	for _, listener := range g.opts.Listeners {
 		_ = listener.Close() // nothing was written to it
@@ -392,7 +393,7 @@ func (g *Gateway) drain(ctx context.Context) error {
 	g.arrivals.Wait(ctx)
 	err := g.server.Shutdown(ctx)
 	if err != nil {
-		_ = g.server.Close() // cuts what is left; its error adds nothing
+		_ = g.server.Close() // aborts what is left; its error adds nothing
 	}
 	return errors.Join(err, g.observer.Wait(ctx))
 }
@@ -410,7 +411,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return errors.Join(failure, g.Stop(limit))
 }
 
-// cleanup is what undoes a start, the last step first.
+// cleanup is a stack of functions that undo a start.
 type cleanup []func(context.Context) error
 
 func (c *cleanup) add(undo func(context.Context) error) { *c = append(*c, undo) }

@@ -13,9 +13,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// giveWay purges of the trash what was deleted first, where an upload found the storage
-// full and the destination is set so. What the client sent is gone: it is asked to send
-// it again.
+// giveWay purges the oldest objects of the trash if an upload found the storage full and
+// the destination allows that. The client's body is gone, so the client is asked to send it
+// again.
 func (g *Gateway) giveWay(r *http.Request, mount *live.Mount, w *observe.Response, err error) error {
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 	if !full || errors.Is(err, refusal.ErrQuota) {
