@@ -29,7 +29,7 @@ func testAbsentDir(t T, e env) {
 func testAbsentRepo(t T, e env) {
 	const absent = "mymodule/00000000-0000-4000-8000-000000000000"
 	e.wantAbsent(t, configOf(absent, nil))
-	// Over HTTP the server knows by the config that this is no repository.
+	// Over HTTP, the missing config tells the server that the repository does not exist.
 	e.wantNoDir(t, absent+"/data", e.noDirs && !e.overHTTP)
 }
 
@@ -49,7 +49,7 @@ func testPut(t T, e env) {
 	}
 	e.wantObject(t, configOf(Repo, []byte("config of "+Repo)))
 
-	// A body that can write itself must be counted as well.
+	// A body with a WriteTo must be counted too.
 	o := blob(Repo, "data", random(5, 300<<10))
 	if err := e.store.Put(t.Context(), o.name, o.size(), bytes.NewReader(o.data)); err != nil {
 		t.Fatalf("Put(%s) from an io.WriterTo: %v", o.name, err)
@@ -92,7 +92,7 @@ func testRanges(t T, e env) {
 				t.Errorf("Open(%d, %d) = %d bytes, %v; want %d bytes, %v",
 					tt.off, tt.n, len(data), err, len(tt.want), tt.err)
 			}
-			// Beside ErrRange the size may be unknown, but never wrong.
+			// Beside ErrRange the size may be unknown, but must not be wrong.
 			if size != tt.object.size() && (tt.err == nil || size != 0) {
 				t.Errorf("Open(%d, %d): size %d; want %d", tt.off, tt.n, size, tt.object.size())
 			}
@@ -165,7 +165,7 @@ func testFailingBody(t T, e env) {
 			}
 		})
 	}
-	// What failed may be tried again.
+	// A failed Put may be retried.
 	e.mustPut(t, fresh, small)
 	e.wantObject(t, fresh)
 	e.wantObject(t, small)
@@ -179,8 +179,8 @@ type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, errBody }
 
-// upload begins to put o and returns when the first half of it has been read.
-// Finish sends the other half and returns the error of Put.
+// upload begins to put o, and returns when the first half has been read. finish sends the
+// other half and returns the error of Put.
 func (e env) upload(t T, o object) (finish func() error) {
 	t.Helper()
 	half := len(o.data) / 2
@@ -312,7 +312,7 @@ func testListEmptied(t T, e env) {
 	if err := e.store.Remove(t.Context(), o.name); err != nil {
 		t.Fatalf("Remove: %v", err)
 	}
-	// Whether the directory outlives its last object is the store's affair.
+	// A store may keep or remove the directory of its last object.
 	sizes, err := e.list(t.Context(), Repo+"/locks")
 	if len(sizes) != 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("List = %d entries, %v; want none", len(sizes), err)
@@ -334,8 +334,8 @@ func testListFnError(t T, e env) {
 	}
 }
 
-// testListVanishing is what restic's locks do to a server: one that is there when
-// the directory is read, and gone when the object is looked at, is no error.
+// testListVanishing imitates restic's locks: an object that is deleted between the reading
+// of its directory and its Stat is not an error.
 func testListVanishing(t T, e env) {
 	locks := numbered(Repo, "locks", 10)
 	e.mustPut(t, locks...)
@@ -490,7 +490,7 @@ func testConcurrentSame(t T, e env) {
 	for range 8 {
 		wg.Go(func() {
 			err := e.put(t.Context(), o)
-			for range 5 { // such a server may trip over an upload beside it
+			for range 5 { // such a server may fail because of a concurrent upload
 				if !e.seenReplacing || !errors.Is(err, storage.ErrUnavailable) {
 					break
 				}
@@ -499,7 +499,7 @@ func testConcurrentSame(t T, e env) {
 			if err != nil {
 				t.Errorf("Put: %v", err)
 			}
-			// Once put it is never away again, nor partial.
+			// After the first Put it must never be absent or partial.
 			if !e.seenReplacing {
 				e.wantObject(t, o)
 			}
@@ -555,8 +555,8 @@ func (e env) wantOneOf(ctx context.Context, variants []object) error {
 	return fmt.Errorf("read gave %d bytes of size %d that nobody put", len(data), size)
 }
 
-// testListWhileChanging wants the objects that nobody touches in every list,
-// however many others come and go meanwhile.
+// testListWhileChanging wants the unchanged objects in every list, however many others are
+// added and deleted meanwhile.
 func testListWhileChanging(t T, e env) {
 	stable := numbered(Repo, "locks", 20)
 	e.mustPut(t, stable...)

@@ -1,4 +1,4 @@
-// Package conformance is the conformance suite that every [storage.Store] passes. It does
-// not import package testing, so that a program can hold a store of real life to
-// it; tests run it through package storetest.
+// Package conformance is the conformance suite for [storage.Store]. It does not import
+// package testing, so that a program can run it against real storage; tests run it through
+// package storetest.
 package conformance

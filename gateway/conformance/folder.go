@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Folder is a store below a directory of another one.
+// Folder is a store in a directory of another store.
 type Folder struct {
 	Store storage.Store
 	Dir   string
@@ -19,7 +19,8 @@ type Folder struct {
 
 var _ storage.Tree = (*Folder)(nil)
 
-// Name is that of an object in the store beneath. It passes invalid names on as they are, for that store to refuse.
+// Name returns an object's name in the underlying store. Invalid names stay unchanged, for
+// that store to refuse.
 func (f *Folder) Name(name string) string {
 	if !fs.ValidPath(name) {
 		return name
@@ -52,7 +53,7 @@ func (f *Folder) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	return f.Store.List(ctx, f.Name(dir), fn)
 }
 
-// tree returns the directories of the store beneath.
+// tree returns the directories of the underlying store.
 func (f *Folder) tree() (storage.Tree, error) {
 	if tree, ok := f.Store.(storage.Tree); ok {
 		return tree, nil

@@ -18,11 +18,10 @@ import (
 // Repo is the repository in which [Run] works.
 const Repo = "mymodule/3f6a1c52-0f0e-4c5b-9d7f-6a3b8f1f2e71"
 
-// minSealed is longer than restic's encryption makes of nothing.
+// minSealed is longer than an encrypted empty file of restic.
 const minSealed = 40
 
-// object is what a repository of restic holds: named, but for config, by the
-// SHA-256 of its content.
+// object is an object of a restic repository. Except for config, its name is its SHA-256.
 type object struct {
 	name string
 	data []byte
@@ -32,8 +31,8 @@ func configOf(repo string, data []byte) object {
 	return object{name: repo + "/config", data: data}
 }
 
-// blob is an object of one of the other types; data is sharded. A gateway takes only
-// what has the form of restic's: data becomes a part of that.
+// blob returns an object of any other type; data is sharded. Gateways accept only restic's
+// formats, so data is embedded in one.
 func blob(repo, typ string, data []byte) object {
 	switch {
 	case typ == "keys":
@@ -50,14 +49,14 @@ func blob(repo, typ string, data []byte) object {
 	return object{name: path.Join(repo, typ, id), data: data}
 }
 
-// random returns n bytes that are the same for the same seed.
+// random returns n bytes that depend only on the seed.
 func random(seed byte, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data)
 	return data
 }
 
-// numbered returns n small objects of different content.
+// numbered returns n small objects with different content.
 func numbered(repo, typ string, n int) []object {
 	objects := make([]object, n)
 	for i := range objects {
@@ -66,8 +65,8 @@ func numbered(repo, typ string, n int) []object {
 	return objects
 }
 
-// dir is the directory in which a repository lists the object, the whole of
-// data without regard to shards; that of config cannot be listed over HTTP.
+// dir returns the directory in which a repository lists the object: for data the one above
+// all shards. Config cannot be listed over HTTP.
 func (o object) dir() string {
 	dir := path.Dir(o.name)
 	if parent := path.Dir(dir); path.Base(parent) == "data" {
@@ -78,7 +77,7 @@ func (o object) dir() string {
 
 func (o object) base() string { return path.Base(o.name) }
 
-// body hides every method of the reader but Read, as a request's body does.
+// body hides every method of the reader except Read, like a request's body.
 func (o object) body() io.Reader { return struct{ io.Reader }{bytes.NewReader(o.data)} }
 
 func (o object) size() int64 { return int64(len(o.data)) }
@@ -96,8 +95,8 @@ func (e env) mustPut(t T, objects ...object) {
 	}
 }
 
-// read reads what Open gives. A body that is an [*os.File] is already at off,
-// and the reader counts the bytes, so that net/http can send it with sendfile.
+// read reads the result of Open. A body that is an [*os.File] is already at off, and the
+// reader counts the bytes, so that net/http can use sendfile.
 func (e env) read(ctx context.Context, name string, off, n int64) (data []byte, size int64, err error) {
 	body, size, err := e.store.Open(ctx, name, off, n)
 	if err != nil {
@@ -112,7 +111,7 @@ func (e env) read(ctx context.Context, name string, off, n int64) (data []byte, 
 	return data, size, err
 }
 
-// list collects a list by name, and fails on a name that comes twice.
+// list collects a list by name, and fails for a duplicate.
 func (e env) list(ctx context.Context, dir string) (map[string]int64, error) {
 	sizes := make(map[string]int64)
 	err := e.store.List(ctx, dir, func(info fs.FileInfo) error {
@@ -137,7 +136,7 @@ func (e env) mustList(t T, dir string) map[string]int64 {
 	return sizes
 }
 
-// wantObject looks at the object through Stat, Open and List.
+// wantObject checks the object with Stat, Open and List.
 func (e env) wantObject(t T, o object) {
 	t.Helper()
 	info, err := e.store.Stat(t.Context(), o.name)
@@ -159,7 +158,7 @@ func (e env) wantObject(t T, o object) {
 	}
 }
 
-// wantAbsent looks for the object through Stat, Open and List.
+// wantAbsent checks with Stat, Open and List that the object does not exist.
 func (e env) wantAbsent(t T, o object) {
 	t.Helper()
 	if _, err := e.store.Stat(t.Context(), o.name); !errors.Is(err, fs.ErrNotExist) {
@@ -180,8 +179,8 @@ func (e env) wantAbsent(t T, o object) {
 	}
 }
 
-// canList says whether dir is more than the directory of a config, which the
-// protocol cannot list.
+// canList reports whether dir can be listed in the protocol, which cannot list the
+// directory of a config.
 func (e env) canList(dir string) bool {
 	return !e.overHTTP || path.Dir(path.Dir(dir)) != "."
 }

@@ -12,23 +12,23 @@ import (
 type Result struct {
 	Name    string
 	Skipped bool
-	// Failures say what was found wrong; none means that the test passed.
+	// Failures describe what was wrong; none means that the test passed.
 	Failures []string
 }
 
-// Recorder runs the suite in a program and keeps its results. Make one with
+// Recorder runs the suite in a program and records its results. Make one with
 // [NewRecorder].
 type Recorder struct {
 	*record
 	results []Result
 }
 
-// NewRecorder returns a [T] for [Run]. When ctx ends, so does the suite.
+// NewRecorder returns a [T] for [Run]. The suite ends when ctx does.
 func NewRecorder(ctx context.Context) *Recorder {
 	return &Recorder{record: &record{ctx: ctx}}
 }
 
-// Results are those of the tests that were run, in their order.
+// Results returns the results of the tests so far, in order.
 func (r *Recorder) Results() []Result { return r.results }
 
 // Run implements [T].
@@ -57,7 +57,7 @@ func newRecord(parent context.Context) (t *record, cancel context.CancelFunc) {
 	return &record{ctx: ctx}, cancel
 }
 
-// call runs f in a goroutine of its own, which Fatal and Skip end.
+// call runs f in its own goroutine, which Fatal and Skip end.
 func (t *record) call(f func(T)) {
 	done := make(chan struct{})
 	go func() {
@@ -101,7 +101,7 @@ func (t *record) Skip(...any) {
 	runtime.Goexit()
 }
 
-// Run runs a subtest, whose failures count as those of this test.
+// Run runs a subtest, whose failures count as failures of this test.
 func (t *record) Run(name string, f func(T)) {
 	sub, cancel := newRecord(t.ctx)
 	defer cancel()

@@ -8,39 +8,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Option names a documented difference between a Store and the contract.
+// Option is a documented difference between a Store and the contract.
 type Option func(*env)
 
-// WithoutDirectories is for stores, such as buckets, whose List of an absent
-// directory may be empty instead of [fs.ErrNotExist].
+// WithoutDirectories is for stores, such as buckets, whose List of an absent directory may
+// be empty instead of [fs.ErrNotExist].
 func WithoutDirectories() Option { return func(e *env) { e.noDirs = true } }
 
-// BlindRemove is for stores, such as S3, that delete without being told whether
-// there was anything: to remove what is absent may succeed.
+// BlindRemove is for stores, such as S3, that do not report whether a deleted object
+// existed: Remove of an absent object may succeed.
 func BlindRemove() Option { return func(e *env) { e.blindRemove = true } }
 
-// OverHTTP is for a store that speaks the restic protocol: only its names exist,
-// so that odd directories and lists above a type are left out; a config is not
-// replaced by other content; removing what is absent succeeds; and the causes of
-// errors stay with the server.
+// OverHTTP is for a store behind the restic protocol. Only the protocol's names exist, so
+// there are no other directories and no lists above a type; a config is not replaced by
+// another one; Remove of an absent object succeeds; the causes of errors are not visible.
 func OverHTTP() Option { return func(e *env) { e.overHTTP = true } }
 
 // FewObjects is for stores, such as FTP, that need many requests for an object, or a
-// connection for each directory of a list: tests of many objects make do with less.
+// connection for each directory of a list: tests with many objects use fewer.
 func FewObjects() Option { return func(e *env) { e.few = true } }
 
-// SeenReplacing is for stores on servers, such as "rclone serve s3", that replace an
-// object in steps which others may see: it may be away, or listed twice, meanwhile.
+// SeenReplacing is for servers, such as "rclone serve s3", that replace an object in
+// visible steps: meanwhile it may be absent, or listed twice.
 func SeenReplacing() Option { return func(e *env) { e.seenReplacing = true } }
 
-// env is what a test of the suite works with.
+// env is the environment of a test of the suite.
 type env struct {
 	store                                             storage.Store
 	noDirs, blindRemove, overHTTP, few, seenReplacing bool
 }
 
-// T is what the suite asks of a test: of a [testing.T] where it is one, of a
-// [Recorder] where the suite runs in a program.
+// T is what the suite needs of a test: a [testing.T] in tests, a [Recorder] in a program.
 type T interface {
 	Helper()
 	// Context ends with the test.
@@ -55,10 +53,9 @@ type T interface {
 	Run(name string, f func(t T))
 }
 
-// Run holds a Store to the contract of [storage.Store]. NewStore is called once for
-// each subtest and returns an empty store. All objects are such as a restic
-// repository has, in [Repo] and in repositories whose paths begin like it; so the
-// same suite runs over HTTP.
+// Run checks a Store against the contract of [storage.Store]. newStore is called once for
+// each subtest and returns an empty store. All objects are possible in a restic repository,
+// in [Repo] or a repository with the same prefix; so the same suite runs over HTTP.
 func Run(t T, newStore func(t T) storage.Store, opts ...Option) {
 	var e env
 	for _, opt := range opts {
@@ -77,8 +74,8 @@ func Run(t T, newStore func(t T) storage.Store, opts ...Option) {
 	}
 }
 
-// init makes a repository: where a config is, the other directories are known to
-// be empty rather than absent.
+// init creates a repository: with a config, the other directories are known to be empty
+// rather than absent.
 func (e env) init(t T, repo string) {
 	t.Helper()
 	if creator, ok := e.store.(storage.Creator); ok {
@@ -89,8 +86,8 @@ func (e env) init(t T, repo string) {
 	e.mustPut(t, configOf(repo, []byte("config of "+repo)))
 }
 
-// suite is sorted from the plain to the intricate. What is beneathHTTP cannot be
-// said in the restic protocol.
+// suite lists the tests from simple to complex. Those with beneathHTTP set cannot be
+// expressed in the restic protocol.
 var suite = []struct {
 	name        string
 	beneathHTTP bool
@@ -133,7 +130,7 @@ var suite = []struct {
 	{name: "invalid names of directories are refused", beneathHTTP: true, run: onTree(testInvalidTreeNames)},
 }
 
-// wantNoDir checks the answer to the list of an absent directory.
+// wantNoDir checks the result of listing an absent directory.
 func (e env) wantNoDir(t T, dir string, mayBeEmpty bool) {
 	t.Helper()
 	sizes, err := e.list(t.Context(), dir)

@@ -13,8 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// onTree makes a test of one of the store's directories, and leaves it out for a
-// store that cannot show them.
+// onTree makes a test of a store's directories. It is skipped for stores without them.
 func onTree(run func(T, env, storage.Tree)) func(T, env) {
 	return func(t T, e env) {
 		tree, ok := e.store.(storage.Tree)
@@ -25,8 +24,8 @@ func onTree(run func(T, env, storage.Tree)) func(T, env) {
 	}
 }
 
-// wantDir reads a directory and compares its entries, of which directories have a
-// slash behind their names and objects their sizes.
+// wantDir reads a directory and compares its entries: directories have a slash after the
+// name, objects their size.
 func wantDir(t T, tree storage.Tree, dir string, want ...string) {
 	t.Helper()
 	got, err := readDir(t.Context(), tree, dir)
@@ -39,8 +38,8 @@ func wantDir(t T, tree storage.Tree, dir string, want ...string) {
 	}
 }
 
-// readDir reads a directory, and fails on one that does not begin with itself or
-// holds a name twice.
+// readDir reads a directory, and fails unless the directory itself comes first and every
+// name is unique.
 func readDir(ctx context.Context, tree storage.Tree, dir string) ([]string, error) {
 	entries := make(map[string]bool)
 	begun := false
@@ -80,13 +79,13 @@ func testReadDir(t T, e env, tree storage.Tree) {
 	pack := blob(Repo, "data", []byte("pack"))
 	e.mustPut(t, odd, lock, pack, object{name: "mymodule/note.json", data: []byte("{}")})
 	wantDir(t, tree, Repo, fmt.Sprintf("config %d", len("config of "+Repo)), "data/", "locks/", odd.base()+" 3")
-	// A server may have been given more shards than are in use.
+	// A server may have created more shards than are in use.
 	if entries, err := readDir(t.Context(), tree, Repo+"/data"); err != nil || !slices.Contains(entries, pack.base()[:2]+"/") {
 		t.Errorf("ReadDir of the shards = %q, %v", entries, err)
 	}
 	wantDir(t, tree, Repo+"/data/"+pack.base()[:2], pack.base()+" 4")
 	wantDir(t, tree, "mymodule", Repo[len("mymodule/"):]+"/", "note.json 2")
-	// A destination shared by tests may hold more.
+	// A destination that tests share may hold more.
 	if entries, err := readDir(t.Context(), tree, "."); err != nil || !slices.Contains(entries, "mymodule/") {
 		t.Errorf("ReadDir of the root = %q, %v", entries, err)
 	}
@@ -212,7 +211,7 @@ func testRenameDir(t T, e env, tree storage.Tree) {
 		t.Errorf("Rename to a directory that is there = %v; want fs.ErrExist", err)
 	}
 	e.wantObject(t, taken)
-	// What was moved away can be made again.
+	// A directory that was moved away can be created again.
 	e.mustPut(t, o)
 	e.wantObject(t, o)
 }
