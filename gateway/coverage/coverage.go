@@ -15,39 +15,39 @@ import (
 )
 
 const (
-	// lookPause lies between two rounds of looks at the storage. The first round waits
-	// as long, so that a restart does not open every destination at once.
+	// lookPause is the pause between rounds. The first round waits as long too, so that a
+	// restart does not open every destination at once.
 	lookPause = 2 * time.Minute
 	// heldExpires is how long a snapshot that was seen counts.
 	heldExpires = 6 * time.Hour
-	// lookTimeout bounds the look at one repository, and looks is how many are looked
-	// at at once.
+	// lookTimeout bounds the look at one repository, and looks how many are looked at
+	// concurrently.
 	lookTimeout = time.Minute
 	looks       = 2
 )
 
-// place is a repository at a destination.
+// place is a repository on a destination.
 type place struct{ destination, repo string }
 
-// Coverage is what is known of the repositories of the scheduled modules.
+// Coverage is what is known about the repositories of scheduled modules.
 type Coverage struct {
 	nodeID string
 	latest func() *live.View
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	held   map[place]time.Time // when a snapshot was last known to be there
-	none   map[place]bool      // where there was none at the last look
-	newest map[place]time.Time // when the newest snapshot was received that is known
+	held   map[place]time.Time // when a snapshot was last known to exist
+	none   map[place]bool      // had no snapshot at the last look
+	newest map[place]time.Time // latest known receipt of a snapshot
 }
 
-// New returns a Coverage for the modules that the node of that ID cares for; with "" it
-// is all of them.
+// New returns a Coverage for the modules that a node is responsible for; with "" for all
+// modules.
 func New(nodeID string, latest func() *live.View, log *slog.Logger) *Coverage {
 	return &Coverage{nodeID: nodeID, latest: latest, log: log, held: make(map[place]time.Time), none: make(map[place]bool), newest: make(map[place]time.Time)}
 }
 
-// Run looks from time to time until ctx ends.
+// Run looks periodically until ctx ends.
 func (c *Coverage) Run(ctx context.Context) {
 	ticks := time.NewTicker(lookPause)
 	defer ticks.Stop()
@@ -61,21 +61,21 @@ func (c *Coverage) Run(ctx context.Context) {
 	}
 }
 
-// Saved learns that a snapshot was saved.
+// Saved records that a snapshot was saved.
 func (c *Coverage) Saved(destination, repo string) {
 	c.received(place{destination, repo}, time.Now())
 	c.found(place{destination, repo}, true)
 }
 
-// Newest returns when the newest snapshot of a repository was received that is known here;
-// zero where none is.
+// Newest returns the latest known receipt of a snapshot of a repository; zero if none is
+// known.
 func (c *Coverage) Newest(destination, repo string) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.newest[place{destination, repo}]
 }
 
-// received learns of a snapshot that was received at a time.
+// received records the receipt of a snapshot.
 func (c *Coverage) received(at place, received time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,16 +84,16 @@ func (c *Coverage) received(at place, received time.Time) {
 	}
 }
 
-// Status counts the modules of one schedule by what is known of their backups.
+// Status counts the modules of one schedule by whether they have a backup.
 type Status struct {
 	Schedule, Destination string
-	// Held have a snapshot, None have none; of Unknown the storage did not say, or was
-	// not asked yet.
+	// Held have a snapshot, None have none; Unknown are those about which the storage did
+	// not answer, or was not asked yet.
 	Held, None, Unknown int
 }
 
-// Status returns the state of every schedule that is turned on, as far as this node
-// cares for its modules.
+// Status returns the status of every enabled schedule, for the modules that this node is
+// responsible for.
 func (c *Coverage) Status() []Status {
 	v := c.latest()
 	if v == nil {
@@ -102,7 +102,7 @@ func (c *Coverage) Status() []Status {
 	var all []Status
 	for _, s := range v.Snapshot.Schedules {
 		if v.Mounts[s.Destination] == nil && v.Snapshot.Broken[s.Destination] == "" {
-			continue // it was removed
+			continue // removed meanwhile
 		}
 		status := Status{Schedule: s.ID, Destination: s.Destination}
 		for _, m := range c.modules(v, s) {
@@ -120,8 +120,9 @@ func (c *Coverage) Status() []Status {
 	return all
 }
 
-// modules are those of a schedule that this node cares for: on its own disk all of
-// them, elsewhere those that run here. Without a user, or a UUID, a module is gone.
+// modules returns the modules of a schedule that this node is responsible for: all of them
+// if the destination is on its disk, otherwise those that run here. It skips modules
+// without a user or a UUID.
 func (c *Coverage) modules(v *live.View, s catalog.Schedule) (modules []*catalog.Principal) {
 	mount := v.Mounts[s.Destination]
 	if mount != nil && mount.Destination.PeerNode != "" {
@@ -140,8 +141,8 @@ func (c *Coverage) modules(v *live.View, s catalog.Schedule) (modules []*catalog
 	return modules
 }
 
-// known reports whether one of the repositories of a module has a snapshot, and whether
-// it is known that none has.
+// known reports whether a repository of the module has a snapshot, and whether it is known
+// that none has.
 func (c *Coverage) known(destination string, repos []string) (held, none bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +157,7 @@ func (c *Coverage) known(destination string, repos []string) (held, none bool) {
 	return false, none
 }
 
-// Look is one round: it asks the storage about the modules of which no snapshot is known.
+// Look is one round: it asks the storage about modules without a known snapshot.
 func (c *Coverage) Look(ctx context.Context) {
 	v := c.latest()
 	if v == nil {
@@ -171,7 +172,7 @@ func (c *Coverage) Look(ctx context.Context) {
 			continue
 		}
 		for _, m := range c.modules(v, s) {
-			at := place{s.Destination, m.Own[0]} // of two names of an app the first stands for both
+			at := place{s.Destination, m.Own[0]} // of two names of an app the first one counts for both
 			if held, _ := c.known(s.Destination, m.Own); held || asked[at] {
 				continue
 			}
@@ -186,8 +187,8 @@ func (c *Coverage) Look(ctx context.Context) {
 	c.forget(v)
 }
 
-// lookAt asks the storage for the snapshots of one module. A storage that fails is asked
-// again in the next round, and by then has its own lines in the log.
+// lookAt asks the storage for the snapshots of one module. A storage that fails logs that
+// itself, and is asked again in the next round.
 func (c *Coverage) lookAt(ctx context.Context, mount *live.Mount, schedule string, m *catalog.Principal) {
 	if report := mount.Guard.Report(); report.Used && !report.Works {
 		return
@@ -222,7 +223,7 @@ func (c *Coverage) lookAt(ctx context.Context, mount *live.Mount, schedule strin
 	}
 }
 
-// found notes whether a repository holds a snapshot, and reports whether that is news.
+// found records whether a repository has a snapshot, and reports whether that is new.
 func (c *Coverage) found(at place, held bool) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,7 +238,7 @@ func (c *Coverage) found(at place, held bool) (news bool) {
 	return news
 }
 
-// forget drops what is known of destinations that are gone.
+// forget drops what is known about removed destinations.
 func (c *Coverage) forget(v *live.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
