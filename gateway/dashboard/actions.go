@@ -20,26 +20,26 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// ActPath is where a page asks before something is done, and where that is done.
+// ActPath is the path of the confirmation of an action (GET), and of the action (POST).
 const ActPath = page.Base + "/act"
 
-// Actor does what is not the pages' own.
+// Actor performs the actions that are not the pages' own.
 type Actor interface {
 	// CheckDestination tests a destination as "gatewayctl destination check" does.
 	CheckDestination(ctx context.Context, v *live.View, id string) (*adminapi.CheckReport, error)
-	// RestoreTrash brings back what was deleted of a repository since a time.
+	// RestoreTrash restores what was deleted from a repository since a time.
 	RestoreTrash(ctx context.Context, v *live.View, req adminapi.TrashRequest) (adminapi.TrashDone, error)
 }
 
-// action is one thing that the pages do.
+// action is an action of the pages.
 type action struct {
-	// prepare says what will happen, or that the question makes no sense.
+	// prepare says what will happen, or why the action makes no sense.
 	prepare func(f *status.Facts, ask *page.Action) error
-	// do does it, and says what came of it.
+	// do performs it, and describes the result.
 	do func(d *Dashboard, ctx context.Context, v *live.View, ask *page.Action, by string) (string, error)
 }
 
-// actions by the names that they have in URLs and in the audit log.
+// actions maps names in URLs and in the audit log to actions.
 var actions = map[string]action{
 	"run":         {prepareSchedule("Run %s now?", "All its modules are backed up at once, as at its time: their data is read, and what is new is stored. Old snapshots then go as the schedule says. The node's scheduler begins within seconds; where nothing runs what is asked for, it is forgotten after an hour."), (*Dashboard).doRun},
 	"pause":       {prepareSchedule("Pause %s?", "Nothing of it is backed up until the pause ends: its runs are skipped, and recorded as skipped. What is going on goes on."), (*Dashboard).doPause},
@@ -49,7 +49,7 @@ var actions = map[string]action{
 	"acknowledge": {prepareAcknowledge, (*Dashboard).doAcknowledge},
 }
 
-// addActions adds what the pages may do, where that is allowed.
+// addActions adds the routes of actions if they are allowed.
 func (r *routes) addActions(admit admitter) {
 	if r.opts.Actor == nil {
 		return
@@ -81,7 +81,7 @@ func (d *Dashboard) askFirst(w *observe.Response, r *http.Request, who *viewer, 
 	return sendPage(w, r, http.StatusOK, p, "act")
 }
 
-// prepare makes the page of an action.
+// prepare prepares the page of an action.
 func (d *Dashboard) prepare(r *http.Request, who *viewer, name string, a action, ask page.Action) (*page.Page, error) {
 	if d.opts.State.Latest() == nil {
 		return nil, refusal.ErrUnready
@@ -97,7 +97,7 @@ func (d *Dashboard) prepare(r *http.Request, who *viewer, name string, a action,
 	return p, nil
 }
 
-// perform does what was asked for, writes it down, and says what came of it.
+// perform performs an action, records it, and shows the result.
 func (d *Dashboard) perform(w *observe.Response, r *http.Request, who *viewer, name string, a action) error {
 	if !d.genuine(who, r.PostForm.Get("token")) {
 		return fmt.Errorf("%w: the form is not of this session", refusal.ErrForbidden)
@@ -108,7 +108,7 @@ func (d *Dashboard) perform(w *observe.Response, r *http.Request, who *viewer, n
 	}
 	ask := p.Action
 	said, err := a.do(d, r.Context(), d.opts.State.Latest(), ask, who.user)
-	d.reader.Forget() // the next page shows what was done
+	d.reader.Forget() // so that the next page shows the result
 	event := audit.Event{
 		What: name, Who: who.user, From: r.RemoteAddr, Destination: ask.Destination, Repository: ask.Repository,
 		Object: ask.Object(), Request: w.ID(), Result: "ok", Detail: said,
@@ -124,8 +124,7 @@ func (d *Dashboard) perform(w *observe.Response, r *http.Request, who *viewer, n
 	return sendPage(w, r, code, p, "acted")
 }
 
-// explain says to people why something was not done. What the storage said stays in the
-// audit log.
+// explain tells people why an action failed. The storage's message stays in the audit log.
 func explain(err error) string {
 	switch {
 	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "EXECABORT"):
@@ -136,7 +135,7 @@ func explain(err error) string {
 	return "It did not work. The audit log, on the page about activity, says more."
 }
 
-// genuine reports whether a form is of who sends it.
+// genuine reports whether a form was created for the session that sends it.
 func (d *Dashboard) genuine(who *viewer, token string) bool {
 	if who.session != nil {
 		return d.sessions.Genuine(who.session.ID, token)
@@ -144,7 +143,7 @@ func (d *Dashboard) genuine(who *viewer, token string) bool {
 	return d.sessions.Genuine(hostSession, token)
 }
 
-// hostSession stands for whoever comes by the administrative socket, who has no session.
+// hostSession stands for the missing session of callers on the administrative socket.
 const hostSession = "administrative socket"
 
 var errNoSuch = fmt.Errorf("%w: nothing of that name", refusal.ErrNotFound)
@@ -262,8 +261,7 @@ func (d *Dashboard) doAcknowledge(ctx context.Context, _ *live.View, ask *page.A
 	return "It is acknowledged for a week.", err
 }
 
-// needNode refuses what is kept below the keys of a node, where it is not known which
-// this is.
+// needNode refuses actions that write below the keys of a node, if the node is not known.
 func (d *Dashboard) needNode() error {
 	if d.opts.Node == "" {
 		return fmt.Errorf("this is kept in Redis below node/NODE/, and this gateway has no --node-id: %w", errors.ErrUnsupported)

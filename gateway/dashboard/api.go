@@ -14,7 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// addAPI adds the facts as JSON.
+// addAPI adds the routes of the JSON API.
 func (r *routes) addAPI(admit admitter) {
 	for _, e := range status.Endpoints {
 		r.look(status.APIBase+e.Path, func(w *observe.Response, req *http.Request) error {
@@ -58,13 +58,13 @@ func sendJSON(w *observe.Response, r *http.Request, answer any) error {
 	return send(w, r, http.StatusOK, "application/json", append(body, '\n'))
 }
 
-// compressFrom is the size from which an answer is worth compressing, in bytes.
+// compressFrom is the least size of a compressed response, in bytes.
 const compressFrom = 1400
 
 var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
-// send sends an answer, which nobody may keep unless its header says so, compressed where
-// the client takes that.
+// send sends a response, which must not be cached unless its header says so. It compresses
+// it if the client accepts that.
 func send(w *observe.Response, r *http.Request, code int, contentType string, body []byte) error {
 	header := w.Header()
 	header.Set("Content-Type", contentType)

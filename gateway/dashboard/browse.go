@@ -21,15 +21,15 @@ import (
 )
 
 const (
-	// listTimeout bounds how long the list of a directory may take: the first one of a
-	// snapshot has restic list all of it.
+	// listTimeout bounds the listing of a directory: for the first one of a snapshot,
+	// restic lists the whole snapshot.
 	listTimeout = 2 * time.Minute
 	// maxListing bounds such a list, in bytes.
 	maxListing = 8 << 20
 )
 
 // browser asks the node's "gatewayctl snapshot serve", which has the passwords of the
-// repositories. The gateway has none.
+// repositories. The gateway does not use them.
 type browser struct{ client *http.Client }
 
 // newBrowser returns nil without a socket.
@@ -44,7 +44,7 @@ func newBrowser(socket string) *browser {
 	}}}
 }
 
-// ask sends a question; the caller closes the answer's body.
+// ask sends a request; the caller closes the response's body.
 func (b *browser) ask(ctx context.Context, what string, at *page.Place) (*http.Response, error) {
 	query := url.Values{"repository": {at.Repository}, "destination": {at.Destination}, "snapshot": {at.Snapshot}, "path": {at.Path}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://snapshots"+what+"?"+query.Encode(), http.NoBody)
@@ -66,7 +66,7 @@ func (b *browser) ask(ctx context.Context, what string, at *page.Place) (*http.R
 	return nil, fmt.Errorf("%w: gatewayctl snapshot serve answers %s", storage.ErrUnavailable, answer.Status)
 }
 
-// list returns what a directory holds.
+// list returns the entries of a directory.
 func (b *browser) list(ctx context.Context, at *page.Place) (*browseapi.Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -82,7 +82,7 @@ func (b *browser) list(ctx context.Context, at *page.Place) (*browseapi.Listing,
 	return &listing, nil
 }
 
-// prepareBrowse lists a directory of a snapshot.
+// prepareBrowse prepares the page of a directory of a snapshot.
 func (d *Dashboard) prepareBrowse(r *http.Request, p *page.Page) error {
 	at := parsePlace(r)
 	if d.browser == nil || p.Facts.Module(at.Repository) == nil || p.Facts.Destination(at.Destination) == nil {
@@ -101,7 +101,7 @@ func (d *Dashboard) prepareBrowse(r *http.Request, p *page.Page) error {
 	return nil
 }
 
-// download sends a file, or a directory as an archive, and writes down who had it.
+// download sends a file, or a directory as an archive, and records who got it.
 func (d *Dashboard) download(w *observe.Response, r *http.Request, who *viewer) error {
 	at := parsePlace(r)
 	if d.browser == nil || d.opts.State.Latest() == nil {
@@ -142,7 +142,7 @@ func (d *Dashboard) download(w *observe.Response, r *http.Request, who *viewer) 
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := io.Copy(w, answer.Body); err != nil { // the connection is cut, so that nobody takes it for whole
+	if _, err := io.Copy(w, answer.Body); err != nil { // cutting the connection shows that the download is incomplete
 		return fmt.Errorf("%w: gatewayctl snapshot serve: %w", storage.ErrUnavailable, err)
 	}
 	return nil

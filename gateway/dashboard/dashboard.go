@@ -20,24 +20,24 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status/session"
 )
 
-// Options are what the pages and the API are served from.
+// Options are the dependencies of the pages and the API.
 type Options struct {
 	State *live.State
 	Gate  *access.Gate
 	Peers *peer.Peers
-	// Newest is when the newest snapshot of a repository came, as far as that is known.
+	// Newest returns the latest known receipt of a snapshot of a repository.
 	Newest func(destination, repo string) time.Time
 
 	Redis catalog.Redis
-	// Node is the ID of this node, empty where that is not known.
+	// Node is the ID of this node, empty if unknown.
 	Node string
-	// StateDir keeps the key of sessions, and how full destinations were.
+	// StateDir stores the session key, and the trends of space.
 	StateDir string
-	// Actor does what the pages may do; nil is nothing.
+	// Actor performs actions; nil disables them.
 	Actor Actor
-	// Snapshots, where set, is the socket of "gatewayctl snapshot serve".
+	// Snapshots, if set, is the socket of "gatewayctl snapshot serve".
 	Snapshots string
-	// Audit, where set, is shown, and told of logins.
+	// Audit, if set, is shown, and records logins.
 	Audit *audit.Log
 	Log   *slog.Logger
 }
@@ -46,7 +46,7 @@ type Options struct {
 type Dashboard struct {
 	opts     Options
 	started  time.Time
-	rdb      redis.UniversalClient // reads, perhaps from a replica
+	rdb      redis.UniversalClient // for reading, possibly a replica
 	writer   redis.UniversalClient
 	reader   *status.Reader
 	trends   *status.Trends
@@ -57,7 +57,7 @@ type Dashboard struct {
 	browser  *browser // nil: files of snapshots are not shown
 }
 
-// New makes a Dashboard; it makes no connection yet.
+// New returns a Dashboard. It makes no connection yet.
 func New(opts Options) (*Dashboard, error) {
 	d := &Dashboard{opts: opts, started: time.Now(), failures: &status.Failures{}, foreign: http.NewCrossOriginProtection(), browser: newBrowser(opts.Snapshots)}
 	var err error
@@ -82,7 +82,7 @@ func New(opts Options) (*Dashboard, error) {
 // Close closes what New opened.
 func (d *Dashboard) Close() error { return errors.Join(d.rdb.Close(), d.writer.Close()) }
 
-// Run does what the pages need done while nobody looks, until ctx ends.
+// Run does periodic work until ctx ends.
 func (d *Dashboard) Run(ctx context.Context) {
 	beat := status.Beat{
 		Node: d.opts.Node, Started: d.started, Ready: d.opts.State.Ready,
@@ -106,10 +106,10 @@ func (d *Dashboard) Run(ctx context.Context) {
 	<-done
 }
 
-// shownEvents is how much of the audit log is shown.
+// shownEvents bounds the events of the audit log that are shown.
 const shownEvents = 200
 
-// facts puts together what is known now; events are read where they are wanted.
+// facts collects the present facts; with events, those of the audit log too.
 func (d *Dashboard) facts(ctx context.Context, events bool) *status.Facts {
 	now := time.Now()
 	v := d.opts.State.Latest()
@@ -130,7 +130,7 @@ func (d *Dashboard) facts(ctx context.Context, events bool) *status.Facts {
 	return status.New(src)
 }
 
-// ask completes a question with the way to what the facts do not hold.
+// ask adds the sources that are not part of the facts to a question.
 func (d *Dashboard) ask(ctx context.Context, ask status.Ask) status.Ask {
 	if v := d.opts.State.Latest(); v != nil {
 		ask.History = func(q status.Query) ([]status.Run, error) { return d.reader.History(ctx, v, q) }
@@ -138,7 +138,7 @@ func (d *Dashboard) ask(ctx context.Context, ask status.Ask) status.Ask {
 	return ask
 }
 
-// NoteFailure remembers a login that failed, and what was refused of a user.
+// NoteFailure records failed logins and refusals, for the page.
 func (d *Dashboard) NoteFailure(r *http.Request, user string, err error) {
 	reason := refusal.AuthReason(err)
 	if reason == "" || errors.Is(err, refusal.ErrNoCredentials) {

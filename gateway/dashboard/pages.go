@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// LoginPath is where one logs in.
+	// LoginPath is the path of the login.
 	LoginPath = page.Base + "/login"
-	// LogoutPath is where one logs out.
+	// LogoutPath is the path of the logout.
 	LogoutPath = page.Base + "/logout"
-	// SessionCookie is the cookie that holds a session. It is sent to the pages alone.
+	// SessionCookie is the session's cookie. It is limited to the pages.
 	SessionCookie = "rclone_gateway_session"
-	// maxForm bounds what a form sends, in bytes.
+	// maxForm bounds the size of a form, in bytes.
 	maxForm = 16 << 10
 )
 
-// Policy lets a page have our own stylesheet and nothing else; movingPolicy adds our own
-// script, which asks for what is being run.
+// Policy limits pages to our own stylesheet. movingPolicy also allows our script, which
+// polls for running tasks.
 const Policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 const movingPolicy = Policy + "; script-src 'self'; connect-src 'self'"
@@ -80,7 +80,8 @@ func (r *routes) addPages(admit admitter) {
 	}
 }
 
-// shown is a page: its title, its template, and what prepares it beyond the facts.
+// shown is a page: its title, its template, and a function that collects more than the
+// facts.
 type shown struct {
 	title, template string
 	prepare         func(*http.Request, *page.Page) error
@@ -98,7 +99,7 @@ func (d *Dashboard) sendShown(w *observe.Response, r *http.Request, who *viewer,
 	return sendPage(w, r, http.StatusOK, p, show.template)
 }
 
-// addLogin adds the way to a session.
+// addLogin adds the routes of login and logout.
 func (r *routes) addLogin() {
 	r.look(LoginPath, func(w *observe.Response, req *http.Request) error {
 		if !r.opts.Gate.Allows(r.opts.State.Current(), req.RemoteAddr) {
@@ -110,14 +111,14 @@ func (r *routes) addLogin() {
 	r.act(LogoutPath, r.postLogout)
 }
 
-// admitToPage admits who has a session.
+// admitToPage admits callers with a session.
 func (d *Dashboard) admitToPage(w *observe.Response, r *http.Request) (*viewer, error) {
 	if !d.opts.Gate.Allows(d.opts.State.Current(), r.RemoteAddr) {
 		return nil, refusal.ErrAddress
 	}
 	cookie, err := r.Cookie(SessionCookie)
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // nobody yet
+		return nil, nil //nolint:nilnil,nilerr // not logged in
 	}
 	s := d.sessions.Read(cookie.Value, d.marks, time.Now())
 	if s == nil {
@@ -127,7 +128,7 @@ func (d *Dashboard) admitToPage(w *observe.Response, r *http.Request) (*viewer, 
 	return &viewer{user: s.User, session: s, token: d.sessions.Token(s.ID)}, nil
 }
 
-// turnAway refuses, or sends to the login and back.
+// turnAway refuses a request, or redirects to the login.
 func turnAway(w *observe.Response, r *http.Request, err error) error {
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ func (d *Dashboard) refuseLogin(w *observe.Response, r *http.Request, user strin
 		p.Message = fmt.Sprintf("Too many logins have failed. Try again in %d minutes.", int(wait.Wait.Minutes())+1)
 	case errors.Is(err, refusal.ErrUnauthenticated):
 		p.Message = "This user and this password do not fit."
-		code = http.StatusForbidden // a browser would ask for credentials itself at a 401
+		code = http.StatusForbidden // after a 401, browsers would show a dialog of their own
 	case errors.Is(err, refusal.ErrScope):
 		p.Message = "This user may not look at this page: it is for nodes and administrators."
 	default:
@@ -185,7 +186,7 @@ func (d *Dashboard) refuseLogin(w *observe.Response, r *http.Request, user strin
 	return sendPage(w, r, code, p, "login")
 }
 
-// proveLogin writes a login into the audit log.
+// proveLogin records a login in the audit log.
 func (d *Dashboard) proveLogin(w *observe.Response, r *http.Request, user, what, result string) {
 	d.opts.Audit.Write(audit.Event{
 		What: what, Who: user, From: r.RemoteAddr, Object: LoginPath, Request: w.ID(), Result: result,
@@ -208,7 +209,7 @@ func (d *Dashboard) postLogout(w *observe.Response, r *http.Request) error {
 	return redirect(w, LoginPath)
 }
 
-// newPage returns one to be filled.
+// newPage returns a page without content.
 func newPage(who *viewer, r *http.Request, title string) *page.Page {
 	chrome := &page.Chrome{Title: title, User: who.user, Path: pathOf(r)}
 	if who.session != nil {
@@ -245,7 +246,7 @@ func (d *Dashboard) prepareModule(r *http.Request, p *page.Page) error {
 	ask.Query.Module = m.ID
 	ask.Query.Most = 30
 	if p.Runs, err = p.Facts.Chosen(d.ask(r.Context(), ask)); err != nil {
-		p.Runs = ask.Query.Of(p.Facts.Runs) // Redis is away: what is known
+		p.Runs = ask.Query.Of(p.Facts.Runs) // Redis is down: use what is known
 	}
 	p.Points = d.restorePoints(r.Context(), m)
 	return nil
@@ -275,7 +276,7 @@ func (d *Dashboard) prepareRuns(r *http.Request, p *page.Page) error {
 	return nil
 }
 
-// prepareRun shows one run: what it came to, and what it said.
+// prepareRun prepares the page of one run: its outcome and its output.
 func (d *Dashboard) prepareRun(r *http.Request, p *page.Page) error {
 	ask, err := parseAsk(r)
 	if err != nil {
@@ -303,7 +304,7 @@ func (d *Dashboard) prepareRun(r *http.Request, p *page.Page) error {
 	return nil
 }
 
-// sendLive sends what is being run, for the page that shows it.
+// sendLive sends the running tasks to the script of the page.
 func (d *Dashboard) sendLive(w *observe.Response, r *http.Request, who *viewer) error {
 	p := newPage(who, r, "Runs")
 	p.Facts = d.facts(r.Context(), false)

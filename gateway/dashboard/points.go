@@ -19,12 +19,12 @@ import (
 const (
 	// pointsTimeout bounds how long a page waits for a storage.
 	pointsTimeout = 4 * time.Second
-	// maxPoints is how many restore points are shown: the newest.
+	// maxPoints bounds how many restore points are shown: the newest.
 	maxPoints = 400
 )
 
-// restorePoints lists the snapshots of a module at each of its destinations, as far as
-// those answer in time.
+// restorePoints lists the snapshots of a module on each of its destinations that answers in
+// time.
 func (d *Dashboard) restorePoints(ctx context.Context, m *status.Module) map[string]page.Points {
 	v := d.opts.State.Latest()
 	if v == nil {
@@ -59,7 +59,7 @@ func (d *Dashboard) restorePoints(ctx context.Context, m *status.Module) map[str
 	go func() { listing.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-ctx.Done(): // not every storage heeds it
+	case <-ctx.Done(): // some storages ignore ctx
 	}
 	mu.Lock()
 	defer mu.Unlock()

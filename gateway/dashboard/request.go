@@ -16,7 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status/page"
 )
 
-// parseAsk reads a question about the status.
+// parseAsk parses the query of a status page.
 func parseAsk(r *http.Request) (status.Ask, error) {
 	query := r.URL.Query()
 	ask := status.Ask{
@@ -36,10 +36,10 @@ func parseAsk(r *http.Request) (status.Ask, error) {
 	return ask, nil
 }
 
-// pathOf is the path of a page.
+// pathOf returns the path of a page.
 func pathOf(r *http.Request) string { return strings.TrimSuffix(r.URL.Path, "/") }
 
-// nextQuery is where a login is to lead back to, as a part of a query.
+// nextQuery returns a query parameter with the page to show after a login.
 func nextQuery(r *http.Request) string {
 	if r.Method != http.MethodGet {
 		return ""
@@ -47,10 +47,10 @@ func nextQuery(r *http.Request) string {
 	return url.QueryEscape(r.URL.RequestURI())
 }
 
-// nextOf reads it again.
+// nextOf parses that parameter.
 func nextOf(r *http.Request) string { return nextIn(r.URL.Query().Get("next")) }
 
-// nextIn takes the path of a page of ours, and nothing that leads elsewhere.
+// nextIn accepts only paths of our own pages, to prevent redirects elsewhere.
 func nextIn(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Path != page.Base && !strings.HasPrefix(u.Path, page.Base+"/") || strings.Contains(u.Path, "..") || strings.Contains(next, `\`) {
@@ -59,14 +59,13 @@ func nextIn(next string) string {
 	return next
 }
 
-// parseAction reads what an action is about, of the question for it.
+// parseAction parses the subject of an action from the query of its confirmation.
 func parseAction(r *http.Request, name string) page.Action { return newAction(r.URL.Query(), name) }
 
-// parsePostedAction reads the same of the form.
+// parsePostedAction parses the same from the form.
 func parsePostedAction(r *http.Request, name string) page.Action { return newAction(r.PostForm, name) }
 
-// newAction reads what an action is about. What is not there is found out by whoever
-// prepares it.
+// newAction parses the subject of an action. Whether it exists is checked in prepare.
 func newAction(values url.Values, name string) page.Action {
 	a := page.Action{
 		Name: name, Schedule: values.Get("schedule"), Destination: values.Get("destination"),
@@ -77,7 +76,7 @@ func newAction(values url.Values, name string) page.Action {
 	return a
 }
 
-// chosen reads one of some durations; anything else is 0.
+// chosen parses one of the allowed durations; anything else is 0.
 func chosen(text string, choices []page.Choice) time.Duration {
 	for _, c := range choices {
 		if c.Value == text {
@@ -90,7 +89,7 @@ func chosen(text string, choices []page.Choice) time.Duration {
 	return 0
 }
 
-// parsePlace reads which directory or file of a snapshot is meant.
+// parsePlace parses the directory or file of a snapshot.
 func parsePlace(r *http.Request) page.Place {
 	return page.Place{
 		Repository: chi.URLParam(r, "app") + "/" + chi.URLParam(r, "uuid"), Destination: r.URL.Query().Get("destination"),

@@ -12,10 +12,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// admitter admits whoever looks; nil and no error sends them to the login.
+// admitter admits a caller; nil without an error redirects to the login.
 type admitter func(w *observe.Response, r *http.Request) (*viewer, error)
 
-// routes are being added to a multiplexer.
+// routes adds routes to a router.
 type routes struct {
 	*Dashboard
 
@@ -23,7 +23,7 @@ type routes struct {
 	observer *observe.Observer
 }
 
-// AddRoutes adds the pages for who logs in, and the API for who sends credentials.
+// AddRoutes adds the pages, with login, and the API, with credentials.
 func (d *Dashboard) AddRoutes(mux chi.Router, observer *observe.Observer) {
 	r := &routes{d, mux, observer}
 	r.addAPI(d.admitToAPI)
@@ -32,7 +32,7 @@ func (d *Dashboard) AddRoutes(mux chi.Router, observer *observe.Observer) {
 	r.addLogin()
 }
 
-// AddHostRoutes adds the pages and the API for whoever comes by the administrative socket.
+// AddHostRoutes adds the pages and the API for callers on the administrative socket.
 func (d *Dashboard) AddHostRoutes(mux chi.Router, observer *observe.Observer) {
 	r := &routes{d, mux, observer}
 	r.addAPI(d.admitFromHost)
@@ -40,7 +40,7 @@ func (d *Dashboard) AddHostRoutes(mux chi.Router, observer *observe.Observer) {
 	r.addActions(d.admitFromHost)
 }
 
-// look adds a route that is only looked at.
+// look adds a read-only route.
 func (r *routes) look(path string, h observe.Handler) {
 	observed := r.observer.Observe(func(w *observe.Response, req *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Admin, path
@@ -50,8 +50,7 @@ func (r *routes) look(path string, h observe.Handler) {
 	r.mux.Head(path, observed)
 }
 
-// act adds a route that changes something. What another site has a browser send is
-// refused.
+// act adds a route that changes something. It refuses cross-site requests.
 func (r *routes) act(path string, h observe.Handler) {
 	r.mux.Post(path, r.observer.Observe(func(w *observe.Response, req *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Admin, path

@@ -15,17 +15,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status/session"
 )
 
-// viewer is who looks at the pages, or asks the API.
+// viewer is a user of the pages or the API.
 type viewer struct {
 	user    string
-	session *session.Session // nil: without one
-	token   string           // what forms send along
+	session *session.Session // nil without a session
+	token   string           // token that forms send back
 }
 
-// HostViewer is whoever came by the administrative socket.
+// HostViewer is the name of callers on the administrative socket.
 const HostViewer = "administrator of the gateway's host"
 
-// admitToAPI admits a node or an administrator by credentials that come with the request.
+// admitToAPI admits a node or an administrator by the credentials of the request.
 func (d *Dashboard) admitToAPI(w *observe.Response, r *http.Request) (*viewer, error) {
 	v := d.opts.State.Current()
 	if !d.opts.Gate.Allows(v, r.RemoteAddr) {
@@ -49,7 +49,7 @@ func (d *Dashboard) admitToAPI(w *observe.Response, r *http.Request) (*viewer, e
 	return &viewer{user: p.Name}, nil
 }
 
-// logIn says who somebody is, who is not a module, unless too many have tried.
+// logIn authenticates a user who is not a module, unless there were too many attempts.
 func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []byte) (*catalog.Principal, error) {
 	from := access.HostOf(r.RemoteAddr)
 	if wait := d.attempts.Wait(from, user, time.Now()); wait > 0 {
@@ -84,7 +84,7 @@ func (d *Dashboard) logIn(r *http.Request, v *live.View, user string, secret []b
 	return adm.Principal, err
 }
 
-// marks returns the mark of somebody who may look, as of now.
+// marks returns the present mark of a user who may see the pages.
 func (d *Dashboard) marks(user string) (mark [sha256.Size]byte, known bool) {
 	v := d.opts.State.Current()
 	if v == nil {
@@ -97,9 +97,10 @@ func (d *Dashboard) marks(user string) (mark [sha256.Size]byte, known bool) {
 	return p.Mark(), true
 }
 
-// admitFromHost admits whoever came by the administrative socket, which the kernel keeps
-// for the gateway's own user and root. A browser may come by it through ssh -L: then a
-// name that is not this host's is another site's, which points its own name here.
+// admitFromHost admits callers on the administrative socket, to which the kernel admits
+// only the gateway's own user and root. A browser may use it through ssh -L. A Host header
+// that does not name this host then belongs to another site whose DNS points here, so it is
+// refused.
 func (d *Dashboard) admitFromHost(w *observe.Response, r *http.Request) (*viewer, error) {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
