@@ -10,8 +10,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Conditional reports whether a request has a condition that decides whether it
-// may change something.
+// Conditional reports whether a request has a condition that decides whether it may change
+// something.
 func Conditional(header http.Header) bool {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since", "If"} {
 		if len(header[name]) > 0 {
@@ -21,18 +21,18 @@ func Conditional(header http.Header) bool {
 	return false
 }
 
-// Check judges the conditions of a request that changes what info describes; a nil
-// info stands for nothing there.
+// Check evaluates the conditions of a request that changes the resource that info
+// describes; nil stands for an absent resource.
 func Check(header http.Header, info fs.FileInfo) error {
 	_, err := check(header, info, false)
 	return err
 }
 
-// check judges conditions in the order of RFC 9110, section 13.2.2. For a request
-// that only reads, unmodified says that the client has the same already.
+// check evaluates conditions in the order of RFC 9110, section 13.2.2. For a read request,
+// unmodified says that the client already has this version.
 func check(header http.Header, info fs.FileInfo, reads bool) (unmodified bool, err error) {
 	if len(header["If"]) > 0 && !reads {
-		// It names locks, of which there are none, or repeats what If-Match says.
+		// If either names locks, which do not exist here, or repeats If-Match.
 		return false, fmt.Errorf("%w: If", refusal.ErrPrecondition)
 	}
 	tag := etag(info)
@@ -57,8 +57,8 @@ func check(header http.Header, info fs.FileInfo, reads bool) (unmodified bool, e
 	return reads && ok && !modified(info).After(since), nil
 }
 
-// date reads a date to compare with when a resource was modified. One that does not
-// parse is ignored, as the RFC demands, and so are all where that is not known.
+// date parses a date to compare with a modification time. A malformed one is ignored, as
+// the RFC demands, and so is any date if the time is unknown.
 func date(header http.Header, name string, info fs.FileInfo) (when time.Time, ok bool) {
 	value := header.Get(name)
 	if value == "" || info == nil || info.ModTime().IsZero() {
@@ -68,8 +68,8 @@ func date(header http.Header, name string, info fs.FileInfo) (when time.Time, ok
 	return when, err == nil
 }
 
-// matches reports whether a list of entity tags holds tag; "*" holds whatever is
-// there. Weak tags equal no strong one where the comparison is to be strong.
+// matches reports whether a list of entity tags contains tag; "*" matches any existing
+// resource. In a strong comparison, weak tags match nothing.
 func matches(lines []string, tag string, strong bool) bool {
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
@@ -88,8 +88,8 @@ func matches(lines []string, tag string, strong bool) bool {
 	return false
 }
 
-// sameVersion reports whether If-Range, if there is one, names this version, so that a part of
-// it can be sent.
+// sameVersion reports whether If-Range, if present, names this version, so that a range of
+// it may be sent.
 func sameVersion(header http.Header, info fs.FileInfo) bool {
 	value := header.Get("If-Range")
 	if value == "" {

@@ -10,7 +10,6 @@
 //   - conditions are judged while nobody else changes the same name;
 //   - there are no locks, and none are pretended.
 //
-// A PROPFIND costs one listing of the store and constant memory, however many
-// entries there are. Request bodies of XML are bounded in size and depth, and
-// have no entities.
+// A PROPFIND costs one listing of the store and constant memory, regardless of the number
+// of entries. XML in request bodies is bounded in size and depth, without entities.
 package dav

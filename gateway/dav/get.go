@@ -14,8 +14,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/httprange"
 )
 
-// get answers GET and HEAD: with a file, with the one range of it that was asked
-// for, or with the names in a directory.
+// get answers GET and HEAD: with a file, with a range of it, or with the names in a
+// directory.
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	info, err := t.look(r.Context())
 	if err != nil {
@@ -35,12 +35,12 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, t *Target) error {
 	return err
 }
 
-// openTries is how often a file is opened that was replaced since it was looked at.
+// openTries bounds how often a file is opened that was replaced after its Stat.
 const openTries = 3
 
 var errReplaced = errors.New("the file is being replaced")
 
-// getFile answers with the file that info describes, or errReplaced.
+// getFile answers with the file that info describes, or returns errReplaced.
 func (h *Handler) getFile(w http.ResponseWriter, r *http.Request, t *Target, info fs.FileInfo) error {
 	header := w.Header()
 	describeFile(header, info)
@@ -63,7 +63,7 @@ func (h *Handler) getFile(w http.ResponseWriter, r *http.Request, t *Target, inf
 			header.Set("Content-Range", "bytes */"+strconv.FormatInt(info.Size(), 10))
 			return fmt.Errorf("%s of %d bytes: %w", t.Name, info.Size(), storage.ErrRange)
 		}
-		// Of an empty file there is no first byte that Content-Range could name.
+		// An empty file has no first byte for Content-Range.
 		if rng.Kind != httprange.Whole && n > 0 {
 			status = http.StatusPartialContent
 			header.Set("Content-Range", httprange.Content(off, n, info.Size()))
@@ -81,14 +81,14 @@ func (h *Handler) getFile(w http.ResponseWriter, r *http.Request, t *Target, inf
 	}
 	defer body.Close()
 	w.WriteHeader(status)
-	// CopyN hands w a LimitedReader: for a file that is what becomes sendfile.
+	// CopyN passes a LimitedReader to w, which enables sendfile.
 	if _, err := io.CopyN(w, body, n); err != nil {
 		return fmt.Errorf("send %s: %w", t.Name, err)
 	}
 	return nil
 }
 
-// open opens the file that info describes, and no other that took its place since.
+// open opens the file that info describes, but no file that replaced it.
 func open(ctx context.Context, t *Target, info fs.FileInfo, off, n int64) (io.ReadCloser, error) {
 	body, size, err := t.Store.Open(ctx, t.Name, off, n)
 	if err != nil {
@@ -121,8 +121,8 @@ func describeFile(header http.Header, info fs.FileInfo) {
 	}
 }
 
-// index answers GET of a directory with its names, one a line, encoded as in a URL,
-// and a slash behind those of directories.
+// index answers GET of a directory with its names, one per line, URL-encoded; a slash
+// follows the names of directories.
 func (h *Handler) index(w http.ResponseWriter, r *http.Request, t *Target) error {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")

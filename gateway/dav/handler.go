@@ -8,37 +8,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Place says what a name stands for.
+// Place says what clients may do with a name.
 type Place uint8
 
 const (
-	// Free is a name that clients may do anything with.
+	// Free is a name without restrictions.
 	Free Place = iota
-	// Frame is a directory of the caller's own layout: clients may make and list
-	// it, and neither move, copy nor remove it.
+	// Frame is a directory of the caller's layout: clients may create and list it, but not
+	// move, copy or remove it.
 	Frame
-	// Fixed is a file of the caller's own layout, or a name that has no place in
-	// it: clients may read it.
+	// Fixed is a file of the caller's layout, or a name outside of the layout: clients may
+	// only read it.
 	Fixed
 )
 
-// Target is what an authorised request is about.
+// Target is the subject of an authorized request.
 type Target struct {
-	// Store is where the resource lives.
+	// Store contains the resource.
 	Store Store
 	// Destination identifies the store across reloads.
 	Destination string
-	// Path is the path of the URL, decoded, as clients see it: hrefs begin with it.
+	// Path is the decoded path of the URL, as clients see it: hrefs begin with it.
 	Path string
-	// Name is the same resource's name in the store; "." is its root.
+	// Name is the resource's name in the store; "." is its root.
 	Name string
-	// Collection is true where the URL ended with a slash.
+	// Collection is true if the URL ended with a slash.
 	Collection bool
-	// To is the name in the same store that MOVE and COPY write to.
+	// To is the destination of MOVE and COPY, a name in the same store.
 	To string
-	// PlaceOf says which names clients may not change. Nil means that all are [Free].
+	// PlaceOf returns the place of a name. Nil means that all are [Free].
 	PlaceOf func(name string) Place
-	// ReadOnly refuses whatever changes something.
+	// ReadOnly refuses all changes.
 	ReadOnly bool
 }
 
@@ -49,32 +49,31 @@ func (t *Target) place(name string) Place {
 	return t.PlaceOf(name)
 }
 
-// Handler serves the protocol for all destinations of a process. Its only state,
-// who is changing which name, is keyed by destination and so outlives reloads: a
-// process needs exactly one. It is safe for concurrent use.
+// Handler serves the protocol for all destinations of a process. Its only state, the names
+// being changed, is keyed by destination and so survives reloads: a process needs exactly
+// one Handler. It is safe for concurrent use.
 type Handler struct {
 	writers writers
 }
 
-// NewHandler returns a Handler without any state.
+// NewHandler returns a Handler.
 func NewHandler() *Handler { return &Handler{} }
 
-// Methods is what [Handler.Serve] answers, for the header Allow.
+// Methods lists the methods of [Handler.Serve] for the header Allow.
 const (
 	Methods         = "OPTIONS, GET, HEAD, PROPFIND, PUT, DELETE, MKCOL, COPY, MOVE"
 	readOnlyMethods = "OPTIONS, GET, HEAD, PROPFIND"
-	// collectionMethods are those of a collection that is there.
+	// collectionMethods are the methods for an existing collection.
 	collectionMethods = "OPTIONS, GET, HEAD, PROPFIND, DELETE, COPY, MOVE"
 )
 
-// Serve answers one authorised request. Of r it reads the method, the headers,
-// the body and the context; what the URL says is in t.
+// Serve answers one authorized request. It reads the method, the headers, the body and the
+// context of r; t has what the URL says.
 //
-// An error before the first byte of the response is for the caller to turn into
-// a status; Content-Range and Allow are then set in w's header where the status
-// wants them. After an error behind the first byte the caller must break the
-// connection off, by a panic with [http.ErrAbortHandler], so that no client takes
-// the response for a complete one.
+// The caller turns an error before the first byte of the response into a status; if that
+// needs Content-Range or Allow, they are set in w's header. After a later error the caller
+// must abort the connection by a panic with [http.ErrAbortHandler], so that no client takes
+// the response for complete.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
 	switch r.Method {
 	case http.MethodOptions:
@@ -100,7 +99,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, t Target) error 
 	return change(w, r, &t)
 }
 
-// options says what there is. No locks: class 1 alone.
+// options answers OPTIONS. Without locks the DAV class is 1.
 func (h *Handler) options(w http.ResponseWriter, t *Target) error {
 	header := w.Header()
 	header.Set("DAV", "1")
@@ -113,24 +112,24 @@ func (h *Handler) options(w http.ResponseWriter, t *Target) error {
 	return nil
 }
 
-// refuseMethod returns refusal.ErrMethod and leaves in the header what is allowed.
+// refuseMethod returns refusal.ErrMethod and sets the header Allow.
 func refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return fmt.Errorf("%w: %.16q", refusal.ErrMethod, r.Method)
 }
 
-// refuseCollection is refuseMethod for what only files have.
+// refuseCollection is refuseMethod for methods that only files have.
 func refuseCollection(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Allow", collectionMethods)
 	return fmt.Errorf("%w of a collection: %.16q", refusal.ErrMethod, r.Method)
 }
 
-// fixed refuses to change a name that has a place in somebody's layout.
+// fixed refuses to change a name with a place in the caller's layout.
 func fixed(name string) error {
 	return fmt.Errorf("%w: %s", refusal.ErrRepository, name)
 }
 
-// isRoot reports whether name is the destination itself.
+// isRoot reports whether name is the root of the destination.
 func isRoot(name string) bool { return name == "." }
 
 var errNoEntry = fmt.Errorf("no such entry: %w", fs.ErrNotExist)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// dirInfo describes a directory; unlike what a listing shows, it may be kept.
+// dirInfo describes a directory. Unlike the entries of a listing it may be kept.
 type dirInfo struct {
 	modTime time.Time
 	name    string

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// move gives a resource another name in the same destination.
+// move renames a resource within the destination.
 func (h *Handler) move(w http.ResponseWriter, r *http.Request, t *Target) error {
 	if !infinite(r.Header) {
 		return fmt.Errorf("MOVE, Depth: %.16q: %w", r.Header.Get("Depth"), fs.ErrInvalid)
@@ -20,8 +20,8 @@ func (h *Handler) move(w http.ResponseWriter, r *http.Request, t *Target) error 
 	})
 }
 
-// copy duplicates a resource in the same destination. The content passes through
-// this process, so that it is published like any upload.
+// copy duplicates a resource within the destination. The content passes through this
+// process, so that it is published like an upload.
 func (h *Handler) copy(w http.ResponseWriter, r *http.Request, t *Target) error {
 	deep := infinite(r.Header)
 	if !deep && r.Header.Get("Depth") != "0" {
@@ -32,8 +32,7 @@ func (h *Handler) copy(w http.ResponseWriter, r *http.Request, t *Target) error 
 	})
 }
 
-// transfer does what MOVE and COPY have in common; act does the rest, once
-// nothing is in the way.
+// transfer is the common part of MOVE and COPY; act does the rest after all checks.
 func (h *Handler) transfer(w http.ResponseWriter, r *http.Request, t *Target, act func(there fs.FileInfo) error) error {
 	overwrite, err := overwrites(r.Header)
 	if err != nil {
@@ -75,8 +74,8 @@ func (h *Handler) transfer(w http.ResponseWriter, r *http.Request, t *Target, ac
 	return nil
 }
 
-// clear makes the way free for a transfer, and returns the status of its success. A
-// file is left in place for a file: that one replaces it at once.
+// clear removes what is in the way of a transfer, and returns its status in case of
+// success. It leaves a file that another file will replace atomically.
 func (t *Target) clear(r *http.Request, from fs.FileInfo, overwrite bool) (int, error) {
 	to, err := look(r.Context(), t.Store, t.To)
 	switch {
@@ -95,8 +94,8 @@ func (t *Target) clear(r *http.Request, from fs.FileInfo, overwrite bool) (int, 
 	return http.StatusNoContent, remove(r.Context(), t.Store, to, t.To)
 }
 
-// transferred is the error of a transfer under way: what vanished meanwhile is no
-// proof that the resource was never there.
+// transferred converts an error of a transfer in progress: if something vanished meanwhile,
+// that does not prove that the resource never existed.
 func transferred(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: it changed meanwhile: %s", refusal.ErrConflict, err.Error())
@@ -104,12 +103,12 @@ func transferred(err error) error {
 	return err
 }
 
-// within reports whether name is dir or lies in it.
+// within reports whether name is dir or below it.
 func within(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, dir+"/")
 }
 
-// overwrites reads the header Overwrite.
+// overwrites parses the header Overwrite.
 func overwrites(header http.Header) (bool, error) {
 	switch value := header.Get("Overwrite"); value {
 	case "", "T", "t":

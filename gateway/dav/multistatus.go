@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// chunk is how much of a multistatus is collected before it is sent.
+	// chunk is how much of a multistatus is buffered before it is sent.
 	chunk = 16 << 10
-	// patience is how long a multistatus that has begun may say nothing: then white
-	// space is sent, since clients give up on a server that is silent for some ten
-	// seconds, and to list a slow storage can take longer than that.
+	// patience is the longest silence of a multistatus that has begun. Then white space is
+	// sent, since clients give up after some ten seconds without data, and listing a slow
+	// storage can take longer.
 	patience = 4 * time.Second
 )
 
@@ -27,20 +27,20 @@ var chunks = sync.Pool{New: func() any {
 	return &b
 }}
 
-// multistatus writes the answer to a PROPFIND in constant memory. What it has begun
-// it closes only in finish, so that a listing which broke off is never well-formed.
+// multistatus writes the response to a PROPFIND in constant memory. Only finish closes the
+// XML, so that an interrupted listing is never well-formed.
 type multistatus struct {
 	w     http.ResponseWriter
 	query query
-	base  string // path of the resource that was asked for, with its slash if a collection
-	head  []byte // of each response: as far as the path of its parent goes
+	base  string // path of the requested resource, with a slash if it is a collection
+	head  []byte // of each response: up to the path of its parent
 
-	// mu guards what follows: the timer that breaks a silence runs beside the
-	// listing.
+	// mu guards the following fields: the timer that breaks a silence runs concurrently
+	// with the listing.
 	mu       sync.Mutex
 	pooled   *[]byte
 	buf      []byte
-	begun    bool // the header is sent
+	begun    bool // the header was sent
 	err      error
 	silence  *time.Timer
 	finished bool
@@ -54,12 +54,12 @@ func newMultistatus(w http.ResponseWriter, q query, base string) *multistatus {
 	}
 }
 
-// add appends a resource: the one that was asked for where name is ".", else one in it.
+// add appends a resource: the requested one if name is ".", otherwise one in it.
 func (m *multistatus) add(name string, info fs.FileInfo) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.silence == nil {
-		// From here on it is certain that there is something to tell.
+		// From here on the response cannot be empty.
 		m.silence = time.AfterFunc(patience, m.breakSilence)
 	}
 	m.response(name, info)
@@ -98,7 +98,7 @@ func (m *multistatus) found(b []byte, name string, info fs.FileInfo) []byte {
 	return append(b, "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"...)
 }
 
-// missing appends the properties that were asked for and that it lacks.
+// missing appends the requested properties that the resource lacks.
 func (m *multistatus) missing(b []byte, info fs.FileInfo) []byte {
 	if m.query.all || m.query.namesOnly {
 		return b
@@ -118,7 +118,7 @@ func (m *multistatus) missing(b []byte, info fs.FileInfo) []byte {
 	return append(b, "</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"...)
 }
 
-// finish closes a complete answer.
+// finish completes the response.
 func (m *multistatus) finish() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,7 +128,7 @@ func (m *multistatus) finish() error {
 	return m.err
 }
 
-// release gives the buffer back.
+// release returns the buffer to its pool.
 func (m *multistatus) release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,7 +142,7 @@ func (m *multistatus) release() {
 	}
 }
 
-// send writes out what is in the buffer, behind the header.
+// send sends the buffer, after the header.
 func (m *multistatus) send() {
 	if !m.begun {
 		m.begun = true
@@ -157,8 +157,7 @@ func (m *multistatus) send() {
 	m.buf = m.buf[:0]
 }
 
-// breakSilence sends what there is, and a line break, which XML allows between any
-// two responses.
+// breakSilence sends the buffer and a line break, which XML allows between responses.
 func (m *multistatus) breakSilence() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

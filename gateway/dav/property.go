@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// property is one that resources here may have.
+// property is a property of WebDAV that is supported here.
 type property uint8
 
 const (
@@ -58,7 +58,7 @@ func has(p property, info fs.FileInfo) bool {
 	return true
 }
 
-// appendProperty appends a property of a resource that has it.
+// appendProperty appends a property of a resource.
 func appendProperty(b []byte, p property, name string, info fs.FileInfo, namesOnly bool) []byte {
 	local := propertyNames[p]
 	if namesOnly || p == propType && !info.IsDir() {
@@ -88,7 +88,7 @@ func appendProperty(b []byte, p property, name string, info fs.FileInfo, namesOn
 	return append(b, '>')
 }
 
-// appendETag appends the entity tag of a file: when it was written, and its size.
+// appendETag appends the entity tag of a file: its modification time and its size.
 func appendETag(b []byte, info fs.FileInfo) []byte {
 	b = append(b, '"')
 	b = strconv.AppendUint(b, uint64(info.ModTime().UnixNano()), 36) //nolint:gosec // any bits do
@@ -97,7 +97,7 @@ func appendETag(b []byte, info fs.FileInfo) []byte {
 	return append(b, '"')
 }
 
-// etag is the entity tag of a file; empty where none can be told.
+// etag returns the entity tag of a file; empty if there is none.
 func etag(info fs.FileInfo) string {
 	if info == nil || !has(propETag, info) {
 		return ""
@@ -105,8 +105,8 @@ func etag(info fs.FileInfo) string {
 	return string(appendETag(nil, info))
 }
 
-// contentType tells only the types that no browser executes: what is stored here
-// is anybody's, and must not run with the rights of whoever looks at it.
+// contentType returns only types that no browser executes: stored content is not trusted,
+// and must not run with the rights of the person who views it.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".json":
@@ -117,11 +117,11 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-// modified is when a resource was written, to the second, as headers tell it.
+// modified returns the modification time in whole seconds, the precision of headers.
 func modified(info fs.FileInfo) time.Time { return info.ModTime().Truncate(time.Second) }
 
-// appendPath appends a path in which each byte that is not unreserved by RFC 3986
-// is percent-encoded, but for the slashes.
+// appendPath appends a path with everything percent-encoded except the slashes and what RFC
+// 3986 calls unreserved.
 func appendPath(b []byte, name string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(name) {
@@ -137,8 +137,8 @@ func appendPath(b []byte, name string) []byte {
 	return b
 }
 
-// appendText appends character data of XML. What XML has no way to say, control
-// characters and bytes that are no UTF-8, becomes the replacement character.
+// appendText appends XML character data. Control characters and invalid UTF-8, which XML
+// cannot express, become the replacement character.
 func appendText(b []byte, text string) []byte {
 	for _, r := range text {
 		switch {

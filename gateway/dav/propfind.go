@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// propfind describes a resource and, with Depth 1, what is directly in it.
+// propfind describes a resource and, with Depth 1, its entries.
 func (h *Handler) propfind(w http.ResponseWriter, r *http.Request, t *Target) error {
 	deep, err := oneDeep(r.Header)
 	if err != nil {
@@ -26,13 +26,13 @@ func (h *Handler) propfind(w http.ResponseWriter, r *http.Request, t *Target) er
 	}
 	switch err := h.listing(r.Context(), w, t, q); {
 	case errors.Is(err, errNoEntry) && !t.Collection:
-		return h.describe(r.Context(), w, t, q) // a file has nothing in it
+		return h.describe(r.Context(), w, t, q) // a file has no entries
 	default:
 		return err
 	}
 }
 
-// oneDeep reads the header Depth of a PROPFIND, whose default is infinity.
+// oneDeep parses the header Depth of a PROPFIND, whose default is infinity.
 func oneDeep(header http.Header) (bool, error) {
 	switch depth := strings.ToLower(header.Get("Depth")); depth {
 	case "0":
@@ -67,8 +67,8 @@ func (h *Handler) listing(ctx context.Context, w http.ResponseWriter, t *Target,
 	return brokenOff(t.Name, err)
 }
 
-// brokenOff is the error of a listing that had begun: whatever vanished under it,
-// the directory itself is not proven absent.
+// brokenOff converts an error of a listing that has begun: if something vanished, the
+// directory itself is not proven absent.
 func brokenOff(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list %s: broke off: %s", name, err.Error())
@@ -94,10 +94,10 @@ func (h *Handler) describe(ctx context.Context, w http.ResponseWriter, t *Target
 	return m.finish()
 }
 
-// directoryPath is a collection's path, which ends in a slash.
+// directoryPath returns a collection's path, which ends with a slash.
 func directoryPath(name string) string { return strings.TrimSuffix(name, "/") + "/" }
 
-// look finds out what the target is.
+// look returns information about the target.
 func (t *Target) look(ctx context.Context) (fs.FileInfo, error) {
 	if t.Collection || isRoot(t.Name) {
 		return lookDir(ctx, t.Store, t.Name)
@@ -105,7 +105,7 @@ func (t *Target) look(ctx context.Context) (fs.FileInfo, error) {
 	return look(ctx, t.Store, t.Name)
 }
 
-// look finds out what has that name: a file, or else a directory.
+// look returns information about a file or, if there is none, a directory.
 func look(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
 	if isRoot(name) {
 		return lookDir(ctx, s, name)
@@ -117,7 +117,7 @@ func look(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// lookDir finds out whether there is a directory of that name.
+// lookDir returns information about a directory.
 func lookDir(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
 	var found fs.FileInfo
 	err := s.ReadDir(ctx, name, func(info fs.FileInfo) error {
@@ -128,7 +128,7 @@ func lookDir(ctx context.Context, s Store, name string) (fs.FileInfo, error) {
 	case found != nil:
 		return found, nil
 	case isRoot(name) && errors.Is(err, fs.ErrNotExist):
-		return dirInfo{name: name}, nil // the destination is there, and empty
+		return dirInfo{name: name}, nil // the destination exists, and is empty
 	case err == nil:
 		return nil, fmt.Errorf("look at %s: %w", name, errNoEntry)
 	case errors.Is(err, fs.ErrNotExist):

@@ -11,9 +11,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// What a PROPFIND may ask for. Clients send a few hundred bytes and name a dozen
-// properties; each name that is unknown here is repeated for every entry of the
-// answer, so that their number bounds what one small request can make us send.
+// Bounds of a PROPFIND. Clients send a few hundred bytes and name a dozen properties. Each
+// unknown name is repeated for every entry of the response, so the number of names bounds
+// the response to one small request.
 const (
 	maxQuery      = 64 << 10
 	maxQueryDepth = 16
@@ -21,18 +21,18 @@ const (
 	maxNameLength = 256
 )
 
-// namespace is that of WebDAV itself.
+// namespace is WebDAV's own namespace.
 const namespace = "DAV:"
 
-// query is what a PROPFIND asks of each resource.
+// query is what a PROPFIND asks about each resource.
 type query struct {
-	// namesOnly asks which properties there are, without their values.
+	// namesOnly requests the names of properties without their values.
 	namesOnly bool
-	// all asks for all properties, whatever is in known.
+	// all requests all properties, regardless of known.
 	all bool
-	// known are the properties asked for that some resource has.
+	// known are the requested properties that are supported.
 	known [numProperties]bool
-	// unknown are all others, rendered as empty elements.
+	// unknown are all other requested properties, as empty elements.
 	unknown []byte
 }
 
@@ -59,15 +59,15 @@ func readQuery(r *http.Request) (query, error) {
 	case body.N <= 0:
 		return query{}, fmt.Errorf("%w: more than %d bytes of XML", refusal.ErrTooLarge, maxQuery)
 	case errors.Is(err, io.EOF):
-		return allProperties(), nil // chunked, and empty
+		return allProperties(), nil // a chunked body without content
 	case err != nil:
 		return query{}, fmt.Errorf("PROPFIND: %w: %s", fs.ErrInvalid, err.Error())
 	}
 	return q, nil
 }
 
-// parseQuery reads tokens in a loop: however deep elements are nested, no stack
-// grows with them. A body without any element is [io.EOF].
+// parseQuery reads tokens in a loop, so that nesting does not grow the stack. A body
+// without any element is [io.EOF].
 func parseQuery(body io.Reader) (query, error) {
 	p := queryParser{decoder: xml.NewDecoder(body)}
 	for {
@@ -96,7 +96,7 @@ type queryParser struct {
 	decoder *xml.Decoder
 	depth   int
 	query   query
-	asked   bool // one of propname, allprop and prop was there
+	asked   bool // propname, allprop or prop was seen
 	inProp  bool
 	begun   bool
 	count   int
@@ -120,7 +120,7 @@ func (p *queryParser) start(name xml.Name) error {
 	return nil
 }
 
-// ask reads what kind of question this is.
+// ask parses the kind of the query.
 func (p *queryParser) ask(name xml.Name) error {
 	p.inProp = false
 	if name.Space != namespace {
@@ -135,7 +135,7 @@ func (p *queryParser) ask(name xml.Name) error {
 	case "prop":
 		p.inProp = true
 	default:
-		return nil // include, whose properties allprop has anyway, and extensions
+		return nil // extensions, and include, whose properties allprop has anyway
 	}
 	if p.asked {
 		return errors.New("more than one of prop, propname and allprop")
@@ -167,7 +167,7 @@ func (p *queryParser) finish() (query, error) {
 	return p.query, nil
 }
 
-// appendElement appends an empty element of that name.
+// appendElement appends an empty element with a name.
 func appendElement(b []byte, name xml.Name) []byte {
 	if name.Space == "" {
 		b = append(b, '<')

@@ -10,8 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Roots is a store of which only the root can be listed: it holds a directory for
-// each name.
+// Roots is a store with a directory for each name, which can only be listed.
 type Roots []string
 
 var _ Store = Roots(nil)

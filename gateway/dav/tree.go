@@ -12,11 +12,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// layoutDepth is how many elements of a name [Target.PlaceOf] looks at.
+// layoutDepth is how many elements of a name [Target.PlaceOf] considers.
 const layoutDepth = 3
 
-// movable makes sure that neither the resource nor anything in it has a place in
-// somebody's layout, where it is and, unless to is empty, where it is to go.
+// movable checks that neither the resource nor anything in it has a place in the caller's
+// layout, at its present name and, unless to is empty, at its new name.
 func (t *Target) movable(ctx context.Context, info fs.FileInfo, from, to string) error {
 	if t.place(from) != Free {
 		return fixed(from)
@@ -45,7 +45,7 @@ func (t *Target) movable(ctx context.Context, info fs.FileInfo, from, to string)
 
 func depth(name string) int { return strings.Count(name, "/") + 1 }
 
-// entry is one of a directory, kept behind the listing.
+// entry is an entry of a directory that may be kept.
 type entry struct {
 	dirInfo
 
@@ -54,7 +54,7 @@ type entry struct {
 
 func (e entry) IsDir() bool { return e.dir }
 
-// readDir returns what is directly in a directory.
+// readDir returns the entries of a directory.
 func readDir(ctx context.Context, s Store, dir string) ([]entry, error) {
 	var entries []entry
 	err := s.ReadDir(ctx, dir, func(info fs.FileInfo) error {
@@ -66,8 +66,8 @@ func readDir(ctx context.Context, s Store, dir string) ([]entry, error) {
 	return entries, err
 }
 
-// remove removes a file, or a directory from its leaves on. What went away
-// meanwhile is as it should be.
+// remove removes a file, or a directory from its leaves up. What vanishes meanwhile is not
+// an error.
 func remove(ctx context.Context, s Store, info fs.FileInfo, name string) error {
 	if !info.IsDir() {
 		return s.Remove(ctx, name)
@@ -92,8 +92,8 @@ func remove(ctx context.Context, s Store, info fs.FileInfo, name string) error {
 	return err
 }
 
-// rename moves a file or a directory, entry by entry where the store cannot move
-// a directory as a whole.
+// rename moves a file or a directory, entry by entry if the store cannot move a whole
+// directory.
 func rename(ctx context.Context, s Store, info fs.FileInfo, from, to string) error {
 	err := s.Rename(ctx, from, to)
 	if !info.IsDir() || !errors.Is(err, errors.ErrUnsupported) {
@@ -114,7 +114,7 @@ func rename(ctx context.Context, s Store, info fs.FileInfo, from, to string) err
 	return s.Rmdir(ctx, from)
 }
 
-// duplicate copies a file or a directory, the latter with all that is in it if deep.
+// duplicate copies a file or a directory; if deep, with all its content.
 func duplicate(ctx context.Context, s Store, info fs.FileInfo, from, to string, deep bool) error {
 	if !info.IsDir() {
 		return duplicateFile(ctx, s, from, to)

@@ -19,10 +19,10 @@ import (
 // writers lets one request at a time change a name.
 type writers = keyedmutex.Mutex[resource]
 
-// resource names what a request changes, across reloads.
+// resource identifies a name that a request changes, across reloads.
 type resource struct{ destination, name string }
 
-// lock waits until nobody else changes the names, in an order that all share.
+// lock waits until nobody else changes the names. It locks them in a common order.
 func (h *Handler) lock(ctx context.Context, t *Target, names ...string) (unlock func(), err error) {
 	slices.Sort(names)
 	var held []func()
@@ -42,8 +42,8 @@ func (h *Handler) lock(ctx context.Context, t *Target, names ...string) (unlock 
 	return unlock, nil
 }
 
-// put stores a file, all or nothing. It answers 201 for one that was there too, as
-// clients of NethServer 8 know it.
+// put stores a file, all or nothing. It answers 201 for a replaced file too, as clients of
+// NethServer 8 expect.
 func (h *Handler) put(w http.ResponseWriter, r *http.Request, t *Target) error {
 	switch {
 	case isRoot(t.Name) || t.Collection:
@@ -71,7 +71,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, t *Target) error {
 	body := &upload{from: r.Body, left: r.ContentLength}
 	err = t.Store.Put(ctx, t.Name, r.ContentLength, body)
 	if body.err != nil {
-		return body.err // whatever the store made of it, this is what happened
+		return body.err // the cause, whatever the store made of it
 	}
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, t *Target) error {
 	return nil
 }
 
-// room finds out whether a file may be put: what is there by that name, and whether
-// the directory is there that will hold it. Where directories come with their first
-// file, nothing is asked unless a condition wants to know.
+// room checks whether a file may be stored: what has that name now, and whether the parent
+// directory exists. On storage that creates directories implicitly it asks only if a
+// condition depends on the answer.
 func (t *Target) room(ctx context.Context, header http.Header) (fs.FileInfo, error) {
 	if t.Store.HasDirectories() {
 		if err := parent(ctx, t.Store, t.Name); err != nil {
@@ -98,7 +98,7 @@ func (t *Target) room(ctx context.Context, header http.Header) (fs.FileInfo, err
 	return there, Check(header, there)
 }
 
-// parent makes sure that there is a directory to hold name.
+// parent checks that the parent directory of name exists.
 func parent(ctx context.Context, s Store, name string) error {
 	if !s.HasDirectories() {
 		return nil
@@ -111,7 +111,7 @@ func parent(ctx context.Context, s Store, name string) error {
 	return err
 }
 
-// upload is the body of a PUT, which remembers why it fell short.
+// upload is the body of a PUT. It remembers why it ended early.
 type upload struct {
 	from io.Reader
 	left int64
@@ -137,7 +137,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, u.err
 }
 
-// mkcol makes a directory.
+// mkcol creates a directory.
 func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error {
 	switch {
 	case r.ContentLength != 0:
@@ -177,13 +177,13 @@ func (h *Handler) mkcol(w http.ResponseWriter, r *http.Request, t *Target) error
 	return nil
 }
 
-// taken refuses to make what is there.
+// taken refuses to create what exists.
 func taken(w http.ResponseWriter, name string) error {
 	w.Header().Set("Allow", collectionMethods)
 	return fmt.Errorf("%w: %s", refusal.ErrThere, name)
 }
 
-// delete removes a file, or a directory with all that is in it.
+// delete removes a file, or a directory with all its content.
 func (h *Handler) delete(w http.ResponseWriter, r *http.Request, t *Target) error {
 	if isRoot(t.Name) {
 		return fmt.Errorf("%w: a whole destination is not removed", refusal.ErrForbidden)
@@ -214,8 +214,7 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, t *Target) erro
 	return nil
 }
 
-// infinite reports whether a request is for a whole tree, as it is unless it says
-// otherwise.
+// infinite reports whether a request is for a whole tree, which is the default.
 func infinite(header http.Header) bool {
 	depth := header.Get("Depth")
 	return depth == "" || strings.EqualFold(depth, "infinity")
