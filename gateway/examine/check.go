@@ -19,26 +19,26 @@ import (
 const (
 	// probeTimeout bounds the probe of one destination.
 	probeTimeout = 30 * time.Second
-	// absentName is that of an object which no destination has: NethServer 8's
-	// health checks ask for it, and expect not to find it.
+	// absentName is an object that no destination has: NethServer 8's health checks request
+	// it, and expect not to find it.
 	absentName = "_probe_rest_404"
 )
 
-// Report is what Check found.
+// Report is the result of Check.
 type Report struct {
 	Users        int
 	Destinations []DestinationReport
 	Warnings     []catalog.Warning
 }
 
-// DestinationReport is the state of one destination; Err is nil where it works.
+// DestinationReport is the state of one destination; Err is nil if it works.
 type DestinationReport struct {
 	ID, Name, Provider, Type string
 	Err                      error
 }
 
-// Check loads everything from Redis once, opens every destination and asks it
-// for an object that is not there. It writes nothing.
+// Check loads everything from Redis, opens every destination and asks it for an absent
+// object. It writes nothing.
 func Check(ctx context.Context, src live.Source) (*Report, error) {
 	snapshot, open, done, err := live.Once(ctx, src)
 	if err != nil {

@@ -20,16 +20,16 @@ import (
 const (
 	// conformTimeout bounds a run of the conformance suite: some 2,000 requests.
 	conformTimeout = 20 * time.Minute
-	// sweepTimeout bounds the removal of what a test has left.
+	// sweepTimeout bounds the removal of a test's leftovers.
 	sweepTimeout = 2 * time.Minute
-	// hintLeftBehind is what to do about what a check leaves behind.
+	// hintLeftBehind is the advice about leftovers of a check.
 	hintLeftBehind = "delete it by hand: no backup is in it"
-	// conformPrefix begins the name of the folder that the suite works in.
+	// conformPrefix begins the name of the suite's folder.
 	conformPrefix = "rclone-gateway-conformance-"
 )
 
-// conform holds a store to the conformance suite, in a folder of its own, which
-// is empty afterwards.
+// conform runs the conformance suite on a store, in its own folder, which is empty
+// afterwards.
 func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	ctx, cancel := context.WithTimeout(ctx, conformTimeout)
 	defer cancel()
@@ -61,9 +61,8 @@ func conform(ctx context.Context, store storage.Store) []adminapi.Conformance {
 	return results
 }
 
-// tolerated are the tests that a storage may fail anyway, because of what the
-// gateway and restic do, and what such a failure means. The S3 server of rclone
-// itself fails them.
+// tolerated lists the tests that a storage may fail, since the gateway and restic
+// compensate for it, and what the failure means. Even rclone's own S3 server fails them.
 var tolerated = map[string]string{
 	"one object at once": "uploads of one object at the same moment disturb each other; a gateway makes them one after " +
 		"the other, so see to it that no two nodes write into one repository at once",
@@ -71,7 +70,7 @@ var tolerated = map[string]string{
 		"answer; restic notices that and asks again, and what it names by its content never changes",
 }
 
-// prune removes the empty directories that the suite left, on storage that has any.
+// prune removes the empty directories of the suite, on storage that has directories.
 func prune(store storage.Store, dir string) {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
 	defer cancel()
@@ -86,8 +85,8 @@ func prune(store storage.Store, dir string) {
 	}
 }
 
-// traits finds out which of the documented differences a store has, by asking it
-// for what is not there.
+// traits finds out which of the documented differences a store has, by asking it for absent
+// objects.
 func traits(ctx context.Context, store storage.Store, scratch string) []conformance.Option {
 	var options []conformance.Option
 	if err := store.List(ctx, scratch+"/absent", func(fs.FileInfo) error { return nil }); err == nil {
@@ -99,8 +98,8 @@ func traits(ctx context.Context, store storage.Store, scratch string) []conforma
 	return options
 }
 
-// folder is a store below a directory of another one. It notes what was put
-// there, and whether the store took it, to remove it.
+// folder is a store in a directory of another one. It remembers what was put there, whether
+// or not the store reported success, to remove it.
 type folder struct {
 	conformance.Folder
 
@@ -116,7 +115,7 @@ func (f *folder) Put(ctx context.Context, name string, size int64, body io.Reade
 	return err
 }
 
-// Rename notes what has another name afterwards, below a directory too.
+// Rename remembers the new names, also of the content of a directory.
 func (f *folder) Rename(ctx context.Context, from, to string) error {
 	for name := range f.names.Range {
 		name, _ := name.(string)
@@ -127,7 +126,7 @@ func (f *folder) Rename(ctx context.Context, from, to string) error {
 	return f.Folder.Rename(ctx, from, to)
 }
 
-// sweep removes what was put into the folder, even where the check was cancelled.
+// sweep removes what was put into the folder, even after a cancelled check.
 func (f *folder) sweep() {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
 	defer cancel()
@@ -135,7 +134,7 @@ func (f *folder) sweep() {
 	for name, stored := range f.names.Range {
 		name, _ := name.(string)
 		wasStored, _ := stored.(bool)
-		// What was not stored may be a directory, or no name at all.
+		// A failed Put may have left a directory, or nothing.
 		if err := f.Store.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) && wasStored {
 			errs = append(errs, err)
 		}

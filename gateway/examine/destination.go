@@ -12,17 +12,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// ErrUnknownDestination says that Redis holds no destination of that ID, or none
-// that can be served.
+// ErrUnknownDestination says that Redis holds no usable destination with that ID.
 var ErrUnknownDestination = errors.New("no such destination")
 
-// errNoCandidate says that what was sent describes no destination.
+// errNoCandidate says that a request describes no destination.
 var errNoCandidate = errors.New("no destination can be made of this")
 
-// Destination tests one destination as the running gateway does at
-// [adminapi.CheckPath]: it lists, writes a small file, reads it back and deletes
-// it, through the code that serves backups. That the destination does not work is
-// in the report; an error means that it was not tested.
+// Destination tests one destination as the running gateway does for [adminapi.CheckPath]:
+// through the code that serves backups, it lists, writes a small file, reads it back and
+// deletes it. The report says whether the destination works; an error means that it was not
+// tested.
 func Destination(ctx context.Context, src live.Source, req adminapi.CheckRequest) (*adminapi.CheckReport, error) {
 	snapshot, open, done, err := live.Once(ctx, src)
 	if err != nil {
@@ -37,7 +36,7 @@ func Destination(ctx context.Context, src live.Source, req adminapi.CheckRequest
 	return Run(ctx, d, &limits, open, req), nil
 }
 
-// Wanted returns the destination that a request is about.
+// Wanted returns the destination that a request describes or names.
 func Wanted(snapshot *catalog.Snapshot, opts catalog.LoadOptions, req adminapi.CheckRequest) (*catalog.Destination, error) {
 	if c := req.Candidate; c != nil {
 		d, err := snapshot.Candidate(req.ID, catalog.Record(*c), opts)
@@ -53,7 +52,7 @@ func Wanted(snapshot *catalog.Snapshot, opts catalog.LoadOptions, req adminapi.C
 	return d, nil
 }
 
-// whyUnknown looks for what was warned about the entry.
+// whyUnknown looks for a warning about the entry.
 func whyUnknown(snapshot *catalog.Snapshot, id string) string {
 	for _, warning := range snapshot.Warnings {
 		if warning.Key == catalog.DestinationKey(id) || warning.Key == catalog.RcloneConf+" "+id {
@@ -63,8 +62,8 @@ func whyUnknown(snapshot *catalog.Snapshot, id string) string {
 	return "Redis has none of that ID"
 }
 
-// Run opens a destination, tests it and closes it. A directory that is about to
-// be saved, and passes, is marked: its disk may be gone before the first backup.
+// Run opens a destination, tests it and closes it. A directory that is about to be saved
+// and passes the test gets its marker: its disk may be gone before the first backup.
 func Run(ctx context.Context, d *catalog.Destination, limits *catalog.Limits, open live.Opener, req adminapi.CheckRequest) *adminapi.CheckReport {
 	report := &adminapi.CheckReport{ID: d.ID, Type: d.Type, Node: d.PeerNode}
 	if d.PeerNode != "" {
@@ -97,7 +96,7 @@ func Run(ctx context.Context, d *catalog.Destination, limits *catalog.Limits, op
 		dir.Adopt()
 	}
 	if closer != nil {
-		_ = closer.Close() // what was to be known is known
+		_ = closer.Close() // the test is complete
 	}
 	return report
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// denials are the named errors of steps that a storage refused, and the permission that
-// is missing then.
+// denials maps the named errors of steps that a storage refused to the missing permission.
 var denials = map[string]struct {
 	name    string
 	missing permission
@@ -27,12 +26,12 @@ var denials = map[string]struct {
 	stepPack:   {adminapi.NoWritePermission, toWrite},
 }
 
-// diagnose returns the named error for a step that failed on a storage of that type,
-// and a sentence that an administrator can act on. It names nothing of the destination.
+// diagnose returns the named error for a failed step on a storage of that type, and a
+// sentence with advice. The sentence does not name the destination.
 func diagnose(typ, step string, err error) (name, reason string) {
 	cure := refusal.Advise(err)
 	denial := denials[step]
-	reached := step != stepOpen && step != stepList // by the step before
+	reached := step != stepOpen && step != stepList // the step before reached it
 	switch {
 	case cure.Known && !cure.Reached, !cure.Known && !reached:
 		return adminapi.NotAccessible, cure.Text
@@ -44,8 +43,8 @@ func diagnose(typ, step string, err error) (name, reason string) {
 	return denial.name, cure.Text
 }
 
-// diagnoseNamed is diagnose for an administrator, who may know all of a directory and
-// of the user that the gateway runs as.
+// diagnoseNamed is diagnose for an administrator, who may see the details of a directory
+// and of the gateway's system user.
 func diagnoseNamed(d *catalog.Destination, step string, err error) (name, reason string) {
 	name, reason = diagnose(d.Type, step, err)
 	if d.Type == live.TypeLocal && refusal.Advise(err).Permission {
@@ -54,13 +53,13 @@ func diagnoseNamed(d *catalog.Destination, step string, err error) (name, reason
 	return name, reason
 }
 
-// deniedBySystem is the sentence for a directory, which knows neither keys nor rights of
-// vendors.
+// deniedBySystem returns the sentence for a directory, which has neither keys nor a
+// vendor's permissions.
 func deniedBySystem(who, where string, missing permission) string {
 	return fmt.Sprintf("the operating system does not let %s %s the directory%s: check owner and mode of it, and of those above", who, missing.inDirectory(), where)
 }
 
-// ownUser names the user that this program runs as.
+// ownUser returns the name of this process's user.
 func ownUser() string {
 	uid := strconv.Itoa(os.Geteuid())
 	if u, err := user.LookupId(uid); err == nil {

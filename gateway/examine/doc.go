@@ -1,7 +1,7 @@
-// Package examine tests destinations for whoever asks: whether all of them open
-// ([Check]), whether one does what backups need ([Destination]), whether it passes
-// the conformance suite; and it says in an administrator's words what is wrong.
+// Package examine tests destinations: whether all of them open ([Check]), whether one works
+// for backups ([Destination]), whether it passes the conformance suite. It explains
+// failures to administrators.
 //
-// It opens stores of its own and serves no request; it writes nothing but what a
-// proof needs, and removes that.
+// It opens stores of its own and serves no request. It writes only what a test needs, and
+// removes that.
 package examine

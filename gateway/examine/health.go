@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// healthTimeout bounds each thing that is tried for a client that waits.
+	// healthTimeout bounds each attempt for a waiting client.
 	healthTimeout = 10 * time.Second
-	// healthExpires is how long an answer is good for others who ask.
+	// healthExpires is how long an answer is reused.
 	healthExpires = 5 * time.Second
 )
 
-// Health answers how destinations are. It keeps the latest answers, by destination: whoever asks often does not
-// make the gateway ask the storage often.
+// Health reports the state of destinations. It caches the latest answers, so that frequent
+// requests do not reach the storage.
 type Health struct {
 	open live.Opener
 
@@ -48,7 +48,7 @@ type healthAnswer struct {
 	reply adminapi.HealthReply
 }
 
-// Ask answers how the destination is, for whoever reads repo.
+// Ask reports the state of a destination to a reader of repo.
 func (h *Health) Ask(ctx context.Context, d *catalog.Destination, repo string, write bool) adminapi.HealthReply {
 	h.mu.Lock()
 	question := healthQuestion{d.ID, write}
@@ -64,15 +64,15 @@ func (h *Health) Ask(ctx context.Context, d *catalog.Destination, repo string, w
 	if time.Since(answer.at) > healthExpires {
 		answer.reply = tryOut(ctx, d, h.open, repo, write)
 		if ctx.Err() != nil {
-			return answer.reply // it says nothing about the storage
+			return answer.reply // the error says nothing about the storage
 		}
 		answer.at = time.Now()
 	}
 	return answer.reply
 }
 
-// tryOut reads from the destination, past the circuit breaker and the retries, and
-// writes and deletes a small file if that is asked for.
+// tryOut reads from the destination, without circuit breaker and retries. With write it
+// also writes and deletes a small file.
 func tryOut(ctx context.Context, d *catalog.Destination, open live.Opener, repo string, write bool) adminapi.HealthReply {
 	reply := adminapi.HealthReply{Destination: d.ID, Name: d.Name, State: adminapi.HealthWorks}
 	ctx, cancel := context.WithTimeout(ctx, 2*healthTimeout)
@@ -103,13 +103,13 @@ func writeAndDelete(ctx context.Context, store storage.Store) error {
 	content := []byte("written to see whether rclone-gateway can write; may be deleted\n")
 	err := store.Put(ctx, name, int64(len(content)), bytes.NewReader(content))
 	if err == nil {
-		_ = store.Remove(ctx, name) // deletion is not what is asked
+		_ = store.Remove(ctx, name) // the answer does not depend on deletion
 	}
 	return err
 }
 
-// failing adds why to the reply: general advice, and nothing of what the storage
-// said, which names buckets and accounts. A directory is opened with no key.
+// failing adds the cause to the reply as general advice. The storage's message stays out,
+// since it names buckets and accounts. A directory is opened without a key.
 func failing(reply adminapi.HealthReply, typ, state, step string, err error) adminapi.HealthReply {
 	_, reply.Reason = diagnose(typ, step, err)
 	reply.State, reply.KeyRefused = state, typ != live.TypeLocal && refusal.Advise(err).KeyRefused()

@@ -17,20 +17,19 @@ import (
 )
 
 const (
-	// packSize is what restic's packs aim at. Some storages, or proxies before them,
-	// refuse what is larger than a few MiB.
+	// packSize is the size that restic aims at for packs. Some storages, or proxies before
+	// them, refuse bodies larger than a few MiB.
 	packSize = 16 << 20
-	// packTimeout bounds the upload of one: a line of 1 Mbit/s takes it.
+	// packTimeout bounds the upload of one: a line of 1 Mbit/s suffices.
 	packTimeout = 150 * time.Second
-	// clockTolerance is how far the clocks of a node and its storage may differ. S3
-	// refuses requests from 15 minutes on.
+	// clockTolerance is how far the clocks of a node and its storage may differ. S3 refuses
+	// requests beyond 15 minutes.
 	clockTolerance = 5 * time.Minute
 )
 
-// pack writes a file as large as those of backups, asks for another one meanwhile over
-// a second connection, and deletes the first. It is named by its hash, which S3 compares
-// its content with, and lies in no folder: one would prove that a directory is the
-// destination's.
+// pack writes a file as large as those of backups, reads another one meanwhile over a
+// second connection, and deletes the first. Its name is its hash, which S3 compares with
+// the content. It is in no folder: a folder would mark a directory as the destination's.
 func (p *proof) pack(ctx context.Context) error {
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // never fails
@@ -54,7 +53,7 @@ func (p *proof) pack(ctx context.Context) error {
 	})
 }
 
-// absent asks for what is not there.
+// absent asks for an absent object.
 func (p *proof) absent(ctx context.Context) error {
 	_, err := p.store.Stat(ctx, proofPrefix+"absent")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +62,7 @@ func (p *proof) absent(ctx context.Context) error {
 	return err
 }
 
-// beside asks something at once when its first byte is read.
+// beside calls a function when its first byte is read.
 type beside struct {
 	io.Reader
 
@@ -83,8 +82,8 @@ func (b *beside) wait() error {
 	return b.err
 }
 
-// look notes what is particular to the storage, and harms no backup. The file is
-// there and was written a moment ago.
+// look notes peculiarities of the storage that do not harm backups. The file exists and was
+// written a moment ago.
 func (p *proof) look(ctx context.Context, name string) {
 	note := func(format string, args ...any) { p.notes = append(p.notes, fmt.Sprintf(format, args...)) }
 	if s, ok := p.store.(interface{ Fleeting() bool }); ok && s.Fleeting() {
@@ -98,7 +97,7 @@ func (p *proof) look(ctx context.Context, name string) {
 	}
 	at, until, err := s.Received(ctx, name)
 	if err != nil {
-		return // the steps say what fails
+		return // the steps report what fails
 	}
 	if skew := time.Since(at).Round(time.Second); !at.IsZero() && skew.Abs() > clockTolerance {
 		note("the clocks of this node and of the storage differ by %v: set this node's clock (timedatectl, NTP), before the storage refuses its requests", skew.Abs())

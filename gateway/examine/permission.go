@@ -1,6 +1,6 @@
 package examine
 
-// permission is what a storage has to permit.
+// permission is a permission that the storage must grant.
 type permission uint8
 
 const (
@@ -10,7 +10,7 @@ const (
 	toDelete
 )
 
-// general is what to do on any storage.
+// general is the advice for any storage.
 var general = [...]string{
 	toList:   "give it permission to list and to read",
 	toRead:   "give it permission to read",
@@ -18,8 +18,7 @@ var general = [...]string{
 	toDelete: "give it permission to delete",
 }
 
-// particular is how a permission is called, or where it is given, by the type of the
-// storage.
+// particular names the permission, or where to grant it, by type of storage.
 var particular = map[string][4]string{
 	"s3":        {"s3:ListBucket and s3:GetObject", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
 	"b2":        {"listFiles and readFiles", "readFiles", "writeFiles", "deleteFiles"},
@@ -33,16 +32,17 @@ var particular = map[string][4]string{
 	"webdav": server("on the server: the rights of this user in that folder", ", and a server that takes PUT, MKCOL, MOVE and DELETE from it"),
 }
 
-// server is where a server of files gives permissions: change is for those that change
+// server is the advice for file servers; change is the advice for operations that change
+// files.
 // files.
 func server(where, change string) [4]string {
 	return [4]string{where, where, where + change, where + change}
 }
 
-// retention completes what is missing to delete, where vendors know such a thing.
+// retention completes the advice about deletion for vendors with retention.
 const retention = "; where a retention or an immutability policy keeps all files, leave locks/ out of it"
 
-// advice is what to do about a permission that a storage of that type does not give.
+// advice returns the advice about a missing permission on a type of storage.
 func (p permission) advice(typ string) string {
 	text := general[p]
 	names, known := particular[typ]
@@ -55,10 +55,10 @@ func (p permission) advice(typ string) string {
 	return text
 }
 
-// keeps are the types of storage that can be told to keep what is deleted.
+// keeps are the types of storage with a retention of deleted objects.
 var keeps = map[string]bool{"s3": true, "b2": true, "azureblob": true, "google cloud storage": true}
 
-// inDirectory is what a process wants to do to a directory.
+// inDirectory is what a process does in a directory.
 func (p permission) inDirectory() string {
 	switch p {
 	case toWrite:

@@ -18,20 +18,20 @@ import (
 // proofTimeout bounds each step of a proof.
 const proofTimeout = 20 * time.Second
 
-// proofPrefix begins the name of the file that a proof writes. A dot before it would hide
-// the file on some servers of FTP, and what they do not list is not there for rclone.
+// proofPrefix begins the name of the file that a proof writes. It has no leading dot: some
+// FTP servers do not list such files, and rclone treats unlisted files as absent.
 const proofPrefix = "rclone-gateway-check-"
 
-// proof tries on a store what a backup and its clean-up do: it lists, writes a
-// small file, reads it back and deletes it, and writes one as large as backups do.
-// Nothing else is touched.
+// proof does on a store what a backup and its clean-up do: it lists, writes a small file,
+// reads it back and deletes it, and writes a file as large as those of backups. It touches
+// nothing else.
 type proof struct {
 	store storage.Store
 	steps []adminapi.Step
 	notes []string
 }
 
-// run returns the name of the step that failed with its error.
+// run returns the name of the failed step with its error.
 func (p *proof) run(ctx context.Context) (failed string, err error) {
 	name := proofPrefix + rand.Text()
 	content := []byte("written by a check of rclone-gateway; may be deleted: " + rand.Text() + "\n")
@@ -82,8 +82,8 @@ func (p *proof) stepWithin(ctx context.Context, limit time.Duration, name string
 	return err
 }
 
-// list reads the beginning of the destination's list. A folder that is not there
-// yet will be made. Then it asks for what is missing, as the first backup does.
+// list reads the beginning of the destination's list; a missing folder will be created.
+// Then it asks for an absent object, like the first backup.
 func (p *proof) list(ctx context.Context) error {
 	errEnough := errors.New("enough")
 	list := func(dir string) error {
@@ -125,7 +125,7 @@ func (p *proof) read(ctx context.Context, name string, want []byte) (err error) 
 	return nil
 }
 
-// remove deletes the file and looks whether it is gone.
+// remove deletes the file and checks that it is gone.
 func (p *proof) remove(ctx context.Context, name string) error {
 	if err := p.store.Remove(ctx, name); err != nil {
 		return err

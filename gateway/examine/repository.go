@@ -12,8 +12,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// The bounds of a search for repositories: it is done while somebody waits, on storage
-// that may hold anything.
+// Bounds of the search for repositories: a caller waits for it, and the storage may hold
+// anything.
 const (
 	mostDirectories = 100
 	mostKeys        = 10
@@ -21,8 +21,8 @@ const (
 )
 
 // findRepository looks for a restic repository at APP/UUID below the store's root, and
-// returns it with its keys, nil where there is none or where the search fails: whether
-// the destination works was found out before.
+// returns it with its keys. It returns nil if there is none or the search fails: whether
+// the destination works was tested before.
 func findRepository(ctx context.Context, store storage.Store) *adminapi.Repository {
 	tree, ok := store.(storage.Tree)
 	if !ok {
@@ -47,10 +47,10 @@ func findRepository(ctx context.Context, store storage.Store) *adminapi.Reposito
 	return nil
 }
 
-// errEnough ends a list of which enough is known.
+// errEnough ends a list early.
 var errEnough = errors.New("enough")
 
-// directories are the paths of the first directories directly in dir.
+// directories returns the paths of the first directories in dir.
 func directories(ctx context.Context, tree storage.Tree, dir string) []string {
 	var found []string
 	_ = tree.ReadDir(ctx, dir, func(info fs.FileInfo) error { // what was found is looked into
@@ -65,8 +65,8 @@ func directories(ctx context.Context, tree storage.Tree, dir string) []string {
 	return found
 }
 
-// readKeys returns the first key files of a repository. They are JSON; a master key in
-// them is encrypted to a password.
+// readKeys returns the first key files of a repository: JSON with a master key that is
+// encrypted with a password.
 func readKeys(ctx context.Context, store storage.Store, tree storage.Tree, repository string) []json.RawMessage {
 	var names []string
 	dir := path.Join(repository, "keys")

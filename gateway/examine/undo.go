@@ -16,8 +16,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// undo finds out what becomes of what is deleted, through the gateway and past it. The
-// store works.
+// undo finds out what happens to deleted objects, through the gateway and past it. The
+// store must work.
 func (p *proof) undo(ctx context.Context, limits *catalog.Limits) *adminapi.Undo {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
@@ -47,7 +47,8 @@ func (p *proof) undo(ctx context.Context, limits *catalog.Limits) *adminapi.Undo
 	return u
 }
 
-// receipts uploads the same object twice, and returns what keeps its time.
+// receipts uploads the same object twice, and returns whether and how its time is
+// preserved.
 func (p *proof) receipts(ctx context.Context, name string, content []byte) (string, error) {
 	put := func() (stayed bool, err error) {
 		return storage.PutNew(ctx, p.store, name, int64(len(content)), bytes.NewReader(content))
@@ -78,14 +79,14 @@ func (p *proof) receipts(ctx context.Context, name string, content []byte) (stri
 	return adminapi.ReceiptsKept, nil
 }
 
-// versioned is a store that may know whether its storage keeps versions of what is
-// deleted, and whether its keys delete them.
+// versioned is a store that may know whether its storage keeps versions of deleted objects,
+// and whether its keys can delete them.
 type versioned interface {
 	Versioned(ctx context.Context) (bool, error)
 	DeletesVersions(ctx context.Context, name string) (bool, error)
 }
 
-// versions finds out about the versions of an object that was deleted.
+// versions finds out whether a deleted object left versions.
 func (p *proof) versions(ctx context.Context, name string, u *adminapi.Undo) error {
 	s, ok := p.store.(versioned)
 	if !ok {
