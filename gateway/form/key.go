@@ -9,8 +9,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// key is a file below keys/, field by field as restic decodes it, so that a name
-// written twice or in other letters means here what it means there.
+// key is a file below keys/. Its fields are decoded exactly as in restic, so that a
+// repeated name, or one in other case, means the same here as there.
 type key struct {
 	Created  time.Time `json:"created"`
 	Username string    `json:"username"`
@@ -23,26 +23,25 @@ type key struct {
 	Data     []byte    `json:"data"`
 }
 
-// The bounds of a key. Restic measures the machine, for half a second, and takes N = 2^15,
-// r = 8 and a p below 20 on most: 32 MiB. Where something else keeps the machine busy
-// while it measures, N is halved as often as it takes, and p may be large: whatever scrypt
-// computes is taken.
+// Bounds of a key. Restic measures the machine for half a second, and on most chooses N =
+// 2^15, r = 8 and p below 20: 32 MiB. On a busy machine N is halved until it fits, and p
+// may be large: every result of restic's scrypt package is accepted.
 const (
 	minN, maxN = 2, 1 << 20
 	maxR       = 64
 	maxP       = 1 << 13 // 128·r·p bytes are memory too
-	// maxMemory bounds 128·N·r, the memory that each command on the repository takes.
+	// maxMemory bounds 128·N·r, the memory that each command on the repository needs.
 	maxMemory = 256 << 20
-	// maxWork bounds N·r·p, which is time: that of 64 rounds with restic's N and r.
+	// maxWork bounds N·r·p, the time: 64 rounds with restic's N and r.
 	maxWork = 1 << 24
-	// saltSize is what restic insists on.
+	// saltSize is the size that restic demands.
 	saltSize = 64
-	// Data is the sealed JSON of three keys; restic's has some 170 bytes.
+	// Data is the encrypted JSON of three keys; restic's has some 170 bytes.
 	minData, maxData = sealing + 64, 4 << 10
 )
 
-// Key returns an error that wraps [refusal.ErrForm] unless content is a key as restic
-// writes it.
+// Key returns an error that wraps [refusal.ErrForm] unless content is a key in restic's
+// form.
 func Key(content []byte) error {
 	var k key
 	if err := json.Unmarshal(content, &k); err != nil {
@@ -63,8 +62,8 @@ func Key(content []byte) error {
 	return nil
 }
 
-// computable reports whether the parameters are scrypt's, and no machine that runs
-// restic is too small or too slow for them.
+// computable reports whether the parameters are valid for scrypt, and small enough for
+// every machine that runs restic.
 func (k *key) computable() bool {
 	if k.N < minN || k.N > maxN || bits.OnesCount(uint(k.N)) != 1 || k.R < 1 || k.R > maxR || k.P < 1 || k.P > maxP {
 		return false

@@ -7,26 +7,26 @@ import (
 )
 
 const (
-	// sealing is what restic's encryption adds: a nonce and a MAC of 16 bytes each.
+	// sealing is the overhead of restic's encryption: a nonce and a MAC of 16 bytes each.
 	sealing = 16 + 16
-	// minSealed is that around the smallest JSON object.
+	// minSealed is the size of the smallest encrypted JSON object.
 	minSealed = sealing + len("{}")
-	// MaxKey bounds a key, which alone is not encrypted. Restic's have some 450 bytes.
+	// MaxKey bounds a key, the only unencrypted file. Restic's have some 450 bytes.
 	MaxKey = 16 << 10
 )
 
-// bounds are the sizes that files of a type can have, far above those that restic
-// writes. Packs are not among them: none of their sizes does harm.
+// bounds are the accepted sizes by type, with wide margins. Packs have no bounds: no size
+// of theirs does harm.
 var bounds = map[string]struct{ least, most int64 }{
 	"config":    {int64(minSealed), 1 << 20},   // some 150 bytes
 	"keys":      {1, MaxKey},                   // some 450 bytes
 	"locks":     {int64(minSealed), 64 << 10},  // some 200 bytes
-	"snapshots": {int64(minSealed), 64 << 20},  // some 300 bytes, and all paths that were given
+	"snapshots": {int64(minSealed), 64 << 20},  // some 300 bytes, plus the paths that were given
 	"index":     {int64(minSealed), 256 << 20}, // 50,000 blobs in up to 8 MiB
 }
 
-// Size returns an error that wraps [refusal.ErrForm] where no file of that type, by
-// its name in a repository, has so many bytes.
+// Size returns an error that wraps [refusal.ErrForm] if no file of that type, named as in a
+// repository, can have so many bytes.
 func Size(typ string, size int64) error {
 	b, bounded := bounds[typ]
 	switch {
