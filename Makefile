@@ -136,7 +136,8 @@ fuzz: ## Run every fuzz target, or the one that FUZZ names, for FUZZTIME (20s)
 
 .PHONY: bench
 bench: build deps ## Compare the gateway with its peers, side by side (QUICK=1 for a look in seconds; BENCH_ARGS=-help tells the rest)
-	@go run ./bench/sidebyside $(if $(QUICK),-quick) $(BENCH_ARGS)
+	@go build -o .cache/bench/ ./bench/sidebyside
+	@.cache/bench/sidebyside $(if $(QUICK),-quick) $(BENCH_ARGS)
 
 # Each package's tests hold its part of the reference against the code.
 .PHONY: docs
