@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rclone-gateway/rclone-gateway/internal/docpage"
+	"github.com/rclone-gateway/rclone-gateway/internal/repotest"
 	"github.com/rclone-gateway/rclone-gateway/internal/testenv"
 )
 
@@ -153,6 +154,11 @@ func (e example) script() string {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	programs, state := findPrograms(t), t.TempDir()
+	const password = "of-the-repositories"
+	repotest.New(t, 2, password).Save(t, filepath.Join(state, "repository"))
+	if err := os.WriteFile(filepath.Join(state, "repository.password"), []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	onMachine(t, programs, state, surrounding(t, "passphrase")+guarded("setup.sh", examplesFile(t, "setup.sh")))
 
 	met := map[string]bool{}

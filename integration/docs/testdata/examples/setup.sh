@@ -21,11 +21,17 @@ gatewayctl destination remove "$BUCKET"
 gatewayctl destination import bucket.json
 save_redis bare
 
+uuid() { . "/srv/env/$1.env"; echo "$MODULE_UUID"; }
 for module in myapp1 myapp2 mymodule1 dokuwiki1 mail1; do
   mkdir -p /srv/$module/etc /srv/$module/volumes/data/docs
   echo volumes/data >/srv/$module/etc/state-include.conf
   echo 'Dear Sir or Madam' >/srv/$module/volumes/data/docs/letter.odt
-  gatewayctl module add --dir /srv/$module --env-file /srv/env/$module.env $module
+  gatewayctl module add --dir /srv/$module --env-file /srv/env/$module.env --repository-password-file /srv/repository.password $module
+done
+# What is backed up goes into repositories that restic opens in no time.
+for module in myapp1 dokuwiki1; do
+  mkdir -p /srv/storage/disk/${module%1}
+  cp -a /srv/repository /srv/storage/disk/${module%1}/$(uuid $module)
 done
 mkdir -p /srv/new/etc
 cp /srv/myapp1/etc/state-include.conf /srv/new/etc/
@@ -75,7 +81,6 @@ files 'gatewayctl redis-restore'
 runagent -m mymodule1 redis-dump module/mymodule1/mykey >mykey.dump
 runagent -m mymodule1 redis-dump --match 'module/mymodule1/*' >keys.dump
 files 'gatewayctl restore-module'
-uuid() { . "/srv/env/$1.env"; echo "$MODULE_UUID"; }
 jq --null-input --arg disk "$DISK" --arg path "myapp/$(uuid myapp1)" \
   '{repository: $disk, path: $path, snapshot: "", environment: {}, replace: false}' >request.json
 files 'rclone-gateway check-destination'
@@ -89,5 +94,5 @@ WORDS
 gpgconf --kill gpg-agent
 no_sockets() { ! compgen -G "$HOME/.gnupg/S.*"; }
 within no_sockets
-rm -r /srv/here /srv/redis
+rm -r /srv/here /srv/redis /srv/repository
 cp -a /srv/. $state/
