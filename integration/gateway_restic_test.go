@@ -56,13 +56,18 @@ func (r restic) run(t *testing.T, args ...string) string {
 // restic no time.
 func (r restic) seed(t *testing.T, version int) {
 	t.Helper()
-	made := repotest.New(t, version, resticPassword)
 	address, served := strings.CutPrefix(r.repository, "rest:")
 	if !served {
-		made.Save(t, address)
+		repotest.New(t, version, resticPassword).Save(t, address)
 		return
 	}
-	server := caller{base: strings.TrimSuffix(address, "/"), client: http.DefaultClient} // the URL has the user
+	// The URL has the user.
+	seedThrough(t, caller{base: strings.TrimSuffix(address, "/"), client: http.DefaultClient}, version)
+}
+
+func seedThrough(t *testing.T, server caller, version int) {
+	t.Helper()
+	made := repotest.New(t, version, resticPassword)
 	server.want(t, http.StatusOK, http.MethodPost, "/?create=true", nil)
 	server.want(t, http.StatusOK, http.MethodPost, "/keys/"+made.KeyName, made.Key)
 	server.want(t, http.StatusOK, http.MethodPost, "/config", made.Config)
@@ -198,7 +203,7 @@ func TestLayoutIsThatOfRclone(t *testing.T) {
 
 	ours = newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, wikiRepo, "module/wiki7")
 	theirs = newRestic(t, "RESTIC_0_18", rclone, wikiRepo, "")
-	theirs.run(t, "init")
+	theirs.seed(t, 2)
 	theirs.run(t, "backup", tree)
 	ours.wantRestored(t, tree)
 	ours.run(t, "check", "--read-data")

@@ -90,7 +90,7 @@ func TestModuleCannotStopRestic(t *testing.T) {
 			tree := makeTree(t)
 
 			attack(t, callerOf(g.url, user), base, true)
-			module.run(t, "init")
+			module.seed(t, 2)
 			module.run(t, "backup", tree)
 			before := filesBelow(t, filepath.Join(c.dir, repo))
 			attack(t, callerOf(g.url, user), base, false)

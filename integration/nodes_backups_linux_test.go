@@ -26,8 +26,8 @@ func TestThreeNodes(t *testing.T) {
 	mailTree, wikiTree := storageTree(t, 1<<20), storageTree(t, 1<<20)
 	old := w.one.restic(t, "RESTIC_0_14", onNode2, mailRepo, "module/mail1")
 	current := w.three.restic(t, "RESTIC_0_18", onNode2, wikiRepo, "module/wiki7")
-	old.run(t, "init")
-	current.run(t, "init")
+	old.seed(t, 2)
+	current.seed(t, 2)
 
 	t.Run("links are slowed, cut and healed", func(t *testing.T) {
 		w.vpn.slow(w.one.ip, w.two.ip, pace{10 * time.Millisecond, 4 << 20})
@@ -63,7 +63,7 @@ func TestThreeNodes(t *testing.T) {
 	t.Run("the leader is killed and restarted", func(t *testing.T) {
 		w.vpn.slow(w.three.ip, w.one.ip, pace{10 * time.Millisecond, 4 << 20})
 		toLeader := w.three.restic(t, "RESTIC_0_14", onLeader, wikiRepo, "module/wiki7")
-		toLeader.run(t, "init")
+		toLeader.seed(t, 2)
 		sentLeader, sentOwner := w.vpn.passed(w.three.ip, w.one.ip), w.vpn.passed(w.three.ip, w.two.ip)
 		first := toLeader.begin(t, wikiTree)
 		w.wantUnderway(t, w.three, w.one, sentLeader)
@@ -100,8 +100,8 @@ func (w *nodes) testSplit(t *testing.T) {
 	w.leader.AddModules(chat)
 	known := w.one.restic(t, "RESTIC_0_14", onNode3, mailRepo, "module/mail1")
 	changed := w.two.restic(t, "RESTIC_0_18", onNode3, chatRepo, "module/chat3")
-	known.run(t, "init")
-	changed.run(t, "init")
+	known.seed(t, 2)
+	changed.seed(t, 2)
 
 	w.vpn.cutPort(w.one.ip, w.three.ip, 6379)
 	tree := storageTree(t, 1<<20)

@@ -44,7 +44,7 @@ func TestTheNodeThatReachesItServesTheOthers(t *testing.T) {
 				user, repo = "module/wiki7", wikiRepo
 			}
 			client := w.two.restic(t, version, inBucket, repo, user)
-			client.run(t, "init")
+			client.seed(t, 2)
 			client.begin(t, storageTree(t, 1<<20)).wantGood(t)
 			client.run(t, "check", "--read-data")
 		}
@@ -58,7 +58,7 @@ func TestTheNodeThatReachesItServesTheOthers(t *testing.T) {
 			node.as("node/"+node.id).want(t, http.StatusOK, http.MethodPost, "/"+onDisk+"/"+mailRepo+"/?create=true", nil)
 		}
 		client := w.three.restic(t, "RESTIC_0_18", onDisk, wikiRepo, "module/wiki7")
-		client.run(t, "init")
+		client.seed(t, 2)
 		client.begin(t, storageTree(t, 1<<20)).wantGood(t)
 		module := w.three.as("module/wiki7")
 		wantBackend(t, module.want(t, http.StatusOK, http.MethodHead, path+"/config", nil), "3")
@@ -101,7 +101,7 @@ func TestNodesOverIPv6(t *testing.T) {
 	w := newNodesOf(t, "fd00:5:4::", "/64")
 	tree := storageTree(t, 1<<20)
 	client := w.one.restic(t, "RESTIC_0_18", onNode2, mailRepo, "module/mail1")
-	client.run(t, "init")
+	client.seed(t, 2)
 	client.run(t, "backup", tree)
 	client.run(t, "check", "--read-data")
 	target := t.TempDir()

@@ -158,6 +158,13 @@ func (r nodeRestic) run(t *testing.T, args ...string) string {
 	return runCommand(t, r.node.moved(t, r.command(t, args...)))
 }
 
+// seed is what it is elsewhere, by a request from the node.
+func (r nodeRestic) seed(t *testing.T, version int) {
+	t.Helper()
+	server := caller{base: strings.TrimSuffix(strings.TrimPrefix(r.repository, "rest:"), "/"), client: r.node.client()}
+	seedThrough(t, server, version)
+}
+
 // backup is one that is under way.
 type backup struct {
 	nodeRestic
