@@ -205,6 +205,17 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckTellsTheFirstStepThatFails(t *testing.T) {
+	t.Parallel()
+	noDelete := refusing("DELETE", http.StatusNoContent)
+	server := davServer(t, func(w http.ResponseWriter, r *http.Request) bool { return otherBytes(w, r) || noDelete(w, r) })
+	server.Start()
+	report := Run(t.Context(), davDestination(server.URL), &catalog.Limits{}, openStore, adminapi.CheckRequest{})
+	if report.Error != adminapi.NoReadPermission || !strings.Contains(report.Reason, "other bytes") {
+		t.Errorf("%s: %q, %q", report.Error, report.Reason, report.Detail)
+	}
+}
+
 func TestCheckOfSectionsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	noKey := filepath.Join(t.TempDir(), "none")

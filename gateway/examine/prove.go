@@ -50,11 +50,11 @@ func (p *proof) run(ctx context.Context) (failed string, err error) {
 	if s, ok := p.store.(interface{ Hides() bool }); ok && s.Hides() {
 		p.notes = append(p.notes, "the key may not delete, and hides instead: what is hidden takes space until a lifecycle rule of the bucket deletes it, and nobody with this key alone can destroy backups")
 	}
-	if err != nil {
-		return stepDelete, err
-	}
 	if errRead != nil {
 		return stepRead, errRead
+	}
+	if err != nil {
+		return stepDelete, err
 	}
 	return stepPack, p.pack(ctx)
 }

@@ -49,6 +49,8 @@ const adviceType = "this gateway knows no storage of that type: check the type, 
 
 const adviceCrowded = "the server allows fewer connections than the gateway opens: set concurrency in the section to less than it allows (concurrency = 3 where it allows 4)"
 
+const adviceThrottled = "the storage wants fewer requests: lower the destination's limits with gatewayctl destination alter, back up at other hours, or have the provider raise its own"
+
 const adviceSlow = "the storage does not answer in time: check the address, the firewall and the server's load"
 
 // table is looked through in its order.
@@ -269,7 +271,8 @@ var table = []Kind{
 	},
 	{
 		Err: storage.ErrThrottled, Class: Throttled,
-		Hint: "the provider wants fewer requests: lower its limits with gatewayctl destination alter, or back up at other hours",
+		Hint:   adviceThrottled,
+		Advice: adviceThrottled,
 	},
 	{
 		Err: ErrLoop, Status: http.StatusLoopDetected,

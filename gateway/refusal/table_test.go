@@ -108,13 +108,23 @@ func TestHintsOfStorages(t *testing.T) {
 		"ssh: handshake failed: sftp: host key mismatch for nas: server offered ssh-ed25519 key":         "host key",
 		"decode account key: illegal base64 data at input byte 4":                                        "does not accept the credentials",
 		"open /srv/file/x: not a directory":                                                              "is a file",
-		"NoSuchBucket":                                                                                   "does not exist",
-		"AccessDenied":                                                                                   "gatewayctl destination check names the permission",
-		"open /srv/x: permission denied":                                                                 "check owner and mode of the directory; gatewayctl destination check",
-		"something that nobody has ever heard":                                                           "gatewayctl destination check",
+		"https response error StatusCode: 500, api error InternalError: x":                               "cannot serve now",
+		"Put \"http://nas/x\": 503 Service Unavailable":                                                  "cannot serve now",
+		"NoSuchBucket":                         "does not exist",
+		"AccessDenied":                         "gatewayctl destination check names the permission",
+		"open /srv/x: permission denied":       "check owner and mode of the directory; gatewayctl destination check",
+		"something that nobody has ever heard": "gatewayctl destination check",
 	} {
 		if got := refusal.Hint(fmt.Errorf("%w: %s", storage.ErrUnavailable, text)); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestAStorageThatWantsFewerRequestsIsKnown(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("%w: operation error S3: ListObjects, StatusCode: 503, api error SlowDown", storage.ErrThrottled)
+	if cure := refusal.Advise(err); !cure.Known || cure.Reached || !strings.Contains(cure.Text, "fewer requests") {
+		t.Errorf("%+v", cure)
 	}
 }

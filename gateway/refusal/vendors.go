@@ -146,6 +146,13 @@ var vendors = []symptom{
 		advice: "the directory does not exist: create it, or mount the disk",
 	},
 	{
+		marks: []string{
+			"statuscode: 500", "statuscode: 502", "statuscode: 503", "statuscode: 504",
+			"500 internal server error", "502 bad gateway", "503 service unavailable", "504 gateway time",
+		},
+		advice: "the storage is there, and answers that it cannot serve now: try again in some minutes; if it stays so, its own log or its provider's page of outages says why",
+	},
+	{
 		marks:  []string{"i/o timeout", "deadline exceeded", "timeout", "timed out", "connection reset"},
 		advice: adviceSlow,
 	},
