@@ -11,7 +11,6 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -54,7 +53,7 @@ func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo)
 		stopped error
 		sweeper = newSweeper()
 	)
-	err := s.listTree(ctx, rcloneDir(dir), func(entries fs.DirEntries) error {
+	err := s.lister.Tree(ctx, rcloneDir(dir), func(entries fs.DirEntries) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if stopped == nil {
@@ -75,51 +74,6 @@ func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo)
 	}
 	s.sweep(ctx, sweeper)
 	return err
-}
-
-// listers is how many directories are listed at once.
-const listers = 8
-
-// listTree lists dir and what is below it, as one list where the backend can.
-func (s *Store) listTree(ctx context.Context, dir string, fn fs.ListRCallback) error {
-	if listTree := s.fs.Features().ListR; listTree != nil {
-		return listTree(ctx, dir, fn)
-	}
-	for level := []string{dir}; len(level) > 0; {
-		var (
-			mu   sync.Mutex
-			next []string
-		)
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(listers)
-		for _, dir := range level {
-			group.Go(func() error {
-				return s.listInTurn(ctx, dir, func(entries fs.DirEntries) error {
-					mu.Lock()
-					entries.ForDir(func(d fs.Directory) { next = append(next, d.Remote()) })
-					mu.Unlock()
-					return fn(entries)
-				})
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		level = next
-	}
-	return nil
-}
-
-// listDir lists one directory, page by page where the backend can.
-func (s *Store) listDir(ctx context.Context, dir string, fn fs.ListRCallback) error {
-	if listPages := s.fs.Features().ListP; listPages != nil {
-		return listPages(ctx, dir, fn)
-	}
-	entries, err := s.fs.List(ctx, dir)
-	if err != nil {
-		return err
-	}
-	return fn(entries)
 }
 
 // each calls fn for the objects among entries, and shows the sweeper the others.
@@ -200,7 +154,7 @@ var errProbed = errors.New("probed")
 // probe asks a bucket for a page of its list; it returns storage.ErrNoBucket when there
 // is no bucket.
 func (s *Store) probe(ctx context.Context, dir string) error {
-	err := s.listDir(ctx, rcloneDir(dir), func(fs.DirEntries) error { return errProbed })
+	err := s.lister.Dir(ctx, rcloneDir(dir), func(fs.DirEntries) error { return errProbed })
 	switch {
 	case errors.Is(err, errProbed):
 		return nil

@@ -51,7 +51,7 @@ func (r *reading) read(ctx context.Context) error {
 	}
 	// As in listOnce: some backends leave out what they cannot read, and count it.
 	before := accounting.Stats(ctx).GetErrors()
-	err := s.listDir(ctx, rcloneDir(r.dir), func(entries fs.DirEntries) error {
+	err := s.lister.Dir(ctx, rcloneDir(r.dir), func(entries fs.DirEntries) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.stopped == nil {

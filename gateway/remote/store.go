@@ -12,6 +12,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/lister"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -49,8 +50,8 @@ type Store struct {
 	bulk *s3api.Bulk
 	// soon is how long it is waited for an answer before lists are asked, too.
 	soon time.Duration
-	// turns of those who list directories.
-	turns turns
+	// lister lists directories.
+	lister *lister.Lister
 	// creator returns an Fs that may make the bucket.
 	creator func() (fs.Fs, error)
 }
@@ -75,6 +76,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		movesWhole: b.Has(backend.MovesWhole),
 		oneVersion: b.Has(backend.DeletesOneVersion),
 		creator:    func() (fs.Fs, error) { return b.Fs, nil },
+		lister:     lister.New(b.Fs),
 		soon:       soon,
 	}
 	s.put = s.preserving(section, s3api.WithChecksums(id, b.Fs, section, putFor(b), sumOf))

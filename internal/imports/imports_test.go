@@ -41,7 +41,7 @@ var rules = []rule{
 		name: "only the rooms of gateway/remote and test support import rclone",
 		about: not(either(
 			only("gateway/remote"),
-			of("gateway/remote/backend", "gateway/remote/command", "gateway/remote/gcs", "gateway/remote/s3api", "internal/rclone", "integration"),
+			of("gateway/remote/backend", "gateway/remote/command", "gateway/remote/gcs", "gateway/remote/lister", "gateway/remote/publish", "gateway/remote/s3api", "internal/rclone", "integration"),
 		)),
 		forbids: of(rclone),
 		tests:   true,
@@ -51,6 +51,11 @@ var rules = []rule{
 		about:    of("gateway/remote/backend"),
 		forbids:  both(of(redis, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/remote/internal/noconfig"))),
 		indirect: true,
+	},
+	{
+		name:    "directories are listed without knowing stores",
+		about:   of("gateway/remote/lister"),
+		forbids: both(of(redis, module+"/gateway"), not(of(module+"/gateway/remote/backend"))),
 	},
 	{
 		name:    "what asks S3 does not know stores, but what their errors are",

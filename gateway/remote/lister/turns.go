@@ -1,4 +1,4 @@
-package remote
+package lister
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // turns lets so many directories of a remote be listed at once as its server has
-// connections for. It begins with [listers], and learns from each refusal. The zero
+// connections for. It begins with listers, and learns from each refusal. The zero
 // value is ready.
 type turns struct {
 	mu    sync.Mutex
@@ -52,17 +52,17 @@ const (
 	crowdedPause = 200 * time.Millisecond
 )
 
-// listInTurn is listDir when it is its turn. A server without a connection for it is
+// inTurn is Dir when it is its turn. A server without a connection for it is
 // asked again, by fewer.
-func (s *Store) listInTurn(ctx context.Context, dir string, fn fs.ListRCallback) error {
+func (l *Lister) inTurn(ctx context.Context, dir string, fn fs.ListRCallback) error {
 	for try := 1; ; try++ {
-		s.turns.enter()
-		err := s.listDir(ctx, dir, fn)
+		l.turns.enter()
+		err := l.Dir(ctx, dir, fn)
 		crowded := backend.IsCrowded(err)
 		if crowded {
-			s.turns.shrink()
+			l.turns.shrink()
 		}
-		s.turns.leave()
+		l.turns.leave()
 		if !crowded || try == crowdedTries {
 			return err
 		}
