@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 )
 
 // MinIO locks the name of an object that must be new until its upload ends: whoever asks
@@ -33,6 +35,14 @@ func (s *Store) unlisted(ctx context.Context, name string) (bool, error) {
 	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Remote() == name }), nil
 }
 
+// stillUploaded reports whether an object is not there yet, while this process uploads it.
+func (s *Store) stillUploaded(ctx context.Context, name string) (bool, error) {
+	if !s.publisher.UnderWay(name) {
+		return false, nil
+	}
+	return s.unlisted(ctx, name)
+}
+
 // patience is that of a question about an object. Nil has no end.
 type patience struct {
 	cancel  context.CancelFunc
@@ -43,7 +53,7 @@ type patience struct {
 // await returns the context to ask for an object with. It ends when the storage does not
 // answer soon and the lists do not have the object; gaveUp says so.
 func (s *Store) await(ctx context.Context, name string) (context.Context, *patience) {
-	if s.conditional == nil || s.conditional.state.Load() != enforced || !keepsReceipt(name) {
+	if !s.publisher.InOneRequest() || !publish.KeepsReceipt(name) {
 		return ctx, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)

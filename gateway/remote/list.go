@@ -12,6 +12,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -51,7 +52,7 @@ func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo)
 	var (
 		mu      sync.Mutex // backends may call back from several goroutines
 		stopped error
-		sweeper = newSweeper()
+		sweeper = publish.NewSweeper()
 	)
 	err := s.lister.Tree(ctx, rcloneDir(dir), func(entries fs.DirEntries) error {
 		mu.Lock()
@@ -72,12 +73,12 @@ func (s *Store) listOnce(ctx context.Context, dir string, fn func(iofs.FileInfo)
 	if accounting.Stats(ctx).GetErrors() != before {
 		return fmt.Errorf("list %s: some of it could not be read; see the log", dir)
 	}
-	s.sweep(ctx, sweeper)
+	sweeper.Sweep(ctx, s.backend.ID, s.failed)
 	return err
 }
 
 // each calls fn for the objects among entries, and shows the sweeper the others.
-func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *sweeper, fn func(iofs.FileInfo) error) error {
+func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *publish.Sweeper, fn func(iofs.FileInfo) error) error {
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -86,8 +87,8 @@ func (s *Store) each(ctx context.Context, entries fs.DirEntries, sweeper *sweepe
 		if !ok {
 			continue
 		}
-		if isTemporary(path.Base(object.Remote())) {
-			sweeper.see(object)
+		if publish.IsTemporary(path.Base(object.Remote())) {
+			sweeper.See(object)
 			continue
 		}
 		if object.Size() < 0 {

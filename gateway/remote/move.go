@@ -6,6 +6,7 @@ import (
 	iofs "io/fs"
 	"path"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -34,19 +35,14 @@ func (s *Store) Move(ctx context.Context, from string, to func(iofs.FileInfo) st
 	if _, err := s.begin(ctx, "move", name); err != nil {
 		return err
 	}
-	if isTemporary(path.Base(name)) {
+	if publish.IsTemporary(path.Base(name)) {
 		return fmt.Errorf("move to %s, a name for temporary files: %w", name, iofs.ErrInvalid)
 	}
-	features := f.Features()
-	switch {
-	case features.Move != nil:
-		_, err = features.Move(ctx, source, name)
-	case features.Copy != nil:
-		_, err = moveByCopy(features.Copy)(ctx, source, name)
-	default:
+	move := publish.MoveOf(f)
+	if move == nil {
 		return s.carry(ctx, from, name)
 	}
-	if err != nil {
+	if _, err = move(ctx, source, name); err != nil {
 		return s.failed(ctx, "move", from, err)
 	}
 	return s.removeOlder(ctx, from)

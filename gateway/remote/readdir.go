@@ -12,6 +12,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -134,7 +135,7 @@ func (r *reading) describe(ctx context.Context, entry fs.DirEntry) (iofs.FileInf
 		return storage.DirInfo(base, entry.ModTime(ctx)), nil
 	case !ok:
 		return storage.DirInfo(base, time.Time{}), nil
-	case isTemporary(base):
+	case publish.IsTemporary(base):
 		return nil, nil
 	case object.Size() < 0:
 		return nil, fmt.Errorf("read: the remote does not know the size of %s", entry.Remote())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/lister"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -33,10 +34,8 @@ type Store struct {
 
 	// buckets: what is not found may be the bucket, and then proves nothing.
 	buckets bool
-	// put publishes all or nothing, in the way that suits the backend.
-	put putFunc
-	// conditional is that of put, where it is S3.
-	conditional *conditional
+	// publisher stores objects all or nothing, in the way that suits the backend.
+	publisher *publish.Publisher
 	// movesWhole: a move never takes an object away before another is in its place.
 	movesWhole bool
 	// oneVersion: to remove an object brings back what it replaced.
@@ -79,7 +78,7 @@ func Open(ctx context.Context, id string, section map[string]string, base string
 		lister:     lister.New(b.Fs),
 		soon:       soon,
 	}
-	s.put = s.preserving(section, s3api.WithChecksums(id, b.Fs, section, putFor(b), sumOf))
+	s.publisher = publish.New(b, section, s.find)
 	s.bulk = s3api.NewBulk(id, b.Fs, section)
 	if b.OneRequest {
 		s.creator = func() (fs.Fs, error) { return b.Reopen(nil) }

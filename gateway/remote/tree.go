@@ -11,6 +11,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/operations"
 
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
@@ -117,7 +118,7 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 	if _, err := s.begin(ctx, "rename", to); err != nil {
 		return err
 	}
-	if isTemporary(path.Base(to)) {
+	if publish.IsTemporary(path.Base(to)) {
 		return fmt.Errorf("rename to %s, a name for temporary files: %w", to, iofs.ErrInvalid)
 	}
 	f, err := s.creator() // its objects know what they are
@@ -145,23 +146,14 @@ func (s *Store) renameObject(ctx context.Context, f fs.Fs, from, to string) erro
 			return err
 		}
 	}
-	features := f.Features()
-	var move moveFunc
-	switch {
-	case features.Move != nil:
-		move = features.Move
-	case features.Copy != nil:
-		move = moveByCopy(features.Copy)
-	default:
+	if publish.MoveOf(f) == nil {
 		return s.carry(ctx, from, to)
 	}
 	source, err := f.NewObject(ctx, from)
 	if err != nil {
 		return s.missing(ctx, "rename", from, err)
 	}
-	// A copy in a bucket replaces at once, as a PUT does.
-	whole := features.Move == nil || s.movesWhole
-	if err := (mover{f, move, whole}).replace(ctx, source, to); err != nil && !errors.Is(err, errStayed) {
+	if err := publish.Replace(ctx, f, s.movesWhole, source, to); err != nil {
 		return s.failed(ctx, "rename", from, err)
 	}
 	return s.removeOlder(ctx, from)

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
@@ -124,8 +125,8 @@ func (s *Store) tryVersions(ctx context.Context) (bool, error) {
 	if s.versions.tried || s.bulk == nil { // nil: names may be others there
 		return s.versions.deletes, nil
 	}
-	name := temporaryName(partialSuffix)
-	if err := s.put(s.backend.Context(ctx), name, 0, http.NoBody); err != nil {
+	name := publish.TemporaryName()
+	if err := s.publisher.Put(s.backend.Context(ctx), name, 0, http.NoBody); err != nil {
 		return false, s.failed(ctx, "put", name, err)
 	}
 	deletes, err := s.DeletesVersions(ctx, name)

@@ -53,6 +53,11 @@ var rules = []rule{
 		indirect: true,
 	},
 	{
+		name:    "objects become visible without knowing the store over them",
+		about:   of("gateway/remote/publish"),
+		forbids: both(of(redis, module+"/gateway"), not(of(module+"/gateway/storage", module+"/gateway/remote/backend", module+"/gateway/remote/s3api"))),
+	},
+	{
 		name:    "directories are listed without knowing stores",
 		about:   of("gateway/remote/lister"),
 		forbids: both(of(redis, module+"/gateway"), not(of(module+"/gateway/remote/backend"))),

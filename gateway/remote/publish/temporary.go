@@ -1,4 +1,4 @@
-package remote
+package publish
 
 import (
 	"context"
@@ -25,11 +25,15 @@ const (
 	replacedSuffix = ".replaced"
 )
 
+// TemporaryName is a new name of an upload, which counts as cut off a day later.
+func TemporaryName() string { return temporaryName(partialSuffix) }
+
 func temporaryName(suffix string) string {
 	return temporaryPrefix + time.Now().UTC().Format(temporaryTime) + "-" + rand.Text() + suffix
 }
 
-func isTemporary(base string) bool {
+// IsTemporary reports whether base is a temporary name.
+func IsTemporary(base string) bool {
 	return strings.HasPrefix(base, temporaryPrefix) &&
 		(strings.HasSuffix(base, partialSuffix) || strings.HasSuffix(base, replacedSuffix))
 }
@@ -53,40 +57,41 @@ const (
 	sweptPerList = 16
 )
 
-// sweeper collects, from a list, uploads that were cut off by the end of their
+// Sweeper collects, from a list, uploads that were cut off by the end of their
 // gateway. Two clocks must agree that one is old: that of the gateway that wrote it,
 // by its name, and the remote's, by its time of modification. So neither of them
 // alone, being wrong, costs an upload that is under way. One that is removed
 // anyway fails, since there is nothing to move.
-type sweeper struct {
+type Sweeper struct {
 	expired time.Time
 	found   []fs.Object
 }
 
-func newSweeper() *sweeper { return &sweeper{expired: time.Now().Add(-uploadExpires)} }
+// NewSweeper returns one that has seen nothing yet.
+func NewSweeper() *Sweeper { return &Sweeper{expired: time.Now().Add(-uploadExpires)} }
 
-// see looks at an object with a temporary name; it is not safe for concurrent use.
-func (s *sweeper) see(o fs.Object) {
+// See looks at an object with a temporary name; it is not safe for concurrent use.
+func (s *Sweeper) See(o fs.Object) {
 	if len(s.found) < sweptPerList && startedBefore(path.Base(o.Remote()), s.expired) {
 		s.found = append(s.found, o)
 	}
 }
 
-// sweep removes what sw found. No request asked for it: a failure is only logged,
-// and ends it.
-func (s *Store) sweep(ctx context.Context, sw *sweeper) {
+// Sweep removes what was found on a destination. No request asked for it: a failure is
+// only logged, as describe has it, and ends it.
+func (s *Sweeper) Sweep(ctx context.Context, dest string, describe func(ctx context.Context, op, name string, err error) error) {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
-	for _, o := range sw.found {
+	for _, o := range s.found {
 		// This takes a request on remotes that do not list it.
-		if !o.ModTime(ctx).Before(sw.expired) {
+		if !o.ModTime(ctx).Before(s.expired) {
 			continue
 		}
 		if err := o.Remove(ctx); err != nil {
-			slog.Warn("cannot remove an upload that was cut off", "dest", s.backend.ID, "err", s.failed(ctx, "remove", o.Remote(), err),
+			slog.Warn("cannot remove an upload that was cut off", "dest", dest, "err", describe(ctx, "remove", o.Remote(), err),
 				"hint", "it is tried again later, and nobody takes the rest for an object; the key or user must be allowed to delete")
 			return
 		}
-		slog.Info("removed an upload that was cut off", "dest", s.backend.ID, "obj", o.Remote())
+		slog.Info("removed an upload that was cut off", "dest", dest, "obj", o.Remote())
 	}
 }

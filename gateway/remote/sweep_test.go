@@ -8,50 +8,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rclone/rclone/fs"
-)
 
-// TestTemporaryNames checks which names are hidden, and which are those of uploads
-// that may count as cut off.
-func TestTemporaryNames(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	for _, tt := range []struct {
-		name          string
-		base          string
-		hidden, older bool
-	}{
-		{"an upload that begins", temporaryName(partialSuffix), true, false},
-		{"an upload of long ago", "upload-20200102T030405Z-ABC.partial", true, true},
-		{"an object moved aside long ago", "upload-20200102T030405Z-ABC.replaced", true, false},
-		{"an upload of no known time", "upload-ABC.partial", true, false},
-		{"an upload whose time is none", "upload-yesterday-ABC.partial", true, false},
-		{"an object", strings.Repeat("0", 64), false, false},
-		{"what only begins so", "upload-20200102T030405Z-ABC", false, false},
-		{"what only ends so", "20200102T030405Z-ABC.partial", false, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := isTemporary(tt.base); got != tt.hidden {
-				t.Errorf("isTemporary(%q) = %t", tt.base, got)
-			}
-			if got := startedBefore(tt.base, now.Add(-time.Minute)); got != tt.older {
-				t.Errorf("startedBefore(%q, a minute ago) = %t", tt.base, got)
-			}
-		})
-	}
-	if name := temporaryName(partialSuffix); !startedBefore(name, now.Add(time.Minute)) {
-		t.Errorf("%s did not begin before the next minute", name)
-	}
-}
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/publish"
+)
 
 // plant leaves half an upload in dir, begun and last written to so long ago.
 func plant(t *testing.T, dir string, begun, written time.Duration, suffix string) (name string) {
 	t.Helper()
-	name = temporaryPrefix + time.Now().Add(-begun).UTC().Format(temporaryTime) + "-" + suffix
+	name = "upload-" + time.Now().Add(-begun).UTC().Format("20060102T150405Z") + "-" + suffix
 	file, modified := filepath.Join(dir, name), time.Now().Add(-written)
 	if err := os.WriteFile(file, []byte("half of a p"), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,7 +65,7 @@ func TestSweepIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
-	for i := range sweptPerList + 4 {
+	for i := range 16 + 4 {
 		plant(t, dir, overADay, overADay, strconv.Itoa(i)+".partial")
 	}
 	for _, want := range []int{4, 0} {
@@ -126,15 +94,15 @@ func TestSweepEndsWhereNothingMayBeRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, map[string]string{"type": "local"}, dir)
-	sweeper, tries := newSweeper(), 0
+	sweeper, tries := publish.NewSweeper(), 0
 	for _, suffix := range []string{"A.partial", "B.partial"} {
 		o, err := s.fs.NewObject(t.Context(), plant(t, dir, overADay, overADay, suffix))
 		if err != nil {
 			t.Fatal(err)
 		}
-		sweeper.see(undeletable{o, &tries})
+		sweeper.See(undeletable{o, &tries})
 	}
-	s.sweep(t.Context(), sweeper)
+	sweeper.Sweep(t.Context(), "dest", s.failed)
 	if tries != 1 {
 		t.Errorf("%d objects were tried to remove, want 1", tries)
 	}

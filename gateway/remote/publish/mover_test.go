@@ -1,4 +1,4 @@
-package remote
+package publish
 
 import (
 	"context"
@@ -12,14 +12,33 @@ import (
 	"testing"
 
 	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 )
 
 // localMover returns a mover on an empty directory.
 func localMover(t *testing.T) (m mover, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	s := open(t, map[string]string{"type": "local"}, dir)
-	return mover{s.fs, s.fs.Features().Move, true}, dir
+	b, err := backend.Open(t.Context(), "mover", map[string]string{"type": "local"}, dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return mover{b.Fs, b.Fs.Features().Move, true}, dir
+}
+
+// namesIn returns the names of what lies in dir.
+func namesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 var errMove = errors.New("planned failure of a move")
@@ -61,7 +80,7 @@ func TestMoveThatDoesNotReplace(t *testing.T) {
 			if got, err := os.ReadFile(filepath.Join(dir, "name")); string(got) != tt.want {
 				t.Errorf("content %q, %v; want %q", got, err, tt.want)
 			}
-			if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
+			if got := namesIn(t, dir); !slices.Equal(got, []string{"name"}) {
 				t.Errorf("files %v; want the object alone", got)
 			}
 		})
@@ -105,7 +124,7 @@ func TestUploadOfWhatIsThere(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := m.put(t.Context(), name, int64(len(content)), strings.NewReader(content))
-			if stayed := errors.Is(err, errStayed); stayed != tt.kept || err != nil && !stayed {
+			if stayed := errors.Is(err, ErrStayed); stayed != tt.kept || err != nil && !stayed {
 				t.Errorf("put: %v", err)
 			}
 			if touched == tt.kept {
@@ -114,7 +133,7 @@ func TestUploadOfWhatIsThere(t *testing.T) {
 			if got, err := os.ReadFile(file); string(got) != content {
 				t.Errorf("content %q, %v; want %q", got, err, content)
 			}
-			if got := files(t, dir); !slices.Equal(got, []string{name}) {
+			if got := namesIn(t, dir); !slices.Equal(got, []string{name}) {
 				t.Errorf("files %v; want the object alone", got)
 			}
 		})
@@ -128,7 +147,7 @@ func TestFailedMoveLeavesNothing(t *testing.T) {
 	if err := m.put(t.Context(), "name", 4, strings.NewReader("pack")); !errors.Is(err, errMove) {
 		t.Errorf("put = %v; want the error of the move", err)
 	}
-	if got := files(t, dir); len(got) != 0 {
+	if got := namesIn(t, dir); len(got) != 0 {
 		t.Errorf("files %v are left", got)
 	}
 }
@@ -136,19 +155,18 @@ func TestFailedMoveLeavesNothing(t *testing.T) {
 func TestCopyAndRemove(t *testing.T) {
 	t.Parallel()
 	m, dir := localMover(t)
-	s := open(t, map[string]string{"type": "local"}, dir)
 	m.move = moveByCopy(func(ctx context.Context, src fs.Object, remote string) (fs.Object, error) {
 		body, err := src.Open(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer body.Close()
-		return put(ctx, s.fs, remote, src.Size(), body)
+		return put(ctx, m.fs, remote, src.Size(), body)
 	})
 	if err := m.put(t.Context(), "name", 4, strings.NewReader("pack")); err != nil {
 		t.Fatal(err)
 	}
-	if got := files(t, dir); !slices.Equal(got, []string{"name"}) {
+	if got := namesIn(t, dir); !slices.Equal(got, []string{"name"}) {
 		t.Errorf("files %v; want the object alone", got)
 	}
 }

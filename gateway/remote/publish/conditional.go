@@ -1,84 +1,19 @@
-package remote
+package publish
 
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"path"
 	"sync"
 	"sync/atomic"
 
-	"github.com/rclone/rclone/fs"
-
-	"github.com/rclone-gateway/rclone-gateway/gateway/remote/backend"
 	"github.com/rclone-gateway/rclone-gateway/gateway/remote/s3api"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
-
-// Of an object that is named by its hash and uploaded again nobody renews the time: what
-// a repository was at a time is known by those times. How that is seen to depends on how
-// an object becomes visible:
-//
-//   - by a move: what is there is looked at before it ([mover.replace]);
-//   - by a PUT to S3 whose storage keeps to If-None-Match: it refuses an object that
-//     is there, in the one request that there is ([conditional]);
-//   - by any other PUT: what is there is looked at first ([looking]).
-//
-// Locks have no time that matters, and come and go with every command: they are not
-// looked for.
-
-// errStayed is returned by a putFunc that found the object there with that content. The
-// body may not have been read to its end.
-var errStayed = errors.New("it is there already")
-
-// sumOf is the hash that an object's name says its content has.
-func sumOf(name string) (sum [sha256.Size]byte, known bool) {
-	base := path.Base(name)
-	if len(base) != hex.EncodedLen(len(sum)) {
-		return sum, false
-	}
-	_, err := hex.Decode(sum[:], []byte(base))
-	return sum, err == nil
-}
-
-// keepsReceipt reports whether the time of an object of that name matters, and its
-// content can be judged by the name.
-func keepsReceipt(name string) bool {
-	_, known := sumOf(name)
-	return known && path.Base(path.Dir(name)) != "locks"
-}
-
-// looking is a put that looks first.
-type looking struct {
-	put  putFunc
-	find func(ctx context.Context, name string) (fs.Object, error) // nil where there is none
-}
-
-func (l *looking) upload(ctx context.Context, name string, size int64, body io.Reader) error {
-	if !keepsReceipt(name) {
-		return l.put(ctx, name, size, body)
-	}
-	old, err := l.find(ctx, name)
-	switch {
-	case backend.IsDenial(err): // a key that may only write
-		return l.put(ctx, name, size, body)
-	case err != nil:
-		return fmt.Errorf("look for what is there already: %w", err)
-	}
-	switch same, err := isSame(ctx, old, size, name); {
-	case err != nil:
-		return err
-	case same:
-		return errStayed
-	}
-	return l.put(ctx, name, size, body)
-}
 
 // What is known of whether a storage keeps to If-None-Match.
 const (
@@ -120,7 +55,7 @@ func (c *conditional) upload(ctx context.Context, name string, size int64, body 
 			return err
 		}
 		return c.prove(ctx, name, content)
-	case state != enforced || !keepsReceipt(name):
+	case state != enforced || !KeepsReceipt(name):
 		return c.looking.upload(ctx, name, size, body)
 	}
 	if _, wrong := c.damaged.LoadAndDelete(name); wrong {
@@ -204,14 +139,6 @@ func (c *conditional) isUnderWay(name string) bool {
 	return c.underWay[name] > 0
 }
 
-// stillUploaded reports whether an object is not there yet, while this process uploads it.
-func (s *Store) stillUploaded(ctx context.Context, name string) (bool, error) {
-	if s.conditional == nil || !s.conditional.isUnderWay(name) {
-		return false, nil
-	}
-	return s.unlisted(ctx, name)
-}
-
 // settle is for an upload that was refused since there is something of that name: that
 // stays if it is right, and else replace is called.
 func (c *conditional) settle(ctx context.Context, name string, size int64, replace func() error) error {
@@ -223,7 +150,7 @@ func (c *conditional) settle(ctx context.Context, name string, size int64, repla
 	case err != nil:
 		return err
 	case same:
-		return errStayed
+		return ErrStayed
 	}
 	return replace()
 }
@@ -255,59 +182,4 @@ func (s *seizable) seize() (rest io.Reader, whole bool) {
 	defer s.mu.Unlock()
 	s.seized = true
 	return s.from, !s.read
-}
-
-// preserving returns put so that it leaves objects alone that are there already; before
-// and after say whether it is looked before the upload, or put does so itself.
-func (s *Store) preserving(section map[string]string, put putFunc) putFunc {
-	look := looking{put, s.lookFor}
-	switch {
-	case movesIntoPlace(s.backend):
-		return put
-	case section["use_presigned_request"] == "true" || !s3api.Extend(s.fs):
-		return look.upload
-	}
-	s.conditional = &conditional{looking: look, dest: s.backend.ID}
-	return s.conditional.upload
-}
-
-// movesIntoPlace reports whether an upload becomes visible by a move.
-func movesIntoPlace(b *backend.Backend) bool {
-	features := b.Fs.Features()
-	return !b.Has(backend.PublishesPut) && (features.Move != nil || features.Copy != nil)
-}
-
-// lookFor returns the object of that name, or nil where there is none.
-func (s *Store) lookFor(ctx context.Context, name string) (fs.Object, error) {
-	o, err := s.find(ctx, name)
-	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
-		return nil, nil
-	}
-	return o, err
-}
-
-// Preserves reports how the store keeps the times of objects that are uploaded again:
-// in the request of the upload itself, or by a look at what is there before it. It is
-// known for sure only after the first small upload.
-func (s *Store) Preserves() (inOneRequest bool) {
-	return s.conditional != nil && s.conditional.state.Load() == enforced
-}
-
-// isSame reports whether old, unless it is nil, has that size and the content that its
-// name says. Only of names that are hashes it is sure.
-func isSame(ctx context.Context, old fs.Object, size int64, name string) (bool, error) {
-	want, known := sumOf(name)
-	if !known || old == nil || old.Size() != size {
-		return false, nil
-	}
-	body, err := old.Open(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read what is there already: %w", err)
-	}
-	defer body.Close()
-	digest := sha256.New()
-	if _, err = io.Copy(digest, body); err != nil {
-		return false, fmt.Errorf("read what is there already: %w", err)
-	}
-	return [sha256.Size]byte(digest.Sum(nil)) == want, nil
 }
