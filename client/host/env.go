@@ -248,7 +248,8 @@ func (e *Environment) LoadFile(path string) error {
 	return exit.With(exit.Usage, envfile.Load(path, e.Set))
 }
 
-// NodeCredentials are those of a node, which the cluster's agent borrows.
+// NodeCredentials are those of a node, which the cluster's agent and an administrator
+// borrow.
 func (e *Environment) NodeCredentials() (Credentials, error) {
 	login, err := e.processLogin()
 	if err != nil {
@@ -267,4 +268,14 @@ func (e *Environment) NodeCredentials() (Credentials, error) {
 		how = NodeAgentEnv + " must be there, or NS8_AGENT_ENV must name it"
 	}
 	return Credentials{}, exit.Failf(exit.Usage, "no credentials of a node: REDIS_USER must be node/…, or %s%s", how, e.unreadable())
+}
+
+// GatewayCredentials returns credentials that the gateway knows: our own where we are a node or a
+// module, and else a node's.
+func (e *Environment) GatewayCredentials() (Credentials, error) {
+	login, err := e.Credentials()
+	if err != nil || strings.HasPrefix(login.User, "node/") || strings.HasPrefix(login.User, "module/") {
+		return login, err
+	}
+	return e.NodeCredentials()
 }

@@ -46,6 +46,14 @@ func TestEnvironmentOrder(t *testing.T) {
 	}
 }
 
+// wantCredentials expects credentials, or an error with these words.
+func wantCredentials(t *testing.T, got Credentials, err error, want Credentials, words string) {
+	t.Helper()
+	if got != want || (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
+		t.Errorf("credentials = %s, %v; want %s, %q", got, err, want, words)
+	}
+}
+
 func TestCredentialsComeFromOnePlace(t *testing.T) {
 	tests := map[string]struct {
 		vars, files map[string]string
@@ -61,9 +69,29 @@ func TestCredentialsComeFromOnePlace(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := testEnvironment(t, test.vars, test.files).Credentials()
-			if got != test.want || (err == nil) != (test.words == "") || err != nil && !strings.Contains(err.Error(), test.words) {
-				t.Errorf("credentials = %s, %v; want %s, %q", got, err, test.want, test.words)
-			}
+			wantCredentials(t, got, err, test.want, test.words)
+		})
+	}
+}
+
+func TestTheGatewayIsAskedAsAUserThatItKnows(t *testing.T) {
+	admin := map[string]string{"REDIS_USER": "admin", "REDIS_PASSWORD": "a"}
+	node := map[string]string{"node.env": "REDIS_USER=node/1\nREDIS_PASSWORD=n\n"}
+	tests := map[string]struct {
+		vars, files map[string]string
+		want        Credentials
+		words       string
+	}{
+		"a module":                         {map[string]string{"REDIS_USER": "module/a1", "REDIS_PASSWORD": "p"}, node, Credentials{"module/a1", "p"}, ""},
+		"a node":                           {map[string]string{"REDIS_USER": "node/2", "REDIS_PASSWORD": "p"}, node, Credentials{"node/2", "p"}, ""},
+		"an administrator, as the node":    {admin, node, Credentials{"node/1", "n"}, ""},
+		"an administrator away from nodes": {admin, nil, Credentials{}, "--env-file FILE"},
+		"nobody":                           {nil, nil, Credentials{}, "REDIS_USER is not set"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := testEnvironment(t, test.vars, test.files).GatewayCredentials()
+			wantCredentials(t, got, err, test.want, test.words)
 		})
 	}
 }

@@ -29,9 +29,9 @@ type Gateway struct {
 	advise func(error) string // what is missing to reach it
 }
 
-// NewGateway returns the gateway that the environment names, with the agent's credentials.
+// NewGateway returns the gateway that the environment names, with our credentials.
 func NewGateway(env *host.Environment) (Gateway, error) {
-	login, err := env.Credentials()
+	login, err := env.GatewayCredentials()
 	return NewGatewayAs(env, login), err
 }
 

@@ -91,7 +91,7 @@ func RepositoryAt(s *host.System, destination, app, uuid, key string) (restic.Re
 	if err := checkPath(destination, app, uuid); err != nil {
 		return restic.Repository{}, err
 	}
-	login, err := s.Env.Credentials()
+	login, err := s.Env.GatewayCredentials()
 	if err != nil {
 		return restic.Repository{}, err
 	}
