@@ -96,14 +96,15 @@ func (e *Environment) redisLeader() (redisconn.Config, error) {
 }
 
 // RedisReplica is the server to read from: the replica, or where a URL or Sentinels
-// lead if there is none. With nothing but addresses it is that of this host.
+// lead if there is none. With nothing but addresses it is that of this host on NethServer 8,
+// and elsewhere the one to write to.
 func (e *Environment) RedisReplica() (redisconn.Config, error) {
 	s, err := e.RedisServer()
 	switch {
 	case s.ReplicaAddress != "":
 		s.TLS.Enabled = s.TLS.Enabled || strings.HasPrefix(s.URL, "rediss:")
 		s.Address, s.URL = s.ReplicaAddress, ""
-	case s.URL == "" && s.SentinelMaster == "":
+	case s.URL == "" && s.SentinelMaster == "" && e.OnNS8():
 		s.Address = redisconn.DefaultAddress
 	}
 	s.ReplicaAddress = ""

@@ -26,3 +26,19 @@ func TestAContainerSeesTheFilesForTheGateway(t *testing.T) {
 		t.Errorf("the repository is %s", got)
 	}
 }
+
+func TestWithoutAReplicaTheServerToWriteToIsRead(t *testing.T) {
+	vars := map[string]string{"REDIS_ADDRESS": "10.0.0.1:6400"}
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"standalone":      {nil, "10.0.0.1:6400"},
+		"on NethServer 8": {map[string]string{"core.env": ""}, "127.0.0.1:6379"},
+		"a replica":       {map[string]string{"node.env": "REDIS_REPLICA_ADDRESS=10.0.0.2:6400\n"}, "10.0.0.2:6400"},
+	} {
+		if got, err := testEnvironment(t, vars, test.files).RedisReplica(); err != nil || got.Address != test.want {
+			t.Errorf("%s: it reads from %s, %v; want %s", name, got.Address, err, test.want)
+		}
+	}
+}
