@@ -152,7 +152,7 @@ func (o *options) subject(ctx context.Context, sys *host.System, word string, re
 		return nil, home{}, names.WronglyNamed(err)
 	}
 	report.Module, report.UUID, report.Destination, report.Repository = place.Module, place.UUID, place.Destination, place.Path()
-	repository, err := run.OpenRepository(ctx, sys, rdb, place.Destination, place.App, place.UUID)
+	repository, err := place.Open(ctx, sys, rdb)
 	if err != nil {
 		return nil, home{}, names.WronglyNamed(err)
 	}

@@ -68,7 +68,8 @@ func (d *drilling) run(ctx context.Context, home home) (err error) {
 func (d *drilling) checkThere(ctx context.Context) error {
 	there, err := run.NewProbe(d.sys.Env).Exists(ctx, d.subject.base.Repository)
 	if err == nil && !there {
-		return exit.Failf(exit.NotRestorable, "not restorable: there is no repository %s", d.subject.base.Repository)
+		repository := d.subject.base.Repository
+		return exit.Failf(exit.NotRestorable, "not restorable: there is no repository %s%s", repository, repository.Remedy())
 	}
 	return err
 }

@@ -44,13 +44,19 @@ func Open(ctx context.Context, sys *host.System, wait *run.Waiting) (Source, fun
 
 // DestinationNamed returns the ID of the destination that a word names.
 func DestinationNamed(ctx context.Context, source Source, word string) (string, error) {
-	destinations, err := source.Destinations(ctx)
+	entries, err := DestinationEntries(ctx, source)
 	if err != nil {
 		return "", err
 	}
+	return names.DestinationAmong(entries, word)
+}
+
+// DestinationEntries returns the destinations with their names.
+func DestinationEntries(ctx context.Context, source Source) ([]naming.Entry, error) {
+	destinations, err := source.Destinations(ctx)
 	entries := make([]naming.Entry, len(destinations))
 	for i, d := range destinations {
 		entries[i] = naming.Entry{ID: d.ID, Name: d.Name}
 	}
-	return names.DestinationAmong(entries, word)
+	return entries, err
 }

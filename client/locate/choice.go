@@ -3,6 +3,7 @@ package locate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -59,6 +60,7 @@ func (c *Choice) Name(ctx context.Context, rdb *redis.Client, word string) error
 type Place struct {
 	Destination, App, UUID string
 	Module                 string // ID, "" if it is not known
+	Elsewhere              string // see [restic.Repository]
 }
 
 // Path returns the repository's path on its destination.
@@ -78,7 +80,14 @@ func (c *Choice) Repository(ctx context.Context, sys *host.System, wait *run.Wai
 	if err != nil {
 		return restic.Repository{}, err
 	}
-	return run.OpenRepository(ctx, sys, rdb, place.Destination, place.App, place.UUID)
+	return place.Open(ctx, sys, rdb)
+}
+
+// Open returns the repository, with its credentials and password.
+func (p Place) Open(ctx context.Context, sys *host.System, rdb *redis.Client) (restic.Repository, error) {
+	repository, err := run.OpenRepository(ctx, sys, rdb, p.Destination, p.App, p.UUID)
+	repository.Elsewhere = p.Elsewhere
+	return repository, err
 }
 
 // Place returns the location of the selected repository.
@@ -89,7 +98,7 @@ func (c *Choice) Place(ctx context.Context, sys *host.System, rdb *redis.Client)
 	if p.App, p.UUID, err = c.path(ctx, sys, rdb, p.Module); err != nil {
 		return p, err
 	}
-	p.Destination, err = c.where(ctx, rdb, p.Module)
+	p.Destination, p.Elsewhere, err = c.where(ctx, rdb, p.Module)
 	return p, err
 }
 
@@ -152,28 +161,47 @@ func Installed(ctx context.Context, rdb *redis.Client, moduleID string) (app, uu
 	return app, uuid, err
 }
 
-// where returns the ID of the destination.
-func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) (string, error) {
+// where returns the ID of the destination, and the names of others if no option selects one.
+func (c *Choice) where(ctx context.Context, rdb *redis.Client, moduleID string) (id, elsewhere string, err error) {
 	if c.Destination != "" {
-		return names.DestinationNamed(ctx, rdb, c.Destination)
+		id, err = names.DestinationNamed(ctx, rdb, c.Destination)
+		return id, "", err
 	}
 	if c.Backup != "" {
 		s, err := schedule.Read(ctx, rdb, c.Backup)
-		return s.Destination, err
+		return s.Destination, "", err
 	}
 	schedules, err := schedule.All(ctx, rdb)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return firstDestination(schedules, moduleID)
+	return scheduled(schedules, moduleID, func() ([]naming.Entry, error) { return names.DestinationEntries(ctx, rdb) })
 }
 
-// firstDestination returns the destination of the first schedule that lists a module.
-func firstDestination(schedules []schedule.Schedule, moduleID string) (string, error) {
+// scheduled returns the destination of the first schedule that lists a module, and the names
+// of those of the other schedules.
+func scheduled(schedules []schedule.Schedule, moduleID string, known func() ([]naming.Entry, error)) (id, elsewhere string, err error) {
+	var all []string
 	for _, s := range schedules {
-		if s.Lists(moduleID) && s.Destination != "" {
-			return s.Destination, nil
+		if s.Lists(moduleID) && s.Destination != "" && !slices.Contains(all, s.Destination) {
+			all = append(all, s.Destination)
 		}
 	}
-	return "", exit.Failf(exit.Usage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
+	switch len(all) {
+	case 0:
+		return "", "", exit.Failf(exit.Usage, "no backup schedule lists module %s: name a destination with --destination (see --show)", moduleID)
+	case 1:
+		return all[0], "", nil
+	}
+	entries, err := known()
+	if err != nil {
+		return "", "", err
+	}
+	others := slices.Clone(all[1:])
+	for _, e := range entries {
+		if i := slices.Index(others, e.ID); i >= 0 && e.Name != "" {
+			others[i] = naming.Printable(e.Name)
+		}
+	}
+	return all[0], strings.Join(others, ", "), nil
 }

@@ -15,12 +15,13 @@ func TestTheScheduleWithTheLowestNumberIsMeant(t *testing.T) {
 	} {
 		server.AddSchedule(redistest.Schedule{ID: id, Repository: "destination-" + id, Instances: instances})
 	}
-	got, err := (&Choice{}).where(t.Context(), server.Admin(), "mymodule1")
-	if err != nil || got != "destination-9" {
-		t.Errorf("got %q, %v", got, err)
+	server.AddDestinations(redistest.Destination{ID: "destination-100", Name: "far away", Provider: "rclone"})
+	got, elsewhere, err := (&Choice{}).where(t.Context(), server.Admin(), "mymodule1")
+	if err != nil || got != "destination-9" || elsewhere != "destination-10, far away" {
+		t.Errorf("got %q, elsewhere %q, %v", got, elsewhere, err)
 	}
-	got, err = (&Choice{Backup: "100"}).where(t.Context(), server.Admin(), "mymodule1")
-	if err != nil || got != "destination-100" {
-		t.Errorf("got %q, %v", got, err)
+	got, elsewhere, err = (&Choice{Backup: "100"}).where(t.Context(), server.Admin(), "mymodule1")
+	if err != nil || got != "destination-100" || elsewhere != "" {
+		t.Errorf("got %q, elsewhere %q, %v", got, elsewhere, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/client/exit"
 	"github.com/rclone-gateway/rclone-gateway/client/facts"
 	"github.com/rclone-gateway/rclone-gateway/client/host"
+	"github.com/rclone-gateway/rclone-gateway/client/naming"
 	"github.com/rclone-gateway/rclone-gateway/client/restic"
 	"github.com/rclone-gateway/rclone-gateway/client/run"
 )
@@ -31,24 +32,27 @@ func (c *Choice) throughGateway(ctx context.Context, sys *host.System, wait *run
 		return restic.Repository{}, err
 	}
 	defer done()
-	destination, err := c.destinationOf(ctx, source, m.ID)
+	destination, elsewhere, err := c.destinationOf(ctx, source, m.ID)
 	if err != nil {
 		return restic.Repository{}, err
 	}
-	return source.Repository(ctx, destination, app, uuid)
+	repository, err := source.Repository(ctx, destination, app, uuid)
+	repository.Elsewhere = elsewhere
+	return repository, err
 }
 
-func (c *Choice) destinationOf(ctx context.Context, source facts.Source, module string) (string, error) {
+func (c *Choice) destinationOf(ctx context.Context, source facts.Source, module string) (id, elsewhere string, err error) {
 	switch {
 	case c.Destination != "":
-		return facts.DestinationNamed(ctx, source, c.Destination)
+		id, err = facts.DestinationNamed(ctx, source, c.Destination)
+		return id, "", err
 	case c.Backup != "":
 		s, err := source.Schedule(ctx, c.Backup)
-		return s.Destination, err
+		return s.Destination, "", err
 	}
 	schedules, err := source.Schedules(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return firstDestination(schedules, module)
+	return scheduled(schedules, module, func() ([]naming.Entry, error) { return facts.DestinationEntries(ctx, source) })
 }

@@ -155,11 +155,9 @@ func allRepositories(ctx context.Context, sys *host.System, p *place) ([]*listed
 
 // openFound opens a repository that a survey found.
 func openFound(ctx context.Context, sys *host.System, rdb *redis.Client, destination string, r inventory.Repository, c cluster) (*opened, error) {
-	from, err := source(ctx, sys, rdb, destination, r.App, r.UUID, nil)
-	return &opened{
-		place: locate.Place{Destination: destination, App: r.App, UUID: r.UUID, Module: c.modules[r.UUID]},
-		found: r, source: from,
-	}, err
+	place := locate.Place{Destination: destination, App: r.App, UUID: r.UUID, Module: c.modules[r.UUID]}
+	from, err := source(ctx, sys, rdb, place, nil)
+	return &opened{place: place, found: r, source: from}, err
 }
 
 // readListings asks restic where necessary, several repositories at a time: each restic

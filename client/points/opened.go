@@ -60,7 +60,7 @@ func (p *place) open(ctx context.Context, sys *host.System, word string) (*opene
 	if o.place, err = choice.Place(ctx, sys, rdb); err != nil {
 		return nil, err
 	}
-	o.source, err = source(ctx, sys, rdb, o.place.Destination, o.place.App, o.place.UUID, resticOnce(sys))
+	o.source, err = source(ctx, sys, rdb, o.place, resticOnce(sys))
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +70,14 @@ func (p *place) open(ctx context.Context, sys *host.System, word string) (*opene
 	}
 	o.found, err = gateway.Look(ctx, o.place.Destination, o.place.App, o.place.UUID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, exit.Failf(exit.NotFound, "there is no repository %s on destination %s: nothing was backed up to it", o.place.Path(), o.place.Destination)
+		return nil, exit.Failf(exit.NotFound, "there is no repository %s on destination %s: nothing was backed up to it%s", o.place.Path(), o.place.Destination, o.source.Repository.Remedy())
 	}
 	return o, err
 }
 
 // source returns a repository as package snapshot reads it.
-func source(ctx context.Context, sys *host.System, rdb *redis.Client, destination, app, uuid string, command func(context.Context) (restic.Invocation, error)) (snapshot.Source, error) {
-	repository, err := run.OpenRepository(ctx, sys, rdb, destination, app, uuid)
+func source(ctx context.Context, sys *host.System, rdb *redis.Client, place locate.Place, command func(context.Context) (restic.Invocation, error)) (snapshot.Source, error) {
+	repository, err := place.Open(ctx, sys, rdb)
 	return snapshot.Source{Repository: repository, Command: command}, err
 }
 

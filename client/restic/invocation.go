@@ -24,6 +24,16 @@ type Repository struct {
 	User, Password string
 	// Key is restic's own password, which decrypts the repository.
 	Key string
+	// Elsewhere names other destinations that it may be on, where nobody said on which.
+	Elsewhere string
+}
+
+// Remedy returns what to do if there is no repository, as far as it is known.
+func (r Repository) Remedy() string {
+	if r.Elsewhere == "" {
+		return ""
+	}
+	return "; its schedules name other destinations, too: choose one with --destination (" + r.Elsewhere + ")"
 }
 
 // String returns only the URL, so that no secret gets into a text.

@@ -157,5 +157,9 @@ func ResticError(repository restic.Repository, err error) error {
 	if repository.URL == "" {
 		return exit.Failf(ends.code, "%s: %w", ends.text, err)
 	}
-	return exit.Failf(ends.code, "repository %s: %s: %w", repository, ends.text, err)
+	text := ends.text
+	if failure.Reason == restic.NoRepository {
+		text += repository.Remedy()
+	}
+	return exit.Failf(ends.code, "repository %s: %s: %w", repository, text, err)
 }
