@@ -40,7 +40,10 @@ and below it what else is wrong on this node: messages that could not be sent ye
 
 A module needs attention where it was never backed up, where its last backup, retention,
 prune, check or drill did not succeed, and where a planned run is overdue by more than
-an hour. Then the exit status is 1.`,
+an hour. Then the exit status is 1.
+
+It goes by the runs of schedules. A backup that somebody made with module-backup alone is
+on the gateway's page, and not here, unless the module's host reaches no Redis.`,
 		Example:     `  gatewayctl status --schedule 1 --module myapp1`,
 		Annotations: exit.Status(exit.OK, exit.Failed, exit.Usage, exit.Forbidden, exit.Redis, exit.NotFound, exit.Signal),
 		Args:        cobra.NoArgs,
