@@ -26,28 +26,32 @@ func (l *Lister) Tree(ctx context.Context, dir string, fn fs.ListRCallback) erro
 		return listTree(ctx, dir, fn)
 	}
 	for level := []string{dir}; len(level) > 0; {
-		var (
-			mu   sync.Mutex
-			next []string
-		)
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(listers)
-		for _, dir := range level {
-			group.Go(func() error {
-				return l.inTurn(ctx, dir, func(entries fs.DirEntries) error {
-					mu.Lock()
-					entries.ForDir(func(d fs.Directory) { next = append(next, d.Remote()) })
-					mu.Unlock()
-					return fn(entries)
-				})
-			})
-		}
-		if err := group.Wait(); err != nil {
+		var err error
+		if level, err = l.level(ctx, level, fn); err != nil {
 			return err
 		}
-		level = next
 	}
 	return nil
+}
+
+// level lists several directories at once, and returns those in them.
+func (l *Lister) level(ctx context.Context, dirs []string, fn fs.ListRCallback) (next []string, err error) {
+	var mu sync.Mutex
+	note := func(d fs.Directory) { next = append(next, d.Remote()) }
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(listers)
+	for _, dir := range dirs {
+		group.Go(func() error {
+			return l.inTurn(ctx, dir, func(entries fs.DirEntries) error {
+				mu.Lock()
+				entries.ForDir(note)
+				mu.Unlock()
+				return fn(entries)
+			})
+		})
+	}
+	err = group.Wait()
+	return next, err
 }
 
 // Dir lists one directory, page by page where the backend can.
