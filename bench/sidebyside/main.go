@@ -100,9 +100,22 @@ func parseFlags() options {
 }
 
 func run(ctx context.Context, o options) error {
+	if work := works[o.mode]; work != nil {
+		return measure(ctx, o, work)
+	}
+	return compare(ctx, o)
+}
+
+// works are what is measured, by mode.
+var works = map[string]func(ctx context.Context, o options, base string, redis *servers.Redis) error{
+	"table": runTable, "speed": runSpeed, "memory": runMemory, "far": runFar, "hop": runHop, "undo": runUndo, "refused": runRefused,
+}
+
+// compare is, until it is stopped, what the gateway is compared with.
+func compare(ctx context.Context, o options) error {
 	switch o.mode {
 	case "relay":
-		return runRelay(ctx, o.listen, o.to)
+		return floor.Relay(ctx, o.listen, o.to)
 	case "files":
 		return floor.Files(ctx, o.listen, o.dir)
 	case "objects":
@@ -116,7 +129,11 @@ func run(ctx context.Context, o options) error {
 	case "forward":
 		return far.Forward(ctx, o.listen, o.to, servers.S3Key, servers.S3Secret)
 	}
-	var err error
+	return fmt.Errorf("mode %q is not table, speed, memory, far, hop, undo, refused, relay, files, objects, uploads, nothing, refuse or forward", o.mode)
+}
+
+// measure does the work, with a Redis and in a directory that are removed at its end.
+func measure(ctx context.Context, o options, work func(context.Context, options, string, *servers.Redis) error) (err error) {
 	if o.self, err = os.Executable(); err != nil {
 		return err
 	}
@@ -132,24 +149,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer redis.Stop()
 
-	switch o.mode {
-	case "table":
-		return runTable(ctx, o, base, redis)
-	case "speed":
-		return runSpeed(ctx, o, base, redis)
-	case "memory":
-		return runMemory(ctx, o, base, redis)
-	case "far":
-		return runFar(ctx, o, base, redis)
-	case "hop":
-		return runHop(ctx, o, base, redis)
-	case "undo":
-		return runUndo(ctx, o, base, redis)
-	case "refused":
-		return runRefused(ctx, o, base, redis)
-	default:
-		return fmt.Errorf("mode %q is not table, speed, memory, far, hop, undo, refused, relay, files, uploads, nothing, refuse or forward", o.mode)
-	}
+	return work(ctx, o, base, redis)
 }
 
 // contestants are the servers to compare, the gateway first.

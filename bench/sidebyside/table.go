@@ -134,9 +134,6 @@ func runTable(ctx context.Context, o options, base string, redis *servers.Redis)
 		defer stop()
 		all = two
 	}
-	cases := slices.DeleteFunc(speedCases(), func(c speedCase) bool {
-		return !strings.Contains(c.name, o.only) || len(peersOf(rows(o), all, c.name)) < 2
-	})
 	objects := o.objects
 	if o.only != "" && !strings.Contains(o.only, "list") {
 		objects = 1 // nobody lists them
@@ -155,24 +152,33 @@ func runTable(ctx context.Context, o options, base string, redis *servers.Redis)
 	if err != nil {
 		return err
 	}
-	describeMachine(os.Stdout)
-	fmt.Println("| work | against | what | ratio | half of the rounds | to be reached |")
-	fmt.Println("|---|---|---|---:|---|---:|")
-	results := newResults(all)
-	for _, sc := range cases {
-		fmt.Fprintln(os.Stderr, sc.name)
-		if err := inTurns(ctx, o, peersOf(rows(o), all, sc.name), benches, sc, results); err != nil {
-			return err
-		}
-		results.printRows(os.Stdout, rows(o), sc.name)
-	}
-	if o.before != "" {
-		return nil
+	if err := tableCases(ctx, o, all, benches); err != nil || o.before != "" {
+		return err
 	}
 	if err := runLean(ctx, o, base, redis, benches); err != nil || o.only != "" {
 		return err
 	}
 	return farRows(ctx, o, base, redis)
+}
+
+// tableCases measures the cases that a peer is to be compared in, and prints their rows.
+func tableCases(ctx context.Context, o options, all []servers.Contestant, benches map[string]*bench) error {
+	describeMachine(os.Stdout)
+	fmt.Println("| work | against | what | ratio | half of the rounds | to be reached |")
+	fmt.Println("|---|---|---|---:|---|---:|")
+	results := newResults(all)
+	for _, sc := range speedCases() {
+		peers := peersOf(rows(o), all, sc.name)
+		if !strings.Contains(sc.name, o.only) || len(peers) < 2 {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, sc.name)
+		if err := inTurns(ctx, o, peers, benches, sc, results); err != nil {
+			return err
+		}
+		results.printRows(os.Stdout, rows(o), sc.name)
+	}
+	return nil
 }
 
 // farRows measures what the mode far has more of, with little data.

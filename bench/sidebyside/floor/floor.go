@@ -1,6 +1,6 @@
 // Package floor has the least that can do what a server of backups does, so that one
 // sees how much of a server's cost nobody can take away: files sent by net/http alone,
-// uploads taken without it, and callers refused.
+// uploads taken without it, callers refused, and connections relayed.
 package floor
 
 import (
