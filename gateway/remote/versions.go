@@ -6,11 +6,8 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"net/http"
-	"path"
-	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rclone/rclone/fs"
 
@@ -73,31 +70,25 @@ func (s *Store) DeletesVersions(ctx context.Context, name string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	place := s3api.Client(s.fs)
-	if place == nil {
+	versions := s3api.VersionsOf(s.fs, name)
+	if versions == nil {
 		return false, fmt.Errorf("look for versions of %s: %w", name, errors.ErrUnsupported)
 	}
-	client := *place
-	bucket, base, _ := strings.Cut(s.fs.Root(), "/")
-	key := path.Join(base, name)
-	list, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
-	if err != nil {
+	id, found, err := versions.Any(ctx)
+	switch {
+	case err != nil:
 		return false, s.failed(ctx, "look for versions of", name, err)
+	case !found:
+		return false, &iofs.PathError{Op: "look for versions of", Path: name, Err: iofs.ErrNotExist}
 	}
-	for _, version := range list.Versions {
-		if version.Key == nil || *version.Key != key {
-			continue
-		}
-		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: version.VersionId})
-		switch {
-		case err == nil:
-			return true, nil
-		case backend.IsDenial(err), s3api.HasStatus(err, http.StatusBadRequest): // so MinIO, of what a retention keeps
-			return false, nil
-		}
-		return false, s.failed(ctx, "delete a version of", name, err)
+	err = versions.Delete(ctx, id)
+	switch {
+	case err == nil:
+		return true, nil
+	case backend.IsDenial(err), s3api.HasStatus(err, http.StatusBadRequest): // so MinIO, of what a retention keeps
+		return false, nil
 	}
-	return false, &iofs.PathError{Op: "look for versions of", Path: name, Err: iofs.ErrNotExist}
+	return false, s.failed(ctx, "delete a version of", name, err)
 }
 
 // Copies implements [storage.Copier]. What is not known to keep nothing of what is
@@ -165,17 +156,15 @@ func (s *Store) removeVersion(ctx context.Context, name string) (older bool, err
 	if err != nil {
 		return false, err
 	}
-	client := *s3api.Client(s.fs)
-	bucket, base, _ := strings.Cut(s.fs.Root(), "/")
-	key := path.Join(base, name)
-	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	versions := s3api.VersionsOf(s.fs, name)
+	id, err := versions.Newest(ctx)
 	if err != nil {
 		return false, s.failed(ctx, "remove", name, err)
 	}
-	if head.VersionId == nil {
+	if id == nil {
 		return true, nil // removed as any other
 	}
-	if _, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: head.VersionId}); err != nil {
+	if err := versions.Delete(ctx, id); err != nil {
 		return false, s.failed(ctx, "remove", name, err)
 	}
 	_, err = s.find(ctx, name)

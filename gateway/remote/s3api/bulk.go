@@ -35,7 +35,7 @@ type Bulk struct {
 // NewBulk returns nil where an object may have another name on the storage than here, or
 // removing it may be something else than the deletion of its newest version.
 func NewBulk(dest string, f fs.Fs, section map[string]string) *Bulk {
-	client := Client(f)
+	client := clientOf(f)
 	if client == nil || section["type"] != "s3" || section["encoding"] != "" ||
 		section["version_at"] != "" || section["versions"] == "true" || !isPlain(f.Root()) {
 		return nil

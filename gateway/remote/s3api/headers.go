@@ -22,7 +22,7 @@ import (
 // gives are dropped, and those of S3 have to be signed. Its client, with all of its
 // settings, is replaced by one that goes one step further.
 func Extend(f fs.Fs) bool {
-	place := Client(f)
+	place := clientOf(f)
 	if place == nil {
 		return false
 	}
@@ -39,9 +39,9 @@ func Extend(f fs.Fs) bool {
 	return true
 }
 
-// Client is where an Fs has its client of S3, nil where it has none. It may be replaced
+// clientOf is where an Fs has its client of S3, nil where it has none. It may be replaced
 // only before the Fs is used.
-func Client(f fs.Fs) **s3.Client {
+func clientOf(f fs.Fs) **s3.Client {
 	backend, ok := f.(*rclones3.Fs)
 	if !ok {
 		return nil
