@@ -13,10 +13,10 @@
 //     package refusal.
 //  3. routes sends the gateway's own paths to their handlers, administrators' to package
 //     admin, and all else to serve.
-//  4. serve parses the URL once (request.go decides the operation). Package access
-//     judges the caller's address and admits the request against one view: who are you,
-//     may you do this, does the destination exist. A miss that may be news asks Redis
-//     once more.
+//  4. serve parses the URL once (request.go decides the operation; package rest/object
+//     knows the names of objects). Package access judges the caller's address and
+//     admits the request against one view: who are you, may you do this, does the
+//     destination exist. A miss that may be news asks Redis once more.
 //  5. What lies on another node's disk, or only another node reaches, is passed on to
 //     it over one hop, by package peer; nothing of the body was read before.
 //  6. The view's mount (package live) opens the destination at its first use, as a
