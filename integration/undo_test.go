@@ -210,6 +210,29 @@ func TestOneRollbackUndoesPoisonAndDeletion(t *testing.T) {
 	})
 }
 
+func TestARollbackThatCannotBeFreezesNothing(t *testing.T) {
+	t.Parallel()
+	g := newCluster(t).serve(t)
+	newRestic(t, "RESTIC_0_18", g.url+"/"+localDest, mailRepo, moduleOf(mailRepo)).seed(t, 2)
+	for _, tt := range []struct {
+		repo   string
+		to     time.Time
+		status int
+	}{
+		{mailRepo, time.Now().Add(time.Hour), http.StatusForbidden},
+		{"mail/none", time.Now().Add(-time.Second), http.StatusNotFound},
+	} {
+		repository := fmt.Sprintf(`"destination":%q,"repository":%q`, localDest, tt.repo)
+		g.node().want(t, tt.status, http.MethodPost, adminapi.RollbackPath,
+			fmt.Appendf(nil, `{%s,"to":%q}`, repository, tt.to.UTC().Format(time.RFC3339)))
+		answer := g.node().want(t, http.StatusOK, http.MethodPost, adminapi.ThawPath, []byte("{"+repository+"}"))
+		var reply adminapi.FreezeReply
+		if err := json.Unmarshal(answer.body, &reply); err != nil || reply.Changed {
+			t.Errorf("%s was frozen: %s, %v", tt.repo, answer.body, err)
+		}
+	}
+}
+
 func TestAPackInABucketIsDeletedByOneRequest(t *testing.T) {
 	t.Parallel()
 	s := startMinIO(t)

@@ -71,10 +71,16 @@ func (f *rollbackFlags) run(ctx context.Context, sys *host.System) error {
 	if err != nil {
 		return err
 	}
+	if to.After(time.Now()) {
+		return exit.Failf(exit.Usage, "--to %s: that time is not over yet", f.to)
+	}
 	req := adminapi.RollbackRequest{
 		Destination: named.Destination, Repository: named.Repository, To: to.Truncate(time.Second), Keys: f.keys, DryRun: f.dryRun,
 	}
 	done, err := gatewayadmin.Rollback(ctx, sys, req)
+	if coded, ok := errors.AsType[*exit.Error](err); ok && coded.Code == exit.NotFound {
+		return exit.Failf(exit.NotFound, "there is no repository %s at the destination: see gatewayctl repository list", req.Repository)
+	}
 	if err != nil {
 		return err
 	}

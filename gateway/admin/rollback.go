@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"time"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
@@ -36,7 +37,7 @@ func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) 
 	defer release()
 	reply := adminapi.RollbackReply{Leaving: map[string]int{}, Returning: map[string]int{}}
 	// Refuse the impossible before anything is frozen.
-	plan, err := kept.PlanRollback(r.Context(), req.Repository, req.To, req.Keys)
+	plan, err := possibleRollback(r.Context(), kept, req)
 	if early, ok := errors.AsType[*storage.HorizonError](err); ok {
 		w.Entry.Action = ""
 		return WriteJSON(w, adminapi.RollbackReply{Horizon: early.Earliest})
@@ -60,6 +61,19 @@ func (h *Handlers) rollback(w *observe.Response, r *http.Request, v *live.View) 
 		return err
 	}
 	return WriteJSON(w, reply)
+}
+
+// possibleRollback plans a rollback, and returns an error if the time is not over or if there
+// is no repository.
+func possibleRollback(ctx context.Context, kept *trash.Store, req adminapi.RollbackRequest) (trash.Plan, error) {
+	if req.To.After(time.Now()) {
+		return trash.Plan{}, fmt.Errorf("%w: %s", storage.ErrFuture, req.To.UTC().Format(time.RFC3339))
+	}
+	plan, err := kept.PlanRollback(ctx, req.Repository, req.To, req.Keys)
+	if err == nil && len(plan.Leaving)+len(plan.Returning) == 0 {
+		_, err = kept.Stat(ctx, req.Repository+"/config")
+	}
+	return plan, err
 }
 
 // rollBack plans and rolls back until nothing is left to do.
