@@ -53,6 +53,16 @@ type Policy struct {
 // Empty reports whether the policy keeps nothing.
 func (p Policy) Empty() bool { return p == Policy{} }
 
+// Check returns an error if a count is neither a number nor All.
+func (p Policy) Check() error {
+	for _, n := range []int{p.Last, p.Hourly, p.Daily, p.Weekly, p.Monthly, p.Yearly} {
+		if n < All {
+			return fmt.Errorf("of the counts to keep %d is neither a number nor -1, which keeps all", n)
+		}
+	}
+	return nil
+}
+
 // Span is a calendar duration.
 type Span struct{ Years, Months, Days, Hours int }
 

@@ -169,6 +169,9 @@ func (s *Schedule) Check(now time.Time) error {
 	if s.Retention < 1 {
 		errs = append(errs, errors.New("at least 1 snapshot must be kept"))
 	}
+	if err := s.Keep.Check(); err != nil {
+		errs = append(errs, err)
+	}
 	if host.Printable(s.Name) != s.Name {
 		errs = append(errs, fmt.Errorf("the name %q holds control characters", s.Name))
 	}

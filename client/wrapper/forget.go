@@ -98,10 +98,8 @@ func (o *forgetOptions) check() (by retention.GroupBy, err error) {
 	if o.policy.Empty() && len(o.acknowledge) == 0 {
 		return by, exit.Failf(exit.Usage, "say what to keep, such as --keep-daily 7: without it everything would go")
 	}
-	for _, n := range []int{o.policy.Last, o.policy.Hourly, o.policy.Daily, o.policy.Weekly, o.policy.Monthly, o.policy.Yearly} {
-		if n < retention.All {
-			return by, exit.Failf(exit.Usage, "--keep-…: %d is neither a number nor -1, which keeps all", n)
-		}
+	if err := o.policy.Check(); err != nil {
+		return by, exit.With(exit.Usage, err)
 	}
 	if o.maxShare < 1 || o.maxShare > 100 {
 		return by, exit.Failf(exit.Usage, "--max-share %d: give 1 to 100", o.maxShare)
