@@ -22,7 +22,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// newKeeper returns what grants leases, nil where it is not known which node this is.
+// newKeeper returns the keeper of leases, nil if the node's ID is unknown.
 func newKeeper(opts *Options, latest func() *live.View) (*lease.Keeper, error) {
 	node := opts.node()
 	if node == "" {
@@ -47,15 +47,15 @@ func newKeeper(opts *Options, latest func() *live.View) (*lease.Keeper, error) {
 	}), nil
 }
 
-// leaseRoutes adds what backs up, forgets and prunes asks for leases, from everywhere that
-// the gateway serves: whoever may save to a repository may hold one.
+// leaseRoutes adds the paths of leases. They are open to every address that the gateway
+// serves, and to every user that may save to the repository.
 func (g *Gateway) leaseRoutes(mux chi.Router) {
 	mux.Post(adminapi.LeasePath, g.leased(g.grantLease))
 	mux.Put(adminapi.LeasePath, g.leased(g.renewLease))
 	mux.Delete(adminapi.LeasePath, g.leased(g.releaseLease))
 }
 
-// leased admits a request about a lease of a repository.
+// leased returns the handler of a request about a lease: it admits the caller and calls h.
 func (g *Gateway) leased(h func(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error)) http.HandlerFunc {
 	return g.observer.Observe(func(w *observe.Response, r *http.Request) error {
 		w.Entry.Operation, w.Entry.Path = operation.Admin, adminapi.LeasePath
@@ -86,7 +86,7 @@ func (g *Gateway) leased(h func(ctx context.Context, holder string, repo lease.R
 	}).ServeHTTP
 }
 
-// purposePattern matches what a lease can be said to be for.
+// purposePattern matches valid purposes of a lease.
 var purposePattern = regexp.MustCompile(`^[a-z][a-z -]{0,63}$`)
 
 func (g *Gateway) grantLease(ctx context.Context, holder string, repo lease.Repository, req *adminapi.LeaseRequest) (adminapi.LeaseReply, error) {
@@ -113,8 +113,8 @@ func (g *Gateway) releaseLease(ctx context.Context, holder string, repo lease.Re
 	return g.leaseReply("released", lease.Lease{}, err)
 }
 
-// leaseReply counts and answers what became of a lease. What Redis does not take is tried
-// again, or gone without.
+// leaseReply counts a result and converts it to a reply. If Redis does not answer, the
+// client retries, or continues without a lease.
 func (g *Gateway) leaseReply(what string, l lease.Lease, err error) (adminapi.LeaseReply, error) {
 	switch {
 	case errors.Is(err, lease.ErrLost):
@@ -128,9 +128,9 @@ func (g *Gateway) leaseReply(what string, l lease.Lease, err error) (adminapi.Le
 	return adminapi.LeaseReply{Token: l.Token, Counter: l.Counter, Dead: l.Dead, Seconds: lease.TTL.Seconds()}, nil
 }
 
-// demandLease refuses that a node deletes from a repository without a lease, where the
-// destination demands one. A node's own locks, which every command of restic makes and
-// removes, need none.
+// demandLease refuses deletions by a node that does not hold the lease, if the destination
+// demands one. A node's own locks, which every restic command creates and deletes, need no
+// lease.
 func (g *Gateway) demandLease(ctx context.Context, adm *access.Admission, req *request) error {
 	deletes := req.operation == operation.Remove || req.operation == operation.RemoveLock
 	if !deletes || adm.Principal.Role != catalog.RoleNode || adm.View.Snapshot.Limits[req.destination].Leases == 0 || g.leases == nil {
@@ -150,7 +150,7 @@ func (g *Gateway) demandLease(ctx context.Context, adm *access.Admission, req *r
 	return nil
 }
 
-// noteLock remembers a lock that a node has saved.
+// noteLock remembers a lock that a node saved.
 func (g *Gateway) noteLock(adm *access.Admission, req *request, err error) {
 	if err == nil && req.operation == operation.SaveLock && adm.Principal.Role == catalog.RoleNode {
 		g.ownLocks.Note(adm.User(), req.destination, req.repo, req.name)

@@ -18,57 +18,57 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
-// isOwn reports whether a request may be for the gateway itself: no destination is
+// isOwn reports whether a request may be for the gateway's own paths: no destination is
 // called "-" or "metrics".
 func isOwn(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/") || r.URL.Path == MetricsPath
 }
 
-// request is what the URL, the method and the Accept header say. Nothing else
-// in the gateway reads r.URL.
+// request is the parsed URL, method and Accept header. Nothing else in the gateway reads
+// r.URL.
 type request struct {
 	destination string
-	// inside is the path within the destination, as it stood on the wire; empty where
-	// it was encoded in an unusual way, which gives nobody a right.
+	// inside is the path within the destination, as received; empty if it was encoded in an
+	// unusual way, which gives no permission.
 	inside string
-	// restic is false for what is WebDAV's; see isRestic.
+	// restic is false for requests of WebDAV; see isRestic.
 	restic bool
-	// operation is what the request asks for: whoever needs to know asks here.
+	// operation is what the request asks for. All other code uses it instead of the method.
 	operation operation.Operation
 	// probe is true for the health check's path.
 	probe bool
 
 	// root is true for the list of destinations.
 	root bool
-	// valid is false where the path can name nothing in a destination.
+	// valid is false if the path cannot name anything in a destination.
 	valid bool
-	// path is the URL's, decoded; stored is what it names in the destination's store,
-	// "." for all of it, and collection whether it ends in a slash.
+	// path is the decoded path of the URL; stored is what it names in the destination's
+	// store, "." for all of it, and collection whether it ends with a slash.
 	path, stored string
 	collection   bool
 
-	// known is false where the path is not in the restic protocol; the fields
-	// below are then empty.
+	// known is false if the path is not part of the restic protocol; the fields below are
+	// then empty.
 	known  bool
 	repo   string
 	typ    object.Type
 	name   string
 	create bool
 
-	// view is set for a repository as it was at a time: whatever is not restic's there,
-	// or has no valid time, is nobody's.
+	// view is set for a past state of a repository. Only paths of restic with a valid time
+	// are accepted there.
 	view view
 }
 
-// view is which time of a repository a path means.
+// view is the time of a repository that a path selects.
 type view struct {
 	asked, valid bool
 	at           time.Time
-	repo         string // the repository as it is now
+	repo         string // without the time
 }
 
-// parseRequest reads a request without normalising anything: a path that holds
-// an empty segment or a dot segment belongs to nobody.
+// parseRequest parses a request without normalizing it: a path with an empty segment or a
+// dot segment belongs to nobody.
 func parseRequest(r *http.Request) request {
 	var req request
 	req.create = r.Method == http.MethodPost && r.URL.RawQuery != "" && r.URL.Query().Get("create") == "true"
@@ -106,9 +106,8 @@ func parseRequest(r *http.Request) request {
 	return req
 }
 
-// readView reads which time of its repository a path means. Who may read the repository
-// may read it as it was, over restic's protocol: the time is taken out of what permissions
-// go by.
+// readView parses the time in a repository's path. Readers of the repository may read its
+// past states over restic's protocol: the time is removed before permissions are checked.
 func (req *request) readView(wire string) {
 	repo, below, at, asked, valid := past.Split(wire)
 	if !asked {
@@ -120,8 +119,8 @@ func (req *request) readView(wire string) {
 	}
 }
 
-// parseHealth reads the question how the destination of a repository is: whoever
-// may read the repository's config may ask it.
+// parseHealth parses the request for the health of a repository's destination, which
+// readers of the repository's config may make.
 func parseHealth(r *http.Request) (req request, write bool) {
 	query := r.URL.Query()
 	config := &http.Request{
@@ -132,8 +131,8 @@ func parseHealth(r *http.Request) (req request, write bool) {
 	return parseRequest(config), query.Get("write") == "true"
 }
 
-// parseLeased reads the question for a lease of a repository: whoever may save to it may
-// hold one.
+// parseLeased parses the request for a lease of a repository, which everybody who may save
+// to it may make.
 func parseLeased(r *http.Request, repository string) request {
 	snapshot := &http.Request{
 		Method: http.MethodPost,
@@ -146,14 +145,14 @@ func parseLeased(r *http.Request, repository string) request {
 // urlPath is the path of a URL that names something in a destination.
 type urlPath struct {
 	destination string
-	wire        string // what is behind the destination, its last slash included
+	wire        string // after the destination, including a trailing slash
 	inside      string // the same as a name in a store
 	collection  bool
 }
 
-// splitPath takes a URL's path apart, unless an element of it is empty, a dot
-// segment, no UTF-8, or holds a slash or a NUL. Clients differ in which bytes they
-// encode, and in the case of the digits: all that is compared by byte is the result.
+// splitPath splits a URL's path, unless an element is empty, a dot segment or not UTF-8, or
+// contains a slash or a NUL. Clients differ in which bytes they encode, and in the case of
+// the digits, so only the decoded result is compared.
 func splitPath(u *url.URL) (urlPath, bool) {
 	path, rooted := strings.CutPrefix(u.Path, "/")
 	if !rooted || !fs.ValidPath(strings.TrimSuffix(path, "/")) || strings.IndexByte(path, 0) >= 0 {
@@ -171,9 +170,9 @@ func splitPath(u *url.URL) (urlPath, bool) {
 	return p, p.destination != "."
 }
 
-// readStored reads the name that an object has on the storage, by which clients of
-// WebDAV know it: what they store or delete there is restic's as well. By whatever
-// name they ask for an object, they get what lies there.
+// readStored parses the name that an object has on the storage, which clients of WebDAV
+// use. Objects stored or deleted that way are subject to restic's rules too. Whatever form
+// of the name a client uses, it gets the same object.
 func (req *request) readStored(method string) {
 	switch {
 	case req.known && (req.typ == object.Config || req.name != ""):
@@ -188,7 +187,7 @@ func (req *request) readStored(method string) {
 	}
 }
 
-// entry is what the access log and the metrics say of the request.
+// entry returns the fields for the access log and the metrics.
 func (req *request) entry() observe.Entry {
 	e := observe.Entry{Destination: req.destination, Repo: req.repo, Type: req.typ, Name: req.name, Operation: req.operation}
 	if !req.restic {
@@ -197,7 +196,7 @@ func (req *request) entry() observe.Entry {
 	return e
 }
 
-// access is what matters to whether the request may have what it wants.
+// access returns the fields that permissions depend on.
 func (req *request) access() access.Request {
 	return access.Request{
 		Operation: req.operation, Root: req.root, Destination: req.destination, Inside: req.inside,
@@ -206,8 +205,8 @@ func (req *request) access() access.Request {
 	}
 }
 
-// mayBeGranted reports whether the path is that of some repository, so that a
-// refusal may rest on what Redis did not say yet.
+// mayBeGranted reports whether the path is that of a repository, so that a refusal may be
+// outdated.
 func (req *request) mayBeGranted() bool {
 	if req.restic {
 		return req.known
@@ -215,8 +214,8 @@ func (req *request) mayBeGranted() bool {
 	return req.operation == operation.Browse && strings.Contains(req.inside, "/")
 }
 
-// parseTarget reads the header Destination of MOVE and COPY, as a path is read, and
-// returns what it names in the request's own destination.
+// parseTarget parses the header Destination of MOVE and COPY like a path, and returns what
+// it names in the request's own destination.
 func (req *request) parseTarget(r *http.Request) (name string, err error) {
 	header := r.Header.Get("Destination")
 	u, err := url.Parse(header)
@@ -239,10 +238,10 @@ func (req *request) parseTarget(r *http.Request) (name string, err error) {
 	return path.inside, nil
 }
 
-// isRestic reports whether path and method alone, or with an Accept header that
-// names version 1, make a request the restic protocol's. An object is restic's
-// whoever asks: rustic, for one, sends Accept with lists only. A directory could
-// as well be WebDAV's, and needs the type of a list.
+// isRestic reports whether path and method alone, or with an Accept header for version 1,
+// make a request one of the restic protocol. Objects are restic's, whoever asks: rustic,
+// for example, sends Accept only with lists. A directory could also be WebDAV's, so it
+// needs the type of a list.
 func (req request) isRestic(method, accept string) bool {
 	if !req.known || req.typ == object.Root {
 		return false
@@ -255,7 +254,7 @@ func (req request) isRestic(method, accept string) bool {
 	return false
 }
 
-// davOperation is what a method of WebDAV asks for, other than from an object.
+// davOperation returns the operation of a WebDAV method, except on an object.
 func davOperation(method string) operation.Operation {
 	switch method {
 	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
@@ -264,7 +263,7 @@ func davOperation(method string) operation.Operation {
 	return operation.Change
 }
 
-// operationOf is what a method asks of what the path names.
+// operationOf returns the operation of a method on what the path names.
 func (req request) operationOf(method string) operation.Operation {
 	switch {
 	case !req.restic:

@@ -27,8 +27,7 @@ func (g *Gateway) scrape(w *observe.Response, r *http.Request) error {
 	return nil
 }
 
-// newMetricsServer serves the metrics, and nothing else, to whoever can reach its
-// listener.
+// newMetricsServer returns a server for the metrics only, without authentication.
 func newMetricsServer(scrapes http.Handler) *http.Server {
 	mux := chi.NewRouter()
 	mux.Method(http.MethodGet, MetricsPath, scrapes)
@@ -43,7 +42,7 @@ func newMetricsServer(scrapes http.Handler) *http.Server {
 	}
 }
 
-// listenMetrics serves the metrics on the address of their own.
+// listenMetrics serves the metrics on their own address.
 func (g *Gateway) listenMetrics(listener net.Listener) {
 	if err := g.metricsServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		g.failed <- fmt.Errorf("listen on %s: %w", listener.Addr(), err)

@@ -15,7 +15,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/rest/object"
 )
 
-// serve is the path of every request that is not the gateway's own.
+// serve handles every request except those to the gateway's own paths.
 func (g *Gateway) serve(w *observe.Response, r *http.Request) error {
 	req := parseRequest(r)
 	w.Entry = req.entry()
@@ -87,7 +87,7 @@ func (g *Gateway) serveHere(w http.ResponseWriter, r *http.Request, req request,
 	})
 }
 
-// trashOf returns what the destination keeps of deleted objects, nil where it does not.
+// trashOf returns the destination's trash, nil if it has none.
 func trashOf(adm access.Admission) rest.Trash {
 	if kept := adm.Mount.Trash(); kept != nil {
 		return kept
@@ -101,7 +101,7 @@ type meter struct {
 	user  string
 }
 
-// meterOf returns the limits of who was admitted; nodes have none, who copy whole
+// meterOf returns the limits of the admitted user. Nodes have none, since they copy whole
 // repositories.
 func meterOf(adm access.Admission) rest.Meter {
 	if adm.Principal.Role == catalog.RoleNode {

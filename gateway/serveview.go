@@ -12,7 +12,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// refusedAsPast returns why a request for a repository as it was is refused whoever asks.
+// refusedAsPast returns why a request for a past state of a repository is refused to
+// everybody.
 func (req *request) refusedAsPast() error {
 	switch {
 	case !req.view.asked, !req.restic && !req.view.valid:
@@ -29,7 +30,7 @@ func (req *request) refusedAsPast() error {
 	return refusal.ErrPast
 }
 
-// servePast answers from a repository as it was.
+// servePast answers from a past state of a repository.
 func (g *Gateway) servePast(w http.ResponseWriter, r *http.Request, req request, adm access.Admission) error {
 	kept := adm.Mount.Trash()
 	if kept == nil {
@@ -39,12 +40,12 @@ func (g *Gateway) servePast(w http.ResponseWriter, r *http.Request, req request,
 	return g.serveOwnLocks(w, r, req, adm, store)
 }
 
-// serveOwnLocks answers from a store over which the caller has its own locks.
+// serveOwnLocks answers from a store on which the caller has its own locks.
 func (g *Gateway) serveOwnLocks(w http.ResponseWriter, r *http.Request, req request, adm access.Admission, store storage.Store) error {
 	user := adm.Principal.Name
 	return g.rest.Serve(w, r, rest.Target{
 		Store: past.Over(store, req.repo, g.locks.Of(req.destination, req.repo, user)),
-		// What the protocol remembers of locks is the caller's own, too.
+		// What the protocol remembers about locks is separate for each caller too.
 		Destination: req.destination + " for " + user,
 		Repo:        req.repo,
 		Type:        req.typ,

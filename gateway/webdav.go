@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// serveRoots lists the destinations by their IDs. Nothing below is told.
+// serveRoots lists the IDs of the destinations. It shows nothing below them.
 func (g *Gateway) serveRoots(w http.ResponseWriter, r *http.Request, v *live.View) error {
 	return g.dav.Serve(w, r, dav.Target{
 		Store:      dav.Roots(slices.Sorted(maps.Keys(v.Mounts))),
@@ -24,7 +24,7 @@ func (g *Gateway) serveRoots(w http.ResponseWriter, r *http.Request, v *live.Vie
 	})
 }
 
-// serveDAV answers what is not restic's.
+// serveDAV answers requests of WebDAV.
 func (g *Gateway) serveDAV(w http.ResponseWriter, r *http.Request, req request, store storage.Store) error {
 	tree, ok := store.(dav.Store)
 	if !ok {
@@ -47,7 +47,7 @@ func (g *Gateway) serveDAV(w http.ResponseWriter, r *http.Request, req request, 
 	return g.dav.Serve(w, r, target)
 }
 
-// placeOf keeps clients of WebDAV from changing repositories but as restic does.
+// placeOf restricts clients of WebDAV in repositories to what restic does.
 func placeOf(name string) dav.Place {
 	switch object.PartOf(name) {
 	case object.Directory:
@@ -58,8 +58,8 @@ func placeOf(name string) dav.Place {
 	return dav.Free
 }
 
-// holds judges the conditions with which a client of WebDAV stores or deletes an
-// object of restic, whose protocol has none.
+// holds checks the conditions with which a client of WebDAV stores or deletes a restic
+// object. Restic's protocol has no conditions.
 func (req request) holds(r *http.Request, store storage.Store) error {
 	if r.Method != http.MethodPut && r.Method != http.MethodDelete || !dav.Conditional(r.Header) || req.typ == object.Root {
 		return nil
