@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// breakerFailures is how many operations in a row must fail, each after the
-	// retries it was worth, before the circuit of a destination opens.
+	// breakerFailures is how many operations in a row must fail, after their retries,
+	// before the circuit of a destination opens.
 	breakerFailures = 5
-	// breakerPause is how long the circuit stays open first; each probe that fails
-	// doubles that, up to breakerLongest.
+	// breakerPause is how long the circuit stays open at first; each failed probe doubles
+	// that, up to breakerLongest.
 	breakerPause   = 5 * time.Second
 	breakerLongest = 2 * time.Minute
 )
 
-// breaker keeps requests away from a destination that fails them all: its
-// clients, who try again for a quarter of an hour, get their answer at once, and
-// one of them probes the destination periodically, until it works again.
+// breaker is the circuit breaker of a destination. While the circuit is open, clients,
+// which retry for a quarter of an hour, get their answer at once, and one of them
+// periodically probes the destination, until it works again.
 type breaker struct {
 	dest string
 	log  *slog.Logger
 
 	mu       sync.Mutex
 	failures int           // in a row
-	pause    time.Duration // how long it stays open this time; 0: closed
-	until    time.Time     // when the next probe may go
+	pause    time.Duration // how long the circuit is open this time; 0: closed
+	until    time.Time     // when the next probe may start
 	probing  bool
 }
 
@@ -39,8 +39,8 @@ func newBreaker(dest string, log *slog.Logger) *breaker {
 	return &breaker{dest: dest, log: log}
 }
 
-// enter asks whether an operation may begin; refusal.ErrCircuitOpen says no. A probe must not
-// try again within itself. After a nil error, leave must follow.
+// enter asks whether an operation may begin; refusal.ErrCircuitOpen says no. A probe must
+// not retry. After a nil error, leave must follow.
 func (b *breaker) enter() (probe bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *breaker) enter() (probe bool, err error) {
 	return true, nil
 }
 
-// leave says how an operation that entered has ended.
+// leave reports the end of an operation that entered.
 func (b *breaker) leave(probe bool, result refusal.Outcome, cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,20 +81,20 @@ func (b *breaker) leave(probe bool, result refusal.Outcome, cause error) {
 	}
 }
 
-// open starts a pause, with up to a half more, so that the gateways of a cluster
-// do not all probe at one moment.
+// open starts a pause, plus up to half of it at random, so that the gateways of a cluster
+// do not probe at the same moment.
 func (b *breaker) open(pause time.Duration) {
 	b.pause = pause
 	b.until = time.Now().Add(pause + rand.N(pause/2))
 }
 
-// breakerState is what a breaker does just now.
+// breakerState is the state of a breaker.
 type breakerState uint8
 
 const (
 	breakerClosed breakerState = iota
 	breakerOpen
-	breakerHalfOpen // the next operation is a probe, or one is under way
+	breakerHalfOpen // the next operation is a probe, or a probe is running
 )
 
 var breakerStates = [...]string{breakerClosed: "closed", breakerOpen: "open", breakerHalfOpen: "half_open"}
@@ -111,7 +111,7 @@ func (b *breaker) state() breakerState {
 	return breakerHalfOpen
 }
 
-// judge returns what the end of an operation says of the destination.
+// judge returns what the end of an operation says about the destination.
 func judge(ctx context.Context, err error) refusal.Outcome {
 	if _, ours := errors.AsType[callerError](err); ours || err != nil && ctx.Err() != nil {
 		return refusal.Undecided

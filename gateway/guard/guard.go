@@ -9,9 +9,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Guard is what is known of one destination and holds for all its requests. It
-// outlives the stores that it guards: a destination that is opened again keeps its
-// counts, its limits and its circuit breaker.
+// Guard is the state of one destination that all of its requests share. It outlives the
+// stores that it guards: a destination that is reopened keeps its counts, its limits and
+// its circuit breaker.
 type Guard struct {
 	local   bool
 	breaker *breaker
@@ -23,8 +23,8 @@ type Guard struct {
 	traffic traffic
 }
 
-// New returns a Guard without limits. A local destination answers at once, and is
-// there again at once: it gets neither retries nor a circuit breaker.
+// New returns a Guard without limits. A local destination answers immediately, so it gets
+// neither retries nor a circuit breaker.
 func New(dest string, local bool, log *slog.Logger) *Guard {
 	return &Guard{
 		local:   local,
@@ -34,7 +34,7 @@ func New(dest string, local bool, log *slog.Logger) *Guard {
 	}
 }
 
-// Around returns what requests see of an open store.
+// Around wraps an open store in all layers.
 func (g *Guard) Around(backend storage.Store) storage.Store {
 	var kept func() int64
 	if k, ok := backend.(keeper); ok {
@@ -53,51 +53,50 @@ func (g *Guard) Around(backend storage.Store) storage.Store {
 	}
 }
 
-// keeper is a store that keeps what is deleted, and says how many bytes of it.
+// keeper is a store with a trash, whose size it knows.
 type keeper interface{ Kept() int64 }
 
-// SetLimits puts other limits in force, for requests under way too.
+// SetLimits changes the limits, also for running requests.
 func (g *Guard) SetLimits(to catalog.Limits) { g.limits.set(to) }
 
-// Limits returns the limits in force.
+// Limits returns the present limits.
 func (g *Guard) Limits() catalog.Limits { return *g.limits.current.Load() }
 
-// NotOpened learns that the store could not be opened.
+// NotOpened records that the store could not be opened.
 func (g *Guard) NotOpened(err error) { g.health.fail(refusal.ClassOf(err)) }
 
-// BrokeOff learns that a body broke off in the middle, which no attempt shows.
+// BrokeOff records that a response body broke off, which no attempt shows.
 func (g *Guard) BrokeOff() { g.health.fail(refusal.BrokenOff) }
 
-// SavedSnapshot learns that a backup was completed.
+// SavedSnapshot records a completed backup.
 func (g *Guard) SavedSnapshot() {
 	g.health.snapshots.Add(1)
 	g.health.latest.Store(time.Now().Unix())
 }
 
-// Stored returns how many bytes the destination holds, where a quota made the
-// gateway count.
+// Stored returns the size of the destination, if a quota made the gateway count it.
 func (g *Guard) Stored() (bytes int64, counted bool) { return g.usage.counted() }
 
-// Works reports whether the last operation worked.
+// Works reports whether the last operation succeeded.
 func (g *Guard) Works() bool { return g.health.state.Load() == stateWorks }
 
-// Report is what a Guard knows of its destination.
+// Report is the state of a destination.
 type Report struct {
-	// Used is false before the first operation. Works is what the last one did.
+	// Used is false before the first operation. Works is the result of the last one.
 	Used, Works bool
-	// Errors are the failures by class, each attempt counted.
+	// Errors counts failures by class, including each failed attempt.
 	Errors [refusal.NumClasses]uint64
-	// Snapshots were saved, the last one at Latest.
+	// Snapshots counts saved snapshots; Latest is the time of the last one.
 	Snapshots uint64
 	Latest    time.Time
-	// Breaker is "" for a destination that has none.
+	// Breaker is "" for a destination without one.
 	Breaker string
 }
 
-// BreakerStates are all that a Report's Breaker can be.
+// BreakerStates lists the values of Report.Breaker.
 func BreakerStates() []string { return breakerStates[:] }
 
-// Report returns the state of this moment.
+// Report returns the present state.
 func (g *Guard) Report() Report {
 	state := g.health.state.Load()
 	r := Report{Used: state != 0, Works: state == stateWorks, Snapshots: g.health.snapshots.Load()}

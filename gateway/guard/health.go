@@ -11,14 +11,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// health is what is known of a destination from how it has served. The zero
-// value knows nothing.
+// health is what is known about a destination from its use. The zero value knows nothing.
 type health struct {
 	state     atomic.Int32 // of the last operation: 0 none yet
-	unreached atomic.Bool  // the last failure says that the storage was not reached
+	unreached atomic.Bool  // the last failure was a failure to reach the storage
 	errors    [refusal.NumClasses]atomic.Uint64
 	snapshots atomic.Uint64 // saved
-	latest    atomic.Int64  // when the last of them was, in Unix time
+	latest    atomic.Int64  // time of the last one, in Unix time
 }
 
 const (
@@ -26,7 +25,7 @@ const (
 	stateFails
 )
 
-// note learns from the end of one attempt at an operation.
+// note records the result of one attempt at an operation.
 func (h *health) note(ctx context.Context, err error) {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errSilent) {
 		h.fail(refusal.Timeout) // ended by us, not by the client
@@ -42,7 +41,7 @@ func (h *health) note(ctx context.Context, err error) {
 	}
 }
 
-// answered counts what a storage that works does not take.
+// answered counts errors with which a working storage refuses something.
 func (h *health) answered(err error) {
 	if err == nil {
 		return
@@ -58,7 +57,7 @@ func (h *health) fail(class refusal.Class) {
 	h.state.Store(stateFails)
 }
 
-// noted is a store whose every attempt is noted.
+// noted is a store that records every attempt.
 type noted struct {
 	store  storage.Store
 	health *health
@@ -76,8 +75,8 @@ func (s *noted) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// Open implements [storage.Store]. The body stays the store's own, so that a file
-// can still be sent by the kernel.
+// Open implements [storage.Store]. It returns the store's own body, so that the kernel can
+// still send a file.
 func (s *noted) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	body, size, err := s.store.Open(ctx, name, off, n)
 	s.health.note(ctx, err)
@@ -98,12 +97,12 @@ func (s *noted) Remove(ctx context.Context, name string) error {
 	return err
 }
 
-// List implements [storage.Store]. An error of fn says nothing of the storage.
+// List implements [storage.Store]. An error of fn says nothing about the storage.
 func (s *noted) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	return s.listing(ctx, fn, func(fn func(fs.FileInfo) error) error { return s.store.List(ctx, dir, fn) })
 }
 
-// listing notes how a listing ended, unless fn ended it.
+// listing records how a listing ended, unless fn ended it.
 func (s *noted) listing(ctx context.Context, fn func(fs.FileInfo) error, list func(func(fs.FileInfo) error) error) error {
 	theirs := false
 	err := list(func(info fs.FileInfo) error {

@@ -13,12 +13,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// rateBurst is how many bytes may pass at once under a limit of bandwidth.
+// rateBurst is the burst of a bandwidth limit, in bytes.
 const rateBurst = 64 << 10
 
-// limits are those of one destination, shared by all its requests. They may
-// change at any time, and hold from then on: of transfers under way only for
-// those that were limited before.
+// limits are the limits of a destination, shared by all its requests. They may change at
+// any time, but a transfer that began without a limit stays unlimited.
 type limits struct {
 	current          atomic.Pointer[catalog.Limits]
 	upload, download *rate.Limiter
@@ -34,7 +33,7 @@ func newLimits() *limits {
 	return l
 }
 
-// set puts other limits in force.
+// set changes the limits.
 func (l *limits) set(to catalog.Limits) {
 	l.current.Store(&to)
 	l.upload.SetLimit(bytesPerSecond(to.Upload))
@@ -49,7 +48,7 @@ func bytesPerSecond(n int64) rate.Limit {
 	return rate.Limit(n)
 }
 
-// limited is a store whose bandwidth and concurrent operations are limited.
+// limited is a store with limited bandwidth and concurrency.
 type limited struct {
 	store  storage.Store
 	limits *limits
@@ -70,8 +69,8 @@ func (l *limited) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return l.store.Stat(ctx, name)
 }
 
-// Open implements [storage.Store]. Without limits the body is the store's own, so
-// that a file can still be sent by the kernel.
+// Open implements [storage.Store]. Without limits it returns the store's own body, so that
+// the kernel can still send a file.
 func (l *limited) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -90,7 +89,7 @@ func (l *limited) Open(ctx context.Context, name string, off, n int64) (io.ReadC
 	return &limitedBody{metered{body, ctx, l.limits.download}, body, release}, size, nil
 }
 
-// limitedBody gives its operation's place free when it is closed.
+// limitedBody releases its operation's slot when it is closed.
 type limitedBody struct {
 	metered
 
@@ -143,7 +142,7 @@ func (l *limited) Create(ctx context.Context, dir string) error {
 	return storage.Create(ctx, l.store, dir)
 }
 
-// metered is a reader whose bytes pass no faster than the limiter lets them.
+// metered is a reader that a limiter slows down.
 type metered struct {
 	from    io.Reader
 	ctx     context.Context

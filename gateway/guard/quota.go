@@ -10,21 +10,21 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// smallObject bounds what is accepted over quota. Restic's keys, locks and config
-// have a few hundred bytes.
+// smallObject bounds what is accepted over quota. Restic's keys, locks and config have a
+// few hundred bytes.
 const smallObject = 1 << 20
 
-// quotas is a store that refuses uploads beyond the quotas of the destination
-// and of its modules.
+// quotas is a store that refuses uploads beyond the quotas of the destination and its
+// modules.
 type quotas struct {
 	storage.Store
 
-	// beneath is the store that is listed, past the limits.
+	// beneath is the store to list, without the limits.
 	beneath storage.Store
 	limits  *limits
 	usage   *usage
-	// kept returns how many bytes the destination keeps of what was deleted, which are
-	// nobody's but the destination's.
+	// kept returns the size of the trash, which counts for the destination but for no
+	// module.
 	kept func() int64
 }
 
@@ -38,8 +38,8 @@ func (q *quotas) Create(ctx context.Context, dir string) error {
 	return storage.Create(ctx, q.Store, dir)
 }
 
-// Put implements [storage.Store]. Over quota it is ENOSPC, but for keys, locks and
-// the config, which are small, and needed to unlock and to prune a full store.
+// Put implements [storage.Store]. Over quota it returns ENOSPC, except for keys, locks and
+// the config: they are small, and needed to unlock and to prune a full store.
 func (q *quotas) Put(ctx context.Context, name string, size int64, body io.Reader) (err error) {
 	for _, claim := range q.claims(name, size) {
 		if err := q.take(ctx, claim, size); err != nil {
@@ -61,7 +61,7 @@ func (q *quotas) Remove(ctx context.Context, name string) error {
 	return err
 }
 
-// claim is one quota that an upload is held against.
+// claim is a quota that applies to an upload.
 type claim struct {
 	tally  *tally
 	dir    string
@@ -70,7 +70,7 @@ type claim struct {
 	whose  string
 }
 
-// claims are the quotas in force for an object of that name and size.
+// claims returns the quotas that apply to an object of that name and size.
 func (q *quotas) claims(name string, size int64) []claim {
 	now := q.limits.current.Load()
 	if now.Quota == 0 && now.ModuleQuota == 0 && len(now.ModuleQuotas) == 0 {
@@ -88,7 +88,7 @@ func (q *quotas) claims(name string, size int64) []claim {
 	return claims
 }
 
-// take reserves size bytes of a quota, or says why not.
+// take reserves size bytes of a quota, or says why it cannot.
 func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 	u := q.usage
 	u.mu.Lock()
@@ -98,7 +98,7 @@ func (q *quotas) take(ctx context.Context, c claim, size int64) error {
 		return overQuota(c, size)
 	}
 	if !c.exempt && !c.tally.dirs[c.dir] {
-		// Unless it is known in time, what is there already counts as nothing.
+		// If the count takes too long, existing data counts as nothing.
 		if err := q.count(ctx, c.tally); err != nil {
 			return err
 		}

@@ -5,39 +5,38 @@ import (
 	"time"
 )
 
-// What a module may save where its destination has no other limits. A module that
-// backs up every five minutes saves 12 snapshots an hour and as many indexes; the first
-// backup of a hundred million small files some 500 indexes. A lock is left behind by each
-// restic that was killed.
+// Default limits for what a module may save. A module with a backup every five minutes
+// saves 12 snapshots and as many indexes an hour; the first backup of a hundred million
+// small files saves some 500 indexes. Each restic that is killed leaves a lock behind.
 const (
 	defaultSnapshots = 240
 	defaultIndexes   = 3600
 	defaultLocks     = 1000
 )
 
-// Saving is a kind of file whose number is limited.
+// Saving is a kind of file with a limited rate.
 type Saving uint8
 
-// The kinds, for which each module has its own number an hour.
+// The kinds. Each module has a separate hourly limit for each.
 const (
 	Snapshots Saving = iota
 	Indexes
 	numSavings
 )
 
-// rates are what the users of one destination have saved.
+// rates counts what the users of one destination saved.
 type rates struct {
 	mu      sync.Mutex
 	buckets map[string]*[numSavings]bucket // by user
 }
 
-// bucket lets a number of saves through at once, and as many in each hour after that.
+// bucket allows a burst of the hourly limit, and the limit in each hour after that.
 type bucket struct {
-	used float64 // of the number, at that time
+	used float64 // out of the limit, at that time
 	at   time.Time
 }
 
-// take uses up one of limit, or returns when there is one again.
+// take uses one of limit, or returns how long until there is one again.
 func (b *bucket) take(now time.Time, limit int64) (wait time.Duration, ok bool) {
 	perHour := float64(limit)
 	b.used = max(0, b.used-perHour*now.Sub(b.at).Hours())
@@ -49,8 +48,8 @@ func (b *bucket) take(now time.Time, limit int64) (wait time.Duration, ok bool) 
 	return 0, true
 }
 
-// Take uses up one of what a user may save at the destination in an hour. Where that is
-// used up ok is false, and wait is when there is one again. GiveBack undoes it.
+// Take uses one of a user's hourly saves at the destination. If none is left, ok is false
+// and wait is the time until there is one again. giveBack undoes it.
 func (g *Guard) Take(user string, kind Saving) (giveBack func(), wait time.Duration, ok bool) {
 	limit := g.perHour(kind)
 	g.rates.mu.Lock()
@@ -73,7 +72,7 @@ func (g *Guard) Take(user string, kind Saving) (giveBack func(), wait time.Durat
 	}, 0, true
 }
 
-// MaxLocks is how many locks a repository may have.
+// MaxLocks returns the maximum number of locks in a repository.
 func (g *Guard) MaxLocks() int {
 	return int(orDefault(g.limits.current.Load().ModuleLocks, defaultLocks))
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Hysteresis is whether something answers, slow to change its mind: that many
-// questions in a row must say otherwise. The zero value answers.
+// Hysteresis is the state of something that is probed: it changes after several equal
+// results in a row. The zero value is up.
 type Hysteresis struct {
 	mu     sync.Mutex
 	down   bool
-	streak int // answers in a row against the state
+	streak int // results in a row against the state
 }
 
 const (
@@ -22,14 +22,14 @@ const (
 	fall = 2
 )
 
-// Up reports the state.
+// Up returns the state.
 func (h *Hysteresis) Up() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return !h.down
 }
 
-// Probed learns what a question found, and reports whether that changed the state.
+// Probed records the result of a probe, and reports whether that changed the state.
 func (h *Hysteresis) Probed(ok bool) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,7 +45,7 @@ func (h *Hysteresis) Probed(ok bool) (changed bool) {
 	return true
 }
 
-// Set changes the state at once, and reports whether it was another one.
+// Set sets the state, and reports whether that changed it.
 func (h *Hysteresis) Set(up bool) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,19 +54,19 @@ func (h *Hysteresis) Set(up bool) (changed bool) {
 	return changed
 }
 
-// reach is whether this node reaches the storage.
+// reach records whether this node reaches the storage.
 type reach struct {
 	hysteresis Hysteresis
-	// lost is the same, for whoever may not wait.
+	// lost is the same, for readers that must not wait.
 	lost atomic.Bool
 }
 
-// Reached reports whether this node reaches the storage, as far as is known. A
-// storage that answers is reached, whatever it says; so is one that was never asked.
+// Reached reports whether this node reaches the storage, as far as is known. Any answer
+// counts, even an error; a storage that was never asked counts as reached.
 func (g *Guard) Reached() bool { return !g.reach.lost.Load() }
 
-// Ended learns how a request at the storage has ended. One error that says that it
-// was not reached is enough.
+// Ended records the result of a request to the storage. A single failure to reach it is
+// enough.
 func (g *Guard) Ended(ctx context.Context, err error) {
 	switch {
 	case judge(ctx, err) == refusal.Answered:
@@ -80,13 +80,13 @@ func (g *Guard) Ended(ctx context.Context, err error) {
 	}
 }
 
-// Suspect reports whether the storage is worth a question: it is not reached, or the
-// last operation says so.
+// Suspect reports whether the storage should be probed: it is not reached, or the last
+// operation failed to reach it.
 func (g *Guard) Suspect() bool {
 	return !g.Reached() || g.health.state.Load() == stateFails && g.health.unreached.Load()
 }
 
-// Probed learns what a question to the storage found that no request asked.
+// Probed records the result of a probe of the storage.
 func (g *Guard) Probed(ctx context.Context, err error) {
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return
@@ -101,7 +101,7 @@ func (g *Guard) Probed(ctx context.Context, err error) {
 	}
 }
 
-// notReached reports whether an error of a storage says that it did not answer.
+// notReached reports whether an error says that the storage did not answer.
 func notReached(err error) bool {
 	if refusal.OutcomeOf(err) != refusal.Failed {
 		return false

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// throttleBudget is how long one operation may be repeated while the provider
-	// asks to slow down. Clients give a request up after five minutes.
+	// throttleBudget is how long an operation is retried while the provider asks to slow
+	// down. Clients give up after five minutes.
 	throttleBudget = 90 * time.Second
-	// outageBudget is the same for a destination that cannot be reached: enough
-	// for a server's restart. Beyond it clients repeat the request themselves.
+	// outageBudget is the same for a destination that cannot be reached: enough for a
+	// server's restart. Clients retry longer than that.
 	outageBudget = 15 * time.Second
 	// answerTimeout is how long a destination may take to begin an answer.
 	answerTimeout = time.Minute
@@ -28,18 +28,18 @@ const (
 	retryFirst   = 500 * time.Millisecond
 	retryLongest = 15 * time.Second
 
-	// replayable is the size up to which an upload is kept in memory, so that it
-	// can be sent again: locks, keys, snapshots and most indexes.
+	// replayable is the size up to which an upload is buffered in memory, so that it can be
+	// retried: locks, keys, snapshots and most indexes.
 	replayable = 512 << 10
 )
 
-// resilient is a store that retries what a remote throttled, within a budget, and
-// stops asking a remote that fails everything. What cannot be repeated, because
-// bytes of it have passed, fails at once: its client has them still.
+// resilient is a store that retries temporary failures of a remote within a budget, and has
+// a circuit breaker. It does not retry after it has passed on some of the data: the client
+// still has all of it, and can retry.
 type resilient struct {
 	store   storage.Store
 	breaker *breaker
-	refused atomic.Bool // an upload was, since the last one that could not be repeated here
+	refused atomic.Bool // an upload was refused since the last one that could not be retried here
 }
 
 var (
@@ -47,16 +47,16 @@ var (
 	_ storage.Creator = (*resilient)(nil)
 )
 
-// once runs one attempt; repeatable reports whether another one may follow.
+// once performs one attempt; repeatable reports whether another one may follow.
 type once func(ctx context.Context) (repeatable bool, err error)
 
-// do runs attempts until one succeeds, or fails for good, or the budget is spent.
+// do performs attempts until one succeeds, fails permanently, or the budget is spent.
 func (r *resilient) do(ctx context.Context, attempt once) error {
 	probe, err := r.breaker.enter()
 	if err != nil {
 		return err
 	}
-	result, cause := refusal.Failed, refusal.ErrDefect // a panic is that of the backend
+	result, cause := refusal.Failed, refusal.ErrDefect // stays if the backend panics
 	defer func() { r.breaker.leave(probe, result, cause) }()
 	err = r.repeat(ctx, probe, attempt)
 	result, cause = judge(ctx, err), err
@@ -85,9 +85,9 @@ func (r *resilient) repeat(ctx context.Context, probe bool, attempt once) error 
 	}
 }
 
-// passes reports whether a failure may pass within the budget. A storage that
-// refuses to be changed is asked once more, so that a moment's refusal, as while its
-// own permissions are being changed, does not end a backup.
+// passes reports whether a failure may pass within the budget. If a storage refuses a
+// change it is asked once more, so that a momentary refusal, as while permissions are being
+// changed, does not end a backup.
 func passes(err error, pause time.Duration) bool {
 	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrReadOnly) && pause == retryFirst
 }
@@ -99,20 +99,19 @@ func budget(err error) time.Duration {
 	return outageBudget
 }
 
-// callerError is an error of the caller's own function, which says nothing of
-// the destination.
+// callerError is an error of the caller's function. It says nothing about the destination.
 type callerError struct{ error }
 
 func (e callerError) Unwrap() error { return e.error }
 
-// promptly bounds the time to the beginning of an answer. The context it gives
-// to begin lives until release is called, for the body that begin may return.
+// promptly bounds the time until an answer begins. The context for begin lives until
+// release is called, for the sake of the body that begin may return.
 func promptly(ctx context.Context, begin func(context.Context) error) (release func(), err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(answerTimeout, func() { cancel(errSilent) })
 	err = begin(ctx)
 	if !timer.Stop() && err != nil && errors.Is(context.Cause(ctx), errSilent) {
-		// The context's error would pass for that of a client which left.
+		// The context's error would look like a client that left.
 		err = fmt.Errorf("%w: %s", errSilent, err.Error())
 	}
 	return func() { cancel(nil) }, err
@@ -133,7 +132,7 @@ func (r *resilient) Stat(ctx context.Context, name string) (info fs.FileInfo, er
 	return info, err
 }
 
-// Open implements [storage.Store]. Of a body that breaks off nothing is repeated.
+// Open implements [storage.Store]. A body that breaks off is not retried.
 func (r *resilient) Open(ctx context.Context, name string, off, n int64) (body io.ReadCloser, size int64, err error) {
 	err = r.do(ctx, func(ctx context.Context) (bool, error) {
 		var opened io.ReadCloser
@@ -173,7 +172,7 @@ func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Re
 		return !counted.touched, err
 	})
 	if r.isRefusal(err) && counted.touched {
-		// Only the client can repeat it: the first time it is asked to.
+		// Only the client can retry: the first time, ask it to.
 		return fmt.Errorf("%w, and is asked once more: %s", storage.ErrUnavailable, err.Error())
 	}
 	if err == nil {
@@ -182,9 +181,9 @@ func (r *resilient) Put(ctx context.Context, name string, size int64, body io.Re
 	return err
 }
 
-// putSmall keeps the body, to send it again.
+// putSmall buffers the body, to send it again.
 func (r *resilient) putSmall(ctx context.Context, name string, size int64, body io.Reader) error {
-	// One byte more than announced makes the store see a body that is too long.
+	// One extra byte lets the store see that a body is too long.
 	content, err := io.ReadAll(io.LimitReader(body, size+1))
 	if err != nil {
 		return fmt.Errorf("put %s: read the body: %w", name, err)
@@ -192,16 +191,16 @@ func (r *resilient) putSmall(ctx context.Context, name string, size int64, body 
 	err = r.do(ctx, func(ctx context.Context) (bool, error) {
 		return true, r.store.Put(ctx, name, size, bytes.NewReader(content))
 	})
-	r.isRefusal(err) // it was asked twice: a large upload need not be sent again
+	r.isRefusal(err) // it was asked twice: do not ask for a large upload again
 	return err
 }
 
-// isRefusal reports whether err is the first of a storage that takes no uploads.
+// isRefusal reports whether err is the first refusal of a storage that accepts no uploads.
 func (r *resilient) isRefusal(err error) bool {
 	return errors.Is(err, storage.ErrReadOnly) && !r.refused.Swap(true)
 }
 
-// touched remembers whether anybody has begun to read.
+// touched remembers whether reading has begun.
 type touched struct {
 	io.Reader
 	touched bool
@@ -212,8 +211,8 @@ func (t *touched) Read(p []byte) (int, error) {
 	return t.Reader.Read(p)
 }
 
-// Remove implements [storage.Store]. Where a first attempt did delete and only its
-// answer was lost, the second finds nothing: absence is what was asked for.
+// Remove implements [storage.Store]. If a first attempt deleted the object and only the
+// answer was lost, the second one finds nothing, which counts as success.
 func (r *resilient) Remove(ctx context.Context, name string) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		release, err := promptly(ctx, func(ctx context.Context) error { return r.store.Remove(ctx, name) })
@@ -229,7 +228,7 @@ func (r *resilient) List(ctx context.Context, dir string, fn func(fs.FileInfo) e
 	})
 }
 
-// listing repeats a listing of which fn has not heard anything.
+// listing retries a listing until fn has been called.
 func (r *resilient) listing(ctx context.Context, fn func(fs.FileInfo) error, list func(context.Context, func(fs.FileInfo) error) error) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		begun := false

@@ -10,19 +10,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// slotPatience is how long an operation waits for its turn.
+// slotPatience is how long an operation waits for a slot.
 const slotPatience = 90 * time.Second
 
-// slots lets a number of operations through at once, in the order of their
-// coming. The zero value lets all through.
+// slots bounds concurrent operations, in order of arrival. The zero value has no bound.
 type slots struct {
 	mu    sync.Mutex
-	max   int // 0: any number
+	max   int // 0: unlimited
 	held  int
-	queue []chan struct{} // closed when it is that one's turn
+	queue []chan struct{} // each closed to hand over a slot
 }
 
-// acquire waits for a slot. Release must be called once, when err is nil.
+// acquire waits for a slot. release must be called once if err is nil.
 func (s *slots) acquire(ctx context.Context) (release func(), err error) {
 	s.mu.Lock()
 	if s.max == 0 {
@@ -48,7 +47,7 @@ func (s *slots) acquire(ctx context.Context) (release func(), err error) {
 	return nil, err
 }
 
-// abandon gives up waiting; the turn may have come in this very moment.
+// abandon stops waiting. The slot may have been handed over at this very moment.
 func (s *slots) abandon(turn chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +73,7 @@ func (s *slots) resize(n int) {
 	s.next()
 }
 
-// next hands out the free slots; it runs with mu held.
+// next hands over the free slots. The caller holds mu.
 func (s *slots) next() {
 	for len(s.queue) > 0 && (s.max == 0 || s.held < s.max) {
 		close(s.queue[0])

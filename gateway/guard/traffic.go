@@ -2,13 +2,13 @@ package guard
 
 import "sync/atomic"
 
-// traffic counts what passed. The zero value is ready.
+// traffic counts requests and bytes. The zero value is ready.
 type traffic struct{ requests, failed, received, sent atomic.Uint64 }
 
-// Traffic is what passed since the gateway started.
+// Traffic counts requests and bytes since the gateway started.
 type Traffic struct{ Requests, Failed, Received, Sent uint64 }
 
-// Served learns of the end of a request that reached the destination, or was to.
+// Served records the end of a request for the destination.
 func (g *Guard) Served(failed bool, received, sent int64) {
 	g.traffic.requests.Add(1)
 	if failed {
@@ -18,7 +18,7 @@ func (g *Guard) Served(failed bool, received, sent int64) {
 	g.traffic.sent.Add(uint64(max(0, sent)))
 }
 
-// Traffic returns what passed.
+// Traffic returns the counts.
 func (g *Guard) Traffic() Traffic {
 	return Traffic{g.traffic.requests.Load(), g.traffic.failed.Load(), g.traffic.received.Load(), g.traffic.sent.Load()}
 }

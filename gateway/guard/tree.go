@@ -9,7 +9,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Every store of the chain passes directories on, under the same rules as objects.
+// Every layer passes directories on, under the same rules as objects.
 var (
 	_ storage.Tree = (*noted)(nil)
 	_ storage.Tree = (*resilient)(nil)
@@ -17,7 +17,7 @@ var (
 	_ storage.Tree = (*quotas)(nil)
 )
 
-// treeOf returns the directories of a store. One that cannot show them refuses.
+// treeOf returns the directories of a store. Without support, all methods fail.
 func treeOf(s storage.Store) storage.Tree {
 	if tree, ok := s.(storage.Tree); ok {
 		return tree
@@ -25,7 +25,7 @@ func treeOf(s storage.Store) storage.Tree {
 	return treeless{}
 }
 
-// treeless refuses whatever is asked of directories.
+// treeless refuses all operations on directories.
 type treeless struct{}
 
 var errTreeless = fmt.Errorf("the storage shows no directories: %w", errors.ErrUnsupported)
@@ -82,16 +82,16 @@ func (r *resilient) Rmdir(ctx context.Context, dir string) error {
 	return r.change(ctx, func(ctx context.Context) error { return treeOf(r.store).Rmdir(ctx, dir) })
 }
 
-// Rename implements [storage.Tree]. What it takes grows with the object where the
-// storage has to copy it: nothing but the client bounds it.
+// Rename implements [storage.Tree]. If the storage has to copy the object, the time grows
+// with its size, and only the client bounds it.
 func (r *resilient) Rename(ctx context.Context, from, to string) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		return false, treeOf(r.store).Rename(ctx, from, to)
 	})
 }
 
-// change makes one attempt: of a second one, where the first did succeed and only
-// its answer was lost, the answer would be wrong.
+// change makes one attempt. If it succeeded and only the answer was lost, a second one
+// would return a wrong result.
 func (r *resilient) change(ctx context.Context, attempt func(context.Context) error) error {
 	return r.do(ctx, func(ctx context.Context) (bool, error) {
 		release, err := promptly(ctx, attempt)
@@ -123,7 +123,7 @@ func (l *limited) Rename(ctx context.Context, from, to string) error {
 	return l.inTurn(ctx, func() error { return treeOf(l.store).Rename(ctx, from, to) })
 }
 
-// inTurn runs an operation when there is a slot for it.
+// inTurn performs an operation when there is a slot for it.
 func (l *limited) inTurn(ctx context.Context, do func() error) error {
 	release, err := l.limits.slots.acquire(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ func (q *quotas) Mkdir(ctx context.Context, dir string) error { return treeOf(q.
 // Rmdir implements [storage.Tree].
 func (q *quotas) Rmdir(ctx context.Context, dir string) error { return treeOf(q.Store).Rmdir(ctx, dir) }
 
-// Rename implements [storage.Tree]. The destination holds as much as before, or
-// less where another object was replaced; a module may hold more, or less.
+// Rename implements [storage.Tree]. The size of the destination does not grow, and shrinks
+// if an object is replaced; sizes of modules can change either way.
 func (q *quotas) Rename(ctx context.Context, from, to string) error {
 	err := treeOf(q.Store).Rename(ctx, from, to)
 	if err == nil {

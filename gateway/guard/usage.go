@@ -12,25 +12,24 @@ import (
 )
 
 const (
-	// countPatience is how long an upload waits for the first count of what it
-	// adds to. Then it is let through: a quota must not stop a backup by itself.
+	// countPatience is how long an upload waits for the first count. Then it is accepted: a
+	// quota must not stop a backup just because counting is slow.
 	countPatience = 10 * time.Second
 	// countTimeout bounds a count.
 	countTimeout = time.Hour
-	// countShare bounds the time spent counting: after a count that took t, the
-	// next one starts no sooner than countShare × t later.
+	// countShare bounds the time spent on counting: after a count that took t, the next one
+	// starts no sooner than countShare × t later.
 	countShare = 10
-	// countExpires is how old a count may be that an upload is refused by: others
-	// than this gateway delete too.
+	// countExpires is the maximum age of a count that can refuse an upload: others than
+	// this gateway delete too.
 	countExpires = 10 * time.Minute
-	// countAgain is when a count that failed is tried again.
+	// countAgain is when a failed count is retried.
 	countAgain = time.Minute
 )
 
-// usage is how much a destination and its modules hold, counted where there is a
-// quota: by a list at the first upload, from then on by adding what is uploaded.
-// What is deleted, or uploaded again, makes the sum too high; so before it
-// refuses anything it counts again.
+// usage is how much a destination and its modules hold. If there is a quota, it is counted
+// with a list at the first upload, and then increased by what is uploaded. After deletions
+// and repeated uploads it is too high; so it is counted again before anything is refused.
 type usage struct {
 	dest string
 	log  *slog.Logger
@@ -40,25 +39,25 @@ type usage struct {
 	modules map[string]*tally // by module UUID
 }
 
-// tally is one sum. The usage's mutex guards it.
+// tally is one sum. The mutex of usage guards it.
 type tally struct {
-	dirs map[string]bool // what it is the sum of; value: counted
+	dirs map[string]bool // the directories it sums up; value: counted
 
 	base    int64 // bytes found by the last count
-	added   int64 // uploaded since that began
+	added   int64 // uploaded since the count began
 	pending int64 // being uploaded
 
 	stale    bool          // the sum may be too high
-	ended    time.Time     // the last count
-	notUntil time.Time     // the next one
-	counting chan struct{} // closed when the count under way has ended
-	began    time.Time     // that count
+	ended    time.Time     // when the last count ended
+	notUntil time.Time     // when the next may start
+	counting chan struct{} // closed at the end of the running count
+	began    time.Time     // when the running count began
 }
 
 func (t *tally) sum() int64 { return t.base + t.added + t.pending }
 
-// tally returns the sum of the module, or with an empty uuid of everything, to
-// which dir adds.
+// tally returns the sum for a module or, with an empty uuid, for everything. It adds dir to
+// what the sum covers.
 func (u *usage) tally(uuid, dir string) *tally {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,11 +86,11 @@ func (u *usage) settle(t *tally, size int64, err error) {
 	t.pending -= size
 	if err == nil {
 		t.added += size
-		t.stale = true // it may have replaced the same
+		t.stale = true // it may have replaced an equal object
 	}
 }
 
-// counted returns what the whole destination holds, where that was counted.
+// counted returns the size of the whole destination, if it was counted.
 func (u *usage) counted() (bytes int64, known bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -107,9 +106,9 @@ func (u *usage) removed(t *tally) {
 	t.stale = true
 }
 
-// count starts a count, unless one is under way or it is too early for another,
-// and waits for its end, but no longer than until countPatience after its
-// beginning. It runs with the mutex held, and gives it free while it waits.
+// count starts a count unless one is running or it is too early, and waits for its end, but
+// at most until countPatience after its start. The caller holds the mutex, which is
+// released meanwhile.
 func (q *quotas) count(ctx context.Context, t *tally) error {
 	if t.counting == nil {
 		if time.Now().Before(t.notUntil) {
@@ -131,8 +130,8 @@ func (q *quotas) count(ctx context.Context, t *tally) error {
 	return nil
 }
 
-// list is a count, on its own time: the upload that asked for it may be gone
-// before it ends.
+// list counts. It has its own context, since the upload that asked for the count may end
+// before.
 func (q *quotas) list(t *tally) {
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()
@@ -165,7 +164,7 @@ func (q *quotas) list(t *tally) {
 	}
 	t.base = total
 	t.added -= before
-	t.stale = t.added > 0 // some of it may have been listed
+	t.stale = t.added > 0 // the list may include some of it
 	t.ended = time.Now()
 	t.notUntil = t.ended.Add(countShare * t.ended.Sub(t.began))
 	for _, dir := range dirs {
