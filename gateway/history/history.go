@@ -1,5 +1,5 @@
-// Package history tells what came to a repository and went, and what of it is not what
-// restic saves.
+// Package history computes the history of a repository: what was added and deleted, and
+// what does not look like restic's data.
 package history
 
 import (
@@ -20,20 +20,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// dayLayout is that of a day.
+// dayLayout is the format of a day.
 const dayLayout = "2006-01-02"
 
 // teller collects the history of one repository.
 type teller struct {
 	kept  *trash.Store
 	repo  string
-	nodes map[string]bool // the snapshots that nodes saved
+	nodes map[string]bool // snapshots saved by nodes
 	days  map[string]*adminapi.HistoryDay
 	reply adminapi.HistoryReply
 }
 
-// Of tells the history of a repository. It costs a list of all that is there, and one of
-// the trash; keys are read.
+// Of returns the history of a repository. It lists the repository and the trash, and reads
+// the keys.
 func Of(ctx context.Context, kept *trash.Store, repo string) (adminapi.HistoryReply, error) {
 	t := &teller{kept: kept, repo: repo, nodes: map[string]bool{}, days: map[string]*adminapi.HistoryDay{}}
 	t.reply.Snapshots, t.reply.Malformed, t.reply.Deeds = []adminapi.HistorySnapshot{}, []adminapi.Malformed{}, []adminapi.Deed{}
@@ -72,7 +72,7 @@ func Of(ctx context.Context, kept *trash.Store, repo string) (adminapi.HistoryRe
 	return t.reply, nil
 }
 
-// readNodes finds the snapshots that nodes saved, by the receipts beside them.
+// readNodes finds the snapshots that nodes saved, by their receipts.
 func (t *teller) readNodes(ctx context.Context) error {
 	err := t.kept.List(ctx, t.repo+"/receipts", func(info fs.FileInfo) error {
 		if name, ok := strings.CutSuffix(info.Name(), ".node"); ok {
@@ -86,7 +86,7 @@ func (t *teller) readNodes(ctx context.Context) error {
 	return err
 }
 
-// object adds one that is there, or in the trash as e.
+// object adds an object that exists or, with e, is in the trash.
 func (t *teller) object(ctx context.Context, o *trash.Object, deleted time.Time, e *ledger.Entry) error {
 	if !o.Received.IsZero() {
 		add(t.day(o.Received).Received, o)
@@ -125,8 +125,8 @@ func add(to map[string]adminapi.Count, o *trash.Object) {
 	to[o.Kind] = count
 }
 
-// malformed says why an object is not what restic saves. Whether random bytes of a legal
-// size are sealed with the repository's key shows only to who has it.
+// malformed says why an object is not restic's. Only the owner of the repository's key can
+// tell whether data of a legal size is properly encrypted.
 func (t *teller) malformed(ctx context.Context, o *trash.Object, e *ledger.Entry) (string, error) {
 	if o.Kind == ledger.Data {
 		return "", nil
@@ -139,7 +139,7 @@ func (t *teller) malformed(ctx context.Context, o *trash.Object, e *ledger.Entry
 	}
 	body, _, err := t.kept.Open(ctx, o.Path(), 0, -1)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil // it went meanwhile
+		return "", nil // deleted meanwhile
 	}
 	if err != nil {
 		return "", err
@@ -155,7 +155,7 @@ func (t *teller) malformed(ctx context.Context, o *trash.Object, e *ledger.Entry
 	return "", nil
 }
 
-// Deeds are what an audit log says was done to a repository.
+// Deeds returns what was done to a repository, according to an audit log.
 func Deeds(log *audit.Log, destination, repo string) ([]adminapi.Deed, error) {
 	counts := map[adminapi.Deed]int{}
 	err := log.Events(repo, func(e audit.Event) error {
