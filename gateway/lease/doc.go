@@ -1,24 +1,24 @@
-// Package lease grants leases on repositories: who holds one is the only one that backs
-// up, forgets, prunes, checks or copies, on whichever node. Restic's own locks do the same
-// between runs of restic, and cannot say whether who made a lock is alive.
+// Package lease grants leases of repositories. Only the holder of a repository's lease
+// backs up, forgets, prunes, checks or copies, on any node. Restic's own locks serve the
+// same purpose between runs of restic, but cannot tell whether the owner of a lock is
+// alive.
 //
-// # Who keeps it
+// # Where leases are stored
 //
-// NethServer 8's users have no key that both a module and a node may write, so the gateway
-// grants leases to either, by its own credentials, and writes them below the keys of its
-// node, on the main server. Redis decides between gateways: a grant is a transaction that
-// watches the keys of all nodes.
+// NethServer 8's users have no key that both a module and a node may write. So the gateway
+// grants leases to both with its own credentials, and writes them below its node's keys on
+// the main server. Redis decides between gateways: granting is a transaction that watches
+// the keys of all nodes.
 //
-// For each repository there are two keys. One holds the token and expires with the lease
-// ([TTL]), by the clock of Redis alone. The other, the record, outlives it: who it was, a
-// counter that only grows, and the host names and processes that restic's locks of that
-// run name. Of records of different nodes the one with the highest counter counts.
+// Each repository has two keys. One holds the token and expires with the lease ([TTL]), by
+// the clock of Redis alone. The other, the record, lives longer: the holder, a growing
+// counter, and the host names and processes in the restic locks of that run. Among the
+// records of several nodes, the one with the highest counter counts.
 //
 // # What a dead run leaves behind
 //
-// A lease that ended without being released is that of a run that was killed or lost its
-// gateway. Who gets the next lease gets its lockers: nobody else works under a lease, so
-// locks that name them belong to nobody. They are handed on until a holder says that the
-// repository is clean. Locks that were made without a lease are stale by restic's own
-// rule only.
+// A lease that expired without a release belonged to a run that was killed or lost its
+// gateway. The next holder gets that run's lockers: since nobody works without a lease,
+// locks that name them are stale. Lockers are handed on until a holder reports that the
+// repository is clean. Locks of work without a lease are stale by restic's own rule only.
 package lease

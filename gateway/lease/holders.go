@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// trust is for how long this gateway believes, without asking Redis, that a lease lives
-// which another one granted: for a node that deletes thousands of objects.
+// trust is how long this gateway assumes, without asking Redis, that a lease granted by
+// another gateway is alive. It helps a node that deletes thousands of objects.
 const trust = 5 * time.Second
 
-// holders are the users that are known to hold leases, until when. A lease that this
-// gateway granted or renewed ends here before it ends in Redis.
+// holders are the users known to hold leases, and until when. A lease that this gateway
+// granted or renewed ends here before it ends in Redis.
 type holders struct {
 	mu    sync.Mutex
 	until map[holding]time.Time
@@ -21,7 +21,7 @@ type holding struct {
 	holder string
 }
 
-// note notes a lease that was granted or renewed just now.
+// note records a lease that was just granted or renewed.
 func (h *holders) note(repo Repository, holder string) { h.noteUntil(repo, holder, TTL-timeout) }
 
 func (h *holders) noteUntil(repo Repository, holder string, left time.Duration) {
@@ -51,7 +51,7 @@ func (h *holders) knows(repo Repository, holder string) bool {
 	return time.Now().Before(h.until[holding{repo, holder}])
 }
 
-// len is how many leases are known to live.
+// len returns the number of leases known to be alive.
 func (h *holders) len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,5 +64,5 @@ func (h *holders) len() int {
 	return n
 }
 
-// Live is how many leases this gateway knows to live.
+// Live returns the number of leases that this gateway knows to be alive.
 func (k *Keeper) Live() int { return k.held.len() }

@@ -17,55 +17,55 @@ import (
 )
 
 const (
-	// TTL is how long a lease lives that is not renewed.
+	// TTL is the lifetime of a lease that is not renewed.
 	TTL = time.Minute
-	// recordTTL is how long it is known what a run may have left behind: longer than
-	// restic itself would keep a lock, and than anybody leaves a repository alone.
+	// recordTTL is how long the lockers of a run are remembered: longer than restic
+	// respects a lock.
 	recordTTL = 90 * 24 * time.Hour
 	// maxLockers bounds the lockers that are handed on.
 	maxLockers = 64
-	// maxTries bounds how often a grant is tried that others disturb.
+	// maxTries bounds the retries of a grant that conflicts with others.
 	maxTries = 50
-	// timeout bounds what is asked of Redis at once.
+	// timeout bounds each exchange with Redis.
 	timeout = 10 * time.Second
 )
 
-// ErrLost says that a lease is somebody else's by now, or was never granted.
+// ErrLost says that a lease belongs to another user by now, or was never granted.
 var ErrLost = errors.New("the lease is lost")
 
-// HeldError says that somebody else holds a lease of the repository.
+// HeldError says that another user holds a lease of the repository.
 type HeldError struct {
 	Record Record
-	Left   time.Duration // until it ends, unless it is renewed
+	Left   time.Duration // until it ends without a renewal
 }
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s holds a lease of the repository, for %s", e.Record.Holder, e.Record.Purpose)
 }
 
-// Repository is what a lease is of.
+// Repository identifies the repository of a lease.
 type Repository struct{ Destination, Path string }
 
-// Record is what is known of the last lease of a repository.
+// Record describes the last lease of a repository.
 type Record struct {
 	Token   string    `json:"token"`
 	Counter int64     `json:"counter"`
 	Holder  string    `json:"holder"` // the user
 	Purpose string    `json:"for"`
 	Since   time.Time `json:"since"`
-	// Lockers are what the locks of this run name: a host name, for a native restic
-	// with its process behind a space.
+	// Lockers are what the locks of this run name: a host name; for a native restic, a
+	// space and its process ID follow.
 	Lockers []string `json:"lockers,omitempty"`
-	// Dead are the lockers of runs before that were not released.
+	// Dead are the lockers of earlier runs that did not release their lease.
 	Dead     []string `json:"dead,omitempty"`
 	Released bool     `json:"released,omitempty"`
 }
 
-// Lease is one that was granted.
+// Lease is a granted lease.
 type Lease struct {
 	Token   string
 	Counter int64
-	// Dead are the lockers of runs that are dead.
+	// Dead are the lockers of dead runs.
 	Dead []string
 }
 
@@ -73,11 +73,11 @@ type Lease struct {
 type Keeper struct {
 	node  string
 	redis *redis.Client
-	nodes func() []string // the IDs of all nodes
+	nodes func() []string // returns the IDs of all nodes
 	held  holders
 }
 
-// New returns the keeper of a node's gateway. Redis is the main server, as the node.
+// New returns the keeper of a node's gateway. rdb is the main server, as the node.
 func New(node string, rdb *redis.Client, nodes func() []string) *Keeper {
 	return &Keeper{node: node, redis: rdb, nodes: nodes}
 }
@@ -85,7 +85,7 @@ func New(node string, rdb *redis.Client, nodes func() []string) *Keeper {
 // Close closes the connection to Redis.
 func (k *Keeper) Close() error { return k.redis.Close() }
 
-// Grant grants a lease, unless somebody holds one, which is a [HeldError].
+// Grant grants a lease, or returns a [HeldError] if another user holds one.
 func (k *Keeper) Grant(ctx context.Context, repo Repository, holder, purpose string, lockers []string) (Lease, error) {
 	var granted Lease
 	err := k.change(ctx, repo, func(s *situation) (Record, error) {
@@ -107,9 +107,9 @@ func (k *Keeper) Grant(ctx context.Context, repo Repository, holder, purpose str
 	return granted, nil
 }
 
-// Renew makes a lease live on, and remembers lockers that it got. Whichever gateway
-// granted it, this one goes on. Where it ended and nobody has got one since, it lives
-// again. The error is ErrLost where it is not the holder's any longer.
+// Renew extends a lease, and adds lockers to it. It works for leases that another gateway
+// granted, and for expired ones if no other lease was granted since. The error is ErrLost
+// if the lease is no longer the holder's.
 func (k *Keeper) Renew(ctx context.Context, repo Repository, holder, token string, lockers []string) (Lease, error) {
 	var renewed Lease
 	err := k.change(ctx, repo, func(s *situation) (Record, error) {
@@ -119,7 +119,7 @@ func (k *Keeper) Renew(ctx context.Context, repo Repository, holder, token strin
 			return Record{}, ErrLost
 		}
 		if s.lives[k.node] != token {
-			r.Counter = s.nextCounter() // it was granted elsewhere, or has ended
+			r.Counter = s.nextCounter() // granted elsewhere, or expired
 		}
 		r.Lockers = union(r.Lockers, lockers)
 		renewed = Lease{r.Token, r.Counter, r.Dead}
@@ -135,8 +135,8 @@ func (k *Keeper) Renew(ctx context.Context, repo Repository, holder, token strin
 	return renewed, nil
 }
 
-// Release ends a lease. Clean says that no locks of dead runs are left in the repository.
-// What is not the holder's any longer is left as it is.
+// Release ends a lease. clean says that the repository holds no locks of dead runs. A lease
+// that is no longer the holder's stays unchanged.
 func (k *Keeper) Release(ctx context.Context, repo Repository, holder, token string, clean bool) error {
 	k.held.forget(repo, holder)
 	err := k.change(ctx, repo, func(s *situation) (Record, error) {
@@ -158,8 +158,8 @@ func (k *Keeper) Release(ctx context.Context, repo Repository, holder, token str
 	return err
 }
 
-// Holds reports whether a user holds a live lease of a repository. An error says that
-// Redis does not answer.
+// Holds reports whether a user holds a live lease of a repository. An error says that Redis
+// does not answer.
 func (k *Keeper) Holds(ctx context.Context, repo Repository, holder string) (bool, error) {
 	if k.held.knows(repo, holder) {
 		return true, nil
@@ -178,8 +178,8 @@ func (k *Keeper) Holds(ctx context.Context, repo Repository, holder string) (boo
 	return true, nil
 }
 
-// change reads what is known of a repository, and writes what decide makes of it, unless
-// somebody was faster: then it begins again.
+// change reads the situation of a repository, and writes what decide returns for it. After
+// a conflict it starts again.
 func (k *Keeper) change(ctx context.Context, repo Repository, decide func(*situation) (Record, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -208,14 +208,15 @@ func (k *Keeper) change(ctx context.Context, repo Repository, decide func(*situa
 	return err
 }
 
-// newToken returns what nobody can guess.
+// newToken returns an unguessable token.
 func newToken() string {
 	var random [16]byte
 	_, _ = cryptorand.Read(random[:]) // it never fails
 	return hex.EncodeToString(random[:])
 }
 
-// handedOn are the lockers of dead runs, of this lease too where it was not released.
+// handedOn returns the lockers of dead runs, including the previous lease's if it was not
+// released.
 func (r *Record) handedOn() []string {
 	if r.Released {
 		return r.Dead
@@ -239,14 +240,14 @@ func bounded(lockers []string) []string {
 	return lockers[max(0, len(lockers)-maxLockers):]
 }
 
-// ValidLocker reports whether a text can be the host name, or the host name and the
-// process, in a lock.
+// ValidLocker reports whether a text can be a locker: a host name, optionally with a space
+// and a process ID.
 func ValidLocker(text string) bool {
 	const longest = 300
 	return text != "" && len(text) <= longest && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// watched are the keys that a change depends on.
+// watched returns the keys that a change depends on.
 func (k *Keeper) watched(repo Repository) []string {
 	var keys []string
 	for _, node := range k.all() {
@@ -255,7 +256,7 @@ func (k *Keeper) watched(repo Repository) []string {
 	return keys
 }
 
-// keysOf are a node's keys of a repository: its record, whether it lives, the counter.
+// keysOf returns a node's keys for a repository: the record, the live token, the counter.
 func (k *Keeper) keysOf(node string, repo Repository) []string {
 	return []string{
 		catalog.LeaseKey(node, repo.Destination, repo.Path),
@@ -264,7 +265,7 @@ func (k *Keeper) keysOf(node string, repo Repository) []string {
 	}
 }
 
-// all are all nodes, this one among them.
+// all returns all nodes, including this one.
 func (k *Keeper) all() []string {
 	nodes := k.nodes()
 	if !slices.Contains(nodes, k.node) {

@@ -6,21 +6,21 @@ import (
 )
 
 const (
-	// lockLife is longer than restic lets one of its locks live: it makes a new one every
-	// five minutes, and takes one for stale after half an hour.
+	// lockLife is longer than the lifetime of a lock: restic replaces its locks every five
+	// minutes, and considers them stale after half an hour.
 	lockLife = time.Hour
 	// maxOwnLocks bounds the locks that are remembered.
 	maxOwnLocks = 10_000
 )
 
-// OwnLocks remembers for an hour which locks a user has saved through this process. The
-// zero value is ready; it is safe for concurrent use.
+// OwnLocks remembers for an hour which locks a user saved through this process. The zero
+// value is ready; it is safe for concurrent use.
 type OwnLocks struct {
 	mu   sync.Mutex
 	made map[[4]string]time.Time
 }
 
-// Note remembers a lock.
+// Note records a lock.
 func (o *OwnLocks) Note(user, destination, repo, name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,7 +38,7 @@ func (o *OwnLocks) Note(user, destination, repo, name string) {
 	o.made[[4]string{user, destination, repo, name}] = now
 }
 
-// Made reports whether the user has saved the lock within the last hour.
+// Made reports whether the user saved the lock within the last hour.
 func (o *OwnLocks) Made(user, destination, repo, name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

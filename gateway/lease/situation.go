@@ -11,15 +11,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// situation is what Redis says of a repository's leases, by node.
+// situation is the content of Redis about a repository's leases, by node.
 type situation struct {
 	records map[string]Record
-	lives   map[string]string // tokens
+	lives   map[string]string // live tokens
 	left    map[string]time.Duration
 	counter int64 // the highest of all nodes
 }
 
-// read asks for what all nodes say.
+// read reads the keys of all nodes.
 func (k *Keeper) read(ctx context.Context, rdb redis.Cmdable, repo Repository) (*situation, error) {
 	nodes := k.all()
 	type answers struct {
@@ -46,20 +46,20 @@ func (k *Keeper) read(ctx context.Context, rdb redis.Cmdable, repo Repository) (
 			}
 		}
 		var r Record
-		if json.Unmarshal([]byte(a.record.Val()), &r) == nil { // what is not a record counts as none
+		if json.Unmarshal([]byte(a.record.Val()), &r) == nil { // a malformed record counts as none
 			s.records[node] = r
 		}
 		if token := a.live.Val(); token != "" {
 			s.lives[node], s.left[node] = token, max(0, a.left.Val())
 		}
-		count, _ := a.count.Int64() // nothing is 0
+		count, _ := a.count.Int64() // a missing counter is 0
 		s.counter = max(s.counter, count, r.Counter)
 	}
 	return s, nil
 }
 
-// live is the token of the lease that lives, and the node whose gateway keeps it; "" is
-// none. Where a lease has moved from one gateway to another, it is the last one's.
+// live returns the token of the live lease, and the node of its gateway; "" if there is
+// none. If a lease moved between gateways, it returns the last one.
 func (s *situation) live() (token, node string) {
 	var highest int64 = -1
 	for at, t := range s.lives {
@@ -67,14 +67,14 @@ func (s *situation) live() (token, node string) {
 			token, node, highest = t, at, r.Counter
 		}
 	}
-	// A lease that was released at another gateway has ended.
+	// The lease was released at another gateway.
 	if last := s.last(); token != "" && last.Released && last.Token == token {
 		return "", ""
 	}
 	return token, node
 }
 
-// last is the record with the highest counter.
+// last returns the record with the highest counter.
 func (s *situation) last() Record {
 	last := Record{Released: true}
 	for _, r := range s.records {
@@ -87,7 +87,7 @@ func (s *situation) last() Record {
 
 func (s *situation) nextCounter() int64 { return s.counter + 1 }
 
-// write writes a record below this node's keys, and whether it lives.
+// write writes a record, and a live token, below this node's keys.
 func (k *Keeper) write(ctx context.Context, tx *redis.Tx, repo Repository, r Record) error {
 	text, err := json.Marshal(r)
 	if err != nil {
