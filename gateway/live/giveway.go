@@ -7,16 +7,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash"
 )
 
-// giveWayLeast is how much the trash gives way at least: so little would be full again
-// at once.
+// giveWayLeast is the least amount to purge: with less, the storage would be full again at
+// once.
 const giveWayLeast = 256 << 20
 
-// giveWayTimeout bounds it: an upload waits for the answer.
+// giveWayTimeout bounds the purge: an upload is waiting.
 const giveWayTimeout = 30 * time.Second
 
-// GiveWay purges early what was deleted first, so that an upload of that size has room
-// on a storage that is full, where the destination is set so. Several uploads at once
-// find it full: one of them does so, and the others wait for it.
+// GiveWay purges the oldest objects of the trash, so that an upload of that size fits on a
+// full storage, if the destination allows that. Of several concurrent uploads, one purges
+// and the others wait for it.
 func (m *Mount) GiveWay(ctx context.Context, size int64) (trash.Purged, error) {
 	limits := m.Guard.Limits()
 	if limits.TrashGivesWay == 0 {
@@ -44,10 +44,10 @@ func (m *Mount) GiveWay(ctx context.Context, size int64) (trash.Purged, error) {
 	return done, err
 }
 
-// countTimeout bounds a count that a full storage needs at once.
+// countTimeout bounds the count of the trash of a full storage.
 const countTimeout = 5 * time.Second
 
-// CountTrash counts what the trash holds, unless that is known.
+// CountTrash counts the content of the trash, unless that is known.
 func (m *Mount) CountTrash(ctx context.Context) (held trash.Held, counted bool) {
 	if held, counted = m.Trashed(); counted {
 		return held, counted
@@ -65,7 +65,7 @@ func (m *Mount) CountTrash(ctx context.Context) (held trash.Held, counted bool) 
 	return m.Trashed()
 }
 
-// GaveWay returns how much was purged early since the destination was opened first.
+// GaveWay returns how much was purged early since the destination was first opened.
 func (m *Mount) GaveWay() trash.Purged {
 	return trash.Purged{Objects: m.gaveWay.objects.Load(), Bytes: m.gaveWay.bytes.Load()}
 }

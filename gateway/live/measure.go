@@ -8,16 +8,15 @@ import (
 )
 
 const (
-	// spacePause lies between two rounds of questions for space. An answer serves
-	// for spaceExpires; the rounds between find the destinations newly opened.
+	// spacePause is the time between rounds. An answer is used for spaceExpires; rounds in
+	// between only ask destinations that were opened since.
 	spacePause = 15 * time.Second
-	// spaceQuestions is how many destinations are asked at once.
+	// spaceQuestions bounds concurrent requests.
 	spaceQuestions = 4
 )
 
-// measureSpace keeps the free space of the destinations that are in use known,
-// for the metrics, until ctx ends. None is opened for that, and one that fails
-// its backups is not asked.
+// measureSpace keeps the free space of open destinations known, for the metrics, until ctx
+// ends. It opens no destination, and does not ask failing ones.
 func (vs *views) measureSpace(ctx context.Context) {
 	ticks := time.NewTicker(spacePause)
 	defer ticks.Stop()
@@ -44,7 +43,7 @@ func (vs *views) MeasureSpace(ctx context.Context) {
 			continue
 		}
 		questions.Go(func() error {
-			_, _ = s.space(ctx) // without an answer there is no metric; requests say why
+			_, _ = s.space(ctx) // without an answer there is no metric; requests report the error
 			return nil
 		})
 	}

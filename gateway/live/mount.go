@@ -19,39 +19,39 @@ import (
 const (
 	// openTimeout bounds the opening of a destination.
 	openTimeout = 30 * time.Second
-	// openPause is how long a destination that could not be opened is not tried again.
+	// openPause is the pause before another attempt to open a destination.
 	openPause = 5 * time.Second
 )
 
-// Opener opens the store of a destination; closer, where it is not nil, ends it.
+// Opener opens the store of a destination; closer, if not nil, closes it.
 type Opener func(ctx context.Context, destination *catalog.Destination) (s storage.Store, closer io.Closer, err error)
 
-// Mount is the place of a destination's store: opened at its first use, shared by
-// all requests, closed after the last one once the destination is gone. One that
-// hangs or fails costs only the requests that ask for it.
+// Mount holds a destination's store. The store is opened at its first use, shared by all
+// requests, and closed after the last one when the destination is gone. A destination that
+// hangs or fails affects only its own requests.
 type Mount struct {
 	Destination *catalog.Destination
 	Guard       *guard.Guard
 
 	open      Opener
-	clock     *expiry.Clock // nil: nothing is kept that is deleted
+	clock     *expiry.Clock // nil: no trash
 	log       *slog.Logger
 	lastSpace atomic.Pointer[spaceThen]
 	gaveWay   struct {
-		mu             sync.Mutex // held while it does
+		mu             sync.Mutex // held during a purge
 		objects, bytes atomic.Int64
 	}
 
 	mu      sync.Mutex
 	users   int
 	retired bool
-	opening chan struct{} // closed when the attempt under way has ended
+	opening chan struct{} // closed at the end of the running attempt
 	backend storage.Store
-	kept    *trash.Store  // it, and what was deleted
-	guarded storage.Store // what requests see of it
+	kept    *trash.Store  // the store with its trash
+	guarded storage.Store // the store with all guards
 	closer  io.Closer
-	err     error     // why the last attempt failed
-	tried   time.Time // when it did
+	err     error     // of the last attempt
+	tried   time.Time // time of the last attempt
 }
 
 func newMount(destination *catalog.Destination, open Opener, clock *expiry.Clock, log *slog.Logger) *Mount {
@@ -71,7 +71,7 @@ func (m *Mount) isOpen() bool {
 	return m.guarded != nil
 }
 
-// Acquire returns the open store; Release must follow when err is nil.
+// Acquire returns the open store; Release must follow if err is nil.
 func (m *Mount) Acquire(ctx context.Context) (storage.Store, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,7 +102,7 @@ func (m *Mount) Acquire(ctx context.Context) (storage.Store, error) {
 	return m.guarded, nil
 }
 
-// acquireBackend is Acquire for the store itself, past its guard.
+// acquireBackend is Acquire for the store without its guard.
 func (m *Mount) acquireBackend(ctx context.Context) (storage.Store, error) {
 	if _, err := m.Acquire(ctx); err != nil {
 		return nil, err
@@ -115,16 +115,16 @@ func (m *Mount) acquireBackend(ctx context.Context) (storage.Store, error) {
 // probeTimeout bounds a question to a storage.
 const probeTimeout = 4 * time.Second
 
-// absentName is what a question asks for. It is nobody's.
+// absentName is the object that a probe asks for. It never exists.
 const absentName = "_probe_rest_404"
 
-// Probe asks the storage itself whether it answers, past limits and circuit breaker,
-// and tells the guard.
+// Probe asks the storage itself for an object, without limits and circuit breaker, and
+// tells the guard the result.
 func (m *Mount) Probe(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { // a network's file system does not heed ctx
+	go func() { // network file systems ignore ctx
 		store, err := m.acquireBackend(ctx)
 		if err == nil {
 			_, err = store.Stat(ctx, absentName)
@@ -140,8 +140,8 @@ func (m *Mount) Probe(ctx context.Context) {
 	}
 }
 
-// Proof returns what shows which storage a local destination has here; see
-// [local.Store.Proof]. It is empty where that is not known, or the store is not open.
+// Proof returns the proof of which storage a local destination has here; see
+// [local.Store.Proof]. It is empty if unknown, or if the store is not open.
 func (m *Mount) Proof() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,8 +151,8 @@ func (m *Mount) Proof() string {
 	return ""
 }
 
-// attempt opens the store once, on its own time: the request that asked for it
-// may be gone before it ends.
+// attempt opens the store with its own context, since the request that asked for it may end
+// before.
 func (m *Mount) attempt() {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
@@ -174,7 +174,7 @@ func (m *Mount) attempt() {
 	m.closeIfDone()
 }
 
-// Release ends a use that Acquire began.
+// Release ends a use of the store.
 func (m *Mount) Release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -182,8 +182,8 @@ func (m *Mount) Release() {
 	m.closeIfDone()
 }
 
-// retire closes the store as soon as nobody uses it. A request that still holds
-// the view from before may open it again, and closes it when it ends.
+// retire closes the store as soon as nobody uses it. A request with the previous view may
+// open it again, and then closes it at its end.
 func (m *Mount) retire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,7 +191,8 @@ func (m *Mount) retire() {
 	m.closeIfDone()
 }
 
-// closeIfDone runs with mu held; closing itself may take the network's time.
+// closeIfDone closes an unused, retired store. The caller holds mu; closing may take a
+// while on a network.
 func (m *Mount) closeIfDone() {
 	if !m.retired || m.users > 0 || m.guarded == nil {
 		return

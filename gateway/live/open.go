@@ -14,13 +14,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// TypeLocal is the rclone type of destinations that are directories.
+// TypeLocal is the rclone type of directories.
 const TypeLocal = "local"
 
-// openWith returns the Opener of all destinations: directories of this host are
-// the gateway's own work, because rclone's local backend neither publishes
-// atomically nor syncs; everything else is rclone's.
-// Kept has the latest tokens, and is told of newer ones.
+// openWith returns the Opener of all destinations. Directories of this host use package
+// local, because rclone's local backend neither publishes atomically nor syncs; everything
+// else uses rclone. kept provides the latest tokens, and receives newer ones.
 func openWith(mark local.Mark, kept *tokens) Opener {
 	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 		if d.PeerNode != "" {
@@ -40,8 +39,8 @@ func openWith(mark local.Mark, kept *tokens) Opener {
 	}
 }
 
-// counting returns open, with opened told of what it opens until that is closed,
-// also where the view that held it is long gone.
+// counting wraps open, and calls opened for each store that opens; its result is called
+// when the store closes, even if its view is long gone.
 func counting(open Opener, opened func(*catalog.Destination) (closed func())) Opener {
 	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 		store, closer, err := open(ctx, d)
@@ -52,7 +51,7 @@ func counting(open Opener, opened func(*catalog.Destination) (closed func())) Op
 	}
 }
 
-// countedCloser ends what counting began; closer may be nil.
+// countedCloser calls what opened returned; closer may be nil.
 type countedCloser struct {
 	closer io.Closer
 	closed func()
@@ -66,8 +65,8 @@ func (c *countedCloser) Close() error {
 	return c.closer.Close()
 }
 
-// remembering returns open for stores that know what they were told of objects a moment ago,
-// where to ask again takes a request. Cache, unless it is nil, keeps small objects of them.
+// remembering wraps open for stores on which asking about an object costs a request: they
+// remember recent answers. cache, if not nil, caches small objects of them.
 func remembering(open Opener, cache *blobcache.Cache) Opener {
 	return func(ctx context.Context, d *catalog.Destination) (storage.Store, io.Closer, error) {
 		store, closer, err := open(ctx, d)

@@ -2,20 +2,20 @@ package live
 
 import "time"
 
-// plan is when the next loads begin: of everything, and of the users alone.
+// plan says when the next loads begin: of everything, and of the users alone.
 type plan struct {
 	next         *time.Timer
 	whole, users errand
-	waiting      []chan<- error // for users at least
+	waiting      []chan<- error // for users or everything
 	waitingWhole []chan<- error
-	follow       bool // everything is to follow the users
+	follow       bool // a load of everything must follow that of users
 }
 
 // errand is one of the two kinds of load.
 type errand struct {
 	wanted  bool
 	due     time.Time // when it begins, if it is wanted
-	soonest time.Time // when it may
+	soonest time.Time // the earliest time for it
 }
 
 func (e *errand) want(at time.Time) {
@@ -24,14 +24,14 @@ func (e *errand) want(at time.Time) {
 	}
 }
 
-// newPlan plans a load of everything at once.
+// newPlan plans an immediate load of everything.
 func newPlan() *plan {
 	p := &plan{next: time.NewTimer(0)}
 	p.whole.want(time.Now())
 	return p
 }
 
-// reset sets the timer for what is due first.
+// reset sets the timer for the first load that is due.
 func (p *plan) reset() {
 	due := p.whole.due
 	if p.users.wanted && p.users.due.Before(due) {
@@ -51,8 +51,8 @@ func (p *plan) hear(whole bool) {
 	p.reset()
 }
 
-// ask plans for a caller that waits. One whose credentials are not known lacks a user: for
-// these Redis is read no sooner than unprovenPause after it was last.
+// ask plans a load for a waiting caller. A caller with unknown credentials needs the users,
+// which are read for such callers no sooner than unprovenPause after the last time.
 func (p *plan) ask(a ask, started time.Time) {
 	if a.unproven {
 		p.waiting = append(p.waiting, a.done)
@@ -68,11 +68,11 @@ func (p *plan) ask(a ask, started time.Time) {
 	p.reset()
 }
 
-// wholeIsDue reports of the load that begins whether it is of everything.
+// wholeIsDue reports whether the next load is one of everything.
 func (p *plan) wholeIsDue(now time.Time) bool { return !p.whole.due.After(now) }
 
-// end answers those who waited for the load that has ended, and plans the next one. Again is
-// when everything is loaded if nobody asks sooner.
+// end answers the callers that waited for the load, and plans the next one. again is when
+// everything is loaded without a request.
 func (p *plan) end(started time.Time, planned, whole bool, err error, again time.Duration) {
 	for _, done := range p.waiting {
 		done <- err
@@ -80,7 +80,7 @@ func (p *plan) end(started time.Time, planned, whole bool, err error, again time
 	p.waiting = nil
 	pause := reloadPause
 	if err == nil {
-		// A failure took its time in waiting for Redis, which costs nobody.
+		// The failure was a wait for Redis, which costs nothing.
 		pause = min(max(pause, reloadShare*time.Since(started)), reloadPauseMax)
 	}
 	p.users.wanted = false

@@ -14,11 +14,11 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// sightings remembers which local destinations were seen in which directories, and
-// where those were mounted: one file for each destination in a directory that is
-// not on their disks. It implements local.Memory.
+// sightings remembers in which directories local destinations were seen, and where those
+// were mounted: one file per destination, in a directory that is not on their disks. It
+// implements local.Memory.
 type sightings struct {
-	dir string // "" keeps them in this process alone
+	dir string // "" keeps them in memory only
 
 	mu    sync.Mutex
 	known map[string]sighting // by destination ID
@@ -27,7 +27,7 @@ type sightings struct {
 // sighting holds the mount points of a destination's roots.
 type sighting map[string]string
 
-// newSightings uses the state directory of that name, which it makes.
+// newSightings uses a state directory, which it creates.
 func newSightings(stateDir string) (*sightings, error) {
 	s := &sightings{known: make(map[string]sighting)}
 	if stateDir == "" {
@@ -83,7 +83,7 @@ func (s *sightings) Remember(id, root, mountPoint string) error {
 	return atomicfile.Write(filepath.Join(s.dir, id), append(content, '\n'), 0o600)
 }
 
-// of returns where a destination was seen. It runs with mu held.
+// of returns where a destination was seen. The caller holds mu.
 func (s *sightings) of(id string) (sighting, error) {
 	if known, read := s.known[id]; read {
 		return known, nil
@@ -96,7 +96,7 @@ func (s *sightings) of(id string) (sighting, error) {
 	content, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// Without the directory nothing is known, which is not the same.
+		// Without the directory nothing is known, which differs from "not seen".
 		_, err = os.Stat(s.dir)
 		return known, err
 	case err != nil:

@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// spaceTimeout bounds the question for space.
+	// spaceTimeout bounds the request for the space of a destination.
 	spaceTimeout = 30 * time.Second
-	// spaceExpires is how old an answer may be.
+	// spaceExpires is how long an answer is reused.
 	spaceExpires = 5 * time.Minute
-	// spaceForgotten is how old an answer may be that the metrics still tell.
+	// spaceForgotten is how long the metrics report an answer.
 	spaceForgotten = 3 * spaceExpires
-	// allTimeout bounds the question to all destinations, allWidth how many of
-	// them are asked at once.
+	// allTimeout bounds the request to all destinations, allWidth how many are asked
+	// concurrently.
 	allTimeout = 2 * time.Second
 	allWidth   = 32
 )
 
-// Capacity is that of the storage that a destination lies on, in bytes, with all
-// that others keep there too. Numbers that the remote does not tell are -1.
+// Capacity is the capacity of the storage of a destination, in bytes, including other data
+// there. Unknown values are -1.
 type Capacity struct {
 	Free, Used, Total int64
 }
 
 var unknownCapacity = Capacity{-1, -1, -1}
 
-// Space asks all destinations for their space and says what each holds, as far
-// as that is known in allTimeout.
+// Space asks all destinations for their space within allTimeout, and returns it with what
+// each holds.
 func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 	ctx, cancel := context.WithTimeout(ctx, allTimeout)
 	defer cancel()
@@ -39,7 +39,7 @@ func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 		id string
 		Capacity
 	}
-	answers := make(chan answer, len(v.Mounts)) // not every backend heeds ctx
+	answers := make(chan answer, len(v.Mounts)) // some backends ignore ctx
 	turns := make(chan struct{}, allWidth)
 	told := make(map[string]adminapi.Space, len(v.Mounts))
 	for id, s := range v.Mounts {
@@ -71,7 +71,7 @@ func (v *View) Space(ctx context.Context) map[string]adminapi.Space {
 	return told
 }
 
-// held is what a destination holds; nil where that was not counted.
+// held returns the size of a destination; nil if it was not counted.
 func held(g *guard.Guard) *int64 {
 	n, counted := g.Stored()
 	if !counted {
@@ -80,7 +80,7 @@ func held(g *guard.Guard) *int64 {
 	return &n
 }
 
-// orNil is a number that a remote gave; nil stands for one that it did not.
+// orNil converts a number from a remote; unknown becomes nil.
 func orNil(n int64) *int64 {
 	if n < 0 {
 		return nil
@@ -88,7 +88,7 @@ func orNil(n int64) *int64 {
 	return &n
 }
 
-// space answers from memory where that is fresh.
+// space returns the cached answer if it is recent.
 func (m *Mount) space(ctx context.Context) (Capacity, error) {
 	if last := m.lastSpace.Load(); last != nil && time.Since(last.at) < spaceExpires {
 		return last.Capacity, nil
@@ -118,7 +118,7 @@ func (m *Mount) LastSpace() (Capacity, bool) {
 	return Capacity{}, false
 }
 
-// spaceThen is an answer of some time ago.
+// spaceThen is an earlier answer.
 type spaceThen struct {
 	Capacity
 

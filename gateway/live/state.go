@@ -16,51 +16,50 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Source is where the state comes from and what is kept of it: enough to open any
-// destination.
+// Source says where the state comes from and where parts of it are stored: enough to open
+// any destination.
 type Source struct {
 	Redis catalog.Redis
 	Load  catalog.LoadOptions
-	// Writer, where set, is Redis as a user that may write refreshed tokens back
-	// into the rclone sections; a node's own user may not on NethServer 8.
+	// Writer, if set, is Redis as a user that may write refreshed tokens to the rclone
+	// sections. On NethServer 8 a node's own user may not.
 	Writer *catalog.Redis
-	// StateDir is where it is remembered which local destinations were seen, to
-	// tell a disk that is not mounted from an empty one, and where refreshed tokens
-	// are kept; it is made. Empty means that a restart forgets them.
+	// StateDir stores which local destinations were seen, to distinguish an unmounted disk
+	// from an empty one, and refreshed tokens; it is created. If empty, a restart forgets
+	// both.
 	StateDir string
 	Log      *slog.Logger
 }
 
-// Options is everything that a State is made of.
+// Options configure a State.
 type Options struct {
 	Source
 
-	// Events is who hears of changes.
+	// Events select the user that subscribes to events.
 	Events events.Options
-	// RefreshInterval lies between loads that no event asked for, MaxStale is how
-	// long the last view serves while Redis is away.
+	// RefreshInterval is the time between loads without an event, MaxStale how long the
+	// last view is used while Redis is down.
 	RefreshInterval, MaxStale time.Duration
-	// Changed is told whenever readiness changes, Loaded of each load.
+	// Changed is called when readiness changes, Loaded after each load.
 	Changed func(ready bool)
 	Loaded  func(took time.Duration, err error)
-	// Cache, where set, keeps small objects of far storage; the caller closes it.
+	// Cache, if set, caches small objects of remote storage; the caller closes it.
 	Cache *blobcache.Cache
-	// Opened is told of each store that opens; what it returns, when that closes.
+	// Opened is called for each store that opens; its result is called when it closes.
 	Opened func(*catalog.Destination) (closed func())
 }
 
-// State holds the current view and all that is needed to replace it.
+// State holds the current view, and replaces it.
 type State struct {
 	*views
 
 	opts   Options
-	opener Opener // of stores that remember nothing
+	opener Opener // of stores without a memory of recent answers
 	rdb    redis.UniversalClient
 	tokens *tokens
 }
 
-// New makes a State without a view; Run brings the first one. It makes no
-// connection yet.
+// New returns a State without a view; Run loads the first one. New makes no connection.
 func New(opts Options) (*State, error) {
 	if opts.StateDir == "" {
 		opts.Log.Warn("no state directory: after a restart, a local destination whose disk is not mounted looks empty",
@@ -111,8 +110,7 @@ func New(opts Options) (*State, error) {
 	}, nil
 }
 
-// Run loads, listens for changes, writes tokens back and measures space until ctx
-// ends.
+// Run loads, subscribes to changes, writes tokens back and measures space, until ctx ends.
 func (s *State) Run(ctx context.Context) {
 	heard := newHints()
 	var working sync.WaitGroup
@@ -124,7 +122,7 @@ func (s *State) Run(ctx context.Context) {
 	working.Wait()
 }
 
-// watch turns what Redis announces into hints to load.
+// watch turns events into hints to load.
 func (s *State) watch(ctx context.Context, heard hints) {
 	err := events.Watch(ctx, s.opts.Redis, s.opts.Events, func(e events.Event) {
 		if e == events.ACLChanged {
@@ -141,15 +139,15 @@ func (s *State) watch(ctx context.Context, heard hints) {
 // Open opens a destination for a caller that closes it.
 func (s *State) Open() Opener { return s.opener }
 
-// Close retires every store of the last view. Run has returned.
+// Close retires every store of the last view, after Run has returned.
 func (s *State) Close() error {
 	s.close()
 	return errors.Join(s.rdb.Close(), s.tokens.close())
 }
 
-// Once loads a snapshot for a process that does so once. Open opens what is in it,
-// with the memory and the tokens of the gateway that has the same state directory;
-// done writes back what tokens the stores have refreshed.
+// Once loads a snapshot for a process that needs only one. open opens its destinations,
+// with the memory and the tokens of the gateway that has the same state directory; done
+// writes refreshed tokens back.
 func Once(ctx context.Context, src Source) (snapshot *catalog.Snapshot, open Opener, done func(context.Context), err error) {
 	rdb, err := src.Redis.OpenReader()
 	if err != nil {
@@ -174,7 +172,7 @@ func Once(ctx context.Context, src Source) (snapshot *catalog.Snapshot, open Ope
 			kept.keep()
 			kept.writeAll(context.WithoutCancel(ctx))
 		}
-		_ = kept.close() // what was to be written is
+		_ = kept.close() // everything was written
 	}
 	return snapshot, openWith(local.Mark{Memory: seen, Log: src.Log}, kept), done, nil
 }

@@ -25,27 +25,28 @@ import (
 )
 
 const (
-	// tokensFile is where tokens are kept that Redis does not have yet.
+	// tokensFile stores the tokens that Redis does not have yet.
 	tokensFile = "tokens.json"
-	// tokenPause and tokenPauseMax lie between attempts to write tokens to Redis.
+	// tokenPause and tokenPauseMax bound the time between attempts to write tokens to
+	// Redis.
 	tokenPause    = time.Second
 	tokenPauseMax = time.Minute
 	// tokenTimeout bounds one attempt.
 	tokenTimeout = 5 * time.Second
-	// formerTokens is how many of ours are remembered for each destination.
+	// formerTokens is how many previous values are remembered per token.
 	formerTokens = 8
 )
 
-// tokens keeps what backends change in their sections while they are open:
-// refreshed OAuth tokens; the previous one may no longer work. Each is
-// written back to Redis, if nobody else has changed it there. What cannot be
-// written is kept in a file, and serves after a restart anyway.
+// tokens manages what backends change in their sections while they are open: refreshed
+// OAuth tokens; the previous one may no longer work. Each is written to Redis, unless it
+// was changed there meanwhile. Until that succeeds it is stored in a file, for use after a
+// restart.
 //
-// A store continues with its own new token, so that none is opened again for it: to
-// views, a token of ours stands for the one that the store was opened with.
+// A store continues with its own new token, so a new token must not make it reopen: for
+// views, each of our tokens stands for the one with which the store was opened.
 type tokens struct {
 	rdb  redis.UniversalClient // of a user that may write the sections
-	file string                // empty: tokens outlive the process in Redis alone
+	file string                // empty: tokens are stored only in Redis
 	log  *slog.Logger
 	wake chan struct{}
 
@@ -53,27 +54,27 @@ type tokens struct {
 	known map[tokenKey]*token
 }
 
-// tokenKey is a key of a destination's section.
+// tokenKey identifies a value in a destination's section.
 type tokenKey struct{ destination, key string }
 
-// token is a value that a backend has changed. It is a secret.
+// token is a value that a backend changed. It is a secret.
 type token struct {
 	Opened string   // the value in the view
 	Former []string // those in between
 	Latest string
-	// pending is true until Redis has the latest, or refused to take it.
+	// pending is true until Redis has the latest value, or refused it.
 	pending bool
-	// refused was logged.
+	// refused is true once the refusal was logged.
 	refused bool
 }
 
-// ours reports whether a value is one of those that the token has had.
+// ours reports whether a value is or was a value of the token.
 func (t *token) ours(value string) bool {
 	return value == t.Opened || value == t.Latest || slices.Contains(t.Former, value)
 }
 
-// openTokens is newTokens for the state directory, with a connection of the user that
-// may write. Close ends it.
+// openTokens is newTokens for the state directory, with a connection of the user that may
+// write. close ends it.
 func openTokens(opts Source) (*tokens, error) {
 	writer, err := cmp.Or(opts.Writer, &opts.Redis).Open()
 	if err != nil {
@@ -115,13 +116,13 @@ func newTokens(rdb redis.UniversalClient, dir string, log *slog.Logger) (*tokens
 	return t, nil
 }
 
-// changed returns what a store of the destination is to call with its changes. It
+// changed returns the function that a store of the destination calls with its changes. It
 // does not block.
 func (t *tokens) changed(d *catalog.Destination) func(key, value string) {
 	return func(key, value string) { t.note(tokenKey{d.ID, key}, d.Section[key], value) }
 }
 
-// note remembers a new value, for run to write.
+// note records a new value, for run to write.
 func (t *tokens) note(k tokenKey, opened, value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -143,7 +144,7 @@ func (t *tokens) nudge() {
 	}
 }
 
-// changedAny tells, once, whether a token has changed.
+// changedAny reports whether a token has changed since the last call.
 func (t *tokens) changedAny() bool {
 	select {
 	case <-t.wake:
@@ -153,15 +154,15 @@ func (t *tokens) changedAny() bool {
 	}
 }
 
-// settle replaces tokens of ours in a fresh snapshot by those that the stores were
-// opened with. A token that somebody else wrote takes the place of ours.
+// settle replaces our tokens in a new snapshot by those that the stores were opened with. A
+// token that somebody else wrote replaces ours.
 func (t *tokens) settle(snapshot *catalog.Snapshot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for k, known := range t.known {
 		d := snapshot.Destinations[k.destination]
 		if d == nil {
-			continue // a candidate that is about to be saved, perhaps
+			continue // possibly a candidate that is about to be saved
 		}
 		switch value := d.Section[k.key]; {
 		case !known.ours(value):
@@ -170,7 +171,7 @@ func (t *tokens) settle(snapshot *catalog.Snapshot) {
 			t.nudge()
 			continue
 		case value != known.Latest && !known.pending && !known.refused:
-			known.pending = true // one of ours, but an old one, was written again
+			known.pending = true // somebody wrote an old one of ours again
 			t.nudge()
 		}
 		if d.Section[k.key] = known.Opened; known.Opened == "" {
@@ -179,7 +180,7 @@ func (t *tokens) settle(snapshot *catalog.Snapshot) {
 	}
 }
 
-// latest returns the destination with the latest tokens.
+// latest returns the destination with its latest tokens.
 func (t *tokens) latest(d *catalog.Destination) *catalog.Destination {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -193,8 +194,8 @@ func (t *tokens) latest(d *catalog.Destination) *catalog.Destination {
 	return &fresh
 }
 
-// register tells rclone the sections of a snapshot with the latest tokens, for
-// remotes that are built on another one.
+// register tells rclone the sections of a snapshot with the latest tokens, for remotes that
+// refer to others.
 func (t *tokens) register(snapshot *catalog.Snapshot) {
 	sections := make(map[string]map[string]string, len(snapshot.Destinations))
 	for id, d := range snapshot.Destinations {
@@ -207,7 +208,7 @@ func (t *tokens) register(snapshot *catalog.Snapshot) {
 	})
 }
 
-// run writes tokens to Redis until ctx ends, and then what is left, once.
+// run writes tokens to Redis until ctx ends, and then tries once more.
 func (t *tokens) run(ctx context.Context) {
 	pause := tokenPause
 	retry := time.NewTimer(0)
@@ -263,7 +264,7 @@ func (t *tokens) writeAll(ctx context.Context) (done bool) {
 	return done
 }
 
-// settled notes that a token needs no further attempt, unless it has changed since.
+// settled records that a token needs no further attempt, unless it has changed since.
 func (t *tokens) settled(k tokenKey, written token, refused bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -272,12 +273,12 @@ func (t *tokens) settled(k tokenKey, written token, refused bool) {
 	}
 }
 
-// errTokenElsewhere says that Redis holds a token that is not ours, or no
-// such destination.
+// errTokenElsewhere says that Redis holds a token that is not ours, or that the destination
+// does not exist.
 var errTokenElsewhere = errors.New("redis holds another token")
 
-// write replaces one of our tokens, and nothing else: the
-// section is read and written in one transaction, which a change meanwhile ends.
+// write replaces one of our tokens, and nothing else: it reads and writes the section in
+// one transaction, which fails if the section changes meanwhile.
 func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
@@ -308,7 +309,7 @@ func (t *tokens) write(ctx context.Context, k tokenKey, known token) error {
 	}, catalog.RcloneConf)
 }
 
-// keep replaces the file.
+// keep writes the file.
 func (t *tokens) keep() {
 	if t.file == "" {
 		return

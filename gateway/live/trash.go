@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// trashClockFile is where it is kept up to when the clock was believed.
+	// trashClockFile stores the time up to which the clock was trusted.
 	trashClockFile = "trash-clock.json"
-	// purgePause lies between two looks for what has expired; purgeFirst before the
-	// first, so that it does not compete with what a start has to do.
+	// purgePause is the time between purges; purgeFirst delays the first one, which would
+	// compete with the work of a start.
 	purgePause = 10 * time.Minute
 	purgeFirst = time.Minute
-	// purgePace is how many objects of a destination are purged in a second.
+	// purgePace is how many objects of a destination are purged per second.
 	purgePace = 50
 )
 
-// openTrashClock opens the clock that what is deleted expires by.
+// openTrashClock opens the clock for the expiry of deleted objects.
 func openTrashClock(stateDir string) (*expiry.Clock, error) {
 	file := ""
 	if stateDir != "" {
@@ -40,7 +40,7 @@ func openTrashClock(stateDir string) (*expiry.Clock, error) {
 	return clock, nil
 }
 
-// keeping returns the store so that it keeps what is deleted.
+// keeping wraps the store in one with a trash.
 func (m *Mount) keeping(store storage.Store) (*trash.Store, storage.Store) {
 	if m.clock == nil {
 		return nil, store
@@ -57,8 +57,8 @@ func (m *Mount) keeping(store storage.Store) (*trash.Store, storage.Store) {
 	return kept, kept
 }
 
-// AcquireTrash is Acquire for the trash of the destination, past its guard; nil where
-// nothing is kept.
+// AcquireTrash is Acquire for the trash of the destination, without its guard; nil without
+// a trash.
 func (m *Mount) AcquireTrash(ctx context.Context) (*trash.Store, error) {
 	if _, err := m.Acquire(ctx); err != nil {
 		return nil, err
@@ -66,16 +66,15 @@ func (m *Mount) AcquireTrash(ctx context.Context) (*trash.Store, error) {
 	return m.Trash(), nil
 }
 
-// Trash is the trash of the destination while that is acquired; nil where nothing is
-// kept.
+// Trash returns the trash of an acquired destination; nil without a trash.
 func (m *Mount) Trash() *trash.Store {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.kept
 }
 
-// Trashed returns how much the trash of the destination holds, where that was counted
-// since the destination was opened.
+// Trashed returns the size of the trash, if it was counted since the destination was
+// opened.
 func (m *Mount) Trashed() (held trash.Held, counted bool) {
 	m.mu.Lock()
 	kept := m.kept
@@ -87,7 +86,7 @@ func (m *Mount) Trashed() (held trash.Held, counted bool) {
 	return held, !held.At.IsZero()
 }
 
-// trashedBytes is what the trash holds, for people; nil where that was not counted.
+// trashedBytes returns the size of the trash for people; nil if unknown.
 func (m *Mount) trashedBytes() *int64 {
 	held, counted := m.Trashed()
 	if !counted {
@@ -96,8 +95,8 @@ func (m *Mount) trashedBytes() *int64 {
 	return &held.Bytes
 }
 
-// purgeTrash removes what has expired from the destinations that are in use, until ctx
-// ends. None is opened for that, and one that fails its backups is not asked.
+// purgeTrash purges expired objects of open destinations, until ctx ends. It opens no
+// destination, and skips failing ones.
 func (vs *views) purgeTrash(ctx context.Context) {
 	next := time.NewTimer(purgeFirst)
 	defer next.Stop()
@@ -106,7 +105,7 @@ func (vs *views) purgeTrash(ctx context.Context) {
 		select {
 		case <-next.C:
 		case <-ctx.Done():
-			_ = vs.clock.Keep() // a restart is then as long as it is
+			_ = vs.clock.Keep() // otherwise a restart sees an older time
 			return
 		}
 		if doubts := vs.clock.Doubts(); doubts && !doubted {
@@ -135,14 +134,14 @@ func (vs *views) PurgeTrash(ctx context.Context) {
 	}
 }
 
-// purge purges what has expired at one destination.
+// purge purges expired objects of one destination.
 func (m *Mount) purge(ctx context.Context) {
 	if !m.Guard.Works() || !m.isOpen() {
 		return
 	}
 	kept, err := m.AcquireTrash(ctx)
 	if err != nil {
-		return // requests say why
+		return // requests report the error
 	}
 	defer m.Release()
 	if kept == nil {
@@ -163,8 +162,7 @@ func (m *Mount) purge(ctx context.Context) {
 	}
 }
 
-// TellTrash adds to an error that says that something is full how much of that the
-// trash holds, and what frees it.
+// TellTrash adds the size of the trash, and how to free it, to an error about full storage.
 func (m *Mount) TellTrash(ctx context.Context, err error) error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return err

@@ -9,21 +9,21 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 )
 
-// View is one state of the world: what Redis said, and the mounts of its
-// destinations. A view never changes; a request uses one from end to end.
+// View is one state: the content of Redis, and the mounts of its destinations. A view never
+// changes; a request uses one view throughout.
 type View struct {
 	Snapshot *catalog.Snapshot
 	Mounts   map[string]*Mount // by destination ID
-	// Loaded is when it was made.
+	// Loaded is when it was loaded.
 	Loaded   time.Time
-	replaced chan struct{} // closed when another view has taken its place
+	replaced chan struct{} // closed when another view has replaced it
 }
 
-// NewView makes the view that follows old, which may be nil. Destinations that
-// did not change keep their mount, open as it is, under the limits of now; those
-// that went or changed are returned as retired.
+// NewView returns the view after old, which may be nil. Unchanged destinations keep their
+// mount, with its open store and the new limits; the mounts of removed and changed ones are
+// returned as retired.
 //
-// By clock it is judged when what is deleted there expires; without one nothing is kept.
+// clock decides when deleted objects expire; without one there is no trash.
 func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *expiry.Clock, log *slog.Logger) (next *View, retired []*Mount) {
 	next = &View{
 		Snapshot: snapshot,
@@ -51,8 +51,8 @@ func NewView(old *View, snapshot *catalog.Snapshot, open Opener, clock *expiry.C
 	return next, retired
 }
 
-// unchanged reports whether a destination, and every other one that it is built
-// on, is the same in both snapshots.
+// unchanged reports whether a destination, and every other one that it refers to, is the
+// same in both snapshots.
 func unchanged(a, b *catalog.Snapshot, id string) bool {
 	uses := b.Foundations(id)
 	if !maps.Equal(uses, a.Foundations(id)) {

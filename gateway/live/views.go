@@ -13,41 +13,42 @@ import (
 )
 
 const (
-	// reloadPause lies between the starts of two loads, however many ask. The first
-	// one after a quiet time begins at once.
+	// reloadPause is the minimum time between the starts of two loads. After a quiet time,
+	// the first load begins at once.
 	reloadPause = 200 * time.Millisecond
-	// wholePause lies between a load of what an event named and one of everything.
+	// wholePause is the time between a load of what an event named and a load of
+	// everything.
 	wholePause = time.Second
-	// unprovenPause lies between the starts of two loads that are made for callers whose
-	// credentials are not known: there may be a flood of them.
+	// unprovenPause is the minimum time between the starts of two loads for callers with
+	// unknown credentials, of which there may be a flood.
 	unprovenPause = time.Second
-	// reloadShare bounds the time spent loading: after a load that took t, the
-	// next one starts no sooner than reloadShare × t later, if that is less than
-	// reloadPauseMax. That and a load fit into refreshTimeout.
+	// reloadShare bounds the time spent on loading: after a load that took t, the next one
+	// starts no sooner than reloadShare × t later, or reloadPauseMax if that is less. This
+	// pause and a load fit into refreshTimeout.
 	reloadShare    = 10
 	reloadPauseMax = 5 * time.Second
 	// retryPause is the interval of the attempts while there is no view at all.
 	retryPause = 2 * time.Second
-	// loadTimeout bounds a load from a Redis that hangs. It is shorter than
-	// refreshTimeout, so that the gateway does not pass for hanging itself.
+	// loadTimeout bounds a load from a Redis that hangs. It is shorter than refreshTimeout,
+	// so that the gateway itself does not appear to hang.
 	loadTimeout = 10 * time.Second
 	// refreshTimeout bounds how long a request waits for a load that it asked for.
 	refreshTimeout = 15 * time.Second
 )
 
-// viewsOptions is everything that views are made of.
+// viewsOptions configure views.
 type viewsOptions struct {
 	load func(context.Context) (*catalog.Snapshot, error)
-	// loadUsers brings the last snapshot with the users of now, where it can; nil never can.
+	// loadUsers returns the last snapshot with the present users, if it can; nil never can.
 	loadUsers func(context.Context) (snapshot *catalog.Snapshot, ok bool)
 	open      Opener
-	sections  func(*catalog.Snapshot) // told of each new snapshot before its stores may open
-	clock     *expiry.Clock           // what is deleted expires by it; nil: it is not kept
+	sections  func(*catalog.Snapshot) // called with each new snapshot before its stores may open
+	clock     *expiry.Clock           // for the expiry of deleted objects; nil: no trash
 	log       *slog.Logger
-	interval  time.Duration // between loads that nobody asked for
-	maxStale  time.Duration // how old a view may get while Redis is away
+	interval  time.Duration // between loads without a request
+	maxStale  time.Duration // maximum age of a view while Redis is down
 	changed   func(ready bool)
-	loaded    func(took time.Duration, err error) // told of each load
+	loaded    func(took time.Duration, err error) // called after each load
 }
 
 // views holds the current view and replaces it. One goroutine, run, loads.
@@ -60,23 +61,23 @@ type views struct {
 	pings    chan struct{}
 }
 
-// ask is the wish for a load.
+// ask is a request for a load.
 type ask struct {
 	done     chan<- error
 	unproven bool
 }
 
-// hints are wishes of nobody who waits. Each holds one.
+// hints are requests without a waiting caller. Each channel holds one.
 type hints struct {
 	whole chan struct{} // anything may have changed
-	users chan struct{} // users have
+	users chan struct{} // users may have changed
 }
 
 func newHints() hints {
 	return hints{whole: make(chan struct{}, 1), users: make(chan struct{}, 1)}
 }
 
-// hint reports a change.
+// hint requests a load.
 func hint(place chan<- struct{}) {
 	select {
 	case place <- struct{}{}:
@@ -84,13 +85,12 @@ func hint(place chan<- struct{}) {
 	}
 }
 
-// newViews returns views without a view; run brings the first one.
+// newViews returns views without a view; run loads the first one.
 func newViews(opts viewsOptions) *views {
 	return &views{viewsOptions: opts, requests: make(chan ask), pings: make(chan struct{})}
 }
 
-// Current returns the view to serve from, nil where there is none that is
-// young enough.
+// Current returns the view to serve from, nil if there is none or it is too old.
 func (vs *views) Current() *View {
 	v := vs.latest.Load()
 	if v == nil || time.Since(v.Loaded) > vs.maxStale {
@@ -105,29 +105,28 @@ func (vs *views) Latest() *View { return vs.latest.Load() }
 // Failing reports whether the last load failed.
 func (vs *views) Failing() bool { return vs.failing.Load() }
 
-// MaxStale is how old a view may be that Current returns.
+// MaxStale returns the maximum age of a view that Current returns.
 func (vs *views) MaxStale() time.Duration { return vs.maxStale }
 
-// Ready reports whether the view is what Redis says now.
+// Ready reports whether the view is the present content of Redis.
 func (vs *views) Ready() bool {
 	return vs.Current() != nil && !vs.failing.Load()
 }
 
-// Refresh returns a view whose load began after the call. Calls that come
-// together share one load.
+// Refresh returns a view whose load began after the call. Concurrent calls share a load.
 func (vs *views) Refresh(ctx context.Context) (*View, error) {
 	return vs.renew(ctx, nil, false, nil)
 }
 
-// Renew is Refresh for a caller that v, which may be nil, did not do for. It
-// returns sooner where a view after v does: what the caller misses was announced,
-// as a rule, and is being loaded already.
+// Renew is Refresh for a caller that v, which may be nil, did not satisfy. It returns
+// earlier if a view after v satisfies the caller: usually an event announced the missing
+// entry, and it is being loaded already.
 func (vs *views) Renew(ctx context.Context, v *View, does func(*View) bool) (*View, error) {
 	return vs.renew(ctx, v, false, does)
 }
 
-// RenewUnproven is Renew for a caller whose credentials are not known: all of these
-// together have Redis read once a second.
+// RenewUnproven is Renew for callers with unknown credentials: all of them together cause
+// one load per second.
 func (vs *views) RenewUnproven(ctx context.Context, v *View, does func(*View) bool) (*View, error) {
 	return vs.renew(ctx, v, true, does)
 }
@@ -160,9 +159,9 @@ func (vs *views) renew(ctx context.Context, v *View, unproven bool, does func(*V
 	}
 }
 
-// run loads at once, then whenever there is a hint, somebody calls refresh, or
-// the interval has passed, until ctx ends. It loads the users alone where nobody wants
-// more: where an event said so, everything follows within wholePause.
+// run loads at once, and then after each hint, call of refresh, or interval, until ctx
+// ends. If the users suffice it loads only them; after an event about users, a load of
+// everything follows within wholePause.
 func (vs *views) run(ctx context.Context, heard hints) {
 	p := newPlan()
 	defer p.next.Stop()
@@ -196,8 +195,8 @@ func (vs *views) run(ctx context.Context, heard hints) {
 	}
 }
 
-// reload loads once, and reports whether it was everything: also where the users alone would
-// have done. What can fail comes first; from the swap on nothing can.
+// reload loads once, and reports whether that was a load of everything. Whatever can fail
+// comes before the swap.
 func (vs *views) reload(ctx context.Context, want bool) (whole bool, err error) {
 	snapshot, whole, err := vs.read(ctx, want)
 	if err != nil {
@@ -227,7 +226,7 @@ func (vs *views) reload(ctx context.Context, want bool) (whole bool, err error) 
 	return whole, nil
 }
 
-// read loads the users alone where that will do and is possible. Whole is false then.
+// read loads the users alone if that suffices and is possible. whole is false then.
 func (vs *views) read(ctx context.Context, want bool) (snapshot *catalog.Snapshot, whole bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -240,7 +239,7 @@ func (vs *views) read(ctx context.Context, want bool) (snapshot *catalog.Snapsho
 	return snapshot, true, err
 }
 
-// report logs what a reload changed; one that changed nothing is silent.
+// report logs the changes of a reload, if there are any.
 func (vs *views) report(old, next *View, retired int) {
 	warned := map[catalog.Warning]bool{}
 	if old != nil {
@@ -263,7 +262,7 @@ func (vs *views) report(old, next *View, retired int) {
 		"users", len(next.Snapshot.Principals), "destinations", len(next.Mounts), "retired", retired)
 }
 
-// Alive reports whether run still goes round.
+// Alive reports whether run's loop is working.
 func (vs *views) Alive(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
