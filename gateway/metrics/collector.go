@@ -17,37 +17,37 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// State is what a Collector looks at.
+// State is the state that a Collector reports.
 type State interface {
-	// Latest is the last view, however old; nil before the first.
+	// Latest returns the last view, regardless of its age; nil before the first.
 	Latest() *live.View
-	// Ready reports whether the view is what Redis says now, Failing whether the
+	// Ready reports whether the view is the present content of Redis, Failing whether the
 	// last load failed.
 	Ready() bool
 	Failing() bool
-	// MaxStale is how old a view may be that requests are served from.
+	// MaxStale returns the maximum age of a view that requests are served from.
 	MaxStale() time.Duration
 }
 
-// Collector reports, at each scrape, what is so at that moment: the state of the
-// view and of its destinations. Series of destinations that went go with them.
+// Collector reports the present state of the view and of its destinations at each scrape.
+// The series of a removed destination disappear with it.
 type Collector struct {
 	state    State
 	peers    Peers
 	coverage Coverage
 }
 
-// Peers are the other nodes, as a Collector looks at them.
+// Peers is the state of the other nodes.
 type Peers interface {
 	Status() []peer.Status
 }
 
-// Coverage is which scheduled modules have a backup, as a Collector looks at it.
+// Coverage says which scheduled modules have a backup.
 type Coverage interface {
 	Status() []coverage.Status
 }
 
-// NewCollector returns a Collector, to be registered beside the metrics of New.
+// NewCollector returns a Collector, to be registered in addition to the metrics of New.
 func NewCollector(state State, peers Peers, coverage Coverage) *Collector {
 	return &Collector{state, peers, coverage}
 }
@@ -120,8 +120,8 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	out.gauge(descUsers, float64(users[catalog.RoleModule]), "module")
 	out.gauge(descUsers, float64(users[catalog.RoleNode]), "node")
 	out.schedules(c.coverage.Status(), v.Snapshot)
-	// Series in the order of the answer need not be sorted there, which costs more
-	// than all else.
+	// Series in the order of the response need not be sorted there, which is the most
+	// expensive part of a scrape.
 	ids := slices.Sorted(maps.Keys(v.Mounts))
 	frozen := make(map[string]int)
 	for repository := range v.Snapshot.Frozen {
@@ -144,7 +144,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// classes are those of the failures of storages, by name.
+// classes returns the names of the classes of storage failures.
 var classes = func() (all []refusal.Class) {
 	for class := refusal.Class(1); class < refusal.NumClasses; class++ {
 		all = append(all, class)
@@ -153,10 +153,10 @@ var classes = func() (all []refusal.Class) {
 	return all
 }()
 
-// breakerStates are those of a circuit breaker, by name.
+// breakerStates returns the names of the states of a circuit breaker.
 var breakerStates = slices.Sorted(slices.Values(guard.BreakerStates()))
 
-// sender passes metrics on to a scrape.
+// sender sends metrics to a scrape.
 type sender chan<- prometheus.Metric
 
 func (out sender) gauge(desc *prometheus.Desc, value float64, labels ...string) {
@@ -167,7 +167,7 @@ func (out sender) counter(desc *prometheus.Desc, value uint64, labels ...string)
 	out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 }
 
-// schedules sends how many modules have their backups.
+// schedules sends how many modules have a backup.
 func (out sender) schedules(all []coverage.Status, snapshot *catalog.Snapshot) {
 	for _, s := range all {
 		id, destination := labelText(s.Schedule), labelText(s.Destination)
@@ -213,7 +213,7 @@ func (out sender) destination(id string, m *live.Mount) {
 	out.space(id, m)
 }
 
-// space says how full a destination is, as far as that is known.
+// space sends how full a destination is, if known.
 func (out sender) space(id string, m *live.Mount) {
 	if last, known := m.LastSpace(); known {
 		for desc, value := range map[*prometheus.Desc]int64{descFree: last.Free, descUsed: last.Used, descSize: last.Total} {
@@ -235,8 +235,8 @@ func (out sender) space(id string, m *live.Mount) {
 	}
 }
 
-// typeLabel is the type of a destination. That of one on a peer's disk is known
-// there alone.
+// typeLabel returns the type of a destination. For one on a peer's disk, only the peer
+// knows it.
 func typeLabel(d *catalog.Destination) string {
 	if d.PeerNode != "" {
 		return "peer"
@@ -244,7 +244,7 @@ func typeLabel(d *catalog.Destination) string {
 	return labelText(cmp.Or(d.Type, "unknown"))
 }
 
-// labelText is a text of Redis, which may be any bytes, as a label can hold it.
+// labelText converts a text from Redis, which may be any bytes, to a valid label.
 func labelText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
 func oneIf(yes bool) float64 {

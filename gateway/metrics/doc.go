@@ -1,7 +1,6 @@
-// Package metrics is every metric of the gateway: counters of what passed, and a
+// Package metrics defines every metric of the gateway: counters of past events, and a
 // [Collector] that reads the state at each scrape. Labels are operations, statuses,
-// reasons, types and IDs of destinations; what names a repository or a user is
-// never one.
+// reasons, types and IDs of destinations, never the name of a repository or a user.
 //
-// It looks and counts, and decides nothing.
+// It only observes.
 package metrics

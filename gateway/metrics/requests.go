@@ -13,20 +13,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// codes are the statuses that are told apart; any other one is "other".
+// codes are the statuses with their own label; all others are "other".
 var codes = [...]int{
 	http.StatusOK, http.StatusPartialContent, http.StatusBadRequest, http.StatusUnauthorized,
 	http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestTimeout,
 	http.StatusLengthRequired, http.StatusRequestedRangeNotSatisfiable, refusal.StatusClientGone,
 	http.StatusInternalServerError, http.StatusNotImplemented, http.StatusBadGateway,
 	http.StatusServiceUnavailable, http.StatusInsufficientStorage,
-	// Those of WebDAV alone.
+	// WebDAV only.
 	http.StatusCreated, http.StatusNoContent, http.StatusMultiStatus, http.StatusNotModified,
 	http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
 	http.StatusUnsupportedMediaType, http.StatusLoopDetected, http.StatusTooManyRequests,
 }
 
-// codeIndex is the place of a status in codes, or the one behind its end.
+// codeIndex returns the index of a status in codes, or the index after the last.
 func codeIndex(code int) int {
 	for i, known := range codes {
 		if code == known {
@@ -43,23 +43,23 @@ func codeName(index int) string {
 	return strconv.Itoa(codes[index])
 }
 
-// meters are the metrics of requests to one type of destination. Each is looked
-// up once: a request finds it by its number.
+// meters are the metrics of requests to one type of destination. Each is looked up once;
+// afterwards a request finds it by index.
 type meters struct {
 	of  *Metrics
 	typ string
 	ops [operation.End]atomic.Pointer[opMeters]
 }
 
-// opMeters are those of one operation.
+// opMeters are the metrics of one operation.
 type opMeters struct {
 	duration       prometheus.Observer
 	received, sent prometheus.Counter
 	codes          [len(codes) + 1]atomic.Pointer[prometheus.Counter]
 }
 
-// op returns the meters of an operation. Two that come first at once make the
-// same, over the same counters.
+// op returns the meters of an operation. Concurrent first calls create equal meters over
+// the same counters.
 func (t *meters) op(o operation.Operation) *opMeters {
 	if known := t.ops[o].Load(); known != nil {
 		return known
@@ -74,7 +74,7 @@ func (t *meters) op(o operation.Operation) *opMeters {
 	return made
 }
 
-// ended returns the counter of the requests that ended with a status.
+// ended returns the counter of requests that ended with a status.
 func (t *meters) ended(o operation.Operation, code int) prometheus.Counter {
 	index := codeIndex(code)
 	place := &t.op(o).codes[index]
@@ -105,7 +105,7 @@ func (m *Metrics) metersOf(typ string) *meters {
 // Request is a request that has ended.
 type Request struct {
 	Operation operation.Operation
-	// Destination is nil where the request reached none.
+	// Destination is nil if the request reached none.
 	Destination    *catalog.Destination
 	Code           int
 	Took           time.Duration
@@ -113,11 +113,11 @@ type Request struct {
 	Err            error
 }
 
-// Began counts a request that begins; Ended must follow.
+// Began counts the beginning of a request; Ended must follow.
 func (m *Metrics) Began() { m.inFlight.Inc() }
 
-// Ended counts a request that has ended. It allocates nothing once a request of its
-// kind has been counted.
+// Ended counts the end of a request. It does not allocate once a request of its kind was
+// counted.
 func (m *Metrics) Ended(r Request) {
 	m.inFlight.Dec()
 	typ := "none"
@@ -139,7 +139,7 @@ func (m *Metrics) Ended(r Request) {
 	}
 }
 
-// blame counts the refusals that are the caller's.
+// blame counts refusals that are the caller's fault.
 func (m *Metrics) blame(op operation.Operation, err error) {
 	if reason := refusal.AuthReason(err); reason != "" {
 		m.authFailures.WithLabelValues(reason).Inc()
