@@ -9,8 +9,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Value returns the value of the one series with that name and those labels
-// among its own, pairs of name and value.
+// Value returns the value of the only series with that name whose labels include the given
+// pairs of name and value.
 func Value(t *testing.T, registry prometheus.Gatherer, name string, labels ...string) float64 {
 	t.Helper()
 	families, err := registry.Gather()
