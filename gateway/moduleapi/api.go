@@ -16,7 +16,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// timeout bounds what is asked of Redis at once.
+// timeout bounds each exchange with Redis.
 const timeout = 10 * time.Second
 
 // API answers modules for the gateway of a node. It is safe for concurrent use.
@@ -45,14 +45,14 @@ func New(node string, server catalog.Redis) (*API, error) {
 // Close closes the connections to Redis.
 func (a *API) Close() error { return errors.Join(a.reader.Close(), a.writer.Close()) }
 
-// unready is the error where Redis does not answer.
+// unready returns the error for a failing Redis.
 func unready(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", refusal.ErrUnready, what, err)
 }
 
-// Password is that of a repository, APP/UUID on a destination: the own one of the module
-// that has that UUID, or else that of the destination. The main server is asked: a copy may
-// lag, and lack an own one.
+// Password returns the password of a repository, APP/UUID on a destination: the own one of
+// the module with that UUID, or else the destination's. It asks the main server, since a
+// replica may not have a new password yet.
 func (a *API) Password(ctx context.Context, destination, repo string) (adminapi.ModulePassword, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func (a *API) Password(ctx context.Context, destination, repo string) (adminapi.
 	return adminapi.ModulePassword{}, fmt.Errorf("%w: destination %s has no password", refusal.ErrNotFound, destination)
 }
 
-// Dumps are the keys of a module that each backup holds.
+// Dumps returns the keys of a module that each backup holds.
 func (a *API) Dumps(ctx context.Context, module string) (dumps adminapi.ModuleDumps, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -1,4 +1,4 @@
-// Package moduleapi answers modules of hosts that reach no Redis: what such a module must
-// know to be backed up and restored, and what its backups came to. It tells a module of
-// itself alone, and knows no requests: who asks was admitted before.
+// Package moduleapi answers modules on hosts without Redis: what they must know for backups
+// and restores. It also records the outcomes of their backups. A module learns only about
+// itself. Requests are admitted elsewhere.
 package moduleapi

@@ -10,7 +10,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/adminapi"
 )
 
-// Facts are what a snapshot says of a module.
+// Facts returns what a snapshot says about a module.
 func Facts(s *catalog.Snapshot, module *catalog.Principal) adminapi.ModuleFacts {
 	f := adminapi.ModuleFacts{
 		ID: module.ID, Own: slices.Concat([]string{}, module.Own), Granted: slices.Concat([]string{}, module.Granted),

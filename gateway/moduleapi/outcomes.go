@@ -23,12 +23,12 @@ import (
 )
 
 const (
-	// postBurst is how often a module may post at once, postEvery after what time once
-	// more: a module that backs up every minute posts every minute.
+	// postBurst is how many posts a module may make at once, postEvery the time until it
+	// may make another one: a module with a backup per minute posts every minute.
 	postBurst = 60
 	postEvery = 10 * time.Second
 
-	// maxText bounds a text, maxMissing a list: they are for people to read in a table.
+	// maxText bounds a text, maxMissing a list: both are shown in tables.
 	maxText    = 1000
 	maxMissing = 20
 )
@@ -38,7 +38,7 @@ var (
 	snapshotPattern = regexp.MustCompile(`^([0-9a-f]{8,64})?$`)
 )
 
-// Allow takes note of a post, or refuses one too many.
+// Allow counts a post, or refuses it if there were too many.
 func (a *API) Allow(module string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -53,8 +53,8 @@ func (a *API) Allow(module string) error {
 	return nil
 }
 
-// Record writes what backups of a module came to into the history of the gateway's node,
-// as if the node had run them. Where they belong is decided by the facts, not by who posts.
+// Record writes outcomes of a module's backups to the history of the gateway's node, as if
+// the node had run them. The facts decide where they belong, not the module.
 func (a *API) Record(ctx context.Context, facts adminapi.ModuleFacts, posted []adminapi.ModuleOutcome) (reply adminapi.ModuleRecorded, err error) {
 	if a.node == "" {
 		return reply, fmt.Errorf("outcomes of runs without NODE_ID: %w", errors.ErrUnsupported)
@@ -82,7 +82,7 @@ func (a *API) Record(ctx context.Context, facts adminapi.ModuleFacts, posted []a
 	return reply, a.write(ctx, runs)
 }
 
-// check refuses what no backup posts.
+// check refuses outcomes that cannot come from a backup.
 func check(o *adminapi.ModuleOutcome, now time.Time) error {
 	switch {
 	case !idPattern.MatchString(o.ID):
@@ -99,8 +99,8 @@ func check(o *adminapi.ModuleOutcome, now time.Time) error {
 	return nil
 }
 
-// runOf is the run as a node would have recorded it. A clock that goes ahead would make the
-// run the last one for as long: it counts as of now then.
+// runOf returns the run as a node would have recorded it. A time in the future counts as
+// now, otherwise the run would remain the last one for as long.
 func (a *API) runOf(facts adminapi.ModuleFacts, s *adminapi.ModuleSchedule, o *adminapi.ModuleOutcome, now time.Time) status.Run {
 	if ahead := o.Ended.Sub(now); ahead > 0 {
 		o.Ended = o.Ended.Add(-ahead)
@@ -130,7 +130,7 @@ func (a *API) runOf(facts adminapi.ModuleFacts, s *adminapi.ModuleSchedule, o *a
 	return r
 }
 
-// plain is a text in one line, of bounded length.
+// plain returns a text as one line of bounded length.
 func plain(text string) string {
 	cut := len(text) > maxText
 	if cut {
@@ -171,7 +171,7 @@ func (a *API) write(ctx context.Context, runs []status.Run) error {
 	return nil
 }
 
-// Lists reports whether a snapshot says that all those schedules list the module.
+// Lists reports whether a snapshot's schedules of those outcomes all list the module.
 func Lists(s *catalog.Snapshot, module string, posted []adminapi.ModuleOutcome) bool {
 	listed := map[string]bool{}
 	for _, schedule := range slices.Concat(s.Schedules, s.OffSchedules) {
