@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// prove writes a request into the audit log, where it belongs there.
+// prove records a request in the audit log, if it is to be audited.
 func (o *Observer) prove(r *http.Request, w *Response, code int, err error) {
 	if o.opts.Audit == nil {
 		return
@@ -37,9 +37,8 @@ func (o *Observer) prove(r *http.Request, w *Response, code int, err error) {
 	o.opts.Audit.Write(e)
 }
 
-// audited returns what the audit log calls a request, "" where it does not hold such:
-// what is deleted, what nodes change of keys and configs, and what is refused of a user
-// that is known.
+// audited returns the name of a request in the audit log, "" if it is not audited:
+// deletions, changes of keys and configs by nodes, and refusals of known users.
 func audited(method string, op operation.Operation, code int, err error) string {
 	succeeded := err == nil && code < http.StatusBadRequest
 	switch {

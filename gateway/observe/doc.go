@@ -1,7 +1,7 @@
-// Package observe is the one middleware: each request gets an id, a line in the access
-// log, its place in the metrics and, where it belongs there, in the audit log; and an
-// error becomes the status that the table of package refusal gives it.
+// Package observe is the only middleware. It gives each request an id, a line in the access
+// log, metrics and, if it is audited, an entry in the audit log. It turns an error into a
+// status, by the table of package refusal.
 //
-// It does not know what a request is for: whoever answers it says so in its [Entry].
-// It authenticates nobody and opens no store.
+// It does not know what a request is for: the handler fills in its [Entry]. It
+// authenticates nobody and opens no store.
 package observe

@@ -22,31 +22,31 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
-// realm is what clients of NethServer 8 expect in a 401.
+// realm is the realm that NethServer 8's clients expect in a 401.
 const realm = `Basic realm="ns8-rclone-gateway"`
 
-// Headers of refusals, which nobody changes.
+// Values of response headers, which must not be modified.
 var (
 	challenge  = []string{realm}
 	plainText  = []string{"text/plain; charset=utf-8"}
 	noSniffing = []string{"nosniff"}
 )
 
-// Entry is what the access log says of a request; whoever answers it fills it in.
+// Entry describes a request in the access log. The handler fills it in.
 type Entry struct {
 	User, Destination, Repo string
 	Type                    object.Type
 	Name                    string
 
 	Operation operation.Operation
-	Path      string      // which of the gateway's own paths it is, or what of WebDAV's
-	Mount     *live.Mount // nil where the request reached none
-	Node      string      // the peer that it was passed on to
-	Action    string      // what the audit log calls a request to the gateway's own paths, where it succeeds
+	Path      string      // the gateway's own path, or a path of WebDAV
+	Mount     *live.Mount // nil if the request reached none
+	Node      string      // ID of the peer that it was forwarded to
+	Action    string      // name in the audit log of a successful request to the gateway's own paths
 }
 
-// object is what the request was about within its repository, "data/ba78…", or within
-// its destination, where it was WebDAV's, or which of the gateway's own paths.
+// object returns what the request was about: a name within its repository, "data/ba78…"; a
+// path of WebDAV within the destination; or one of the gateway's own paths.
 func (e *Entry) object() string {
 	switch {
 	case e.Path != "":
@@ -59,7 +59,7 @@ func (e *Entry) object() string {
 	return e.Type.String() + "/" + e.Name
 }
 
-// requestID names a request in the log and in what its client is told of a failure.
+// requestID identifies a request in the log, and in error messages to its client.
 type requestID struct {
 	process string
 	count   uint64
@@ -67,7 +67,7 @@ type requestID struct {
 
 func (id requestID) String() string { return id.process + strconv.FormatUint(id.count, 36) }
 
-// Response is the ResponseWriter that handlers see.
+// Response is the ResponseWriter of handlers.
 type Response struct {
 	wire.Response
 
@@ -75,37 +75,37 @@ type Response struct {
 	id    requestID
 }
 
-// ID names the request in the log.
+// ID returns the request's ID in the log.
 func (w *Response) ID() string { return w.id.String() }
 
-// Handler is a request's handler that leaves errors to its [Observer].
+// Handler handles a request and leaves errors to its [Observer].
 type Handler func(w *Response, r *http.Request) error
 
-// Options is everything that an Observer is made of.
+// Options configure an Observer.
 type Options struct {
 	Log *slog.Logger
-	// Stall ends a request in which no byte has moved for so long.
+	// Stall ends a request without progress after that time.
 	Stall   time.Duration
 	Metrics *metrics.Metrics
-	// Saved, where set, is told of each snapshot that was saved.
+	// Saved, if set, is called after each saved snapshot.
 	Saved func(destination, repo string)
-	// Audit, where set, is told who did what.
+	// Audit, if set, is the audit log.
 	Audit *audit.Log
-	// Refused, where set, is told of each error, and the user where that is known.
+	// Refused, if set, is called with each error, and with the user if known.
 	Refused func(r *http.Request, user string, err error)
 }
 
-// Observer is the one middleware.
+// Observer is the only middleware.
 type Observer struct {
 	opts    Options
-	prefix  string        // of the request ids of this process
+	prefix  string        // of this process's request ids
 	number  atomic.Uint64 // of requests
 	repeats repeats
 
 	detachments wire.Detachments
 }
 
-// New makes an Observer.
+// New returns an Observer.
 func New(opts Options) *Observer {
 	if opts.Saved == nil {
 		opts.Saved = func(string, string) {}
@@ -115,20 +115,20 @@ func New(opts Options) *Observer {
 	return &Observer{opts: opts, prefix: hex.EncodeToString(prefix[:]) + "-"}
 }
 
-// Wait returns when the requests that [http.Server.Shutdown] does not know have ended, or
-// cuts them when ctx ends, and returns its error.
+// Wait waits for the requests that [http.Server.Shutdown] does not know. When ctx ends, it
+// aborts them and returns ctx's error.
 func (o *Observer) Wait(ctx context.Context) error { return o.detachments.Wait(ctx) }
 
-// Observe turns h into an http.Handler: it gives the request an id, watches its
-// progress, turns its error into a status, and writes its line in the log.
+// Observe wraps h in an http.Handler, which gives the request an id, watches its progress,
+// turns its error into a status, and writes the log line.
 func (o *Observer) Observe(h Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		o.opts.Metrics.Began()
 		w := &Response{Response: wire.NewResponse(rw, o.opts.Stall, &o.detachments), id: requestID{o.prefix, o.number.Add(1)}}
 		if r.Body != http.NoBody {
-			// In a copy of the request: net/http looks at its own body for how much is
-			// unread, and would wait for the rest of one that it does not know.
+			// Only a copy of the request gets the new body: net/http inspects its own body
+			// for unread data, and would wait for the rest of a body that it does not know.
 			r = r.WithContext(r.Context())
 			r.Body = w.Watch(r.Body)
 		}
@@ -150,7 +150,7 @@ func (o *Observer) Observe(h Handler) http.Handler {
 			o.opts.Refused(r, w.Entry.User, err)
 		}
 		if err != nil && (begun || code == refusal.StatusClientGone) {
-			panic(http.ErrAbortHandler) // what is cut must not look complete, nor like the 200 of an empty answer
+			panic(http.ErrAbortHandler) // an interrupted response must not look complete, nor like an empty 200
 		}
 		w.End()
 	})
@@ -171,7 +171,7 @@ func outcome(ctx context.Context, w *Response, err error) int {
 	return w.Status
 }
 
-// count tells the metrics, and the destination's guard, of the end of a request.
+// count updates the metrics and the destination's guard after a request.
 func (o *Observer) count(w *Response, code int, took time.Duration, err error) {
 	ended := metrics.Request{
 		Operation: w.Entry.Operation, Code: code, Took: took, Received: w.Received, Sent: w.Sent, Err: err,
@@ -182,7 +182,7 @@ func (o *Observer) count(w *Response, code int, took time.Duration, err error) {
 		mount.Guard.Served(code >= http.StatusInternalServerError, w.Received, w.Sent)
 		switch {
 		case w.Entry.Node != "":
-			o.opts.Metrics.Forwarded(w.Entry.Node, code) // what failed is not this node's
+			o.opts.Metrics.Forwarded(w.Entry.Node, code) // the failure is not this node's
 		case err != nil && begun && !w.Broken && code >= http.StatusInternalServerError:
 			mount.Guard.BrokeOff()
 		case err == nil && w.Entry.Operation == operation.Save && w.Entry.Type == object.Snapshots && code == http.StatusOK:
@@ -205,8 +205,8 @@ func (o *Observer) call(h Handler, w *Response, r *http.Request) (err error) {
 	return h(w, r)
 }
 
-// refuse answers with the status's own text and the request id. Causes may hold
-// URLs, keys and bucket names: they go to the log only.
+// refuse answers with the status's text and the request id. The cause may contain URLs,
+// keys and bucket names, so it only goes to the log.
 func (o *Observer) refuse(w *Response, code int, err error) {
 	w.Hurry()
 	header := w.Header()

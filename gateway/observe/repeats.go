@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// repeatPause is how long failures of one kind have one line of the log.
+// repeatPause is the time during which repeated failures of a kind share one log line.
 const repeatPause = time.Minute
 
-// repeats knows which failures of destinations the log has told lately. An outage fails
-// many requests in the same way, and its story is in the first.
+// repeats knows which failures of destinations were logged recently. In an outage many
+// requests fail in the same way.
 type repeats struct {
 	mu    sync.Mutex
 	known map[failureKind]*repeated
 }
 
-// failureKind is what requests have in common that fail for one reason.
+// failureKind identifies failures with the same reason.
 type failureKind struct {
 	destination, hint string
 	code              int
@@ -26,8 +26,8 @@ type repeated struct {
 	untold int
 }
 
-// tell reports whether a failure of that kind is to be told now, and how many were not
-// since the last one that was.
+// tell reports whether a failure of that kind should be logged now, and how many were not
+// since the last one.
 func (r *repeats) tell(kind failureKind, now time.Time) (yes bool, untold int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// status returns the HTTP status for what a handler returned.
+// status returns the HTTP status for an error of a handler.
 func status(ctx context.Context, err error) int {
 	if err == nil {
 		return http.StatusOK
 	}
-	// net/http ends the context, too, of a request whose body cannot be read on. A
-	// client that stalls, or has closed but its own direction, hears why.
+	// net/http also ends the context of a request whose body cannot be read. A client that
+	// stalls, or only closed its sending direction, gets the reason.
 	upload := errors.Is(err, refusal.ErrStalled) || errors.Is(err, storage.ErrShort)
 	if ctx.Err() != nil && !upload {
 		return refusal.StatusClientGone
@@ -23,7 +23,7 @@ func status(ctx context.Context, err error) int {
 	return refusal.Status(err)
 }
 
-// hint returns what to do about a request that ended with err.
+// hint returns the advice for a request that ended with err.
 func hint(code int, err error) string {
 	if code == refusal.StatusClientGone {
 		return "the client left before the answer was complete: its own log says why"
