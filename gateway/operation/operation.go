@@ -1,33 +1,33 @@
-// Package operation names what a request asks for. The parser of a protocol
-// decides it, once for each request; permissions, metrics, limits and the
-// protocol's dispatch go by it. It imports nothing.
+// Package operation enumerates what requests ask for. The parser of a protocol decides on
+// the operation once per request; permissions, metrics, limits and the protocol's dispatch
+// depend on it. The package has no imports.
 package operation
 
 // Operation is what a request asks for.
 type Operation uint8
 
-// The operations. What the protocol does not know is Other. No request asks for
-// AddKey: whether a key is another one shows only where it is stored.
+// The operations. Other stands for requests outside the protocol. No parser returns AddKey:
+// only when a key is stored does it turn out not to be the first.
 const (
 	Other      Operation = iota
-	Create               // make a repository
-	Head                 // ask for an object, or a list, without its content
+	Create               // create a repository
+	Head                 // request an object or a list without content
 	Read                 // read an object
 	List                 // list the objects of a type
 	SaveConfig           // store a config
 	Save                 // store a pack, a snapshot or an index
-	SaveKey              // store the key of a repository that is begun
-	AddKey               // store a key of a repository that is there
+	SaveKey              // store the first key of a repository
+	AddKey               // store a further key of a repository
 	SaveLock             // store a lock
 	RemoveLock           // delete a lock
 	Remove               // delete anything else
-	Roots                // look at the list of destinations, over WebDAV
-	Browse               // look at a directory or a file, over WebDAV
+	Roots                // request the list of destinations, over WebDAV
+	Browse               // read a directory or a file, over WebDAV
 	Put                  // store an object, over WebDAV
 	Change               // change anything else, over WebDAV
-	Probe                // ask whether the gateway lives
+	Probe                // ask whether the gateway is alive
 	Admin                // administer the gateway
-	End                  // their number
+	End                  // the number of operations
 )
 
 var names = [End]string{
@@ -37,8 +37,8 @@ var names = [End]string{
 	Probe: "probe", Admin: "admin",
 }
 
-// String returns the operation as the metrics name it. Those that differ only in
-// who may do them share a name.
+// String returns the operation's name in the metrics. Operations that differ only in their
+// permissions share a name.
 func (o Operation) String() string { return names[o] }
 
 // Stores reports whether the operation uploads an object.
