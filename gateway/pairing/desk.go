@@ -24,15 +24,15 @@ import (
 )
 
 const (
-	// maxBody bounds a request, in bytes: a ticket has 64.
+	// maxBody bounds a request, in bytes. A ticket has 64.
 	maxBody = 4 << 10
-	// timeout bounds what is asked of Redis.
+	// timeout bounds each exchange with Redis.
 	timeout = 10 * time.Second
-	// guesser is whom attempts are counted for, besides the address.
+	// guesser is the user under which failed attempts are counted, per address.
 	guesser = "pairing code"
 )
 
-// Desk is where pairing codes are redeemed. It is safe for concurrent use.
+// Desk redeems pairing codes. It is safe for concurrent use.
 type Desk struct {
 	node     string
 	redis    *redis.Client
@@ -41,8 +41,8 @@ type Desk struct {
 	attempts session.Attempts
 }
 
-// New returns the desk of a node's gateway. Redis is the main server, as the node; nil
-// where it is not known which node this is, and no code is taken.
+// New returns the desk of a node's gateway. rdb is the main server, as the node; it is nil
+// if the node's ID is unknown, and then no code is accepted.
 func New(node string, rdb *redis.Client, gate *access.Gate, current func() *live.View) *Desk {
 	return &Desk{node: node, redis: rdb, gate: gate, current: current}
 }
@@ -55,7 +55,7 @@ func (d *Desk) Close() error {
 	return d.redis.Close()
 }
 
-// AddRoutes adds the path, which takes no credentials: the ticket is one.
+// AddRoutes adds the path. It needs no credentials, since the ticket is one.
 func (d *Desk) AddRoutes(mux chi.Router, observer *observe.Observer) {
 	mux.Post(adminapi.PairPath, observer.Observe(d.serve).ServeHTTP)
 }
@@ -89,8 +89,8 @@ func (d *Desk) serve(w *observe.Response, r *http.Request) error {
 	return admin.WriteJSON(w, &adminapi.PairReply{Sealed: record.Sealed})
 }
 
-// redeem takes what a ticket is for, so that nobody else gets it. Redis alone decides who
-// is first, and whether the time is over.
+// redeem takes the settings of a ticket out of Redis, which decides who is first and
+// whether the ticket has expired.
 func (d *Desk) redeem(ctx context.Context, ticket string) (record pairing.Record, err error) {
 	if d.redis == nil {
 		return record, fmt.Errorf("pairing codes without NODE_ID: %w", errors.ErrUnsupported)

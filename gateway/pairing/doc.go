@@ -1,3 +1,3 @@
-// Package pairing hands the settings of a module, sealed, to the host that has its pairing
-// code, once. It opens nothing: the code does, on that host.
+// Package pairing gives the encrypted settings of a module to the host that has its pairing
+// code, once. Only that host can decrypt them, with the code.
 package pairing
