@@ -1,7 +1,7 @@
-// Package past serves repositories as they stood at a time, and gives clients of what
-// cannot be written a place for their locks.
+// Package past serves past states of repositories. It also stores locks of clients that
+// cannot write to a repository.
 //
-// [View] is a [storage.Store] that has one such repository and takes no change. restic
-// locks what it only reads, too: [Locks] holds the locks of one client at one repository
-// in memory, seen by nobody else, and [Overlay] puts them over a store.
+// [View] is a read-only [storage.Store] with one past state of a repository. Since restic
+// also locks repositories that it only reads, [Locks] holds the locks of one client for one
+// repository in memory, invisible to others, and [Overlay] adds them to a store.
 package past

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// locksExpire is how long a lock is held that its client neither renews nor deletes:
-	// restic renews one every five minutes, and calls it stale after thirty.
+	// locksExpire is how long a lock is kept that its client neither renews nor deletes:
+	// restic renews it every five minutes, and considers it stale after thirty.
 	locksExpire = 35 * time.Minute
-	// locksMost is how many one client may have at one repository, lockSize how large
-	// each may be: restic's have some 200 bytes.
+	// locksMost bounds the locks of one client for one repository, lockSize the size of
+	// each: restic's have some 200 bytes.
 	locksMost = 32
 	lockSize  = 16 << 10
-	// spacesMost is how many clients' locks are held. Of more, those are dropped that
-	// were not used for the longest time: their clients renew them.
+	// spacesMost bounds the number of clients. Beyond that, the least recently used locks
+	// are dropped: their clients renew them.
 	spacesMost = 512
 )
 
@@ -38,7 +38,7 @@ type Spaces struct {
 
 type spaceKey struct{ destination, repo, user string }
 
-// Of returns the locks of a client at a repository, or at a view of it.
+// Of returns the locks of a client for a repository, or for a past state of it.
 func (s *Spaces) Of(destination, repo, user string) *Locks {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,8 @@ func (s *Spaces) Of(destination, repo, user string) *Locks {
 	return l
 }
 
-// makeRoom drops what nobody uses; it runs with mu held.
+// makeRoom drops expired locks and, at the limit, the least recently used ones. The caller
+// holds mu.
 func (s *Spaces) makeRoom(now time.Time) {
 	if s.spaces == nil {
 		s.spaces = make(map[spaceKey]*Locks)
@@ -74,9 +75,9 @@ func (s *Spaces) makeRoom(now time.Time) {
 	}
 }
 
-// Locks are those of one client at one repository.
+// Locks holds the locks of one client for one repository.
 type Locks struct {
-	used time.Time // under the mutex of the Spaces
+	used time.Time // guarded by the mutex of the Spaces
 
 	mu    sync.Mutex
 	locks map[string]lock
@@ -87,7 +88,7 @@ type lock struct {
 	at      time.Time
 }
 
-// all returns the locks that have not expired; it runs with mu held.
+// all returns the locks that have not expired. The caller holds mu.
 func (l *Locks) all() map[string]lock {
 	for name, held := range l.locks {
 		if time.Since(held.at) >= locksExpire {
@@ -123,8 +124,8 @@ func (l *Locks) remove(name string) (there bool) {
 	return there
 }
 
-// Overlay is a store with a client's own locks over one repository. What else is there is
-// the store's, its locks included.
+// Overlay is a store with a client's own locks in one repository. Everything else,
+// including other locks, is that of the store.
 type Overlay struct {
 	storage.Store
 
@@ -134,12 +135,12 @@ type Overlay struct {
 
 var _ storage.Store = (*Overlay)(nil)
 
-// Over puts locks over a repository of a store, or over a view.
+// Over returns a store with the locks in a repository, or in a view.
 func Over(store storage.Store, repo string, locks *Locks) *Overlay {
 	return &Overlay{store, repo + "/locks", locks}
 }
 
-// own returns the name of a lock, "" of anything else.
+// own returns the name of a lock, "" for other objects.
 func (o *Overlay) own(name string) string {
 	if object, ok := strings.CutPrefix(name, o.dir+"/"); ok {
 		return object
@@ -208,7 +209,7 @@ func (o *Overlay) Put(ctx context.Context, name string, size int64, body io.Read
 	if _, err := io.ReadFull(body, content); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
-	// What comes behind is an error of the body, which must show.
+	// The error of an extra byte must show too.
 	switch n, err := io.Copy(io.Discard, body); {
 	case err != nil:
 		return fmt.Errorf("put %s: %w", name, err)

@@ -14,17 +14,18 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 )
 
-// separator stands between a repository and the time in the name of a view.
+// separator separates the repository from the time in the name of a view.
 const separator = "@"
 
-// layout is that of the time: RFC 3339, in UTC, whole seconds.
+// layout is the format of the time: RFC 3339, in UTC, whole seconds.
 const layout = "2006-01-02T15:04:05Z"
 
-// Name is what a repository is called as it stood then: "<app type>/<module UUID>@<time>".
+// Name returns the name of a past state of a repository: "<app type>/<module UUID>@<time>".
 func Name(repo string, at time.Time) string { return repo + separator + at.UTC().Format(layout) }
 
-// Split takes apart the path in a destination of what lies in a view. Of other paths view
-// is false; a name may hold an @. Where what begins like a time is not one, valid is false.
+// Split splits a path below a destination into repository, time and rest. view is false for
+// other paths; a name may contain an @. valid is false if what should be the time is
+// malformed.
 func Split(path string) (repo, below string, at time.Time, view, valid bool) {
 	app, rest, ok := strings.Cut(path, "/")
 	if !ok {
@@ -39,13 +40,13 @@ func Split(path string) (repo, below string, at time.Time, view, valid bool) {
 		below = "/" + below
 	}
 	at, err := time.Parse(layout, text)
-	// Parse takes fractions of seconds, too.
+	// Parse also accepts fractions of seconds.
 	return app + "/" + uuid, below, at, true, err == nil && at.Format(layout) == text
 }
 
-// View is a [storage.Store] of one repository as it stood at a time.
+// View is a [storage.Store] with the state of one repository at a time.
 type View struct {
-	store storage.Store // what is there now
+	store storage.Store // the present state
 	past  *trash.Past
 	repo  string
 	name  string
@@ -53,13 +54,13 @@ type View struct {
 
 var _ storage.Store = (*View)(nil)
 
-// Open returns the view of a repository at a time.
+// Open returns a view of a repository at a time.
 func Open(kept *trash.Store, repo string, at time.Time) *View {
 	return &View{store: kept, past: kept.Past(repo, at), repo: repo, name: Name(repo, at)}
 }
 
-// place takes the name of an object apart: its kind and its own name. Of what is no
-// object of restic's, current is the name that it has now.
+// place splits the name of an object into kind and name. For anything that is not a restic
+// object, it returns the present name as current.
 func (v *View) place(op, name string) (kind, object, current string, err error) {
 	below, ok := strings.CutPrefix(name, v.name+"/")
 	if !ok {
@@ -103,7 +104,7 @@ func (v *View) Open(ctx context.Context, name string, off, n int64) (io.ReadClos
 	return v.past.Open(ctx, kind, object, off, n)
 }
 
-// List implements [storage.Store]. Locks are of now, and so of no view.
+// List implements [storage.Store]. A view has no locks.
 func (v *View) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	kind, object, current, err := v.place("list", dir)
 	switch {
