@@ -10,22 +10,22 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
-// lookInterval lies between two looks at the node's own address.
+// lookInterval is the time between checks of the node's own address.
 const lookInterval = time.Second
 
-// Listening is what Listen needs.
+// Listening configures Listen.
 type Listening struct {
 	NodeID string
 	Port   uint16
-	// Latest returns the view of now; nil before the first.
+	// Latest returns the present view; nil before the first.
 	Latest func() *live.View
-	// Serve serves a listener until that is closed.
+	// Serve serves a listener until it is closed.
 	Serve func(net.Listener)
 	Log   *slog.Logger
 }
 
-// Listen keeps a listener on the address that Redis has for this node in the
-// cluster's VPN, as it appears, changes and goes, until ctx ends.
+// Listen keeps a listener on this node's VPN address in Redis, as the address appears,
+// changes and disappears, until ctx ends.
 func Listen(ctx context.Context, opts Listening) {
 	var now netip.Addr
 	var listener net.Listener
@@ -57,7 +57,7 @@ func Listen(ctx context.Context, opts Listening) {
 	}
 }
 
-// open listens, and reports once why it cannot.
+// open listens, and logs the first of a series of failures.
 func (o Listening) open(ctx context.Context, addr netip.Addr, failedBefore bool) (listener net.Listener, failed bool) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", netip.AddrPortFrom(addr, o.Port).String())
@@ -73,8 +73,8 @@ func (o Listening) open(ctx context.Context, addr netip.Addr, failedBefore bool)
 	return listener, false
 }
 
-// ownAddress returns this node's address in the cluster's network, an invalid one where
-// it has none. Known is false while Redis has not been read.
+// ownAddress returns this node's address in the cluster's network; an invalid one if it has
+// none. known is false until Redis has been read.
 func ownAddress(opts Listening) (addr netip.Addr, known bool) {
 	v := opts.Latest()
 	if v == nil {
@@ -84,7 +84,7 @@ func ownAddress(opts Listening) (addr netip.Addr, known bool) {
 		addr = node.IPAddress
 	}
 	if addr.IsLoopback() {
-		addr = netip.Addr{} // there it is already
+		addr = netip.Addr{} // there is a listener for it already
 	}
 	return addr, true
 }

@@ -10,29 +10,30 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
-// chunk is how much of an upload goes to a peer in one piece where the kernel cannot move
-// it by itself. The pieces of net/http itself are a third of it, and a hop costs a third
-// more with them. With 64 uploads a hop needs 8 MiB.
+// chunk is the size of the pieces of an upload that the kernel cannot move by itself.
+// net/http's own pieces are a third of it, and make a hop a third more expensive. 64
+// uploads need 8 MiB.
 const chunk = 96 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// spliceFrom is the size from which on a body is moved from one connection to the other by
-// the kernel (splice). It takes the client's connection, which ends with it.
+// spliceFrom is the size from which the kernel moves a body from one connection to the
+// other (splice). That takes over the client's connection, which then ends with the
+// request.
 const spliceFrom = 1 << 20
 
-// conn is a connection to a peer, over which net/http speaks. Large bodies pass it by.
+// conn is a connection of net/http to a peer. Large bodies bypass net/http.
 type conn struct {
 	net.Conn
 
-	// passed is how much of the answer's body was taken from beneath net/http, which
-	// waits for it.
+	// passed is how much of the response's body was read from the connection without
+	// net/http, which still expects it.
 	passed int64
 }
 
-// Read implements io.Reader. What was taken is made up for by bytes of any content, which
-// somebody throws away: net/http is at the end of the answer then, and keeps the
-// connection for the next request.
+// Read implements io.Reader. In place of the bytes in passed, it returns arbitrary bytes,
+// which the caller discards. So net/http reaches the end of the response, and can reuse the
+// connection.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.passed == 0 {
 		return c.Conn.Read(p)
@@ -87,7 +88,7 @@ func (c *conn) copy(r io.Reader) (n int64, err error) {
 	}
 }
 
-// traced is a hook that tells which connection a request goes over.
+// traced is a hook that reports which connection a request uses.
 func (h *hop) traced() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if c, ok := info.Conn.(*conn); ok {
@@ -96,9 +97,9 @@ func (h *hop) traced() *httptrace.ClientTrace {
 	}}
 }
 
-// splice moves the body of an answer to the client, most of it from beneath net/http.
+// splice moves the body of a response to the client, most of it without net/http.
 func (h *hop) splice(to io.Writer, body *receiving, from *net.TCPConn, length int64) error {
-	// One large read leaves nothing in net/http's own buffer.
+	// One large read empties net/http's own buffer.
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)
 	n, err := body.Read(buf[:])
@@ -130,7 +131,7 @@ func (h *hop) splice(to io.Writer, body *receiving, from *net.TCPConn, length in
 		body.err = err
 	}
 	if err == nil {
-		_, err = io.Copy(io.Discard, body) // what Read makes up, and the end
+		_, err = io.Copy(io.Discard, body) // the arbitrary bytes of Read, and the end
 	}
 	return err
 }

@@ -1,9 +1,8 @@
-// Package peer serves requests through another node of the cluster: a destination
-// that lies on that node's disk, or one that only that node reaches. It knows which
-// peers answer for which destinations, passes requests on over one hop, and judges
-// what comes back.
+// Package peer serves requests through another node of the cluster, for a destination on
+// that node's disk, or one that only that node reaches. It knows which peers reach which
+// destinations, forwards requests over one hop, and judges the responses.
 //
-// A peer is asked at the path that NethServer 8's own health checks use, so that a node
-// that still runs HAProxy and rclone is a peer as well. Of such a one nothing is
-// believed that rclone is known to get wrong.
+// Peers are probed at the path that NethServer 8's own health checks use, so nodes that
+// still run HAProxy and rclone can be peers too. Their responses are not trusted where
+// rclone is known to be wrong.
 package peer

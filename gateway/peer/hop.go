@@ -19,30 +19,31 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/wire"
 )
 
-// Job is a request that goes to a peer, as far as this package has to understand it.
+// Job describes a request to be forwarded, as far as this package needs it.
 type Job struct {
 	Destination string
-	// Repo, Type and Name are those of an object of the restic protocol; Restic is false
-	// where the request is another one.
+	// Repo, Type and Name identify an object of the restic protocol; Restic is false for
+	// other requests.
 	Restic bool
 	Repo   string
 	Type   object.Type
 	Name   string
-	// Past is true for a repository as it was, which only a gateway of this kind has.
+	// Past is true for a past state of a repository, which only gateways of this kind
+	// serve.
 	Past bool
-	// Node is true for a node's request, which may replace a config and add keys.
+	// Node is true for a request of a node, which may replace a config and add keys.
 	Node bool
-	// Recheck reads Redis again and returns the error that the caller gets by what it
-	// says now; nil where this node still admits the request.
+	// Recheck reads Redis again and returns the error that the caller now gets; nil if this
+	// node still admits the request.
 	Recheck func(context.Context) error
 }
 
-// hop is one request on its way.
+// hop is one request being forwarded.
 type hop struct {
 	link   *Link
 	cancel context.CancelCauseFunc
-	moved  atomic.Int64 // when a byte last went either way, in Unix nanoseconds
-	conn   *conn        // to the peer; nil before
+	moved  atomic.Int64 // time of the last progress in either direction, in Unix nanoseconds
+	conn   *conn        // to the peer; nil until it is known
 }
 
 func (h *hop) move() { h.moved.Store(time.Now().UnixNano()) }
@@ -68,9 +69,9 @@ func (h *hop) end() {
 	delete(h.link.peers.hops, h)
 }
 
-// Forward passes a request on and answers with what the peer says. An error before the
-// first byte of the answer is for the caller to turn into a status; after one behind
-// it the connection must be broken off.
+// Forward forwards a request and passes on the peer's response. The caller turns an error
+// before the first byte of the response into a status; after a later error it must abort
+// the connection.
 func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
 	if err := l.meet(r.Context()); err != nil {
 		return err
@@ -100,7 +101,7 @@ func (l *Link) Forward(w http.ResponseWriter, r *http.Request, job *Job) error {
 	return l.answer(ctx, w, r, resp, h)
 }
 
-// outgoing is the request as the peer gets it: with the caller's own credentials.
+// outgoing returns the request to the peer, with the caller's own credentials.
 func (l *Link) outgoing(ctx context.Context, r *http.Request, body *sending) *http.Request {
 	out := r.Clone(ctx)
 	out.RequestURI = ""
@@ -119,7 +120,7 @@ func (l *Link) outgoing(ctx context.Context, r *http.Request, body *sending) *ht
 	}
 	out.Trailer, out.TransferEncoding = nil, nil
 	if _, given := out.Header["User-Agent"]; !given {
-		out.Header.Set("User-Agent", "") // or it would be Go's
+		out.Header.Set("User-Agent", "") // otherwise it would be Go's
 	}
 	out.Header.Set(HeaderHop, l.peers.opts.NodeID)
 	out.Body, out.GetBody = body, nil
@@ -129,7 +130,7 @@ func (l *Link) outgoing(ctx context.Context, r *http.Request, body *sending) *ht
 	return out
 }
 
-// failed explains why there is no answer.
+// failed explains why there is no response.
 func (l *Link) failed(ctx, caller context.Context, body *sending, err error) error {
 	if failure := body.failure(); failure != nil {
 		return failure
@@ -146,13 +147,13 @@ func (l *Link) failed(ctx, caller context.Context, body *sending, err error) err
 	return fmt.Errorf("%w: node %s: %w", refusal.ErrPeer, l.Node, err)
 }
 
-// passed are the headers of an answer that reach the client.
+// passed are the response headers that are passed on to the client.
 var passed = []string{
 	"Accept-Ranges", "Allow", "Cache-Control", "Content-Encoding", "Content-Range", "Content-Type", "Dav", "Etag",
 	"Last-Modified", "Location", "Ms-Author-Via", "Retry-After", "Vary", rest.HeaderSavedBy, "X-Content-Type-Options", "X-Request-Id",
 }
 
-// answer sends the peer's answer to the client.
+// answer passes the peer's response on to the client.
 func (l *Link) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, resp *http.Response, h *hop) error {
 	header := w.Header()
 	for _, name := range passed {
@@ -169,7 +170,7 @@ func (l *Link) answer(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 	if resp.ContentLength < 0 {
 		if f, ok := w.(http.Flusher); ok {
-			f.Flush() // a long list begins at once
+			f.Flush() // so that a long list begins at once
 		}
 	}
 	from := &receiving{src: resp.Body, hop: h}
@@ -182,7 +183,7 @@ func (l *Link) answer(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	return nil
 }
 
-// relay sends the body of an answer, of that length where it is not negative.
+// relay passes on the body of a response, of that length if it is not negative.
 func (h *hop) relay(w io.Writer, from *receiving, length int64) error {
 	if length >= spliceFrom && h.conn != nil {
 		if tcp, ok := h.conn.Conn.(*net.TCPConn); ok {
@@ -193,7 +194,7 @@ func (h *hop) relay(w io.Writer, from *receiving, length int64) error {
 	return err
 }
 
-// receiving is the body of an answer.
+// receiving is the body of a response.
 type receiving struct {
 	src io.Reader
 	hop *hop
@@ -211,24 +212,23 @@ func (b *receiving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sending is the body of a request. The transport reads it in a goroutine that may
-// outlive the request, but for stop.
+// sending is the body of a request. The transport reads it in a goroutine that could
+// outlive the request, if stop did not prevent that.
 type sending struct {
 	mu      sync.Mutex
 	src     io.Reader
 	hop     *hop
 	stopped bool
 	err     error         // of reading it
-	to      *net.TCPConn  // where the kernel moves it; nil where it does not
-	spliced chan struct{} // closed when that has ended
+	to      *net.TCPConn  // destination of a splice; nil without one
+	spliced chan struct{} // closed at the end of the splice
 }
 
-// detacher is a response whose connection can be had for the body of its request.
+// detacher is a response that can hand over its connection for the body of its request.
 type detacher interface{ Detach(r *http.Request) bool }
 
-// bodyOf returns the body. What goes to a peer that publishes what it has not seen the
-// end of is verified on the way: the last byte is held back until all of it hashes to
-// the object's name.
+// bodyOf returns the body. For a peer that publishes incomplete uploads, the body is
+// verified on the way: the last byte is held back until the hash matches the object's name.
 func (l *Link) bodyOf(w http.ResponseWriter, r *http.Request, job *Job, h *hop) *sending {
 	stores := r.Method == http.MethodPost || r.Method == http.MethodPut
 	if !l.ours.Load() && stores && job.Restic && job.Name != "" && r.ContentLength >= 0 {
@@ -257,10 +257,10 @@ func (b *sending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer; the body is the server's to close.
+// Close implements io.Closer. The server closes the body itself.
 func (b *sending) Close() error { return nil }
 
-// sendTo has the kernel send up to n bytes of what it can send by itself.
+// sendTo lets the kernel send up to n bytes, as many as it can send by itself.
 func (b *sending) sendTo(to *net.TCPConn, n int64) (int64, error) {
 	b.mu.Lock()
 	if b.stopped {
@@ -276,22 +276,21 @@ func (b *sending) sendTo(to *net.TCPConn, n int64) (int64, error) {
 	close(b.spliced)
 	switch {
 	case b.stopped && err == nil:
-		_ = to.SetWriteDeadline(time.Time{}) // another request may get it
+		_ = to.SetWriteDeadline(time.Time{}) // another request may use the connection
 	case errors.Is(err, wire.ErrSource), errors.Is(err, refusal.ErrStalled), errors.Is(err, io.ErrUnexpectedEOF):
 		b.err = err
 	}
 	return sent, err
 }
 
-// stop waits for a Read under way, and keeps others from beginning. What the kernel does
-// is broken off.
+// stop waits for a running Read, and prevents further ones. It aborts a splice.
 func (b *sending) stop() {
 	b.mu.Lock()
 	b.stopped = true
 	spliced := b.spliced
 	if b.to != nil {
 		wire.Interrupt(b.src)
-		_ = b.to.SetWriteDeadline(time.Unix(1, 0)) // a connection that is closed needs none
+		_ = b.to.SetWriteDeadline(time.Unix(1, 0)) // a closed connection needs no deadline
 	}
 	b.mu.Unlock()
 	if spliced != nil {
@@ -299,7 +298,7 @@ func (b *sending) stop() {
 	}
 }
 
-// failure is what was wrong with the body, if anything was.
+// failure returns the error of the body, if there was one.
 func (b *sending) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// judge decides whether an answer is passed on. What a peer refuses that this node
-// admits is not final: its replica of Redis may lag, and restic gives up for good at
+// judge decides whether a response is passed on. A refusal of a request that this node
+// admits is not final: the peer's replica of Redis may lag, and restic gives up for good at
 // 401, 403 and 404.
 func (l *Link) judge(ctx context.Context, r *http.Request, resp *http.Response, job *Job) error {
 	code := resp.StatusCode
@@ -40,7 +40,7 @@ func (l *Link) judge(ctx context.Context, r *http.Request, resp *http.Response, 
 	return nil
 }
 
-// refused answers for a peer that refuses whom this node accepts.
+// refused returns the error for a peer that refuses a caller whom this node accepts.
 func (l *Link) refused(ctx context.Context, code int, job *Job) error {
 	if err := job.Recheck(ctx); err != nil {
 		return err
@@ -48,8 +48,9 @@ func (l *Link) refused(ctx context.Context, code int, job *Job) error {
 	return fmt.Errorf("%w: node %s answers %d", refusal.ErrPeerRefuses, l.Node, code)
 }
 
-// missing answers for a peer whose 404 is no proof: the object is missing where the
-// peer lists its directory without it. A config is where keys are.
+// missing returns the error for a 404 of a peer that is not proof by itself. The object is
+// absent only if the peer lists its directory without it; a config exists if there are
+// keys.
 func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 	if l.ours.Load() {
 		return l.refused(ctx, http.StatusNotFound, job)
@@ -73,7 +74,7 @@ func (l *Link) missing(ctx context.Context, r *http.Request, job *Job) error {
 	return fmt.Errorf("node %s: %w", l.Node, fs.ErrNotExist)
 }
 
-// lists reports whether a directory of a repository holds that object, or any where
+// lists reports whether a directory of a repository contains that object, or any object if
 // name is empty.
 func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir object.Type, name string) (bool, error) {
 	resp, err := l.question(ctx, r, http.MethodGet, job.Destination+"/"+job.Repo+"/"+dir.String()+"/")
@@ -87,7 +88,7 @@ func (l *Link) lists(ctx context.Context, r *http.Request, job *Job, dir object.
 	return holds(resp.Body, name)
 }
 
-// holds reads a list to its end, which alone makes it one.
+// holds reads a list completely: an incomplete one proves nothing.
 func holds(list io.Reader, name string) (found bool, err error) {
 	decoder := json.NewDecoder(list)
 	if _, err := decoder.Token(); err != nil {

@@ -18,27 +18,27 @@ import (
 
 // Headers between gateways.
 const (
-	// HeaderHop names the node that passed a request on: nobody passes it on again.
+	// HeaderHop names the node that forwarded a request, which must not be forwarded again.
 	HeaderHop = "X-Rclone-Gateway-Hop"
-	// HeaderGateway stands in the answer to a probe, with the node's ID: the peer is
-	// one of ours.
+	// HeaderGateway, in the response to a probe, holds the node's ID: the peer is a gateway
+	// of this kind.
 	HeaderGateway = "X-Rclone-Gateway"
-	// HeaderStorage stands there as well, with what a local destination proves itself by.
+	// HeaderStorage, in the same response, holds the proof of a local destination.
 	HeaderStorage = "X-Rclone-Gateway-Storage"
-	// HeaderProven stands in a refusal of a request that was passed on, where it does not
-	// rest on what Redis says: users, grants, destinations.
+	// HeaderProven marks a refusal of a forwarded request that does not depend on Redis: on
+	// users, grants, destinations.
 	HeaderProven = "X-Rclone-Gateway-Proven"
 )
 
-// IsHop reports whether another gateway passed the request on. Whoever forges that gets
-// less, and nothing else.
+// IsHop reports whether another gateway forwarded the request. Forging the header only
+// restricts the request.
 func IsHop(r *http.Request) bool { return len(r.Header[HeaderHop]) > 0 }
 
-// ProbeName is the path below a destination that NethServer 8's health checks ask
-// for; they expect 404.
+// ProbeName is the path below a destination that NethServer 8's health checks request; they
+// expect 404.
 const ProbeName = "_probe_rest_404"
 
-// Link is what is known of one peer for one destination.
+// Link is the state of one peer for one destination.
 type Link struct {
 	Node        string
 	destination string
@@ -46,16 +46,16 @@ type Link struct {
 	peers       *Peers
 
 	state    guard.Hysteresis
-	used     atomic.Int64 // when a request last wanted it, in Unix nanoseconds
+	used     atomic.Int64 // time of the last request that wanted it, in Unix nanoseconds
 	answered atomic.Bool  // a probe has ended, or a request has failed
-	reached  atomic.Bool  // a probe was answered well
+	reached  atomic.Bool  // a probe succeeded
 	ours     atomic.Bool  // the peer is a gateway of this kind
 	proof    atomic.Pointer[string]
-	active   atomic.Int64 // requests that are under way
+	active   atomic.Int64 // running requests
 	probing  sync.Mutex
 }
 
-// mayServe reports whether the peer can stand in for this node.
+// mayServe reports whether the peer can replace this node.
 func (l *Link) mayServe(m *live.Mount) bool {
 	if !l.reached.Load() || !l.state.Up() {
 		return false
@@ -63,12 +63,13 @@ func (l *Link) mayServe(m *live.Mount) bool {
 	if m.Destination.Type != live.TypeLocal {
 		return true
 	}
-	// The same path is another disk on each node, unless both have seen one marker.
+	// The same path is a different disk on each node, unless both have seen the same
+	// marker.
 	theirs, ours := l.proof.Load(), m.Proof()
 	return l.ours.Load() && ours != "" && theirs != nil && *theirs == ours
 }
 
-// meet asks a peer that was never asked, so that it is known whom a request goes to.
+// meet probes a peer that was never probed, to learn what kind it is.
 func (l *Link) meet(ctx context.Context) error {
 	if l.answered.Load() {
 		return nil
@@ -112,7 +113,7 @@ func (l *Link) probe(ctx context.Context) {
 	}
 }
 
-// errNotServed says that the peer answers, and does not reach the destination.
+// errNotServed says that the peer answers but does not reach the destination.
 var errNotServed = errors.New("it does not reach the destination")
 
 // ask sends one probe.
@@ -140,7 +141,7 @@ func (l *Link) ask(ctx context.Context) error {
 	return nil
 }
 
-// lost takes the peer for down at once.
+// lost marks the peer as down at once.
 func (l *Link) lost(cause error) {
 	l.answered.Store(true)
 	if l.state.Set(false) {
@@ -148,18 +149,18 @@ func (l *Link) lost(cause error) {
 	}
 }
 
-// changed reports another state.
+// changed logs a change of the state.
 func (l *Link) changed(cause error) {
 	if cause == nil {
 		l.peers.opts.Log.Info("a peer is reached again", "node", l.Node, "dest", l.destination)
 		return
 	}
-	l.peers.transport.CloseIdleConnections() // whatever they lead to
+	l.peers.transport.CloseIdleConnections() // whatever peer they lead to
 	l.peers.opts.Log.Warn("a peer is not reached for a destination", "node", l.Node, "dest", l.destination, "err", cause,
 		"hint", "check that the node is up, that its gateway runs and reaches the destination, and the cluster's VPN")
 }
 
-// inUse reports whether the peer is to be asked.
+// inUse reports whether the peer must be probed.
 func (l *Link) inUse(now time.Time) bool {
 	return l.active.Load() > 0 || !l.state.Up() || now.Sub(time.Unix(0, l.used.Load())) < idleAfter
 }

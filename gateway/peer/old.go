@@ -18,11 +18,12 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// A node with HAProxy and rclone replaces whatever it has by whatever it gets, as it
-// comes in: a config by another one, and a sound pack by a half of it where the upload is
-// cut off. So it is asked for what it has before anything is sent there.
+// A node with HAProxy and rclone overwrites any file with what it receives, while it
+// receives it: a config by another one, and a good pack by half of one if the upload breaks
+// off. So before an upload it is asked for what it has.
 
-// keep reports whether an upload is answered without the peer, since that has the object.
+// keep reports whether an upload is answered without the peer, which already has the
+// object.
 func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, job *Job) (done bool, err error) {
 	if l.ours.Load() || !job.Restic || job.Type == object.Root || r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return false, nil
@@ -48,7 +49,7 @@ func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	case err != nil:
 		return false, err
 	case hex.EncodeToString(whole.Sum(nil)) != job.Name:
-		return false, nil // a damaged one is replaced
+		return false, nil // a damaged object is replaced
 	}
 	if _, err := io.Copy(io.Discard, rest.Verify(r.Body, r.ContentLength, job.Name)); err != nil {
 		return false, err
@@ -57,8 +58,8 @@ func (l *Link) keep(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	return true, nil
 }
 
-// keepConfig lets a config be made, and made again with the same content. Only nodes
-// replace it by another one.
+// keepConfig allows the creation of a config, and repeated creation with the same content.
+// Only nodes may replace it.
 func (l *Link) keepConfig(ctx context.Context, w http.ResponseWriter, r *http.Request, job *Job) (done bool, err error) {
 	var there bytes.Buffer
 	err = l.fetch(ctx, r, job, &there)
@@ -81,8 +82,8 @@ func (l *Link) keepConfig(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return false, nil
 }
 
-// checkKey refuses what is no key, and from a module a second one: any file there stops
-// restic.
+// checkKey refuses files that are not keys, and further keys from modules: any other file
+// there stops restic.
 func (l *Link) checkKey(ctx context.Context, r *http.Request, job *Job) error {
 	content, err := io.ReadAll(rest.Verify(r.Body, r.ContentLength, job.Name))
 	if err != nil {
@@ -108,8 +109,7 @@ func (l *Link) checkKey(ctx context.Context, r *http.Request, job *Job) error {
 	return nil
 }
 
-// fetch reads what the peer has of an object; [fs.ErrNotExist] is as much of a proof as
-// its lists are.
+// fetch reads an object of the peer. [fs.ErrNotExist] is as reliable as the peer's lists.
 func (l *Link) fetch(ctx context.Context, r *http.Request, job *Job, to io.Writer) error {
 	path := job.Type.String()
 	if job.Name != "" {
@@ -134,8 +134,9 @@ func (l *Link) fetch(ctx context.Context, r *http.Request, job *Job, to io.Write
 	return fmt.Errorf("%w: node %s answers %d", refusal.ErrPeerAnswer, l.Node, resp.StatusCode)
 }
 
-// absent is [fs.ErrNotExist] unless the peer's lists say otherwise. A config may be missing
-// where keys are, since restic stores it behind them, but not where snapshots are.
+// absent returns [fs.ErrNotExist] unless the peer's lists contradict that. A config may be
+// missing while there are keys, since restic stores it after them, but not while there are
+// snapshots.
 func (l *Link) absent(ctx context.Context, r *http.Request, job *Job) error {
 	if job.Type != object.Config {
 		return l.missing(ctx, r, job)
@@ -150,7 +151,7 @@ func (l *Link) absent(ctx context.Context, r *http.Request, job *Job) error {
 	return fs.ErrNotExist
 }
 
-// question asks the peer something of this node's own, with the caller's credentials.
+// question sends a request of this node to the peer, with the caller's credentials.
 func (l *Link) question(ctx context.Context, r *http.Request, method, path string) (*http.Response, error) {
 	out, err := http.NewRequestWithContext(ctx, method, "http://"+l.address+"/"+path, http.NoBody)
 	if err != nil {
@@ -163,7 +164,7 @@ func (l *Link) question(ctx context.Context, r *http.Request, method, path strin
 }
 
 // hides reports whether the peer answers 404 over WebDAV for a repository that it serves
-// over REST: its listings are minutes old.
+// over REST, because its listings are minutes old.
 func (l *Link) hides(ctx context.Context, r *http.Request, job *Job) error {
 	if job.Repo == "" {
 		return nil

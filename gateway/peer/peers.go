@@ -20,54 +20,55 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Port is where the gateways of a cluster listen.
+// Port is the port of a cluster's gateways.
 const Port = 4694
 
 const (
-	// dialTimeout is what a peer that does not answer costs the request that finds out.
+	// dialTimeout bounds a connection to a peer: the cost for the request that finds it
+	// down.
 	dialTimeout = 4 * time.Second
-	// probeInterval lies between two questions to a peer that is in use or in doubt,
-	// probeTimeout bounds one of them.
+	// probeInterval is the time between probes of a peer that is in use or in doubt,
+	// probeTimeout bounds each.
 	probeInterval = 2 * time.Second
 	probeTimeout  = 2500 * time.Millisecond
-	// idleAfter is how long a peer is asked on after its last request.
+	// idleAfter is how long a peer is probed after its last request.
 	idleAfter = time.Minute
 	// stuckAfter is how long a request may stall while its peer is down.
 	stuckAfter = 5 * time.Second
-	// proofInterval lies between two looks at a local destination that has no proof.
+	// proofInterval is the time between attempts to get the proof of a local destination.
 	proofInterval = time.Minute
 )
 
 // Dial connects to a peer.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Options is everything that Peers are made of.
+// Options configure Peers.
 type Options struct {
-	// NodeID is this node's.
+	// NodeID is the ID of this node.
 	NodeID string
-	// Latest returns the view of now; nil before the first.
+	// Latest returns the present view; nil before the first.
 	Latest func() *live.View
 	// Dial replaces a plain connection.
 	Dial Dial
 	Log  *slog.Logger
 }
 
-// Peers is what is known of the other nodes.
+// Peers is the state of the other nodes.
 type Peers struct {
 	opts      Options
-	transport *http.Transport // of requests
-	prober    *http.Transport // of questions, each over a connection of its own
+	transport *http.Transport // for requests
+	prober    *http.Transport // for probes, each over its own connection
 
 	mu    sync.Mutex
 	links map[linkKey]*Link
-	hops  map[*hop]struct{}    // the requests that are under way
-	looks map[string]time.Time // when a local destination was last asked for its proof
-	busy  map[string]bool      // the destinations that are being asked
+	hops  map[*hop]struct{}    // running requests
+	looks map[string]time.Time // when the proof of a local destination was last requested
+	busy  map[string]bool      // destinations being probed
 }
 
 type linkKey struct{ node, destination string }
 
-// New returns Peers that know nothing yet.
+// New returns Peers without any state.
 func New(opts Options) *Peers {
 	if opts.Dial == nil {
 		dialer := &net.Dialer{
@@ -106,20 +107,19 @@ func New(opts Options) *Peers {
 	}
 }
 
-// dialError says that no connection came about.
+// dialError says that no connection was made.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// Route returns the link over which a request for a destination goes, nil where this
-// node serves it. Local is true for callers on this host, hopped for a request that
-// another gateway passed on.
+// Route returns the link for a request to a destination, nil if this node serves it. local
+// is true for callers on this host, hopped for a request that another gateway forwarded.
 func (p *Peers) Route(v *live.View, m *live.Mount, local, hopped bool) (*Link, error) {
 	d := m.Destination
 	if d.PeerNode == "" {
 		if hopped || !local || m.Guard.Reached() {
-			return nil, nil //nolint:nilnil // it is served here
+			return nil, nil //nolint:nilnil // this node serves it
 		}
 		return p.detour(v, m), nil
 	}
@@ -138,8 +138,8 @@ func (p *Peers) Route(v *live.View, m *live.Mount, local, hopped bool) (*Link, e
 	return link, nil
 }
 
-// detour returns the first peer that reaches what this node does not, the leader
-// before the others; nil where none does.
+// detour returns the first peer that reaches what this node does not, the leader before
+// others; nil if none does.
 func (p *Peers) detour(v *live.View, m *live.Mount) *Link {
 	for _, node := range p.others(v) {
 		link := p.link(node.ID, nodeAddress(node), m.Destination.ID)
@@ -151,7 +151,7 @@ func (p *Peers) detour(v *live.View, m *live.Mount) *Link {
 	return nil
 }
 
-// others are the nodes beside this one, the leader first.
+// others returns the other nodes, the leader first.
 func (p *Peers) others(v *live.View) []*catalog.Node {
 	var nodes []*catalog.Node
 	for id, node := range v.Snapshot.Nodes {
@@ -173,8 +173,8 @@ func nodeAddress(node *catalog.Node) string {
 	return netip.AddrPortFrom(node.IPAddress, Port).String()
 }
 
-// ownerAddress is that of the node that holds a destination of provider cluster, with
-// the port that its URL names.
+// ownerAddress returns the address of the node that holds a destination of provider
+// cluster, with the port in the destination's URL.
 func ownerAddress(v *live.View, d *catalog.Destination) (string, bool) {
 	node := v.Snapshot.Nodes[d.PeerNode]
 	if node == nil || !node.IPAddress.IsValid() {
@@ -187,7 +187,7 @@ func ownerAddress(v *live.View, d *catalog.Destination) (string, bool) {
 	return net.JoinHostPort(node.IPAddress.String(), port), true
 }
 
-// link returns what is known of a node for a destination.
+// link returns the link to a node for a destination.
 func (p *Peers) link(node, address, destination string) *Link {
 	key := linkKey{node, destination}
 	p.mu.Lock()
@@ -200,13 +200,13 @@ func (p *Peers) link(node, address, destination string) *Link {
 	return l
 }
 
-// Status is what a link is at the moment.
+// Status is the present state of a link.
 type Status struct {
 	Node, Destination string
 	Up                bool
 }
 
-// Status returns the links that are or were in use.
+// Status returns the status of the links that are or were in use.
 func (p *Peers) Status() []Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()

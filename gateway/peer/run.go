@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 )
 
-// Run asks peers and storages that are in use or in doubt, until ctx ends.
+// Run probes peers and storages that are in use or in doubt, until ctx ends.
 func (p *Peers) Run(ctx context.Context) {
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
@@ -26,7 +26,7 @@ func (p *Peers) Run(ctx context.Context) {
 	}
 }
 
-// round asks whoever is due. Nobody waits for anybody.
+// round starts all probes that are due, concurrently.
 func (p *Peers) round(ctx context.Context, now time.Time) {
 	v := p.opts.Latest()
 	if v == nil {
@@ -53,7 +53,7 @@ func (p *Peers) round(ctx context.Context, now time.Time) {
 	p.cutStuck(now)
 }
 
-// cutStuck ends the requests that stall while their peer is down.
+// cutStuck aborts requests that stall while their peer is down.
 func (p *Peers) cutStuck(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *Peers) cutStuck(now time.Time) {
 	}
 }
 
-// forget drops the links that lead nowhere any longer.
+// forget drops links to nodes that are gone.
 func (p *Peers) forget(v *live.View) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,8 +76,8 @@ func (p *Peers) forget(v *live.View) {
 	}
 }
 
-// inUse returns the links that a request uses or wants to use, also those that lead
-// to where the destination was before.
+// inUse returns the links that requests use or want to use, including those to a
+// destination's previous place.
 func (p *Peers) inUse(v *live.View, now time.Time) []*Link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,8 +93,8 @@ func (p *Peers) inUse(v *live.View, now time.Time) []*Link {
 	return slices.Collect(maps.Keys(used))
 }
 
-// due reports whether a storage is to be asked: it is in doubt, or it is a directory
-// whose proof is not known, without which no peer could stand in.
+// due reports whether a storage must be probed: it is in doubt, or it is a directory with
+// an unknown proof, without which no peer could serve it.
 func (p *Peers) due(m *live.Mount, now time.Time) bool {
 	if m.Guard.Suspect() {
 		return true
@@ -107,7 +107,7 @@ func (p *Peers) due(m *live.Mount, now time.Time) bool {
 	return true
 }
 
-// askStorage asks a storage, unless that hangs already.
+// askStorage probes a storage, unless a probe of it hangs already.
 func (p *Peers) askStorage(ctx context.Context, m *live.Mount) {
 	id := m.Destination.ID
 	p.mu.Lock()
