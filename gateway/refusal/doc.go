@@ -1,9 +1,8 @@
-// Package refusal holds what the gateway says about an error, in one table: the
-// HTTP status, the reasons in the metrics, what the error means for the circuit
-// breaker, and what an administrator can do. A new refusal is an error in
-// errors.go and a row in table.go; a storage's text that nothing wraps is a row
-// in vendors.go. Nothing else in the gateway recognises an error by its text.
+// Package refusal holds everything that the gateway says about an error, in one table: the
+// HTTP status, the reasons in the metrics, the meaning for the circuit breaker, and the
+// advice for administrators. A new refusal is an error in errors.go and a row in table.go;
+// an unwrapped message of a storage is a row in vendors.go. No other code of the gateway
+// recognizes errors by their text.
 //
-// It answers no request and writes no log: it imports of the gateway only the
-// contract of stores.
+// It answers no request and writes no log. It imports only the contract of stores.
 package refusal

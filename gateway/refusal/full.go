@@ -8,8 +8,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// FullError is that of a storage, or a quota, that is full while the trash holds
-// something.
+// FullError is the error of a full storage or quota while the trash holds something.
 type FullError struct {
 	Err         error
 	Destination string
@@ -22,7 +21,7 @@ func (e *FullError) Error() string {
 
 func (e *FullError) Unwrap() error { return e.Err }
 
-// Notice is what the client reads beside the status, "" for most errors.
+// Notice returns additional text for the client, "" for most errors.
 func Notice(err error) string {
 	if horizon, ok := errors.AsType[*storage.HorizonError](err); ok {
 		return "the earliest time is " + horizon.Earliest.UTC().Format(time.RFC3339) + "\n"

@@ -11,38 +11,36 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Kind is one row of the table: an error and what is said about it. What a row
-// leaves out is said by the next row whose error is in the chain too.
+// Kind is a row of the table: an error and what is said about it. A field that a row leaves
+// out comes from the next row whose error is in the chain too.
 type Kind struct {
 	Err error
-	// Status is the HTTP status. What a status does to a running backup is in the
-	// protocol's contract: 401, 403, 404, 416 and 507 end it, so none of them may
-	// stand for something that passes.
+	// Status is the HTTP status. 401, 403, 404, 416 and 507 end a running backup, as the
+	// protocol's contract says, so none of them may stand for a temporary failure.
 	Status int
-	// Public is what the client reads in place of the status's own text: nothing
-	// that is not known to everybody.
+	// Public is the text for the client instead of the status's own text. It must not
+	// reveal anything.
 	Public string
-	// Condition is the precondition of WebDAV that the request violates, for the body
-	// of the answer.
+	// Condition is the WebDAV precondition that the request violates, for the body of the
+	// response.
 	Condition string
-	// Auth and Upload are the reasons in the metrics of who is refused, and of
-	// which uploads.
+	// Auth and Upload are the reasons in the metrics of refused callers and uploads.
 	Auth, Upload string
-	// Outcome is what the error says of the destination that it came from, Class
-	// what kind of failure it was there.
+	// Outcome is what the error says about its destination, Class the class of the failure
+	// there.
 	Outcome Outcome
 	Class   Class
-	// Hint is for the log: what an administrator can do.
+	// Hint is advice for administrators, for the log.
 	Hint string
-	// Advice is the same for a check of a destination. Where a row has no Hint it
-	// serves for the log too. Reached is true where the storage was reached and
-	// logged in to, and said no; Permission where it refused one kind of operation.
+	// Advice is the same for a check of a destination, and for the log if a row has no
+	// Hint. Reached is true if the storage was reached and accepted the login, but refused;
+	// Permission if it refused one kind of operation.
 	Advice     string
 	Reached    bool
 	Permission bool
 }
 
-// HintRedis is what to do while Redis cannot be read.
+// HintRedis is the advice while Redis cannot be read.
 const HintRedis = "check that Redis runs at the address of --redis-address and accepts the gateway's user and password; rclone-gateway check-config says more"
 
 const adviceType = "this gateway knows no storage of that type: check the type, or run a gateway with all backends (make build)"
@@ -53,7 +51,7 @@ const adviceThrottled = "the storage wants fewer requests: lower the destination
 
 const adviceSlow = "the storage does not answer in time: check the address, the firewall and the server's load"
 
-// table is looked through in its order.
+// table is searched in order.
 var table = []Kind{
 	{
 		Err: ErrNoCredentials, Auth: "no_credentials",
@@ -345,14 +343,14 @@ var table = []Kind{
 	},
 }
 
-// StatusClientGone is what the log and the metrics say of a request whose client
-// went away.
+// StatusClientGone is the status, in the log and the metrics, of a request whose client
+// disconnected.
 const StatusClientGone = 499
 
-// Kinds returns the table, in its order, for documentation and tests.
+// Kinds returns the table in order, for documentation and tests.
 func Kinds() []Kind { return table }
 
-// first returns the field of the first row that fits err and has it.
+// first returns the field of the first row that matches err and has the field.
 func first[T comparable](err error, field func(*Kind) T) T {
 	var none T
 	for i := range table {
@@ -363,8 +361,8 @@ func first[T comparable](err error, field func(*Kind) T) T {
 	return none
 }
 
-// Status returns the HTTP status for an error. One that nothing classifies is the
-// storage's fault: 502, never 404.
+// Status returns the HTTP status for an error. An unclassified one is the storage's fault:
+// 502, never 404.
 func Status(err error) int {
 	if code := first(err, func(k *Kind) int { return k.Status }); code != 0 {
 		return code
@@ -372,14 +370,14 @@ func Status(err error) int {
 	return http.StatusBadGateway
 }
 
-// Condition returns the precondition of WebDAV that a request violated, if any.
+// Condition returns the WebDAV precondition that a request violated, if any.
 func Condition(err error) string { return first(err, func(k *Kind) string { return k.Condition }) }
 
-// Public returns what the client reads, where that is not the status's own text.
+// Public returns the text for the client, "" for the status's own text.
 func Public(err error) string { return first(err, func(k *Kind) string { return k.Public }) }
 
-// Final reports whether a refusal does not rest on what Redis says of users, grants and
-// destinations, so that asking again changes nothing.
+// Final reports whether a refusal does not depend on the users, grants and destinations in
+// Redis, so that asking again changes nothing.
 func Final(err error) bool {
 	return !errors.Is(err, ErrUnauthenticated) && !errors.Is(err, ErrScope) &&
 		!errors.Is(err, ErrAddress) && !errors.Is(err, ErrNotFound)
@@ -388,22 +386,21 @@ func Final(err error) bool {
 // AuthReason returns why a caller was refused, "" where it was not.
 func AuthReason(err error) string { return first(err, func(k *Kind) string { return k.Auth }) }
 
-// UploadReason returns why an upload was refused, "" where that is not the
-// upload's fault.
+// UploadReason returns why an upload was refused, "" if that was not its own fault.
 func UploadReason(err error) string { return first(err, func(k *Kind) string { return k.Upload }) }
 
-// Outcome is what an error says of the destination that it came from.
+// Outcome is what an error says about its destination.
 type Outcome uint8
 
 // The outcomes.
 const (
 	_         Outcome = iota
-	Answered          // the destination works, whatever it said
+	Answered          // the destination works, whatever it answered
 	Failed            // it does not
-	Undecided         // the client is to blame, or left
+	Undecided         // the client is at fault, or disconnected
 )
 
-// OutcomeOf returns what the end of an operation says of its destination.
+// OutcomeOf returns what the end of an operation says about its destination.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return Answered
@@ -414,20 +411,20 @@ func OutcomeOf(err error) Outcome {
 	return Failed
 }
 
-// Class is what kind of failure a storage's was, as the metrics name it.
+// Class is the class of a storage failure in the metrics.
 type Class uint8
 
 // The classes.
 const (
 	_           Class = iota
-	Throttled         // it asks to slow down; mostly absorbed
+	Throttled         // it asks to slow down; usually absorbed by retries
 	Timeout           // no answer in time
 	Unavailable       // not reached, not mounted, failing temporarily
-	Denied            // it refuses us: credentials, permissions
+	Denied            // it refuses our credentials or lacks a permission
 	Full              // no space
 	BrokenOff         // a body broke off in the middle
 	Other
-	NumClasses // the length of a table by class, whose first place is empty
+	NumClasses // the length of a table by class; index 0 is unused
 )
 
 var classNames = [NumClasses]string{
@@ -438,7 +435,7 @@ var classNames = [NumClasses]string{
 // String returns the name of the class in the metrics.
 func (c Class) String() string { return classNames[c] }
 
-// ClassOf returns the class of an error that is the storage's.
+// ClassOf returns the class of a storage's error.
 func ClassOf(err error) Class {
 	class := first(err, func(k *Kind) Class { return k.Class })
 	if class == 0 || class == Unavailable {
@@ -452,7 +449,7 @@ func ClassOf(err error) Class {
 	return class
 }
 
-// Hint returns what an administrator can do about a request that ended with err.
+// Hint returns the advice for a request that ended with err.
 func Hint(err error) string {
 	if hint := first(err, func(k *Kind) string { return k.Hint }); hint != "" {
 		return hint
@@ -466,27 +463,27 @@ func Hint(err error) string {
 	return "gatewayctl destination check tests the destination and names what is wrong: " + adviceUnknown
 }
 
-// A Cure is what an administrator can do about a destination.
+// A Cure is advice about a destination.
 type Cure struct {
 	Text string
-	// Reached is true where the storage was reached and logged in to, and said no.
+	// Reached is true if the storage was reached and accepted the login, but refused.
 	Reached bool
-	// Permission is true where the storage refused one kind of operation: which
-	// permission is missing depends on what was asked of it.
+	// Permission is true if the storage refused one kind of operation: the missing
+	// permission depends on the operation.
 	Permission bool
-	// Known is false where only the error's own text says what is wrong.
+	// Known is false if only the error's own text says what is wrong.
 	Known bool
 }
 
-// KeyRefused reports whether the storage refuses the gateway's credentials, or they do
-// not suffice.
+// KeyRefused reports whether the storage refuses the gateway's credentials, or they lack
+// permissions.
 func (c Cure) KeyRefused() bool { return c.Permission || c.Text == adviceCredentials }
 
 const adviceUnknown = "the storage failed in a way that this gateway does not know: the detail says how"
 
-// Advise finds out what is wrong with a destination that failed with err. A fault
-// of the section comes first, whatever its error wraps: a key file that is missing
-// is no missing storage.
+// Advise returns advice about a destination that failed with err. Mistakes in the section
+// come first, regardless of what the error wraps: a missing key file is not a missing
+// storage.
 func Advise(err error) Cure {
 	text := lower(err)
 	if cure, known := read(sectionFaults, text); known {

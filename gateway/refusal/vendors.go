@@ -2,14 +2,14 @@ package refusal
 
 import "strings"
 
-// A symptom is what storages say of one fault, as far as their texts tell.
+// A symptom recognizes one fault by the messages of storages.
 type symptom struct {
-	// marks are texts; the error holds one of them: codes of the protocols, and
-	// words of the backends and of the operating system, in lower case.
+	// marks are texts in lower case, one of which is in the error: codes of the protocols,
+	// and words of the backends and of the operating system.
 	marks []string
-	// denied is true where the storage was reached and logged in to, and said no.
+	// denied is true if the storage was reached and accepted the login, but refused.
 	denied bool
-	// permission is true where the cure depends on what was asked of it.
+	// permission is true if the advice depends on the operation.
 	permission bool
 	advice     string
 }
@@ -18,13 +18,13 @@ const adviceCredentials = "the storage does not accept the credentials: check th
 
 const adviceNoBucket = "the bucket, container or share does not exist: create it, or check its name and region"
 
-// adviceDenied is completed by the permission that is missing.
+// adviceDenied is completed by the missing permission.
 const adviceDenied = "the storage refuses this to the key or user"
 
-// adviceFiles is for storage where files have owners: a directory, or a server of files.
+// adviceFiles is for storage with file owners: a directory, or a file server.
 const adviceFiles = "the file system refuses this to the gateway's user, or to the one of the section on its server: check owner and mode of the directory"
 
-// sectionFaults are those of the section itself.
+// sectionFaults are mistakes in the section itself.
 var sectionFaults = []symptom{
 	{
 		marks:  []string{"is it obscured?"},
@@ -59,7 +59,7 @@ var sectionFaults = []symptom{
 	},
 }
 
-// vendors are looked through in their order.
+// vendors are searched in order.
 var vendors = []symptom{
 	{
 		marks:  []string{"no such host", "server misbehaving", "temporary failure in name resolution", "dial tcp: lookup "},
@@ -160,7 +160,7 @@ var vendors = []symptom{
 
 func lower(err error) string { return strings.ToLower(err.Error()) }
 
-// read finds the first symptom in a text in lower case.
+// read returns the first symptom in a text in lower case.
 func read(among []symptom, text string) (cure Cure, known bool) {
 	for _, s := range among {
 		for _, mark := range s.marks {
