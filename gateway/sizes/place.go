@@ -15,19 +15,19 @@ const (
 	kindKeys      kind = "keys"
 	kindSnapshots kind = "snapshots"
 	kindIndex     kind = "index"
-	kindReceipts  kind = "receipts" // of snapshots, see storage.NodeReceipt
+	kindReceipts  kind = "receipts" // receipts of snapshots, see storage.NodeReceipt
 )
 
 type digest [32]byte
 
-// place is where an object lies.
+// place is the location of an object.
 type place struct {
 	repo   string
 	kind   kind
 	digest digest
 }
 
-// parse takes apart the name of an object that may be known.
+// parse splits the name of an object that may be remembered.
 func parse(name string) (where place, ok bool) {
 	slash := strings.LastIndexByte(name, '/')
 	if slash < 0 {
@@ -45,13 +45,13 @@ func parse(name string) (where place, ok bool) {
 	if above, sharded := strings.CutSuffix(dir, "/"+last[:2]); sharded && strings.HasSuffix(above, "/"+string(kindData)) {
 		dir = above
 	} else if strings.HasSuffix(dir, "/"+string(kindData)) {
-		return where, false // restic's data lies one directory deeper
+		return where, false // restic's data is one directory deeper
 	}
 	where.repo, where.kind, ok = parseDir(dir)
 	return where, ok
 }
 
-// parseDir takes apart the name of a directory of such objects.
+// parseDir splits the name of a directory of such objects.
 func parseDir(dir string) (repo string, of kind, ok bool) {
 	slash := strings.LastIndexByte(dir, '/')
 	if slash < 0 || strings.Count(dir, "/") != 2 {

@@ -1,11 +1,12 @@
-// Package sizes remembers what lists, uploads and reads said of objects that never change,
-// so that to ask for their size costs no request.
+// Package sizes remembers the sizes of immutable objects from lists, uploads and reads, so
+// that asking for them costs no request.
 //
-// It knows data, index, snapshots and keys of repositories, by what this process saw, for
-// [MaxAge]: what somebody else removes from the storage is said to be there for so long at
-// most. What this process removes is forgotten at once. It never knows a config, which
-// proves that the storage is there, nor locks. Keys are known from lists alone. The time of
-// an object is known from lists; of a snapshot nothing is known without it. Whether a node
+// It remembers data, index, snapshots and keys of repositories that this process saw, for
+// [MaxAge]. So if another process deletes an object, it may still appear to exist for that
+// time. Deletions by this process take effect at once. The config, whose presence proves
+// that the storage is there, and locks are never remembered; keys and times of objects only
+// from lists. A snapshot is remembered only with its time. Whether a node saved a snapshot
+// never changes, so both answers are remembered.
 // saved a snapshot does not change once that is there: that is known as well, both ways.
 package sizes
 
@@ -19,10 +20,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// MaxAge is how long something is known after it was seen.
+// MaxAge is how long something is remembered.
 const MaxAge = time.Minute
 
-// Backend is what is wrapped: a store with all that the trash makes use of.
+// Backend is a store that can be wrapped: with everything that the trash uses.
 type Backend interface {
 	storage.Store
 	storage.Creator
@@ -93,7 +94,7 @@ func (s *Store) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 	return body, size, err
 }
 
-// Stat implements [storage.Store]: it asks the storage.
+// Stat implements [storage.Store]. It always asks the storage.
 func (s *Store) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	where, ok := parse(name)
 	if !ok {
@@ -137,7 +138,7 @@ func (s *Store) put(name string, size int64, upload func() error) error {
 	since := s.known.now()
 	err := upload()
 	if err != nil {
-		s.known.forget(where) // what is there now is not known
+		s.known.forget(where) // the present content is unknown
 		return err
 	}
 	s.known.learn(since, where, size, time.Time{})
@@ -168,8 +169,8 @@ func (s *Store) Move(ctx context.Context, from string, to func(fs.FileInfo) stri
 	return s.Backend.Move(ctx, from, to)
 }
 
-// taking forgets objects that are about to be taken away, and, by the function that it
-// returns, when they were: what others learn meanwhile is not believed.
+// taking forgets objects that are about to be deleted. The function that it returns must be
+// called afterwards; what other calls learn meanwhile is not trusted.
 func (s *Store) taking(names ...string) (taken func()) {
 	var places []place
 	for _, name := range names {
@@ -184,7 +185,7 @@ func (s *Store) taking(names ...string) (taken func()) {
 	return func() { s.known.end(places) }
 }
 
-// Rename implements [storage.Tree]: of a directory nothing below it is known any longer.
+// Rename implements [storage.Tree]. For a directory, everything below it is forgotten.
 func (s *Store) Rename(ctx context.Context, from, to string) error {
 	defer s.emptying()()
 	return s.Backend.Rename(ctx, from, to)

@@ -9,42 +9,42 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// maxKnown bounds how many objects of a destination are known, at some 80 bytes each.
+// maxKnown bounds the objects that are remembered per destination, at some 80 bytes each.
 const maxKnown = 1 << 15
 
-// table is what is known. What is taken away while somebody looks is not learned from that
-// look, which may be older.
+// table holds what is known. Nothing is learned from a look during which an object was
+// deleted: its result may be older.
 type table struct {
 	mu     sync.Mutex
-	taken  uint64 // how often something began, or ended, to be taken away
-	taking int    // how often that is under way
+	taken  uint64 // counts beginnings and ends of deletions
+	taking int    // deletions in progress
 	dirs   map[dir]map[digest]entry
 	count  int
 	swept  time.Time
 }
 
-// dir is where objects of one kind lie.
+// dir is a directory of objects of one kind.
 type dir struct {
 	repo string
 	kind kind
 }
 
-// entry is what is known of an object: when it was seen, and by the storage when it was
-// received, in Unix time; that is 0 where it is not known.
+// entry is what is known about an object: when it was seen, and the storage's time of
+// receipt, in Unix time; 0 if unknown.
 type entry struct {
 	size     int64
 	seen     time.Time
 	received int64
 }
 
-// absent is the size of what is known not to be there.
+// absent is the size of an object that is known not to exist.
 const absent = -1
 
-// look is a look at the storage that has begun.
+// look is a request to the storage in progress.
 type look struct {
 	at    time.Time
 	taken uint64
-	sure  bool // nothing is being taken away
+	sure  bool // no deletion was in progress
 }
 
 func newTable() *table { return &table{dirs: map[dir]map[digest]entry{}, swept: time.Now()} }
@@ -56,7 +56,7 @@ func (t *table) now() look {
 	return look{at: time.Now(), taken: t.taken, sure: t.taking == 0}
 }
 
-// learn takes over what a look found.
+// learn stores the result of a look.
 func (t *table) learn(since look, where place, size int64, received time.Time) {
 	e := entry{size: size, seen: since.at}
 	if !received.IsZero() {
@@ -85,7 +85,8 @@ func (t *table) learn(since look, where place, size int64, received time.Time) {
 	t.dirs[d][where.digest] = e
 }
 
-// room makes room for another object, unless it is there, and reports whether there is any.
+// room makes room for another object, unless there is an entry for it, and reports whether
+// there is room.
 func (t *table) room(there bool) bool {
 	if there || t.count < maxKnown {
 		return true
@@ -115,7 +116,7 @@ func (t *table) has(where place) bool {
 	return known
 }
 
-// get describes an object that is known; nil says that it is known not to be there.
+// get describes a known object; nil means that it is known not to exist.
 func (t *table) get(where place) (fs.FileInfo, bool) {
 	t.mu.Lock()
 	e, known := t.dirs[dir{where.repo, where.kind}][where.digest]
@@ -148,7 +149,7 @@ func (t *table) drop(where place) {
 	}
 }
 
-// begin drops objects that are about to be taken away.
+// begin drops objects that are about to be deleted.
 func (t *table) begin(places []place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,7 +160,7 @@ func (t *table) begin(places []place) {
 	}
 }
 
-// end is for when they were.
+// end is called when they were deleted.
 func (t *table) end(places []place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
