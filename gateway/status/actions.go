@@ -22,14 +22,14 @@ func RequestRun(ctx context.Context, rdb redis.UniversalClient, node, schedule, 
 	return rdb.HSet(ctx, catalog.RunRequestsKey(node), schedule, text).Err()
 }
 
-// The fields of a plan that say that a schedule is paused.
+// Fields of a plan that describe a pause.
 const (
 	fieldPaused = "paused"
 	fieldUntil  = "paused_until"
 )
 
-// Pause pauses a schedule from a time until another one, or for good where that is zero.
-// A node's user may write plans with a Redis of one's own, not on NethServer 8.
+// Pause pauses a schedule between two times; a zero end means until it is resumed. A node's
+// user may write plans, except on NethServer 8.
 func Pause(ctx context.Context, rdb redis.UniversalClient, schedule string, from, until time.Time) error {
 	return changePlan(ctx, rdb, schedule, func(p redis.Pipeliner, key string) {
 		p.HSetNX(ctx, key, fieldPaused, from.UTC().Format(time.RFC3339))

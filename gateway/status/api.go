@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// APIBase is where the API is.
+// APIBase is the path of the API.
 const APIBase = "/-/api/v1"
 
-// OpenAPIPath is where its description is.
+// OpenAPIPath is the path of its description.
 const OpenAPIPath = APIBase + "/openapi.json"
 
-// ErrUnknown says that what was asked for is not there.
+// ErrUnknown says that the requested item does not exist.
 var ErrUnknown = errors.New("there is no such module or destination")
 
-// Ask is a question to the API: its parameters are empty where they have no meaning.
+// Ask holds the parameters of a request to the API; unused ones are empty.
 type Ask struct {
 	App, UUID, ID string
 	Query         Query
-	// History reads runs of which the facts have but the newest.
+	// History reads older runs than the facts contain.
 	History func(Query) ([]Run, error)
 }
 
 // Endpoint is a path of the API.
 type Endpoint struct {
-	// Path is below APIBase, in the form of chi and OpenAPI.
+	// Path is relative to APIBase, in the form of chi and OpenAPI.
 	Path string
 	Name string // operationId
 	Doc  string
-	// Query names the parameters that it takes.
+	// Query lists its query parameters.
 	Query []string
-	// Sample has the type of its answer.
+	// Sample has the type of its response.
 	Sample any
 	Answer func(f *Facts, ask Ask) (any, error)
 }
 
-// OverviewAnswer is the answer of /overview.
+// OverviewAnswer is the response of /overview.
 type OverviewAnswer struct {
 	Time      time.Time   `json:"time" doc:"the moment that all of this is of"`
 	Zone      string      `json:"timezone" doc:"time zone that days are counted in"`
@@ -46,7 +46,7 @@ type OverviewAnswer struct {
 	Grid      []Row       `json:"grid" doc:"a row for each module"`
 }
 
-// Row is the days of a module.
+// Row holds the days of a module.
 type Row struct {
 	Module string `json:"module" doc:"APP/UUID"`
 	ID     string `json:"id" doc:"the module's ID"`
@@ -55,43 +55,43 @@ type Row struct {
 	Cells  []Cell `json:"cells" doc:"a cell for each destination that it has backups at"`
 }
 
-// Cell is the days of a module at a destination.
+// Cell holds the days of a module at a destination.
 type Cell struct {
 	Destination string    `json:"destination" doc:"destination ID"`
 	Outcome     Outcome   `json:"outcome" enum:"done,partial,failed,missed,skipped,overdue,none" doc:"what the last backup came to"`
 	Days        []Outcome `json:"days" enum:"done,partial,failed,missed,skipped,overdue,none" doc:"what the last backup of each day came to"`
 }
 
-// ModulesAnswer is the answer of /modules.
+// ModulesAnswer is the response of /modules.
 type ModulesAnswer struct {
 	Modules []Module `json:"modules" doc:"all modules"`
 }
 
-// DestinationsAnswer is the answer of /destinations.
+// DestinationsAnswer is the response of /destinations.
 type DestinationsAnswer struct {
 	Destinations []Destination `json:"destinations" doc:"all destinations"`
 }
 
-// RunsAnswer is the answer of /runs.
+// RunsAnswer is the response of /runs.
 type RunsAnswer struct {
 	Schedules []Schedule `json:"schedules" doc:"schedules that are turned on"`
 	Live      []Live     `json:"live" doc:"what is being run now"`
 	Runs      []Run      `json:"runs" doc:"runs, the newest first"`
 }
 
-// ActivityAnswer is the answer of /activity.
+// ActivityAnswer is the response of /activity.
 type ActivityAnswer struct {
 	Events   []Event   `json:"events" doc:"the last lines of the audit log of this gateway, the newest first"`
 	Failures []Failure `json:"failures" doc:"logins that failed and requests that were refused since it started, the newest first"`
 }
 
-// GatewaysAnswer is the answer of /gateways.
+// GatewaysAnswer is the response of /gateways.
 type GatewaysAnswer struct {
 	Gateways []Gateway `json:"gateways" doc:"the gateways of the nodes, the one that answers first"`
 	Redis    Redis     `json:"redis" doc:"how Redis is, as the one that answers sees it"`
 }
 
-// Endpoints are all paths of the API.
+// Endpoints returns all paths of the API.
 var Endpoints = []Endpoint{
 	{
 		Path: "/overview", Name: "overview", Doc: "Whether the backups are all right, what needs attention, and what each day came to", Sample: OverviewAnswer{},
@@ -156,8 +156,8 @@ func (f *Facts) overview() OverviewAnswer {
 	return answer
 }
 
-// Chosen returns the runs that were asked for: of one module or schedule as far back as
-// Redis has them, else the newest.
+// Chosen returns the requested runs: of one module or schedule as far back as Redis has
+// them, otherwise the newest.
 func (f *Facts) Chosen(ask Ask) ([]Run, error) {
 	if ask.History != nil && (ask.Query.Module != "" || ask.Query.Schedule != "") {
 		return ask.History(ask.Query)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// attention is all that somebody should look at, the worst first.
+// attention returns everything that somebody should look at, worst first.
 func (b *builder) attention(f *Facts) []Attention {
 	all := b.redisAttention(f)
 	for i := range f.Destinations {
@@ -34,7 +34,7 @@ func (b *builder) attention(f *Facts) []Attention {
 	return all
 }
 
-// when is a time for a sentence.
+// when formats a time for a sentence.
 func (b *builder) when(at *time.Time) string {
 	if at == nil || at.IsZero() {
 		return "an unknown time"
@@ -135,7 +135,7 @@ func (b *builder) moduleAttention(f *Facts, m *Module) (all []Attention) {
 	return all
 }
 
-// occasion names which run it is about.
+// occasion identifies the run in question.
 func occasion(p *Protection) string {
 	if last := p.LastOf(Backup); last != nil {
 		return last.ID
@@ -154,7 +154,7 @@ var kindAdvice = map[Kind]string{
 	Drill:     "Restore it by hand to a place of its own, and see what is missing; the page of the module shows what was said.",
 }
 
-// backupAttention says what is wrong with the backups of a module at a destination.
+// backupAttention describes what is wrong with the backups of a module at a destination.
 func (b *builder) backupAttention(m *Module, p *Protection, where string, add func(kind string, level Level, what, do string)) {
 	last := p.LastOf(Backup)
 	since := "There is no backup yet"
@@ -189,7 +189,7 @@ func (b *builder) backupAttention(m *Module, p *Protection, where string, add fu
 	}
 }
 
-// because is the reason of a run, for the end of a sentence.
+// because returns the reason of a run, for the end of a sentence.
 func because(run *Run) string {
 	if run.Error == "" {
 		return ""
@@ -197,7 +197,7 @@ func because(run *Run) string {
 	return ": " + strings.TrimRight(run.Error, ". \n")
 }
 
-// verdict answers whether the backups are all right.
+// verdict says whether the backups are in order.
 func verdict(f *Facts) Verdict {
 	bad, warnings, noticed := 0, 0, 0
 	for i := range f.Attention {

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// beatInterval lies between two of a gateway's signs of life.
+	// beatInterval is the time between a gateway's heartbeats.
 	beatInterval = time.Minute
 	beatTimeout  = 10 * time.Second
 )
 
-// Beat writes into Redis, as the node's user, that the gateway of a node lives, so that
-// the page of every other gateway can show it.
+// Beat writes a gateway's heartbeats to Redis, as the node's user, for the pages of all
+// gateways.
 type Beat struct {
 	Node    string
 	Started time.Time
-	// Loaded is when the state was loaded that is served; Ready whether that is what
-	// Redis says now.
+	// Loaded returns when the served state was loaded; Ready reports whether it is the
+	// present content of Redis.
 	Loaded func() time.Time
 	Ready  func() bool
 }
 
-// Run writes until ctx ends, and removes the sign then: a gateway that was stopped is
-// not lost. Failed is told of what cannot be written, once until it can be again.
+// Run writes heartbeats until ctx ends, and then deletes the last one: a gateway that was
+// stopped is not lost. failed is called with the first of a series of errors.
 func (b *Beat) Run(ctx context.Context, rdb redis.UniversalClient, failed func(error)) {
 	if b.Node == "" {
 		return
@@ -53,11 +53,11 @@ func (b *Beat) Run(ctx context.Context, rdb redis.UniversalClient, failed func(e
 	}
 }
 
-// remove takes the sign away, without which the gateway looks lost.
+// remove deletes the heartbeat; otherwise the gateway would look lost.
 func (b *Beat) remove(ctx context.Context, rdb redis.UniversalClient) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	_ = rdb.Del(ctx, catalog.GatewayKey(b.Node)).Err() // it expires
+	_ = rdb.Del(ctx, catalog.GatewayKey(b.Node)).Err() // it expires anyway
 }
 
 func (b *Beat) write(ctx context.Context, rdb redis.UniversalClient) error {

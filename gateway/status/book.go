@@ -10,33 +10,33 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/calendar"
 )
 
-// Book is what a [Reader] has read of Redis. It never changes.
+// Book is what a [Reader] has read from Redis. It never changes.
 type Book struct {
 	read      time.Time // when; zero: never
-	failure   error     // why it is older than it should be
+	failure   error     // why it is out of date
 	zone      *time.Location
-	names     map[string]string   // of modules, by ID
-	schedules map[string]schedule // that are turned on, by ID
-	logs      map[pair]*record    // of runs
-	recent    []Run               // the newest of all
+	names     map[string]string   // module labels by ID
+	schedules map[string]schedule // enabled ones by ID
+	logs      map[pair]*record    // runs
+	recent    []Run               // the newest runs of all
 	gateways  map[string]beat     // by node
-	live      []Live              // what is being run
-	noticed   map[string]Noticed  // what somebody has acknowledged
+	live      []Live              // running tasks
+	noticed   map[string]Noticed  // acknowledged problems
 }
 
-// pair is a module of a schedule.
+// pair is a schedule and one of its modules.
 type pair struct{ schedule, module string }
 
-// schedule is what Redis says of a schedule beyond what a view has.
+// schedule is what Redis has about a schedule beyond a view.
 type schedule struct {
 	name, when string
-	event      *calendar.Event // nil: it cannot be read
+	event      *calendar.Event // nil: malformed
 	zone       *time.Location
 	delay      time.Duration
 	paused     bool
 }
 
-// parseSchedule reads the hashes of a schedule and of its plan.
+// parseSchedule parses the hashes of a schedule and its plan.
 func parseSchedule(fields, plan map[string]string, now time.Time) schedule {
 	s := schedule{name: fields["name"], when: fields["schedule"], zone: time.Local}
 	if name := plan["timezone"]; name != "" {
@@ -55,7 +55,7 @@ func parseSchedule(fields, plan map[string]string, now time.Time) schedule {
 	return s
 }
 
-// next returns when the schedule runs after a time; nil where that is not known.
+// next returns the schedule's next time after a time; nil if unknown.
 func (s *schedule) next(after time.Time) *time.Time {
 	if s.event == nil {
 		return nil
@@ -67,28 +67,29 @@ func (s *schedule) next(after time.Time) *time.Time {
 	return &at
 }
 
-// grace is how long after its time a backup may still be under way, before it is overdue.
+// grace is how long after its time a backup may still run before it is overdue.
 const grace = 2 * time.Hour
 
-// overdue reports whether a backup should have ended that came after the last one.
+// overdue reports whether the backup after the last one should have ended by now.
 func (s *schedule) overdue(lastBegan, now time.Time) bool {
 	next := s.next(lastBegan)
 	return !s.paused && next != nil && next.Add(s.delay+grace).Before(now)
 }
 
-// record is what is kept in memory of the runs of a module by a schedule: the days, and
-// the last of each kind. So 200 modules at 8 destinations take a few megabytes.
+// record holds the runs of a module by a schedule that are kept in memory: a summary of
+// each day, and the last run of each kind. 200 modules at 8 destinations take a few
+// megabytes.
 type record struct {
-	days [historyDays]day // by the number of the day, modulo
+	days [historyDays]day // indexed by day number, modulo
 	last map[Kind]Run
 	done map[Kind]Run
-	from map[string]string // where to read on: the ID of the last entry, by node
+	from map[string]string // ID of the last entry that was read, by node
 }
 
-// historyDays is more than Days, so that a month can be looked back at whatever the zone.
+// historyDays is more than Days, so that a month is complete in any time zone.
 const historyDays = 32
 
-// day is what the backups of a day came to.
+// day summarizes the backups of a day.
 type day struct {
 	number  int
 	began   time.Time // the last one
@@ -103,12 +104,13 @@ func dayNumber(at time.Time, zone *time.Location) int {
 	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 3600))
 }
 
-// dayText is the date of a day.
+// dayText formats a day's date.
 func dayText(number int) string {
 	return time.Unix(int64(number)*24*3600, 0).UTC().Format(time.DateOnly)
 }
 
-// with returns the record with more runs, in the order in which they were written.
+// with returns a copy of the record with more runs, in the order in which they were
+// recorded.
 func (r *record) with(runs []Run, zone *time.Location) *record {
 	next := &record{last: map[Kind]Run{}, done: map[Kind]Run{}, from: map[string]string{}}
 	if r != nil {
@@ -123,7 +125,7 @@ func (r *record) with(runs []Run, zone *time.Location) *record {
 	return next
 }
 
-// add takes a run in.
+// add adds a run.
 func (r *record) add(run Run, zone *time.Location) {
 	keepNewest(r.last, run)
 	if run.Outcome == Done {
@@ -135,7 +137,7 @@ func (r *record) add(run Run, zone *time.Location) {
 	number := dayNumber(run.Began(), zone)
 	d := &r.days[number%historyDays]
 	if number < d.number {
-		return // it is long ago
+		return // too old
 	}
 	if number > d.number {
 		*d = day{number: number}
@@ -155,7 +157,7 @@ func keepNewest(runs map[Kind]Run, run Run) {
 	}
 }
 
-// outcomes are the last days up to one, the oldest first.
+// outcomes returns the outcomes of the last days, oldest first.
 func (r *record) outcomes(today int) []Outcome {
 	all := make([]Outcome, Days)
 	for i := range all {
@@ -171,7 +173,7 @@ func (r *record) outcomes(today int) []Outcome {
 	return all
 }
 
-// sizes are what the snapshots of the last days held.
+// sizes returns the sizes of the last days' snapshots.
 func (r *record) sizes(today int) []Size {
 	sizes := []Size{}
 	for number := today - Days + 1; number <= today && r != nil; number++ {
@@ -193,10 +195,10 @@ func ordered(runs map[Kind]Run) []Run {
 	return all
 }
 
-// keepRecent is how many runs of all modules are kept in memory.
+// keepRecent bounds the runs of all modules that are kept in memory.
 const keepRecent = 500
 
-// newest returns the newest of runs, the newest first, each once.
+// newest returns the newest runs, newest first, without duplicates.
 func newest(runs []Run, most int) []Run {
 	slices.SortStableFunc(runs, func(a, b Run) int {
 		if c := b.Ended.Compare(a.Ended); c != 0 {
@@ -214,7 +216,7 @@ func newest(runs []Run, most int) []Run {
 	return runs[:min(len(runs), most)]
 }
 
-// name is a module's label, or its ID.
+// name returns a module's label, or its ID.
 func (b *Book) name(module string) string {
 	if name := strings.TrimSpace(b.names[module]); name != "" {
 		return name
@@ -222,7 +224,7 @@ func (b *Book) name(module string) string {
 	return module
 }
 
-// scheduleName is a schedule's name, or its ID.
+// scheduleName returns a schedule's name, or its ID.
 func (b *Book) scheduleName(id string) string {
 	if name := strings.TrimSpace(b.schedules[id].name); name != "" {
 		return name
@@ -230,7 +232,7 @@ func (b *Book) scheduleName(id string) string {
 	return "schedule " + id
 }
 
-// beat is what a gateway says of itself.
+// beat is a gateway's heartbeat.
 type beat struct {
 	version               string
 	started, seen, loaded time.Time

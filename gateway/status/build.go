@@ -12,29 +12,29 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/version"
 )
 
-// Sources are what facts are made of.
+// Sources are the inputs of facts.
 type Sources struct {
 	Time time.Time
-	// View is the last one, however old; nil before the first.
+	// View is the last view, regardless of its age; nil before the first.
 	View *live.View
-	// Ready and MaxAge are as the state says.
+	// Ready and MaxAge describe the state of the view.
 	Ready  bool
 	MaxAge time.Duration
-	// Node is this node's ID, Started when this gateway started.
+	// Node is the ID of this node, Started when this gateway started.
 	Node    string
 	Started time.Time
 	Book    *Book
 	Peers   []peer.Status
-	// Newest, where set, is when the newest snapshot of a repository was received that
-	// this gateway knows of; zero is none.
+	// Newest, if set, returns the latest receipt of a snapshot that this gateway knows of;
+	// zero if none.
 	Newest func(destination, repo string) time.Time
-	Trends *Trends // nil: none is known
+	Trends *Trends // nil: unknown
 	Events []Event
-	// Failures are logins that failed.
+	// Failures are failed logins.
 	Failures []Failure
 }
 
-// New puts the facts together.
+// New computes the facts.
 func New(src Sources) *Facts {
 	b := builder{src: src, book: src.Book}
 	if b.book == nil {
@@ -58,7 +58,7 @@ func New(src Sources) *Facts {
 	return f
 }
 
-// builder is facts in the making.
+// builder builds facts.
 type builder struct {
 	src  Sources
 	book *Book
@@ -80,7 +80,7 @@ func (b *builder) schedules() []Schedule {
 	return all
 }
 
-// modules returns all modules that may have backups, sorted by name.
+// modules returns all modules that can have backups, sorted by name.
 func (b *builder) modules() []Module {
 	view := b.src.View.Snapshot
 	byModule := map[string][]catalog.Schedule{}
@@ -112,7 +112,7 @@ func (b *builder) modules() []Module {
 	return all
 }
 
-// protection is how the backups of a module by a schedule are.
+// protection describes the backups of a module by a schedule.
 func (b *builder) protection(s catalog.Schedule, module *catalog.Principal) Protection {
 	log := b.withUnrecorded(b.book.logs[pair{s.ID, module.ID}], s, module)
 	known := b.book.schedules[s.ID]
@@ -138,12 +138,12 @@ func (b *builder) protection(s catalog.Schedule, module *catalog.Principal) Prot
 	return p
 }
 
-// unrecordedAfter is how much later than the end of a recorded backup a snapshot must have
-// come to be of another one.
+// unrecordedAfter is how much later than a recorded backup's end a snapshot must have been
+// received to count as another backup's.
 const unrecordedAfter = 2 * time.Minute
 
-// withUnrecorded takes in a backup that nobody recorded, of which this gateway has the
-// snapshot: somebody ran module-backup by hand, or from a timer of their own.
+// withUnrecorded adds a backup that was not recorded but whose snapshot this gateway
+// received: somebody ran module-backup by hand or from a timer.
 func (b *builder) withUnrecorded(log *record, s catalog.Schedule, module *catalog.Principal) *record {
 	if b.src.Newest == nil {
 		return log
@@ -168,7 +168,7 @@ func (b *builder) withUnrecorded(log *record, s catalog.Schedule, module *catalo
 	}}, b.book.zone)
 }
 
-// levelOf judges a protection: a backup whose retention or check failed is not good.
+// levelOf rates a protection: a backup whose retention or check failed is not good.
 func levelOf(p *Protection) Level {
 	level := map[Outcome]Level{
 		Done: Good, Partial: Warning, Failed: Bad, Missed: Bad, Overdue: Bad, Skipped: Warning, None: Warning,
@@ -221,7 +221,7 @@ func (b *builder) gateways() []Gateway {
 // lostAfter is how long a gateway may be silent before it counts as down.
 const lostAfter = 5 * beatInterval
 
-// describe says how a gateway is.
+// describe fills in the state of a gateway.
 func (b *builder) describe(g *Gateway) {
 	for _, p := range b.src.View.Snapshot.Principals {
 		if p.Role == catalog.RoleModule && len(p.Own) > 0 && p.Node == g.Node {
@@ -257,7 +257,7 @@ func (b *builder) describe(g *Gateway) {
 	}
 }
 
-// unlessZero is a time, nil where that is zero.
+// unlessZero returns a pointer to a time, nil if the time is zero.
 func unlessZero(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil
@@ -290,7 +290,7 @@ func (b *builder) counts(f *Facts) Counts {
 	return c
 }
 
-// Module returns the module of that path, nil where there is none.
+// Module returns the module with that path, nil if there is none.
 func (f *Facts) Module(path string) *Module {
 	for i := range f.Modules {
 		if f.Modules[i].Path() == path {
@@ -300,7 +300,7 @@ func (f *Facts) Module(path string) *Module {
 	return nil
 }
 
-// Destination returns the destination of that ID, nil where there is none.
+// Destination returns the destination with that ID, nil if there is none.
 func (f *Facts) Destination(id string) *Destination {
 	for i := range f.Destinations {
 		if f.Destinations[i].ID == id {
@@ -310,7 +310,7 @@ func (f *Facts) Destination(id string) *Destination {
 	return nil
 }
 
-// DayTexts are the dates of the days that protections have, the oldest first.
+// DayTexts returns the dates of the days that protections cover, oldest first.
 func (f *Facts) DayTexts() []string {
 	today := dayNumber(f.Time, f.Zone)
 	all := make([]string, Days)

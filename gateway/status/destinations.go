@@ -54,7 +54,7 @@ func (b *builder) destinations(modules []Module) []Destination {
 	return all
 }
 
-// destination is one that Redis describes.
+// destination describes a destination in Redis.
 func (b *builder) destination(id string, mount *live.Mount) Destination {
 	limits := mount.Guard.Limits()
 	d := Destination{
@@ -87,7 +87,7 @@ func (b *builder) destination(id string, mount *live.Mount) Destination {
 	return d
 }
 
-// peerLevel is how another node answers for a destination on its disk.
+// peerLevel rates how another node answers for a destination on its disk.
 func (b *builder) peerLevel(node, id string) Level {
 	for _, p := range b.src.Peers {
 		if p.Node == node && p.Destination == id {
@@ -97,10 +97,10 @@ func (b *builder) peerLevel(node, id string) Level {
 	return Unknown
 }
 
-// fewDays is when a storage that fills up is worth attention.
+// fewDays is the time before a storage is full that needs attention.
 const fewDays = 14
 
-// addSpace says how full a destination is.
+// addSpace adds how full a destination is.
 func (b *builder) addSpace(d *Destination, mount *live.Mount, limits *catalog.Limits) {
 	if held, counted := mount.Guard.Stored(); counted {
 		d.Held = &held
@@ -138,10 +138,10 @@ func (b *builder) addSpace(d *Destination, mount *live.Mount, limits *catalog.Li
 	}
 }
 
-// maxOutlook is how many days ahead an extrapolation is worth saying.
+// maxOutlook bounds, in days, how far the trend is extrapolated.
 const maxOutlook = 730
 
-// orNil is a number that a storage gave; nil stands for one that it did not.
+// orNil converts a number from a storage; unknown becomes nil.
 func orNil(n int64) *int64 {
 	if n < 0 {
 		return nil

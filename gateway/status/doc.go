@@ -1,11 +1,11 @@
-// Package status puts together what administrators want to know: whether every module has
-// its backups, how the destinations are, what ran, who did what, and how the gateways are.
+// Package status computes what administrators want to know: whether every module has its
+// backups, the state of destinations and gateways, what ran, and who did what.
 //
-// [New] makes [Facts] of the view that requests are served from, of the guards, and of
-// what a [Reader] has read of Redis. Facts never change; the JSON of the API is made of
-// them, and the pages as well, so that both say the same. The words for what is wrong and
-// what to do are written here, once.
+// [New] computes [Facts] from the view that requests are served from, the guards, and what
+// a [Reader] has read from Redis. Facts never change. The API's JSON and the pages are both
+// rendered from them, so they always agree. The descriptions of problems, and the advice,
+// are in this package only.
 //
-// It looks, and changes nothing but two things of its own node: a [Beat] writes into Redis
-// that the gateway lives, and [Trends] are kept in the state directory.
+// The package only reads, with two exceptions for its own node: a [Beat] writes the
+// gateway's heartbeat to Redis, and [Trends] are stored in the state directory.
 package status

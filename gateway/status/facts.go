@@ -2,10 +2,10 @@ package status
 
 import "time"
 
-// Level is how good or bad something is.
+// Level rates how good or bad something is.
 type Level string
 
-// The levels, from good to bad. Unknown is said of what nobody has told us about.
+// The levels, from good to bad. Unknown means that there is no information.
 const (
 	Good    Level = "good"
 	Unknown Level = "unknown"
@@ -23,11 +23,11 @@ func worse(a, b Level) Level {
 	return a
 }
 
-// Outcome is what a planned run came to, or what a day did.
+// Outcome is the outcome of a planned run, or of a day.
 type Outcome string
 
-// The outcomes. None says that nothing ran and nothing should have, or that nothing is
-// known of it.
+// The outcomes. None means that nothing ran and nothing should have, or that nothing is
+// known.
 const (
 	Done    Outcome = "done"
 	Partial Outcome = "partial"
@@ -38,7 +38,7 @@ const (
 	None    Outcome = "none"
 )
 
-// Kind is what was run.
+// Kind is the kind of a task.
 type Kind string
 
 // The kinds, in the order of a run.
@@ -50,37 +50,37 @@ const (
 	Drill     Kind = "drill"
 )
 
-// Kinds are all kinds.
+// Kinds lists all kinds.
 var Kinds = []Kind{Backup, Retention, Prune, Check, Drill}
 
-// Days is how many days the overview shows.
+// Days is the number of days in the overview.
 const Days = 30
 
-// Facts are the state of one moment. They never change.
+// Facts describe the state at one moment. They never change.
 type Facts struct {
 	Time         time.Time
-	Zone         *time.Location // that days are counted in
+	Zone         *time.Location // for the boundaries of days
 	Verdict      Verdict
 	Attention    []Attention
 	Counts       Counts
 	Modules      []Module
 	Destinations []Destination
 	Schedules    []Schedule
-	Runs         []Run   // the newest, of all modules
-	Live         []Live  // what is being run now
-	Events       []Event // the newest first
+	Runs         []Run   // the newest ones, of all modules
+	Live         []Live  // running tasks
+	Events       []Event // newest first
 	Failures     []Failure
 	Gateways     []Gateway
 	Redis        Redis
 }
 
-// Verdict is the answer to whether the backups are all right.
+// Verdict says whether the backups are in order.
 type Verdict struct {
 	Level Level  `json:"level" enum:"good,unknown,warning,bad" doc:"the worst of what needs attention"`
 	Text  string `json:"text" doc:"the verdict in a sentence"`
 }
 
-// Attention is something that somebody should look at.
+// Attention is a problem that somebody should look at.
 type Attention struct {
 	ID          string `json:"id" doc:"names what is wrong"`
 	Level       Level  `json:"level" enum:"warning,bad" doc:"how bad it is"`
@@ -88,11 +88,11 @@ type Attention struct {
 	Do          string `json:"do" doc:"what to do about it"`
 	Module      string `json:"module,omitempty" doc:"APP/UUID of the module that it is about"`
 	Destination string `json:"destination,omitempty" doc:"ID of the destination that it is about"`
-	// Noticed is that somebody knows of it: it no longer counts in the verdict.
+	// Noticed is set once somebody acknowledged it: it no longer affects the verdict.
 	Noticed *Noticed `json:"acknowledged,omitempty" doc:"who has acknowledged it, so that the verdict does not count it"`
 }
 
-// Counts are of what there is.
+// Counts are totals.
 type Counts struct {
 	Modules      int `json:"modules" doc:"modules that may have backups"`
 	Unscheduled  int `json:"unscheduled" doc:"those that no schedule names which is turned on"`
@@ -112,10 +112,10 @@ type Module struct {
 	Protections []Protection `json:"protections" doc:"its backups at each destination"`
 }
 
-// Path is APP/UUID.
+// Path returns APP/UUID.
 func (m *Module) Path() string { return m.App + "/" + m.UUID }
 
-// Protection is the backups of a module at one destination, by one schedule.
+// Protection describes the backups of a module at one destination, by one schedule.
 type Protection struct {
 	Destination string     `json:"destination" doc:"destination ID"`
 	Schedule    string     `json:"schedule" doc:"schedule ID"`
@@ -129,14 +129,14 @@ type Protection struct {
 	Sizes       []Size     `json:"sizes" doc:"what snapshots held, by day"`
 }
 
-// Size is how much a snapshot held.
+// Size is the size of a snapshot.
 type Size struct {
 	Day   string `json:"day" format:"date" doc:"the day"`
 	Bytes uint64 `json:"bytes" doc:"what the last snapshot of the day held"`
 	Added uint64 `json:"bytes_added" doc:"what the backups of the day added to the repository"`
 }
 
-// last returns the last run of a kind, nil where there is none.
+// last returns the last run of a kind, nil if there is none.
 func last(runs []Run, kind Kind) *Run {
 	for i := range runs {
 		if runs[i].Kind == kind {
@@ -146,13 +146,13 @@ func last(runs []Run, kind Kind) *Run {
 	return nil
 }
 
-// LastOf returns the last run of a kind, nil where there is none.
+// LastOf returns the last run of a kind, nil if there is none.
 func (p *Protection) LastOf(kind Kind) *Run { return last(p.Last, kind) }
 
-// LastDoneOf returns the last run of a kind that succeeded, nil where there is none.
+// LastDoneOf returns the last successful run of a kind, nil if there is none.
 func (p *Protection) LastDoneOf(kind Kind) *Run { return last(p.LastDone, kind) }
 
-// Schedule is a backup schedule that is turned on.
+// Schedule is an enabled backup schedule.
 type Schedule struct {
 	ID          string     `json:"id" doc:"schedule ID"`
 	Name        string     `json:"name" doc:"its name, or else its ID"`
@@ -163,7 +163,7 @@ type Schedule struct {
 	Paused      bool       `json:"paused,omitempty" doc:"true while it is paused"`
 }
 
-// Run is what a planned run of one kind came to, for one module.
+// Run is the outcome of a planned task, for one module.
 type Run struct {
 	ID          string    `json:"id" doc:"ID that all outcomes of one run of a schedule share"`
 	Schedule    string    `json:"schedule" doc:"schedule ID"`
@@ -191,7 +191,7 @@ type Run struct {
 	Parts       int       `json:"parts,omitempty" doc:"of how many"`
 }
 
-// Began is when it began, or should have.
+// Began returns when it began, or should have begun.
 func (r *Run) Began() time.Time {
 	switch {
 	case !r.Started.IsZero():
@@ -202,7 +202,7 @@ func (r *Run) Began() time.Time {
 	return r.Ended
 }
 
-// Took is how long it took.
+// Took returns how long it took.
 func (r *Run) Took() time.Duration {
 	if r.Started.IsZero() {
 		return 0
@@ -233,24 +233,24 @@ type Destination struct {
 	Outcomes  map[string]int    `json:"outcomes" doc:"how many modules are how, by the outcome of their last backup"`
 }
 
-// Space is that of a storage, in bytes.
+// Space is the capacity of a storage, in bytes.
 type Space struct {
 	Free  *int64 `json:"free,omitempty" doc:"free bytes"`
 	Used  *int64 `json:"used,omitempty" doc:"used bytes"`
 	Total *int64 `json:"total,omitempty" doc:"all bytes"`
-	// Daily is what it grows by.
+	// Daily is the daily growth.
 	Daily *int64 `json:"daily,omitempty" doc:"bytes that it grows by each day, once it was watched for a day"`
 	Full  string `json:"full_on,omitempty" format:"date" doc:"the day on which it runs out at that pace, within two years"`
 }
 
-// Trash is what is kept of deleted objects.
+// Trash is the content of a destination's trash.
 type Trash struct {
 	Objects int64     `json:"objects" doc:"how many"`
 	Bytes   int64     `json:"bytes" doc:"how large they are"`
 	Counted time.Time `json:"counted" doc:"when that was counted"`
 }
 
-// Limits are what an administrator allows of a destination.
+// Limits are the limits of a destination.
 type Limits struct {
 	Upload      int64 `json:"upload" doc:"bytes per second"`
 	Download    int64 `json:"download" doc:"bytes per second"`
@@ -260,7 +260,7 @@ type Limits struct {
 	Keep        int64 `json:"keep_deleted" doc:"seconds that deleted objects are kept; 0: not at all"`
 }
 
-// Traffic is what passed.
+// Traffic counts requests and bytes.
 type Traffic struct {
 	Requests uint64 `json:"requests" doc:"requests that reached it"`
 	Failed   uint64 `json:"failed" doc:"those that the gateway or the storage failed"`
@@ -283,7 +283,7 @@ type Event struct {
 	Count       int       `json:"count,omitempty" doc:"how many such events this one stands for, where not one"`
 }
 
-// Failure is logins that failed, of one user from one address.
+// Failure counts failed logins of one user from one address.
 type Failure struct {
 	User   string    `json:"user" doc:"the name that was given"`
 	From   string    `json:"from" doc:"the address"`
@@ -309,13 +309,13 @@ type Gateway struct {
 	Peers   []Peer     `json:"peers" doc:"how this gateway reaches it, for each destination it asked it about"`
 }
 
-// Peer is how a node answers for a destination.
+// Peer says how a node answers for a destination.
 type Peer struct {
 	Destination string `json:"destination" doc:"destination ID"`
 	Up          bool   `json:"up" doc:"true while it answers"`
 }
 
-// Redis is how Redis is, as this gateway sees it.
+// Redis is the state of Redis, as this gateway sees it.
 type Redis struct {
 	Ready    bool       `json:"ready" doc:"true while this gateway serves what Redis says now"`
 	Loaded   *time.Time `json:"loaded,omitempty" doc:"when the state was loaded that is served"`
@@ -326,7 +326,7 @@ type Redis struct {
 	Warnings []Entry    `json:"warnings" doc:"entries of Redis that are left out"`
 }
 
-// Entry is an entry of Redis that is left out.
+// Entry is an entry of Redis that could not be used.
 type Entry struct {
 	Key    string `json:"key" doc:"the key"`
 	Reason string `json:"reason" doc:"why"`

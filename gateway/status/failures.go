@@ -9,20 +9,19 @@ import (
 )
 
 const (
-	// maxFailures bounds how many users and addresses are remembered, and maxName
-	// what of the name that a caller makes up.
+	// maxFailures bounds the pairs of user and address that are remembered, maxName the
+	// length of a name, which callers can make up.
 	maxFailures = 200
 	maxName     = 64
 )
 
-// Failures remember logins that failed and requests that were refused, in memory. The
-// zero value is ready.
+// Failures counts failed logins and refused requests, in memory. The zero value is ready.
 type Failures struct {
 	mu  sync.Mutex
 	all map[[3]string]*Failure
 }
 
-// Add learns of one.
+// Add counts a failure.
 func (f *Failures) Add(user, from, reason string, now time.Time) {
 	if len(user) > maxName {
 		user = user[:maxName] + "…"
@@ -56,7 +55,7 @@ func (f *Failures) forgetOldest() {
 	delete(f.all, oldest)
 }
 
-// List returns them, the newest first.
+// List returns the failures, newest first.
 func (f *Failures) List() []Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()

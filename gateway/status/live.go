@@ -13,7 +13,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/live"
 )
 
-// Live is what is being run now.
+// Live is a running task.
 type Live struct {
 	Run      string    `json:"run" doc:"ID of the run of a schedule"`
 	Schedule string    `json:"schedule" doc:"schedule ID"`
@@ -28,11 +28,10 @@ type Live struct {
 	Line     string    `json:"line,omitempty" doc:"what it said last"`
 }
 
-// liveFor is how long what is run counts as running without being heard of: longer, and
-// it was killed.
+// liveFor is how long a task counts as running without news; after that it was killed.
 const liveFor = time.Minute
 
-// parseLive reads what the nodes say that they run.
+// parseLive parses the running tasks of a node.
 func parseLive(node string, fields map[string]string, now time.Time) []Live {
 	var all []Live
 	for _, text := range fields {
@@ -46,7 +45,7 @@ func parseLive(node string, fields map[string]string, now time.Time) []Live {
 	return all
 }
 
-// sortLive orders what is run: what began first is first.
+// sortLive sorts running tasks by their start.
 func sortLive(all []Live) []Live {
 	slices.SortFunc(all, func(a, b Live) int {
 		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.Module, b.Module), cmp.Compare(a.Schedule, b.Schedule))
@@ -57,8 +56,7 @@ func sortLive(all []Live) []Live {
 	return all
 }
 
-// Log returns the last lines of a run about each of its modules, by module: those of the
-// nodes, as far as they still have them.
+// Log returns the last output of a run, by module, as far as the nodes still have it.
 func (r *Reader) Log(ctx context.Context, v *live.View, run string, modules []string) (map[string][]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

@@ -11,16 +11,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/catalog"
 )
 
-// Noticed is that somebody has acknowledged what needs attention.
+// Noticed says who acknowledged a problem, and when.
 type Noticed struct {
 	By string    `json:"by" doc:"who"`
 	At time.Time `json:"at" doc:"when"`
 }
 
-// noticedFor is how long that counts: what is still wrong then is told again.
+// noticedFor is how long an acknowledgement counts.
 const noticedFor = 7 * 24 * time.Hour
 
-// parseNoticed reads what was acknowledged on the page of a node's gateway.
+// parseNoticed parses the acknowledgements of a node's page.
 func parseNoticed(into map[string]Noticed, fields map[string]string, now time.Time) {
 	for id, text := range fields {
 		var n Noticed
@@ -30,8 +30,8 @@ func parseNoticed(into map[string]Noticed, fields map[string]string, now time.Ti
 	}
 }
 
-// Acknowledge writes that somebody has acknowledged what needs attention, as the user of a
-// node, and forgets what no longer counts.
+// Acknowledge records that somebody acknowledged a problem, as the user of a node, and
+// deletes expired acknowledgements.
 func Acknowledge(ctx context.Context, rdb redis.UniversalClient, node, id string, n Noticed) error {
 	text, err := json.Marshal(n)
 	if err != nil {
@@ -54,7 +54,7 @@ func Acknowledge(ctx context.Context, rdb redis.UniversalClient, node, id string
 	return rdb.HSet(ctx, key, id, text).Err()
 }
 
-// notice marks what was acknowledged, and puts it last.
+// notice marks acknowledged problems, and sorts them last.
 func notice(all []Attention, noticed map[string]Noticed) {
 	for i := range all {
 		if n, known := noticed[all[i].ID]; known {

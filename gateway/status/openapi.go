@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// OpenAPI returns the description of the API, of version 3.1 of that format: it is made of
-// the types of the answers, so that it cannot differ from them.
+// OpenAPI returns the description of the API, in version 3.1 of the format. It is derived
+// from the types of the responses, so that it cannot differ from them.
 func OpenAPI() map[string]any {
 	schemas := map[string]any{}
 	paths := map[string]any{}
@@ -52,13 +52,13 @@ func answer(text string, content map[string]any) map[string]any {
 	return a
 }
 
-// parameterDocs are what the parameters of queries mean.
+// parameterDocs describe the query parameters.
 var parameterDocs = map[string]string{
 	"schedule": "schedule ID", "module": "module ID", "kind": "what was run", "outcome": "what it came to",
 	"run": "ID of a run of a schedule", "limit": "how many at most",
 }
 
-// MaxRuns bounds how many runs are answered, DefaultRuns is how many without a limit.
+// MaxRuns bounds the runs in a response; DefaultRuns is the default limit.
 const (
 	MaxRuns     = 500
 	DefaultRuns = 100
@@ -100,7 +100,7 @@ func enumOf(words string) []any {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// schemaOf describes a type, structs by reference.
+// schemaOf describes a type. Structs become references.
 func schemaOf(t reflect.Type, schemas map[string]any) map[string]any {
 	switch {
 	case t == timeType:
@@ -111,7 +111,7 @@ func schemaOf(t reflect.Type, schemas map[string]any) map[string]any {
 	switch t.Kind() {
 	case reflect.Struct:
 		if _, known := schemas[t.Name()]; !known {
-			schemas[t.Name()] = true // it may hold itself
+			schemas[t.Name()] = true // the type may be recursive
 			schemas[t.Name()] = objectOf(t, schemas)
 		}
 		return map[string]any{"$ref": "#/components/schemas/" + t.Name()}
@@ -131,7 +131,7 @@ func schemaOf(t reflect.Type, schemas map[string]any) map[string]any {
 	return map[string]any{"type": "integer"}
 }
 
-// objectOf describes a struct. What may be left out is not required.
+// objectOf describes a struct. Fields with omitempty are not required.
 func objectOf(t reflect.Type, schemas map[string]any) map[string]any {
 	properties := map[string]any{}
 	required := []string{}

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// freshFor is how long what was read serves without a look at Redis.
+	// freshFor is how long data is used without reading Redis again.
 	freshFor = 5 * time.Second
-	// readTimeout bounds a look at Redis.
+	// readTimeout bounds reading from Redis.
 	readTimeout = 10 * time.Second
-	// maxStream bounds what is read of a stream at once.
+	// maxStream bounds what is read from a stream at once.
 	maxStream = 1000
-	// batch is how many streams are asked for in one round trip.
+	// batch is how many streams are read in one round trip.
 	batch = 500
 )
 
-// Reader reads of Redis what a view does not have: the history of runs, names, and what
-// the gateways say of themselves. It reads when somebody looks, and then only what is new.
+// Reader reads from Redis what a view does not have: the history of runs, names, and the
+// gateways' heartbeats. It reads on demand, and only what is new.
 type Reader struct {
 	rdb redis.UniversalClient
 
@@ -41,15 +41,15 @@ func NewReader(rdb redis.UniversalClient) *Reader {
 	return &Reader{rdb: rdb, book: &Book{zone: time.Local}}
 }
 
-// Read returns what Redis says. Where Redis does not answer it is what was read before,
-// and the facts say so.
+// Read returns the content of Redis. If Redis does not answer, it returns what was read
+// before, and the book says so.
 func (r *Reader) Read(ctx context.Context, v *live.View, now time.Time) *Book {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v == nil || r.book.failure == nil && !r.book.read.IsZero() && now.Sub(r.book.read) < freshFor && !now.Before(r.book.read) {
 		return r.book
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout) // it serves others too
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout) // other callers share the result
 	defer cancel()
 	next, err := r.next(ctx, v, now)
 	if err != nil {
@@ -61,7 +61,7 @@ func (r *Reader) Read(ctx context.Context, v *live.View, now time.Time) *Book {
 	return next
 }
 
-// Forget has the next look read again, after something was changed.
+// Forget makes the next Read read again, after a change.
 func (r *Reader) Forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,9 +70,9 @@ func (r *Reader) Forget() {
 	r.book = &old
 }
 
-// next reads what the book after this one holds.
+// next reads the next book.
 func (r *Reader) next(ctx context.Context, v *live.View, now time.Time) (book *Book, err error) {
-	// The client library panics on some replies that no Redis would send.
+	// The client library panics on some replies that Redis would not send.
 	defer func() {
 		if p := recover(); p != nil {
 			book, err = nil, fmt.Errorf("the server's reply is not Redis's: %v", p)
@@ -91,7 +91,7 @@ func (r *Reader) next(ctx context.Context, v *live.View, now time.Time) (book *B
 	return next, nil
 }
 
-// readNames reads all that is one small key each.
+// readNames reads everything that is one small key each.
 func (r *Reader) readNames(ctx context.Context, v *live.View, next *Book, now time.Time) error {
 	p := r.rdb.Pipeline()
 	names := map[string]*redis.StringCmd{}
@@ -130,8 +130,8 @@ func (r *Reader) readNames(ctx context.Context, v *live.View, next *Book, now ti
 	return nil
 }
 
-// execute runs a pipeline. What a key alone is to blame for is left out: it is of another
-// type, or our user may not read it.
+// execute executes a pipeline. It ignores errors that concern a single key: a wrong type,
+// or a missing permission.
 func execute(ctx context.Context, p redis.Pipeliner) error {
 	if p.Len() == 0 {
 		return nil
@@ -158,9 +158,9 @@ type place struct {
 	first bool // nothing of it was read yet
 }
 
-// readRuns reads what is new in the history of every module of every schedule. A module's
-// history lies with the nodes that ran it: the first time all are asked, then the one that
-// the module runs on.
+// readRuns reads the new entries in the history of every module of every schedule. A
+// module's history is stored by the nodes that ran it: the first time all nodes are read,
+// then only the module's present node.
 func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 	var places []place
 	lasts := map[[2]string]*redis.MapStringStringCmd{}
@@ -183,7 +183,7 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 		for node := range v.Snapshot.Nodes {
 			statuses[[2]string{node, s.ID}] = p.HGetAll(ctx, catalog.BackupStatusKey(node, s.ID))
 		}
-		if fresh { // a stream forgets what a hash keeps
+		if fresh { // a hash keeps what a stream has dropped
 			for node := range v.Snapshot.Nodes {
 				lasts[[2]string{node, s.ID}] = p.HGetAll(ctx, catalog.LastRunsKey(node, s.ID))
 			}
@@ -212,7 +212,7 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 	return nil
 }
 
-// addLast takes in the last run of each kind, which outlives its stream.
+// addLast adds the last run of each kind, which outlives its stream.
 func (b *Book) addLast(runs map[string]string) {
 	for _, text := range runs {
 		run, ok := parseRun(text)
@@ -227,8 +227,8 @@ func (b *Book) addLast(runs map[string]string) {
 	}
 }
 
-// addStatuses takes in what NethServer 8's own run-backup says of the last backup of each
-// module, where the history does not have it.
+// addStatuses adds what NethServer 8's own run-backup reports about the last backup of each
+// module, unless the history has it.
 func (b *Book) addStatuses(node, schedule string, statuses map[string]string) (runs []Run) {
 	for module, text := range statuses {
 		log := b.logs[pair{schedule, module}]
@@ -246,7 +246,7 @@ func (b *Book) addStatuses(node, schedule string, statuses map[string]string) (r
 	return runs
 }
 
-// parseStatus reads such an outcome.
+// parseStatus parses such a report.
 func parseStatus(text string) (Run, bool) {
 	var status struct {
 		Start     int64  `json:"start"`
@@ -270,7 +270,7 @@ func parseStatus(text string) (Run, bool) {
 	return run, true
 }
 
-// readStreams reads on in some streams, and returns the runs that are new.
+// readStreams reads new entries of some streams, and returns the new runs.
 func (r *Reader) readStreams(ctx context.Context, places []place, next *Book) ([]Run, error) {
 	p := r.rdb.Pipeline()
 	streams := make([]*redis.XMessageSliceCmd, len(places))
@@ -299,7 +299,7 @@ func (r *Reader) readStreams(ctx context.Context, places []place, next *Book) ([
 	return newest(all, keepRecent), nil
 }
 
-// parseRun reads a run as whoever ran it recorded it.
+// parseRun parses a recorded run.
 func parseRun(text string) (Run, bool) {
 	var run Run
 	if err := json.Unmarshal([]byte(text), &run); err != nil || run.Module == "" || run.Ended.IsZero() {
@@ -312,14 +312,14 @@ func parseRun(text string) (Run, bool) {
 	return run, false
 }
 
-// History returns the runs of one module, or of one schedule, the newest first, of which
-// memory holds but the last.
+// History returns the runs of one module, or of one schedule, newest first. Memory has only
+// the last ones.
 func (r *Reader) History(ctx context.Context, v *live.View, q Query) ([]Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	most := int64(q.Most)
 	if q.Kind != "" || q.Outcome != "" || q.ID != "" {
-		most = maxStream // some are left out afterwards
+		most = maxStream // some are filtered out afterwards
 	}
 	p := r.rdb.Pipeline()
 	var streams []*redis.XMessageSliceCmd
@@ -351,7 +351,7 @@ func (r *Reader) History(ctx context.Context, v *live.View, q Query) ([]Run, err
 	return newest(runs, q.Most), nil
 }
 
-// Query chooses runs; what it leaves out chooses all.
+// Query selects runs; empty fields select all.
 type Query struct {
 	Schedule, Module string
 	Kind             Kind
@@ -365,7 +365,7 @@ func (q *Query) chooses(r *Run) bool {
 		(q.Kind == "" || q.Kind == r.Kind) && (q.Outcome == "" || q.Outcome == r.Outcome) && (q.ID == "" || q.ID == r.ID)
 }
 
-// Of returns the runs that a query chooses among some.
+// Of returns the runs that a query selects.
 func (q *Query) Of(runs []Run) []Run {
 	chosen := []Run{}
 	for i := range runs {

@@ -16,19 +16,18 @@ import (
 )
 
 const (
-	// sampleInterval lies between two samples of a destination, samplesFor is how long
-	// they are kept.
+	// sampleInterval is the time between samples of a destination, samplesFor how long they
+	// are kept.
 	sampleInterval = time.Hour
 	samplesFor     = 30 * 24 * time.Hour
-	// trendSpan is how long a destination must have been watched before anything is
-	// said of its future.
+	// trendSpan is how long a destination must be watched before its trend is extrapolated.
 	trendSpan = 24 * time.Hour
 	// trendsFile is in the state directory.
 	trendsFile = "space.json"
 )
 
-// Trends remember how full destinations were, so that it can be said when they will be
-// full. Nil knows of none.
+// Trends stores how full destinations were, to predict when they will be full. Nil has no
+// data.
 type Trends struct {
 	file string
 
@@ -36,14 +35,14 @@ type Trends struct {
 	samples map[string][]sample
 }
 
-// sample is how full a destination was.
+// sample is how full a destination was at a time.
 type sample struct {
 	At   int64 `json:"at"` // Unix time
 	Used int64 `json:"used"`
 }
 
-// OpenTrends reads what was remembered in the state directory; with "" nothing outlives
-// the process. What cannot be read is begun again.
+// OpenTrends reads the samples in the state directory; with "" they are kept in memory
+// only. A malformed file is started again.
 func OpenTrends(stateDir string) (*Trends, error) {
 	t := &Trends{samples: map[string][]sample{}}
 	if stateDir == "" {
@@ -66,7 +65,7 @@ func OpenTrends(stateDir string) (*Trends, error) {
 	return t, nil
 }
 
-// Run takes samples until ctx ends; failed is told of what cannot be kept.
+// Run takes samples until ctx ends; failed is called with errors of storing them.
 func (t *Trends) Run(ctx context.Context, latest func() *live.View, failed func(error)) {
 	ticks := time.NewTicker(sampleInterval / 4)
 	defer ticks.Stop()
@@ -82,7 +81,7 @@ func (t *Trends) Run(ctx context.Context, latest func() *live.View, failed func(
 	}
 }
 
-// Look takes a sample of each destination of which that is due.
+// Look takes a sample of each destination that is due.
 func (t *Trends) Look(v *live.View, now time.Time) error {
 	if v == nil {
 		return nil
@@ -111,7 +110,7 @@ func (t *Trends) Look(v *live.View, now time.Time) error {
 	return atomicfile.Write(t.file, append(content, '\n'), 0o600)
 }
 
-// add keeps a sample, unless the last one is young.
+// add stores a sample, unless the last one is recent.
 func (t *Trends) add(id string, s sample) bool {
 	known := t.samples[id]
 	if n := len(known); n > 0 && s.At-known[n-1].At < int64(sampleInterval/time.Second) && s.At >= known[n-1].At {
@@ -127,8 +126,8 @@ func (t *Trends) add(id string, s sample) bool {
 	return true
 }
 
-// Daily is how many bytes a destination grows by each day: the slope of the line that
-// fits the samples best.
+// Daily returns the daily growth of a destination in bytes: the slope of the best-fitting
+// line through the samples.
 func (t *Trends) Daily(id string) (bytes int64, known bool) {
 	if t == nil {
 		return 0, false
