@@ -6,25 +6,25 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// Action is something that the page does, before it is done and afterwards.
+// Action is an action of the page, before or after it is performed.
 type Action struct {
 	Name  string // of the action
 	Title string
-	What  string // will happen
-	Back  string // path of the page that it was asked for on
+	What  string // description of what will happen
+	Back  string // path of the page to return to
 
-	// What it is about, as far as it has a meaning.
+	// The subject of the action; unused fields are empty.
 	Schedule, Destination, Repository, Attention string
-	For                                          time.Duration // a pause; 0 is without an end
-	Since                                        time.Duration // how long ago deleted objects went at most
+	For                                          time.Duration // length of a pause; 0 is unlimited
+	Since                                        time.Duration // restore what was deleted within that time
 
-	// Said is what came of it, and Failed that it did not work.
+	// Said is the result, Failed reports a failure.
 	Said   string
 	Lines  []string
 	Failed bool
 }
 
-// Object is what it is about, for the audit log.
+// Object returns the subject for the audit log.
 func (a *Action) Object() string {
 	switch {
 	case a.Schedule != "":
@@ -35,26 +35,26 @@ func (a *Action) Object() string {
 	return ""
 }
 
-// Choice is one of some answers.
+// Choice is one of several possible answers.
 type Choice struct{ Value, Word string }
 
-// Pauses are how long a schedule can be paused.
+// Pauses are the possible lengths of a pause.
 func (*Action) Pauses() []Choice {
 	return []Choice{{"24h", "for a day"}, {"168h", "for a week"}, {"", "until somebody resumes it"}}
 }
 
-// Sinces are how far back deleted objects can be restored.
+// Sinces are the possible times for restoring deleted objects.
 func (*Action) Sinces() []Choice {
 	return []Choice{{"1h", "the last hour"}, {"24h", "the last day"}, {"168h", "the last week"}, {"720h", "the last 30 days"}}
 }
 
-// RunLog is what one run came to, and what it said about each module.
+// RunLog is the outcome of a run, and its output for each module.
 type RunLog struct {
 	ID    string
 	Lines map[string][]string // by module
 }
 
-// Said are the modules of a run with what it said about them, in the order of the runs.
+// Said returns the modules of a run with their output, in the order of the runs.
 func (p *Page) Said() []ModuleLog {
 	var all []ModuleLog
 	seen := map[string]bool{}
@@ -68,13 +68,13 @@ func (p *Page) Said() []ModuleLog {
 	return all
 }
 
-// ModuleLog is what a run said about a module.
+// ModuleLog is the output of a run for a module.
 type ModuleLog struct {
 	Name  string
 	Lines []string
 }
 
-// RunPath is the page of a run, "" where it has none.
+// RunPath returns the path of a run's page, "" if it has none.
 func (p *Page) RunPath(r *status.Run) string {
 	if r.ID == "" || r.Schedule == "" {
 		return ""

@@ -23,7 +23,7 @@ func (f File) IsDir() bool { return f.Type == "dir" }
 // Whole reports whether it can be downloaded.
 func (f File) Whole() bool { return f.Type == "dir" || f.Type == "file" }
 
-// link is the URL of a place: its list, or its content.
+// link returns the URL of a place: its list, or its content.
 func (at Place) link(suffix string) string {
 	query := url.Values{"destination": {at.Destination}}
 	if at.Path != "/" && at.Path != "" {
@@ -32,25 +32,25 @@ func (at Place) link(suffix string) string {
 	return Base + "/modules/" + at.Repository + "/snapshots/" + at.Snapshot + suffix + "?" + query.Encode()
 }
 
-// Link is where a place is listed, and Download where its content is.
+// Link returns the URL of a place's list.
 func (at Place) Link() string { return at.link("") }
 
-// Download is where the content of a place is.
+// Download returns the URL of a place's content.
 func (at Place) Download() string { return at.link("/content") }
 
-// Below is the place of an entry.
+// Below returns the place of an entry.
 func (at Place) Below(name string) Place {
 	at.Path = path.Join("/", at.Path, name)
 	return at
 }
 
-// Step is a directory on the way to another one.
+// Step is a directory on the path to a place.
 type Step struct {
 	Name  string
 	Place Place
 }
 
-// Steps are the directories on the way to a place, it included.
+// Steps returns the directories on the path to a place, including it.
 func (at Place) Steps() []Step {
 	root := at
 	root.Path = "/"
@@ -63,7 +63,7 @@ func (at Place) Steps() []Step {
 	return steps
 }
 
-// PlaceOf is the whole of a snapshot.
+// PlaceOf returns the root of a snapshot.
 func (p *Page) PlaceOf(destination, snapshot string) Place {
 	return Place{p.Module.Path(), destination, snapshot, "/"}
 }

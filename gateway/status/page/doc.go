@@ -1,4 +1,4 @@
-// Package page makes the pages at /-/status out of [status.Facts]: HTML that works without
-// scripts, one stylesheet, pictures as inline SVG. It answers no request and knows no
-// user: what it is given, it shows, escaped.
+// Package page renders the pages at /-/status from [status.Facts]: HTML that works without
+// scripts, one stylesheet, graphics as inline SVG. It answers no request and knows no user.
+// It escapes everything that it shows.
 package page

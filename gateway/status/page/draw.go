@@ -10,8 +10,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// Pattern is how a day is drawn. Shapes differ and not only colours, for whoever cannot
-// tell one colour from another.
+// Pattern is the drawing of a day. Patterns differ in shape as well as in color, for
+// color-blind readers.
 type Pattern struct {
 	Name  status.Outcome
 	Word  string
@@ -40,8 +40,8 @@ func newDays(f *status.Facts) *days {
 	return d
 }
 
-// cell is the days of a module at a destination, with a word where the last backup is
-// not done.
+// cell draws the days of a module at a destination, with a word if the last backup was not
+// successful.
 func (d *days) cell(p *status.Protection) template.HTML {
 	var w strings.Builder
 	d.strip(&w, p.Days, 1)
@@ -54,7 +54,7 @@ func (d *days) cell(p *status.Protection) template.HTML {
 	return template.HTML(w.String()) //nolint:gosec // made of our own words
 }
 
-// strip draws days as bars, one rectangle for each run of equal ones.
+// strip draws days as bars, with one rectangle for each run of equal days.
 func (d *days) strip(w *strings.Builder, outcomes []status.Outcome, scale int) {
 	width := strconv.Itoa(4 * len(outcomes))
 	w.WriteString(`<svg class="strip" role="img" width="` + strconv.Itoa(4*scale*len(outcomes)) + `" height="` + strconv.Itoa(12*scale) +
@@ -72,7 +72,7 @@ func (d *days) strip(w *strings.Builder, outcomes []status.Outcome, scale int) {
 	w.WriteString(`</svg>`)
 }
 
-// summary says the days in words, for whoever does not see them.
+// summary describes the days in words, for screen readers.
 func (d *days) summary(outcomes []status.Outcome) string {
 	var parts []string
 	for _, pattern := range patterns {
@@ -94,7 +94,7 @@ func (d *days) summary(outcomes []status.Outcome) string {
 	return strconv.Itoa(len(outcomes)) + " days: " + strings.Join(parts, ", ")
 }
 
-// BigStrip is the days of a module at a destination, twice as large.
+// BigStrip draws the days of a module at a destination in double size.
 func (p *Page) BigStrip(b *status.Protection) template.HTML {
 	var w strings.Builder
 	newDays(p.Facts).strip(&w, b.Days, 2)
@@ -103,7 +103,7 @@ func (p *Page) BigStrip(b *status.Protection) template.HTML {
 
 const chartWidth, chartHeight = 480, 120
 
-// Chart draws the sizes of the snapshots; nothing where there are too few.
+// Chart draws the sizes of the snapshots; nothing if there are too few.
 func (p *Page) Chart(b *status.Protection) template.HTML {
 	if len(b.Sizes) < 2 {
 		return ""
@@ -129,7 +129,7 @@ func (p *Page) Chart(b *status.Protection) template.HTML {
 		chartWidth, chartHeight, label, chartHeight-16, strings.TrimSpace(line.String()), bytesText(most)))
 }
 
-// SpaceBar draws how full a storage is; nothing where that is not known.
+// SpaceBar draws how full a storage is; nothing if that is unknown.
 func (p *Page) SpaceBar(d *status.Destination) template.HTML {
 	s := d.Space
 	if s.Used == nil || s.Total == nil || *s.Total <= 0 {

@@ -14,20 +14,20 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// Base is where the pages are.
+// Base is the path of the pages.
 const Base = "/-/status"
 
 //go:embed html
 var files embed.FS
 
-// Style is the stylesheet, and StylePath where the pages expect it: a name of its content,
-// so that it can be kept for ever.
+// Style is the stylesheet. StylePath is its path, which contains its hash, so that it can
+// be cached forever.
 var (
 	Style     = mustRead("html/style.css")
 	StylePath = Base + "/style-" + shortHash(Style) + ".css"
 )
 
-// Script moves what is being run, and ScriptPath is where the page of runs expects it.
+// Script updates running tasks. ScriptPath is its path, for the page of runs.
 var (
 	Script     = mustRead("html/live.js")
 	ScriptPath = Base + "/live-" + shortHash(Script) + ".js"
@@ -48,26 +48,25 @@ func shortHash(content []byte) string {
 
 var templates = template.Must(template.New("").Funcs(functions).ParseFS(files, "html/*.html"))
 
-// Page is one page to be made, with what stands around its content. Facts is nil for pages
-// of somebody who is not logged in.
+// Page is the data of one page. Facts is nil if nobody is logged in.
 type Page struct {
 	*Chrome
 
 	Facts *status.Facts
 
-	// What some of the pages are about.
+	// The subject of some pages.
 	Module      *status.Module
 	Destination *status.Destination
 	Runs        []status.Run
 	Query       status.Query
 	Points      map[string]Points // by destination
 
-	// Actions is true where the pages may do something, and Action is what.
+	// Actions is true if the pages offer actions; Action is the present one.
 	Actions bool
 	Action  *Action
 	Log     RunLog
-	// Browses is true where files of snapshots can be looked at; Place is the directory that
-	// the page is about, and Files what is in it; More says that there is more.
+	// Browses is true if files of snapshots can be shown. Place is the directory of the
+	// page, Files its entries; More says that there are more.
 	Browses bool
 	Place   *Place
 	Files   []File
@@ -75,34 +74,35 @@ type Page struct {
 	// Moves is true for a page with the script.
 	Moves bool
 
-	// Of the login.
+	// For the login.
 	Message, Name, Next string
 
 	paths, names, destined map[string]string // by ID
 }
 
-// Chrome is what stands around the content.
+// Chrome is the data around a page's content.
 type Chrome struct {
 	Title string
-	// User is who is logged in, Token what forms send along; both are empty where nobody is.
+	// User is the logged-in user, Token is sent back by forms; both are empty if nobody is
+	// logged in.
 	User, Token string
-	// Path is that of the page.
+	// Path is the path of the page.
 	Path string
 }
 
-// Points are the restore points of a module at a destination, or why they are not known.
+// Points are the restore points of a module at a destination, or why they are unknown.
 type Points struct {
 	Points []Point
 	Error  string
 }
 
-// Point is a snapshot as the storage has it.
+// Point is a snapshot, as known by the storage.
 type Point struct {
 	ID       string
 	Received time.Time
 }
 
-// Short is how people call a snapshot.
+// Short returns the short ID.
 func (p Point) Short() string { return p.ID[:min(8, len(p.ID))] }
 
 // Link is a page in the navigation.
@@ -116,7 +116,7 @@ var sections = []Link{
 	{Path: Base + "/runs", Name: "Runs"}, {Path: Base + "/activity", Name: "Activity"}, {Path: Base + "/gateways", Name: "Gateways"},
 }
 
-// Pages are the links of the navigation.
+// Pages returns the links of the navigation.
 func (p *Page) Pages() []Link {
 	links := slices.Clone(sections)
 	for i := range links {
@@ -125,8 +125,9 @@ func (p *Page) Pages() []Link {
 	return links
 }
 
-// Render makes the page of a template: overview, attentions, modules, module,
-// destinations, destination, runspage, run, browse, activity, gateways, act, acted or login.
+// Render renders the page with a template: overview, attentions, modules, module,
+// destinations, destination, runspage, run, browse, activity, gateways, act, acted or
+// login.
 func (p *Page) Render(name string) ([]byte, error) {
 	p.index()
 	var content bytes.Buffer
@@ -145,7 +146,7 @@ func (p *Page) Render(name string) ([]byte, error) {
 	return whole.Bytes(), err
 }
 
-// Fragment makes a part of a page, by its template: live.
+// Fragment renders a part of a page, by its template: live.
 func (p *Page) Fragment(name string) ([]byte, error) {
 	p.index()
 	var content bytes.Buffer
@@ -153,7 +154,7 @@ func (p *Page) Fragment(name string) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// index makes names quick to find.
+// index prepares the lookup of names.
 func (p *Page) index() {
 	p.paths, p.names, p.destined = map[string]string{}, map[string]string{}, map[string]string{}
 	if p.Facts == nil {
@@ -168,25 +169,25 @@ func (p *Page) index() {
 	}
 }
 
-// PathOf is APP/UUID of a module, "" where it is gone.
+// PathOf returns APP/UUID of a module, "" if it no longer exists.
 func (p *Page) PathOf(module string) string { return p.paths[module] }
 
-// ModuleName is the name of a module.
+// ModuleName returns the name of a module.
 func (p *Page) ModuleName(id string) string { return cmp.Or(p.names[id], id) }
 
-// DestinationName is the name of a destination.
+// DestinationName returns the name of a destination.
 func (p *Page) DestinationName(id string) string { return cmp.Or(p.destined[id], id) }
 
-// Zone is the time zone of all times.
+// Zone returns the time zone of all times.
 func (p *Page) Zone() string {
 	name, _ := p.Facts.Time.In(p.Facts.Zone).Zone()
 	return "times are in " + name
 }
 
-// Kinds and OutcomeWords are what runs can be chosen by.
+// Kinds returns the kinds by which runs can be filtered.
 func (p *Page) Kinds() []status.Kind { return status.Kinds }
 
-// OutcomeWords are all outcomes that are recorded.
+// OutcomeWords returns the outcomes by which runs can be filtered.
 func (p *Page) OutcomeWords() []status.Outcome {
 	return []status.Outcome{status.Done, status.Partial, status.Failed, status.Missed, status.Skipped}
 }
@@ -194,7 +195,7 @@ func (p *Page) OutcomeWords() []status.Outcome {
 // Column is a destination in the grid.
 type Column struct{ ID, Name string }
 
-// Columns are the destinations that modules have backups at.
+// Columns returns the destinations with backups of modules.
 func (p *Page) Columns() []Column {
 	var columns []Column
 	for i := range p.Facts.Destinations {
@@ -212,7 +213,7 @@ type Row struct {
 	Cells      []template.HTML
 }
 
-// Rows are the modules, those first that need attention.
+// Rows returns the modules, those that need attention first.
 func (p *Page) Rows() []Row {
 	columns := p.Columns()
 	place := make(map[string]int, len(columns))
@@ -241,23 +242,23 @@ func (p *Page) Rows() []Row {
 	return rows
 }
 
-// DayCount is how many days the grid has; FirstDay and LastDay are its ends.
+// DayCount returns the number of days in the grid.
 func (p *Page) DayCount() int { return status.Days }
 
-// FirstDay is the oldest day of the grid.
+// FirstDay returns the oldest day of the grid.
 func (p *Page) FirstDay() string { return newDays(p.Facts).words[0] }
 
-// LastDay is today.
+// LastDay returns today.
 func (p *Page) LastDay() string { return newDays(p.Facts).words[status.Days-1] }
 
-// Attentions are some of what needs attention.
+// Attentions is a list of problems.
 type Attentions struct {
 	Page  *Page
 	Items []status.Attention
 	More  int
 }
 
-// Most returns the first so many; 0 is all.
+// Most returns the first n; 0 returns all.
 func (p *Page) Most(n int) Attentions {
 	items := p.Facts.Attention
 	if n == 0 || n > len(items) {
@@ -266,7 +267,7 @@ func (p *Page) Most(n int) Attentions {
 	return Attentions{p, items[:n], len(items) - n}
 }
 
-// About returns what needs attention of what the page is about; nil where nothing does.
+// About returns the problem of the page's subject; nil if there is none.
 func (p *Page) About() *Attentions {
 	var items []status.Attention
 	for _, a := range p.Facts.Attention {
@@ -287,10 +288,10 @@ type Table struct {
 	Rows    []status.Run
 }
 
-// RunsTable is the table of the page's runs.
+// RunsTable returns the table of the page's runs.
 func (p *Page) RunsTable(caption string) Table { return Table{p, caption, p.Runs} }
 
-// PointsAt are the restore points at a destination; nil where nobody asked.
+// PointsAt returns the restore points at a destination; nil if they were not read.
 func (p *Page) PointsAt(destination string) *Points {
 	if points, ok := p.Points[destination]; ok {
 		return &points
@@ -298,7 +299,7 @@ func (p *Page) PointsAt(destination string) *Points {
 	return nil
 }
 
-// Sentence says how the backups of a module at a destination are.
+// Sentence describes the backups of a module at a destination.
 func (p *Page) Sentence(b *status.Protection) string {
 	last := b.LastOf(status.Backup)
 	if last == nil {

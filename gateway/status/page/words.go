@@ -11,7 +11,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/status"
 )
 
-// functions are what the templates call.
+// functions are the functions of the templates.
 var functions = template.FuncMap{
 	"mark": func(l status.Level) string {
 		return map[status.Level]string{status.Good: "✓", status.Warning: "!", status.Bad: "✗", status.Unknown: "?"}[l]
@@ -124,7 +124,7 @@ func bytesOrNothing(n uint64) string {
 	return bytesText(n)
 }
 
-// bytesText is a size for people.
+// bytesText formats a size.
 func bytesText(n uint64) string {
 	if n < 1024 {
 		return strconv.FormatUint(n, 10) + " B"
@@ -156,7 +156,7 @@ func took(r any) string {
 	return durationText(run.Took())
 }
 
-// durationText is a duration for people: its two largest parts.
+// durationText formats the two largest parts of a duration.
 func durationText(d time.Duration) string {
 	if d < time.Second {
 		return "0 s"
@@ -174,7 +174,7 @@ func durationText(d time.Duration) string {
 	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
-// said is what a run has said.
+// said describes the result of a run.
 func said(r status.Run) string {
 	parts := slices.DeleteFunc([]string{r.Error, r.Detail}, func(s string) bool { return s == "" })
 	if len(r.Missing) > 0 {
@@ -186,7 +186,7 @@ func said(r status.Run) string {
 	return strings.Join(parts, "; ")
 }
 
-// outcomeCounts says how many modules are how.
+// outcomeCounts describes how many modules have which outcome.
 func outcomeCounts(counts map[string]int) string {
 	var parts []string
 	for _, p := range patterns {
@@ -200,7 +200,7 @@ func outcomeCounts(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// When is a time for people, exact for machines.
+// When formats a time for people, with the exact time for machines.
 func (p *Page) When(at any) template.HTML {
 	t, ok := at.(time.Time)
 	if pointer, is := at.(*time.Time); is && pointer != nil {
@@ -217,7 +217,7 @@ func (p *Page) When(at any) template.HTML {
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + local.Format(layout) + `</time>`) //nolint:gosec // made of numbers
 }
 
-// Ago is how long ago a time is, in one unit.
+// Ago formats how long ago a time is, in one unit.
 func (p *Page) Ago(at any) string {
 	t, _ := at.(time.Time)
 	if pointer, is := at.(*time.Time); is && pointer != nil {
