@@ -11,14 +11,14 @@ const (
 	maxAttempts    = 10
 	maxFromAddress = 50
 	span           = 10 * time.Minute
-	// maxTracked bounds what is remembered: beyond it, the oldest is forgotten.
+	// maxTracked bounds the entries; beyond it, the oldest is dropped.
 	maxTracked = 10_000
 )
 
-// Attempts limits how many logins may fail. The zero value is ready.
+// Attempts limits failed logins. The zero value is ready.
 //
-// It counts by address and user together, so that nobody keeps an administrator out who
-// calls from elsewhere.
+// It counts per address and user, so that nobody can lock out an administrator who logs in
+// from elsewhere.
 type Attempts struct {
 	mu    sync.Mutex
 	tries map[[2]string]*tries
@@ -29,7 +29,7 @@ type tries struct {
 	began time.Time
 }
 
-// Wait returns how long a login must wait; zero lets it through.
+// Wait returns how long a login must wait; zero means not at all.
 func (a *Attempts) Wait(address, user string, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,7 +44,7 @@ func (a *Attempts) wait(key [2]string, most int, now time.Time) time.Duration {
 	return max(0, t.began.Add(span).Sub(now))
 }
 
-// Failed learns of a login that failed.
+// Failed counts a failed login.
 func (a *Attempts) Failed(address, user string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -62,7 +62,7 @@ func (a *Attempts) Failed(address, user string, now time.Time) {
 	}
 }
 
-// makeRoom forgets what is over, and at the limit the oldest.
+// makeRoom drops expired entries and, at the limit, the oldest one.
 func (a *Attempts) makeRoom(now time.Time) {
 	if len(a.tries) < maxTracked {
 		return
@@ -82,7 +82,7 @@ func (a *Attempts) makeRoom(now time.Time) {
 	}
 }
 
-// Succeeded forgets what failed before.
+// Succeeded forgets earlier failures.
 func (a *Attempts) Succeeded(address, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package session keeps people logged in to the page, and guessers out. A session is a
-// signed cookie: nothing of it is kept but what ended early. It ends by itself, with a
-// logout, and as soon as the user's passwords change or the user is gone.
+// Package session manages logins to the pages, and limits guessing. A session is a signed
+// cookie; only sessions that were ended early are stored. A session ends after a fixed
+// time, at a logout, and when the user's passwords change or the user is removed.
 //
-// It knows neither HTTP nor Redis.
+// The package knows neither HTTP nor Redis.
 package session

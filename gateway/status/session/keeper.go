@@ -18,29 +18,29 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/atomicfile"
 )
 
-// Lasts is how long a session lasts, whatever is done in it.
+// Lasts is the lifetime of a session, regardless of its use.
 const Lasts = 12 * time.Hour
 
 // keyFile holds the key in the state directory.
 const keyFile = "session.key"
 
-// Session is somebody who is logged in.
+// Session is a login.
 type Session struct {
 	ID    string
 	User  string
 	Until time.Time
 }
 
-// Keeper signs sessions and recognises them.
+// Keeper signs and verifies sessions.
 type Keeper struct {
 	key []byte
 
 	mu    sync.Mutex
-	ended map[string]time.Time // sessions that ended early, and until when they would last
+	ended map[string]time.Time // sessions that were ended early, until their regular end
 }
 
-// Open reads the key of the state directory, or makes one; with "" a restart of the
-// process ends all sessions.
+// Open reads the key in the state directory, or creates it; with "" all sessions end with
+// the process.
 func Open(stateDir string) (*Keeper, error) {
 	k := &Keeper{ended: map[string]time.Time{}}
 	if stateDir == "" {
@@ -69,7 +69,7 @@ func newKey() []byte {
 	return key
 }
 
-// Begin returns a session of a user, and its cookie. Mark is what changes with the user's
+// Begin returns a session of a user, and its cookie. mark changes with the user's
 // passwords.
 func (k *Keeper) Begin(user string, mark [sha256.Size]byte, now time.Time) (*Session, string) {
 	s := &Session{ID: rand.Text(), User: user, Until: now.Add(Lasts).Truncate(time.Second)}
@@ -77,8 +77,8 @@ func (k *Keeper) Begin(user string, mark [sha256.Size]byte, now time.Time) (*Ses
 	return s, encode([]byte(content)) + "." + encode(k.sign("session", content, mark[:]))
 }
 
-// Read returns the session of a cookie, nil where it is not one, or over. Marks returns
-// the mark of a user of today.
+// Read returns the session of a cookie, nil if it is invalid or over. marks returns the
+// present mark of a user.
 func (k *Keeper) Read(cookie string, marks func(user string) ([sha256.Size]byte, bool), now time.Time) *Session {
 	first, second, _ := strings.Cut(cookie, ".")
 	content, errContent := base64.RawURLEncoding.DecodeString(first)
@@ -107,8 +107,8 @@ func (k *Keeper) Read(cookie string, marks func(user string) ([sha256.Size]byte,
 	return s
 }
 
-// End ends a session before its time, also for whoever has copied the cookie. A restart
-// of the process forgets that.
+// End ends a session early, also for copies of the cookie. A restart of the process forgets
+// that.
 func (k *Keeper) End(s *Session, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -120,8 +120,8 @@ func (k *Keeper) End(s *Session, now time.Time) {
 	k.ended[s.ID] = s.Until
 }
 
-// Token is what a form must send along with a session of that ID, so that no other site
-// can send it.
+// Token returns a token that forms of a session must send, so that other sites cannot forge
+// requests.
 func (k *Keeper) Token(session string) string {
 	return encode(k.sign("form", session, nil))
 }
