@@ -8,15 +8,16 @@ import (
 
 // BulkRemover is implemented by a Store that removes many objects in one request.
 type BulkRemover interface {
-	// Bulk returns how many objects that may be now; one where it cannot.
+	// Bulk returns how many objects RemoveAll can now remove in one request; one if only
+	// one by one.
 	Bulk() int
 
-	// RemoveAll removes objects durably, in any order. One that is absent counts as
-	// removed. After an error some are removed and some are not.
+	// RemoveAll removes objects durably, in any order. An absent one counts as removed.
+	// After an error, some may have been removed.
 	RemoveAll(ctx context.Context, names []string) error
 }
 
-// Bulk is that of the store, or else one.
+// Bulk returns the store's Bulk, or one.
 func Bulk(s Store) int {
 	if b, ok := s.(BulkRemover); ok {
 		return max(1, b.Bulk())
@@ -24,7 +25,7 @@ func Bulk(s Store) int {
 	return 1
 }
 
-// RemoveAll is that of the store, or else removes one object after the other.
+// RemoveAll uses the store's RemoveAll, or removes the objects one by one.
 func RemoveAll(ctx context.Context, s Store, names []string) error {
 	if b, ok := s.(BulkRemover); ok && len(names) > 1 {
 		return b.RemoveAll(ctx, names)

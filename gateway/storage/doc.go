@@ -1,7 +1,7 @@
-// Package storage is the contract between the protocols and the stores: [Store],
-// [Creator], and the errors and descriptions that pass between them. The protocols (gateway/rest,
-// gateway/dav) ask for it, the stores (gateway/local, gateway/remote) fulfil it,
-// and what guards a store (quotas, limits, retries) is one itself.
+// Package storage is the contract between protocols and stores: [Store], optional
+// interfaces such as [Creator], and their errors and descriptions. The protocols
+// (gateway/rest, gateway/dav) use it, the stores (gateway/local, gateway/remote) implement
+// it, and the guards of a store (quotas, limits, retries) do both.
 //
-// It holds no store and imports nothing but the standard library.
+// It contains no store and imports only the standard library.
 package storage

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// ErrHorizon says that a time lies before something was purged, or vanished, that the
-// repository as it stood then may need.
+// ErrHorizon says that the past state of a repository is not available, since something
+// that it may need was purged or vanished.
 var ErrHorizon = errors.New("something that was there then was purged")
 
-// ErrFuture says that a time is not over.
+// ErrFuture says that a time is not in the past yet.
 var ErrFuture = errors.New("that time is not over yet")
 
-// HorizonError is an [ErrHorizon] that knows the earliest time that can be had.
+// HorizonError is an [ErrHorizon] with the earliest available time.
 type HorizonError struct{ Earliest time.Time }
 
 func (e *HorizonError) Error() string {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// ObjectInfo describes an object to whoever asks a store for it.
+// ObjectInfo is the fs.FileInfo of an object.
 func ObjectInfo(name string, size int64, modTime time.Time) fs.FileInfo {
 	return objectInfo{name, size, modTime}
 }
 
-// DirInfo describes a directory.
+// DirInfo is the fs.FileInfo of a directory.
 func DirInfo(name string, modTime time.Time) fs.FileInfo { return dirInfo{name, modTime} }
 
 type objectInfo struct {

@@ -5,32 +5,32 @@ import (
 	"io/fs"
 )
 
-// Mover is implemented by a Store that gives an object another name without anybody
-// reading it.
+// Mover is implemented by a Store that can rename an object without reading it.
 type Mover interface {
-	// Renames reports whether that costs the same however large the object is, and
-	// leaves its time of modification as it is. Where it does not, the storage
-	// copies the object and deletes the first.
+	// Renames reports whether the cost does not depend on the object's size, and the
+	// modification time is preserved. Otherwise the storage copies the object and deletes
+	// the original.
 	Renames() bool
 
-	// Move gives an object the name that to makes of its description, durably; its
-	// parents are made. The new name must be free: what has it may be replaced. An
-	// object that is proven absent is [fs.ErrNotExist].
+	// Move renames an object durably to the name that to returns for its description, and
+	// creates parents. The new name must be unused: an existing object may be replaced. If
+	// the object is proven absent, the error is [fs.ErrNotExist].
 	Move(ctx context.Context, from string, to func(fs.FileInfo) string) error
 }
 
-// Copier is implemented by a Store that may have its storage copy an object.
+// Copier is implemented by a Store whose storage may be able to copy an object.
 type Copier interface {
-	// Copies reports whether a copy passes no byte through this process, and whether an
-	// object that is copied and then deleted by RemoveCopied takes no more space than
-	// before: not where the storage keeps what is deleted, or may do so unseen.
+	// Copies reports whether a copy passes no data through this process, and whether
+	// copying an object and removing it with RemoveCopied needs no additional space. The
+	// latter is false if the storage keeps, or may keep, what is deleted.
 	Copies(ctx context.Context) (bool, error)
 
-	// Copy makes the object to of from, durably; what has that name is replaced. An
-	// object that is proven absent is [fs.ErrNotExist].
+	// Copy copies from to to durably, and replaces an existing object. If the object is
+	// proven absent, the error is [fs.ErrNotExist].
 	Copy(ctx context.Context, from, to string) error
 
-	// RemoveCopied is [Store.Remove] for an object that was copied: where the storage keeps
-	// versions of what is deleted, and lets them be deleted, it keeps none of this one.
+	// RemoveCopied is [Store.Remove] for an object that was copied: if the storage keeps
+	// versions of deleted objects, and allows to delete them, no version of this object is
+	// kept.
 	RemoveCopied(ctx context.Context, name string) error
 }

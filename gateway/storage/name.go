@@ -2,9 +2,9 @@ package storage
 
 import "strings"
 
-// SplitName takes the name of an object of a repository apart: the repository,
-// "<app type>/<module UUID>", that UUID, and the kind of object. All are empty for what
-// lies in no repository.
+// SplitName splits the name of an object in a repository into the repository, "<app
+// type>/<module UUID>", that UUID, and the kind of object. All are empty for names outside
+// of repositories.
 func SplitName(name string) (repo, uuid, kind string) {
 	app, rest, ok := strings.Cut(name, "/")
 	if !ok {

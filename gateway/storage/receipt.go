@@ -1,11 +1,11 @@
 package storage
 
-// SavedByNode is what the record of a snapshot holds that a node saved.
+// SavedByNode is the content of the receipt of a snapshot that a node saved.
 const SavedByNode = "node"
 
-// NodeReceipt is where it is kept that a node saved a snapshot. Restic does not look
-// there, and modules cannot write there. Its name is not that of a content: stores take
-// one of 64 digits for the hash of what they are given.
+// NodeReceipt returns the name of a receipt, which records that a node saved a snapshot.
+// Restic does not read it, and modules cannot write it. It has no 64 digits, which stores
+// would take for the hash of the content.
 func NodeReceipt(repo, snapshot string) string {
 	return repo + "/receipts/" + snapshot + "." + SavedByNode
 }

@@ -5,36 +5,34 @@ import (
 	"io/fs"
 )
 
-// Tree is implemented by a Store whose directories can be seen and changed. "." is
-// the destination's root. What holds for [Store] holds here: all methods are safe
-// for concurrent use and honour the context, and absence is only told where it is
-// proven.
+// Tree is implemented by a Store with visible directories that can be changed. "." is the
+// destination's root. The rules of [Store] apply: all methods are safe for concurrent use
+// and honour the context, and absence is only reported if proven.
 type Tree interface {
-	// ReadDir calls fn first for dir itself, by the name ".", and then for each
-	// object and each directory directly in it, in no particular order. The
-	// FileInfo is valid only during the call. The ModTime of a directory is zero
-	// where it is not known. What is the store's own, such as uploads under way, is
-	// left out. A dir that is proven absent, or is an object, is [fs.ErrNotExist],
-	// and fn is not called. Every other error is an error: a list that returned nil
-	// was complete. An error of fn ends the list and is returned.
+	// ReadDir calls fn first for dir itself, with the name ".", and then for each object
+	// and each directory directly in it, in no particular order. The FileInfo is valid only
+	// during the call. The ModTime of a directory is zero if unknown. The store's own
+	// files, such as uploads in progress, are left out. If dir is proven absent, or is an
+	// object, the error is [fs.ErrNotExist] and fn is not called. Every other error is an
+	// error: a list that returned nil was complete. An error of fn ends the list and is
+	// returned.
 	ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error
 
-	// Mkdir makes a directory, durably. It returns [fs.ErrExist] where the name is
-	// taken, and [fs.ErrNotExist] where the parent is proven not to be a directory.
+	// Mkdir creates a directory durably. The error is [fs.ErrExist] if the name is taken,
+	// and [fs.ErrNotExist] if the parent is proven not to be a directory.
 	Mkdir(ctx context.Context, dir string) error
 
-	// Rmdir removes a directory that is empty; [fs.ErrExist] says that it is not.
+	// Rmdir removes an empty directory; [fs.ErrExist] says that it is not empty.
 	Rmdir(ctx context.Context, dir string) error
 
-	// Rename gives an object, or a directory with all that is below it, another
-	// name, durably. The parent of that must be there. An object replaces another
-	// one as [Store.Put] does; where else the name is taken it is [fs.ErrExist]. A
-	// directory that the store cannot rename as a whole is [errors.ErrUnsupported],
-	// and nothing was done.
+	// Rename durably renames an object, or a directory with everything below it. The new
+	// parent must exist. An object replaces another one, as with [Store.Put]; otherwise a
+	// taken name is [fs.ErrExist]. For a directory that the store cannot rename as a whole,
+	// the error is [errors.ErrUnsupported], and nothing was changed.
 	Rename(ctx context.Context, from, to string) error
 
-	// HasDirectories reports whether directories exist by themselves. Where they do
-	// not, as in buckets, one is there as long as there is an object below it: then
-	// Mkdir and Rmdir do nothing, and no parent needs to be made.
+	// HasDirectories reports whether directories exist by themselves. If not, as in
+	// buckets, a directory exists while there is an object below it; then Mkdir and Rmdir
+	// do nothing, and parents need not be created.
 	HasDirectories() bool
 }
