@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// ArrivalGrace is how long a stop waits for the first request of connections that
-// were accepted before it. http.Server.Shutdown takes them for idle after as long.
+// ArrivalGrace is how long a stop waits for the first request on connections that were
+// accepted before. After that time, http.Server.Shutdown considers them idle.
 const ArrivalGrace = 5 * time.Second
 
-// Arrivals are the connections whose first request has not been read. Shutdown
-// closes such a connection when its request comes, without an answer (net/http,
-// conn.serve), so a stop waits for them first.
+// Arrivals are the connections whose first request has not been read. Shutdown would close
+// such a connection without an answer when its request arrives (net/http, conn.serve), so a
+// stop waits for them first.
 type Arrivals struct {
 	n     atomic.Int64
 	conns sync.Map // of net.Conn
 }
 
-// Track is the http.Server's ConnState. It is called several times for each
-// request, and does next to nothing where no connection is new.
+// Track is the http.Server's ConnState. It is called several times per request, and does
+// almost nothing for connections that are not new.
 func (a *Arrivals) Track(conn net.Conn, state http.ConnState) {
 	if state == http.StateNew {
 		a.conns.Store(conn, nil)
@@ -37,7 +37,7 @@ func (a *Arrivals) Track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// Wait returns when every connection has sent a request, or when the grace or ctx
+// Wait returns when every connection has sent a request, or when the grace period or ctx
 // ends.
 func (a *Arrivals) Wait(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ArrivalGrace)

@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	// farewell is how long a client may still send, and read, once it has its answer:
-	// whoever closes earlier takes back the answer to a client that is still sending.
+	// farewell is how long a client may still send and read after it got its answer.
+	// Closing earlier would discard the answer to a client that is still sending.
 	farewell = 5 * time.Second
-	// unreadMax bounds what is read from it meanwhile, in bytes.
+	// unreadMax bounds what is read from the client meanwhile, in bytes.
 	unreadMax = 64 << 20
 )
 
-// Detachments are the requests whose connections net/http no longer knows, so that
+// Detachments are the requests whose connections net/http no longer knows, so
 // http.Server.Shutdown does not wait for them. The zero value is ready.
 type Detachments struct {
 	n     atomic.Int64
 	conns sync.Map // of *detached
 }
 
-// Wait returns when all have ended, or cuts them when ctx ends, and returns its error.
+// Wait returns when all have ended. When ctx ends it aborts them, and returns ctx's error.
 func (d *Detachments) Wait(ctx context.Context) error {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
@@ -40,7 +40,7 @@ func (d *Detachments) Wait(ctx context.Context) error {
 		case <-ctx.Done():
 			d.conns.Range(func(key, _ any) bool {
 				if conn, ok := key.(*detached); ok {
-					_ = conn.Close() // whoever uses it finds out
+					_ = conn.Close() // the request notices
 				}
 				return true
 			})
@@ -50,30 +50,29 @@ func (d *Detachments) Wait(ctx context.Context) error {
 	return nil
 }
 
-// socket is a connection whose bytes the kernel can move to another one by itself.
+// socket is a connection from which the kernel can move data to another one.
 type socket interface {
 	net.Conn
 	CloseWrite() error
 }
 
-// detached is a connection that was taken over from net/http for an upload: what is left
-// of the request's body, and the answer to it. It serves no other request.
+// detached is a connection that was taken over from net/http for an upload: the rest of the
+// request's body, and the answer. It serves no further request.
 type detached struct {
 	socket
 
 	all    *Detachments
-	in     *bufio.Reader // holds the beginning of the body
+	in     *bufio.Reader // buffers the beginning of the body
 	out    *bufio.Writer
 	header http.Header
-	left   int64 // bytes of the body
+	left   int64 // rest of the body
 	begun  bool  // the answer's header was written
-	asked  bool  // the client waits to be told to continue
+	asked  bool  // the client waits for "100 Continue"
 	ended  bool
 }
 
-// Detach takes the connection of an upload over from net/http, so that [SendBody] can
-// pass its body on without reading it. It does so where that is possible, and changes
-// r's body.
+// Detach takes over the connection of an upload from net/http, so that [SendBody] can pass
+// on the body without reading it. It does so if possible, and then replaces r's body.
 func (w *Response) Detach(r *http.Request) bool {
 	if w.detachments == nil || w.Status != 0 || r.TLS != nil || !r.ProtoAtLeast(1, 1) || r.ProtoMajor != 1 || r.ContentLength <= 0 || w.body == nil {
 		return false
@@ -102,12 +101,12 @@ func (w *Response) Detach(r *http.Request) bool {
 	return true
 }
 
-// endless is a connection that cannot be closed in one direction.
+// endless is a connection that cannot be half-closed.
 type endless struct{ net.Conn }
 
 func (endless) CloseWrite() error { return nil }
 
-// detachedBody is what is left of a detached request's body.
+// detachedBody is the rest of a detached request's body.
 type detachedBody struct{ *detached }
 
 // Read implements io.Reader.
@@ -123,10 +122,10 @@ func (b detachedBody) Read(p []byte) (int, error) {
 	return n, noEnd(err)
 }
 
-// Close implements io.Closer; the connection ends with the answer.
+// Close implements io.Closer. The connection is closed after the answer.
 func (detachedBody) Close() error { return nil }
 
-// goOn tells a client to send the body if it waits for that.
+// goOn sends "100 Continue" to a client that waits for it.
 func (d *detached) goOn() error {
 	if !d.asked {
 		return nil
@@ -136,8 +135,8 @@ func (d *detached) goOn() error {
 	return err
 }
 
-// pass moves n bytes of the body to another connection, those that were read already
-// first.
+// pass moves n bytes of the body to another connection, starting with those that are
+// buffered.
 func (d *detached) pass(to io.ReaderFrom, n int64) (int64, error) {
 	if err := d.goOn(); err != nil {
 		return 0, err
@@ -159,11 +158,11 @@ func (d *detached) pass(to io.ReaderFrom, n int64) (int64, error) {
 	return moved, err
 }
 
-// ErrSource says of bytes that the kernel moves from one connection to another that the
-// first has failed, and not the second.
+// ErrSource says that in a transfer between connections the source failed, not the
+// destination.
 var ErrSource = errors.New("the connection that is read broke off")
 
-// hasEnded reports whether a connection has ended; it takes a byte from one that has not.
+// hasEnded reports whether a connection has ended. It consumes a byte if not.
 func hasEnded(conn net.Conn) bool {
 	if conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
 		return true
@@ -172,7 +171,7 @@ func hasEnded(conn net.Conn) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// noEnd makes an error of an end before the end.
+// noEnd turns an early EOF into an unexpected one.
 func noEnd(err error) error {
 	if err == io.EOF { //nolint:errorlint // as io.Reader has it
 		return io.ErrUnexpectedEOF
@@ -183,8 +182,8 @@ func noEnd(err error) error {
 // Header implements http.ResponseWriter.
 func (d *detached) Header() http.Header { return d.header }
 
-// WriteHeader implements http.ResponseWriter. The connection's end is that of the body,
-// too, where no length was set.
+// WriteHeader implements http.ResponseWriter. Without a length, the end of the connection
+// is the end of the body.
 func (d *detached) WriteHeader(code int) {
 	if d.begun || code < http.StatusOK {
 		return
@@ -192,7 +191,7 @@ func (d *detached) WriteHeader(code int) {
 	d.begun = true
 	d.header.Set("Connection", "close")
 	d.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	// Errors stay in the writer, and come up at the flush.
+	// The writer keeps errors for the flush.
 	_, _ = d.out.WriteString("HTTP/1.1 " + strconv.Itoa(code) + " " + http.StatusText(code) + "\r\n")
 	_ = d.header.Write(d.out)
 	_, _ = d.out.WriteString("\r\n")
@@ -207,7 +206,7 @@ func (d *detached) Write(p []byte) (int, error) {
 // FlushError is for http.ResponseController.
 func (d *detached) FlushError() error { return d.out.Flush() }
 
-// finish sends what was not sent yet and closes the connection.
+// finish sends the rest and closes the connection.
 func (d *detached) finish() {
 	if d.ended {
 		return
@@ -218,31 +217,30 @@ func (d *detached) finish() {
 	}
 	if d.out.Flush() == nil && d.CloseWrite() == nil && d.left > 0 {
 		_ = d.SetReadDeadline(time.Now().Add(farewell))
-		_, _ = io.CopyN(io.Discard, d.in, unreadMax) // it ends, or the client does
+		_, _ = io.CopyN(io.Discard, d.in, unreadMax) // until the body or the connection ends
 	}
 	d.end()
 }
 
-// abort closes the connection so that its client takes nothing for complete.
+// abort closes the connection so that the client does not take the answer for complete.
 func (d *detached) abort() {
 	if d.ended {
 		return
 	}
 	if conn, ok := d.socket.(*net.TCPConn); ok {
-		_ = conn.SetLinger(0) // a close with an error, which tells the client all
+		_ = conn.SetLinger(0) // a reset shows the client that something is wrong
 	}
 	d.end()
 }
 
 func (d *detached) end() {
 	d.ended = true
-	_ = d.Close() // it was flushed, or is to break
+	_ = d.Close() // it was flushed, or must break
 	d.all.conns.Delete(d)
 	d.all.n.Add(-1)
 }
 
-// End sends the answer of a request whose connection was detached; net/http does it for
-// others.
+// End sends the answer of a detached request; for others net/http does that.
 func (w *Response) End() {
 	if w.detached != nil {
 		w.renew()
@@ -250,16 +248,16 @@ func (w *Response) End() {
 	}
 }
 
-// Abort breaks a detached connection off, unless it has ended.
+// Abort aborts a detached connection, unless it has ended.
 func (w *Response) Abort() {
 	if w.detached != nil {
 		w.detached.abort()
 	}
 }
 
-// SendBody moves up to n bytes of the body of a detached request to a connection, by the
-// kernel alone where that can; moved hears of each part. It sends nothing where src is
-// no such body.
+// SendBody moves up to n bytes of the body of a detached request to a connection, inside
+// the kernel if possible; moved is called for each part. It sends nothing if src is not
+// such a body.
 func SendBody(to io.ReaderFrom, src io.Reader, n int64, moved func()) (sent int64, err error) {
 	watched, ok := src.(*watchedBody)
 	if !ok {
@@ -291,13 +289,13 @@ func SendBody(to io.ReaderFrom, src io.Reader, n int64, moved func()) (sent int6
 func Interrupt(src io.Reader) {
 	if watched, ok := src.(*watchedBody); ok {
 		if from, ok := watched.ReadCloser.(detachedBody); ok {
-			_ = from.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed needs none
+			_ = from.SetReadDeadline(time.Unix(1, 0)) // a closed connection needs no deadline
 		}
 	}
 }
 
-// Parts are the pieces in which something large is moved, so that it is seen to move: each
-// is to take less than a second, on slow networks too. The zero value is ready.
+// Parts divides a large transfer into parts, so that its progress is visible: each should
+// take less than a second, even on slow networks. The zero value is ready.
 type Parts struct {
 	size  int64
 	begun time.Time
@@ -305,7 +303,7 @@ type Parts struct {
 
 const smallestPart, largestPart = 64 << 10, 1 << 20
 
-// Next returns the size of the next part of what is left.
+// Next returns the size of the next part of the rest.
 func (p *Parts) Next(left int64) int64 {
 	if p.size == 0 {
 		p.size = smallestPart
@@ -314,7 +312,7 @@ func (p *Parts) Next(left int64) int64 {
 	return min(p.size, left)
 }
 
-// Done says that so much of the part was moved.
+// Done records that so much of the part was moved.
 func (p *Parts) Done(n int64) {
 	switch took := time.Since(p.begun); {
 	case took > time.Second:

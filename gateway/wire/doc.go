@@ -1,4 +1,4 @@
-// Package wire watches the gateway's connections: a response whose deadlines move with
-// the bytes, connections whose first request has not come yet, and whose process is at
-// the other end of a unix socket. It does not know requests, callers or stores.
+// Package wire watches the gateway's connections: responses whose deadlines move with their
+// progress, connections before their first request, and the owners of processes on the
+// other end of a unix socket. It does not know requests, callers or stores.
 package wire

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// OwnPeers accepts connections of processes of this process's user, and of root, as the
-// kernel knows them.
+// OwnPeers accepts connections of processes of this process's user and of root, according
+// to the kernel.
 type OwnPeers struct{ net.Listener }
 
 // Accept implements net.Listener.
@@ -19,6 +19,6 @@ func (l OwnPeers) Accept() (net.Conn, error) {
 		if uid, known := peerUser(conn); known && (uid == 0 || uid == os.Geteuid()) {
 			return conn, nil
 		}
-		_ = conn.Close() // whoever it is has no business here
+		_ = conn.Close() // another user
 	}
 }

@@ -4,5 +4,5 @@ package wire
 
 import "net"
 
-// peerUser knows nobody where the system does not tell.
+// peerUser fails where the system does not provide the user.
 func peerUser(net.Conn) (uid int, known bool) { return 0, false }

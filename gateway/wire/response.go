@@ -14,44 +14,43 @@ import (
 )
 
 const (
-	// copyBuffer is the size of the buffers for bodies that the kernel cannot
-	// send by itself.
+	// copyBuffer is the size of the buffers for bodies that the kernel cannot send by
+	// itself.
 	copyBuffer = 256 << 10
-	// sendChunk is how much of a file is handed to the kernel between two
-	// renewals of the write deadline.
+	// sendChunk is how much of a file the kernel sends between two renewals of the write
+	// deadline.
 	sendChunk = 4 << 20
-	// smallBody is what net/http sends in one piece with the header, if it gets it in
-	// one; a file that the kernel sends is a second piece.
+	// smallBody is what net/http sends together with the header if it is written at once; a
+	// file that the kernel sends is a separate piece.
 	smallBody = 3 << 10
-	// renewal is how far a deadline must have moved to be worth setting again.
+	// renewal is the minimum change of a deadline that is worth a system call.
 	renewal = time.Second
 )
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
-// Response is a ResponseWriter that counts. Nothing limits how long a
-// request may take, only how long it may stall: each byte that moves
-// moves the deadline. It keeps io.ReaderFrom, by which files are sent without
-// passing through this process.
+// Response is a ResponseWriter that counts. A request may take any time, but must not
+// stall: each byte moves the deadline. It keeps io.ReaderFrom, by which files are sent
+// without passing through this process.
 type Response struct {
 	http.ResponseWriter
-	// Status is what the client was sent, 0 before that.
+	// Status is the status that was sent, 0 before that.
 	Status int
 	// Sent and Received count the bytes of the bodies.
 	Sent, Received int64
-	// Broken: the client could not be written to.
+	// Broken is true if writing to the client failed.
 	Broken bool
 
 	control       http.ResponseController
 	stall         time.Duration
-	body          *watchedBody // nil where there is none
+	body          *watchedBody // nil without a body
 	writeDeadline time.Time
 	detachments   *Detachments
-	detached      *detached // nil where net/http has the connection
+	detached      *detached // nil while net/http has the connection
 }
 
-// NewResponse returns a response that ends when no byte has moved for as long as
-// stall. Its connection can be detached where detachments are given.
+// NewResponse returns a response that fails after a stall without progress. Its connection
+// can be detached if detachments is given.
 func NewResponse(w http.ResponseWriter, stall time.Duration, detachments *Detachments) Response {
 	return Response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall, detachments: detachments}
 }
@@ -117,7 +116,7 @@ func (w *Response) copy(src io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, src, buf[:])
 }
 
-// begin notes the implicit 200 of a body without WriteHeader.
+// begin records the implicit 200 of a body without WriteHeader.
 func (w *Response) begin() {
 	w.renew()
 	if w.Status == 0 {
@@ -128,16 +127,16 @@ func (w *Response) begin() {
 // Flush implements http.Flusher.
 func (w *Response) Flush() {
 	w.begin()
-	_ = w.control.Flush() // an HTTP/1 or 2 writer can; an error shows at the next write
+	_ = w.control.Flush() // errors show at the next write
 }
 
-// count notes what was sent, and whether sending failed.
+// count records what was sent, and whether sending failed.
 func (w *Response) count(n int64, err error) {
 	w.Sent += n
 	w.Broken = w.Broken || err != nil
 }
 
-// renew moves the write deadline, and saves the call when it would hardly move.
+// renew moves the write deadline, unless the change would be small.
 func (w *Response) renew() {
 	deadline := time.Now().Add(w.stall)
 	if deadline.Sub(w.writeDeadline) < renewal {
@@ -147,19 +146,18 @@ func (w *Response) renew() {
 	_ = w.control.SetWriteDeadline(deadline) // unsupported only by writers without a connection
 }
 
-// Watch returns body with a read deadline that moves with its progress.
+// Watch wraps body with a read deadline that moves with its progress.
 func (w *Response) Watch(body io.ReadCloser) io.ReadCloser {
 	if body == nil || body == http.NoBody {
 		return body
 	}
 	w.body = &watchedBody{ReadCloser: body, w: w}
-	w.body.renew() // net/http reads on where the handler stops, or never began
+	w.body.renew() // net/http reads the rest if the handler does not
 	return w.body
 }
 
-// Hurry leaves a client whose request was refused half the time to send the rest
-// of its body, which net/http waits for: the refusal itself must still get out
-// after that.
+// Hurry gives a client whose request was refused half of the stall time to send the rest of
+// its body, which net/http waits for. Then there is time left for the refusal itself.
 func (w *Response) Hurry() {
 	if w.body != nil && !w.body.ended {
 		_ = w.control.SetReadDeadline(time.Now().Add(w.stall / 2)) // as in renew
@@ -179,8 +177,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.w.Received += int64(n)
 	switch {
 	case errors.Is(err, io.EOF):
-		// From here on the server reads ahead to notice a client that goes away;
-		// a deadline would look like one.
+		// From here on net/http reads ahead to notice a client that disconnects; a deadline
+		// would look like one.
 		b.ended = true
 		_ = b.w.control.SetReadDeadline(time.Time{})
 	default:
@@ -189,7 +187,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain says of an error that it is the end of the client's time.
+// explain marks an error as the end of the client's time.
 func (b *watchedBody) explain(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w: %w", refusal.ErrStalled, err)
@@ -197,7 +195,7 @@ func (b *watchedBody) explain(err error) error {
 	return err
 }
 
-// renew moves the read deadline, as the response's does the write deadline.
+// renew moves the read deadline, like the write deadline of the response.
 func (b *watchedBody) renew() {
 	deadline := time.Now().Add(b.w.stall)
 	if deadline.Sub(b.deadline) < renewal {
