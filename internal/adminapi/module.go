@@ -2,13 +2,13 @@ package adminapi
 
 import "time"
 
-// Paths of modules that reach no Redis. They take the credentials of a module, from every
-// address that the gateway serves, and tell it of itself alone.
+// Paths for modules on hosts without Redis. They take the credentials of a module, from
+// every address that the gateway serves, and answer about that module only.
 const (
 	// ModuleFactsPath takes GET.
 	ModuleFactsPath = "/-/module/facts"
-	// ModulePasswordPath takes GET, with the query repository=DESTINATION/APP/UUID: one
-	// that the module may read.
+	// ModulePasswordPath takes GET, with the query repository=DESTINATION/APP/UUID for a
+	// repository that the module may read.
 	ModulePasswordPath = "/-/module/password"
 	// ModuleDumpsPath takes GET.
 	ModuleDumpsPath = "/-/module/dumps"
@@ -20,14 +20,14 @@ const (
 type ModuleFacts struct {
 	ID   string `json:"id"`
 	UUID string `json:"uuid"`
-	// Own are the paths of its repositories below each destination, APP/UUID, and Granted
-	// those that it may read to restore from.
+	// Own are the paths of its repositories below each destination, APP/UUID; Granted are
+	// those that it may restore from.
 	Own     []string `json:"own"`
 	Granted []string `json:"granted"`
 	// Schedules are those that list the module.
 	Schedules    []ModuleSchedule    `json:"schedules"`
 	Destinations []ModuleDestination `json:"destinations"`
-	// Stale is true while the gateway does not reach Redis: this is what that said last.
+	// Stale is true while the gateway cannot reach Redis: the facts are from its last view.
 	Stale bool `json:"stale,omitempty"`
 }
 
@@ -50,22 +50,21 @@ type ModuleDestination struct {
 // ModulePassword answers a ModulePasswordPath.
 type ModulePassword struct {
 	Password string `json:"password"`
-	// Own is true where it opens the repositories of that module alone, and not those of
-	// all modules.
+	// Own is true if the password opens only the repositories of that module.
 	Own bool `json:"own,omitempty"`
 }
 
 // String keeps the password out of every text.
 func (ModulePassword) String() string { return "***" }
 
-// ModuleDumps answers a ModuleDumpsPath: the module's keys that each backup holds, as
-// Redis' DUMP returns them.
+// ModuleDumps answers a ModuleDumpsPath: the module's keys that each backup holds, in the
+// form of Redis' DUMP.
 type ModuleDumps struct {
 	UIName []byte `json:"ui_name,omitempty"`
 	UINote []byte `json:"ui_note,omitempty"`
 }
 
-// Bounds of what is posted to a ModuleOutcomesPath.
+// Bounds of a post to a ModuleOutcomesPath.
 const (
 	MaxOutcomes     = 100
 	MaxOutcomesBody = 256 << 10
@@ -73,13 +72,14 @@ const (
 	MaxOutcomeAge = 90 * 24 * time.Hour
 )
 
-// ModuleOutcomes is posted to a ModuleOutcomesPath: what backups of the module came to. All
-// of them are recorded, or none. What was recorded under an ID before counts once.
+// ModuleOutcomes is posted to a ModuleOutcomesPath: outcomes of the module's backups.
+// Either all of them are recorded, or none. An ID that was recorded before is not counted
+// again.
 type ModuleOutcomes struct {
 	Outcomes []ModuleOutcome `json:"outcomes"`
 }
 
-// ModuleOutcome is what one backup came to.
+// ModuleOutcome is the outcome of one backup.
 type ModuleOutcome struct {
 	ID       string    `json:"id"`
 	Schedule string    `json:"schedule"` // one that lists the module
@@ -98,8 +98,8 @@ type ModuleOutcome struct {
 
 // ModuleRecorded answers it.
 type ModuleRecorded struct {
-	// Recorded is how many were recorded; Unlisted are the schedules that do not list the
-	// module any more, whose outcomes were left out.
+	// Recorded counts the recorded outcomes; Unlisted are the schedules that no longer list
+	// the module, whose outcomes were left out.
 	Recorded int      `json:"recorded"`
 	Unlisted []string `json:"unlisted,omitempty"`
 }

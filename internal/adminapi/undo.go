@@ -5,48 +5,48 @@ import (
 	"time"
 )
 
-// Undo says what becomes of what is deleted at a destination: through the gateway, and
-// past it by somebody who holds the storage's keys.
+// Undo says what happens to objects that are deleted at a destination, through the gateway
+// or past it with the storage's keys.
 type Undo struct {
-	// Kind is how the gateway keeps it: UndoRename, UndoMarks or UndoNone.
+	// Kind is how the gateway keeps them: UndoRename, UndoMarks or UndoNone.
 	Kind string `json:"kind"`
-	// KeepSeconds is for how long.
+	// KeepSeconds is how long.
 	KeepSeconds int64 `json:"keep_seconds"`
-	// Receipts is what becomes of the time of an object that is uploaded again:
-	// ReceiptsKept, ReceiptsLook or ReceiptsRenewed; empty where that is not known.
+	// Receipts says what happens to the time of an object that is uploaded again:
+	// ReceiptsKept, ReceiptsLook or ReceiptsRenewed; empty if unknown.
 	Receipts string `json:"receipts,omitempty"`
-	// Versions is whether the storage keeps versions of what is deleted: VersionsKept,
+	// Versions says whether the storage keeps versions of deleted objects: VersionsKept,
 	// VersionsNone or VersionsUnknown.
 	Versions string `json:"versions"`
-	// Directory is true of a directory, which has no keys.
+	// Directory is true for a directory, which has no keys.
 	Directory bool `json:"directory,omitempty"`
-	// KeyDeletesVersions is whether the keys of the destination delete those versions
-	// too, where that was tried.
+	// KeyDeletesVersions says whether the destination's keys can delete those versions, if
+	// that was tested.
 	KeyDeletesVersions *bool `json:"key_deletes_versions,omitempty"`
 }
 
 // Kinds of an [Undo].
 const (
 	UndoRename = "rename" // everything is renamed into the trash
-	UndoMarks  = "marks"  // packs stay under marks, all else is copied
+	UndoMarks  = "marks"  // packs stay in place with a mark, everything else is copied
 	UndoNone   = "none"   // nothing is kept
 )
 
-// What becomes of the time of an object that is uploaded again.
+// What happens to the time of an object that is uploaded again.
 const (
-	ReceiptsKept    = "kept"    // it stays, at no cost
-	ReceiptsLook    = "look"    // it stays, since the gateway looks first
-	ReceiptsRenewed = "renewed" // it is that of the last upload
+	ReceiptsKept    = "kept"    // it stays, without additional cost
+	ReceiptsLook    = "look"    // it stays, since the gateway checks before
+	ReceiptsRenewed = "renewed" // the time of the last upload counts
 )
 
-// What a storage keeps by itself.
+// What the storage keeps by itself.
 const (
 	VersionsKept    = "kept"
 	VersionsNone    = "none"
 	VersionsUnknown = "unknown"
 )
 
-// Lines tell people.
+// Lines describes it for people.
 func (u *Undo) Lines() []string {
 	lines := []string{u.kept(), u.pastTheGateway()}
 	switch u.Receipts {
@@ -58,7 +58,7 @@ func (u *Undo) Lines() []string {
 	return lines
 }
 
-// kept tells what the gateway keeps.
+// kept describes what the gateway keeps.
 func (u *Undo) kept() string {
 	keep := (time.Duration(u.KeepSeconds) * time.Second).String()
 	if day := int64(24 * 60 * 60); u.KeepSeconds > 0 && u.KeepSeconds%day == 0 {
@@ -73,7 +73,7 @@ func (u *Undo) kept() string {
 	return "nothing that is deleted is kept (keep-deleted is 0)"
 }
 
-// pastTheGateway tells who can delete for good anyway.
+// pastTheGateway describes who can delete permanently anyway.
 func (u *Undo) pastTheGateway() string {
 	const holder = "whoever holds the storage's keys, which on NethServer 8 a node's Redis user can read, deletes for good, past the gateway and its trash"
 	switch {
