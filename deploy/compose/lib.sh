@@ -1,14 +1,14 @@
-# What the scripts of the client's containers share. A script sets $script, its name,
-# before it reads this.
+# Functions for the scripts of the client's containers. A script sets $script to its name
+# before it sources this file.
 set -u
-# The engine reads two streams side by side; in one, what is said last comes last.
+# The engine may reorder two streams; with one, the last message stays the last.
 exec 2>&1
 WAIT=${WAIT:-180}
 errors=/tmp/errors
 
 say() { echo "$script: $*"; }
 
-# fail STATUS TEXT says what failed, last.
+# fail STATUS TEXT prints what failed as the last line.
 fail() {
   status=$1
   shift
@@ -17,10 +17,10 @@ fail() {
   exit "$status"
 }
 
-# failed STATUS TEXT is called when a script fails; setup has one of its own.
+# failed STATUS TEXT is called when a script fails; setup overrides it.
 failed() { :; }
 
-# step TEXT COMMAND... runs a command, or fails with its status and its last word.
+# step TEXT COMMAND... runs a command, or fails with its status and its last line.
 step() {
   text=$1
   shift
@@ -46,7 +46,7 @@ retry() {
   done
 }
 
-# need VARIABLE... fails where one is empty.
+# need VARIABLE... fails if one is empty.
 need() {
   for variable in "$@"; do
     eval "value=\${$variable:-}"
@@ -54,27 +54,27 @@ need() {
   done
 }
 
-# check_wait fails where WAIT is no number.
+# check_wait fails if WAIT is not a number.
 check_wait() {
   case $WAIT in *[!0-9]*) fail 2 "WAIT is \"$WAIT\": it must be a number of seconds" ;; esac
 }
 
-# as_module waits for setup, and takes over the module's environment.
+# as_module waits for setup, and loads the module's environment.
 as_module() {
   need MODULE_ID
   check_wait
-  # The engine makes an empty directory where there is none.
+  # The engine creates a missing directory, which is empty.
   [ -e /srv/module/etc/state-include.conf ] ||
     fail 2 "there is no etc/state-include.conf in MODULE_DIR: it must be the module's directory, as the engine sees it"
-  # Setup waits for one thing after the other, takes time for its own work, and is best
-  # placed to say what failed.
+  # Setup waits for several things in turn, needs time for its own work, and knows best
+  # what failed.
   WAIT=$((4 * WAIT + 60))
   retry "setup is not done (docker compose logs setup says more)" test -e /run/status/ready -o -e /run/status/failed
   if [ -e /run/status/failed ]; then
     read -r status text </run/status/failed
     fail "$status" "setup: $text"
   fi
-  # What was given to this container goes first.
+  # Variables of this container take precedence.
   given_user=${REDIS_USER:-} given_password=${REDIS_PASSWORD:-}
   set -a
   . "/run/module/$MODULE_ID.env" || fail 2 "this user cannot read what setup wrote for module $MODULE_ID: is MODULE_USER right?"
@@ -85,7 +85,7 @@ as_module() {
   set +a
 }
 
-# schedule and destination print the ID that setup gave to what is called $1.
+# schedule and destination print the ID that setup gave to the one called $1.
 schedule() { cat "/run/module/$1.schedule" || fail 2 "there is no destination $1: DESTINATION must be local or s3"; }
 destination() { cat "/run/module/$1.destination"; }
 
@@ -103,7 +103,7 @@ manifest() {
 # back_up NAME makes a snapshot on a destination.
 back_up() {
   id=$(schedule "$1") || exit
-  # The scheduler may be at work on it.
+  # The scheduler may be running it.
   step "back up module $MODULE_ID to $1" module-backup --wait 10m "$id"
 }
 
