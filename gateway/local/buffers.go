@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// bufferSize is where larger buffers stopped to make uploads cheaper.
+	// bufferSize is the size beyond which larger buffers do not make uploads cheaper.
 	bufferSize = 128 << 10
-	// fewUploads is how many uploads at once have such buffers; those beside them have
-	// smaller ones, so that many uploads take less memory.
+	// fewUploads is how many concurrent uploads get such buffers. Further ones get smaller
+	// buffers, to save memory.
 	fewUploads      = 16
 	manyUploadsSize = 32 << 10
 )
@@ -19,11 +19,11 @@ const (
 var (
 	buffers      = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 	smallBuffers = sync.Pool{New: func() any { return new([manyUploadsSize]byte) }}
-	// uploading is how many uploads have buffers of bufferSize.
+	// uploading counts the uploads with buffers of bufferSize.
 	uploading atomic.Int32
 )
 
-// uploadBuffer returns a buffer for an upload, and what takes it back.
+// uploadBuffer returns a buffer for an upload, and a function that takes it back.
 func uploadBuffer() (buf []byte, release func()) {
 	if uploading.Add(1) > fewUploads {
 		uploading.Add(-1)

@@ -15,17 +15,17 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// dirFD is the descriptor of an open directory. Its methods take the name of an
-// entry, never a path, and follow no symbolic link.
+// dirFD is the descriptor of an open directory. Its methods take the name of an entry,
+// never a path, and do not follow symbolic links.
 type dirFD int
 
-// dirEntry is what a directory tells about an entry without looking at it.
+// dirEntry is an entry as the directory describes it, without a stat.
 type dirEntry struct {
 	name  string
 	isDir bool // known to be a directory
 }
 
-// directory are the flags to open a directory with.
+// directory are the flags for opening a directory.
 const directory = unix.O_RDONLY | unix.O_DIRECTORY
 
 func openDir(at int, name string, flags int) (dirFD, error) {
@@ -41,7 +41,7 @@ func (d dirFD) stat(name string, st *unix.Stat_t) error {
 
 func (d dirFD) open(name string) (dirFD, error) { return openDir(int(d), name, unix.O_NOFOLLOW) }
 
-// make makes a directory, unless it is there.
+// make creates a directory, unless it exists.
 func (d dirFD) make(name string) error {
 	err := retry(func() error { return unix.Mkdirat(int(d), name, 0o700) })
 	if errors.Is(err, unix.EEXIST) {
@@ -58,7 +58,7 @@ func (d dirFD) rename(from, to string) error {
 	return retry(func() error { return unix.Renameat(int(d), from, int(d), to) })
 }
 
-// walk opens what is below root step by step, which works everywhere.
+// walk opens a path below root step by step, which works on all systems.
 func walk(root int, name string, flags int) (int, error) {
 	at := root
 	for {
@@ -77,14 +77,15 @@ func walk(root int, name string, flags int) (int, error) {
 	}
 }
 
-// isLink reports whether an entry is a symbolic link. To one that is not followed
-// the system says that it is no directory.
+// isLink reports whether an entry is a symbolic link. When links are not followed, the
+// system says that a link is not a directory.
 func (d dirFD) isLink(name string) bool {
 	var st unix.Stat_t
 	return d.stat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 }
 
-// stepFlags are those of the directories on the way, and flags at its end.
+// stepFlags returns the flags for a step of a path: those of a directory on the way, or
+// flags for the last one.
 func stepFlags(onTheWay bool, flags int) int {
 	if onTheWay {
 		flags = directory
@@ -100,8 +101,8 @@ func openat(at int, name string, flags int, mode uint32) (fd int, err error) {
 	return fd, err
 }
 
-// retry repeats a system call that a signal interrupted, as can happen on
-// network file systems.
+// retry repeats a system call that a signal interrupted, which happens on network file
+// systems.
 func retry(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
@@ -110,11 +111,11 @@ func retry(call func() error) error {
 	}
 }
 
-// errIrregular is neither an object nor a directory of objects.
+// errIrregular says that something is neither an object nor a directory.
 var errIrregular = errors.New("neither a regular file nor a directory (symbolic links below the root are not followed)")
 
-// regular says why what was found is no object. A directory is none: by that
-// name there is no object.
+// regular says why something is not an object. A directory counts as absent, since there is
+// no object with that name.
 func regular(st *unix.Stat_t) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -125,9 +126,9 @@ func regular(st *unix.Stat_t) error {
 	return errIrregular
 }
 
-// wrap says what happened to what. Missing permissions are the gateway's, so
-// that they must not look like a refusal of the client. Where they allow to read and
-// not to change something, it is no passing failure.
+// wrap adds operation and name to an error. Missing permissions are the gateway's, so they
+// must not look like a refusal of the client. If they allow reading but not a change, the
+// failure is not temporary.
 func (s *Store) wrap(op, name string, err error) error {
 	switch {
 	case err == nil:
@@ -142,11 +143,10 @@ func (s *Store) wrap(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: s.path(name), Err: err}
 }
 
-// changes reports whether an operation, as errors name it, changes an object.
+// changes reports whether an operation, as named in errors, changes an object.
 func changes(op string) bool { return op == "put" || op == "remove" || op == "move" }
 
-// mayRead reports whether a directory, or else the nearest above it that is there,
-// can be read.
+// mayRead reports whether a directory, or its nearest existing parent, can be read.
 func (s *Store) mayRead(name string) bool {
 	dir, err := s.openDir(name)
 	switch {

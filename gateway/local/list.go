@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// List implements [storage.Store]. What vanishes while it is listed is left out;
-// anything else that it cannot look at, a symbolic link included, is an error.
-// Files that a crash left half written are removed a day later.
+// List implements [storage.Store]. It leaves out what vanishes meanwhile; anything else
+// that it cannot examine, including a symbolic link, is an error. It deletes incomplete
+// files after a day.
 //
-// A directory of up to some 1,400 objects is read by one system call, and so as
-// it was at one moment. Of a larger one, an object that is put again meanwhile
-// may be listed twice or not at all on file systems that give it a new place.
+// A directory of up to some 1,400 objects is read by one system call, and so is consistent.
+// In a larger one, an object that is put again meanwhile may be listed twice or not at all
+// on file systems that move its entry.
 func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	if err := check(ctx, "list", dir); err != nil {
 		return err
@@ -34,18 +34,18 @@ func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error
 	return l.list(fd, dir)
 }
 
-// lister is one list in progress.
+// lister is a list in progress.
 type lister struct {
 	ctx   context.Context
 	store *Store
 	fn    func(fs.FileInfo) error
 	buf   []byte      // for reading directories
 	stat  unix.Stat_t // of the entry at hand
-	info  fileInfo    // of the entry at hand
+	info  fileInfo    // of the present entry
 }
 
-// list lists the objects of a directory, which it closes, and then those below
-// its subdirectories.
+// list lists the objects of a directory, which it closes, and then those in its
+// subdirectories.
 func (l *lister) list(dir dirFD, name string) error {
 	defer dir.close()
 	var subdirs []string
@@ -69,7 +69,7 @@ func (l *lister) list(dir dirFD, name string) error {
 	return nil
 }
 
-// entry passes an object on and tells a directory.
+// entry passes on an object, or reports a directory.
 func (l *lister) entry(dir dirFD, parent string, entry dirEntry) (isDir bool, err error) {
 	if err := l.ctx.Err(); err != nil {
 		return false, fmt.Errorf("list %s: %w", parent, err)
@@ -96,7 +96,7 @@ func (l *lister) entry(dir dirFD, parent string, entry dirEntry) (isDir bool, er
 	l.info.set(entry.name, &l.stat)
 	if isTemp(entry.name) {
 		if time.Since(l.info.modTime) > tempExpires {
-			_ = dir.remove(entry.name) // if it fails, the next list tries again
+			_ = dir.remove(entry.name) // otherwise the next list tries again
 		}
 		return false, nil
 	}

@@ -45,11 +45,10 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// resolver opens what is below a directory and follows no symbolic link.
+// resolver opens paths below a directory without following symbolic links.
 type resolver func(root int, name string, flags int) (fd int, err error)
 
-// Store is a directory. All methods are safe for concurrent use, by several
-// processes as well.
+// Store is a directory. All methods are safe for concurrent use, also by several processes.
 type Store struct {
 	root    string
 	resolve resolver
@@ -57,13 +56,13 @@ type Store struct {
 	fsync   func(fd int) error
 	marker  *marker
 
-	// durable holds the names of directories that are known to outlive a power
-	// failure, as are all above them.
+	// durable holds the names of directories that are known to survive a power failure,
+	// with all their parents.
 	durable sync.Map
-	// fleeting is true since the file system was found to sync nothing.
+	// fleeting is set once the file system was found not to sync anything.
 	fleeting atomic.Bool
-	// named is true since a file without a name could not be given one: uploads then
-	// have temporary names.
+	// named is set once an unnamed file could not be given a name: uploads then have
+	// temporary names.
 	named atomic.Bool
 }
 
@@ -72,7 +71,7 @@ var (
 	_ storage.Creator = (*Store)(nil)
 )
 
-// Open returns the store below the directory root, which must be there.
+// Open returns the store in the existing directory root.
 func Open(root string) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -114,9 +113,9 @@ func (s *Store) stat(name string, st *unix.Stat_t) error {
 	return nil
 }
 
-// Open implements [storage.Store]. The body is an [*os.File] that stands at off and
-// continues to the end, whatever n is: whoever copies it counts the bytes, as
-// [io.CopyN] does, so that net/http can send the file with sendfile.
+// Open implements [storage.Store]. The body is an [*os.File] that is at off and continues
+// to the end, whatever n is: the caller counts the bytes, like [io.CopyN], so that net/http
+// can use sendfile.
 func (s *Store) Open(ctx context.Context, name string, off, _ int64) (io.ReadCloser, int64, error) {
 	if err := check(ctx, "open", name); err != nil {
 		return nil, 0, err
@@ -153,7 +152,7 @@ func (s *Store) open(name string) (*os.File, int64, error) {
 	return file, st.Size, nil
 }
 
-// find opens what has that name and looks at it.
+// find opens an object and checks what it is.
 func (s *Store) find(name string, flags int, st *unix.Stat_t) (int, error) {
 	fd, err := s.openDirectly(name, flags)
 	if err != nil {
@@ -169,8 +168,8 @@ func (s *Store) find(name string, flags int, st *unix.Stat_t) (int, error) {
 	return fd, nil
 }
 
-// Remove implements [storage.Store]. The directory of locks is not synced: a lock that a
-// power failure brings back is as one whose client failed at that moment.
+// Remove implements [storage.Store]. It does not sync the directory of locks: a lock that
+// reappears after a power failure is like that of a client that failed then.
 func (s *Store) Remove(ctx context.Context, name string) error {
 	if err := check(ctx, "remove", name); err != nil {
 		return err
@@ -198,11 +197,11 @@ func (s *Store) openDir(name string) (dirFD, error) {
 	return dirFD(fd), err
 }
 
-// errIndirect asks for the way by the root's descriptor.
+// errIndirect asks for the slower way, through the root's descriptor.
 var errIndirect = errors.New("not to be opened by its path")
 
-// openDirectly opens what is below the root by its whole path, which takes two system
-// calls less. What it finds is there; where it finds nothing, that proves nothing.
+// openDirectly opens something below the root by its full path, which saves two system
+// calls. If it finds something, that exists; otherwise nothing is proven.
 func (s *Store) openDirectly(name string, flags int) (int, error) {
 	if s.direct == nil || !s.marker.unchanged() {
 		return -1, errIndirect
@@ -210,7 +209,7 @@ func (s *Store) openDirectly(name string, flags int) (int, error) {
 	return s.direct(s.root+"/"+name, flags)
 }
 
-// openBelow opens what is below the root.
+// openBelow opens something below the root.
 func (s *Store) openBelow(name string, flags int) (int, error) {
 	root, err := s.openRootAs(pathOnly)
 	if err != nil {
@@ -220,11 +219,11 @@ func (s *Store) openBelow(name string, flags int) (int, error) {
 	return s.resolve(int(root), name, flags)
 }
 
-// openRoot opens the root to read and to sync it.
+// openRoot opens the root for reading and syncing.
 func (s *Store) openRoot() (dirFD, error) { return s.openRootAs(unix.O_RDONLY) }
 
-// openRootAs opens the root, without which nothing can be said about what is
-// below it; nor without its marker, where it had one.
+// openRootAs opens the root. Without it, or without its marker if it had one, nothing can
+// be said about its content.
 func (s *Store) openRootAs(flags int) (dirFD, error) {
 	fd, err := openDir(unix.AT_FDCWD, s.root, flags)
 	if err != nil {
@@ -239,7 +238,7 @@ func (s *Store) openRootAs(flags int) (dirFD, error) {
 
 func (s *Store) path(name string) string { return filepath.Join(s.root, name) }
 
-// check says why a call must not even begin.
+// check says why a call is invalid.
 func check(ctx context.Context, op, name string) error {
 	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) || isTemp(path.Base(name)) || path.Base(name) == markerName {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}

@@ -20,40 +20,40 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// markerName is a file in the root that holds the destination's ID. No list
-// shows it, and no object can have its name.
+// markerName is a file in the root with the destination's ID. Lists do not include it, and
+// no object can have its name.
 const markerName = ".rclone-gateway-destination"
 
-// maxMarker bounds what is read of a marker, in bytes.
+// maxMarker bounds the size of a marker, in bytes.
 const maxMarker = 256
 
-// Mark tells the disk of a destination from the empty directory that it is
-// mounted on: where the destination was seen once, a root without its marker is
-// [storage.ErrUnavailable], whatever is asked.
+// Mark distinguishes the disk of a destination from the empty directory on which it is
+// mounted. Where the destination was seen before, every call on a root without its marker
+// fails with [storage.ErrUnavailable].
 type Mark struct {
-	// ID is the destination's.
+	// ID is the destination's ID.
 	ID string
-	// Memory remembers, apart from the disk, that the marker was there. Without
-	// one a marker is heeded where there is one, and none is written.
+	// Memory records, not on the disk itself, that the marker was there. Without a Memory,
+	// an existing marker is checked, and none is written.
 	Memory Memory
-	// Log is told when the disk goes and comes; nil means slog.Default.
+	// Log is told when the disk disappears and reappears; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Memory remembers which destinations were seen, and where: one that moves to
+// Memory records which destinations were seen, and where: a destination that moves to
 // another directory is new there. It is safe for concurrent use.
 type Memory interface {
-	// Seen reports whether the destination was seen in that root, and the mount point
-	// that the root was on. For another root it is a mount point that the
-	// destination was on elsewhere and that root lies below; empty where none is.
+	// Seen reports whether the destination was seen in that root, and the mount point of
+	// the root then. For another root, it returns a mount point above root on which the
+	// destination was seen elsewhere; "" if there is none.
 	Seen(id, root string) (mountPoint string, seen bool, err error)
-	// Remember notes that it was.
+	// Remember records that it was seen.
 	Remember(id, root, mountPoint string) error
 }
 
-// OpenMarked is [Open] for a destination whose disk may not be mounted. A root
-// without a marker is taken for the destination's at its first proven use: an
-// object in it is found or stored, or a repository is created; or see [Store.Adopt].
+// OpenMarked is [Open] for a destination whose disk may not be mounted. A root without a
+// marker is accepted as the destination's at the first use that proves it: an object in it
+// is found or stored, or a repository is created. See also [Store.Adopt].
 func OpenMarked(root string, mark Mark) (*Store, error) {
 	if mark.Log == nil {
 		mark.Log = slog.Default()
@@ -71,20 +71,19 @@ func OpenMarked(root string, mark Mark) (*Store, error) {
 	return s, nil
 }
 
-// marker is the state of a Mark in an open store. A nil one asks for nothing.
+// marker is the state of a Mark in an open store. A nil marker accepts everything.
 type marker struct {
 	Mark
 	root string
-	file string // the marker's path
+	file string // path of the marker
 
-	// verified is the marker file that was last found to hold the right ID.
+	// verified is the marker file that was last verified.
 	verified atomic.Pointer[unix.Stat_t]
-	away     atomic.Bool // the disk was missing at the last look
+	away     atomic.Bool // the disk was missing at the last check
 	hopeless atomic.Bool // the marker cannot be written
 }
 
-// check looks for the marker in the root. It costs one system call as long as
-// nothing changes.
+// check looks for the marker in the root. It costs one system call if nothing changed.
 func (m *marker) check(root dirFD) error {
 	if m == nil {
 		return nil
@@ -105,8 +104,8 @@ func (m *marker) check(root dirFD) error {
 	return err
 }
 
-// unchanged reports whether the marker that was last found to be right is still there, by
-// its path. It says no where that needs a closer look.
+// unchanged reports whether the verified marker is still at its path. It returns false if
+// that needs a closer look.
 func (m *marker) unchanged() bool {
 	if m == nil {
 		return true
@@ -124,7 +123,7 @@ func sameFile(a, b *unix.Stat_t) bool {
 	return a != nil && a.Dev == b.Dev && a.Ino == b.Ino && a.Ctim == b.Ctim && a.Size == b.Size
 }
 
-// absent answers for a root without a marker.
+// absent returns the error for a root without a marker, if it is one.
 func (m *marker) absent(root dirFD) error {
 	if m.Memory == nil {
 		return nil
@@ -145,7 +144,7 @@ func (m *marker) absent(root dirFD) error {
 	return nil
 }
 
-// missing reports, once, that the disk is not there, and says so.
+// missing logs once that the disk is missing, and returns the error.
 func (m *marker) missing(mountPoint, why string) error {
 	if !m.away.Swap(true) {
 		m.Log.Error("the disk of a destination is not mounted; nothing is read or written until it is",
@@ -165,8 +164,8 @@ func (m *marker) noRoot(err error) error {
 	return fmt.Errorf("%w: root: %v", storage.ErrUnavailable, err) //nolint:errorlint // as above
 }
 
-// verify reads a marker that was not read before. It takes a copy, so that what
-// every check looks into stays off the heap.
+// verify reads an unverified marker. It takes a copy, so that what every check inspects
+// stays off the heap.
 func (m *marker) verify(root dirFD, st unix.Stat_t) error {
 	id, err := readMarker(root)
 	switch {
@@ -208,10 +207,10 @@ func (m *marker) unmarked() bool {
 	return m != nil && m.Memory != nil && m.verified.Load() == nil && !m.hopeless.Load()
 }
 
-// Proof returns what two gateways can compare to learn that they have the same
-// directory before them: it is derived from when and where on its file system the
-// marker was written, which no copy has in common with it. It is empty where the
-// marker was never seen; of a disk that went away it is the last one.
+// Proof returns a value by which two gateways can tell that they see the same directory. It
+// is derived from when and where on its file system the marker was written, which differs
+// for copies. It is empty if the marker was never seen; for a missing disk it is the last
+// one.
 func (s *Store) Proof() string {
 	if s.marker == nil {
 		return ""
@@ -225,16 +224,16 @@ func (s *Store) Proof() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// adopt marks the root after a proven use: name, unless empty, is an object that
-// was there. It looks again, through the descriptor that it marks: the disk may
-// have gone meanwhile. What lies in the root itself proves nothing.
+// adopt marks the root after a proven use: name, unless empty, is an existing object. It
+// checks again, through the descriptor by which it writes the marker, since the disk may be
+// gone. Files directly in the root prove nothing.
 func (s *Store) adopt(name string) {
 	if !s.marker.unmarked() || name != "" && path.Dir(name) == "." {
 		return
 	}
 	root, err := s.openRoot()
 	if err != nil {
-		return // whoever asks next is told
+		return // the next caller gets the error
 	}
 	defer root.close()
 	if !s.marker.unmarked() || name != "" && !s.holds(root, name) {
@@ -247,11 +246,11 @@ func (s *Store) adopt(name string) {
 		return
 	}
 	s.marker.Log.Info("marked a destination's directory", "dest", s.marker.ID, "root", s.root)
-	_ = s.marker.check(root) // remembers it; whoever asks next is told what fails
+	_ = s.marker.check(root) // it is recorded; the next caller gets an error
 }
 
-// Adopt marks the root where nothing in it proves yet that it is the destination's,
-// because somebody says so who sees it mounted.
+// Adopt marks a root without proof that it is the destination's, because an administrator
+// sees it mounted.
 func (s *Store) Adopt() { s.adopt("") }
 
 func (s *Store) holds(root dirFD, name string) bool {
@@ -272,8 +271,8 @@ func (s *Store) writeMarker(root dirFD) error {
 	return s.sync(int(root))
 }
 
-// Create implements [storage.Creator]: that a repository is wanted here is the first
-// proven use of a directory.
+// Create implements [storage.Creator]. Creating a repository is the first proven use of a
+// directory.
 func (s *Store) Create(ctx context.Context, dir string) error {
 	if err := check(ctx, "create", dir); err != nil {
 		return err

@@ -18,9 +18,9 @@ var _ storage.Mover = (*Store)(nil)
 // Renames implements [storage.Mover].
 func (*Store) Renames() bool { return true }
 
-// Move implements [storage.Mover]. Only the directory that the object comes into is
-// synced. File systems with a journal record both ends of a rename at once; on others
-// a power failure may leave the object under both names, and never under none.
+// Move implements [storage.Mover]. It syncs only the new directory. Journaling file systems
+// record both ends of a rename at once; on others, a power failure may leave the object
+// under both names, but never under none.
 func (s *Store) Move(ctx context.Context, from string, to func(fs.FileInfo) string) error {
 	if err := check(ctx, "move", from); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// Prune removes dir and the directories below it, as far as they hold no file.
+// Prune removes dir and the directories below it that contain no file.
 func (s *Store) Prune(_ context.Context, dir string) error {
 	root, err := os.OpenRoot(s.root)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An upload is a file that has no name yet, so that nobody sees it, and a crash takes it
-// along; where the file system has no such files, it has a temporary name.
+// An upload is a file without a name, so that nobody sees it and it vanishes in a crash. On
+// file systems without such files it has a temporary name.
 type upload struct {
 	store *Store
 	dir   dirFD
 	fd    int
-	temp  string // empty where it has none
+	temp  string // empty for an unnamed file
 }
 
-// Write implements io.Writer. It knows neither deadlines nor other goroutines, as an
-// [os.File] does, which asks the system how it was opened.
+// Write implements io.Writer. Unlike an [os.File], it supports no deadlines and no
+// concurrent use, and needs no system call to find out how it was opened.
 func (u *upload) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		m := 0
@@ -39,7 +39,7 @@ func (u *upload) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// newUpload makes an empty one in dir, that is to be closed.
+// newUpload creates an empty upload in dir. It must be closed.
 func (s *Store) newUpload(dir dirFD) (*upload, error) {
 	up := &upload{store: s, dir: dir}
 	err := error(unix.ENOTSUP)
@@ -58,22 +58,22 @@ func (s *Store) newUpload(dir dirFD) (*upload, error) {
 	return up, nil
 }
 
-// cannot reports whether a file system, or a kernel, does not know of nameless files.
+// cannot reports whether a file system or a kernel does not support unnamed files.
 func cannot(err error) bool {
 	return errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)
 }
 
-// close ends it. What has not got its name by then goes.
+// close closes it. An unpublished upload is discarded.
 func (u *upload) close() {
-	_ = unix.Close(u.fd) // it was synced, or is of no use
+	_ = unix.Close(u.fd) // it was synced, or is discarded
 	if u.temp != "" {
-		_ = u.dir.remove(u.temp) // if it fails, a list removes it
+		_ = u.dir.remove(u.temp) // otherwise a list removes it
 	}
 }
 
-// publish gives an upload its name. Of an object that is named by its hash, and is there
-// with that content, only the upload goes: nobody gives what is old a new time. Anything
-// else that has the name is replaced.
+// publish gives an upload its name. If an object whose name is its hash exists with the
+// right content, it stays, and the upload is discarded: so the object's time does not
+// change. Any other object is replaced.
 func (u *upload) publish(base string) error {
 	err := u.name(base)
 	switch {
@@ -95,12 +95,12 @@ func (u *upload) publish(base string) error {
 	return nil
 }
 
-// name gives it a name that nothing has, else it is EEXIST.
+// name gives it an unused name; otherwise the error is EEXIST.
 func (u *upload) name(base string) error {
 	if u.temp == "" {
 		err := u.dir.link(u.fd, base)
 		if cannotLink(err) {
-			u.store.named.Store(true) // whoever tries again gets one with a name
+			u.store.named.Store(true) // the retry uses a temporary name
 		}
 		return err
 	}
@@ -111,14 +111,14 @@ func (u *upload) name(base string) error {
 	return err
 }
 
-// cannotLink reports whether a nameless file cannot be given a name: there is no /proc, or
-// a rule of the system forbids it.
+// cannotLink reports whether an unnamed file cannot be given a name, because there is no
+// /proc or a policy forbids it.
 func cannotLink(err error) bool {
 	return cannot(err) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EXDEV)
 }
 
-// holds reports whether the file of a name that is a hash has the content of that hash.
-// One that cannot be read has not.
+// holds reports whether the content of a file matches the hash that is its name. An
+// unreadable file does not.
 func (d dirFD) holds(base string) bool {
 	sum, err := hex.DecodeString(base)
 	if err != nil || len(sum) != sha256.Size {
@@ -142,5 +142,5 @@ func (d dirFD) holds(base string) bool {
 	return bytes.Equal(digest.Sum(nil), sum)
 }
 
-// onlyReader has no WriteTo, with which [os.File] would choose a buffer of its own.
+// onlyReader hides WriteTo, with which [os.File] would use its own buffer.
 type onlyReader struct{ io.Reader }

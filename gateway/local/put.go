@@ -19,10 +19,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Where a file system has no files without a name, uploads grow under a name that no
-// object can have, since it is neither "config" nor 64 hexadecimal digits. An upload that
-// a crash cut off leaves such a file; a list removes it once nobody has written to it for
-// a day.
+// Without support for unnamed files, uploads have a name that no object can have, since it
+// is neither "config" nor 64 hexadecimal digits. A crash during an upload leaves such a
+// file; a list removes it once nobody has written to it for a day.
 const (
 	tempPrefix  = ".rclone-gateway-upload-"
 	tempExpires = 24 * time.Hour
@@ -32,10 +31,10 @@ func tempName() string { return tempPrefix + strconv.FormatUint(rand.Uint64(), 3
 
 func isTemp(base string) bool { return strings.HasPrefix(base, tempPrefix) }
 
-// Put implements [storage.Store]. An object that is named by its hash and is there with
-// the same content stays as it is, with the time of its first receipt. The order is that of every durable replacement:
-// write a file that nobody sees, sync it, give it the name, sync the directory. An error of
-// that last sync comes too late to take the new object back.
+// Put implements [storage.Store]. An existing object whose name is its hash stays
+// unchanged, with the time of its first receipt, if its content is right. The order is that
+// of every durable replacement: write an invisible file, sync it, name it, sync the
+// directory. If that last sync fails, the new object is already visible.
 func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader) error {
 	if err := check(ctx, "put", name); err != nil {
 		return err
@@ -55,8 +54,8 @@ func (s *Store) Put(ctx context.Context, name string, size int64, body io.Reader
 	return nil
 }
 
-// wrapPut is wrap for Put, to which an absence (the directory was removed in the
-// middle) is a failure and proves nothing.
+// wrapPut is wrap for Put: if the directory was removed meanwhile, that is a failure and
+// does not prove any absence.
 func (s *Store) wrapPut(name string, err error) error {
 	if errors.Is(err, unix.ENOENT) {
 		err = fmt.Errorf("%w: %v", storage.ErrUnavailable, err) //nolint:errorlint // must not count as fs.ErrNotExist
@@ -64,7 +63,7 @@ func (s *Store) wrapPut(name string, err error) error {
 	return s.wrap("put", name, err)
 }
 
-// store writes exactly size bytes to a file in dir, durably, and gives it the name base.
+// store writes exactly size bytes to a file in dir, durably, under the name base.
 func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, body io.Reader) error {
 	up, err := s.newUpload(dir)
 	if err != nil {
@@ -80,8 +79,8 @@ func (s *Store) store(ctx context.Context, dir dirFD, base string, size int64, b
 	return up.publish(base)
 }
 
-// copyExactly takes size bytes from body, which must end there, in as few pieces as the
-// buffer allows.
+// copyExactly copies size bytes from body, which must end there, in pieces as large as the
+// buffer.
 func copyExactly(ctx context.Context, file io.Writer, size int64, body io.Reader) error {
 	buf, release := uploadBuffer()
 	defer release()
@@ -109,8 +108,8 @@ func copyExactly(ctx context.Context, file io.Writer, size int64, body io.Reader
 	return nil
 }
 
-// makeDir opens a directory, which it makes durable first if that is not known:
-// what a power failure takes with it would take the object along.
+// makeDir opens a directory, and makes it durable unless that is known: otherwise a power
+// failure could lose it with the object.
 func (s *Store) makeDir(name string) (dirFD, error) {
 	if _, ok := s.durable.Load(name); ok {
 		dir, err := s.openDir(name)
@@ -136,10 +135,9 @@ func (s *Store) makeDir(name string) (dirFD, error) {
 	return at, nil
 }
 
-// makeEntry makes and opens the directory step in at; name is its whole name.
-// One that is there already may have been made a moment ago, by another call or
-// before a crash, and not be durable yet; one that was durable may be gone, if
-// somebody removed the tree.
+// makeEntry creates and opens the directory step in at; name is its full name. An existing
+// one may have been created a moment ago, by another call or before a crash, and not be
+// durable yet; a durable one may be gone if somebody removed the tree.
 func (s *Store) makeEntry(at dirFD, step, name string) (dirFD, error) {
 	if _, ok := s.durable.Load(name); ok {
 		dir, err := at.open(step)

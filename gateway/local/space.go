@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Space says how many bytes of the file system that the root is on are free to
-// this user, used by everybody, and there in all.
+// Space returns the free bytes for this user, the used bytes and the total bytes of the
+// root's file system.
 func (s *Store) Space(context.Context) (free, used, total int64, err error) {
 	root, err := s.openRoot()
 	if err != nil {

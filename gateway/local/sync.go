@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sync makes a file or a directory outlive a power failure. Some file systems cannot,
-// as some of FUSE: they serve backups anyway, and whoever reads the log is told
-// once what they do not promise.
+// sync makes a file or a directory survive a power failure. Some file systems cannot, such
+// as some FUSE ones: they are used anyway, and the log says once that data is not durable.
 func (s *Store) sync(fd int) error {
 	err := s.fsync(fd)
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENOSYS) {
@@ -28,6 +27,6 @@ func (s *Store) sync(fd int) error {
 	return nil
 }
 
-// Fleeting reports whether the file system was found to be unable to sync: what was
-// stored may not outlive a power failure.
+// Fleeting reports whether the file system was found to be unable to sync: stored data may
+// not survive a power failure.
 func (s *Store) Fleeting() bool { return s.fleeting.Load() }

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolverFor picks how what is below the root is opened: by one system
-// call that refuses symbolic links, where the kernel (5.6) has it and the
-// container's seccomp filter lets it through.
+// resolverFor returns how to open paths below the root: by one system call that refuses
+// symbolic links, if the kernel (5.6) and the container's seccomp filter support it.
 func resolverFor(root dirFD) resolver {
 	if fd, err := openat2(int(root), ".", directory); err == nil {
 		dirFD(fd).close()
@@ -20,8 +19,7 @@ func resolverFor(root dirFD) resolver {
 	return walk
 }
 
-// pathOnly opens something for no more than to look at it, and to find what is
-// below it.
+// pathOnly opens something only to stat it, and to open entries below it.
 const pathOnly = unix.O_PATH
 
 func openat2(root int, name string, flags int) (fd int, err error) {
@@ -37,8 +35,8 @@ func openResolved(at int, name string, flags int, resolve uint64) (fd int, err e
 	return fd, err
 }
 
-// directFor returns what opens a path below the root's, abs, and follows no symbolic link
-// anywhere; nil where the kernel cannot do that, or abs leads over one.
+// directFor returns a function that opens a path below the root's, abs, without following
+// symbolic links anywhere; nil if the kernel does not support that, or abs contains a link.
 func directFor(abs string) func(path string, flags int) (int, error) {
 	direct := func(path string, flags int) (int, error) {
 		return openResolved(unix.AT_FDCWD, path, flags, unix.RESOLVE_NO_SYMLINKS)
@@ -60,24 +58,23 @@ func (d dirFD) nameless() (int, error) {
 	return openat(int(d), ".", unix.O_WRONLY|unix.O_TMPFILE, 0o600)
 }
 
-// link gives an open file a name, where it had none, unless something has it. By its path
-// in /proc that needs no privilege.
+// link gives an unnamed open file a name, unless that is taken. Using its path in /proc,
+// that needs no privilege.
 func (d dirFD) link(fd int, base string) error {
 	return retry(func() error {
 		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), int(d), base, unix.AT_SYMLINK_FOLLOW)
 	})
 }
 
-// The layout of struct linux_dirent64, getdents64(2).
+// Offsets in struct linux_dirent64, getdents64(2).
 const (
 	direntReclen = 16
 	direntType   = 18
 	direntName   = 19
 )
 
-// entries reads the directory through buf, which may serve another directory
-// when the loop is over. [os.File.ReadDir] reads 8 KiB at a time and makes more
-// garbage.
+// entries reads the directory through buf, which may be reused after the loop.
+// [os.File.ReadDir] reads only 8 KiB at a time and allocates more.
 func (d dirFD) entries(buf []byte) iter.Seq2[dirEntry, error] {
 	return func(yield func(dirEntry, error) bool) {
 		for {
@@ -104,7 +101,7 @@ func (d dirFD) getdents(buf []byte) (n int, err error) {
 	return n, err
 }
 
-// parseDirents yields the entries in buf and says whether to continue.
+// parseDirents yields the entries in buf, and reports whether to continue.
 func parseDirents(buf []byte, yield func(dirEntry, error) bool) bool {
 	for len(buf) > 0 {
 		reclen := int(binary.NativeEndian.Uint16(buf[direntReclen:]))
@@ -121,8 +118,8 @@ func parseDirents(buf []byte, yield func(dirEntry, error) bool) bool {
 	return true
 }
 
-// renameOverNothing renames a directory unless the name is taken, by an empty
-// directory too.
+// renameOverNothing renames a directory unless the name is taken, even by an empty
+// directory.
 func renameOverNothing(source dirFD, from string, target dirFD, to string) error {
 	err := retry(func() error { return unix.Renameat2(int(source), from, int(target), to, unix.RENAME_NOREPLACE) })
 	if err == unix.EINVAL || err == unix.ENOSYS { //nolint:errorlint // bare errnos

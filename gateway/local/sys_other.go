@@ -15,11 +15,11 @@ func resolverFor(dirFD) resolver { return walk }
 
 func directFor(string) func(path string, flags int) (int, error) { return nil }
 
-// pathOnly is a cheaper way to open something, where the system has one.
+// pathOnly opens something for a stat; some systems have a cheaper way.
 const pathOnly = unix.O_RDONLY
 
-// fsync asks [os.File.Sync], which knows what it takes on each system: on macOS
-// fsync(2) alone leaves the data in the disk's cache.
+// fsync uses [os.File.Sync], which does what each system needs: on macOS, fsync(2) alone
+// leaves data in the disk's cache.
 func fsync(fd int) error {
 	file, err := dup(fd)
 	if err != nil {
@@ -28,7 +28,7 @@ func fsync(fd int) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// nameless says that there are no files without a name.
+// nameless fails: there are no unnamed files.
 func (dirFD) nameless() (int, error) { return -1, unix.ENOTSUP }
 
 func (dirFD) link(int, string) error { return unix.ENOTSUP }

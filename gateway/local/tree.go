@@ -18,8 +18,8 @@ import (
 
 var _ storage.Tree = (*Store)(nil)
 
-// ReadDir implements [storage.Tree]. What is no regular file and no directory is an
-// error, as it is to [Store.List].
+// ReadDir implements [storage.Tree]. As in [Store.List], anything but regular files and
+// directories is an error.
 func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) error) error {
 	if err := check(ctx, "read", dir); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) er
 	return l.read(fd, dir)
 }
 
-// read lists a directory, whose description is in l.stat, and what is directly in it.
+// read lists a directory, whose description is in l.stat, and its entries.
 func (l *lister) read(dir dirFD, name string) error {
 	l.info.setDir(".", &l.stat)
 	if err := l.fn(&l.info); err != nil {
@@ -59,7 +59,7 @@ func (l *lister) read(dir dirFD, name string) error {
 	return nil
 }
 
-// subdir passes a directory on.
+// subdir passes on a directory.
 func (l *lister) subdir(dir dirFD, parent, base string) error {
 	err := dir.stat(base, &l.stat)
 	if errors.Is(err, unix.ENOENT) {
@@ -92,8 +92,7 @@ func (s *Store) Mkdir(ctx context.Context, dir string) error {
 	return nil
 }
 
-// holder opens the directory that holds name, durable as it is to be for what is
-// added to it.
+// holder opens the parent directory of name, and makes it durable for new entries.
 func (s *Store) holder(name string) (dirFD, error) {
 	fd, err := s.openDir(path.Dir(name))
 	if err != nil {
@@ -120,8 +119,8 @@ func (s *Store) Rmdir(ctx context.Context, dir string) error {
 	return s.wrap("sync directory of", dir, s.sync(int(parent)))
 }
 
-// Rename implements [storage.Tree]. Between two file systems that are mounted below
-// the root an object is copied.
+// Rename implements [storage.Tree]. Between two file systems mounted below the root, it
+// copies the object.
 func (s *Store) Rename(ctx context.Context, from, to string) error {
 	if err := errors.Join(checkEntry(ctx, "rename", from), checkEntry(ctx, "rename", to)); err != nil {
 		return err
@@ -159,7 +158,7 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 	)
 }
 
-// rename renames an object, over another one, or a directory, over nothing.
+// rename renames an object, replacing another one, or a directory, replacing nothing.
 func (s *Store) rename(ctx context.Context, source, target dirFD, from, to string, isDir bool) error {
 	var err error
 	if isDir {
@@ -178,8 +177,7 @@ func (s *Store) rename(ctx context.Context, source, target dirFD, from, to strin
 	return err
 }
 
-// renameSlowly is renameOverNothing where the system has no such call: it looks
-// first.
+// renameSlowly is renameOverNothing without a system call for it: it checks first.
 func renameSlowly(source dirFD, from string, target dirFD, to string) error {
 	var st unix.Stat_t
 	switch err := target.stat(to, &st); {
@@ -191,7 +189,7 @@ func renameSlowly(source dirFD, from string, target dirFD, to string) error {
 	return retry(func() error { return unix.Renameat(int(source), from, int(target), to) })
 }
 
-// carry copies an object to another file system and removes it.
+// carry copies an object to another file system and deletes the original.
 func (s *Store) carry(ctx context.Context, from, to string) error {
 	file, size, err := s.open(from)
 	if err != nil {
@@ -204,7 +202,7 @@ func (s *Store) carry(ctx context.Context, from, to string) error {
 	return s.Remove(ctx, from)
 }
 
-// forget drops what is known of directories that are no longer there.
+// forget drops what is known of removed directories.
 func (s *Store) forget(dir string) {
 	s.durable.Range(func(key, _ any) bool {
 		if name, ok := key.(string); ok && (name == dir || strings.HasPrefix(name, dir+"/")) {
@@ -217,7 +215,7 @@ func (s *Store) forget(dir string) {
 // HasDirectories implements [storage.Tree].
 func (*Store) HasDirectories() bool { return true }
 
-// checkEntry is check for what must not be the root.
+// checkEntry is check for names other than the root.
 func checkEntry(ctx context.Context, op, name string) error {
 	if name == "." {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
@@ -225,8 +223,8 @@ func checkEntry(ctx context.Context, op, name string) error {
 	return check(ctx, op, name)
 }
 
-// wrapTree is wrap where what lies below an object, or is looked for as a directory
-// and is an object, is absent.
+// wrapTree is wrap where a name below an object, or an object in place of a directory,
+// counts as absent.
 func (s *Store) wrapTree(op, name string, err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		err = fmt.Errorf("%w: %v", fs.ErrNotExist, err) //nolint:errorlint // is explained by it
