@@ -15,8 +15,8 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Bucket is a [Mem] as buckets are: it copies and does not rename, to remove what is
-// absent succeeds, and what is uploaded again keeps its time.
+// Bucket is a [Mem] with the behaviour of buckets: it copies instead of renaming, removing
+// an absent object succeeds, and a repeated upload preserves the time.
 type Bucket struct{ *Mem }
 
 var (

@@ -24,9 +24,9 @@ const (
 	List   Method = "List"
 )
 
-// Faulty is a Store whose calls fail as planned, and are otherwise those of the
-// Store beneath. A planned fault meets one call; those of one method are met in
-// the order of planning. Faults that no call met fail the test at its end.
+// Faulty is a Store whose calls fail as planned, and otherwise are passed on to another
+// Store. A planned fault affects one call; faults of one method are used in the order of
+// planning. A fault that was not used fails the test at its end.
 type Faulty struct {
 	store storage.Store
 
@@ -52,15 +52,15 @@ func NewFaulty(tb testing.TB, store storage.Store) *Faulty {
 	return f
 }
 
-// Plan adds faults to those that wait for calls of method.
+// Plan adds faults for future calls of method.
 func (f *Faulty) Plan(method Method, faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults[method] = append(f.faults[method], faults...)
 }
 
-// next takes the first fault that waits for this call; without one it returns
-// the zero Fault, which changes nothing.
+// next returns the first fault that is planned for this call; without one it returns the
+// zero Fault, which changes nothing.
 func (f *Faulty) next(method Method, name string) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,15 +74,15 @@ func (f *Faulty) next(method Method, name string) Fault {
 	return fault
 }
 
-// Fault is one way to fail. The functions below make them.
+// Fault is a way to fail. The functions below create faults.
 type Fault struct {
 	what string
-	name string // only for calls with this name, if set
+	name string // only for calls with this name, if not empty
 
 	wait  func(context.Context) error         // before anything else
 	err   error                               // instead of the call, or after its first part
 	cut   bool                                // the call has a first part
-	after int64                               // its length, in bytes or entries
+	after int64                               // length of the first part, in bytes or entries
 	lie   bool                                // about the size
 	size  int64                               // what to tell instead
 	list  func(func(fs.FileInfo) error) error // instead of the list
@@ -93,16 +93,15 @@ func Fail(err error) Fault {
 	return Fault{what: fmt.Sprintf("Fail(%v)", err), err: err}
 }
 
-// FailAfter lets a part of the call happen: n bytes of the body that Open
-// returns, n bytes of the body that Put reads, n entries of List. Then it fails
-// with err. If err is nil, Open's body and List end as if they were complete; a
-// Put that is cut must have an error.
+// FailAfter performs a part of the call: n bytes of the body that Open returns, n bytes of
+// the body that Put reads, n entries of List. Then it fails with err. If err is nil, Open's
+// body and List end as if they were complete; a Put needs an error.
 func FailAfter(n int64, err error) Fault {
 	return Fault{what: fmt.Sprintf("FailAfter(%d, %v)", n, err), cut: true, after: n, err: err}
 }
 
-// Hold keeps the call waiting until release is called or the call's context
-// ends, whose error it then returns. Reached is closed when the call is there.
+// Hold blocks the call until release is called or the call's context ends, whose error it
+// then returns. reached is closed when the call blocks.
 func Hold() (fault Fault, reached <-chan struct{}, release func()) {
 	arrived, released := make(chan struct{}), make(chan struct{})
 	wait := func(ctx context.Context) error {
@@ -117,13 +116,12 @@ func Hold() (fault Fault, reached <-chan struct{}, release func()) {
 	return Fault{what: "Hold", wait: wait}, arrived, sync.OnceFunc(func() { close(released) })
 }
 
-// LieAboutSize makes Stat and Open tell this size.
+// LieAboutSize makes Stat and Open return this size.
 func LieAboutSize(size int64) Fault {
 	return Fault{what: fmt.Sprintf("LieAboutSize(%d)", size), lie: true, size: size}
 }
 
-// Stale makes List answer as store would have done for dir at the moment of
-// this call.
+// Stale makes List answer as store would have answered for dir at the time of this call.
 func Stale(tb testing.TB, store storage.Store, dir string) Fault {
 	tb.Helper()
 	var entries []fs.FileInfo
@@ -141,14 +139,13 @@ func Stale(tb testing.TB, store storage.Store, dir string) Fault {
 	}}
 }
 
-// On restricts the fault to calls with this name; calls with another leave it
-// waiting.
+// On restricts the fault to calls with this name; it stays planned during other calls.
 func (f Fault) On(name string) Fault {
 	f.name = name
 	return f
 }
 
-// before says why the call does not happen, or not yet.
+// before says why the call fails, or delays it.
 func (f Fault) before(ctx context.Context) error {
 	if f.wait != nil {
 		if err := f.wait(ctx); err != nil {
@@ -240,7 +237,7 @@ func (f *Faulty) List(ctx context.Context, dir string, fn func(fs.FileInfo) erro
 	return fault.listing(fn, func(fn func(fs.FileInfo) error) error { return f.store.List(ctx, dir, fn) })
 }
 
-// listing lists as list does, spoiled by the fault.
+// listing calls list with the fault.
 func (f Fault) listing(fn func(fs.FileInfo) error, list func(func(fs.FileInfo) error) error) error {
 	if f.list != nil {
 		return f.list(fn)
@@ -248,7 +245,7 @@ func (f Fault) listing(fn func(fs.FileInfo) error, list func(func(fs.FileInfo) e
 	if !f.cut {
 		return list(fn)
 	}
-	// The list beneath is run to its end, so that its error is not lost.
+	// The underlying list runs to its end, so that its error is not lost.
 	left := f.after
 	err := list(func(i fs.FileInfo) error {
 		if left <= 0 {

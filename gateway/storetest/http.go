@@ -18,15 +18,15 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// mediaTypeV2 is the media type of version 2 of the restic REST protocol. restic
-// compares it byte by byte.
+// mediaTypeV2 is the media type of version 2 of the restic REST protocol. restic compares
+// it byte by byte.
 const mediaTypeV2 = "application/vnd.x.restic.rest.v2"
 
-// HTTP returns a Store that speaks the restic REST protocol, version 2, with
-// the server at baseURL: the headers it sends and the answers it takes are
-// those of restic 0.18, and it never tries twice. BaseURL is that of a
-// destination, so that the Store's names, "<app type>/<UUID>/data/ab/abcd…",
-// follow it; the shard is dropped on the way, as URLs of the protocol have none.
+// HTTP returns a Store that speaks version 2 of the restic REST protocol with the server at
+// baseURL. It sends the headers and accepts the responses of restic 0.18, and never
+// retries. baseURL is that of a destination, so that the Store's names, "<app
+// type>/<UUID>/data/ab/abcd…", follow it; the shard is dropped, since URLs of the protocol
+// have none.
 //
 // Run it with [OverHTTP].
 func HTTP(baseURL, user, password string) storage.Store {
@@ -45,8 +45,8 @@ type httpStore struct {
 
 var _ storage.Creator = (*httpStore)(nil)
 
-// StatusError is an answer that restic takes for a failure. It wraps the error
-// that the status stands for, where there is one.
+// StatusError is a response that restic treats as a failure. It wraps the error that the
+// status stands for, if there is one.
 type StatusError struct {
 	Method, Path string
 	Code         int
@@ -56,7 +56,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s %s: unexpected status %d", e.Method, e.Path, e.Code)
 }
 
-// Unwrap gives the meaning that the protocol gives to the status.
+// Unwrap returns the meaning of the status in the protocol.
 func (e *StatusError) Unwrap() error {
 	switch e.Code {
 	case http.StatusBadRequest:
@@ -125,7 +125,7 @@ func (h *httpStore) Open(ctx context.Context, name string, off, n int64) (io.Rea
 	return resp.Body, size, nil
 }
 
-// objectSize finds the size of the whole object in the answer to a GET.
+// objectSize returns the size of the whole object from the response to a GET.
 func objectSize(resp *http.Response) (int64, error) {
 	if resp.StatusCode == http.StatusOK {
 		if resp.ContentLength < 0 {
@@ -142,7 +142,7 @@ func objectSize(resp *http.Response) (int64, error) {
 	return size, nil
 }
 
-// checkLength holds the answer to what was asked for, as restic does from 0.17.
+// checkLength compares the response with the request, as restic does since 0.17.
 func checkLength(resp *http.Response, off, n, size int64) error {
 	want := size - off
 	if n >= 0 {
@@ -174,8 +174,8 @@ func (h *httpStore) Put(ctx context.Context, name string, size int64, body io.Re
 	return h.drain(req)
 }
 
-// uncancelled is a body of which nothing is sent once the request is cancelled: on a busy
-// machine, net/http may else have sent all of it before it ends the connection.
+// uncancelled is a body that sends nothing once the request is cancelled: otherwise, on a
+// busy machine, net/http may have sent all of it before it closes the connection.
 type uncancelled struct {
 	ctx context.Context
 	io.Reader
@@ -238,7 +238,7 @@ func decodeList(dec *json.Decoder, fn func(fs.FileInfo) error) error {
 	return nil
 }
 
-// request makes a request of restic: credentials and Accept come with each.
+// request creates a request like restic, with credentials and Accept.
 func (h *httpStore) request(ctx context.Context, method, name string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, h.base+"/"+name, body)
 	if err != nil {
@@ -249,8 +249,8 @@ func (h *httpStore) request(ctx context.Context, method, name string, body io.Re
 	return req, nil
 }
 
-// do sends req and takes the statuses named for success. Beside a [StatusError]
-// it returns the response, whose body is closed.
+// do sends req and accepts the given statuses. Beside a [StatusError] it returns the
+// response with a closed body.
 func (h *httpStore) do(req *http.Request, success ...int) (*http.Response, error) {
 	resp, err := h.client.Do(req)
 	if err != nil {
@@ -259,12 +259,12 @@ func (h *httpStore) do(req *http.Request, success ...int) (*http.Response, error
 	if slices.Contains(success, resp.StatusCode) {
 		return resp, nil
 	}
-	_, _ = io.Copy(io.Discard, resp.Body) // keeps the connection
+	_, _ = io.Copy(io.Discard, resp.Body) // so that the connection can be reused
 	resp.Body.Close()
 	return resp, &StatusError{Method: req.Method, Path: req.URL.Path, Code: resp.StatusCode}
 }
 
-// drain sends req, for which only 200 is success, and reads the answer to its end.
+// drain sends req, for which only 200 is success, and reads the response to its end.
 func (h *httpStore) drain(req *http.Request) error {
 	resp, err := h.do(req, http.StatusOK)
 	if err != nil {

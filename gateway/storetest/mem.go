@@ -14,16 +14,16 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Mem is a [storage.Store] in memory. Like a file system it has directories: they
-// come with the first object below them and stay when the last one goes.
-// The zero value is not usable; call [NewMem].
+// Mem is a [storage.Store] in memory. Like a file system it has directories: they are
+// created with the first object in them, and stay after the last one. The zero value is not
+// usable; call [NewMem].
 type Mem struct {
 	mu      sync.RWMutex
 	objects map[string]memObject
 	dirs    map[string]bool
 }
 
-// memObject is immutable: replacing an object leaves open readers alone.
+// memObject is immutable, so open readers are not affected when it is replaced.
 type memObject struct {
 	data    []byte
 	modTime time.Time
@@ -70,7 +70,7 @@ func (m *Mem) Put(ctx context.Context, name string, size int64, body io.Reader) 
 	if err := check(ctx, "put", name); err != nil {
 		return err
 	}
-	// One byte more than announced tells a body that is too long.
+	// One extra byte reveals a body that is too long.
 	data, err := io.ReadAll(io.LimitReader(body, size+1))
 	switch {
 	case err != nil:

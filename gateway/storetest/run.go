@@ -7,14 +7,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
-// Repo is the repository in which [Run] works. A server under test must let the
-// user of [HTTP] do everything with it; that of a node may.
+// Repo is the repository in which [Run] works. The user of [HTTP] needs all permissions for
+// it, such as those of a node.
 const Repo = conformance.Repo
 
 // Option names a documented difference between a Store and the contract.
 type Option = conformance.Option
 
-// The options, as package suite describes them.
+// The options of package conformance.
 var (
 	WithoutDirectories = conformance.WithoutDirectories
 	BlindRemove        = conformance.BlindRemove
@@ -23,10 +23,10 @@ var (
 	SeenReplacing      = conformance.SeenReplacing
 )
 
-// Run holds a Store to the contract of [storage.Store]. NewStore is called once for
-// each subtest and returns an empty store, which it closes by t.Cleanup. All
-// objects are such as a restic repository has, in [Repo] and in repositories
-// whose paths begin like it; so the same suite runs over HTTP.
+// Run checks a Store against the contract of [storage.Store]. newStore is called once for
+// each subtest and returns an empty store, which it closes with t.Cleanup. All objects are
+// possible in a restic repository, in [Repo] or a repository with the same prefix; so the
+// same suite runs over HTTP.
 func Run(t *testing.T, newStore func(t *testing.T) storage.Store, opts ...Option) {
 	conformance.Run(test{t}, func(t conformance.T) storage.Store { return newStore(t.(test).T) }, opts...)
 }
