@@ -1,5 +1,5 @@
-// Package atomicfile replaces files so that a reader, and a crash, finds the old
-// content or the new one, whole.
+// Package atomicfile replaces files atomically: a reader, even after a crash, finds either
+// the old or the new content.
 package atomicfile
 
 import (
@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Write replaces the content of the file at path, durably, and gives it the mode perm
-// whatever the umask. The temporary file beside it begins with a dot; where Write
-// fails it is removed.
+// Write replaces the content of the file at path, durably, and sets the mode perm
+// regardless of the umask. The temporary file beside it begins with a dot, and is removed
+// if Write fails.
 func Write(path string, content []byte, perm fs.FileMode) error {
 	p, err := Prepare(path, content, perm)
 	if err != nil {
@@ -20,10 +20,10 @@ func Write(path string, content []byte, perm fs.FileMode) error {
 	return p.Commit()
 }
 
-// Pending is a file that was written beside its place, and is durable there.
+// Pending is a durable temporary file beside its final place.
 type Pending struct{ temporary, path string }
 
-// Prepare does all of Write but the last step, which is Commit; or else Drop.
+// Prepare performs Write without its last step. Call Commit or Drop afterwards.
 func Prepare(path string, content []byte, perm fs.FileMode) (*Pending, error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
 	if err != nil {
@@ -44,10 +44,10 @@ func Prepare(path string, content []byte, perm fs.FileMode) (*Pending, error) {
 	return p, nil
 }
 
-// Name is the temporary file's.
+// Name returns the name of the temporary file.
 func (p *Pending) Name() string { return p.temporary }
 
-// Commit puts the file in its place. Where that fails the temporary file is removed.
+// Commit moves the file into place. If that fails, it removes the temporary file.
 func (p *Pending) Commit() error {
 	if err := os.Rename(p.temporary, p.path); err != nil {
 		p.Drop()
@@ -56,7 +56,7 @@ func (p *Pending) Commit() error {
 	return syncDir(filepath.Dir(p.path))
 }
 
-// Drop removes the temporary file; one that stays is in nobody's way.
+// Drop removes the temporary file. If that fails, the file does no harm.
 func (p *Pending) Drop() { _ = os.Remove(p.temporary) }
 
 func syncDir(path string) error {
