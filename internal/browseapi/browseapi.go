@@ -1,6 +1,7 @@
-// Package browseapi is what the gateway asks "gatewayctl snapshot serve" on its unix socket,
-// for the page: what a directory of a snapshot holds, and the content of a file. Each is asked
-// with GET and the parameters repository (APP/UUID), destination (its ID), snapshot and path.
+// Package browseapi defines the requests of the gateway to the unix socket of "gatewayctl
+// snapshot serve", for the pages: the entries of a directory of a snapshot, and the content
+// of a file. They use GET with the parameters repository (APP/UUID), destination (its ID),
+// snapshot and path.
 package browseapi
 
 import "time"
@@ -11,20 +12,20 @@ const (
 	ContentPath = "/content"
 )
 
-// MaxEntries bounds what is listed of one directory.
+// MaxEntries bounds the entries in a listing.
 const MaxEntries = 2000
 
-// Listing is what a directory holds.
+// Listing holds the entries of a directory.
 type Listing struct {
 	Path    string  `json:"path"`
 	Entries []Entry `json:"entries"`
 	More    bool    `json:"more,omitempty"` // there are more than MaxEntries
 }
 
-// Entry is a file, a directory or whatever else a snapshot holds.
+// Entry is a file, a directory or any other entry of a snapshot.
 type Entry struct {
 	Name     string    `json:"name"`
-	Type     string    `json:"type"` // as restic calls it: file, dir, symlink and so on
+	Type     string    `json:"type"` // as in restic: file, dir, symlink and so on
 	Size     uint64    `json:"size"`
 	Modified time.Time `json:"modified"`
 }
