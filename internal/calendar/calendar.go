@@ -1,10 +1,10 @@
 // Package calendar reads the calendar events of systemd's OnCalendar=, such as
 // "daily" or "Mon..Fri *-*-* 02:30", and computes when they occur.
 //
-// [Parse] accepts what "systemd-analyze calendar" accepts, and refuses what is refused
-// there. One thing is left out: an abbreviation of the local time zone in place of a
-// zone's name, since it means something else on another host. An [Event] occurs at the
-// same moments as in systemd. [Expand] adds shortcuts such as "every 6h".
+// [Parse] accepts what "systemd-analyze calendar" accepts, except for an abbreviation of
+// the local time zone instead of a zone's name, since it means something else on other
+// hosts. An [Event] occurs at the same times as in systemd. [Expand] adds shortcuts such as
+// "every 6h".
 package calendar
 
 import (
@@ -15,9 +15,9 @@ import (
 
 // Event is a calendar event. The zero value occurs every second; use [Parse].
 type Event struct {
-	// weekdays has a bit for each day, Monday being the lowest; 0 admits all.
+	// weekdays has a bit for each day, starting with Monday; 0 allows all.
 	weekdays uint8
-	// Years, months and so on that it occurs in; nil admits all.
+	// The years, months and so on in which it occurs; nil allows all.
 	year, month, day, hour, minute field
 	// second is in microseconds.
 	second field
@@ -35,17 +35,17 @@ const (
 	everyDay            = 1<<7 - 1
 )
 
-// span is a value, or several: from start to stop, or to the end where stop is
-// negative, in steps. A step of zero is start alone.
+// span is one or several values: from start to stop in steps, without end if stop is
+// negative. A step of zero means start alone.
 type span struct{ start, stop, step int }
 
-// field is what one part of a date or of a time may be.
+// field holds the possible values of a part of a date or a time.
 type field []span
 
-// only is the field of one value.
+// only returns the field with one value.
 func only(value int) field { return field{{start: value, stop: -1}} }
 
-// each is the field of those values.
+// each returns the field with the given values.
 func each(values ...int) field {
 	var f field
 	for _, value := range values {
@@ -54,7 +54,7 @@ func each(values ...int) field {
 	return f
 }
 
-// next returns the first value from at on and not beyond last.
+// next returns the first value from at to last.
 func (f field) next(at, last int) (value int, found bool) {
 	if f == nil {
 		return at, at <= last
@@ -81,8 +81,8 @@ func (s span) next(at, last int) (value int, found bool) {
 	return value, value <= last
 }
 
-// inMonth makes days that are counted from the end of a month ones of a month that
-// has last days.
+// inMonth converts days that are counted from the end of a month to days of a month with
+// last days.
 func (f field) inMonth(last int) field {
 	turned := field{}
 	for _, s := range f {
@@ -95,7 +95,7 @@ func (f field) inMonth(last int) field {
 	return turned
 }
 
-// String returns the event in the form that Parse reads, with all its parts.
+// String formats the event with all its parts, for Parse.
 func (e *Event) String() string {
 	var text strings.Builder
 	if e.weekdays != 0 {
@@ -123,7 +123,7 @@ func (e *Event) weekdayText() string {
 	return strings.Join(days, ",")
 }
 
-// text writes the field, with values of that many digits, in parts of the unit.
+// text formats the field, with values of that many digits, in parts of the unit.
 func (f field) text(digits, unit int) string {
 	if f == nil || unit == secondUnit && len(f) == 1 && f[0] == (span{0, -1, secondUnit}) {
 		return "*"

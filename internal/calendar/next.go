@@ -2,12 +2,12 @@ package calendar
 
 import "time"
 
-// Next returns the first moment after the given one at which the event occurs, in
-// the event's time zone or else in loc. It is the zero time where there is none.
+// Next returns the first time after the given one at which the event occurs, in the event's
+// time zone or else in loc. It returns the zero time if there is none.
 //
-// Where the clock is put forward, what falls into the hour that is left out does not
-// occur: see [Event.NextSkipped]. Where the clock is put back, an event within the hour
-// that comes twice occurs the first time. Both are as in systemd.
+// As in systemd, when the clock is put forward, an event in the skipped hour does not
+// occur: see [Event.NextSkipped]. When it is put back, an event in the repeated hour occurs
+// the first time.
 func (e *Event) Next(after time.Time, loc *time.Location) time.Time {
 	loc = e.Location(loc)
 	shown := shownBy(after, loc)
@@ -23,7 +23,7 @@ func (e *Event) Next(after time.Time, loc *time.Location) time.Time {
 	}
 }
 
-// Location is the event's own time zone, or else the one given.
+// Location returns the event's own time zone, or else the given one.
 func (e *Event) Location(loc *time.Location) *time.Location {
 	if e.zone != nil {
 		return e.zone
@@ -31,9 +31,9 @@ func (e *Event) Location(loc *time.Location) *time.Location {
 	return loc
 }
 
-// NextSkipped returns the first day after the given moment, and before until, on which
-// the event would occur if the clock were not put forward past it, and so does not occur
-// at all. The day is given by its midnight in UTC.
+// NextSkipped returns the first day after the given time, and before until, on which the
+// event does not occur only because the clock is put forward past it. The day is
+// represented by its midnight in UTC.
 func (e *Event) NextSkipped(after, until time.Time, loc *time.Location) (day time.Time, skipped bool) {
 	loc = e.Location(loc)
 	for change := after.In(loc); ; {
@@ -46,7 +46,7 @@ func (e *Event) NextSkipped(after, until time.Time, loc *time.Location) (day tim
 		gap := change.UTC().Add(time.Duration(before) * time.Second)
 		end := change.UTC().Add(time.Duration(later) * time.Second)
 		at, found := e.nextShown(gap)
-		if !found || !at.Before(end) { // also where the clock is put back
+		if !found || !at.Before(end) { // also when the clock is put back
 			continue
 		}
 		midnight := at.Truncate(24 * time.Hour)
@@ -56,8 +56,8 @@ func (e *Event) NextSkipped(after, until time.Time, loc *time.Location) (day tim
 	}
 }
 
-// occursOn reports whether the event occurs on a day, which its midnight in UTC stands
-// for.
+// occursOn reports whether the event occurs on a day, which is represented by its midnight
+// in UTC.
 func (e *Event) occursOn(midnight time.Time, loc *time.Location) bool {
 	for at, found := e.nextShown(midnight); found && at.Before(midnight.Add(24*time.Hour)); at, found = e.nextShown(at.Add(time.Microsecond)) {
 		if _, exists := moment(at, loc); exists {
@@ -67,7 +67,7 @@ func (e *Event) occursOn(midnight time.Time, loc *time.Location) bool {
 	return false
 }
 
-// shownBy returns the date and time that a clock in loc shows, which UTC stands for.
+// shownBy returns the date and time on a clock in loc, represented in UTC.
 func shownBy(t time.Time, loc *time.Location) time.Time {
 	t = t.In(loc)
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
@@ -94,7 +94,7 @@ func (e *Event) nextShown(from time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// inMonth is nextShown within a month, from a day on.
+// inMonth is nextShown within a month, starting at a day.
 func (e *Event) inMonth(year, month, day int, from time.Time) (time.Time, bool) {
 	last := time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 	days := e.day
@@ -121,8 +121,8 @@ func (e *Event) onWeekday(day time.Weekday) bool {
 	return e.weekdays == 0 || e.weekdays&(1<<((day+6)%7)) != 0
 }
 
-// nextTime returns the first time of a day from one on that the event matches, both
-// as what has passed of the day.
+// nextTime returns the first matching time of day from one on, both as a duration since
+// midnight.
 func (e *Event) nextTime(from time.Duration) (time.Duration, bool) {
 	fromHour, fromMinute := int(from/time.Hour), int(from%time.Hour/time.Minute)
 	fromSecond := int(from % time.Minute / time.Microsecond)
@@ -144,8 +144,8 @@ func (e *Event) nextTime(from time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// moment returns when a clock in loc shows that date and time, the first time, and
-// whether it ever does.
+// moment returns when a clock in loc first shows that date and time, and whether it ever
+// does.
 func moment(shown time.Time, loc *time.Location) (at time.Time, exists bool) {
 	at = time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), shown.Nanosecond(), loc)
 	if !shownBy(at, loc).Equal(shown) {

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// maxInt is the largest number that systemd takes.
+// maxInt is the largest number that systemd accepts.
 const maxInt = 1<<31 - 1
 
-// maxSpans bounds the values that one part lists.
+// maxSpans bounds the values in a list.
 const maxSpans = 240
 
 var weekdays = []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
-// Words are the words that stand for a whole event, the usual one for each first.
+// Words are the words for complete events; the usual word for each comes first.
 var Words = []string{"minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semiannually", "yearly"}
 
-// word returns the event that a word stands for.
+// word returns the event for a word.
 func word(text string) (Event, bool) {
 	zero := only(0)
 	daily := Event{hour: zero, minute: zero, second: zero}
@@ -73,7 +73,7 @@ func Parse(text string) (*Event, error) {
 	return &p.event, nil
 }
 
-// cutZone takes the name of a time zone from the end.
+// cutZone cuts the name of a time zone off the end.
 func cutZone(text string) (rest string, zone *time.Location, err error) {
 	space := strings.LastIndexByte(text, ' ')
 	if space < 0 {
@@ -93,8 +93,8 @@ func cutZone(text string) (rest string, zone *time.Location, err error) {
 	return text[:space], zone, nil
 }
 
-// looksLikeZone reports whether a last word can only be meant as a time zone. Names
-// of weekdays cannot, since they may be followed by nothing.
+// looksLikeZone reports whether a last word can only be meant as a time zone. Names of
+// weekdays can stand alone, so they do not.
 func looksLikeZone(name string) bool {
 	if name == "" || name == "Local" || !isLetter(name[0]) {
 		return false
@@ -118,7 +118,7 @@ type parser struct {
 	event Event
 }
 
-// at is the next character, 0 at the end.
+// at returns the next character, 0 at the end.
 func (p *parser) at() byte {
 	if p.rest == "" {
 		return 0
@@ -126,7 +126,7 @@ func (p *parser) at() byte {
 	return p.rest[0]
 }
 
-// take drops the next character where it is that one.
+// take skips the next character if it is the given one.
 func (p *parser) take(c byte) bool {
 	if p.at() != c || c == 0 {
 		return false
@@ -198,8 +198,7 @@ func (p *parser) parseWeekdays() error {
 	}
 }
 
-// weekday takes the name of a weekday, and returns its number, -1 where there is
-// none.
+// weekday parses the name of a weekday, and returns its number, -1 if there is none.
 func (p *parser) weekday() int {
 	for i, name := range weekdays {
 		for _, form := range []string{name, name[:3]} {
@@ -237,7 +236,7 @@ func (p *parser) parseTimestamp() error {
 // errDate says what dates look like.
 var errDate = errors.New(`a date has the form YEAR-MONTH-DAY or MONTH-DAY, such as *-*-01`)
 
-// parseDate reads a date, if there is one: what is followed by a colon is a time.
+// parseDate parses an optional date: a number before a colon is a time.
 func (p *parser) parseDate() error {
 	if p.at() == 0 {
 		return nil
@@ -287,7 +286,7 @@ func (p *parser) parseDate() error {
 // errTime says what times look like.
 var errTime = errors.New(`a time has the form HOUR:MINUTE or HOUR:MINUTE:SECOND, such as 02:30`)
 
-// parseTime reads a time; nothing is midnight.
+// parseTime parses a time; a missing one is midnight.
 func (p *parser) parseTime() error {
 	e := &p.event
 	e.hour, e.minute, e.second = only(0), only(0), only(0)
@@ -414,7 +413,7 @@ func (p *parser) parseFraction() int {
 	return value
 }
 
-// settle completes an event, and refuses values that are out of bounds.
+// settle completes an event, and checks the bounds of its values.
 func (e *Event) settle() error {
 	if e.weekdays == everyDay {
 		e.weekdays = 0
@@ -457,7 +456,7 @@ func century(year int) int {
 	return year
 }
 
-// settle ends a range at its last value; one of one value is that value.
+// settle ends a range at its last value. A range of one value becomes that value.
 func (s *span) settle() {
 	if s.stop > s.start && s.step > 0 {
 		s.stop -= (s.stop - s.start) % s.step
@@ -467,8 +466,8 @@ func (s *span) settle() {
 	}
 }
 
-// valid reports whether the span lies within bounds, as systemd sees it: a
-// repetition must come at least once. Days from the end of a month are up to 28.
+// valid reports whether the span is within bounds, by systemd's rules: a repetition must
+// occur at least once. Days from the end of a month are limited to 28.
 func (s span) valid(first, last int, fromEnd bool) bool {
 	if fromEnd {
 		last -= 3

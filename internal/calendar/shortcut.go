@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Expand replaces a shortcut by the event that it stands for, in systemd's vocabulary;
-// everything else is returned as it is. A shortcut is "every", a number and a unit: m
-// (minutes), h (hours) or d (days), such as "every 15m", "every 6h" or "every 1d". A number
-// of one may be left out: "every h". A time zone may follow.
+// Expand converts a shortcut to the event that it stands for, in systemd's syntax; anything
+// else is returned unchanged. A shortcut is "every", a number and a unit: m (minutes), h
+// (hours) or d (days), such as "every 15m", "every 6h" or "every 1d". A number of one can
+// be omitted: "every h". A time zone can follow.
 //
-// The number must divide the hour or the day, so that the gaps are equal; of days only
-// one does.
+// The number must divide the hour or the day, so that all gaps are equal; for days only one
+// is allowed.
 func Expand(text string) (string, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 || !strings.EqualFold(words[0], "every") {
@@ -35,7 +35,7 @@ func Expand(text string) (string, error) {
 // errShortcut says what a shortcut looks like.
 var errShortcut = errors.New(`"every" is followed by a number of minutes, hours or days, such as "every 15m", "every 6h" or "every 1d"`)
 
-// everyEvent is the event of a period such as 6h.
+// everyEvent returns the event for a period such as 6h.
 func everyEvent(period string) (string, error) {
 	digits := strings.TrimRight(period, "abcdefghijklmnopqrstuvwxyz")
 	unit, number := period[len(digits):], 1
