@@ -13,16 +13,16 @@ import (
 	"strings"
 )
 
-// LoginVariables and ServerVariables are about one connection to Redis: who has some of
-// a group from a file has none of it from elsewhere.
+// LoginVariables and ServerVariables belong to one connection to Redis: if a file sets some
+// of a group, none of the group is taken from elsewhere.
 var (
 	LoginVariables  = []string{"REDIS_USER", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE"}
 	ServerVariables = []string{"REDIS_URL", "REDIS_SENTINEL", "REDIS_SENTINEL_MASTER", "REDIS_ADDRESS", "REDIS_REPLICA_ADDRESS"}
 )
 
-// Load passes the variables of a file to set, which puts them before those that are there.
-// Where the file has a login or a server, those of another one are set to "" first. The
-// error names --env-file; without a path nothing is loaded.
+// Load passes the variables of a file to set, which gives them precedence over existing
+// ones. If the file has a login or a server, existing variables of that group are first set
+// to "". The error names --env-file; without a path nothing is loaded.
 func Load(path string, set func(name, value string) error) error {
 	if path == "" {
 		return nil
