@@ -1,4 +1,4 @@
-// Package footprint keeps small what an idle program holds of the machine's memory.
+// Package footprint reduces the memory that an idle program occupies.
 package footprint
 
 import (
@@ -7,9 +7,9 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/footprint/programfile"
 )
 
-// Trim gives back what the program does not need just now: its garbage, and the pages of
-// its own file that it has read. After a start with hundreds of packages to initialise,
-// those are most of what it holds.
+// Trim releases what the program does not need now: its garbage, and the pages of its own
+// file that it has read. After a start that initializes hundreds of packages, these are
+// most of its memory.
 func Trim() error {
 	debug.FreeOSMemory()
 	return programfile.Drop()

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// look is how often it is looked whether the program is idle.
+	// look is the interval between checks whether the program is idle.
 	look = 5 * time.Second
-	// idle is what a program uses of the processors in that time while it has nothing
-	// to do but to look after itself.
+	// idle is the CPU time that the program uses in that interval while it has nothing to
+	// do.
 	idle = look / 50
-	// patience is how often in a row it is found idle before it gives back its garbage,
-	// which takes it some milliseconds.
+	// patience is how often in a row the program must be idle before it collects its
+	// garbage, which takes some milliseconds.
 	patience = 3
 	// idlePages is how many bytes of its own file an idle program may have in memory.
 	idlePages = 8 << 20
 )
 
-// TrimWhenIdle keeps what an idle program holds small until ctx ends: once it is idle it
-// calls trim, which is to call [Trim], and from then on gives back the pages of its own
-// file that it has read since. A program at work keeps what it holds.
+// TrimWhenIdle keeps the memory of an idle program small until ctx ends. Once the program
+// is idle it calls trim, which should call [Trim], and from then on releases the pages of
+// its own file that it reads again. It does nothing while the program works.
 func TrimWhenIdle(ctx context.Context, trim func()) {
 	trimWhenIdle(ctx, used, trim, func() { programfile.DropAbove(idlePages) })
 }
