@@ -1,4 +1,4 @@
-// Package httprange reads the Range header of a request, by RFC 9110, section 14.
+// Package httprange parses the Range header of a request (RFC 9110, section 14).
 package httprange
 
 import (
@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// Range is the part of an object that a request asks for. The zero value is the
-// whole object.
+// Range is the requested part of an object. The zero value is the whole object.
 type Range struct {
 	Kind Kind
-	// Off and N are the first byte and the number of bytes of a [FromStart] range,
-	// where a negative N is all to the end. For a [Suffix] N is how many of the last
-	// bytes are wanted and Off is unused.
+	// Off and N are the first byte and the number of bytes of a [FromStart] range; a
+	// negative N means to the end. For a [Suffix], N is the number of bytes at the end, and
+	// Off is unused.
 	Off, N int64
 }
 
@@ -28,13 +27,12 @@ const (
 	Suffix
 )
 
-// Parse reads the Range header.
+// Parse parses the Range header.
 //
-// A unit other than bytes is ignored, as the RFC demands. A malformed range and
-// more than one range are an error: the RFC lets a server ignore them or answer
-// 416, and restic could use neither the whole object nor a multipart answer, so
-// the plain refusal is the kinder one. Numbers beyond an int64 count as very
-// large ones.
+// It ignores units other than bytes, as the RFC demands. A malformed range and several
+// ranges are errors. The RFC allows to ignore them or to answer 416, but restic could use
+// neither the whole object nor a multipart response, so a plain refusal is better. Numbers
+// beyond an int64 count as very large ones.
 func Parse(h http.Header) (Range, error) {
 	lines := h["Range"]
 	if len(lines) == 0 {
@@ -73,8 +71,8 @@ func Parse(h http.Header) (Range, error) {
 	}
 }
 
-// In returns which bytes of an object of that size are wanted, and whether there
-// are any. Of an empty object the whole is, unless its last no bytes are asked for.
+// In returns which bytes of an object of that size are wanted, and whether there are any.
+// Of an empty object the whole is wanted, except by a suffix of zero bytes.
 func (r Range) In(size int64) (off, n int64, ok bool) {
 	switch {
 	case r.Kind == Whole:
@@ -90,7 +88,7 @@ func (r Range) In(size int64) (off, n int64, ok bool) {
 	return r.Off, r.N, true
 }
 
-// Content is the value of Content-Range for n bytes from off of an object.
+// Content returns the value of Content-Range for n bytes from off of an object.
 func Content(off, n, size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", off, off+n-1, size)
 }
