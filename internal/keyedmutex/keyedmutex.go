@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// Mutex is one mutex per key. It holds an entry only while somebody has or awaits
-// it. The zero value is ready.
+// Mutex is one mutex per key. It has an entry only while a key is locked or waited for. The
+// zero value is ready.
 type Mutex[K comparable] struct {
 	mu      sync.Mutex
 	entries map[K]*entry
 }
 
 type entry struct {
-	held  chan struct{} // of capacity 1; full while somebody has the mutex
-	users int           // who has or awaits it, guarded by Mutex.mu
+	held  chan struct{} // capacity 1; full while locked
+	users int           // holders and waiters, guarded by Mutex.mu
 }
 
-// Lock waits for the key's mutex, in the order of the calls, or until ctx ends,
-// whose error it then returns.
+// Lock locks the key's mutex, in the order of the calls. If ctx ends before, it returns
+// ctx's error.
 func (m *Mutex[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	e := m.enter(key)
 	select {
@@ -34,7 +34,8 @@ func (m *Mutex[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	}
 }
 
-// TryLock is Lock where nobody has or awaits the key's mutex; else locked is false.
+// TryLock locks the key's mutex if nobody holds it or waits for it; otherwise locked is
+// false.
 func (m *Mutex[K]) TryLock(key K) (unlock func(), locked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +60,7 @@ func (m *Mutex[K]) enter(key K) *entry {
 	return m.add(key)
 }
 
-// add makes the entry of a key, for one user; it runs with mu held.
+// add adds a user to the entry of a key. The caller holds mu.
 func (m *Mutex[K]) add(key K) *entry {
 	e := &entry{held: make(chan struct{}, 1), users: 1}
 	if m.entries == nil {
