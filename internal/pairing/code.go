@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// alphabet is Crockford's base32: what is confused in reading, or read as a word, is
-	// not in it.
+	// alphabet is Crockford's base32, which leaves out characters that are easily confused.
 	alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	// length is that of a code without its dashes. The last character is a sum of the others.
+	// length is the length of a code without dashes. The last character is a checksum.
 	length = 20
 	group  = 4
 )
@@ -40,7 +39,7 @@ func New() Code {
 	return Code{text.String() + sum(text.String())}
 }
 
-// Parse reads a code as people type it: in any case, with dashes and spaces anywhere, with
+// Parse parses a code as people type it: in any case, with dashes and spaces anywhere, with
 // O for 0 and I or L for 1.
 func Parse(typed string) (Code, error) {
 	var text strings.Builder
@@ -68,11 +67,12 @@ func Parse(typed string) (Code, error) {
 	return Code{characters}, nil
 }
 
-// sum is the last character of a code: the others weighted by powers of an element of the field
-// of 32 elements, so that one wrong character, and two that changed places, are always noticed.
+// sum computes the last character of a code. The others are weighted by powers of an
+// element of the field of 32 elements, so that one wrong character, or two swapped ones,
+// are always detected.
 func sum(characters string) string {
 	const polynomial = 1<<5 | 1<<2 | 1
-	s := 1 // zeros alone are no code
+	s := 1 // so that a code of zeros is invalid
 	for i := range len(characters) {
 		if s = (s ^ strings.IndexByte(alphabet, characters[i])) << 1; s >= len(alphabet) {
 			s ^= polynomial
@@ -81,7 +81,7 @@ func sum(characters string) string {
 	return alphabet[s : s+1]
 }
 
-// Text is the code as people read it.
+// Text formats the code for people.
 func (c Code) Text() string {
 	var groups []string
 	for at := 0; at < len(c.characters); at += group {
@@ -90,16 +90,16 @@ func (c Code) Text() string {
 	return strings.Join(groups, "-")
 }
 
-// String keeps the code out of every log and error text.
+// String keeps the code out of logs and error texts.
 func (Code) String() string { return "***" }
 
 // GoString does the same for %#v.
 func (Code) GoString() string { return "***" }
 
-// Ticket is what the gateway is sent in place of the code.
+// Ticket returns what is sent to the gateway instead of the code.
 func (c Code) Ticket() string { return hex.EncodeToString(c.derive("ticket")) }
 
-// derive returns 32 bytes for a purpose, which tell nothing of the code or of other
+// derive returns 32 bytes for a purpose, which reveal neither the code nor those for other
 // purposes.
 func (c Code) derive(purpose string) []byte {
 	derived, err := hkdf.Key(sha256.New, []byte(c.characters), nil, "rclone-gateway pairing 1: "+purpose, sha256.Size)
@@ -109,7 +109,7 @@ func (c Code) derive(purpose string) []byte {
 	return derived
 }
 
-// Name is what Redis keeps the sealed settings of a ticket under.
+// Name returns the name under which Redis stores the sealed settings of a ticket.
 func Name(ticket string) string {
 	digest := sha256.Sum256([]byte(ticket))
 	return hex.EncodeToString(digest[:])

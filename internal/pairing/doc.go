@@ -1,8 +1,8 @@
-// Package pairing is what a pairing code is worth: how a host gets the settings of a module
-// from a gateway for a code that a person types, and nobody else learns them.
+// Package pairing implements pairing codes. A host gets the settings of a module from a
+// gateway with a code that a person types, and nobody else can read them.
 //
-// From the code come, each by a derivation of its own, a ticket and a key. The ticket is
-// what the gateway is sent, and Redis keeps the settings under its hash, sealed with the key:
-// neither the gateway nor who reads Redis or the network can open them, or put others in
-// their place. The code has 95 random bits, so that no slow derivation is needed.
+// A ticket and a key are derived independently from the code. The host sends the ticket to
+// the gateway, and Redis stores the settings under the ticket's hash, encrypted with the
+// key. So neither the gateway nor anybody who reads Redis or the network can read or
+// replace them. The code has 95 random bits, so it needs no slow derivation.
 package pairing
