@@ -14,9 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Advice says what to do about a connection that failed with err: which setting is
-// missing or wrong. It is "" where err is about something else, such as permissions.
-// It never asks for a password that was given, and never quotes one.
+// Advice says what to do about a connection that failed with err: which setting is missing
+// or wrong. It returns "" if err is about something else, such as permissions. It does not
+// ask for a password that was given, and never quotes one.
 func (c Config) Advice(err error) string {
 	if err == nil {
 		return ""
@@ -46,7 +46,7 @@ func (c Config) Advice(err error) string {
 	return ""
 }
 
-// Refused reports whether Redis answered that this user may not do it.
+// Refused reports whether Redis refused permission to the user.
 func Refused(err error) bool {
 	for _, prefix := range []string{"WRONGPASS", "NOAUTH", "NOPERM"} {
 		if redis.HasErrorPrefix(err, prefix) {
@@ -61,8 +61,7 @@ func UnknownCommand(err error) bool {
 	return strings.Contains(err.Error(), "unknown command")
 }
 
-// NoUsers reports whether a server is older than users are: it takes AUTH with a
-// password alone.
+// NoUsers reports whether a server has no ACL users: it accepts AUTH only with a password.
 func NoUsers(err error) bool {
 	return strings.Contains(err.Error(), "wrong number of arguments for 'auth'")
 }
@@ -92,7 +91,7 @@ func (c Config) endedAdvice() string {
 
 func (c Config) speaksTLS() bool { return c.TLS.On() || strings.HasPrefix(c.URL, "rediss://") }
 
-// sentinelAdvice is about Sentinels, none of which said where the server is.
+// sentinelAdvice is about Sentinels that could not name the server.
 func (c Config) sentinelAdvice(err error) string {
 	t := c.sentinelTLS()
 	if text := t.advice("Sentinel", "--redis-sentinel", err); text != "" {
@@ -117,8 +116,8 @@ func (c Config) sentinelAdvice(err error) string {
 	return "check that a Sentinel runs at one of these addresses: " + strings.Join(c.SentinelAddrs, ", ")
 }
 
-// advice is about TLS; "" where err is not. Options and variables are named by their
-// common prefix, "--redis".
+// advice is about TLS; "" if err is not. Options and variables are named by their common
+// prefix, "--redis".
 func (t TLS) advice(server, option string, err error) string {
 	name := func(setting string) string {
 		variable := strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(option, "--")+"-"+setting, "-", "_"))
@@ -145,7 +144,7 @@ func (t TLS) advice(server, option string, err error) string {
 	return ""
 }
 
-// alertAdvice is about an alert that the server sent in place of going on.
+// alertAdvice is about a TLS alert from the server.
 func (t TLS) alertAdvice(server string, name func(string) string) string {
 	if t.Cert == "" {
 		return fmt.Sprintf("%s wants a client certificate: give %s and %s", server, name("cert"), name("key"))
@@ -153,11 +152,11 @@ func (t TLS) alertAdvice(server string, name func(string) string) string {
 	return fmt.Sprintf("%s does not accept the certificate of %s: its tls-ca-cert-file must name the CA that signed it, and it must be valid today", server, name("cert"))
 }
 
-// WhyEnded is what to do about a Redis for which Ended is true.
+// WhyEnded is the advice for a Redis for which Ended is true.
 const WhyEnded = "ended the connection: check that it runs; in protected mode it takes nobody from other hosts, until its user default has a password (requirepass)"
 
-// Ended reports whether Redis closed the connection, rather than that nobody listens.
-// In protected mode it does so after a word that comes too early to be an answer.
+// Ended reports whether Redis closed the connection, as opposed to a refused connection. In
+// protected mode it does so after an error that comes too early to be a reply.
 func Ended(err error) bool {
 	return redis.HasErrorPrefix(err, "DENIED") || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

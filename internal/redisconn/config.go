@@ -15,15 +15,15 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Limits on one attempt, so that a Redis that hangs ends in an error.
+// Limits for one attempt, so that a Redis that hangs causes an error.
 const (
 	dialTimeout = 5 * time.Second
 	ioTimeout   = 5 * time.Second
-	// replicaTimeout is what a replica has to answer in before the main server
-	// is asked.
+	// replicaTimeout is how long a replica may take to answer before the main server is
+	// asked.
 	replicaTimeout = 2 * time.Second
-	// readerLifetime is when a connection of a reader ends that went to the main
-	// server because the replica was away.
+	// readerLifetime is the lifetime of a reader's connection to the main server, used
+	// because the replica was down.
 	readerLifetime = 5 * time.Minute
 )
 
@@ -35,15 +35,15 @@ const DefaultAddress = "127.0.0.1:6379"
 type Config struct {
 	URL     string // redis://, rediss:// (TLS) or unix://
 	Address string // host:port, or the path of a unix socket with or without unix://
-	// ReplicaAddress, in the form of Address, is where readers connect first.
+	// ReplicaAddress, in the form of Address, is tried first by readers.
 	ReplicaAddress string
 
-	// Username and Password go before those of the URL. Without either nobody
-	// logs in, and Redis takes the connection as user "default".
+	// Username and Password override those of the URL. Without either there is no login,
+	// and Redis treats the connection as user "default".
 	Username, Password string
 
-	// TLS is that of the server and its replica, and of the servers that a
-	// Sentinel names; unix sockets have none.
+	// TLS applies to the server, its replica, and servers that a Sentinel names, but not to
+	// unix sockets.
 	TLS TLS
 
 	SentinelMaster                     string
@@ -51,11 +51,11 @@ type Config struct {
 	SentinelUsername, SentinelPassword string
 	SentinelTLS                        TLS
 
-	// Timeout bounds a connection's beginning, and each answer; zero means 5 s.
+	// Timeout bounds the start of a connection, and each answer; zero means 5 s.
 	Timeout time.Duration
 }
 
-// WithUser is the same server for another user.
+// WithUser returns the same server for another user.
 func (c Config) WithUser(username, password string) Config {
 	c.Username, c.Password = username, password
 	return c
@@ -68,8 +68,8 @@ func (c Config) Open() (*redis.Client, error) {
 	return c.OpenReader()
 }
 
-// OpenReader returns a client for reading and subscribing. Each of its
-// connections goes to the replica if that answers, else to the main server.
+// OpenReader returns a client for reading and subscribing. Each of its connections goes to
+// the replica if that answers, otherwise to the main server.
 func (c Config) OpenReader() (*redis.Client, error) {
 	quiet()
 	opts, skipVerify, err := c.options()
@@ -104,8 +104,8 @@ var (
 	errNoSentinel = errors.New("redis: no address of a Sentinel given: give --redis-sentinel ($REDIS_SENTINEL)")
 )
 
-// options are those of a single server; for Sentinel, what it shares with one. Their
-// TLSConfig is nil or not, by the URL's scheme.
+// options returns the options for a single server; for Sentinel, the options that both
+// share. TLSConfig is set according to the URL's scheme.
 func (c Config) options() (opts *redis.Options, skipVerify bool, err error) {
 	opts = &redis.Options{}
 	switch {
@@ -140,7 +140,7 @@ func (c Config) options() (opts *redis.Options, skipVerify bool, err error) {
 	return opts, skipVerify, nil
 }
 
-// Where says which server it is, without users.
+// Where returns which server it is, without the user.
 func (c Config) Where() string {
 	switch {
 	case c.SentinelMaster != "":
@@ -151,7 +151,7 @@ func (c Config) Where() string {
 	return cmp.Or(c.Address, DefaultAddress)
 }
 
-// String says where and who, without passwords.
+// String returns server and user, without passwords.
 func (c Config) String() string {
 	where := c.Where()
 	if c.ReplicaAddress != "" {
@@ -181,13 +181,13 @@ func redactURL(s string) string {
 	return shown.String()
 }
 
-// quiet sends what the client library would print on stderr to slog.
+// quiet sends the client library's messages to slog instead of stderr.
 var quiet = sync.OnceFunc(func() { redis.SetLogger(slogRedis{}) })
 
 type slogRedis struct{}
 
-// Printf implements the library's logger. What it says is also in the errors it
-// returns, so it is only for debugging.
+// Printf implements the library's logger. The messages are also in the errors that it
+// returns, so they are only for debugging.
 func (slogRedis) Printf(ctx context.Context, format string, v ...any) {
 	if slog.Default().Enabled(ctx, slog.LevelDebug) {
 		slog.DebugContext(ctx, "redis client", "detail", fmt.Sprintf(format, v...))

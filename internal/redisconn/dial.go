@@ -13,8 +13,7 @@ import (
 
 type address struct{ network, address string }
 
-// parseAddress does not repeat the text in its error: it may be a URL with a
-// password in the wrong place.
+// parseAddress does not quote the text in its error: it may be a URL with a password.
 func parseAddress(s string) (address, error) {
 	if path, ok := strings.CutPrefix(s, "unix://"); ok || strings.HasPrefix(s, "/") {
 		return address{"unix", path}, nil
@@ -25,8 +24,8 @@ func parseAddress(s string) (address, error) {
 	return address{"tcp", s}, nil
 }
 
-// dialer connects to the replica, where there is one and it answers, or to the
-// address asked for.
+// dialer connects to the replica, if there is one and it answers, otherwise to the given
+// address.
 type dialer struct {
 	replica address
 	tls     *tls.Config
@@ -73,9 +72,9 @@ func (d dialer) connect(ctx context.Context, a address) (net.Conn, error) {
 	return (&tls.Dialer{NetDialer: &network, Config: d.tls}).DialContext(ctx, a.network, a.address)
 }
 
-// ping reports whether the server is ready to be read: one that hangs accepts
-// connections too, and one that loads its data or lost its master refuses even
-// this. Refusing it to whoever has not logged in yet is an answer.
+// ping reports whether the server is ready for reading. One that hangs accepts connections
+// too, and one that loads its data or lost its master refuses even this command. A demand
+// for a login counts as ready.
 func ping(conn net.Conn, deadline time.Time) error {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package redisconn describes a connection to Redis, for the server and the client
-// alike: where Redis is, by which way, with what TLS, who connects, and what to do
-// about a connection that fails. Settings are the options and variables of all that.
+// Package redisconn configures connections to Redis for the server and the client: where
+// Redis is, how to reach it, with what TLS and which user. It defines the options and
+// variables, and gives advice about failures.
 package redisconn

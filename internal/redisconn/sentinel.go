@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// openSentinel returns a client of the server that the Sentinels name.
+// openSentinel returns a client of the server that Sentinels name.
 func (c Config) openSentinel(o *redis.Options) (*redis.Client, error) {
 	if len(c.SentinelAddrs) == 0 {
 		return nil, errNoSentinel
@@ -38,8 +38,8 @@ func (c Config) openSentinel(o *redis.Options) (*redis.Client, error) {
 	return client, nil
 }
 
-// sentinelTLS takes the CA and the client's certificate from the server's TLS where
-// Sentinel's own are not given. The server's TLS alone does not turn it on.
+// sentinelTLS takes the CA and the client's certificate from the server's TLS unless
+// Sentinel has its own. The server's TLS alone does not enable it.
 func (c Config) sentinelTLS() TLS {
 	t := c.SentinelTLS
 	if !t.On() {
@@ -54,8 +54,8 @@ func (c Config) sentinelTLS() TLS {
 	return t
 }
 
-// sentinelDialer is the one dialer that the library has for Sentinels and for the
-// server they name. It takes whom it dials for a Sentinel; [toServer] corrects that.
+// sentinelDialer is the library's only dialer for both Sentinels and the server. It assumes
+// that it dials a Sentinel; [toServer] corrects that.
 type sentinelDialer struct {
 	tls     *tls.Config
 	timeout time.Duration
@@ -84,8 +84,8 @@ func (d sentinelDialer) dial(ctx context.Context, network, addr string) (net.Con
 	return &sentinelConn{tls.Client(raw, config), raw, addr}, nil // shakes hands when it is used
 }
 
-// toServer is a hook of the client of the server: what it dials is no Sentinel, and
-// an error before that is Sentinel's.
+// toServer is a hook of the server's client: it marks connections to the server, and errors
+// before that as Sentinel's.
 type toServer struct{ tls *tls.Config }
 
 // DialHook turns the connection into one with the server's TLS.
@@ -125,8 +125,7 @@ func (toServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	return next
 }
 
-// forHost has a certificate verified for the host of addr, unless another name was
-// given.
+// forHost verifies a certificate for the host of addr, unless another name is configured.
 func forHost(config *tls.Config, addr string) (*tls.Config, error) {
 	if config.ServerName != "" {
 		return config, nil
@@ -140,19 +139,19 @@ func forHost(config *tls.Config, addr string) (*tls.Config, error) {
 	return config, nil
 }
 
-// dialError says that a Sentinel, or the server, cannot be connected to.
+// dialError says that no connection to a Sentinel or the server was possible.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// sentinelError is one of the search for the server, which Sentinels answer.
+// sentinelError is an error of the search for the server through Sentinels.
 type sentinelError struct{ err error }
 
 func (e *sentinelError) Error() string { return e.err.Error() }
 func (e *sentinelError) Unwrap() error { return e.err }
 
-// IsSentinel reports whether an error is Sentinels', which come before Redis.
+// IsSentinel reports whether an error comes from Sentinels rather than Redis.
 func IsSentinel(err error) bool {
 	_, ok := errors.AsType[*sentinelError](err)
 	return ok

@@ -11,14 +11,14 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/internal/secretfile"
 )
 
-// Settings are a connection as options and variables describe it. Register, parse
-// the flags, fill the rest from the environment, then Complete.
+// Settings are the options and variables of a connection. Call Register, parse the flags,
+// fill in the rest from the environment, then call Complete.
 type Settings struct {
 	Config
 	PasswordFile, SentinelPasswordFile string
 }
 
-// Variables that hold a password, which no option does.
+// Variables for passwords, which have no option.
 const (
 	PasswordVariable         = "REDIS_PASSWORD"
 	SentinelPasswordVariable = "REDIS_SENTINEL_PASSWORD"
@@ -54,8 +54,8 @@ func registerTLS(b flagenv.Binder, t *TLS, prefix, server string) {
 	b.String(&t.ServerName, prefix+"-server-name", variable+"_SERVER_NAME", "", "`name` that "+server+"'s certificate is for, where it is not that of its address")
 }
 
-// Complete reads the passwords, each from its one source, and takes the login out of
-// the URL. Errors name the sources, and no secret.
+// Complete reads each password from its only source, and takes the login out of the URL.
+// Errors name the sources, and quote no secret.
 func (s *Settings) Complete(lookup func(string) (string, bool)) error {
 	login, errURL := s.takeLogin()
 	password, _ := lookup(PasswordVariable)
@@ -77,8 +77,7 @@ func (s *Settings) Complete(lookup func(string) (string, bool)) error {
 	return errors.Join(errURL, errs[0], errs[1], errs[2])
 }
 
-// takeLogin removes user and password from the URL, so that another user can take
-// their place.
+// takeLogin removes user and password from the URL, so that another user can be set.
 func (s *Settings) takeLogin() (*url.Userinfo, error) {
 	if s.URL == "" {
 		return nil, nil
@@ -93,11 +92,11 @@ func (s *Settings) takeLogin() (*url.Userinfo, error) {
 	return login, nil
 }
 
-// Variable is a setting as the environment has it.
+// Variable is a setting in the form of an environment variable.
 type Variable struct{ Name, Value string }
 
-// Variables describe the connection to other programs: all but the user and the
-// user's password. Secret ones are Sentinel's password alone.
+// Variables returns the connection's settings for other programs, without the user and the
+// user's password. Only Sentinel's password is secret.
 func (s *Settings) Variables() []Variable {
 	vars := []Variable{
 		{"REDIS_URL", s.URL}, {"REDIS_ADDRESS", s.Address}, {"REDIS_REPLICA_ADDRESS", s.ReplicaAddress},

@@ -8,27 +8,26 @@ import (
 	"os"
 )
 
-// TLS says how to trust a server, and how to be trusted by it. Any of its settings
-// turns it on.
+// TLS says how to trust a server, and how to authenticate to it. Any setting enables it.
 type TLS struct {
 	Enabled bool
-	// CA is a file of PEM certificates to trust instead of the system's.
+	// CA is a file of PEM certificates that replaces the system's.
 	CA string
-	// Cert and Key are files of the certificate that the server may want of us. They
-	// are read again for each connection, so that a renewed one is taken.
+	// Cert and Key are files of the client certificate. They are read for each connection,
+	// so that renewed ones are used.
 	Cert, Key string
-	// ServerName is what the server's certificate is for, where that is not the
-	// host of its address.
+	// ServerName is the name in the server's certificate, if it differs from the host of
+	// its address.
 	ServerName string
 }
 
-// On reports whether TLS is spoken.
+// On reports whether TLS is enabled.
 func (t TLS) On() bool {
 	return t.Enabled || t.CA != "" || t.Cert != "" || t.Key != "" || t.ServerName != ""
 }
 
-// config returns nil where TLS is off. The host's name is left to the dialer, which
-// knows whom it speaks to. Errors name the options by their prefix, "--redis".
+// config returns nil if TLS is disabled. The dialer sets the host's name. Errors name the
+// options by their prefix, "--redis".
 func (t TLS) config(option string, skipVerify bool) (*tls.Config, error) {
 	if !t.On() {
 		return nil, nil
@@ -64,7 +63,7 @@ func (t TLS) config(option string, skipVerify bool) (*tls.Config, error) {
 	return config, nil
 }
 
-// isUntrusted reports whether a server's certificate is signed by a CA we do not know.
+// isUntrusted reports whether a server's certificate is signed by an unknown CA.
 func isUntrusted(err error) bool {
 	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
 	return ok

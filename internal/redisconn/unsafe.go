@@ -8,10 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// facts are what INFO and CONFIG GET say; what our user may not ask for is absent.
+// facts are from INFO and CONFIG GET; what the user may not read is missing.
 type facts map[string]string
 
-// hazards are the settings of Redis by which credentials and destinations get lost.
+// hazards are settings with which Redis can lose credentials and destinations.
 var hazards = []func(facts) string{
 	func(f facts) string {
 		policy := f["maxmemory_policy"]
@@ -38,8 +38,8 @@ var hazards = []func(facts) string{
 	},
 }
 
-// Hazards returns the settings of a Redis by which data gets lost, each as the end of
-// a sentence about it. What the user may not ask for is not judged.
+// Hazards returns the settings with which a Redis can lose data, each as the end of a
+// sentence about it. Settings that the user may not read are skipped.
 func Hazards(ctx context.Context, rdb *redis.Client) []string {
 	known := facts{}
 	for _, section := range []string{"memory", "persistence"} {
