@@ -14,14 +14,14 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// mostBytes is more than any password has.
+// mostBytes bounds the size of the file.
 const mostBytes = 64 << 10
 
-// ErrNotText says that a file holds something else than text.
+// ErrNotText says that a file does not contain text.
 var ErrNotText = errors.New("is no text in UTF-8: save it as such")
 
-// Decode returns the text that an editor or a shell has saved: UTF-8, or UTF-16 as
-// Windows writes it; a byte order mark is dropped.
+// Decode decodes text that an editor or a shell saved: UTF-8, or Windows' UTF-16. It drops
+// a byte order mark.
 func Decode(data []byte) (string, error) {
 	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), data)
 	if err != nil || !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
@@ -30,8 +30,8 @@ func Decode(data []byte) (string, error) {
 	return string(text), nil
 }
 
-// Read returns the password in a file: one line, without its end. An empty file and
-// one with more lines are errors; none of them quotes the content.
+// Read returns the password in a file of one line. An empty file and further lines are
+// errors, which do not quote the content.
 func Read(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -56,15 +56,15 @@ func Read(path string) (string, error) {
 	return text, nil
 }
 
-// Source is a place that a password can come from.
+// Source is a possible source of a password.
 type Source struct {
-	Name  string // as people know it: "$REDIS_PASSWORD"
+	Name  string // the name for people: "$REDIS_PASSWORD"
 	Given bool
 	Read  func() (string, error)
 }
 
-// One returns the password of the one source that was given, "" where none was. Two
-// are an error that names them: which of them is meant nobody can know.
+// One returns the password of the only source that was given, "" if there was none. Two
+// sources are an error that names them.
 func One(what string, sources ...Source) (string, error) {
 	var given []Source
 	for _, s := range sources {
@@ -85,12 +85,12 @@ func One(what string, sources ...Source) (string, error) {
 	return "", fmt.Errorf("%s is given twice, by %s and by %s: give one of them", what, given[0].Name, given[1].Name)
 }
 
-// Value is a source that holds the password itself; an empty one is not given.
+// Value is a source that holds the password itself; "" means not given.
 func Value(name, secret string) Source {
 	return Source{name, secret != "", func() (string, error) { return secret, nil }}
 }
 
-// File is a source that names a file; an empty path is not given.
+// File is a source that names a file; "" means not given.
 func File(name, path string) Source {
 	return Source{name, path != "", func() (string, error) { return Read(path) }}
 }
