@@ -10,9 +10,9 @@ import (
 // version is set by the Makefile: go build -ldflags "-X …/internal/version.version=v1.2.3".
 var version string
 
-// String is the version in the form of git describe, "v1.2.3-4-gabcdef0-dirty".
-// Of a binary built without the Makefile it is what the go command wrote into
-// it: the module's version, or the commit.
+// String returns the version in the form of git describe, "v1.2.3-4-gabcdef0-dirty". For a
+// binary built without the Makefile it is what the go command recorded: the module's
+// version, or the commit.
 func String() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -21,8 +21,8 @@ func String() string {
 	return cmp.Or(version, fromBuild(info))
 }
 
-// Date is the day of the commit that the binary was built from, "2006-01-02", or ""
-// where the go command did not know it.
+// Date returns the day of the binary's commit, "2006-01-02", or "" if the go command did
+// not record it.
 func Date() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
