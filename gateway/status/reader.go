@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -173,12 +174,7 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 			old := r.book.logs[at]
 			next.logs[at] = old.with(nil, next.zone)
 			fresh = fresh || old == nil
-			for node := range v.Snapshot.Nodes {
-				m := v.Snapshot.Principals["module/"+module]
-				if old == nil || m == nil || m.Node == "" || m.Node == node {
-					places = append(places, place{at, node, old == nil})
-				}
-			}
+			places = append(places, streamsOf(v, at, old == nil)...)
 		}
 		for node := range v.Snapshot.Nodes {
 			statuses[[2]string{node, s.ID}] = p.HGetAll(ctx, catalog.BackupStatusKey(node, s.ID))
@@ -195,21 +191,32 @@ func (r *Reader) readRuns(ctx context.Context, v *live.View, next *Book) error {
 	for _, cmd := range lasts {
 		next.addLast(cmd.Val())
 	}
-	recent := append([]Run{}, r.book.recent...)
-	for len(places) > 0 {
-		n := min(len(places), batch)
-		runs, err := r.readStreams(ctx, places[:n], next)
+	recent := slices.Clone(r.book.recent)
+	for some := range slices.Chunk(places, batch) {
+		runs, err := r.readStreams(ctx, some, next)
 		if err != nil {
 			return err
 		}
 		recent = append(recent, runs...)
-		places = places[n:]
 	}
 	for at, cmd := range statuses {
 		recent = append(recent, next.addStatuses(at[0], at[1], cmd.Val())...)
 	}
 	next.recent = newest(recent, keepRecent)
 	return nil
+}
+
+// streamsOf returns the streams to read for a module: those of all nodes the first time, then
+// that of the module's node, if it is known.
+func streamsOf(v *live.View, at pair, first bool) []place {
+	m := v.Snapshot.Principals["module/"+at.module]
+	var places []place
+	for node := range v.Snapshot.Nodes {
+		if first || m == nil || m.Node == "" || m.Node == node {
+			places = append(places, place{at, node, first})
+		}
+	}
+	return places
 }
 
 // addLast adds the last run of each kind, which outlives its stream.
