@@ -177,16 +177,36 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.deleteModule(ctx, id, list.Has(user), listing); err != nil {
+		return err
+	}
+	if err := a.Announce(ctx); err != nil {
+		return err
+	}
+	if err := a.dropCodes(ctx, id); err != nil {
+		return err
+	}
+	keys, err := a.Scan(ctx, user+"/*")
+	if err == nil && len(keys) > 0 {
+		err = a.Failed("remove the keys of module "+id, a.Redis.Del(ctx, keys...).Err())
+	}
+	return errors.Join(err, runner.DirOf(a.Sys.Env).Remove(id))
+}
+
+// deleteModule deletes the user of a module and what the cluster knows about the module, and
+// takes it out of the schedules that list it, in one transaction.
+func (a *accounts) deleteModule(ctx context.Context, id string, hasUser bool, listing []string) error {
+	user := account.ModuleUser(id)
 	watched := []string{catalog.ModuleUUID}
 	for _, s := range listing {
 		watched = append(watched, catalog.BackupKey(s))
 	}
-	err = a.Change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
+	return a.Change(ctx, "remove module "+id, func(tx *redis.Tx) (func(redis.Pipeliner), error) {
 		uuid, err := tx.HGet(ctx, catalog.ModuleUUID, id).Result()
 		if host.IgnoreNil(err) != nil {
 			return nil, err
 		}
-		if !account.ValidModuleID(id) || uuid == "" && !list.Has(user) {
+		if !account.ValidModuleID(id) || uuid == "" && !hasUser {
 			return nil, notThere(user)
 		}
 		left := map[string]string{}
@@ -208,20 +228,6 @@ func (a *accounts) runModuleRemove(ctx context.Context, id string) error {
 			}
 		}, nil
 	}, watched...)
-	if err != nil {
-		return err
-	}
-	if err := a.Announce(ctx); err != nil {
-		return err
-	}
-	if err := a.dropCodes(ctx, id); err != nil {
-		return err
-	}
-	keys, err := a.Scan(ctx, user+"/*")
-	if err == nil && len(keys) > 0 {
-		err = a.Failed("remove the keys of module "+id, a.Redis.Del(ctx, keys...).Err())
-	}
-	return errors.Join(err, runner.DirOf(a.Sys.Env).Remove(id))
 }
 
 // withModule calls do with the ID of the module that a word names. It also accepts a module
