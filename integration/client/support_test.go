@@ -59,7 +59,7 @@ func waitUntil(t *testing.T, what string, reached func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond) // a look at all processes takes some of it
 	defer tick.Stop()
 	for !reached() {
 		select {
