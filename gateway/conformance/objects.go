@@ -13,6 +13,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+
+	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 )
 
 // Repo is the repository in which [Run] works.
@@ -84,6 +86,19 @@ func (o object) size() int64 { return int64(len(o.data)) }
 
 func (e env) put(ctx context.Context, o object) error {
 	return e.store.Put(ctx, o.name, o.size(), o.body())
+}
+
+// putBeside stores an object while, or just after, the server handles another upload of it.
+// Where replacing is seen, the server may then report a failure, and is asked again.
+func (e env) putBeside(ctx context.Context, o object) error {
+	err := e.put(ctx, o)
+	for range 5 {
+		if !e.seenReplacing || !errors.Is(err, storage.ErrUnavailable) {
+			break
+		}
+		err = e.put(ctx, o)
+	}
+	return err
 }
 
 func (e env) mustPut(t T, objects ...object) {
