@@ -152,6 +152,11 @@ func (o *statusOptions) run(ctx context.Context, sys *host.System) error {
 	if err != nil {
 		return err
 	}
+	if len(lines) == 0 && o.module != "" {
+		if _, err := names.ModuleNamed(ctx, rdb, o.module); err != nil {
+			return err
+		}
+	}
 	all := Judge(lines)
 	if dir, err := history.StateDir(sys.Env, ""); err == nil {
 		all.Notes = outbox.Lines(dir)
