@@ -114,7 +114,7 @@ test: prepared ## Lint, and run the unit and integration tests with the race det
 # Without the race detector and what runs servers of other projects, except a Redis where
 # there is one. What has not changed since is not run again.
 .PHONY: check
-check: lint ## Lint, and run the tests that need no server: a few minutes where make test takes 25
+check: lint ## Lint, and run the tests that need no server: a few minutes where make test takes 30
 	@go test -json -short -tags curated -vet=off $(CHECK_PACKAGES) | go run ./internal/testsum
 
 .PHONY: lint
