@@ -14,6 +14,7 @@ import (
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/refusal"
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
+	"github.com/rclone-gateway/rclone-gateway/internal/lastused"
 )
 
 const (
@@ -32,53 +33,20 @@ const (
 // Spaces holds the locks of all clients. The zero value is ready; it is safe for
 // concurrent use.
 type Spaces struct {
-	mu     sync.Mutex
-	spaces map[spaceKey]*Locks
+	spaces lastused.Map[spaceKey, *Locks]
 }
 
 type spaceKey struct{ destination, repo, user string }
 
 // Of returns the locks of a client for a repository, or for a past state of it.
 func (s *Spaces) Of(destination, repo, user string) *Locks {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	key := spaceKey{destination, repo, user}
-	l := s.spaces[key]
-	if l == nil {
-		s.makeRoom(now)
-		l = &Locks{locks: map[string]lock{}}
-		s.spaces[key] = l
-	}
-	l.used = now
-	return l
-}
-
-// makeRoom drops expired locks and, at the limit, the least recently used ones. The caller
-// holds mu.
-func (s *Spaces) makeRoom(now time.Time) {
-	if s.spaces == nil {
-		s.spaces = make(map[spaceKey]*Locks)
-	}
-	var oldest spaceKey
-	for key, l := range s.spaces {
-		if now.Sub(l.used) >= locksExpire {
-			delete(s.spaces, key)
-			continue
-		}
-		if first := s.spaces[oldest]; first == nil || l.used.Before(first.used) {
-			oldest = key
-		}
-	}
-	if len(s.spaces) >= spacesMost {
-		delete(s.spaces, oldest)
-	}
+	return s.spaces.Get(spaceKey{destination, repo, user}, lastused.Limits{Most: spacesMost, Unused: locksExpire}, func() *Locks {
+		return &Locks{locks: map[string]lock{}}
+	})
 }
 
 // Locks holds the locks of one client for one repository.
 type Locks struct {
-	used time.Time // guarded by the mutex of the Spaces
-
 	mu    sync.Mutex
 	locks map[string]lock
 }

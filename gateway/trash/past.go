@@ -30,7 +30,6 @@ type Past struct {
 	marks  map[string]time.Time // see facts
 	listed map[string]digests   // by kind, what the last list found where it always lies
 	looked time.Time            // when it was last looked for what vanished
-	used   time.Time
 }
 
 // facts are what says of an object that lies where it always does whether it was there

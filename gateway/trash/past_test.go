@@ -158,7 +158,7 @@ func TestFewRepositoriesAsTheyWereAreRemembered(t *testing.T) {
 	for i := range int64(3 * pastsKept) {
 		s.Past(repo, time.Unix(i, 0))
 	}
-	if n := len(s.pasts.all); n != pastsKept {
+	if n := s.pasts.Len(); n != pastsKept {
 		t.Errorf("%d are remembered, want %d", n, pastsKept)
 	}
 }

@@ -1,8 +1,9 @@
 package trash
 
 import (
-	"sync"
 	"time"
+
+	"github.com/rclone-gateway/rclone-gateway/internal/lastused"
 )
 
 const (
@@ -13,12 +14,7 @@ const (
 	pastsExpire = 10 * time.Minute
 )
 
-// pasts are the repositories as they were that are in use.
-type pasts struct {
-	mu  sync.Mutex
-	all map[pastKey]*Past
-}
-
+// pastKey is a repository and a second.
 type pastKey struct {
 	repo string
 	at   int64
@@ -27,37 +23,7 @@ type pastKey struct {
 // Past returns a repository as it stood at the end of that second. Whether that time can
 // be had shows when it is used.
 func (s *Store) Past(repo string, at time.Time) *Past {
-	now := time.Now()
-	s.pasts.mu.Lock()
-	defer s.pasts.mu.Unlock()
-	key := pastKey{repo, at.Unix()}
-	p := s.pasts.all[key]
-	if p == nil {
-		s.pasts.makeRoom(now)
-		p = newPast(s, repo, at)
-		s.pasts.all[key] = p
-	}
-	p.used = now
-	return p
-}
-
-// makeRoom forgets what nobody asked for lately, and the one longest not asked for where
-// there are many; it runs with mu held.
-func (ps *pasts) makeRoom(now time.Time) {
-	if ps.all == nil {
-		ps.all = make(map[pastKey]*Past)
-	}
-	var oldest pastKey
-	for key, p := range ps.all {
-		if now.Sub(p.used) >= pastsExpire {
-			delete(ps.all, key)
-			continue
-		}
-		if first := ps.all[oldest]; first == nil || p.used.Before(first.used) {
-			oldest = key
-		}
-	}
-	if len(ps.all) >= pastsKept {
-		delete(ps.all, oldest)
-	}
+	return s.pasts.Get(pastKey{repo, at.Unix()}, lastused.Limits{Most: pastsKept, Unused: pastsExpire}, func() *Past {
+		return newPast(s, repo, at)
+	})
 }

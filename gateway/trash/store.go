@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/expiry"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
 	"github.com/rclone-gateway/rclone-gateway/internal/keyedmutex"
+	"github.com/rclone-gateway/rclone-gateway/internal/lastused"
 )
 
 // Options are what New needs beside a store.
@@ -38,7 +39,7 @@ type Store struct {
 
 	settleLeast int // see settle.go
 	settleAfter time.Duration
-	pasts       pasts
+	pasts       lastused.Map[pastKey, *Past]
 	returned    atomic.Uint64 // how often something began, or ended, to come back
 	seen        seen
 }
