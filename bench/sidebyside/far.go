@@ -101,13 +101,8 @@ func runFar(ctx context.Context, o options, base string, redis *servers.Redis) e
 	if err != nil {
 		return err
 	}
-	if o.before != "" {
-		two, stop, err := twoGateways(ctx, o, base, redis)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		routes = []route{throughGateway(two[0]), throughGateway(two[1])}
+	if len(o.builds) > 0 {
+		routes = []route{throughGateway(o.builds[0]), throughGateway(o.builds[1])}
 	}
 	f, err := measureFar(ctx, o, base, routes)
 	if err != nil {

@@ -53,6 +53,8 @@ type options struct {
 	uploads    int // at once, in the memory mode
 	listen, to string
 	self       string // this program, which is started for what stands beside a server
+
+	builds []servers.Contestant // with before: the gateway, and that one
 }
 
 func main() {
@@ -148,6 +150,12 @@ func measure(ctx context.Context, o options, work func(context.Context, options,
 		return err
 	}
 	defer redis.Stop()
+	builds, stop, err := twoBuilds(ctx, o, base, redis)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	o.builds = builds
 
 	return work(ctx, o, base, redis)
 }

@@ -96,9 +96,12 @@ func rows(o options) []row {
 	}
 }
 
-// twoGateways are the gateway and another build of it, each with a Redis that says where
-// its repositories are. Stop ends the second one's.
-func twoGateways(ctx context.Context, o options, base string, redis *servers.Redis) (all []servers.Contestant, stop func(), err error) {
+// twoBuilds returns the gateway and the build of it that -before names, each with a Redis of
+// its own, or nothing without that flag. Stop ends the second one's Redis.
+func twoBuilds(ctx context.Context, o options, base string, redis *servers.Redis) (all []servers.Contestant, stop func(), err error) {
+	if o.before == "" {
+		return nil, func() {}, nil
+	}
 	gateway, err1 := servers.Program(o.gateway, "make build")
 	earlier, err2 := servers.Program(o.before, "make build")
 	if err := errors.Join(err1, err2); err != nil {
@@ -136,13 +139,8 @@ func runTable(ctx context.Context, o options, base string, redis *servers.Redis)
 	if err != nil {
 		return err
 	}
-	if o.before != "" {
-		two, stop, err := twoGateways(ctx, o, base, redis)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		all = two
+	if len(o.builds) > 0 {
+		all = o.builds
 	}
 	for _, c := range all {
 		if err := makeObjects(longCount(o, all, c), longDir(base, c)); err != nil {
