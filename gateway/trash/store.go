@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -274,7 +275,7 @@ func (s *Store) List(ctx context.Context, dir string, fn func(fs.FileInfo) error
 		return s.listAbove(ctx, dir, fn)
 	case !s.renames && below == ledger.Snapshots:
 		return s.ledger.ListSnapshots(ctx, repo, s.store.List, fn)
-	case s.renames || below != "" && below != ledger.Data && (len(below) < 5 || below[:5] != ledger.Data+"/"):
+	case s.renames || below != "" && below != ledger.Data && !strings.HasPrefix(below, ledger.Data+"/"):
 		return s.store.List(ctx, dir, fn)
 	}
 	hidden, err := s.ledger.ReadMarks(ctx, repo)

@@ -3,6 +3,7 @@ package trash
 import (
 	"context"
 	"io/fs"
+	"strings"
 
 	"github.com/rclone-gateway/rclone-gateway/gateway/storage"
 	"github.com/rclone-gateway/rclone-gateway/gateway/trash/ledger"
@@ -38,7 +39,7 @@ func (s *Store) ReadDir(ctx context.Context, dir string, fn func(fs.FileInfo) er
 	if ok && !s.renames && below == ledger.Snapshots {
 		return s.ledger.ListSnapshots(ctx, repo, tree.ReadDir, fn)
 	}
-	if s.renames || !ok || len(below) != len("data/00") || below[:5] != "data/" {
+	if s.renames || !ok || len(below) != len("data/00") || !strings.HasPrefix(below, ledger.Data+"/") {
 		return tree.ReadDir(ctx, dir, show)
 	}
 	hidden, err := s.ledger.ReadMarks(ctx, repo)
